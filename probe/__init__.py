@@ -1,0 +1,3 @@
+"""cdn-probe: active monitoring agent for CDN contracts."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,195 @@
+"""Rule: a task says completely what to measure; whoever runs it needs no configuration beside it.
+
+Frozen values between the configuration (people's words) and the slot (what is done). Durations in microseconds
+(`_us`), sizes in bytes. Secrets appear as `SecretRef`, resolved at the moment of use and never printed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretRef:
+    """Where a secret lies: scheme `env`, `file` or `credential`, and its name. Shown, the value is not."""
+
+    scheme: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}:{self.name}"
+
+
+FieldValue = str | SecretRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolverSpec:
+    """One resolver: transport udp, tcp or tls; address (IP literal); port; for tls the name to verify."""
+
+    transport: str
+    address: str
+    port: int
+    tls_name: str | None = None
+    tls_ca: str | None = None
+
+    def __str__(self) -> str:
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{self.transport}://{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorSpec:
+    """A target that tells whether this vantage point's line works: scheme http, https or tcp."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str = "/"
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}" + (self.path if self.scheme != "tcp" else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VantagePoint:
+    """From where we look. `region` is ISO 3166-2; `asn` and `carrier` are declared, not measured."""
+
+    name: str
+    region: str | None = None
+    carrier: str | None = None
+    asn: int | None = None
+    source_v4: str | None = None
+    source_v6: str | None = None
+    interface: str | None = None
+    resolvers: tuple[ResolverSpec, ...] = ()
+    client_subnet: str | None = None
+    anchors: tuple[AnchorSpec, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsPolicy:
+    """How certificates are verified: `ca` is a PEM file beside the system's store's place (None: the system's).
+
+    `server_name`: SNI and the name verified; None: the URL's host.
+    """
+
+    verify: bool = True
+    ca: str | None = None
+    server_name: str | None = None
+    minimum_version: str = "TLSv1.2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadlines:
+    """Durations from the start of each phase; `total_us` from the start of the connection to the last byte."""
+
+    total_us: int = 10_000_000
+    connect_us: int = 5_000_000
+    tls_us: int = 5_000_000
+    first_byte_us: int = 10_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Caps on what one observation may take in."""
+
+    body_bytes: int = 64 * 1024 * 1024
+    decoded_bytes: int = 256 * 1024 * 1024
+    field_bytes: int = 8 * 1024
+    fields_count: int = 256
+    head_bytes: int = 128 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedirectPolicy:
+    """`limit` 0: a redirect is the reply itself. `hosts`: other hosts that may be followed to."""
+
+    limit: int = 0
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to ask. `host` is the Host field and, unless the TLS policy says otherwise, the SNI."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    method: str = "GET"
+    fields: tuple[tuple[str, FieldValue], ...] = ()
+    accept_encoding: str = "identity"
+
+    @property
+    def url(self) -> str:
+        default = {"http": 80, "https": 443}[self.scheme]
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}{'' if self.port == default else f':{self.port}'}{self.path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginSpec:
+    """The customer's origin, asked directly. `interval_us`: how long a verified version is trusted."""
+
+    address: str  # IP literal, or a name resolved by the vantage point's resolver
+    request: Request
+    tls: TlsPolicy = TlsPolicy()
+    interval_us: int = 60_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgePolicy:
+    """kind all, one or sample; `count` for sample, rotating so that every address is visited."""
+
+    kind: str = "all"
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckSpec:
+    """One check of the object: its kind (a row of CHECKS) and the parameters that its kind validated."""
+
+    kind: str
+    params: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exclusion:
+    """A span declared by the customer or provider: RFC 3339 UTC, half open [start, end)."""
+
+    start: str
+    end: str
+    reason: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One object of one domain from one vantage point over one IP version (a Task in RFC 7594's sense).
+
+    `id` depends on what is measured, not on how (period, limits, checks), so that history goes on across
+    such changes; `definition` is the digest of everything. `phase_us` is the offset in the period.
+    """
+
+    id: str
+    definition: str
+    customer: str
+    domain: str
+    request: Request
+    vantage_point: VantagePoint
+    ip_version: int
+    period_us: int
+    phase_us: int
+    deadlines: Deadlines
+    limits: Limits
+    tls: TlsPolicy
+    cdn_suffixes: tuple[str, ...]
+    cdn_prefixes: tuple[str, ...]
+    edges: EdgePolicy
+    redirects: RedirectPolicy
+    origin: OriginSpec | None
+    checks: tuple[CheckSpec, ...]
+    exclusions: tuple[Exclusion, ...]

@@ -1,0 +1,1 @@
+"""All input and output. Knows `probe.core`, never `probe.checks`."""
