@@ -1,0 +1,21 @@
+"""Rule: a check kind is one file here and one row in CHECKS; nothing else in the agent names it."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from probe.checks import alias, availability, integrity, redirect, response_time
+from probe.core.kinds import Kinds
+
+CHECKS: Kinds = MappingProxyType(
+    {
+        module.KIND.name: module.KIND
+        for module in (
+            availability,
+            response_time,
+            integrity,
+            alias,
+            redirect,
+        )
+    }
+)

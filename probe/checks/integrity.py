@@ -1,0 +1,73 @@
+"""Rule: content is the customer's if the origin was seen to serve the same bytes; nothing else convicts.
+
+Reads the comparison that `core.compare` made. Contract B: replaced content counts as unavailable; an old version
+past its lifetime is over-long caching and a case of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field
+
+from probe.core.kinds import CheckKind, Params, Symptom, SymptomKind
+from probe.core.records import Comparison, Evidence, Relation
+from probe.core.symptoms import edge_observations
+from probe.core.task import Task
+
+
+class Integrity(Params):
+    """`mode`: exact compares the decoded content with the origin's; none switches the check off."""
+
+    mode: Literal["exact", "none"] = Field(
+        default="exact", description="exact: decoded content equals the origin's; none: not compared"
+    )
+
+
+_NOTES = {
+    Relation.ORIGIN_CHANGING: "integrity.origin_changing",
+    Relation.UNVERIFIED: "integrity.unverified",
+}
+
+
+def examine(params: Integrity, task: Task, evidence: Evidence) -> Iterator[Symptom]:
+    """CONTENT for a version that the origin never served, STALE for one past its lifetime, else a note."""
+    if params.mode == "none":
+        return
+    for index, observation in edge_observations(evidence):
+        comparison = observation.comparison
+        if comparison is None or comparison.relation is Relation.EQUAL:
+            continue
+        kind, reason = _meaning(comparison)
+        yield Symptom(
+            check=KIND.name, kind=kind, reason=reason, observation=index, detail=_detail(comparison)
+        )
+
+
+def _meaning(comparison: Comparison) -> tuple[SymptomKind, str]:
+    if comparison.relation is Relation.UNKNOWN_VERSION:
+        return SymptomKind.CONTENT, "content.mismatch"
+    if comparison.relation is Relation.OLDER:
+        if comparison.within_lifetime is False:
+            return SymptomKind.STALE, "content.overlong_cache"
+        return SymptomKind.NOTE, "stale_fresh" if comparison.within_lifetime else "stale_lifetime_unknown"
+    return SymptomKind.NOTE, _NOTES[comparison.relation]
+
+
+def _detail(comparison: Comparison) -> str | None:
+    if comparison.relation is Relation.OLDER and comparison.behind_s is not None:
+        lifetime = comparison.freshness_lifetime_s
+        declared = (
+            "none declared" if lifetime is None else f"{lifetime:.0f}s by {comparison.freshness_source}"
+        )
+        return f"{comparison.behind_s:.1f}s behind the origin, lifetime {declared}"
+    return comparison.detail
+
+
+KIND = CheckKind(
+    name="integrity",
+    params=Integrity,
+    examine=examine,
+    summary="the content is the origin's, by its bytes",
+)

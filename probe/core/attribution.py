@@ -1,0 +1,191 @@
+"""Rule: each kind of symptom has one rule that says whose fault it is, and each rule is the verdict table's row.
+
+Pure functions Symptom x Witness -> Blame. The order of the gates matters: what was our own fault, or our line's,
+or another company's server, is never booked on the CDN whatever else was seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from probe.core.addresses import in_prefixes
+from probe.core.chain import failing_zone
+from probe.core.freshness import asked_origin
+from probe.core.kinds import Symptom, SymptomKind
+from probe.core.records import FailureType, Fault, Observation, Outcome, Phase
+from probe.core.symptoms import final_of
+from probe.core.witness import SILENT, TIMEOUTS, Witness
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """What one symptom means."""
+
+    outcome: Outcome
+    fault: Fault | None
+    reason: str
+
+
+Rule = Callable[[Symptom, Witness], Blame]
+
+
+def _inconclusive(fault: Fault, reason: str) -> Blame:
+    return Blame(Outcome.INCONCLUSIVE, fault, reason)
+
+
+def _failed(fault: Fault, reason: str) -> Blame:
+    return Blame(Outcome.FAILED, fault, reason)
+
+
+def attribute(symptom: Symptom, witness: Witness, *, alias_changed: bool) -> Blame:
+    """The gates that hold for every kind, then the kind's own rule."""
+    if symptom.kind is SymptomKind.NOTE:
+        return Blame(Outcome.OK, None, symptom.reason)
+    own = _own_fault(symptom)
+    if own is not None:
+        return own
+    if witness.offline:
+        return _inconclusive(Fault.VANTAGE, "vantage.offline")
+    if alias_changed and symptom.kind is not SymptomKind.RESOLUTION:
+        # Whatever answered is not the CDN's server: the customer points the name elsewhere.
+        return _inconclusive(Fault.CUSTOMER, "dns.alias_changed")
+    if symptom.reason in TIMEOUTS and witness.stalled:
+        return _inconclusive(Fault.AGENT, "agent.stalled")
+    return RULES[symptom.kind](symptom, witness)
+
+
+def _own_fault(symptom: Symptom) -> Blame | None:
+    """Failures in the phase `host`: their type begins with whose fault they are."""
+    owner = symptom.reason.partition(".")[0]
+    if owner in ("agent", "vantage"):
+        return _inconclusive(Fault(owner), symptom.reason)
+    return None
+
+
+def _observation(symptom: Symptom, witness: Witness) -> Observation:
+    assert symptom.observation is not None, "this kind of symptom belongs to an observation"
+    return final_of(witness.evidence, symptom.observation)
+
+
+# --- DNS ------------------------------------------------------------------------------------------
+
+_RESOLVER_ONLY = frozenset(
+    {
+        FailureType.DNS_UNREACHABLE,
+        FailureType.DNS_MALFORMED,
+        FailureType.DNS_TLS_FAILED,
+        FailureType.DNS_TRUNCATED_TCP_FAILED,
+        FailureType.DNS_REFUSED,
+        FailureType.DNS_LAME,
+        FailureType.DNS_FORMAT_ERROR,
+    }
+)
+
+
+def _resolution(symptom: Symptom, witness: Witness) -> Blame:
+    """The failing name's zone is to blame, once it is clear that not just our resolver failed."""
+    resolution = witness.evidence.resolution
+    assert resolution is not None, "a resolution symptom comes from a resolution"
+    flags = resolution.flags
+    if "resolvers_disagree" in flags:
+        return _inconclusive(Fault.VANTAGE, "dns.resolvers_disagree")
+    kind = FailureType(symptom.reason)
+    others_agree = "other_resolvers_failed" in flags
+    if kind in _RESOLVER_ONLY and not others_agree:
+        return _inconclusive(Fault.VANTAGE, symptom.reason)
+    if kind is FailureType.DNS_UNREACHABLE or "resolver_silent" in flags:
+        return _inconclusive(Fault.VANTAGE, "dns.resolver_failed")
+    if kind is FailureType.DNS_TIMED_OUT and not others_agree:
+        return _inconclusive(Fault.UNKNOWN, symptom.reason)
+    zone = failing_zone(resolution, witness.task.domain, witness.task.cdn_suffixes)
+    return _failed(Fault(zone), symptom.reason)
+
+
+def _resolver(symptom: Symptom, witness: Witness) -> Blame:
+    return _inconclusive(Fault.VANTAGE, symptom.reason)
+
+
+def _alias(symptom: Symptom, witness: Witness) -> Blame:
+    return _inconclusive(Fault.CUSTOMER, symptom.reason)
+
+
+# --- the edge -------------------------------------------------------------------------------------
+
+
+def _transport(symptom: Symptom, witness: Witness) -> Blame:
+    """No complete reply from an edge: the CDN's, unless the origin fails likewise or nobody could answer."""
+    failure = _observation(symptom, witness).failure
+    assert failure is not None, "a transport symptom comes from a failure"
+    if failure.type is FailureType.TCP_ADDRESS_BLOCKED:
+        return _inconclusive(Fault.UNKNOWN, symptom.reason)
+    if failure.type in SILENT and not witness.line_proven:
+        return _inconclusive(Fault.UNKNOWN, "vantage.no_witness")
+    if _origin_explains(failure.phase, witness):
+        return _failed(Fault.ORIGIN, witness.origin_reason)
+    return _failed(Fault.CDN, symptom.reason)
+
+
+def _origin_explains(phase: Phase, witness: Witness) -> bool:
+    """An edge that cannot be connected to is explained by an origin that fails in the same phase only."""
+    if not witness.origin_failing:
+        return False
+    origin = witness.origin
+    if phase in (Phase.TCP, Phase.TLS):
+        return origin is not None and origin.failure is not None and origin.failure.phase is phase
+    return True
+
+
+def _status(symptom: Symptom, witness: Witness) -> Blame:
+    """The origin's own status is the origin's; a 5xx beside a failing origin too; else the CDN's."""
+    response = _observation(symptom, witness).response
+    assert response is not None, "a status symptom comes from a response"
+    if witness.origin_status == response.status_code:
+        return _failed(Fault.ORIGIN, "origin.same_status")
+    if witness.origin_failing:
+        fault = Fault.ORIGIN if response.status_code >= 500 else Fault.UNKNOWN
+        return _failed(fault, witness.origin_reason if fault is Fault.ORIGIN else symptom.reason)
+    return _failed(Fault.CDN if witness.origin_well else Fault.UNKNOWN, symptom.reason)
+
+
+def _timing(symptom: Symptom, witness: Witness) -> Blame:
+    """Slow is the CDN's, unless the edge had to wait for an origin that is as slow asked directly."""
+    observation = _observation(symptom, witness)
+    origin = witness.origin
+    if asked_origin(observation.cache_status) and origin is not None:
+        slow = _ttfb_us(origin), _ttfb_us(observation)
+        if origin.failure is not None or (
+            slow[0] is not None and slow[1] is not None and slow[0] * 2 >= slow[1]
+        ):
+            return Blame(Outcome.SLOW, Fault.ORIGIN, "timing.origin_slow")
+    return Blame(Outcome.SLOW, Fault.CDN, symptom.reason)
+
+
+def _ttfb_us(observation: Observation) -> int | None:
+    timing = observation.timing
+    if timing.response_start_us is None or timing.request_start_us is None:
+        return None
+    return timing.response_start_us - timing.request_start_us
+
+
+def _content(symptom: Symptom, witness: Witness) -> Blame:
+    address = _observation(symptom, witness).address
+    if witness.task.cdn_prefixes and not in_prefixes(address, witness.task.cdn_prefixes):
+        return _failed(Fault.PATH, "dns.hijacked")
+    return _failed(Fault.CDN, symptom.reason)
+
+
+def _stale(symptom: Symptom, witness: Witness) -> Blame:
+    return Blame(Outcome.STALE, Fault.CDN, symptom.reason)
+
+
+RULES: dict[SymptomKind, Rule] = {
+    SymptomKind.RESOLUTION: _resolution,
+    SymptomKind.RESOLVER: _resolver,
+    SymptomKind.ALIAS: _alias,
+    SymptomKind.TRANSPORT: _transport,
+    SymptomKind.STATUS: _status,
+    SymptomKind.TIMING: _timing,
+    SymptomKind.CONTENT: _content,
+    SymptomKind.STALE: _stale,
+}

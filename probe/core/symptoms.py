@@ -1,0 +1,92 @@
+"""Rule: what is off is told from the observations alone, before anybody asks whose fault it is.
+
+The symptoms that need no check: a name without an address, a resolver that failed, an edge without a complete
+reply. Every check adds its own; `examine` collects them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probe.core.kinds import Kinds, Symptom, SymptomKind
+from probe.core.records import Evidence, Observation, Relation, Role
+from probe.core.task import Task
+
+BASE = "observation"
+
+
+def examine(task: Task, evidence: Evidence, kinds: Kinds) -> tuple[Symptom, ...]:
+    """Everything off in this slot: the base symptoms first, then each check's in the task's order."""
+    found = list(_resolution(evidence)) + list(_transport(evidence))
+    for spec in task.checks:
+        found.extend(kinds[spec.kind].examine(spec.params, task, evidence))
+    return tuple(found)
+
+
+def edge_observations(evidence: Evidence) -> Iterator[tuple[int, Observation]]:
+    """The observations that the slot was for, with their index in `evidence.observations`."""
+    for index, observation in enumerate(evidence.observations):
+        if observation.role is Role.EDGE:
+            yield index, observation
+
+
+def final_of(evidence: Evidence, index: int) -> Observation:
+    """The last hop that was followed from observation `index`, or itself."""
+    hops = [o for o in evidence.observations if o.role is Role.REDIRECT and o.of == index]
+    return hops[-1] if hops else evidence.observations[index]
+
+
+def final_observations(evidence: Evidence) -> Iterator[tuple[int, Observation]]:
+    """As `edge_observations`, but with the reply at the end of each followed redirect."""
+    for index, _ in edge_observations(evidence):
+        yield index, final_of(evidence, index)
+
+
+def _resolution(evidence: Evidence) -> Iterator[Symptom]:
+    resolution = evidence.resolution
+    if resolution is None:
+        return
+    if resolution.failure is not None:
+        yield Symptom(
+            check=BASE,
+            kind=SymptomKind.RESOLUTION,
+            reason=resolution.failure.type,
+            detail=resolution.failing_name,
+        )
+    elif "resolver_failed" in resolution.flags:
+        failed = [q for q in resolution.queries if q.failure is not None or q.rcode not in (None, "NOERROR")]
+        yield Symptom(
+            check=BASE,
+            kind=SymptomKind.RESOLVER,
+            reason="dns.resolver_failed",
+            detail=", ".join(dict.fromkeys(q.resolver for q in failed)),
+        )
+    for flag in ("doubled_cname", "ecs_ignored"):
+        if flag in resolution.flags:
+            yield Symptom(check=BASE, kind=SymptomKind.NOTE, reason=f"dns.{flag}")
+
+
+def _transport(evidence: Evidence) -> Iterator[Symptom]:
+    for index, observation in final_observations(evidence):
+        if observation.failure is not None:
+            yield Symptom(
+                check=BASE,
+                kind=SymptomKind.TRANSPORT,
+                reason=observation.failure.type,
+                observation=index,
+                detail=observation.failure.detail,
+            )
+        elif observation.response is not None and "unrequested_coding" in observation.response.flags:
+            yield Symptom(
+                check=BASE, kind=SymptomKind.NOTE, reason="http.unrequested_coding", observation=index
+            )
+
+
+def suspicious(symptoms: tuple[Symptom, ...], evidence: Evidence) -> bool:
+    """Whether a confirmation round is owed: anything off, or content that disagrees with the origin's."""
+    if any(symptom.kind is not SymptomKind.NOTE for symptom in symptoms):
+        return True
+    return any(
+        o.comparison is not None and o.comparison.relation in (Relation.OLDER, Relation.UNKNOWN_VERSION)
+        for _, o in edge_observations(evidence)
+    )

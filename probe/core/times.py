@@ -1,0 +1,33 @@
+"""Rule: a time is read as its format says, or it is None; nothing is guessed.
+
+RFC 3339 (our own records) and HTTP-date (RFC 9110 section 5.6.7) to seconds since the Unix epoch and back.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+
+def epoch_s(text: str) -> float:
+    """RFC 3339 with an offset or Z -> seconds since the epoch. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no offset from UTC")
+    return moment.timestamp()
+
+
+def utc_text(seconds: float) -> str:
+    """Seconds since the epoch -> `2026-11-22T10:00:00.000000Z`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def http_date_s(text: str | None) -> float | None:
+    """HTTP-date -> seconds since the epoch; None where it is absent or garbage."""
+    if not text:
+        return None
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,111 @@
+"""Rule: before the CDN is accused, somebody else must have been reachable from here at the same time.
+
+What the other observations of the slot say about the vantage point's line, the origin and our own loop. Each
+property answers one question that an attribution rule asks; unknown is None, never False.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from probe.core.records import Evidence, FailureType, Observation, Phase, Role
+from probe.core.task import Task
+
+# Nothing came back at all: a dead line looks the same as a dead server.
+SILENT = frozenset(
+    {FailureType.TCP_TIMED_OUT, FailureType.TCP_ADDRESS_UNREACHABLE, FailureType.VANTAGE_NETWORK_DOWN}
+)
+# A stall of our own loop can make these; it cannot make a 503 or other bytes.
+TIMEOUTS = frozenset(
+    {
+        FailureType.TCP_TIMED_OUT,
+        FailureType.TLS_TIMED_OUT,
+        FailureType.HTTP_TIMED_OUT,
+        FailureType.BODY_TIMED_OUT,
+        FailureType.DNS_TIMED_OUT,
+    }
+)
+STALL_US = 500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """The surroundings of one slot."""
+
+    task: Task
+    evidence: Evidence
+
+    @property
+    def offline(self) -> bool:
+        """Anchors were asked and none could be reached (design: vantage.offline)."""
+        anchors = [o for o in self.evidence.observations if o.role is Role.ANCHOR]
+        return bool(anchors) and all(o.failure is not None for o in anchors)
+
+    @property
+    def line_proven(self) -> bool:
+        """Somebody reacted in this slot: an anchor, the origin or an edge, if only by a refusal."""
+        return any(
+            o.failure is None or o.response is not None or o.failure.type not in SILENT
+            for o in self.evidence.observations
+            if o.failure is None or o.failure.phase is not Phase.HOST
+        )
+
+    @property
+    def stalled(self) -> bool:
+        """Our own event loop stood still long enough to make a deadline pass."""
+        return (self.evidence.host.loop_lag_us or 0) >= STALL_US
+
+    @property
+    def origin(self) -> Observation | None:
+        """The last time that the origin was asked in this slot; None if it was not, or not through our fault."""
+        asked = [o for o in self.evidence.observations if o.role is Role.ORIGIN]
+        if not asked or (asked[-1].failure is not None and asked[-1].failure.phase is Phase.HOST):
+            return None
+        return asked[-1]
+
+    @property
+    def origin_status(self) -> int | None:
+        """Status of the origin's last complete reply."""
+        origin = self.origin
+        if origin is None or origin.failure is not None or origin.response is None:
+            return None
+        return origin.response.status_code
+
+    @property
+    def origin_failing(self) -> bool:
+        """Asked directly, the origin gave no complete reply or a 5xx."""
+        origin = self.origin
+        return origin is not None and (origin.failure is not None or (self.origin_status or 0) >= 500)
+
+    @property
+    def origin_well(self) -> bool:
+        """Asked directly, the origin gave a complete reply below 500."""
+        return self.origin is not None and not self.origin_failing
+
+    @property
+    def origin_reason(self) -> str:
+        """`origin.` and what it suffered from: origin.tcp.refused, origin.http.error."""
+        origin = self.origin
+        kind = origin.failure.type if origin is not None and origin.failure is not None else "http.error"
+        return f"origin.{kind}"
+
+    def confirmed(self, index: int | None, still: bool | None = None) -> bool | None:
+        """Whether a second look at observation `index` failed again; None if nobody looked."""
+        looks = [o for o in self.evidence.observations if o.role is Role.CONFIRM and o.of == index]
+        if index is None or not looks:
+            return None
+        first = self.evidence.observations[index]
+        return any(_alike(first, look) for look in looks)
+
+
+def _alike(first: Observation, again: Observation) -> bool:
+    """Failed again, in whatever way, or gave the same wrong answer."""
+    if again.failure is not None:
+        return True
+    if first.failure is not None or first.response is None or again.response is None:
+        return False
+    if first.response.status_code != again.response.status_code:
+        return again.response.status_code >= 500
+    if first.comparison is not None and again.comparison is not None:
+        return first.comparison.relation is again.comparison.relation
+    return True
