@@ -27,6 +27,7 @@ class Integrity(Params):
 
 _NOTES = {
     Relation.ORIGIN_CHANGING: "integrity.origin_changing",
+    Relation.UNSEEN_VERSION: "integrity.version_unseen",
     Relation.UNVERIFIED: "integrity.unverified",
 }
 
@@ -48,15 +49,15 @@ def examine(params: Integrity, task: Task, evidence: Evidence) -> Iterator[Sympt
 def _meaning(comparison: Comparison) -> tuple[SymptomKind, str]:
     if comparison.relation is Relation.UNKNOWN_VERSION:
         return SymptomKind.CONTENT, "content.mismatch"
+    if comparison.within_lifetime is False:
+        return SymptomKind.STALE, "content.overlong_cache"
     if comparison.relation is Relation.OLDER:
-        if comparison.within_lifetime is False:
-            return SymptomKind.STALE, "content.overlong_cache"
         return SymptomKind.NOTE, "stale_fresh" if comparison.within_lifetime else "stale_lifetime_unknown"
     return SymptomKind.NOTE, _NOTES[comparison.relation]
 
 
 def _detail(comparison: Comparison) -> str | None:
-    if comparison.relation is Relation.OLDER and comparison.behind_s is not None:
+    if comparison.behind_s is not None:
         lifetime = comparison.freshness_lifetime_s
         declared = (
             "none declared" if lifetime is None else f"{lifetime:.0f}s by {comparison.freshness_source}"

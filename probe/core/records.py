@@ -304,7 +304,8 @@ class Relation(StrEnum):
 
     EQUAL = "equal"  # the origin's present version
     OLDER = "older"  # a version that the origin served before
-    UNKNOWN_VERSION = "unknown_version"  # none that the origin was seen to serve
+    UNKNOWN_VERSION = "unknown_version"  # none that the origin can have served
+    UNSEEN_VERSION = "unseen_version"  # none that we saw, but the edge may have stored it before we looked
     ORIGIN_CHANGING = "origin_changing"  # the origin changed while we looked: nobody is accused
     UNVERIFIED = "unverified"  # nothing to compare with
 

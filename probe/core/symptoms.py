@@ -13,6 +13,7 @@ from probe.core.records import Evidence, Observation, Relation, Role
 from probe.core.task import Task
 
 BASE = "observation"
+_DISAGREES = frozenset({Relation.OLDER, Relation.UNKNOWN_VERSION, Relation.UNSEEN_VERSION})
 
 
 def examine(task: Task, evidence: Evidence, kinds: Kinds) -> tuple[Symptom, ...]:
@@ -87,6 +88,6 @@ def suspicious(symptoms: tuple[Symptom, ...], evidence: Evidence) -> bool:
     if any(symptom.kind is not SymptomKind.NOTE for symptom in symptoms):
         return True
     return any(
-        o.comparison is not None and o.comparison.relation in (Relation.OLDER, Relation.UNKNOWN_VERSION)
+        o.comparison is not None and o.comparison.relation in _DISAGREES
         for _, o in edge_observations(evidence)
     )
