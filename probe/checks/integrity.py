@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from probe.core.kinds import CheckKind, Params, Symptom, SymptomKind
-from probe.core.records import Comparison, Evidence, Relation
+from probe.core.records import Comparison, Evidence, Relation, Role
 from probe.core.symptoms import edge_observations
 from probe.core.task import Task
 
@@ -37,13 +37,22 @@ def examine(params: Integrity, task: Task, evidence: Evidence) -> Iterator[Sympt
     if params.mode == "none":
         return
     for index, observation in edge_observations(evidence):
-        comparison = observation.comparison
+        comparison = _plainest(evidence, index, observation.comparison)
         if comparison is None or comparison.relation is Relation.EQUAL:
             continue
         kind, reason = _meaning(comparison)
         yield Symptom(
             check=KIND.name, kind=kind, reason=reason, observation=index, detail=_detail(comparison)
         )
+
+
+def _plainest(evidence: Evidence, index: int, first: Comparison | None) -> Comparison | None:
+    """The second look, where it proves what the first could not: that no version explains the bytes."""
+    if first is None or first.relation is not Relation.UNSEEN_VERSION:
+        return first
+    again = [o.comparison for o in evidence.observations if o.role is Role.CONFIRM and o.of == index]
+    proofs = (c for c in again if c is not None and c.relation is Relation.UNKNOWN_VERSION)
+    return next(proofs, first)
 
 
 def _meaning(comparison: Comparison) -> tuple[SymptomKind, str]:

@@ -377,6 +377,11 @@ class Reference:
     changed_during_slot: bool = False
     self_comparison: bool = False
 
+    @property
+    def newest_digest(self) -> str | None:
+        """The content digest of the origin's present version."""
+        return self.versions[-1].content_digest if self.versions else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostFacts:

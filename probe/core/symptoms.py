@@ -87,7 +87,14 @@ def suspicious(symptoms: tuple[Symptom, ...], evidence: Evidence) -> bool:
     """Whether a confirmation round is owed: anything off, or content that disagrees with the origin's."""
     if any(symptom.kind is not SymptomKind.NOTE for symptom in symptoms):
         return True
-    return any(
-        o.comparison is not None and o.comparison.relation in _DISAGREES
-        for _, o in edge_observations(evidence)
-    )
+    return bool(doubtful_edges(symptoms, evidence))
+
+
+def doubtful_edges(symptoms: tuple[Symptom, ...], evidence: Evidence) -> tuple[int, ...]:
+    """Indices of the edge observations that a second look can confirm; slowness is not asked again."""
+    unconfirmable = (SymptomKind.NOTE, SymptomKind.TIMING)
+    off = {s.observation for s in symptoms if s.kind not in unconfirmable and s.observation is not None}
+    for index, observation in edge_observations(evidence):
+        if observation.comparison is not None and observation.comparison.relation in _DISAGREES:
+            off.add(index)
+    return tuple(sorted(off))

@@ -1,0 +1,52 @@
+"""Rule: an anchor tells whether this vantage point's own line works; any complete reaction of it will do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
+
+from probe.core.records import Failure, Observation, Role
+from probe.core.task import AnchorSpec, Request, Task, TlsPolicy
+from probe.io.fetch import Fetcher, FetchTarget
+
+Lookup = Callable[[str, Task, int], Awaitable[str | Failure]]
+
+
+async def ask_anchors(
+    task: Task, slot_start_ns: int, fetcher: Fetcher, lookup: Lookup
+) -> tuple[Observation, ...]:
+    """All anchors of the task's vantage point at once, on fresh connections. Certificates are not judged."""
+    asked = (_ask(anchor, task, slot_start_ns, fetcher, lookup) for anchor in task.vantage_point.anchors)
+    return tuple(await asyncio.gather(*asked))
+
+
+async def _ask(
+    anchor: AnchorSpec, task: Task, slot_start_ns: int, fetcher: Fetcher, lookup: Lookup
+) -> Observation:
+    address = await _address(anchor.host, task, slot_start_ns, lookup)
+    if isinstance(address, Failure):
+        return Observation(
+            role=Role.ANCHOR, address=anchor.host, port=anchor.port, url=str(anchor), failure=address
+        )
+    vantage = task.vantage_point
+    scheme = "http" if anchor.scheme == "tcp" else anchor.scheme
+    target = FetchTarget(
+        role=Role.ANCHOR,
+        address=address,
+        request=Request(scheme=scheme, host=anchor.host, port=anchor.port, path=anchor.path, method="GET"),
+        tls=TlsPolicy(verify=False),
+        deadlines=task.deadlines,
+        limits=task.limits,
+        source=vantage.source_v6 if ":" in address else vantage.source_v4,
+        interface=vantage.interface,
+        slot_start_ns=slot_start_ns,
+    )
+    return await (fetcher.connect_only(target) if anchor.scheme == "tcp" else fetcher.fetch(target))
+
+
+async def _address(host: str, task: Task, slot_start_ns: int, lookup: Lookup) -> str | Failure:
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return await lookup(host, task, slot_start_ns)

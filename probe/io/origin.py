@@ -1,0 +1,169 @@
+"""Rule: the origin is asked by its own address, never through the CDN, and every version that it served is kept.
+
+One reference per customer and origin object, however many tasks ask. A kept version is trusted for the origin's
+interval, then revalidated conditionally (RFC 9110 section 13); on any disagreement it is fetched whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
+
+from probe.core.records import Failure, Observation, OriginVersion, Reference, Response, Role
+from probe.core.task import OriginSpec, Task
+from probe.io.clock import Clock, rfc3339
+from probe.io.fetch import Fetcher, FetchTarget
+
+KEPT_VERSIONS = 16
+
+Keep = Callable[[str, str, OriginVersion], None]
+Lookup = Callable[[str, Task, int], Awaitable[str | Failure]]
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of one origin object."""
+
+    versions: list[OriginVersion] = field(default_factory=list)
+    verified_ns: int | None = None
+    verified_at: str | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A reference, and the observation if one was made to get it."""
+
+    reference: Reference
+    observation: Observation | None = None
+
+
+class OriginReferences:
+    """The version histories of all origin objects of this agent."""
+
+    def __init__(self, fetcher: Fetcher, clock: Clock, *, lookup: Lookup, keep: Keep) -> None:
+        """`lookup` resolves an origin given by name; `keep` is told of each new or re-seen version."""
+        self._fetcher = fetcher
+        self._clock = clock
+        self._lookup = lookup
+        self._keep = keep
+        self._known: dict[tuple[str, str], _Known] = {}
+
+    def restore(self, kept: Iterable[tuple[str, str, OriginVersion]]) -> None:
+        """Fill the histories from the store: (customer, url, version), oldest first."""
+        for customer, url, version in kept:
+            self._known.setdefault((customer, url), _Known()).versions.append(version)
+
+    async def look(self, task: Task, slot_start_ns: int, *, force: bool = False) -> Look:
+        """The reference for a slot; asks the origin if the kept version is due, or whole if `force`."""
+        origin = task.origin
+        if origin is None:
+            return Look(reference=Reference(configured=False))
+        known = self._known.setdefault((task.customer, history_key(origin)), _Known())
+        async with known.lock:
+            if not force and self._trusted(known, origin):
+                return Look(reference=_reference(known))
+            observation = await self._ask(task, origin, known, slot_start_ns, whole=force)
+            if observation is not None:
+                self._learn(task.customer, origin, known, observation)
+            return Look(reference=_reference(known), observation=observation)
+
+    def _trusted(self, known: _Known, origin: OriginSpec) -> bool:
+        if known.verified_ns is None:
+            return False
+        return self._clock.monotonic_ns() - known.verified_ns < origin.interval_us * 1000
+
+    async def _ask(
+        self, task: Task, origin: OriginSpec, known: _Known, slot_start_ns: int, *, whole: bool
+    ) -> Observation | None:
+        address = await self._address(task, origin, slot_start_ns)
+        if isinstance(address, Failure):
+            return Observation(
+                role=Role.ORIGIN,
+                address=origin.address,
+                port=origin.request.port,
+                url=origin.request.url,
+                failure=address,
+            )
+        # A version kept from an earlier run is not this run's knowledge until it was seen whole once.
+        validators = () if whole or known.verified_ns is None else _validators(known)
+        vantage = task.vantage_point
+        return await self._fetcher.fetch(
+            FetchTarget(
+                role=Role.ORIGIN,
+                address=address,
+                request=origin.request,
+                tls=origin.tls,
+                deadlines=task.deadlines,
+                limits=task.limits,
+                source=vantage.source_v6 if ":" in address else vantage.source_v4,
+                interface=vantage.interface,
+                slot_start_ns=slot_start_ns,
+                validators=validators,
+            )
+        )
+
+    async def _address(self, task: Task, origin: OriginSpec, slot_start_ns: int) -> str | Failure:
+        try:
+            return str(ip_address(origin.address))
+        except ValueError:
+            return await self._lookup(origin.address, task, slot_start_ns)
+
+    def _learn(self, customer: str, origin: OriginSpec, known: _Known, observation: Observation) -> None:
+        response = observation.response
+        if observation.failure is not None or response is None:
+            return
+        seen = rfc3339(self._clock.time_ns())
+        if response.status_code == 304 and known.versions:
+            version = replace(known.versions[-1], last_seen=seen)
+            known.versions[-1] = version
+        elif 200 <= response.status_code < 300 and response.content_digest is not None:
+            version = _version(known, response, seen)
+        else:
+            return
+        known.verified_ns, known.verified_at = self._clock.monotonic_ns(), seen
+        self._keep(customer, history_key(origin), version)
+
+
+def _version(known: _Known, response: Response, seen: str) -> OriginVersion:
+    """Append a new version, or bring the present one up to date. One that returns moves to the end."""
+    fields = dict(reversed(response.fields))
+    newest = known.versions[-1] if known.versions else None
+    if newest is not None and newest.content_digest == response.content_digest:
+        first_seen = newest.first_seen
+        known.versions.pop()
+    else:
+        first_seen = seen
+        known.versions[:] = [v for v in known.versions if v.content_digest != response.content_digest]
+    version = OriginVersion(
+        content_digest=response.content_digest or "",
+        decoded_body_bytes=response.decoded_body_bytes,
+        status_code=response.status_code,
+        etag=fields.get("etag"),
+        last_modified=fields.get("last-modified"),
+        first_seen=first_seen,
+        last_seen=seen,
+    )
+    known.versions.append(version)
+    del known.versions[:-KEPT_VERSIONS]
+    return version
+
+
+def _validators(known: _Known) -> tuple[tuple[str, str], ...]:
+    if not known.versions:
+        return ()
+    newest = known.versions[-1]
+    if newest.etag:
+        return (("If-None-Match", newest.etag),)
+    return (("If-Modified-Since", newest.last_modified),) if newest.last_modified else ()
+
+
+def _reference(known: _Known) -> Reference:
+    return Reference(configured=True, versions=tuple(known.versions), verified_at=known.verified_at)
+
+
+def history_key(origin: OriginSpec) -> str:
+    """Under what a version history is kept: address and URL, since two origins may serve one name."""
+    return f"{origin.address} {origin.request.url}"

@@ -1,0 +1,201 @@
+"""Rule: one due slot becomes one row, whatever happens; every request made for it is in that row.
+
+The flow of one slot: resolve, fetch the edges beside the origin's reference, compare; if anything is off, a
+confirmation round on fresh connections; judge. All I/O is passed in; the deciding is in `probe.core`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from probe.core.chain import passes_suffix
+from probe.core.edges import select
+from probe.core.kinds import Kinds
+from probe.core.nodes import KnownNodes
+from probe.core.records import (
+    Failure,
+    FailureType,
+    HostFacts,
+    Observation,
+    Phase,
+    Resolution,
+    Role,
+    SlotRecord,
+)
+from probe.core.rows import measured_row, missed_row
+from probe.core.symptoms import doubtful_edges, examine, suspicious
+from probe.core.task import Request, Task
+from probe.core.times import epoch_s
+from probe.io.anchors import ask_anchors
+from probe.io.clock import Clock, rfc3339
+from probe.io.fetch import Fetcher
+from probe.io.origin import Keep, OriginReferences
+from probe.io.redirects import follow
+from probe.io.resolve import Resolver
+from probe.slot import Slot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostProbe:
+    """What the pipeline asks of its own host. `worst_lag_us(since_ns, until_ns)` on the monotonic clock."""
+
+    agent: str
+    agent_version: str
+    config_digest: Callable[[], str]
+    worst_lag_us: Callable[[int, int], int]
+    clock_state: Callable[[], tuple[bool | None, int | None]]
+
+
+class Pipeline:
+    """Measures slots. One for the whole agent; holds the origin's histories and the known nodes."""
+
+    def __init__(
+        self,
+        *,
+        kinds: Kinds,
+        resolver: Resolver,
+        fetcher: Fetcher,
+        clock: Clock,
+        host: HostProbe,
+        keep: Keep = lambda customer, url, version: None,
+    ) -> None:
+        """`kinds` is the table of checks; `keep` is told of each origin version, for the store."""
+        self._kinds = kinds
+        self._resolver = resolver
+        self._fetcher = fetcher
+        self._clock = clock
+        self._host = host
+        self._nodes = KnownNodes()
+        self.references = OriginReferences(fetcher, clock, lookup=self._lookup, keep=keep)
+
+    async def measure(self, task: Task, scheduled_at: str) -> SlotRecord:
+        """One slot end to end; `scheduled_at` is RFC 3339 UTC."""
+        start_ns = self._clock.monotonic_ns()
+        started_at = rfc3339(self._clock.time_ns())
+        slot = Slot(
+            task=task,
+            scheduled_at=scheduled_at,
+            started_at=started_at,
+            start_ns=start_ns,
+            facts=lambda: self._facts(start_ns, scheduled_at, started_at),
+        )
+        slot.resolution = await self._resolve(slot)
+        await self._first_round(slot)
+        evidence = slot.evidence
+        if suspicious(examine(task, evidence, self._kinds), evidence):
+            await self._confirmation_round(slot)
+        return measured_row(task, slot.evidence, self._kinds, finished_at=rfc3339(self._clock.time_ns()))
+
+    def missed(self, task: Task, scheduled_at: str, reason: str) -> SlotRecord:
+        """The row of a slot that was due and not measured."""
+        now_ns, now = self._clock.monotonic_ns(), rfc3339(self._clock.time_ns())
+        return missed_row(task, scheduled_at, reason, self._facts(now_ns, scheduled_at, now))
+
+    def facts(self) -> HostFacts:
+        """The host's state now, for events."""
+        now = rfc3339(self._clock.time_ns())
+        return self._facts(self._clock.monotonic_ns(), now, now)
+
+    # --- the two rounds ---------------------------------------------------------------------------
+
+    async def _resolve(self, slot: Slot) -> Resolution:
+        task, vantage = slot.task, slot.task.vantage_point
+        limit_us = task.deadlines.connect_us
+        resolution = await self._resolver.resolve(
+            task.domain, _qtype(task), vantage, slot_start_ns=slot.start_ns, deadline_us=limit_us
+        )
+        if resolution.failure is not None:
+            resolution = await self._resolver.interrogate_others(
+                resolution, vantage, slot_start_ns=slot.start_ns, deadline_us=limit_us
+            )
+        return resolution
+
+    async def _first_round(self, slot: Slot) -> None:
+        """The edges that the policy names, and at the same time the origin's reference."""
+        task, resolution = slot.task, slot.resolution
+        assert resolution is not None, "resolved before fetching"
+        addresses = [a.address for a in resolution.addresses if a.refused is None]
+        if not task.cdn_suffixes or passes_suffix(resolution, task.cdn_suffixes):
+            self._nodes.learn(task.domain, task.ip_version, addresses)
+        chosen = select(task.edges, addresses, slot.number) if resolution.failure is None else ()
+        look, *edges = await asyncio.gather(
+            self.references.look(task, slot.start_ns),
+            *(self._fetcher.fetch(slot.target(Role.EDGE, address)) for address in chosen),
+        )
+        slot.reference = look.reference
+        slot.append(edges)
+        for index, edge in enumerate(edges):
+            await self._follow_redirects(slot, index, edge)
+        slot.append([look.observation])
+        slot.compare_all()
+
+    async def _confirmation_round(self, slot: Slot) -> None:
+        """Everything again that can convict or acquit: the edges off, the origin, anchors, other nodes."""
+        task, observations = slot.task, slot.observations
+        evidence = slot.evidence
+        off = doubtful_edges(examine(task, evidence, self._kinds), evidence)
+        targets = [slot.target(Role.CONFIRM, observations[i].address, of=i) for i in off]
+        if off or (slot.resolution is not None and slot.resolution.failure is not None):
+            visited = [o.address for o in observations if o.role is Role.EDGE]
+            others = self._nodes.others(task.domain, task.ip_version, visited)
+            targets += [slot.target(Role.SWEEP, address) for address in others]
+        before = slot.reference.newest_digest
+        look, anchors, *fetched = await asyncio.gather(
+            self.references.look(task, slot.start_ns, force=True),
+            ask_anchors(task, slot.start_ns, self._fetcher, self._lookup),
+            *(self._fetcher.fetch(target) for target in targets),
+        )
+        changed = before is not None and before != look.reference.newest_digest
+        slot.reference = replace(look.reference, changed_during_slot=changed)
+        slot.append([*fetched, *anchors, look.observation])
+        slot.compare_all()
+
+    # --- parts ------------------------------------------------------------------------------------
+
+    async def _follow_redirects(self, slot: Slot, index: int, edge: Observation) -> None:
+        task = slot.task
+        if task.redirects.limit == 0 or edge.failure is not None:
+            return
+
+        async def lookup(request: Request) -> str | Failure:
+            if request.host == task.domain:
+                return edge.address
+            return await self._lookup(request.host, task, slot.start_ns)
+
+        target = slot.target(Role.REDIRECT, edge.address, of=index)
+        hops, failure = await follow(edge, index, target, task.redirects, self._fetcher, lookup)
+        if failure is not None:
+            last = hops[-1] if hops else edge
+            hops = [*hops, replace(last, role=Role.REDIRECT, of=index, response=None, failure=failure)]
+        slot.append(hops)
+
+    async def _lookup(self, host: str, task: Task, slot_start_ns: int) -> str | Failure:
+        """An address of another host (redirect, anchor, origin by name) by the vantage point's resolvers."""
+        limit_us = task.deadlines.connect_us
+        resolution = await self._resolver.resolve(
+            host, _qtype(task), task.vantage_point, slot_start_ns=slot_start_ns, deadline_us=limit_us
+        )
+        if resolution.failure is not None:
+            return resolution.failure
+        for record in resolution.addresses:
+            if record.refused is None:
+                return record.address
+        return Failure(phase=Phase.DNS, type=FailureType.DNS_NO_DATA, operation="resolve", detail=host)
+
+    def _facts(self, since_ns: int, scheduled_at: str, started_at: str) -> HostFacts:
+        synchronised, max_error_us = self._host.clock_state()
+        return HostFacts(
+            agent=self._host.agent,
+            agent_version=self._host.agent_version,
+            config_digest=self._host.config_digest(),
+            loop_lag_us=self._host.worst_lag_us(since_ns, self._clock.monotonic_ns()),
+            lateness_us=max(0, round((epoch_s(started_at) - epoch_s(scheduled_at)) * 1e6)),
+            clock_synchronised=synchronised,
+            clock_max_error_us=max_error_us,
+        )
+
+
+def _qtype(task: Task) -> str:
+    return "AAAA" if task.ip_version == 6 else "A"

@@ -1,0 +1,85 @@
+"""Rule: what was observed for a slot is only ever added to, in the order in which it was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from probe.core.compare import compare
+from probe.core.freshness import cache_status
+from probe.core.records import Evidence, HostFacts, Observation, Reference, Resolution, Role
+from probe.core.task import Task
+from probe.core.times import epoch_s, utc_text
+from probe.core.witness import Witness
+from probe.io.fetch import FetchTarget
+
+TAINTING_LAG_US = 100_000
+_COMPARED = (Role.EDGE, Role.CONFIRM, Role.SWEEP)
+
+
+@dataclass(slots=True, kw_only=True)
+class Slot:
+    """One slot while it is measured. `start_ns` is the zero of all its offsets (monotonic)."""
+
+    task: Task
+    scheduled_at: str
+    started_at: str
+    start_ns: int
+    facts: Callable[[], HostFacts]
+    resolution: Resolution | None = None
+    reference: Reference = field(default_factory=lambda: Reference(configured=False))
+    observations: list[Observation] = field(default_factory=list)
+
+    @property
+    def number(self) -> int:
+        """Counts this task's slots since the Unix epoch; rotates the edges of `sample`."""
+        return int(epoch_s(self.scheduled_at) * 1_000_000) // self.task.period_us
+
+    @property
+    def evidence(self) -> Evidence:
+        """Everything so far, as the judge reads it."""
+        return Evidence(
+            scheduled_at=self.scheduled_at,
+            started_at=self.started_at,
+            resolution=self.resolution,
+            observations=tuple(self.observations),
+            reference=self.reference,
+            host=self.facts(),
+        )
+
+    def append(self, observations: Iterable[Observation | None]) -> None:
+        """Add observations, each with its cache status and whether our own loop stalled meanwhile."""
+        tainted = (self.facts().loop_lag_us or 0) >= TAINTING_LAG_US
+        for observation in observations:
+            if observation is not None:
+                fields = () if observation.response is None else observation.response.fields
+                self.observations.append(
+                    replace(observation, tainted=tainted, cache_status=cache_status(fields))
+                )
+
+    def compare_all(self) -> None:
+        """Put every edge-side observation beside the reference as it is known now."""
+        if not self.reference.configured:
+            return
+        failing = Witness(self.task, self.evidence).origin_failing
+        for index, observation in enumerate(self.observations):
+            if observation.role in _COMPARED:
+                asked_s = epoch_s(self.started_at) + (observation.timing.request_start_us or 0) / 1e6
+                comparison = compare(observation, self.reference, utc_text(asked_s), origin_failing=failing)
+                self.observations[index] = replace(observation, comparison=comparison)
+
+    def target(self, role: Role, address: str, *, of: int | None = None) -> FetchTarget:
+        """What to fetch from an edge of this slot's task."""
+        task, vantage = self.task, self.task.vantage_point
+        return FetchTarget(
+            role=role,
+            address=address,
+            request=task.request,
+            tls=task.tls,
+            deadlines=task.deadlines,
+            limits=task.limits,
+            source=vantage.source_v6 if ":" in address else vantage.source_v4,
+            interface=vantage.interface,
+            slot_start_ns=self.start_ns,
+            of=of,
+        )
