@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 
 from probe.core.chain import passes_suffix
 from probe.core.edges import select
 from probe.core.kinds import Kinds
 from probe.core.nodes import KnownNodes
 from probe.core.records import (
+    AddressRecord,
     Failure,
     FailureType,
     HostFacts,
@@ -102,6 +104,9 @@ class Pipeline:
 
     async def _resolve(self, slot: Slot) -> Resolution:
         task, vantage = slot.task, slot.task.vantage_point
+        literal = literal_resolution(task.domain)
+        if literal is not None:
+            return literal
         limit_us = task.deadlines.connect_us
         resolution = await self._resolver.resolve(
             task.domain, _qtype(task), vantage, slot_start_ns=slot.start_ns, deadline_us=limit_us
@@ -195,6 +200,25 @@ class Pipeline:
             clock_synchronised=synchronised,
             clock_max_error_us=max_error_us,
         )
+
+
+def literal_resolution(host: str) -> Resolution | None:
+    """The resolution of a host that is an address already: nothing was asked."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    return Resolution(
+        qname=host,
+        qtype="AAAA" if address.version == 6 else "A",
+        rcode=None,
+        cname_chain=(),
+        canonical_name=host,
+        addresses=(AddressRecord(address=str(address), ttl_s=0),),
+        ttl_s=None,
+        resolver=None,
+        transport=None,
+    )
 
 
 def _qtype(task: Task) -> str:

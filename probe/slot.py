@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from probe.core.compare import compare
+from probe.core.assess import with_comparisons
 from probe.core.freshness import cache_status
 from probe.core.records import Evidence, HostFacts, Observation, Reference, Resolution, Role
 from probe.core.task import Task
-from probe.core.times import epoch_s, utc_text
-from probe.core.witness import Witness
+from probe.core.times import epoch_s
 from probe.io.fetch import FetchTarget
 
 TAINTING_LAG_US = 100_000
-_COMPARED = (Role.EDGE, Role.CONFIRM, Role.SWEEP)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,14 +57,7 @@ class Slot:
 
     def compare_all(self) -> None:
         """Put every edge-side observation beside the reference as it is known now."""
-        if not self.reference.configured:
-            return
-        failing = Witness(self.task, self.evidence).origin_failing
-        for index, observation in enumerate(self.observations):
-            if observation.role in _COMPARED:
-                asked_s = epoch_s(self.started_at) + (observation.timing.request_start_us or 0) / 1e6
-                comparison = compare(observation, self.reference, utc_text(asked_s), origin_failing=failing)
-                self.observations[index] = replace(observation, comparison=comparison)
+        self.observations[:] = with_comparisons(self.task, self.evidence).observations
 
     def target(self, role: Role, address: str, *, of: int | None = None) -> FetchTarget:
         """What to fetch from an edge of this slot's task."""

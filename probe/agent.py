@@ -1,0 +1,196 @@
+"""Rule: the agent is wiring: it builds the I/O, connects slot to store, and ends what it started.
+
+Used by `run` (with signals, in `probe.daemon`), by the demo and by tests. Every due slot comes out as one row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from probe.core.codec import encode_any
+from probe.core.config import Config
+from probe.core.coverage import absent_slots
+from probe.core.kinds import Kinds
+from probe.core.plan import Plan, make_plan, task_to_json
+from probe.core.records import HostFacts, SlotRecord
+from probe.core.rows import event_row
+from probe.core.task import Task
+from probe.io.clock import Clock, SystemClock, rfc3339
+from probe.io.fetch import AiohttpFetcher
+from probe.io.host import LoopLag
+from probe.io.resolve import Resolver
+from probe.io.schedule import Due, Scheduler
+from probe.io.secrets import reveal
+from probe.io.store import Store
+from probe.logs import fields
+from probe.oneshot import host_probe
+from probe.pipeline import Pipeline
+
+log = logging.getLogger("probe.agent")
+
+ABSENT_ROWS_AT_MOST = 200_000
+OnRow = Callable[[SlotRecord], None]
+
+
+class Agent:
+    """One running agent: a plan, a scheduler, a pipeline and, for the daemon, a store."""
+
+    def __init__(
+        self,
+        config: Config,
+        kinds: Kinds,
+        *,
+        store: Store | None = None,
+        clock: Clock | None = None,
+        on_row: OnRow | None = None,
+    ) -> None:
+        """`store` None measures without keeping (`once`); `on_row` is shown every row, after it is stored."""
+        self.config = config
+        self.plan: Plan = make_plan(config)
+        self._kinds = kinds
+        self._store = store
+        self._clock = clock or SystemClock()
+        self._on_row = on_row
+        self._lag = LoopLag(self._clock)
+        allow = tuple(str(prefix) for prefix in config.agent.allow_addresses)
+        self._fetcher = AiohttpFetcher(self._clock, reveal, allow)
+        self.pipeline = Pipeline(
+            kinds=kinds,
+            resolver=Resolver(self._clock, allow),
+            fetcher=self._fetcher,
+            clock=self._clock,
+            host=host_probe(config.agent.agent, config.digest, self._lag),
+            keep=self._keep_version,
+        )
+        self._writes: set[asyncio.Task[None]] = set()
+
+    # --- measuring without a schedule: `once` -----------------------------------------------------
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Agent]:
+        """Start what measuring needs; end it on leaving."""
+        await self._lag.start()
+        try:
+            yield self
+        finally:
+            await self._fetcher.close()
+            await self._lag.stop()
+
+    async def measure_now(self, task: Task) -> SlotRecord:
+        """One slot of a task, due now."""
+        return await self.pipeline.measure(task, rfc3339(self._clock.time_ns()))
+
+    # --- the daemon -------------------------------------------------------------------------------
+
+    async def run(self, stop: asyncio.Event, *, drain_s: float = 10.0) -> None:
+        """Measure on schedule until `stop` is set, then drain. Needs a store."""
+        store = self._store
+        assert store is not None, "a running agent keeps its results"
+        async with self.open():
+            await self._remember(store)
+            await self._account_for_absence(store)
+            await self._event("agent.started", {"tasks": str(len(self.plan.tasks))})
+            scheduler = Scheduler(
+                self.plan.tasks,
+                clock=self._clock,
+                on_slot=self._on_slot,
+                on_missed=self._on_missed,
+                on_error=self._on_error,
+                on_clock_step=self._on_clock_step,
+                concurrency=self.config.agent.limits.concurrency,
+            )
+            await scheduler.start()
+            try:
+                await stop.wait()
+            finally:
+                await scheduler.stop(drain_s)
+                await self._event("agent.stopped", {})
+                await self._drain()
+
+    async def _remember(self, store: Store) -> None:
+        """What later replays and restarts need: task definitions, configuration text, origin versions."""
+        now = rfc3339(self._clock.time_ns())
+        for task in self.plan.tasks:
+            store.put_definition(task.definition, encode_any(task_to_json(task)).decode())
+        store.put_config(self.config.digest, "\n".join(self.config.texts.values()), now)
+        self.pipeline.references.restore(store.all_origin_versions())
+
+    async def _account_for_absence(self, store: Store) -> None:
+        """Slots that were due while no agent ran are rows too."""
+        last = store.last_scheduled()
+        reason = "agent.stopped" if store.stopped_cleanly() else "agent.crashed"
+        now_us = self._clock.time_ns() // 1000
+        absent, left_out = absent_slots(self.plan.tasks, last, now_us, ABSENT_ROWS_AT_MOST)
+        rows = [self._missed(task, scheduled_us, reason) for task, scheduled_us in absent]
+        if rows:
+            await store.append(rows)
+            log.warning("ledger.absent", extra=fields(slots=len(rows), reason=reason))
+        if left_out:
+            detail = {"reason": reason, "slots_without_row": str(sum(left_out.values()))}
+            await self._event("ledger.gap", detail)
+
+    async def _on_slot(self, task: Task, due: Due) -> None:
+        row = await self.pipeline.measure(task, rfc3339(due.scheduled_us * 1000))
+        await self._keep(row)
+
+    def _on_missed(self, task: Task, due: Due, reason: str) -> None:
+        self._spawn(self._keep(self._missed(task, due.scheduled_us, reason)))
+
+    def _on_error(self, task: Task, due: Due, error: BaseException) -> None:
+        log.error("slot.error", exc_info=error, extra=fields(task=task.id, domain=task.domain))
+        self._on_missed(task, due, "agent.internal_error")
+
+    def _on_clock_step(self, delta_us: int) -> None:
+        log.warning("clock.stepped", extra=fields(delta_us=delta_us))
+        self._spawn(self._event("clock.stepped", {"delta_us": str(delta_us)}))
+
+    def _missed(self, task: Task, scheduled_us: int, reason: str) -> SlotRecord:
+        return self.pipeline.missed(task, rfc3339(scheduled_us * 1000), reason)
+
+    async def _keep(self, row: SlotRecord) -> None:
+        assert self._store is not None
+        (stored,) = await self._store.append([row])
+        assert isinstance(stored, SlotRecord)
+        if self._on_row is not None:
+            self._on_row(stored)
+
+    def _keep_version(self, customer: str, url: str, version: object) -> None:
+        if self._store is not None:
+            self._store.put_origin_version(customer, url, version)  # type: ignore[arg-type]
+
+    async def _event(self, event: str, detail: dict[str, str]) -> None:
+        """The same event into every customer's stream: whoever may see one stream only sees it too."""
+        assert self._store is not None
+        host: HostFacts = self.pipeline.facts()
+        now = rfc3339(self._clock.time_ns())
+        customers = dict.fromkeys(task.customer for task in self.plan.tasks)
+        await self._store.append([event_row(name, now, event, detail, host) for name in customers])
+        log.info(event, extra=fields(**detail))
+
+    def _spawn(self, work: object) -> None:
+        task: asyncio.Task[None] = asyncio.ensure_future(work)  # type: ignore[call-overload]
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+
+    async def _drain(self) -> None:
+        while self._writes:
+            await asyncio.gather(*self._writes)
+
+
+def with_selected(plan: Plan, **wanted: str | None) -> Plan:
+    """The tasks whose customer, domain and vantage point are the wanted ones (None: any)."""
+    names = {
+        "customer": lambda t: t.customer,
+        "domain": lambda t: t.domain,
+        "vantage": lambda t: t.vantage_point.name,
+    }
+    tasks = tuple(
+        task
+        for task in plan.tasks
+        if all(value is None or names[key](task) == value for key, value in wanted.items())
+    )
+    return replace(plan, tasks=tasks)

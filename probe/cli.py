@@ -1,0 +1,61 @@
+"""Rule: commands are thin: they parse what was typed, call one function, print, and choose the exit code.
+
+Exit codes: 0 all is well; 1 something is not; 2 the command could not run (and why is on stderr).
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from probe import __version__
+from probe.commands.config import check_config, schema
+from probe.commands.demo import demo
+from probe.commands.once import once
+from probe.commands.replay import replay
+from probe.commands.results import results
+from probe.commands.run import run
+from probe.commands.trace import trace
+from probe.core.config import ConfigError
+from probe.io.secrets import SecretError
+from probe.io.store import StoreError
+
+CANNOT_RUN = 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="cdn-probe")
+def cli() -> None:
+    """Observes what a CDN serves, compares it with the origin, judges, and keeps the evidence."""
+
+
+for command in (run, once, trace, results, replay, demo, check_config, schema):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; foreseen errors are told in words, without a traceback."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        sys.exit(leave.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(CANNOT_RUN)
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(str(problem), err=True)
+        count = len(error.problems)
+        click.echo(
+            f"cdn-probe: {count} problem{'s' * (count != 1)} in the configuration; nothing was started",
+            err=True,
+        )
+        sys.exit(CANNOT_RUN)
+    except (SecretError, StoreError, OSError) as error:
+        click.echo(f"cdn-probe: {error}", err=True)
+        sys.exit(CANNOT_RUN)
+    except BrokenPipeError:
+        sys.exit(1)

@@ -1,0 +1,26 @@
+"""`run`: the daemon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from probe import daemon
+from probe.checks import CHECKS
+from probe.commands import config_option
+from probe.io.files import load_config
+from probe.logs import set_up
+
+
+@click.command()
+@config_option
+@click.option("--seconds", type=float, default=None, help="Stop by itself after so many seconds.")
+@click.option(
+    "--json-logs/--word-logs", default=None, help="JSON lines (default unless a terminal) or words."
+)
+def run(config_file: Path, seconds: float | None, json_logs: bool | None) -> None:
+    """Measure on schedule and keep the results until SIGTERM or Ctrl-C."""
+    config = load_config(config_file, CHECKS)
+    set_up(config.agent.log_level, json_lines=json_logs)
+    daemon.serve(config, CHECKS, seconds=seconds)

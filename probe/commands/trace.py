@@ -1,0 +1,186 @@
+"""`trace URL`: without any configuration, everything that one look at an accelerated URL can show."""
+
+from __future__ import annotations
+
+import asyncio
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from probe.checks.availability import Availability
+from probe.checks.integrity import Integrity
+from probe.commands import console
+from probe.core.codec import encode
+from probe.core.config import ConfigError, parse_resolver
+from probe.core.records import Observation, Outcome, Role, SlotRecord
+from probe.core.task import (
+    CheckSpec,
+    Deadlines,
+    EdgePolicy,
+    Limits,
+    OriginSpec,
+    RedirectPolicy,
+    Request,
+    ResolverSpec,
+    Task,
+    TlsPolicy,
+    VantagePoint,
+)
+from probe.core.units import parse_duration_us
+from probe.oneshot import measure_alone
+from probe.render import certificate_lines, evidence
+
+REACHED = tuple(range(200, 400))
+
+
+@click.command()
+@click.argument("url")
+@click.option("--origin", metavar="ADDRESS", help="Compare with this origin: ADDRESS, ADDRESS:PORT or a URL.")
+@click.option(
+    "--resolver",
+    "resolvers",
+    multiple=True,
+    help="udp://192.0.2.53, tcp://... or tls://...; default: the system's.",
+)
+@click.option("--source", default=None, help="Source address to look from.")
+@click.option("--client-subnet", default=None, help="EDNS client subnet to send, such as 203.0.113.0/24.")
+@click.option("--ip", "ip_version", type=click.Choice(["4", "6"]), default="4", show_default=True)
+@click.option("--ca", default=None, help="PEM file of authorities to trust in place of the system's.")
+@click.option("--insecure", is_flag=True, help="Do not verify certificates.")
+@click.option("--timeout", default="10s", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="The record as JSON.")
+def trace(
+    url: str,
+    origin: str | None,
+    resolvers: tuple[str, ...],
+    source: str | None,
+    client_subnet: str | None,
+    ip_version: str,
+    ca: str | None,
+    insecure: bool,
+    timeout: str,
+    as_json: bool,
+) -> None:
+    """Resolve URL through its CNAME chain, fetch it from every address, show phases, certificate and cache."""
+    try:
+        request = request_of(url)
+        version = _literal_version(request.host) or int(ip_version)
+        tls = TlsPolicy(verify=not insecure, ca=ca)
+        vantage = VantagePoint(
+            name="here",
+            source_v4=source if source and ":" not in source else None,
+            source_v6=source if source and ":" in source else None,
+            resolvers=tuple(_resolver(text) for text in resolvers),
+            client_subnet=client_subnet,
+        )
+        total_us = parse_duration_us(timeout)
+        task = _task(request, vantage, version, tls, _origin(origin, request, tls), total_us)
+    except (ValueError, ConfigError) as error:
+        raise click.ClickException(str(error)) from None
+    row = asyncio.run(measure_alone(task))
+    click.echo(encode(row)) if as_json else _print(console(), row)
+    if row.outcome is not Outcome.OK:
+        raise click.exceptions.Exit(1)
+
+
+def _resolver(text: str) -> ResolverSpec:
+    return parse_resolver(text)
+
+
+def request_of(url: str) -> Request:
+    """A URL as a request. Raises ValueError with words for a person."""
+    parts = urlsplit(url if "//" in url else f"https://{url}")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{url!r} is no http or https URL, such as https://www.example.com/logo.png")
+    if parts.username is not None:
+        raise ValueError("a URL with a user name in it is not accepted: it would be shown")
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    host = parts.hostname
+    return Request(
+        scheme=parts.scheme, host=host, port=port, path=path, accept_encoding="gzip, deflate, br, zstd"
+    )
+
+
+def _literal_version(host: str) -> int | None:
+    try:
+        return ip_address(host).version
+    except ValueError:
+        return None
+
+
+def _origin(text: str | None, request: Request, tls: TlsPolicy) -> OriginSpec | None:
+    """ADDRESS keeps the URL's scheme and port; ADDRESS:PORT its scheme; a URL says all."""
+    if text is None:
+        return None
+    scheme = urlsplit(text).scheme if "://" in text else request.scheme
+    literal = _literal_version(text) == 6
+    parts = urlsplit(text if "://" in text else f"//[{text}]" if literal else f"//{text}")
+    if not parts.hostname or scheme not in ("http", "https"):
+        raise ValueError(
+            f"--origin {text!r} is no address, such as 192.0.2.10, 192.0.2.10:8080 or http://192.0.2.10"
+        )
+    default = request.port if scheme == request.scheme else {"http": 80, "https": 443}[scheme]
+    asked = Request(
+        scheme=scheme,
+        host=request.host,
+        port=parts.port or default,
+        path=request.path,
+        accept_encoding=request.accept_encoding,
+    )
+    return OriginSpec(address=parts.hostname, request=asked, tls=tls)
+
+
+def _task(
+    request: Request,
+    vantage: VantagePoint,
+    ip_version: int,
+    tls: TlsPolicy,
+    origin: OriginSpec | None,
+    total_us: int,
+) -> Task:
+    return Task(
+        id="trace",
+        definition="trace",
+        customer="trace",
+        domain=request.host,
+        request=request,
+        vantage_point=vantage,
+        ip_version=ip_version,
+        period_us=60_000_000,
+        phase_us=0,
+        deadlines=Deadlines(total_us=total_us),
+        limits=Limits(),
+        tls=tls,
+        cdn_suffixes=(),
+        cdn_prefixes=(),
+        edges=EdgePolicy(),
+        redirects=RedirectPolicy(),
+        origin=origin,
+        checks=(
+            CheckSpec(kind="availability", params=Availability(status=REACHED)),
+            CheckSpec(kind="integrity", params=Integrity()),
+        ),
+        exclusions=(),
+    )
+
+
+def _print(out: Console, row: SlotRecord) -> None:
+    out.print(evidence(row))
+    for observation in row.observations:
+        if observation.role is Role.EDGE:
+            out.print(Text(f"{observation.address}", style="bold"), _served(observation), sep="  ")
+            for line in certificate_lines(observation):
+                out.print(f"  {line}")
+
+
+def _served(observation: Observation) -> str:
+    """How the content compares with the origin's, where it was compared."""
+    comparison = observation.comparison
+    if comparison is None:
+        return ""
+    behind = "" if comparison.behind_s is None else f", {comparison.behind_s:.1f}s behind"
+    return f"content beside the origin's: {comparison.relation}{behind}"
