@@ -171,7 +171,8 @@ class AddressRecord:
 class DnsQuery:
     """One message sent to one resolver and what came back. `start_us` and `end_us` from slot start.
 
-    `purpose`: chain (the walk), other_resolver (after a failure), control (is this resolver alive at all).
+    `purpose`: chain (the walk), other_resolver (after a failure), control (is this resolver alive at all),
+    alias (after a failure: CNAMEs alone, to learn how far the chain leads).
     """
 
     qname: str

@@ -1,0 +1,151 @@
+"""Rule: one call is one question to one resolver over one fresh socket, over by its deadline whatever comes back.
+
+Sockets are connected, so that the kernel drops what other hosts send, and bound to the vantage point's source
+address or interface; the port is the kernel's random choice (RFC 5452 section 9). What is not the response to this
+question is ignored until the deadline. Raises `ExchangeError` carrying the failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Iterator
+
+from probe.core.records import Failure
+from probe.core.task import ResolverSpec, VantagePoint
+from probe.io.dns_failures import SilenceError, dns_failure
+from probe.io.dns_message import MalformedError, Question, Reply, StrayError, read_reply
+
+_MAX_MESSAGE_BYTES = 65535
+_IGNORED_LIMIT = 256  # a flood of rubbish must not cost a whole deadline of CPU
+
+
+class ExchangeError(Exception):
+    """No acceptable response came; `failure` says why."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.type.value)
+        self.failure = failure
+
+
+@contextlib.contextmanager
+def _as_failure(operation: str) -> Iterator[None]:
+    try:
+        yield
+    except ExchangeError:
+        raise
+    except Exception as error:
+        raise ExchangeError(dns_failure(error, operation)) from error
+
+
+class _Inbox:
+    """Reads messages until one is the response; counts the others."""
+
+    def __init__(self, question: Question) -> None:
+        self._question = question
+        self._malformed = 0
+        self._strays = 0
+
+    async def first_response(self, receive: Callable[[], Awaitable[bytes]]) -> Reply:
+        while self._malformed + self._strays < _IGNORED_LIMIT:
+            wire = await receive()
+            try:
+                return read_reply(wire, self._question)
+            except StrayError:
+                self._strays += 1
+            except MalformedError:
+                self._malformed += 1
+            await asyncio.sleep(0)  # datagrams at hand are read without waiting: let the deadline pass
+        raise self.silence()
+
+    def silence(self) -> SilenceError:
+        return SilenceError(self._malformed, self._strays)
+
+
+async def exchange(
+    question: Question,
+    resolver: ResolverSpec,
+    vantage: VantagePoint,
+    transport: str,
+    deadline_s: float,
+    context: Callable[[], ssl.SSLContext],
+) -> Reply:
+    """Ask over `transport` (udp, tcp, tls); `deadline_s` on the running loop's clock. Raises ExchangeError.
+
+    `context` gives the TLS context when it is needed.
+    """
+    inbox = _Inbox(question)
+    try:
+        async with asyncio.timeout_at(deadline_s):
+            if transport == "udp":
+                return await _over_udp(question, resolver, vantage, inbox)
+            return await _over_stream(
+                question, resolver, vantage, inbox, context if transport == "tls" else None
+            )
+    except TimeoutError as error:
+        raise ExchangeError(dns_failure(inbox.silence(), "read")) from error
+
+
+def _open_socket(resolver: ResolverSpec, vantage: VantagePoint, kind: socket.SocketKind) -> socket.socket:
+    six = ":" in resolver.address
+    with _as_failure("socket"):
+        sock = socket.socket(socket.AF_INET6 if six else socket.AF_INET, kind)
+    try:
+        with _as_failure("bind"):
+            sock.setblocking(False)
+            if vantage.interface is not None:
+                name = vantage.interface.encode()
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name)
+            source = vantage.source_v6 if six else vantage.source_v4
+            if source is not None:
+                sock.bind((source, 0))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _over_udp(
+    question: Question, resolver: ResolverSpec, vantage: VantagePoint, inbox: _Inbox
+) -> Reply:
+    loop = asyncio.get_running_loop()
+    with _open_socket(resolver, vantage, socket.SOCK_DGRAM) as sock:
+        with _as_failure("connect"):
+            sock.connect((resolver.address, resolver.port))
+        with _as_failure("send"):
+            await loop.sock_sendall(sock, question.wire)
+        with _as_failure("read"):
+            return await inbox.first_response(lambda: loop.sock_recv(sock, _MAX_MESSAGE_BYTES))
+
+
+async def _over_stream(
+    question: Question,
+    resolver: ResolverSpec,
+    vantage: VantagePoint,
+    inbox: _Inbox,
+    context: Callable[[], ssl.SSLContext] | None,
+) -> Reply:
+    """RFC 7766 framing: two octets of length before each message; over TLS as RFC 7858."""
+    with _open_socket(resolver, vantage, socket.SOCK_STREAM) as sock:
+        with _as_failure("connect"):
+            await asyncio.get_running_loop().sock_connect(sock, (resolver.address, resolver.port))
+        with _as_failure("tls_ca"):
+            tls = context() if context else None
+        with _as_failure("handshake" if tls else "connect"):
+            name = (resolver.tls_name or resolver.address) if tls else None
+            reader, writer = await asyncio.open_connection(sock=sock, ssl=tls, server_hostname=name)
+        try:
+            with _as_failure("send"):
+                writer.write(len(question.wire).to_bytes(2, "big") + question.wire)
+                await writer.drain()
+            with _as_failure("read"):
+                return await inbox.first_response(lambda: _framed(reader))
+        finally:
+            writer.transport.abort()
+
+
+async def _framed(reader: asyncio.StreamReader) -> bytes:
+    length = int.from_bytes(await reader.readexactly(2), "big")
+    return await reader.readexactly(length)

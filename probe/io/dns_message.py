@@ -1,0 +1,183 @@
+"""Rule: bytes from the network become plain values here or are refused; nothing of dnspython leaves this module.
+
+Builds queries with EDNS0 (RFC 6891) and Client Subnet (RFC 7871) and reads responses, each CNAME kept as a record
+of its own, which dnspython's usual reading would reduce to the last one.
+"""
+
+from __future__ import annotations
+
+import secrets
+import struct
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_interface
+
+import dns.edns
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+
+from probe.core.chain import AnswerRecord, DnsAnswer, normal_name
+
+EDNS_PAYLOAD_BYTES = 1232  # what passes unfragmented everywhere (DNS flag day 2020)
+_HEADER = struct.Struct("!HHHHHH")
+_FLAGS = ("AA", "TC", "RD", "RA", "AD", "CD")
+_MAY_LACK_QUESTION = ("FORMERR", "SERVFAIL", "NOTIMP", "REFUSED")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One query as sent: `wire` carries the message id; `ecs` is the client subnet sent, if any."""
+
+    qname: str
+    qtype: str
+    id: int
+    wire: bytes
+    edns: bool
+    ecs: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One response to a question. `ecs_scope`: SCOPE PREFIX-LENGTH where the option came back."""
+
+    answer: DnsAnswer
+    truncated: bool
+    ecs_scope: int | None = None
+
+
+class StrayError(Exception):
+    """A message, but not the response to this question: another id, another question, no response."""
+
+
+class MalformedError(Exception):
+    """No DNS message."""
+
+
+def ascii_name(name: str) -> str:
+    """A name as people write it -> as the DNS knows it: IDNA-encoded, lower case, no final dot.
+
+    Raises ValueError for what cannot be a domain name.
+    """
+    try:
+        return normal_name(dns.name.from_text(name).to_text())
+    except (dns.exception.DNSException, UnicodeError) as error:
+        raise ValueError(f"{name!r} is no domain name: {error}") from error
+
+
+def build_question(qname: str, qtype: str, ecs: str | None = None, *, edns: bool = True) -> Question:
+    """A recursive query with a random id. Raises ValueError for a name that cannot be asked for."""
+    ecs = ecs if edns else None
+    number = secrets.randbits(16)
+    wire = number.to_bytes(2, "big") + _wire_without_id(qname, qtype, ecs, edns)
+    return Question(qname=qname, qtype=qtype, id=number, wire=wire, edns=edns, ecs=ecs)
+
+
+@lru_cache(maxsize=16384)
+def _wire_without_id(qname: str, qtype: str, ecs: str | None, edns: bool) -> bytes:
+    """Building a message costs more than sending it; only the id differs from one asking to the next."""
+    options: list[dns.edns.Option] = [_ecs_option(ecs)] if ecs else []
+    try:
+        query = dns.message.make_query(
+            dns.name.from_text(qname),
+            qtype,
+            use_edns=0 if edns else -1,
+            payload=EDNS_PAYLOAD_BYTES if edns else None,
+            options=options if edns else None,
+            id=0,
+        )
+        return query.to_wire()[2:]
+    except (dns.exception.DNSException, UnicodeError) as error:
+        raise ValueError(f"{qname!r} cannot be asked for: {error}") from error
+
+
+def _ecs_option(ecs: str) -> dns.edns.ECSOption:
+    subnet = ip_interface(ecs).network
+    return dns.edns.ECSOption(str(subnet.network_address), subnet.prefixlen)
+
+
+def read_reply(wire: bytes, question: Question) -> Reply:
+    """The response to `question` in `wire`. Raises StrayError or MalformedError."""
+    if len(wire) < _HEADER.size:
+        raise MalformedError(f"{len(wire)} bytes")
+    number, flags, _, answers_count, _, _ = _HEADER.unpack_from(wire)
+    if number != question.id or not flags & dns.flags.QR:
+        raise StrayError("another id" if number != question.id else "not a response")
+    truncated = bool(flags & dns.flags.TC)
+    message = _parse(wire, answers_count, header_only=truncated)
+    if not _is_ours(message, question):
+        raise StrayError("another question")
+    answer = DnsAnswer(
+        rcode=dns.rcode.to_text(message.rcode()),
+        flags=tuple(flag for flag in _FLAGS if flags & getattr(dns.flags, flag)),
+        answers=tuple(_records(message)),
+        authority_types=tuple(dict.fromkeys(dns.rdatatype.to_text(r.rdtype) for r in message.authority)),
+    )
+    return Reply(answer=answer, truncated=truncated, ecs_scope=_ecs_scope(message, question))
+
+
+def _parse(wire: bytes, answers_count: int, *, header_only: bool) -> dns.message.Message:
+    """Strictly first; then forgiving what is wrong outside the answer section, such as a bad EDNS option."""
+    try:
+        return dns.message.from_wire(
+            wire, one_rr_per_rrset=True, ignore_trailing=True, question_only=header_only
+        )
+    except Exception as strict:  # dnspython raises many kinds, also struct.error and ValueError
+        try:
+            message = dns.message.from_wire(
+                wire, one_rr_per_rrset=True, ignore_trailing=True, continue_on_error=True
+            )
+        except Exception:
+            raise MalformedError(_words(strict)) from strict
+        if len(message.answer) != answers_count:
+            raise MalformedError(_words(strict)) from strict
+        return message
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _is_ours(message: dns.message.Message, question: Question) -> bool:
+    if not message.question:
+        return dns.rcode.to_text(message.rcode()) in _MAY_LACK_QUESTION
+    asked = message.question[0]
+    return (
+        len(message.question) == 1
+        and asked.rdclass == 1
+        and dns.rdatatype.to_text(asked.rdtype) == question.qtype
+        and normal_name(asked.name.to_text()) == question.qname
+    )
+
+
+def _records(message: dns.message.Message) -> list[AnswerRecord]:
+    return [
+        AnswerRecord(
+            owner=normal_name(rrset.name.to_text()),
+            rdtype=dns.rdatatype.to_text(rrset.rdtype),
+            ttl_s=rrset.ttl,
+            rdata=rdata.to_text(),
+        )
+        for rrset in message.answer
+        for rdata in rrset
+        if rrset.rdclass == 1
+    ]
+
+
+def _ecs_scope(message: dns.message.Message, question: Question) -> int | None:
+    """The scope, if the option is the one sent: family, source length and address equal (RFC 7871 section 7.3)."""
+    if question.ecs is None:
+        return None
+    sent = _ecs_option(question.ecs)
+    for option in message.options:
+        if isinstance(option, dns.edns.ECSOption):
+            same = (option.family, option.srclen, option.addrdata) == (
+                sent.family,
+                sent.srclen,
+                sent.addrdata,
+            )
+            return option.scopelen if same else None
+    return None

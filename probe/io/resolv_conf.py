@@ -1,0 +1,36 @@
+"""Rule: a vantage point without resolvers of its own uses the host's, as the host's own programs would.
+
+Only `nameserver` lines are read (resolv.conf(5)); search lists have no meaning for complete names.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+
+from probe.core.task import ResolverSpec
+
+_MOST = 3  # MAXNS of resolv.conf(5)
+
+
+def system_resolvers(path: Path = Path("/etc/resolv.conf")) -> tuple[ResolverSpec, ...]:
+    """The host's resolvers in order; without any, or without the file, the one on this host."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    found = [
+        words[1] for words in map(str.split, text.splitlines()) if words[:1] == ["nameserver"] and words[1:]
+    ]
+    literals = list(dict.fromkeys(filter(_is_address, found)))[:_MOST]
+    return tuple(
+        ResolverSpec(transport="udp", address=address, port=53) for address in literals or ["127.0.0.1"]
+    )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

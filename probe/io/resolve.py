@@ -1,0 +1,212 @@
+"""Rule: a look-up always ends in a Resolution, in time, with every message sent on record.
+
+The vantage point's resolvers are asked in order, each for a fair share of the time that is left; one that gives no
+proper answer leads to the next. Nothing is cached: each slot sees what the DNS says then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from probe.core.addresses import refusal
+from probe.core.chain import WalkEnd
+from probe.core.records import AddressRecord, Failure, FailureType, Phase, Resolution
+from probe.core.task import ResolverSpec, VantagePoint
+from probe.io.clock import Clock
+from probe.io.dns_message import ascii_name
+from probe.io.dns_walk import ResolverWalk
+from probe.io.interrogate import interrogate
+from probe.io.resolv_conf import system_resolvers
+
+DEADLINE_US = 5_000_000
+_HOPELESS = (FailureType.AGENT_DESCRIPTORS_EXHAUSTED, FailureType.AGENT_MEMORY_EXHAUSTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Errand:
+    """From where to look things up, and until when on the loop's clock."""
+
+    vantage: VantagePoint
+    slot_start_ns: int
+    longest_try_s: float
+    end_s: float
+
+
+class Resolver:
+    """Looks names up for vantage points. One for the whole agent; keeps no answers between look-ups."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        allow_addresses: tuple[str, ...] = (),
+        resolv_conf: Path = Path("/etc/resolv.conf"),
+    ) -> None:
+        """`allow_addresses`: CIDR texts that the address policy lets pass (see `core.addresses.refusal`)."""
+        self._clock = clock
+        self._allowed = allow_addresses
+        self._resolv_conf = resolv_conf
+        self._system: tuple[ResolverSpec, ...] = ()
+        self._contexts: dict[str | None, ssl.SSLContext] = {}
+
+    async def resolve(
+        self,
+        qname: str,
+        qtype: str,
+        vantage: VantagePoint,
+        *,
+        slot_start_ns: int,
+        deadline_us: int = DEADLINE_US,
+    ) -> Resolution:
+        """Look up `qname` for `qtype` (A or AAAA). Ends within `deadline_us`; raises nothing.
+
+        `slot_start_ns` is the slot's start on the clock's monotonic scale. Where every resolver fails, the failure
+        is the first one's; where a later one answered, the flag `resolver_failed` tells.
+        """
+        try:
+            name = ascii_name(qname)
+        except ValueError as error:
+            return _unaskable(qname, qtype, str(error))
+        errand = _errand(vantage, slot_start_ns, deadline_us)
+        specs = self._resolvers(vantage)
+        done: list[tuple[ResolverWalk, WalkEnd]] = []
+        for place, spec in enumerate(specs):
+            walk = self._walk(errand, "chain", spec, sharers=len(specs) - place)
+            end = await walk.run(name, qtype)
+            done.append((walk, end))
+            if end.final or _hopeless(end) or asyncio.get_running_loop().time() >= errand.end_s:
+                break
+        return self._first_proper(name, qtype, done)
+
+    async def interrogate_others(
+        self,
+        resolution: Resolution,
+        vantage: VantagePoint,
+        *,
+        slot_start_ns: int,
+        deadline_us: int = DEADLINE_US,
+    ) -> Resolution:
+        """After a failure, within `deadline_us`: see `probe.io.interrogate`. A success comes back as it is."""
+        if resolution.failure is None or resolution.resolver is None:
+            return resolution
+        errand = _errand(vantage, slot_start_ns, deadline_us)
+        return await interrogate(
+            resolution,
+            self._resolvers(vantage),
+            partial(self._walk, errand),
+            partial(self._resolution, resolution.qname, resolution.qtype),
+        )
+
+    def _resolvers(self, vantage: VantagePoint) -> tuple[ResolverSpec, ...]:
+        if vantage.resolvers:
+            return vantage.resolvers
+        if not self._system:
+            self._system = system_resolvers(self._resolv_conf)
+        return self._system
+
+    def _walk(self, errand: _Errand, purpose: str, spec: ResolverSpec, sharers: int = 1) -> ResolverWalk:
+        """A walk at `spec` that leaves the other `sharers` their share of what time is left."""
+        now_s = asyncio.get_running_loop().time()
+        share_s = max(0.0, errand.end_s - now_s) / sharers
+        return ResolverWalk(
+            resolver=spec,
+            vantage=errand.vantage,
+            clock=self._clock,
+            slot_start_ns=errand.slot_start_ns,
+            try_s=min(errand.longest_try_s, share_s / 2),
+            end_s=now_s + share_s,
+            purpose=purpose,
+            context=self._context(spec),
+        )
+
+    def _context(self, spec: ResolverSpec) -> Callable[[], ssl.SSLContext]:
+        def load() -> ssl.SSLContext:
+            if spec.tls_ca not in self._contexts:
+                context = ssl.create_default_context(cafile=spec.tls_ca)
+                context.set_alpn_protocols(["dot"])  # RFC 7858 section 8.1
+                self._contexts[spec.tls_ca] = context
+            return self._contexts[spec.tls_ca]
+
+        return load
+
+    def _first_proper(self, qname: str, qtype: str, done: list[tuple[ResolverWalk, WalkEnd]]) -> Resolution:
+        chosen = next((pair for pair in done if pair[1].final), done[0])
+        resolution = self._resolution(qname, qtype, *chosen)
+        queries = tuple(query for walk, _ in done for query in walk.queries)
+        failed = () if chosen is done[0] else ("resolver_failed",)
+        return replace(resolution, queries=queries, flags=(*resolution.flags, *failed))
+
+    def _resolution(self, qname: str, qtype: str, walk: ResolverWalk, end: WalkEnd) -> Resolution:
+        addresses = tuple(replace(a, refused=refusal(a.address, self._allowed)) for a in end.addresses)
+        bogus = _bogus(end.name, addresses)
+        return Resolution(
+            qname=qname,
+            qtype=qtype,
+            rcode=end.rcode,
+            cname_chain=end.links,
+            canonical_name=end.name,
+            addresses=addresses,
+            ttl_s=end.ttl_s,
+            resolver=str(walk.resolver),
+            transport=walk.transport or walk.resolver.transport,
+            ecs_source=walk.ecs_source,
+            ecs_scope=walk.ecs_scope,
+            failing_name=end.name if bogus else end.failing_name,
+            failure=bogus or end.failure,
+            flags=(
+                *end.flags,
+                *walk.flags,
+                *(["bogus_address"] if any(a.refused for a in addresses) else []),
+            ),
+            queries=tuple(walk.queries),
+        )
+
+
+def _errand(vantage: VantagePoint, slot_start_ns: int, deadline_us: int) -> _Errand:
+    deadline_s = deadline_us / 1e6
+    return _Errand(
+        vantage=vantage,
+        slot_start_ns=slot_start_ns,
+        longest_try_s=deadline_s / 3,
+        end_s=asyncio.get_running_loop().time() + deadline_s,
+    )
+
+
+def _hopeless(end: WalkEnd) -> bool:
+    """Our own host is out of something: asking another resolver would only blame that one too."""
+    return end.failure is not None and end.failure.type in _HOPELESS
+
+
+def _bogus(name: str, addresses: tuple[AddressRecord, ...]) -> Failure | None:
+    if not addresses or not all(address.refused for address in addresses):
+        return None
+    words = ", ".join(f"{address.address} ({address.refused})" for address in addresses[:8])
+    return Failure(
+        phase=Phase.DNS,
+        type=FailureType.DNS_BOGUS_ADDRESS,
+        operation="resolve",
+        detail=f"{name}: {words}; name the prefix in allow_addresses if this is meant",
+    )
+
+
+def _unaskable(qname: str, qtype: str, words: str) -> Resolution:
+    failure = Failure(
+        phase=Phase.HOST, type=FailureType.AGENT_INTERNAL_ERROR, operation="resolve", detail=words
+    )
+    return Resolution(
+        qname=qname,
+        qtype=qtype,
+        rcode=None,
+        cname_chain=(),
+        canonical_name=qname,
+        addresses=(),
+        ttl_s=None,
+        resolver=None,
+        transport=None,
+        failing_name=qname,
+        failure=failure,
+    )
