@@ -23,7 +23,7 @@ UNDECLARED_LIFETIME_S = 86_400.0
 def compare(
     observation: Observation, reference: Reference, at: str, *, origin_failing: bool
 ) -> Comparison | None:
-    """One edge observation beside the origin's versions, at the slot's time `at` (RFC 3339).
+    """One edge observation beside the origin's versions, at its own time `at` (RFC 3339).
 
     None where there is no complete successful body to compare. `origin_failing`: the origin could not be
     asked in this slot, so that stale-if-error (RFC 5861 section 4) counts.
@@ -53,7 +53,11 @@ def _against_versions(
     if origin_failing or reference.changed_during_slot:
         relation = Relation.UNVERIFIED if origin_failing else Relation.ORIGIN_CHANGING
         return Comparison(mode="exact", relation=relation, origin_content_digest=newest.content_digest)
-    if _claims_known_version(response, reference.versions) or _got_since(observation, response, newest, at):
+    if (
+        _claims_known_version(response, reference.versions)
+        or _claims_nothing(response)
+        or _got_since(observation, response, newest, at)
+    ):
         return Comparison(
             mode="exact",
             relation=Relation.UNKNOWN_VERSION,
@@ -88,6 +92,12 @@ def _claims_known_version(response: Response, versions: tuple[OriginVersion, ...
     if etag is None or etag.startswith("W/"):
         return False
     return any(version.etag == etag for version in versions)
+
+
+def _claims_nothing(response: Response) -> bool:
+    """No validator and no lifetime: it does not even pretend to be a stored version of something."""
+    validators = _first(response, "etag"), _first(response, "last-modified")
+    return validators == (None, None) and freshness(response.fields).lifetime_s is None
 
 
 def _got_since(observation: Observation, response: Response, newest: OriginVersion, at: str) -> bool:

@@ -1,0 +1,157 @@
+"""Rule: an observation is one request on the wire, or the attempt at one, and all that came back.
+
+Names of RFC 9110, 9111, 9211 and W3C Resource Timing. `_us` are offsets from the slot's start, monotonic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from probe.core.failure import Failure
+
+
+class Role(StrEnum):
+    """Why an observation was made.
+
+    edge: what the slot was for; origin: the customer's origin asked directly; redirect: a followed hop;
+    confirm: the same edge again on a fresh connection; sweep: another known node after a failure;
+    anchor: a target that only tells whether the vantage point's own line works.
+    """
+
+    EDGE = "edge"
+    ORIGIN = "origin"
+    REDIRECT = "redirect"
+    CONFIRM = "confirm"
+    SWEEP = "sweep"
+    ANCHOR = "anchor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceTiming:
+    """W3C Resource Timing names; `_us` from slot start, monotonic.
+
+    domain_lookup_* belong to the slot's resolution and are None where an address was given.
+    secure_connection_start is None over plain HTTP; it is also the end of the TCP handshake.
+    """
+
+    domain_lookup_start_us: int | None = None
+    domain_lookup_end_us: int | None = None
+    connect_start_us: int | None = None
+    secure_connection_start_us: int | None = None
+    connect_end_us: int | None = None
+    request_start_us: int | None = None
+    response_start_us: int | None = None
+    response_end_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """What the handshake showed. Certificates by SHA-256 of their DER, leaf first."""
+
+    version: str | None = None  # TLSv1.3
+    cipher: str | None = None
+    server_name: str | None = None  # the SNI sent
+    names: tuple[str, ...] = ()  # dNSName and iPAddress of the leaf
+    subject: str | None = None
+    issuer: str | None = None
+    not_before: str | None = None
+    not_after: str | None = None
+    chain_sha256: tuple[str, ...] = ()
+    verify_error: str | None = None  # OpenSSL's words, for people
+    second_connection: bool = False  # seen on a connection made only to read the certificate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TcpInfo:
+    """Linux TCP_INFO at the last read. Durations in microseconds."""
+
+    rtt_us: int
+    rtt_var_us: int
+    retransmits_total: int
+    mss_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheStatus:
+    """RFC 9211 members of the cache nearest to us; `derived_from` names the vendor field it was read from."""
+
+    cache: str | None = None
+    hit: bool | None = None
+    fwd: str | None = None
+    fwd_status: int | None = None
+    ttl_s: int | None = None
+    stored: bool | None = None
+    collapsed: bool | None = None
+    derived_from: str = "cache-status"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What the server answered, complete or not.
+
+    `fields` in wire order, names in lower case, values decoded as ISO 8859-1, secrets redacted.
+    `digest`: SHA-256 (hex) of the body's bytes after transfer coding, before content decoding ("wire").
+    `content_digest`: SHA-256 (hex) of the decoded representation; equals `digest` without a content coding;
+    None where the body is incomplete or cannot be decoded.
+    """
+
+    status_code: int
+    reason_phrase: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+    next_hop_protocol: str = "http/1.1"  # ALPN name (W3C nextHopProtocol)
+    encoded_body_bytes: int | None = None
+    decoded_body_bytes: int | None = None
+    content_codings: tuple[str, ...] = ()
+    digest: str | None = None
+    content_digest: str | None = None
+    age_s: int | None = None  # Age field where valid (RFC 9111 section 5.1)
+    body_complete: bool = False
+    flags: tuple[str, ...] = ()  # unrequested_coding, doubled_location, age_invalid ...
+
+
+class Relation(StrEnum):
+    """How an edge's content relates to the origin's."""
+
+    EQUAL = "equal"  # the origin's present version
+    OLDER = "older"  # a version that the origin served before
+    UNKNOWN_VERSION = "unknown_version"  # none that the origin can have served
+    UNSEEN_VERSION = "unseen_version"  # none that we saw, but the edge may have stored it before we looked
+    ORIGIN_CHANGING = "origin_changing"  # the origin changed while we looked: nobody is accused
+    UNVERIFIED = "unverified"  # nothing to compare with
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One observation's content beside the origin's version history (pure result of `core.compare`)."""
+
+    mode: str  # exact
+    relation: Relation
+    origin_content_digest: str | None = None
+    superseded_at: str | None = None  # OLDER: when the origin was first seen to serve a newer version
+    behind_s: float | None = None  # OLDER: from then to this slot
+    freshness_lifetime_s: float | None = None  # RFC 9111 section 4.2.1, as the edge declared it
+    freshness_source: str | None = None  # s-maxage, max-age, expires, heuristic
+    within_lifetime: bool | None = None  # OLDER: may a cache still serve it
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One request on the wire (or the attempt at one). Never edited, never dropped for a later one."""
+
+    role: Role
+    address: str  # the address connected to
+    port: int
+    url: str  # what was asked for, secrets redacted
+    method: str = "GET"
+    source: str | None = None  # our own end of the connection
+    timing: ResourceTiming = ResourceTiming()
+    response: Response | None = None
+    failure: Failure | None = None
+    tls: Tls | None = None
+    cache_status: CacheStatus | None = None
+    tcp_info: TcpInfo | None = None
+    comparison: Comparison | None = None
+    of: int | None = None  # confirm, redirect: index in `observations` of the one it follows
+    tainted: bool = False  # our own loop stalled while it ran: its times are not the network's

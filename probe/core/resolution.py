@@ -1,0 +1,74 @@
+"""Rule: a look-up is kept as it was answered: every link, every message, every resolver (RFC 9499 terms)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from probe.core.failure import Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CnameLink:
+    """One link of the chain: `owner` is an alias, `target` is its CNAME RDATA. Names end without a dot."""
+
+    owner: str
+    target: str
+    ttl_s: int
+    resolver: str
+    doubled: bool = False  # a second CNAME at the same owner: kept, not followed (RFC 2181 section 10.1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressRecord:
+    """An A or AAAA record as it was answered; `refused` says why the address policy will not connect to it."""
+
+    address: str
+    ttl_s: int
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsQuery:
+    """One message sent to one resolver and what came back. `start_us` and `end_us` from slot start.
+
+    `purpose`: chain (the walk), other_resolver (after a failure), control (is this resolver alive at all),
+    alias (after a failure: CNAMEs alone, to learn how far the chain leads).
+    """
+
+    qname: str
+    qtype: str
+    resolver: str  # as configured: udp://192.0.2.53:53
+    transport: str  # udp, tcp, tls
+    purpose: str = "chain"
+    rcode: str | None = None
+    flags: tuple[str, ...] = ()  # AA TC RA AD ...
+    start_us: int | None = None
+    end_us: int | None = None
+    ecs_source: str | None = None  # RFC 7871: what we sent
+    ecs_scope: int | None = None  # RFC 7871: SCOPE PREFIX-LENGTH of the answer
+    ecs_dropped: bool = False  # repeated without EDNS options after FORMERR or REFUSED
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """The look-up of one name and type from one vantage point.
+
+    `canonical_name` is the last name reached; on failure `failing_name` is the name whose look-up failed.
+    """
+
+    qname: str
+    qtype: str
+    rcode: str | None
+    cname_chain: tuple[CnameLink, ...]
+    canonical_name: str
+    addresses: tuple[AddressRecord, ...]
+    ttl_s: int | None  # least TTL along the chain
+    resolver: str | None  # the one whose answer counts
+    transport: str | None
+    ecs_source: str | None = None
+    ecs_scope: int | None = None
+    failing_name: str | None = None
+    failure: Failure | None = None
+    flags: tuple[str, ...] = ()  # doubled_cname, ecs_ignored, ...
+    queries: tuple[DnsQuery, ...] = ()
