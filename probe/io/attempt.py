@@ -1,0 +1,305 @@
+"""Rule: one attempt is four steps, each with its phase, its deadline and its own kind of failure; it runs once.
+
+connect (tcp) -> handshake (tls) -> ask (http) -> read (body). Whatever was learnt before a failure is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import socket
+import ssl
+import traceback
+
+from aiohttp import (
+    ClientError,
+    ClientPayloadError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+)
+from aiohttp.http_exceptions import HttpProcessingError
+from multidict import CIMultiDict
+
+from probe.core.http_head import Framing, HeadScanner, violation
+from probe.core.records import Failure, FailureType, Observation, Phase, Response, Tls
+from probe.io.ask import tcp_url
+from probe.io.body import Body
+from probe.io.clock import Clock
+from probe.io.connector import (
+    ExactRequest,
+    OneConnection,
+    attach,
+    attach_tls,
+    connect_tcp,
+    read_certificates,
+)
+from probe.io.failures import (
+    CHAIN_VERIFY_CODES,
+    BodyTruncatedError,
+    ClosedError,
+    failure_of,
+)
+from probe.io.redact import Redactor
+from probe.io.reply import codings_of, response_of
+from probe.io.stopwatch import Stopwatch
+from probe.io.target import FetchTarget
+from probe.io.tcp_info import parse_tcp_info, read_tcp_info
+from probe.io.tls import chain_verdict, context_for, describe, presented_chain
+from probe.io.wire import WireProtocol
+
+_log = logging.getLogger("probe.fetch")
+
+_LINGER_S = 0.05  # for the server's own close after a complete response
+_BUFFER_BYTES = 512 * 1024  # aiohttp stops reading the socket at twice this
+_AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+_OF_THE_CONNECTION = (ClientError, HttpProcessingError, OSError)
+_NO_TIMEOUT = ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+
+
+class Attempt:
+    """One observation in the making."""
+
+    def __init__(
+        self, target: FetchTarget, clock: Clock, fields: list[tuple[str, str]], redact: Redactor
+    ) -> None:
+        self.phase = Phase.TCP
+        self.operation = "connect"
+        self._target = target
+        self._fields = fields
+        self._redact = redact
+        self._watch = Stopwatch(clock, target.slot_start_ns)
+        self._loop = asyncio.get_running_loop()
+        self._total_at = self._loop.time() + target.deadlines.total_us / 1e6
+        self._context: ssl.SSLContext | None = None
+        self._sock: socket.socket | None = None
+        self._local: str | None = None
+        self._wire: WireProtocol | None = None
+        self._tls: Tls | None = None
+        self._body: Body | None = None
+        self._complete = False
+        self._tcp_info = b""
+
+    # --- running ---------------------------------------------------------------------------------
+
+    async def fetch(self) -> Observation:
+        """All four steps. Raises CancelledError only."""
+        return await self._run(whole=True)
+
+    async def connect_only(self) -> Observation:
+        """The first step alone, for targets that speak no HTTP."""
+        return await self._run(whole=False)
+
+    async def _run(self, *, whole: bool) -> Observation:
+        failure: Failure | None = None
+        try:
+            await (self._steps() if whole else self._connect())
+        except Exception as exc:
+            failure = await self._failure(exc)
+        finally:
+            self._end()
+        return self._observation(failure, whole=whole)
+
+    async def _steps(self) -> None:
+        connector = OneConnection()
+        # Before the connection, so that the making of it is no part of any time that we tell.
+        session = ClientSession(
+            connector=connector,
+            request_class=ExactRequest,
+            cookie_jar=DummyCookieJar(),
+            auto_decompress=False,
+            timeout=_NO_TIMEOUT,
+            read_bufsize=_BUFFER_BYTES,
+        )
+        async with session:
+            await self._connect()
+            connector.ready = wire = await self._handshake()
+            try:
+                reply = await self._ask(session, wire)
+                try:
+                    await self._read(wire)
+                finally:
+                    reply.close()
+            finally:
+                wire.hang_up()
+
+    async def _connect(self) -> None:
+        if self._target.request.scheme == "https":
+            self.phase, self.operation = Phase.HOST, "read CA file"
+            self._context = context_for(self._target.tls)
+            self.phase, self.operation = Phase.TCP, "connect"
+        self._watch.connect_start_us = self._watch.now_us()
+        async with asyncio.timeout_at(self._until(self._target.deadlines.connect_us)):
+            self._sock = await connect_tcp(self._target, self._target.request.port)
+        self._watch.connect_end_us = self._watch.now_us()
+        host, port, *_ = self._sock.getsockname()
+        self._local = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._tcp_info = read_tcp_info(self._sock)
+
+    async def _handshake(self) -> WireProtocol:
+        assert self._sock is not None
+        target = self._target
+        scanner = HeadScanner(target.limits, target.request.method)
+        wire = WireProtocol(self._loop, self._sock, scanner, self._watch)
+        wire.path = target.request.path
+        if self._context is None:
+            await attach(self._sock, wire)
+            self._wire = wire
+            return wire
+        self.phase, self.operation = Phase.TLS, "handshake"
+        self._watch.secure_connection_start_us, self._watch.connect_end_us = self._watch.connect_end_us, None
+        seconds = self._until(target.deadlines.tls_us) - self._loop.time()
+        session = await attach_tls(self._sock, wire, self._context, target.server_name, seconds)
+        self._watch.connect_end_us = self._watch.now_us()
+        self._wire = wire
+        self._tls = describe(session, target.server_name)
+        return wire
+
+    async def _ask(self, session: ClientSession, wire: WireProtocol) -> ClientResponse:
+        self.phase, self.operation = Phase.HTTP, "read head"
+        first_byte_at = self._until(self._target.deadlines.first_byte_us)
+        async with asyncio.timeout_at(first_byte_at) as timer:
+            wire.on_begun = lambda begun: _move(timer, self._total_at if begun else first_byte_at)
+            # aiohttp sees plain HTTP to nobody: the name goes into Host, TLS is already beneath.
+            return await session.request(
+                self._target.request.method,
+                "http://127.0.0.1/",
+                headers=CIMultiDict(self._fields),
+                skip_auto_headers=_AUTOMATIC,
+                allow_redirects=False,
+            )
+
+    async def _read(self, wire: WireProtocol) -> None:
+        head, content = wire.head, wire.content
+        assert head is not None
+        assert content is not None
+        self.phase, self.operation = Phase.BODY, "read body"
+        self._body = body = Body(codings_of(head), self._target.limits, self._target.body_sink)
+        if head.framing is not Framing.NONE:
+            while chunk := await self._chunk(wire):
+                wire.took(len(chunk))
+                for _ in body.take(chunk):
+                    await asyncio.sleep(0)
+        if head.framing is Framing.CLOSE and wire.ended_by is not None:
+            raise wire.ended_by
+        await wire.linger(min(_LINGER_S, max(self._total_at - self._loop.time(), 0)))
+        if wire.surplus:
+            if head.framing is Framing.LENGTH:
+                raise BodyTruncatedError(f"{wire.surplus} bytes after the declared length")
+            raise violation("bytes after the end of the response")
+        self._complete = True
+        if head.framing is not Framing.NONE:
+            self.operation = "decode body"
+            body.finish()
+
+    async def _chunk(self, wire: WireProtocol) -> bytes:
+        assert wire.content is not None
+        async with asyncio.timeout_at(self._total_at):
+            return await wire.content.readany()
+
+    def _until(self, limit_us: int) -> float:
+        return min(self._loop.time() + limit_us / 1e6, self._total_at)
+
+    # --- failing ---------------------------------------------------------------------------------
+
+    async def _failure(self, exc: Exception) -> Failure:
+        failure = failure_of(self._cause(exc), self.phase, self.operation)
+        if isinstance(exc, ssl.SSLCertVerificationError):
+            failure = await self._diagnose(exc, failure)
+        failure = dataclasses.replace(failure, detail=self._redact(failure.detail or ""))
+        report_defect(failure, exc, self._redact)
+        return failure
+
+    def _cause(self, exc: Exception) -> Exception:
+        """What ended the connection says more than what aiohttp made of it."""
+        wire = self._wire
+        if wire is None or isinstance(exc, TimeoutError) or not isinstance(exc, _OF_THE_CONNECTION):
+            return exc
+        if wire.ended_by is not None and (self.phase is Phase.HTTP or not self._all_read()):
+            return wire.ended_by
+        if isinstance(exc, ClientPayloadError):
+            due = (
+                f" of {wire.head.length_bytes} bytes"
+                if wire.head and wire.head.length_bytes
+                else " bytes, no final chunk"
+            )
+            return BodyTruncatedError(f"closed after {wire.consumed}{due}")
+        if self.phase is Phase.HTTP and wire.closed_event.is_set():
+            return ClosedError("the server closed the connection without a whole reply")
+        return exc
+
+    def _all_read(self) -> bool:
+        return self._wire is not None and self._wire.content is not None and self._wire.content.is_eof()
+
+    async def _diagnose(self, exc: ssl.SSLCertVerificationError, failure: Failure) -> Failure:
+        """Look at what was presented, over a second connection on which nothing is asked."""
+        target = self._target
+        try:
+            async with asyncio.timeout_at(self._total_at):
+                sock = await connect_tcp(target, target.request.port)
+            session = await read_certificates(
+                sock,
+                context_for(dataclasses.replace(target.tls, verify=False)),
+                target.server_name,
+                self._until(target.deadlines.tls_us) - self._loop.time(),
+            )
+        except Exception:  # the verdict stands without it
+            self._tls = Tls(server_name=target.server_name, verify_error=exc.verify_message)
+            return failure
+        self._tls = describe(session, target.server_name, verify_error=exc.verify_message, second=True)
+        if exc.verify_code in CHAIN_VERIFY_CODES:
+            return dataclasses.replace(failure, type=chain_verdict(presented_chain(session)))
+        return failure
+
+    # --- ending ----------------------------------------------------------------------------------
+
+    def _end(self) -> None:
+        if self._wire is not None:
+            self._tcp_info = self._wire.tcp_info or self._tcp_info
+            self._wire.hang_up()
+        elif self._sock is not None and self.phase is Phase.TCP:
+            self._sock.close()  # no transport owns it
+
+    def _observation(self, failure: Failure | None, *, whole: bool) -> Observation:
+        target = self._target
+        return Observation(
+            role=target.role,
+            address=target.address,
+            port=target.request.port,
+            url=self._redact(target.request.url if whole else tcp_url(target)),
+            method=target.request.method if whole else "CONNECT",
+            source=self._local,
+            timing=self._watch.timing(complete=self._complete),
+            response=self._response(),
+            failure=failure,
+            tls=self._tls,
+            tcp_info=parse_tcp_info(self._tcp_info),
+            of=target.of,
+        )
+
+    def _response(self) -> Response | None:
+        wire = self._wire
+        if wire is None or wire.head is None or self._body is None:
+            return None
+        return response_of(
+            wire.head,
+            self._body,
+            accept_encoding=self._target.request.accept_encoding,
+            complete=self._complete,
+            clean_close=self._tls is None or wire.close_notify,
+            redact=self._redact,
+        )
+
+
+def report_defect(failure: Failure, exc: BaseException, redact: Redactor) -> None:
+    """Log a failure of our own with its traceback, redacted; others are facts and belong to the record only."""
+    if failure.type is FailureType.AGENT_INTERNAL_ERROR:
+        trace = "".join(traceback.format_exception(exc))
+        _log.error("fetch failed by our own fault: %s\n%s", failure.detail, redact(trace))
+
+
+def _move(timer: asyncio.Timeout, when: float) -> None:
+    if not timer.expired():
+        timer.reschedule(when)

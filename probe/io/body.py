@@ -1,0 +1,94 @@
+"""Rule: a body is counted, hashed and decoded as it streams by; nothing of it is kept, whatever its size."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+
+from probe.core.decode import DecodeError, Decoder, decodable
+from probe.core.task import Limits
+from probe.io.failures import BodyTooLargeError
+
+_PAUSE_BYTES = 1024 * 1024  # of decoded content, after which the event loop gets its turn
+
+
+class Body:
+    """What one response's body adds up to.
+
+    `wire_bytes`, `digest`: after the transfer coding was undone. `decoded_bytes`, `content_digest`: after the
+    content codings were; equal to the former where there are none, None where they cannot be told.
+    """
+
+    def __init__(self, codings: Sequence[str], limits: Limits, sink: Callable[[bytes], None] | None) -> None:
+        self.wire_bytes = 0
+        self.decode_error: DecodeError | None = None
+        self._limits = limits
+        self._sink = sink
+        self._coded = bool(codings)
+        self._wire_hash = hashlib.sha256()
+        self._content_hash = hashlib.sha256()
+        self._decoded = 0
+        self._decoder = Decoder(codings, limits.decoded_bytes) if codings and decodable(codings) else None
+        self._done = False
+
+    def take(self, chunk: bytes) -> Iterator[None]:
+        """Add wire bytes; yields where the caller should let others run.
+
+        Raises BodyTooLargeError and DecodedTooLargeError: stop reading. A coding that cannot be undone does not
+        stop the reading (`decode_error`): the wire's digest is still worth having.
+        """
+        self.wire_bytes += len(chunk)
+        self._wire_hash.update(chunk)
+        if not self._coded and self._sink is not None:
+            self._sink(chunk)
+        if self._decoder is not None and self.decode_error is None:
+            yield from self._decode(self._decoder, chunk)
+        if self.wire_bytes > self._limits.body_bytes:
+            raise BodyTooLargeError(f"the body is over {self._limits.body_bytes} bytes")
+
+    def _decode(self, decoder: Decoder, chunk: bytes) -> Iterator[None]:
+        since = 0
+        try:
+            for piece in decoder.feed(chunk):
+                self._decoded += len(piece)
+                self._content_hash.update(piece)
+                if self._sink is not None:
+                    self._sink(piece)
+                since += len(piece)
+                if since >= _PAUSE_BYTES:
+                    since = 0
+                    yield
+        except DecodeError as exc:
+            self.decode_error = exc
+
+    def finish(self) -> None:
+        """The wire's body is whole: demand the codings' ends. Raises DecodeError."""
+        if self._decoder is not None and self.decode_error is None:
+            try:
+                self._decoder.finish()
+            except DecodeError as exc:
+                self.decode_error = exc
+        if self.decode_error is not None:
+            raise self.decode_error
+        self._done = True
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the wire bytes that came."""
+        return self._wire_hash.hexdigest()
+
+    @property
+    def content_digest(self) -> str | None:
+        """SHA-256 (hex) of the whole decoded content."""
+        if not self._done:
+            return None
+        if not self._coded:
+            return self.digest
+        return self._content_hash.hexdigest() if self._decoder is not None else None
+
+    @property
+    def decoded_bytes(self) -> int | None:
+        """Bytes decoded so far."""
+        if not self._coded:
+            return self.wire_bytes
+        return self._decoded if self._decoder is not None else None

@@ -1,0 +1,151 @@
+"""Rule: one fresh connection for one request, made by us so that every phase has its own clock and its own failure.
+
+aiohttp asks its connector for a connection; `OneConnection` hands over the one that was made and refuses a second,
+so that nothing can be sent twice however aiohttp feels about retrying. No names, no cache, no pool, no racing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+import ssl
+from typing import TYPE_CHECKING, cast
+
+from aiohttp import BaseConnector, ClientError, ClientRequest, ClientResponse, ClientTimeout
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
+from yarl import URL
+
+from probe.io.failures import SourceError
+from probe.io.tls import Presented
+from probe.io.wire import WireProtocol
+
+if TYPE_CHECKING:
+    from probe.io.target import FetchTarget
+
+_IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h: choose the local port at connect, so that ports do not run out
+
+
+class SecondRequestError(ClientError):
+    """aiohttp was about to send a request again, as it does once after a disconnect, fresh connection or not."""
+
+
+class OneConnection(BaseConnector):
+    """Gives the connection put into `ready` once. Overrides the same hook as aiohttp's UnixConnector."""
+
+    def __init__(self) -> None:
+        super().__init__(force_close=True, limit=0)
+        self.ready: WireProtocol | None = None
+
+    async def _create_connection(
+        self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout
+    ) -> ResponseHandler:
+        ready, self.ready = self.ready, None
+        if ready is None:
+            raise SecondRequestError("a second request was about to be sent for one observation")
+        return ready
+
+
+class _Path:
+    """Stands in for the URL while the request line is written: yarl drops an empty query."""
+
+    def __init__(self, path: str) -> None:
+        self.raw_path_qs = path
+
+
+class ExactRequest(ClientRequest):
+    """A request whose target is sent as configured, and whose writing is stamped."""
+
+    async def send(self, conn: Connection) -> ClientResponse:
+        """Write the request. `conn` carries a WireProtocol."""
+        wire = cast(WireProtocol, conn.protocol)
+        url = self.url
+        self.url = cast(URL, _Path(wire.path))
+        wire.asking()
+        try:
+            return await super().send(conn)
+        finally:
+            self.url = url
+            wire.asked()
+
+
+async def connect_tcp(target: FetchTarget, port: int) -> socket.socket:
+    """A connected, non-blocking socket from the vantage point's source. Raises OSError, SourceError."""
+    family = socket.AF_INET6 if ":" in target.address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _bind(sock, target)
+        await _connect(sock, (target.address, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _connect(sock: socket.socket, where: tuple[str, int]) -> None:
+    try:
+        await asyncio.get_running_loop().sock_connect(sock, where)
+    except OSError as exc:
+        if exc.errno == errno.EINVAL:  # the source cannot reach such an address, as loopback to elsewhere
+            raise SourceError("the source address cannot be used towards this address") from exc
+        raise
+
+
+def _bind(sock: socket.socket, target: FetchTarget) -> None:
+    try:
+        if target.interface is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, target.interface.encode() + b"\0")
+        if target.source is not None:
+            with contextlib.suppress(OSError):  # a convenience that some kernels lack
+                sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+            sock.bind((target.source, 0))
+    except OSError as exc:
+        what = f"interface {target.interface}" if target.source is None else f"source {target.source}"
+        raise SourceError(f"{what}: {exc.strerror or exc}") from exc
+
+
+async def attach(sock: socket.socket, wire: WireProtocol) -> None:
+    """Put `wire` on a connected socket."""
+    await asyncio.get_running_loop().create_connection(lambda: wire, sock=sock)
+
+
+async def attach_tls(
+    sock: socket.socket, wire: WireProtocol, context: ssl.SSLContext, server_name: str, seconds: float
+) -> ssl.SSLObject:
+    """The handshake, then `wire` on top. Raises OSError (ssl.SSLError among them), TimeoutError."""
+    transport = await _handshake(sock, wire, context, server_name, seconds)
+    return cast(ssl.SSLObject, transport.get_extra_info("ssl_object"))
+
+
+async def read_certificates(
+    sock: socket.socket, context: ssl.SSLContext, server_name: str, seconds: float
+) -> ssl.SSLObject:
+    """A handshake made only to read the certificates; the connection is ended without a request."""
+    transport = await _handshake(sock, Presented(), context, server_name, seconds)
+    session = cast(ssl.SSLObject, transport.get_extra_info("ssl_object"))
+    transport.abort()
+    return session
+
+
+async def _handshake(
+    sock: socket.socket,
+    protocol: asyncio.Protocol,
+    context: ssl.SSLContext,
+    server_name: str,
+    seconds: float,
+) -> asyncio.Transport:
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(seconds):
+        transport, _ = await loop.create_connection(
+            lambda: protocol,
+            sock=sock,
+            ssl=context,
+            server_hostname=server_name,  # an IP literal is verified as such and sends no SNI
+            ssl_handshake_timeout=seconds + 60,  # a net below ours, which tells a timeout by its type
+        )
+    return transport

@@ -1,0 +1,86 @@
+"""Rule: one call, one request on the wire, one observation; nothing is raised, retried or followed.
+
+The public face of fetching. `AiohttpFetcher` checks the address against the policy at the very moment of
+connecting, reveals secrets for the time of one request, and turns its own defects into `agent.internal_error`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from probe.core.addresses import refusal
+from probe.core.records import Observation, Phase
+from probe.core.task import SecretRef
+from probe.io.ask import blocked, check_path, request_fields, unsent
+from probe.io.attempt import Attempt, report_defect
+from probe.io.clock import Clock
+from probe.io.failures import failure_of
+from probe.io.redact import Redactor
+from probe.io.target import FetchTarget
+
+__all__ = ["AiohttpFetcher", "FetchTarget", "Fetcher"]
+
+
+class Fetcher(Protocol):
+    """Whatever makes an observation of a target."""
+
+    async def fetch(self, target: FetchTarget) -> Observation:
+        """Ask once. Raises CancelledError only."""
+        ...
+
+    async def connect_only(self, target: FetchTarget) -> Observation:
+        """Connect and close. Raises CancelledError only."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what is held."""
+        ...
+
+
+class AiohttpFetcher:
+    """Fetches over aiohttp, every request on its own fresh connection.
+
+    `reveal` gives a secret's value; `allow_addresses`: prefixes that may be connected to although special.
+    """
+
+    def __init__(
+        self, clock: Clock, reveal: Callable[[SecretRef], str], allow_addresses: tuple[str, ...] = ()
+    ) -> None:
+        self._clock = clock
+        self._reveal = reveal
+        self._allowed = allow_addresses
+
+    async def fetch(self, target: FetchTarget) -> Observation:
+        """One HTTP request and its response. Raises CancelledError only."""
+        return await self._observe(target, Attempt.fetch)
+
+    async def connect_only(self, target: FetchTarget) -> Observation:
+        """A TCP connection, made and closed: for anchors that speak no HTTP. Raises CancelledError only."""
+        return await self._observe(target, Attempt.connect_only)
+
+    async def close(self) -> None:
+        """Nothing outlives a fetch."""
+
+    async def _observe(
+        self, target: FetchTarget, step: Callable[[Attempt], Awaitable[Observation]]
+    ) -> Observation:
+        redact = Redactor()
+        try:
+            fields = [(name, value, self._shown(value)) for name, value in target.request.fields]
+            redact = Redactor(shown for _, value, shown in fields if isinstance(value, SecretRef))
+            own = [(name, shown) for name, _, shown in fields]
+            reason = refusal(target.address, self._allowed)
+            if reason is not None:
+                return unsent(target, blocked(reason, target), redact)
+            check_path(target.request.path)
+            return await step(Attempt(target, self._clock, request_fields(target, own), redact))
+        except Exception as exc:
+            failure = failure_of(exc, Phase.HOST, "prepare request")
+            failure = dataclasses.replace(failure, detail=redact(failure.detail or ""))
+            report_defect(failure, exc, redact)
+            return unsent(target, failure, redact)
+
+    def _shown(self, value: str | SecretRef) -> str:
+        return self._reveal(value) if isinstance(value, SecretRef) else value

@@ -1,0 +1,37 @@
+"""Rule: what one fetch needs is one value; it names the address, so that nothing is looked up again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from probe.core.records import Role
+from probe.core.task import Deadlines, Limits, Request, TlsPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchTarget:
+    """One request to be made to one address.
+
+    `address`: IP literal, connected to as it stands. `source`: our own address, `interface`: SO_BINDTODEVICE.
+    `slot_start_ns`: monotonic zero of the observation's offsets. `of`: index of the observation this one follows.
+    `validators`: further fields such as If-None-Match. `body_sink` gets the decoded body piece by piece.
+    """
+
+    role: Role
+    address: str
+    request: Request
+    tls: TlsPolicy
+    deadlines: Deadlines
+    limits: Limits
+    source: str | None
+    interface: str | None
+    slot_start_ns: int
+    of: int | None = None
+    validators: tuple[tuple[str, str], ...] = ()
+    body_sink: Callable[[bytes], None] | None = None
+
+    @property
+    def server_name(self) -> str:
+        """The name (or IP literal) that the certificate must be for."""
+        return self.tls.server_name or self.request.host

@@ -1,0 +1,204 @@
+"""Rule: aiohttp undoes the transfer coding; what was on the wire, when, and how it ended we see for ourselves.
+
+`WireProtocol` stands between the transport and aiohttp's parser. The head is judged by `core.http_head`, and
+aiohttp is given a head rebuilt from nothing but the framing, then the body's bytes. Bytes after a declared length
+never reach it. The end of the connection is told to it only when the bytes before it have been read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from aiohttp import StreamReader
+from aiohttp.client_proto import ResponseHandler
+
+from probe.core.http_head import Framing, Head, HeadError, HeadScanner, violation
+from probe.io.stopwatch import Stopwatch
+from probe.io.tcp_info import read_tcp_info
+
+_EARLY_BYTES = 64 * 1024  # kept of what a server says before it was asked
+
+
+class WireProtocol(ResponseHandler):
+    """One connection, one request, one response. Closed by its owner with `hang_up`, not by aiohttp."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, scanner: HeadScanner, watch: Stopwatch
+    ) -> None:
+        super().__init__(loop=loop)
+        self.head: Head | None = None
+        self.content: StreamReader | None = None
+        self.path = "/"  # the request target, exactly as it goes out
+        self.consumed = 0  # body bytes that the reader took
+        self.surplus = 0  # bytes after the end of the response
+        self.ended_by: Exception | None = None  # why the connection ended, where not in good order
+        self.close_notify = False  # TLS only: the peer said that it was done
+        self.tcp_info = b""
+        self.on_begun: Callable[[bool], None] | None = None
+        self._sock = sock
+        self._scanner = scanner
+        self._watch = watch
+        self._asked = False
+        self._early = b""
+        self._begun = False
+        self._left = 0  # bytes still due, where the length was declared
+        self._violation: HeadError | None = None
+        self._abandoned = False
+        self._told = False
+        self.closed_event = asyncio.Event()
+
+    # --- the request -----------------------------------------------------------------------------
+
+    def asking(self) -> None:
+        """The request is about to be written."""
+        self._watch.request_start_us = self._watch.now_us()
+
+    def asked(self) -> None:
+        """The request was written: what came before it may now be looked at."""
+        self._asked = True
+        early, self._early = self._early, b""
+        if early:
+            self.data_received(early)
+
+    # --- what the transport says -----------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the application; empty: aiohttp's parser goes on with what it holds."""
+        if not data:
+            self._feed(data)
+        elif not self._asked:
+            self._early = (self._early + data)[:_EARLY_BYTES]
+        elif self.ended_by is None:
+            self.tcp_info = read_tcp_info(self._sock) or self.tcp_info
+            try:
+                self._received(data, self._watch.now_us())
+            except HeadError as exc:
+                self._refuse(exc)
+
+    def _received(self, data: bytes, now_us: int) -> None:
+        if self.head is None:
+            data = data[self._scan(data, now_us) :]
+        if data and self.head is not None:
+            self._body(self.head, data, now_us)
+
+    def _scan(self, data: bytes, now_us: int) -> int:
+        interim = len(self._scanner.interim)
+        used = self._scanner.feed(data)
+        begun = self._scanner.begun
+        if begun and (not self._begun or len(self._scanner.interim) != interim):
+            self._watch.response_start_us = now_us
+        if begun != self._begun:
+            self._begun = begun
+            if not begun:
+                self._watch.response_start_us = None
+            if self.on_begun is not None:
+                self.on_begun(begun)
+        if (head := self._scanner.head) is not None:
+            self.head, self._left = head, head.length_bytes or 0
+            self._watch.response_end_us = now_us
+            self._feed(_rebuilt(head))
+            self.content = self._payload
+        return used
+
+    def _body(self, head: Head, data: bytes, now_us: int) -> None:
+        if head.framing is Framing.LENGTH:
+            due, rest = data[: self._left], data[self._left :]
+            self._left -= len(due)
+        elif head.framing is Framing.NONE or (self.content is not None and self.content.is_eof()):
+            due, rest = b"", data
+        else:
+            due, rest = data, b""
+        self.surplus += len(rest)
+        if due:
+            self._watch.response_end_us = now_us
+            self._feed(due)
+            self._check_parser(head)
+
+    def _feed(self, data: bytes) -> None:
+        super().data_received(data)
+
+    def _check_parser(self, head: Head) -> None:
+        """aiohttp reports a broken chunk to nobody who reads the body, and data after the last chunk likewise."""
+        if head.framing is not Framing.CHUNKED or self.exception() is None:
+            return
+        if self.content is not None and self.content.is_eof():
+            self.surplus += 1  # at least
+        else:
+            raise violation("the chunked transfer coding is malformed")
+
+    def _refuse(self, exc: HeadError) -> None:
+        self.ended_by = self._violation = exc
+        self.set_exception(exc)
+        self._tell_violation()
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _tell_violation(self) -> None:
+        if self._violation is not None and self.content is not None and self._all_taken():
+            self.content.set_exception(self._violation)
+
+    def _all_taken(self) -> bool:
+        return self.content is None or self.content.total_bytes == self.consumed
+
+    def eof_received(self) -> None:
+        """Over TLS asyncio calls this for a close_notify only."""
+        self.close_notify = True
+        super().eof_received()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The end; aiohttp hears of it once the bytes before it were read."""
+        if isinstance(exc, Exception) and self.ended_by is None:
+            self.ended_by = exc
+        self.closed_event.set()
+        if self._abandoned or self._all_taken():
+            self.tell_end()
+
+    # --- the owner -------------------------------------------------------------------------------
+
+    def took(self, count: int) -> None:
+        """The reader took `count` bytes of the body."""
+        self.consumed += count
+        self._tell_violation()
+        if self._all_taken():
+            self.tell_end()
+
+    def tell_end(self) -> None:
+        """Pass the end of the connection on to aiohttp, once."""
+        if self.closed_event.is_set() and not self._told:
+            self._told = True
+            super().connection_lost(self.ended_by)
+
+    async def linger(self, seconds: float) -> None:
+        """Wait for the server's own close: it should follow the response, and what precedes it is surplus."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.closed_event.wait()
+        except TimeoutError:
+            pass
+
+    def hang_up(self) -> None:
+        """End the connection at once; nobody reads any more."""
+        self._abandoned = True
+        if self.closed_event.is_set():
+            self.tell_end()
+        elif self.transport is not None:
+            self.transport.abort()
+
+    def close(self) -> None:
+        """What aiohttp does as soon as it has read the body; the owner hangs up later."""
+
+    def abort(self) -> None:
+        """As `close`."""
+
+
+def _rebuilt(head: Head) -> bytes:
+    """A head that says how the body is framed and nothing else."""
+    framing = {
+        Framing.NONE: "content-length: 0\r\n",
+        Framing.LENGTH: f"content-length: {head.length_bytes}\r\n",
+        Framing.CHUNKED: "transfer-encoding: chunked\r\n",
+        Framing.CLOSE: "",
+    }[head.framing]
+    return f"HTTP/1.1 {head.status_code} -\r\n{framing}connection: close\r\n\r\n".encode("ascii")
