@@ -12,6 +12,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
+from ipaddress import ip_address
 
 from probe.core.records import Failure
 from probe.core.task import ResolverSpec, VantagePoint
@@ -89,8 +90,8 @@ async def exchange(
 
 
 def _open_socket(resolver: ResolverSpec, vantage: VantagePoint, kind: socket.SocketKind) -> socket.socket:
-    six = ":" in resolver.address
     with _as_failure("socket"):
+        six = ip_address(resolver.address).version == 6  # a name here would be looked up while the loop waits
         sock = socket.socket(socket.AF_INET6 if six else socket.AF_INET, kind)
     try:
         with _as_failure("bind"):

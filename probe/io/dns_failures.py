@@ -28,6 +28,7 @@ _HOST_ERRORS = {
     errno.EACCES: FailureType.VANTAGE_NETWORK_DOWN,  # a route of type prohibit
     errno.EINVAL: FailureType.VANTAGE_NETWORK_DOWN,  # no path from this source: loopback to elsewhere
 }
+_EXHAUSTED = (FailureType.AGENT_DESCRIPTORS_EXHAUSTED, FailureType.AGENT_MEMORY_EXHAUSTED)
 _PEER_ERRORS = frozenset(
     {
         errno.ECONNREFUSED,
@@ -74,14 +75,15 @@ def _kind(error: Exception, operation: str) -> FailureType:
 
 def _os_kind(error: OSError, operation: str) -> FailureType:
     code = error.errno or 0
-    if operation == "bind" and code in (errno.EPERM, errno.EACCES, errno.EINVAL):
-        return FailureType.VANTAGE_SOURCE_UNAVAILABLE  # SO_BINDTODEVICE, or an address of another family
-    if operation == "tls_ca" and code in (errno.EACCES, errno.EPERM):
-        return FailureType.DNS_TLS_FAILED
-    if code in _HOST_ERRORS:
-        return _HOST_ERRORS[code]
+    host = _HOST_ERRORS.get(code)
+    if host in _EXHAUSTED:
+        return host
+    if operation == "bind":
+        return FailureType.VANTAGE_SOURCE_UNAVAILABLE  # SO_BINDTODEVICE too; gaierror: of another family
     if operation in ("handshake", "tls_ca"):
         return FailureType.DNS_TLS_FAILED
+    if host is not None:
+        return host
     if code in _PEER_ERRORS or isinstance(error, ConnectionError):
         return FailureType.DNS_UNREACHABLE
     return FailureType.AGENT_INTERNAL_ERROR

@@ -62,6 +62,8 @@ def ascii_name(name: str) -> str:
 
     Raises ValueError for what cannot be a domain name.
     """
+    if not name:
+        raise ValueError("an empty name cannot be asked for")
     try:
         return normal_name(dns.name.from_text(name).to_text())
     except (dns.exception.DNSException, UnicodeError) as error:

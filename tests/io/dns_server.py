@@ -30,6 +30,8 @@ class Query:
     message: dns.message.Message
     transport: str
     wire: bytes
+    peer: str = ""
+    port: int = 0
 
     @property
     def name(self) -> str:
@@ -100,7 +102,6 @@ class DnsServer:
     tls: ssl.SSLContext | None = None
     host: str = "127.0.0.1"
     queries: list[Query] = field(default_factory=list)
-    peers: list[str] = field(default_factory=list)
     port: int = 0
 
     async def __aenter__(self) -> DnsServer:
@@ -128,10 +129,9 @@ class DnsServer:
             task.cancel()
         await asyncio.gather(*_tasks(self), return_exceptions=True)
 
-    def answer(self, wire: bytes, transport: str, peer: str) -> list[object]:
-        query = Query(dns.message.from_wire(wire), transport, wire)
+    def answer(self, wire: bytes, transport: str, peer: tuple[str, int]) -> list[object]:
+        query = Query(dns.message.from_wire(wire), transport, wire, *peer[:2])
         self.queries.append(query)
-        self.peers.append(peer)
         said = self.script(query)
         return said if isinstance(said, list) else [] if said is None else [said]
 
@@ -143,7 +143,7 @@ class DnsServer:
             while True:
                 wire = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
                 for said in self.answer(
-                    wire, "tls" if self.tls else "tcp", writer.get_extra_info("peername")[0]
+                    wire, "tls" if self.tls else "tcp", writer.get_extra_info("peername")
                 ):
                     if said is CLOSE:
                         return
@@ -164,7 +164,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        for said in self._server.answer(data, "udp", addr[0]):
+        for said in self._server.answer(data, "udp", addr):
             self._transport.sendto(_bytes(said), addr)
 
 
