@@ -9,6 +9,9 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+STEP_US = 2_000_000
+SLEW_SHARE = 0.004  # faster than any NTP client slews (500 ppm), too slow to disturb a period
+
 
 class Clock(Protocol):
     """The two clocks of a host, in nanoseconds."""
@@ -32,6 +35,51 @@ class SystemClock:
     def time_ns(self) -> int:
         """CLOCK_REALTIME."""
         return time.time_ns()
+
+    def elapsed_ns(self) -> int:
+        """CLOCK_BOOTTIME: monotonic, and goes on while the host is suspended."""
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+class AgentTime:
+    """Wall time at the start, carried on by elapsed time, so that setting the clock moves nothing at once.
+
+    In microseconds since the Unix epoch. Where the clock has `elapsed_ns` the time of a suspension passes too;
+    else `monotonic_ns` counts. A small difference to the wall clock is followed slowly (`follow`); a greater
+    one is a step, that the owner answers with `reanchor`.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._elapsed_ns = getattr(clock, "elapsed_ns", clock.monotonic_ns)
+        self.reanchor()
+
+    def now_us(self) -> int:
+        """Agent time; never goes back but by `reanchor`."""
+        return self._at_us + (self._elapsed_ns() - self._at_ns) // 1000
+
+    def behind_us(self) -> int:
+        """Wall clock minus agent time: what setting the clock has changed and nobody has answered yet."""
+        return self._clock.time_ns() // 1000 - self.now_us()
+
+    def stepped_us(self) -> int | None:
+        """The difference if it is a step (over 2 s), else None."""
+        behind_us = self.behind_us()
+        return behind_us if abs(behind_us) > STEP_US else None
+
+    def follow(self) -> None:
+        """Come nearer to the wall clock, by at most 0.4 % of the time since the last call."""
+        now_ns = self._elapsed_ns()
+        passed_us = (now_ns - self._at_ns) // 1000
+        most_us = int(passed_us * SLEW_SHARE)
+        behind_us = self.behind_us()
+        self._at_us += passed_us + max(-most_us, min(most_us, behind_us))
+        self._at_ns += passed_us * 1000
+
+    def reanchor(self) -> None:
+        """Take the wall clock's time, whatever it is."""
+        self._at_ns: int = self._elapsed_ns()
+        self._at_us = self._clock.time_ns() // 1000
 
 
 def rfc3339(time_ns: int) -> str:
