@@ -19,6 +19,7 @@ _MAX_TTL_S = 2**31 - 1
 _LABEL = re.compile(
     r"(?:[^.\\]|\\.)+", re.DOTALL
 )  # an escaped dot is part of its label (RFC 1035 section 5.1)
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _RCODE_FAILURES = {
     "SERVFAIL": FailureType.DNS_SERVER_FAILURE,
     "REFUSED": FailureType.DNS_REFUSED,
@@ -82,12 +83,9 @@ class WalkEnd:
 
 def normal_name(name: str) -> str:
     """Lower case (ASCII only, RFC 4343), without the final dot; the root is `.`."""
-    lowered = "".join(chr(ord(c) | 32) if "A" <= c <= "Z" else c for c in name)
-    return (
-        lowered[:-1]
-        if lowered.endswith(".") and not lowered.endswith("\\.") and len(lowered) > 1
-        else lowered
-    )
+    lowered = name.lower() if name.isascii() else name.translate(_LOWER)
+    final_dot = lowered.endswith(".") and not lowered.endswith("\\.") and len(lowered) > 1
+    return lowered[:-1] if final_dot else lowered
 
 
 def under_suffix(name: str, suffix: str) -> bool:

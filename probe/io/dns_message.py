@@ -25,6 +25,7 @@ from probe.core.chain import AnswerRecord, DnsAnswer, normal_name
 EDNS_PAYLOAD_BYTES = 1232  # what passes unfragmented everywhere (DNS flag day 2020)
 _HEADER = struct.Struct("!HHHHHH")
 _FLAGS = ("AA", "TC", "RD", "RA", "AD", "CD")
+_MAX_RECORDS = 512  # reading more would hold up the event loop; no honest answer has as many
 _MAY_LACK_QUESTION = ("FORMERR", "SERVFAIL", "NOTIMP", "REFUSED")
 
 
@@ -96,6 +97,7 @@ def _wire_without_id(qname: str, qtype: str, ecs: str | None, edns: bool) -> byt
         raise ValueError(f"{qname!r} cannot be asked for: {error}") from error
 
 
+@lru_cache(maxsize=1024)
 def _ecs_option(ecs: str) -> dns.edns.ECSOption:
     subnet = ip_interface(ecs).network
     return dns.edns.ECSOption(str(subnet.network_address), subnet.prefixlen)
@@ -105,13 +107,17 @@ def read_reply(wire: bytes, question: Question) -> Reply:
     """The response to `question` in `wire`. Raises StrayError or MalformedError."""
     if len(wire) < _HEADER.size:
         raise MalformedError(f"{len(wire)} bytes")
-    number, flags, _, answers_count, _, _ = _HEADER.unpack_from(wire)
+    number, flags, questions, answers_count, *others = _HEADER.unpack_from(wire)
     if number != question.id or not flags & dns.flags.QR:
         raise StrayError("another id" if number != question.id else "not a response")
+    if questions and not _repeats(wire, question):
+        raise _stranger(wire)
     truncated = bool(flags & dns.flags.TC)
+    if not truncated and answers_count + sum(others) > _MAX_RECORDS:
+        raise MalformedError(f"more than {_MAX_RECORDS} records")
     message = _parse(wire, answers_count, header_only=truncated)
-    if not _is_ours(message, question):
-        raise StrayError("another question")
+    if len(message.question) != 1 and dns.rcode.to_text(message.rcode()) not in _MAY_LACK_QUESTION:
+        raise StrayError("not one question")
     answer = DnsAnswer(
         rcode=dns.rcode.to_text(message.rcode()),
         flags=tuple(flag for flag in _FLAGS if flags & getattr(dns.flags, flag)),
@@ -143,16 +149,19 @@ def _words(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _is_ours(message: dns.message.Message, question: Question) -> bool:
-    if not message.question:
-        return dns.rcode.to_text(message.rcode()) in _MAY_LACK_QUESTION
-    asked = message.question[0]
-    return (
-        len(message.question) == 1
-        and asked.rdclass == 1
-        and dns.rdatatype.to_text(asked.rdtype) == question.qtype
-        and normal_name(asked.name.to_text()) == question.qname
-    )
+def _repeats(wire: bytes, question: Question) -> bool:
+    """Whether the question section begins as the one sent, without regard to the name's case (RFC 4343)."""
+    end = question.wire.index(0, _HEADER.size) + 1  # past the root label
+    here, sent = wire[_HEADER.size : end + 4], question.wire[_HEADER.size : end + 4]
+    return here[-4:] == sent[-4:] and here.lower() == sent.lower()
+
+
+def _stranger(wire: bytes) -> Exception:
+    try:
+        dns.message.from_wire(wire, question_only=True, ignore_trailing=True)
+    except Exception as error:
+        return MalformedError(_words(error))
+    return StrayError("another question")
 
 
 def _records(message: dns.message.Message) -> list[AnswerRecord]:

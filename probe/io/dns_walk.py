@@ -79,10 +79,8 @@ class ResolverWalk:
             second = await self._whole(name, qtype)
         except ExchangeError:
             second = first
-        if improper(second.answer) is not None:
-            self._edns = True  # not EDNS was to blame
-            return second
-        self._flag("ecs_dropped" if self.vantage.client_subnet else "edns_dropped")
+        if improper(second.answer) is None:
+            self._flag("ecs_dropped" if self.vantage.client_subnet else "edns_dropped")
         return second
 
     async def _whole(self, name: str, qtype: str) -> Reply:

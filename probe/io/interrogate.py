@@ -62,7 +62,7 @@ async def interrogate(
     if answered is not None and not _is_answer(resolution):
         flags = ("resolver_failed", *flags)
         return replace(answered, queries=queries, flags=_joined(answered.flags, flags))
-    if answered is None and alias is not None and alias.links:
+    if alias is not None and alias.links:
         resolution, flags = _led_on(resolution, alias), (*flags, "alias_walked")
     return replace(resolution, queries=queries, flags=_joined(resolution.flags, flags))
 

@@ -18,6 +18,9 @@ from probe.core.chain import failing_zone
 from probe.core.records import FailureType, Phase, Resolution
 from probe.core.task import ResolverSpec, VantagePoint
 from probe.io.clock import SystemClock
+from probe.io.dns_exchange import _Inbox
+from probe.io.dns_failures import SilenceError
+from probe.io.dns_message import build_question
 from probe.io.resolve import Resolver
 from tests.io.dns_server import CLOSE, DnsServer, Query, Script, reply, zone
 
@@ -467,6 +470,34 @@ async def test_flood_of_strays_does_not_outlast_the_deadline() -> None:
         found = await look_up(spec(server), deadline_us=300_000)
         assert time.monotonic() - started < 0.6
     assert kind(found) is FailureType.DNS_MALFORMED
+
+
+async def test_rubbish_at_hand_lets_the_deadline_pass() -> None:
+    """Datagrams already received are read without waiting; the loop must get its turn between them."""
+
+    async def at_hand() -> bytes:
+        return b"rubbish"
+
+    with pytest.raises(TimeoutError) as caught:
+        async with asyncio.timeout(0):
+            await _Inbox(build_question("www.a", "A")).first_response(at_hand)
+    assert not isinstance(caught.value, SilenceError), "the deadline came first, not the cap"
+
+
+async def test_too_many_records_are_refused_before_they_are_read() -> None:
+    def script(query: Query) -> object:
+        return reply(query, *(f"www.a. 60 A 127.0.{i // 250}.{i % 250}" for i in range(600)))
+
+    async with DnsServer(script) as server:
+        found = await look_up(spec(server, "tcp"), deadline_us=300_000)
+    assert kind(found) is FailureType.DNS_MALFORMED
+
+
+async def test_question_repeated_in_other_case_is_ours() -> None:
+    def script(query: Query) -> bytes:
+        return reply(query, "www.a. 60 A 127.0.0.1").to_wire().replace(b"\3www\1a", b"\3wWW\1A")
+
+    assert addresses(await look_up_at(script)) == ["127.0.0.1"]
 
 
 async def test_closed_port() -> None:
