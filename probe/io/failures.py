@@ -144,6 +144,10 @@ def _classify(exc: BaseException, phase: Phase) -> tuple[FailureType, Phase | No
             return _F.AGENT_MEMORY_EXHAUSTED, Phase.HOST
         case ssl.SSLError():
             return _classify_tls(exc, phase)
+        case aiohttp.ClientConnectorCertificateError():
+            return _F.TLS_CERT_INVALID, Phase.TLS
+        case aiohttp.ClientConnectorSSLError():
+            return _F.TLS_PROTOCOL_ERROR, Phase.TLS
         case TimeoutError() | aiohttp.ServerTimeoutError():
             return _TIMED_OUT.get(phase, _F.TCP_TIMED_OUT), None
         case ClosedError() | aiohttp.ServerDisconnectedError() | asyncio.IncompleteReadError():
@@ -162,18 +166,22 @@ def _classify(exc: BaseException, phase: Phase) -> tuple[FailureType, Phase | No
 
 def _classify_tls(exc: ssl.SSLError, phase: Phase) -> tuple[FailureType, Phase | None]:
     if isinstance(exc, ssl.SSLCertVerificationError):
-        return _BY_VERIFY_CODE.get(exc.verify_code, _F.TLS_CERT_INVALID), Phase.TLS
-    if (
-        isinstance(exc, ssl.SSLEOFError | ssl.SSLZeroReturnError)
-        or exc.reason == "UNEXPECTED_EOF_WHILE_READING"
-    ):
+        code = getattr(exc, "verify_code", None)  # only OpenSSL's own errors carry it
+        return _BY_VERIFY_CODE.get(code or 0, _F.TLS_CERT_INVALID), Phase.TLS
+    reason = _reason(exc)
+    if isinstance(exc, ssl.SSLEOFError | ssl.SSLZeroReturnError) or reason == "UNEXPECTED_EOF_WHILE_READING":
         return _CLOSED.get(phase, _F.TCP_CLOSED), None
-    if exc.reason in _MISMATCH:
+    if reason in _MISMATCH:
         return _F.TLS_VERSION_OR_CIPHER_MISMATCH, Phase.TLS
-    if exc.reason in _CLIENT_CERTIFICATE:
-        # In TLS 1.3 the server's verdict on the client arrives after our own handshake is done.
+    if reason in _CLIENT_CERTIFICATE:
+        # In TLS 1.3 the server's verdict on the client arrives after our own handshake is done. In TLS 1.2 a
+        # missing certificate gives the same alert as any mismatch (RFC 5246 section 7.4.6).
         return _F.TLS_BAD_CLIENT_AUTH_CERT, Phase.TLS
     return _F.TLS_PROTOCOL_ERROR, None
+
+
+def _reason(exc: ssl.SSLError) -> str | None:
+    return getattr(exc, "reason", None)
 
 
 def _classify_os(exc: OSError, phase: Phase) -> tuple[FailureType, Phase | None]:
@@ -187,9 +195,9 @@ def _classify_os(exc: OSError, phase: Phase) -> tuple[FailureType, Phase | None]
 def _detail(exc: BaseException, type_: FailureType) -> str:
     """Words for people. The caller redacts them."""
     if isinstance(exc, ssl.SSLCertVerificationError):
-        return str(exc.verify_message)
+        return str(getattr(exc, "verify_message", exc))
     if isinstance(exc, ssl.SSLError):
-        return exc.reason or exc.__class__.__name__
+        return _reason(exc) or exc.__class__.__name__
     if isinstance(exc, OSError) and exc.errno:
         return os.strerror(exc.errno) + (f": {exc.filename}" if exc.filename else "")
     if type_ is _F.AGENT_INTERNAL_ERROR:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
 
 from aiohttp import StreamReader
@@ -143,8 +144,10 @@ class WireProtocol(ResponseHandler):
         return self.content is None or self.content.total_bytes == self.consumed
 
     def eof_received(self) -> None:
-        """Over TLS asyncio calls this for a close_notify only."""
-        self.close_notify = True
+        """The peer is done; asyncio does not tell whether it said so (RFC 8446 section 6.1) or just left."""
+        session = self.transport.get_extra_info("ssl_object") if self.transport is not None else None
+        if session is not None:
+            self.close_notify = _announced(session)
         super().eof_received()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -191,6 +194,16 @@ class WireProtocol(ResponseHandler):
 
     def abort(self) -> None:
         """As `close`."""
+
+
+def _announced(session: ssl.SSLObject) -> bool:
+    """Was a close_notify received? Then a read finds the end, else it asks for more."""
+    try:
+        return session.read(1) == b""
+    except ssl.SSLZeroReturnError:
+        return True
+    except ssl.SSLError:
+        return False
 
 
 def _rebuilt(head: Head) -> bytes:
