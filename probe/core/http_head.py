@@ -184,7 +184,7 @@ def _framing(
         raise violation("Content-Length together with Transfer-Encoding")
     if lengths and not _LENGTH.fullmatch(lengths[0]):
         raise violation(f"not a Content-Length: {_show(lengths[0].encode('latin-1'))}")
-    if codings and (minor == 0 or ", ".join(codings).strip().lower() != "chunked"):
+    if codings and (minor == 0 or ", ".join(codings).lower() != "chunked"):
         raise violation(
             f"a transfer coding that was not asked for: {_show(', '.join(codings).encode('latin-1'))}"
         )

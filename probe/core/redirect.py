@@ -24,6 +24,7 @@ REDACTED = "[redacted]"
 _VALUE_KEPT = 4096  # longer values are cut in the record: such a URL is not whole
 _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?|[0-9a-f:.]+")
+_NO_AUTHORITY = re.compile(r"https?:(?!//[^/?#])", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -66,6 +67,8 @@ def _location(response: Response) -> str | Failure:
 
 
 def _split(base: str, location: str) -> SplitResult | Failure:
+    if _NO_AUTHORITY.match(location):  # urljoin would take it for a path
+        return _failure(FailureType.HTTP_REDIRECT_INVALID, "the Location has a scheme but no host")
     try:
         parts = urlsplit(urljoin(base, location))
         _ = parts.port  # raises ValueError where it is none
