@@ -1,0 +1,102 @@
+"""Rule: the lab's configuration is written in the words that any user would type, and says what it is.
+
+agent.yaml and one file a customer, in the agent's own configuration language, for a running lab.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from probe.lab.world import ANCHORS, API, CDN_ZONE, DOMAINS, VANTAGES, Domain, Vantage
+
+if TYPE_CHECKING:
+    from probe.lab.lab import Lab
+
+CA_FILE = "lab-ca.pem"
+_LIMITS = {"ttfb": "300ms", "total": "1500ms"}
+
+
+def write(lab: Lab, directory: Path, *, interval: str, timeout: str, results: str) -> Path:
+    """Write all files; the path of agent.yaml. Raises OSError."""
+    customers = directory / "customers"
+    customers.mkdir(parents=True, exist_ok=True)
+    (directory / CA_FILE).write_bytes(lab.ca_pem)
+    for customer in dict.fromkeys(domain.customer for domain in DOMAINS):
+        content = _customer(lab, directory, customer, interval, timeout)
+        _dump(customers / f"{customer}.yaml", f"Customer {customer} of the lab", content)
+    agent = directory / "agent.yaml"
+    _dump(agent, "An agent that watches the lab on this host", _agent(lab, results))
+    return agent
+
+
+def _dump(file: Path, title: str, content: dict[str, Any]) -> None:
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    file.write_text(f"# {title}. Written by the lab; ports change each time.\n{text}", encoding="utf-8")
+
+
+def _agent(lab: Lab, results: str) -> dict[str, Any]:
+    return {
+        "agent": "lab-agent",
+        "results": results,
+        "customers": "customers/",
+        "vantage_points": [_vantage(lab, vantage) for vantage in VANTAGES],
+        "allow_addresses": ["127.0.0.0/8"],
+    }
+
+
+def _vantage(lab: Lab, vantage: Vantage) -> dict[str, Any]:
+    return {
+        "name": vantage.name,
+        "region": vantage.region,
+        "carrier": vantage.carrier,
+        "asn": vantage.asn,
+        "source": vantage.source,
+        "resolvers": [f"udp://{address}:{lab.dns_port}" for address in vantage.resolvers],
+        "client_subnet": vantage.client_subnet,
+        "anchors": [f"http://{address}:{lab.http_port}/ok" for address in ANCHORS],
+    }
+
+
+def _customer(lab: Lab, directory: Path, customer: str, interval: str, timeout: str) -> dict[str, Any]:
+    return {
+        "customer": customer,
+        "defaults": {
+            "interval": interval,
+            "timeout": timeout,
+            "vantage_points": [vantage.name for vantage in VANTAGES],
+        },
+        "domains": [_domain(lab, directory, domain) for domain in DOMAINS if domain.customer == customer],
+    }
+
+
+def _domain(lab: Lab, directory: Path, domain: Domain) -> dict[str, Any]:
+    port = lab.port_of(domain)
+    content: dict[str, Any] = {"domain": domain.name, "scheme": domain.scheme, "port": port}
+    if domain.scheme == "https":
+        content["tls"] = {"ca": f"file:{(directory / CA_FILE).resolve()}"}
+    content["cdn"] = {"suffixes": [CDN_ZONE]}
+    content["origin"] = {
+        "address": domain.origin,
+        "scheme": domain.scheme,
+        "port": port,
+        "host": domain.name,
+        "interval": "1s",
+    }
+    content["edges"] = "all"
+    content["ip"] = [4]
+    content["objects"] = [{"path": path, "checks": _checks(domain)} for path in domain.paths]
+    return content
+
+
+def _checks(domain: Domain) -> dict[str, Any]:
+    checks: dict[str, Any] = {
+        "availability": {"status": [200]},
+        "response_time": dict(_LIMITS),
+        "alias": {},
+    }
+    if domain is not API:  # the time of day is another content with every request
+        checks["integrity"] = {"mode": "exact"}
+    return checks
