@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import logging
 import socket
 import ssl
-import traceback
 
 from aiohttp import (
     ClientError,
@@ -24,7 +22,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 
 from probe.core.http_head import Framing, HeadScanner, violation
-from probe.core.records import Failure, FailureType, Observation, Phase, Response, Tls
+from probe.core.records import Failure, Observation, Phase, Response, Tls
 from probe.io.ask import tcp_url
 from probe.io.body import Body
 from probe.io.clock import Clock
@@ -34,10 +32,9 @@ from probe.io.connector import (
     attach,
     attach_tls,
     connect_tcp,
-    read_certificates,
 )
+from probe.io.diagnose import examine, report_defect
 from probe.io.failures import (
-    CHAIN_VERIFY_CODES,
     BodyTruncatedError,
     ClosedError,
     failure_of,
@@ -47,10 +44,8 @@ from probe.io.reply import codings_of, response_of
 from probe.io.stopwatch import Stopwatch
 from probe.io.target import FetchTarget
 from probe.io.tcp_info import parse_tcp_info, read_tcp_info
-from probe.io.tls import chain_verdict, context_for, describe, presented_chain
+from probe.io.tls import context_for, describe
 from probe.io.wire import WireProtocol
-
-_log = logging.getLogger("probe.fetch")
 
 _LINGER_S = 0.05  # for the server's own close after a complete response
 _BUFFER_BYTES = 512 * 1024  # aiohttp stops reading the socket at twice this
@@ -207,7 +202,8 @@ class Attempt:
     async def _failure(self, exc: Exception) -> Failure:
         failure = failure_of(self._cause(exc), self.phase, self.operation)
         if isinstance(exc, ssl.SSLCertVerificationError):
-            failure = await self._diagnose(exc, failure)
+            self._tls, type_ = await examine(exc, self._target, self._total_at)
+            failure = dataclasses.replace(failure, type=type_ or failure.type)
         failure = dataclasses.replace(failure, detail=self._redact(failure.detail or ""))
         report_defect(failure, exc, self._redact)
         return failure
@@ -220,38 +216,15 @@ class Attempt:
         if wire.ended_by is not None and (self.phase is Phase.HTTP or not self._all_read()):
             return wire.ended_by
         if isinstance(exc, ClientPayloadError):
-            due = (
-                f" of {wire.head.length_bytes} bytes"
-                if wire.head and wire.head.length_bytes
-                else " bytes, no final chunk"
-            )
-            return BodyTruncatedError(f"closed after {wire.consumed}{due}")
+            due = wire.head.length_bytes if wire.head is not None else None
+            missing = "the final chunk did not come" if due is None else f"{due} were declared"
+            return BodyTruncatedError(f"closed after {wire.consumed} bytes, {missing}")
         if self.phase is Phase.HTTP and wire.closed_event.is_set():
             return ClosedError("the server closed the connection without a whole reply")
         return exc
 
     def _all_read(self) -> bool:
         return self._wire is not None and self._wire.content is not None and self._wire.content.is_eof()
-
-    async def _diagnose(self, exc: ssl.SSLCertVerificationError, failure: Failure) -> Failure:
-        """Look at what was presented, over a second connection on which nothing is asked."""
-        target = self._target
-        try:
-            async with asyncio.timeout_at(self._total_at):
-                sock = await connect_tcp(target, target.request.port)
-            session = await read_certificates(
-                sock,
-                context_for(dataclasses.replace(target.tls, verify=False)),
-                target.server_name,
-                self._until(target.deadlines.tls_us) - self._loop.time(),
-            )
-        except Exception:  # the verdict stands without it
-            self._tls = Tls(server_name=target.server_name, verify_error=exc.verify_message)
-            return failure
-        self._tls = describe(session, target.server_name, verify_error=exc.verify_message, second=True)
-        if exc.verify_code in CHAIN_VERIFY_CODES:
-            return dataclasses.replace(failure, type=chain_verdict(presented_chain(session)))
-        return failure
 
     # --- ending ----------------------------------------------------------------------------------
 
@@ -291,13 +264,6 @@ class Attempt:
             clean_close=self._tls is None or wire.close_notify,
             redact=self._redact,
         )
-
-
-def report_defect(failure: Failure, exc: BaseException, redact: Redactor) -> None:
-    """Log a failure of our own with its traceback, redacted; others are facts and belong to the record only."""
-    if failure.type is FailureType.AGENT_INTERNAL_ERROR:
-        trace = "".join(traceback.format_exception(exc))
-        _log.error("fetch failed by our own fault: %s\n%s", failure.detail, redact(trace))
 
 
 def _move(timer: asyncio.Timeout, when: float) -> None:

@@ -14,8 +14,9 @@ from probe.core.addresses import refusal
 from probe.core.records import Observation, Phase
 from probe.core.task import SecretRef
 from probe.io.ask import blocked, check_path, request_fields, unsent
-from probe.io.attempt import Attempt, report_defect
+from probe.io.attempt import Attempt
 from probe.io.clock import Clock
+from probe.io.diagnose import report_defect
 from probe.io.failures import failure_of
 from probe.io.redact import Redactor
 from probe.io.target import FetchTarget

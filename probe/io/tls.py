@@ -89,7 +89,7 @@ def describe(
     return Tls(
         version=session.version(),
         cipher=cipher[0] if cipher else None,
-        server_name=None if _is_address(server_name) else server_name,
+        server_name=sni_of(server_name),
         names=leaf.names,
         subject=leaf.subject,
         issuer=leaf.issuer,
@@ -166,8 +166,9 @@ def _time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _is_address(name: str) -> bool:
-    return ":" in name or name.replace(".", "").isdigit()
+def sni_of(name: str) -> str | None:
+    """The name sent in the handshake: none for an IP literal (RFC 6066 section 3)."""
+    return None if ":" in name or name.replace(".", "").isdigit() else name
 
 
 class Presented(asyncio.Protocol):

@@ -1,0 +1,51 @@
+"""Rule: what is looked at only because something failed is looked at apart, and never changes what was measured."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import ssl
+import traceback
+
+from probe.core.records import Failure, FailureType, Tls
+from probe.io.connector import connect_tcp, read_certificates
+from probe.io.failures import CHAIN_VERIFY_CODES
+from probe.io.redact import Redactor
+from probe.io.target import FetchTarget
+from probe.io.tls import chain_verdict, context_for, describe, presented_chain, sni_of
+
+_log = logging.getLogger("probe.fetch")
+
+
+async def examine(
+    exc: ssl.SSLCertVerificationError, target: FetchTarget, total_at: float
+) -> tuple[Tls, FailureType | None]:
+    """What the server presented, read over a second connection on which nothing is asked.
+
+    With it a more exact type of failure, where the certificates tell one. `total_at`: loop time of the deadline.
+    Whatever goes wrong here, the verdict of the first handshake stands.
+    """
+    words = exc.verify_message
+    try:
+        session = await _second_handshake(target, total_at)
+    except Exception:
+        return Tls(server_name=sni_of(target.server_name), verify_error=words), None
+    exact = chain_verdict(presented_chain(session)) if exc.verify_code in CHAIN_VERIFY_CODES else None
+    return describe(session, target.server_name, verify_error=words, second=True), exact
+
+
+async def _second_handshake(target: FetchTarget, total_at: float) -> ssl.SSLObject:
+    loop = asyncio.get_running_loop()
+    context = context_for(dataclasses.replace(target.tls, verify=False))
+    async with asyncio.timeout_at(min(total_at, loop.time() + target.deadlines.connect_us / 1e6)):
+        sock = await connect_tcp(target, target.request.port)
+    seconds = min(total_at - loop.time(), target.deadlines.tls_us / 1e6)
+    return await read_certificates(sock, context, target.server_name, seconds)
+
+
+def report_defect(failure: Failure, exc: BaseException, redact: Redactor) -> None:
+    """Log a failure of our own with its traceback, redacted; others are facts and belong to the record only."""
+    if failure.type is FailureType.AGENT_INTERNAL_ERROR:
+        trace = "".join(traceback.format_exception(exc))
+        _log.error("fetch failed by our own fault: %s\n%s", failure.detail, redact(trace))
