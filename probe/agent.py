@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ from probe.core.coverage import absent_slots
 from probe.core.definition import task_to_json
 from probe.core.kinds import Kinds
 from probe.core.plan import Plan, make_plan
-from probe.core.records import HostFacts, SlotRecord
+from probe.core.records import HostFacts, OriginVersion, SlotRecord
 from probe.core.rows import event_row
 from probe.core.task import Task
 from probe.io.clock import Clock, SystemClock, rfc3339
@@ -93,7 +93,8 @@ class Agent:
         assert store is not None, "a running agent keeps its results"
         async with self.open():
             await self._remember(store)
-            await self._account_for_absence(store)
+            now_us = self._clock.time_ns() // 1000
+            await self._account_for_absence(store, now_us)
             await self._event("agent.started", {"tasks": str(len(self.plan.tasks))})
             scheduler = Scheduler(
                 self.plan.tasks,
@@ -103,6 +104,7 @@ class Agent:
                 on_error=self._on_error,
                 on_clock_step=self._on_clock_step,
                 concurrency=self.config.agent.limits.concurrency,
+                since_us=now_us,
             )
             await scheduler.start()
             try:
@@ -120,12 +122,14 @@ class Agent:
         store.put_config(self.config.digest, "\n".join(self.config.texts.values()), now)
         self.pipeline.references.restore(store.all_origin_versions())
 
-    async def _account_for_absence(self, store: Store) -> None:
-        """Slots that were due while no agent ran are rows too."""
-        last = store.last_scheduled()
-        reason = "agent.stopped" if store.stopped_cleanly() else "agent.crashed"
-        now_us = self._clock.time_ns() // 1000
-        absent, left_out = absent_slots(self.plan.tasks, last, now_us, ABSENT_ROWS_AT_MOST)
+    async def _account_for_absence(self, store: Store, now_us: int) -> None:
+        """Slots that were due while no agent ran are rows too; from `now_us` on they are the scheduler's."""
+        clean = store.stopped_cleanly()
+        reason = "agent.stopped" if clean else "agent.crashed"
+        recent = None if clean else store.recent_scheduled()
+        absent, left_out = absent_slots(
+            self.plan.tasks, store.last_scheduled(), now_us, ABSENT_ROWS_AT_MOST, recent
+        )
         rows = [self._missed(task, scheduled_us, reason) for task, scheduled_us in absent]
         if rows:
             await store.append(rows)
@@ -138,12 +142,12 @@ class Agent:
         row = await self.pipeline.measure(task, rfc3339(due.scheduled_us * 1000))
         await self._keep(row)
 
-    def _on_missed(self, task: Task, due: Due, reason: str) -> None:
-        self._spawn(self._keep(self._missed(task, due.scheduled_us, reason)))
+    async def _on_missed(self, task: Task, due: Due, reason: str) -> None:
+        await self._keep(self._missed(task, due.scheduled_us, reason))
 
     def _on_error(self, task: Task, due: Due, error: BaseException) -> None:
         log.error("slot.error", exc_info=error, extra=fields(task=task.id, domain=task.domain))
-        self._on_missed(task, due, "agent.internal_error")
+        self._spawn(self._on_missed(task, due, "agent.internal_error"))
 
     def _on_clock_step(self, delta_us: int) -> None:
         log.warning("clock.stepped", extra=fields(delta_us=delta_us))
@@ -159,9 +163,9 @@ class Agent:
         if self._on_row is not None:
             self._on_row(stored)
 
-    def _keep_version(self, customer: str, url: str, version: object) -> None:
+    def _keep_version(self, customer: str, url: str, version: OriginVersion) -> None:
         if self._store is not None:
-            self._store.put_origin_version(customer, url, version)  # type: ignore[arg-type]
+            self._store.put_origin_version(customer, url, version)
 
     async def _event(self, event: str, detail: dict[str, str]) -> None:
         """The same event into every customer's stream: whoever may see one stream only sees it too."""
@@ -172,8 +176,8 @@ class Agent:
         await self._store.append([event_row(name, now, event, detail, host) for name in customers])
         log.info(event, extra=fields(**detail))
 
-    def _spawn(self, work: object) -> None:
-        task: asyncio.Task[None] = asyncio.ensure_future(work)  # type: ignore[call-overload]
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(work)
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
 

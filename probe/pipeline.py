@@ -7,7 +7,7 @@ confirmation round on fresh connections; judge. All I/O is passed in; the decidi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
@@ -32,7 +32,7 @@ from probe.core.task import Request, Task
 from probe.core.times import epoch_s
 from probe.io.anchors import ask_anchors
 from probe.io.clock import Clock, rfc3339
-from probe.io.fetch import Fetcher
+from probe.io.fetch import Fetcher, FetchTarget
 from probe.io.origin import Keep, OriginReferences
 from probe.io.redirects import follow
 from probe.io.resolve import Resolver
@@ -125,9 +125,9 @@ class Pipeline:
         if not task.cdn_suffixes or passes_suffix(resolution, task.cdn_suffixes):
             self._nodes.learn(task.domain, task.ip_version, addresses)
         chosen = select(task.edges, addresses, slot.number) if resolution.failure is None else ()
-        look, *edges = await asyncio.gather(
+        look, edges = await asyncio.gather(
             self.references.look(task, slot.start_ns),
-            *(self._fetcher.fetch(slot.target(Role.EDGE, address)) for address in chosen),
+            self._fetch([slot.target(Role.EDGE, address) for address in chosen]),
         )
         slot.reference = look.reference
         slot.append(edges)
@@ -147,10 +147,10 @@ class Pipeline:
             others = self._nodes.others(task.domain, task.ip_version, visited)
             targets += [slot.target(Role.SWEEP, address) for address in others]
         before = slot.reference.newest_digest
-        look, anchors, *fetched = await asyncio.gather(
+        look, anchors, fetched = await asyncio.gather(
             self.references.look(task, slot.start_ns, force=True),
             ask_anchors(task, slot.start_ns, self._fetcher, self._lookup),
-            *(self._fetcher.fetch(target) for target in targets),
+            self._fetch(targets),
         )
         changed = before is not None and before != look.reference.newest_digest
         slot.reference = replace(look.reference, changed_during_slot=changed)
@@ -158,6 +158,10 @@ class Pipeline:
         slot.compare_all()
 
     # --- parts ------------------------------------------------------------------------------------
+
+    async def _fetch(self, targets: Sequence[FetchTarget]) -> list[Observation]:
+        """All at once; observations in the order of the targets."""
+        return list(await asyncio.gather(*(self._fetcher.fetch(target) for target in targets)))
 
     async def _follow_redirects(self, slot: Slot, index: int, edge: Observation) -> None:
         task = slot.task

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
 
 DEFAULT_CONFIG = Path("config/agent.yaml")
 
-config_option: Any = click.option(
+F = TypeVar("F", bound=Callable[..., Any])
+
+config_option: Callable[[F], F] = click.option(
     "-c",
     "--config",
     "config_file",
@@ -21,7 +24,7 @@ config_option: Any = click.option(
 )
 
 
-def selection_options(function: Any) -> Any:
+def selection_options(function: F) -> F:
     """--customer, --domain and --vantage, for commands that work on a part of the plan."""
     for name, what in (
         ("--vantage", "Only this vantage point."),
