@@ -25,7 +25,7 @@ def write(lab: Lab, directory: Path, *, interval: str, timeout: str, results: st
     customers.mkdir(parents=True, exist_ok=True)
     (directory / CA_FILE).write_bytes(lab.ca_pem)
     for customer in dict.fromkeys(domain.customer for domain in DOMAINS):
-        content = _customer(lab, directory, customer, interval, timeout)
+        content = _customer(lab, customer, interval, timeout)
         _dump(customers / f"{customer}.yaml", f"Customer {customer} of the lab", content)
     agent = directory / "agent.yaml"
     _dump(agent, "An agent that watches the lab on this host", _agent(lab, results))
@@ -60,7 +60,7 @@ def _vantage(lab: Lab, vantage: Vantage) -> dict[str, Any]:
     }
 
 
-def _customer(lab: Lab, directory: Path, customer: str, interval: str, timeout: str) -> dict[str, Any]:
+def _customer(lab: Lab, customer: str, interval: str, timeout: str) -> dict[str, Any]:
     return {
         "customer": customer,
         "defaults": {
@@ -68,15 +68,15 @@ def _customer(lab: Lab, directory: Path, customer: str, interval: str, timeout: 
             "timeout": timeout,
             "vantage_points": [vantage.name for vantage in VANTAGES],
         },
-        "domains": [_domain(lab, directory, domain) for domain in DOMAINS if domain.customer == customer],
+        "domains": [_domain(lab, domain) for domain in DOMAINS if domain.customer == customer],
     }
 
 
-def _domain(lab: Lab, directory: Path, domain: Domain) -> dict[str, Any]:
+def _domain(lab: Lab, domain: Domain) -> dict[str, Any]:
     port = lab.port_of(domain)
     content: dict[str, Any] = {"domain": domain.name, "scheme": domain.scheme, "port": port}
     if domain.scheme == "https":
-        content["tls"] = {"ca": f"file:{(directory / CA_FILE).resolve()}"}
+        content["tls"] = {"ca": f"file:../{CA_FILE}"}
     content["cdn"] = {"suffixes": [CDN_ZONE]}
     content["origin"] = {
         "address": domain.origin,
@@ -97,6 +97,6 @@ def _checks(domain: Domain) -> dict[str, Any]:
         "response_time": dict(_LIMITS),
         "alias": {},
     }
-    if domain is not API:  # the time of day is another content with every request
-        checks["integrity"] = {"mode": "exact"}
+    # The time of day is another content with every request.
+    checks["integrity"] = {"mode": "none" if domain is API else "exact"}
     return checks

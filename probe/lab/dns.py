@@ -14,6 +14,7 @@ import socket
 from collections import deque
 from dataclasses import dataclass
 from ipaddress import ip_network
+from typing import cast
 
 import dns.edns
 import dns.exception
@@ -180,8 +181,8 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        # Before Python 3.12 asyncio's datagram transports are no instances of this class.
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         response = self._server.respond(data, addr[0], "udp")

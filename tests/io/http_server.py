@@ -12,6 +12,7 @@ import datetime
 import socket
 import ssl
 import struct
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -136,6 +137,32 @@ async def serve(
         for task in list(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def openssl_server(context: ssl.SSLContext) -> Iterator[int]:
+    """A blocking TLS server in a thread: unlike asyncio's it sends the alert when a handshake fails."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def one(raw: socket.socket) -> None:
+        raw.settimeout(5)
+        with contextlib.suppress(OSError), raw, context.wrap_socket(raw, server_side=True) as sock:
+            sock.recv(65536)
+            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    def run() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                one(listener.accept()[0])
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        listener.close()
 
 
 @contextlib.contextmanager
