@@ -87,6 +87,7 @@ def _domain(lab: Lab, domain: Domain) -> dict[str, Any]:
     }
     content["edges"] = "all"
     content["ip"] = [4]
+    content["accept_encoding"] = "gzip"
     content["objects"] = [{"path": path, "checks": _checks(domain)} for path in domain.paths]
     return content
 
