@@ -1,0 +1,153 @@
+"""Rule: nothing acknowledged is lost: `append` returns when the records are on the disk, with their `seq`.
+
+The results directory of one agent: one writing process (a lock says which), any number of readers
+(`probe.io.store_reader`) beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from probe.core.records import OriginVersion, Record
+from probe.io.clock import Clock, rfc3339
+from probe.io.store_reader import Reader
+from probe.io.store_schema import LOCK, StoreError, StoreLocked
+from probe.io.store_writer import Health, Writer
+
+__all__ = ["Health", "Store", "StoreError", "StoreLocked"]
+
+ROOM = 10_000  # records that wait whole
+HELD = 100_000  # records that wait in all, the later ones without their evidence
+
+
+class Store:
+    """Made by `Store.open`, ended by `close`. For the event loop's thread; nothing here waits for the disk."""
+
+    def __init__(self, directory: Path, clock: Clock, writer: Writer, lock: int) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._writer = writer
+        self._lock: int | None = lock
+        self._clean = writer.opened.result()
+        self._known: set[str] = set()
+
+    @classmethod
+    def open(cls, directory: Path, agent: str, clock: Clock, *, room: int = ROOM, held: int = HELD) -> Store:
+        """Open a results directory for writing; make it (mode 0700) if it is not there.
+
+        Raises StoreLocked if another process has it, StoreError for whatever else is in the way.
+        """
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = _take_lock(directory)
+        except StoreError:
+            raise
+        except OSError as error:
+            raise StoreError(f"{directory}: cannot be used for results: {error.strerror}") from error
+        writer = Writer(directory, agent, clock, room=room, held=held)
+        writer.start()
+        try:
+            return cls(directory, clock, writer, lock)
+        except BaseException as error:
+            writer.join()
+            os.close(lock)
+            if isinstance(error, sqlite3.Error | OSError) and not isinstance(error, StoreError):
+                raise StoreError(f"{directory}: the store cannot be opened: {error}") from error
+            raise
+
+    async def close(self, *, within_s: float = 30.0) -> None:
+        """Write what waits, for at most so many seconds, and give the directory free. Safe to call twice."""
+        if self._lock is None:
+            return
+        self._writer.close(within_s)
+        await asyncio.to_thread(self._writer.join)
+        os.close(self._lock)
+        self._lock = None
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    async def append(self, records: Sequence[Record]) -> list[Record]:
+        """Store records in one transaction; returns them with their `seq` once they are on the disk.
+
+        While the disk refuses this waits. If it is cancelled meanwhile, the records are written all the same.
+        Raises StoreError if they cannot be kept: the store is closed, or `held` records wait already (that
+        they existed is then written as a `ledger.gap` event).
+        """
+        if not records:
+            return []
+        done: asyncio.Future[list[Record]] = asyncio.get_running_loop().create_future()
+        self._writer.put(records, done)
+        return await done
+
+    def put_definition(self, digest: str, text: str) -> None:
+        """Keep a task's definition, for replay; on the disk not later than what is appended after this."""
+        if digest not in self._known:
+            self._known.add(digest)
+            sql = "INSERT OR IGNORE INTO definition (digest, body) VALUES (?, ?)"
+            self._writer.put_statement(lambda db: _run(db.execute(sql, (digest, text))))
+
+    def put_config(self, digest: str, text: str, at: str) -> None:
+        """Keep the text of a configuration and when it first came into force (RFC 3339 UTC)."""
+        sql = "INSERT OR IGNORE INTO config_version (digest, at, body) VALUES (?, ?, ?)"
+        self._writer.put_statement(lambda db: _run(db.execute(sql, (digest, at, text))))
+
+    def put_origin_version(self, customer: str, url: str, version: OriginVersion) -> None:
+        """Insert or update one version of an origin's object. The newest 64 of each object are kept."""
+        self._writer.keep_version(customer, url, version)
+
+    # --- what a start needs to know; reads what is committed --------------------------------------
+
+    def origin_versions(self, customer: str, url: str, limit: int = 16) -> tuple[OriginVersion, ...]:
+        """The newest versions of an object, oldest of them first."""
+        with Reader.open(self._directory) as reader:
+            return reader.origin_versions(customer, url, limit)
+
+    def all_origin_versions(self, limit: int = 16) -> list[tuple[str, str, OriginVersion]]:
+        """(customer, url, version), for each object its newest versions, oldest of them first."""
+        with Reader.open(self._directory) as reader:
+            return list(reader.all_origin_versions(limit))
+
+    def last_scheduled(self) -> dict[str, str]:
+        """Task id -> when its last row was due (RFC 3339), passing over rows dated later than now."""
+        with Reader.open(self._directory) as reader:
+            return reader.last_scheduled(rfc3339(self._clock.time_ns()))
+
+    def recent_scheduled(self, slots: int = 16) -> dict[str, list[int]]:
+        """Task id -> when its last rows were due (microseconds since the epoch), not later than now."""
+        with Reader.open(self._directory) as reader:
+            return reader.recent_scheduled(rfc3339(self._clock.time_ns()), slots)
+
+    def stopped_cleanly(self) -> bool:
+        """Whether the store had been closed properly before this opening of it; True for a new one."""
+        return self._clean
+
+    @property
+    def health(self) -> Health:
+        """How writing goes: trouble, records that wait, written, shed, lost."""
+        return self._writer.health
+
+
+def _run(cursor: sqlite3.Cursor) -> None:
+    cursor.close()
+
+
+def _take_lock(directory: Path) -> int:
+    """The descriptor that holds the lock; closing it gives the lock back, as the end of the process does."""
+    path = directory / LOCK
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.pread(lock, 32, 0).decode(errors="replace").strip() or "unknown"
+        os.close(lock)
+        raise StoreLocked(
+            f"{directory} is in use by process {owner}: stop that agent, or give this one another results directory"
+        ) from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    return lock

@@ -1,0 +1,116 @@
+"""Rule: one transaction takes all of a call's records or none, and gives each the next `seq` of its stream.
+
+What is written together, what an error of SQLite means, and who is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+
+from sqlite_utils import Database
+
+from probe.core.records import OriginVersion, Record
+from probe.io.store_rows import to_row, version_row
+from probe.io.store_schema import StoreError
+
+VERSIONS_KEPT = 64
+ROWS_AN_INSERT = 100
+
+Statement = Callable[[Database], None]
+VersionKey = tuple[str, str, str]  # customer, url, content digest
+Waiting = asyncio.Future[list[Record]]
+
+
+@dataclass(slots=True)
+class Item:
+    """One call's work: records, or a statement. `written`: the records with their `seq`, once committed."""
+
+    records: tuple[Record, ...] = ()
+    statement: Statement | None = None
+    done: Waiting | None = None
+    of_loss: bool = False
+    written: list[Record] = field(default_factory=list)
+
+    @property
+    def weight(self) -> int:
+        """How many records it holds."""
+        return len(self.records)
+
+
+def passing(error: Exception) -> bool:
+    """Whether to try the same again: the disk or a lock is in the way, not what is to be written."""
+    if isinstance(
+        error,
+        sqlite3.DataError | sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.NotSupportedError,
+    ):
+        return False
+    return isinstance(error, sqlite3.Error | OSError)
+
+
+def commit(db: Database, agent: str, batch: Sequence[Item]) -> None:
+    """Write the items in one transaction; it is on the disk when this returns. Raises what SQLite raises.
+
+    The last `seq` is read from the database each time: after an error nobody has to know what became of it.
+    """
+    with db.atomic():
+        heads: dict[str, tuple[int, int]] = {}
+        rows = []
+        for item in batch:
+            if item.statement is not None:
+                item.statement(db)
+            item.written = []
+            for record in item.records:
+                stream, head = heads.get(record.customer) or _head(db, agent, record.customer)
+                heads[record.customer] = (stream, head + 1)
+                item.written.append(replace(record, seq=head + 1))
+                rows.append(to_row(item.written[-1], stream))
+        if rows:
+            db.table("record").insert_all(rows, batch_size=ROWS_AN_INSERT)
+        for stream, head in heads.values():
+            db.execute("UPDATE stream SET head = ? WHERE id = ?", (head, stream))
+
+
+def _head(db: Database, agent: str, customer: str) -> tuple[int, int]:
+    """(stream id, last seq) as committed; the stream begins if there is none."""
+    key = (agent, customer)
+    db.execute("INSERT OR IGNORE INTO stream (agent, customer) VALUES (?, ?)", key)
+    found = db.execute("SELECT id, head FROM stream WHERE agent = ? AND customer = ?", key).fetchone()
+    return int(found[0]), int(found[1])
+
+
+def versions_statement(versions: dict[VersionKey, OriginVersion]) -> Statement:
+    """Insert or update these origin versions and keep the newest 64 of each object."""
+
+    def write(db: Database) -> None:
+        rows = [version_row(customer, url, version) for (customer, url, _), version in versions.items()]
+        db.table("origin_version").insert_all(rows, replace=True, batch_size=ROWS_AN_INSERT)
+        for customer, url in {(customer, url) for customer, url, _ in versions}:
+            db.execute(
+                "DELETE FROM origin_version WHERE customer = ?1 AND url = ?2 AND content_digest NOT IN"
+                " (SELECT content_digest FROM origin_version WHERE customer = ?1 AND url = ?2"
+                " ORDER BY last_seen DESC LIMIT ?3)",
+                (customer, url, VERSIONS_KEPT),
+            )
+
+    return write
+
+
+def settle(results: Sequence[tuple[Waiting, list[Record] | StoreError]]) -> None:
+    """Tell those who wait, one call for each event loop. A loop that is gone has nobody waiting."""
+    for loop, group in groupby(results, key=lambda pair: pair[0].get_loop()):
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_set, list(group))
+
+
+def _set(pairs: Sequence[tuple[Waiting, list[Record] | StoreError]]) -> None:
+    for future, result in pairs:
+        if future.done():  # cancelled: nobody waits any more, and it is stored all the same
+            continue
+        if isinstance(result, StoreError):
+            future.set_exception(result)
+        else:
+            future.set_result(result)

@@ -1,0 +1,123 @@
+"""Rule: the body is the record, whole; the columns beside it only repeat it.
+
+From records to rows of the tables, and the sparse rows that stand for what could not be kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from probe.core.codec import encode, encode_any
+from probe.core.records import EventRecord, OriginVersion, Record, SlotRecord, State
+
+SHED = "agent.shed"
+
+
+def time_of(record: Record) -> str:
+    """When a slot was due, or an event happened."""
+    return record.scheduled_at if isinstance(record, SlotRecord) else record.at
+
+
+def agent_of(record: Record) -> str:
+    """Who wrote it."""
+    return record.host.agent if isinstance(record, SlotRecord) else record.agent
+
+
+def to_row(record: Record, stream: int) -> dict[str, Any]:
+    """The row of the record table. `record.seq` must be given. Raises CodecError."""
+    slot = record if isinstance(record, SlotRecord) else None
+    event = record.event if isinstance(record, EventRecord) else None
+    return {
+        "stream": stream,
+        "seq": record.seq,
+        "kind": record.kind,
+        "task": slot and slot.task,
+        "domain": slot and slot.domain,
+        "path": slot and slot.path,
+        "vantage_point": slot and slot.vantage_point,
+        "scheduled_at": time_of(record),
+        "state": slot and slot.state.value,
+        "outcome": slot.outcome.value if slot and slot.outcome else None,
+        "fault": slot.fault.value if slot and slot.fault else None,
+        "reason": (slot.missed_reason or slot.reason) if slot else event,
+        "body": encode(record).decode(),
+    }
+
+
+def version_row(customer: str, url: str, version: OriginVersion) -> dict[str, Any]:
+    """The row of the origin_version table."""
+    return {
+        "customer": customer,
+        "url": url,
+        "content_digest": version.content_digest,
+        "first_seen": version.first_seen,
+        "last_seen": version.last_seen,
+        "body": encode_any(version).decode(),
+    }
+
+
+def stripped(record: Record) -> Record:
+    """A slot without what it saw, marked as missed for `agent.shed`; an event as it is.
+
+    Kept instead of the whole where the store has had no room for a long time: the ledger stays complete.
+    """
+    if not isinstance(record, SlotRecord):
+        return record
+    return replace(
+        record,
+        state=State.MISSED if record.state is State.MEASURED else record.state,
+        missed_reason=SHED if record.state is State.MEASURED else record.missed_reason,
+        outcome=None,
+        fault=None,
+        reason=None,
+        confirmed=None,
+        summary="The results could not be written and there was no more room to hold them.",
+        findings=(),
+        resolution=None,
+        observations=(),
+        reference=None,
+    )
+
+
+@dataclass(slots=True)
+class Loss:
+    """Records of one customer that could be neither written nor held; told by an event once writing works."""
+
+    like: Record
+    count: int
+    first: str
+    last: str
+
+    @classmethod
+    def of(cls, record: Record) -> Loss:
+        """The first of them."""
+        return cls(like=record, count=1, first=time_of(record), last=time_of(record))
+
+    def add(self, record: Record) -> None:
+        """One more."""
+        self.count += 1
+        self.first = min(self.first, time_of(record))
+        self.last = max(self.last, time_of(record))
+
+    def event(self, at: str) -> EventRecord:
+        """`ledger.gap`, with how many and between which times when due."""
+        like = self.like
+        host = like.host if isinstance(like, SlotRecord) else like
+        return EventRecord(
+            schema_version=like.schema_version,
+            kind="event",
+            seq=None,
+            customer=like.customer,
+            at=at,
+            event="ledger.gap",
+            detail={
+                "reason": "agent.store_full",
+                "records": str(self.count),
+                "first": self.first,
+                "last": self.last,
+            },
+            agent=agent_of(like),
+            agent_version=host.agent_version,
+            config_digest=host.config_digest,
+        )
