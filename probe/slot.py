@@ -7,7 +7,16 @@ from dataclasses import dataclass, field, replace
 
 from probe.core.assess import with_comparisons
 from probe.core.freshness import cache_status
-from probe.core.records import Evidence, HostFacts, Observation, Reference, Resolution, Role
+from probe.core.phases import lookup_span_us
+from probe.core.records import (
+    Evidence,
+    HostFacts,
+    Observation,
+    Reference,
+    Resolution,
+    ResourceTiming,
+    Role,
+)
 from probe.core.task import Task
 from probe.core.times import epoch_s
 from probe.io.fetch import FetchTarget
@@ -52,8 +61,20 @@ class Slot:
             if observation is not None:
                 fields = () if observation.response is None else observation.response.fields
                 self.observations.append(
-                    replace(observation, tainted=tainted, cache_status=cache_status(fields))
+                    replace(
+                        observation,
+                        tainted=tainted,
+                        cache_status=cache_status(fields),
+                        timing=self._with_lookup(observation),
+                    )
                 )
+
+    def _with_lookup(self, observation: Observation) -> ResourceTiming:
+        """The slot's one look-up belongs to the edge observations that it was made for."""
+        span = lookup_span_us(self.resolution)
+        if observation.role is not Role.EDGE or span is None:
+            return observation.timing
+        return replace(observation.timing, domain_lookup_start_us=span[0], domain_lookup_end_us=span[1])
 
     def compare_all(self) -> None:
         """Put every edge-side observation beside the reference as it is known now."""

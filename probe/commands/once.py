@@ -18,7 +18,7 @@ from probe.core.task import Task
 from probe.io.files import load_config
 from probe.render import once_table
 
-AT_ONCE = 20
+AT_ONCE = 4  # more would wait for each other in one loop and show that as the network
 
 
 @click.command()

@@ -36,7 +36,7 @@ def phases(timing: ResourceTiming, resolution: Resolution | None = None) -> Phas
     """The durations of one observation; `resolution` gives the time of the slot's look-up."""
     secure, connected = timing.secure_connection_start_us, timing.connect_end_us
     return Phases(
-        resolve_us=lookup_us(resolution),
+        resolve_us=_between(*(lookup_span_us(resolution) or (None, None))),
         connect_us=_between(timing.connect_start_us, connected if secure is None else secure),
         tls_us=_between(secure, connected),
         processing_us=_between(timing.request_start_us, timing.response_start_us),
@@ -46,9 +46,9 @@ def phases(timing: ResourceTiming, resolution: Resolution | None = None) -> Phas
     )
 
 
-def lookup_us(resolution: Resolution | None) -> int | None:
-    """From the first message of the chain walk to its last answer."""
+def lookup_span_us(resolution: Resolution | None) -> tuple[int, int] | None:
+    """From the first message of the chain walk to its last answer, as offsets; None if nothing was asked."""
     walk = [q for q in resolution.queries if q.purpose == "chain"] if resolution is not None else []
     starts = [q.start_us for q in walk if q.start_us is not None]
     ends = [q.end_us for q in walk if q.end_us is not None]
-    return max(ends) - min(starts) if starts and ends else None
+    return (min(starts), max(ends)) if starts and ends else None
