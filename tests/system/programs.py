@@ -123,7 +123,9 @@ http {{
 
 
 @contextmanager
-def nginx(directory: Path, root: Path, addresses: tuple[str, ...], cert: bytes, key: bytes) -> Iterator[Nginx]:
+def nginx(
+    directory: Path, root: Path, addresses: tuple[str, ...], cert: bytes, key: bytes
+) -> Iterator[Nginx]:
     """nginx serving `root` over HTTP and HTTPS on all addresses; it closes after each response."""
     need("nginx")
     directory.mkdir(parents=True, exist_ok=True)
@@ -133,9 +135,7 @@ def nginx(directory: Path, root: Path, addresses: tuple[str, ...], cert: bytes, 
     (directory / "key.pem").write_bytes(key)
     listen = "".join(f"listen {a}:{port}; listen {a}:{tls_port} ssl;\n" for a in addresses)
     user = "user root;" if os.geteuid() == 0 else ""
-    (directory / "nginx.conf").write_text(
-        NGINX.format(dir=directory, root=root, listen=listen, user=user)
-    )
+    (directory / "nginx.conf").write_text(NGINX.format(dir=directory, root=root, listen=listen, user=user))
     program = find("nginx")
     assert program is not None
     log = directory / "out.log"
