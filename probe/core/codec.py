@@ -12,8 +12,6 @@ import msgspec
 
 from probe.core.records import EventRecord, Record, SlotRecord
 
-GREATEST = 2**63 - 1
-
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -43,14 +41,13 @@ def encode_any(obj: Any) -> bytes:
     """Any frozen record or plain value as JSON (RFC 8259). Raises CodecError.
 
     Text that is no Unicode (lone surrogates, as file names and system messages may hold) is written with
-    escapes in words, `\\udc80`, and a number over 64 bits as the greatest of them, rather than refused: a row must
-    not be lost for its error message or for what a server wrote in a header.
+    escapes in words, `\\udc80`, rather than refused: a row must not be lost for its error message.
     """
     try:
         return _ENCODER.encode(obj)
-    except (UnicodeEncodeError, OverflowError):
+    except UnicodeEncodeError:
         return _ENCODER.encode(_printable(msgspec.to_builtins(obj)))
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise CodecError(f"a {type(obj).__name__} cannot be written as JSON: {error}") from error
 
 
@@ -70,8 +67,6 @@ def decode(data: bytes | str) -> Record:
 def _printable(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
-    if isinstance(value, int) and not isinstance(value, bool):
-        return max(-GREATEST - 1, min(GREATEST, value))
     if isinstance(value, dict):
         return {_printable(key): _printable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

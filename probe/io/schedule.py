@@ -78,7 +78,7 @@ class Scheduler:
         `on_missed(task, due, reason)` may be a plain or an async function; async gives back-pressure.
         `on_error` is told of exceptions of `on_slot`. `on_clock_step(delta_us)`: new wall time minus old.
         `stall_s`: a longer silence of the event loop is a stall, and what was due in it is missed.
-        `since_us`: slots due after this time are this scheduler's; None: after `start`.
+        `since_us`: slots due after this time and before `start` are missed as `agent.stopped`; None: not due.
         Raises ValueError for two tasks with one id.
         """
         self._time = AgentTime(clock)
@@ -117,9 +117,12 @@ class Scheduler:
         """Begin on the running event loop."""
         self._time.reanchor()
         now_us = self._time.now_us()
+        self._last_beat_us = now_us
         if self._since_us is None:
             self._agenda.restart(now_us)
-        self._last_beat_us = now_us if self._since_us is None else min(now_us, self._since_us)
+        for task, times in self._agenda.pop_spans(now_us):
+            self._counts["due"] += len(times)
+            self._reporter.span(task, times, "agent.stopped")
         self._reporter.start()
         self._pump.start()
 
@@ -159,18 +162,16 @@ class Scheduler:
         """Account for everything due until now. Returns the seconds until the next slot is due."""
         now_us = self._time.now_us()
         run_from_us = self._last_beat_us
-        silence = "agent.stalled" if self._counts["beats"] else "agent.stopped"
         if now_us - self._last_beat_us > self._stall_us:
             run_from_us = now_us - round(HEARTBEAT_S * 1e6)
-            silent_us = now_us - self._last_beat_us
-            log.warning("schedule.silent", extra={"fields": {"silent_us": silent_us, "reason": silence}})
+            log.warning("loop.stalled", extra={"fields": {"silent_us": now_us - self._last_beat_us}})
         self._last_beat_us = now_us
         self._counts["beats"] += 1
         for task, times in self._agenda.pop_spans(now_us):
             self._counts["due"] += len(times)
             late = _before(times, run_from_us)
             if late:
-                self._reporter.span(task, late, silence)
+                self._reporter.span(task, late, "agent.stalled")
             for time_us in times[len(late) :]:
                 self._admit(task, time_us)
         self._give_up(now_us)

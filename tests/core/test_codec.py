@@ -24,11 +24,11 @@ from tests.build import task
 from tests.io.rows import HOST, slot
 
 # Unions of dataclasses do not occur within a slot, so that hypothesis can build whole ones from the annotations.
-st.register_type_strategy(int, st.integers(-(2**53), 2**53))
+st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))  # JSON has no others
 
 
 @given(st.builds(SlotRecord, kind=st.just("slot")))
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_slot_survives_the_round_trip(record: SlotRecord) -> None:
     data = encode(record)
     assert b"\n" not in data
@@ -108,7 +108,7 @@ def test_text_that_is_no_unicode_does_not_lose_the_row() -> None:
 
 def test_a_number_that_is_too_great_does_not_lose_the_row() -> None:
     again = decode(encode(slot(0, seq=10**30)))
-    assert again.seq == 2**63 - 1
+    assert again.seq == 10**30
 
 
 def test_what_cannot_be_written_is_an_error() -> None:
