@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,7 +42,7 @@ class Misdeed:
 
 
 class Edge:
-    """One node of the CDN. `misdeeds` are in force as long as they are in the list."""
+    """One node of the CDN. `misdeeds` are in force as long as they are in the list; `now_s` is its clock."""
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class Edge:
         self.name = name
         self.misdeeds: list[Misdeed] = []
         self.expired_names: set[str] = set()
+        self.now_s: Callable[[], float] = time.monotonic
         self._upstreams = upstreams
         self._cache = Cache()
         self._expired_tls = expired_tls
@@ -89,7 +90,7 @@ class Edge:
         if upstream is None:
             return self._own_reply(421, "this edge does not serve that name")
         key: CacheKey = (request.host, request.path, request.accepts_gzip)
-        entry, now_s = self._cache.get(key), time.monotonic()
+        entry, now_s = self._cache.get(key), self.now_s()
         if entry is not None and (frozen or entry.fresh(now_s)):
             return self._from_store(request, entry, "hit", now_s)
         try:
@@ -107,7 +108,7 @@ class Edge:
         if entry is not None and entry.etag is not None:
             fields.append(("If-None-Match", entry.etag))
         answer = await upstream.fetch("GET", request.path, fields)
-        now_s = time.monotonic()
+        now_s = self.now_s()
         told = f"fwd={_why(entry)}; fwd-status={answer.status}"
         if answer.status == 304:
             freshened = self._cache.freshen(key, answer, now_s)
