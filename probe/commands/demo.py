@@ -59,12 +59,13 @@ async def _run(made: Demo, out: Console) -> bool:
 
 def _conclude(made: Demo, out: Console) -> bool:
     """The table and its sum; True if all is right. The last verdict is that of the healthy time."""
-    *faults, healthy = made.verdicts or [None]
-    if healthy is None or not faults:
+    verdicts = made.verdicts
+    if len(verdicts) < 2:
         out.print("stopped before the first fault")
         return True
-    out.print(verdict_table(made.verdicts))
-    found = sum(one is not None and one.right for one in faults)
+    *faults, healthy = verdicts
+    out.print(verdict_table(verdicts))
+    found = sum(one.right for one in faults)
     rows = len(made.scene.rows)
     fair = "nobody wrongly accused" if healthy.right else f"WRONG: {healthy.why}"
     out.print(f"{found} of {len(faults)} faults found and rightly attributed, in {rows} rows; {fair}")
