@@ -1,0 +1,433 @@
+"""What is acknowledged is kept, whole and in order; what is in the way is said."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from probe.core.records import EventRecord, OriginVersion, Record, SlotRecord, State
+from probe.io import store_writer
+from probe.io.clock import SystemClock
+from probe.io.store import Store, StoreError, StoreLocked
+from probe.io.store_commit import VERSIONS_KEPT
+from probe.io.store_reader import Reader
+from probe.io.store_schema import MIGRATIONS, database_file
+from tests.io.rows import at, event, slot
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    made = Store.open(tmp_path / "r", "a1", SystemClock())
+    yield made
+    await made.close(within_s=5)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "r"
+
+
+def seqs(directory: Path, customer: str = "acme") -> list[int]:
+    with Reader.open(directory) as reader:
+        return [row.seq or 0 for row in reader.follow({}) if row.customer == customer]
+
+
+def version(digest: str, last_seen: int, first_seen: int = 0) -> OriginVersion:
+    return OriginVersion(
+        content_digest=digest,
+        decoded_body_bytes=1,
+        status_code=200,
+        etag=None,
+        last_modified=None,
+        first_seen=at(first_seen),
+        last_seen=at(last_seen),
+    )
+
+
+async def until(condition: object, seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end, "it never came"
+        await asyncio.sleep(0.01)
+
+
+# --- writing ----------------------------------------------------------------------------------------
+
+
+async def test_what_is_appended_is_read_back_with_its_seq(store: Store, directory: Path) -> None:
+    rows: list[Record] = [slot(0), slot(1, customer="other"), event("agent.started"), slot(2)]
+    written = await store.append(rows)
+    assert [row.seq for row in written] == [1, 1, 2, 3]
+    assert [replace(row, seq=None) for row in written] == rows
+    with Reader.open(directory) as reader:
+        assert list(reader.follow({})) == written
+        assert reader.get("acme", 2) == written[2]
+        assert reader.heads() == {"acme": 3, "other": 1}
+    assert await store.append([]) == []
+
+
+async def test_seq_goes_on_after_a_restart(directory: Path) -> None:
+    for first in (1, 3, 5):
+        store = Store.open(directory, "a1", SystemClock())
+        assert [row.seq for row in await store.append([slot(0), slot(1)])] == [first, first + 1]
+        await store.close()
+    assert seqs(directory) == [1, 2, 3, 4, 5, 6]
+
+
+async def test_another_agent_name_begins_streams_of_its_own(directory: Path) -> None:
+    for agent in ("a1", "b2"):
+        store = Store.open(directory, agent, SystemClock())
+        (row,) = await store.append([slot(0)])
+        assert row.seq == 1
+        await store.close()
+    with Reader.open(directory) as newest, Reader.open(directory, "a1") as older:
+        assert (newest.agent, newest.heads(), len(newest.list())) == ("b2", {"acme": 1}, 1)
+        assert len(older.list()) == 1
+        assert newest.streams() == (("a1", "acme", 1), ("b2", "acme", 1))
+
+
+async def test_ten_thousand_records_take_less_than_three_seconds(store: Store, directory: Path) -> None:
+    began = time.monotonic()
+    written = await asyncio.gather(*[store.append([slot(i)]) for i in range(10_000)])
+    assert time.monotonic() - began < 3
+    assert [row.seq for (row,) in written] == list(range(1, 10_001))
+    assert store.health.written == 10_000
+    assert seqs(directory) == list(range(1, 10_001))
+
+
+async def test_durability_is_what_sqlite_calls_full(store: Store) -> None:
+    found: list[object] = []
+    for name in ("synchronous", "journal_mode", "foreign_keys"):
+        store._writer.put_statement(
+            lambda db, name=name: found.extend(db.execute(f"PRAGMA {name}").fetchone())
+        )
+    await store.append([slot(0)])
+    assert found == [2, "wal", 1]
+
+
+async def test_only_the_owner_may_read(store: Store, directory: Path) -> None:
+    await store.append([slot(0)])
+    assert directory.stat().st_mode & 0o777 == 0o700
+    modes = {path.name: path.stat().st_mode & 0o777 for path in directory.iterdir()}
+    assert modes == {".lock": 0o600, "results.db": 0o600, "results.db-wal": 0o600, "results.db-shm": 0o600}
+
+
+async def test_records_are_never_changed(store: Store, directory: Path) -> None:
+    await store.append([slot(0)])
+    with (
+        sqlite3.connect(database_file(directory)) as conn,
+        pytest.raises(sqlite3.IntegrityError, match="never"),
+    ):
+        conn.execute("UPDATE record SET outcome = 'ok'")
+    conn.close()
+
+
+async def test_a_cancelled_caller_does_not_unwrite(store: Store, directory: Path) -> None:
+    waiting = asyncio.ensure_future(store.append([slot(0)]))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await store.append([slot(1)])
+    assert seqs(directory) == [1, 2]
+
+
+async def test_definitions_configurations_and_versions_are_kept(store: Store, directory: Path) -> None:
+    store.put_definition("d1", '{"a":1}')
+    store.put_definition("d1", '{"a":1}')
+    store.put_config("c1", "agent: a1", at(0))
+    store.put_origin_version("acme", "u", version("old", 1))
+    store.put_origin_version("acme", "u", version("new", 2))
+    store.put_origin_version("acme", "u", version("old", 3))
+    store.put_origin_version("acme", "v", version("x", 3))
+    await store.append([slot(0)])
+    with Reader.open(directory) as reader:
+        assert (reader.definition("d1"), reader.definition("d2")) == ('{"a":1}', None)
+        assert (reader.config("c1"), reader.config("c2")) == ("agent: a1", None)
+    await until(lambda: len(store.all_origin_versions()) == 3)
+    assert [v.content_digest for v in store.origin_versions("acme", "u")] == ["new", "old"]
+    assert [v.content_digest for v in store.origin_versions("acme", "u", limit=1)] == ["old"]
+    assert store.origin_versions("acme", "none") == ()
+    assert {(c, u, v.content_digest) for c, u, v in store.all_origin_versions()} == {
+        ("acme", "u", "new"), ("acme", "u", "old"), ("acme", "v", "x"),
+    }  # fmt: skip
+
+
+async def test_a_page_that_is_new_each_time_does_not_fill_the_disk(store: Store) -> None:
+    for i in range(200):
+        store.put_origin_version("acme", "u", version(f"{i:03}", i))
+    await until(lambda: len(store.origin_versions("acme", "u", 1000)) == VERSIONS_KEPT)
+    assert store.origin_versions("acme", "u")[-1].content_digest == "199"
+
+
+# --- opening and closing ----------------------------------------------------------------------------
+
+
+async def test_a_second_instance_refuses_and_names_the_first(store: Store, directory: Path) -> None:
+    with pytest.raises(StoreLocked, match=f"process {os.getpid()}"):
+        Store.open(directory, "a2", SystemClock())
+    await store.append([slot(0)])
+
+
+async def test_the_lock_goes_with_the_store(directory: Path) -> None:
+    for _ in range(3):
+        store = Store.open(directory, "a1", SystemClock())
+        await store.close()
+        await store.close()
+
+
+async def test_whether_it_was_closed_is_remembered(directory: Path) -> None:
+    store = Store.open(directory, "a1", SystemClock())
+    assert store.stopped_cleanly(), "a new one"
+    await store.append([slot(0)])
+    await store.close()
+    store = Store.open(directory, "a1", SystemClock())
+    assert store.stopped_cleanly()
+    await store.close()
+
+
+async def test_a_closed_store_takes_nothing(directory: Path) -> None:
+    store = Store.open(directory, "a1", SystemClock())
+    await store.close()
+    with pytest.raises(StoreError, match="closed"):
+        await store.append([slot(0)])
+    with pytest.raises(StoreError, match="closed"):
+        store.put_definition("d", "{}")
+
+
+async def test_a_newer_schema_is_refused(directory: Path) -> None:
+    await Store.open(directory, "a1", SystemClock()).close()
+    with sqlite3.connect(database_file(directory)) as conn:
+        conn.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
+    conn.close()
+    with pytest.raises(StoreError, match=f"schema 99, this version knows up to {len(MIGRATIONS)}"):
+        Store.open(directory, "a1", SystemClock())
+    with sqlite3.connect(database_file(directory)) as conn:
+        conn.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+    conn.close()
+    await Store.open(directory, "a1", SystemClock()).close()
+
+
+async def test_a_file_that_is_no_database_is_an_error_in_words(directory: Path) -> None:
+    directory.mkdir()
+    database_file(directory).write_bytes(b"no database" * 100)
+    with pytest.raises(StoreError, match="cannot be opened: file is not a database"):
+        Store.open(directory, "a1", SystemClock())
+
+
+async def test_a_directory_that_cannot_be_made_is_an_error_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be used for results"):
+        Store.open(tmp_path / "file" / "r", "a1", SystemClock())
+
+
+# --- when the disk or a lock is in the way ----------------------------------------------------------
+
+
+async def test_a_foreign_write_lock_delays_and_loses_nothing(store: Store, directory: Path) -> None:
+    await store.append([slot(0)])
+    conn = sqlite3.connect(database_file(directory), isolation_level=None)
+    conn.execute("BEGIN IMMEDIATE")
+    waiting = [asyncio.ensure_future(store.append([slot(i)])) for i in range(1, 200)]
+    await until(lambda: store.health.trouble is not None)
+    assert not any(future.done() for future in waiting), "nothing is acknowledged that is not written"
+    assert "locked" in (store.health.trouble or "")
+    conn.execute("ROLLBACK")
+    conn.close()
+    written = await asyncio.gather(*waiting)
+    assert [row.seq for (row,) in written] == list(range(2, 201))
+    assert store.health.trouble is None
+    assert seqs(directory) == list(range(1, 201))
+
+
+@contextmanager
+def pages_at_most(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """A full disk, as SQLite sees it: the list holds the greatest number of pages."""
+    most = [1_000_000]
+    commit = store_writer.commit
+
+    def limited(db, agent, batch):  # type: ignore[no-untyped-def]
+        db.execute(f"PRAGMA max_page_count = {most[0]}")
+        commit(db, agent, batch)
+
+    monkeypatch.setattr(store_writer, "commit", limited)
+    yield most
+
+
+async def test_a_full_disk_delays_and_loses_nothing(
+    store: Store, directory: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pages_at_most(monkeypatch) as most:
+        await store.append([slot(0)])
+        most[0] = 1  # SQLite takes it as the present size
+        waiting = [asyncio.ensure_future(store.append([slot(i)])) for i in range(1, 500)]
+        await until(lambda: store.health.trouble is not None)
+        assert "full" in (store.health.trouble or "")
+        with Reader.open(directory) as reader:
+            head = reader.heads()["acme"]
+        assert sum(future.done() for future in waiting) <= head - 1
+        most[0] = 1_000_000
+        await asyncio.gather(*waiting)
+    assert seqs(directory) == list(range(1, 501))
+    assert "store.write_failed" in caplog.text
+    assert "store.recovered" in caplog.text
+
+
+async def test_a_file_that_may_not_grow_delays_and_loses_nothing(store: Store, directory: Path) -> None:
+    """A real error of input or output: write(2) fails within the log."""
+    await store.append([slot(0)])
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    wal = database_file(directory).with_name("results.db-wal")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (wal.stat().st_size + 5000, old[1]))
+    try:
+        waiting = [asyncio.ensure_future(store.append([slot(i)] * 10)) for i in range(1, 50)]
+        await until(lambda: store.health.trouble is not None)
+        assert not any(future.done() for future in waiting)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+    await asyncio.gather(*waiting)
+    assert seqs(directory) == list(range(1, 492))
+
+
+async def test_a_long_trouble_strips_then_refuses_and_tells_of_both(
+    directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store.open(directory, "a1", SystemClock(), room=10, held=20)
+    await store.append([slot(0)])
+    conn = sqlite3.connect(database_file(directory), isolation_level=None)
+    conn.execute("BEGIN IMMEDIATE")
+    waiting = [asyncio.ensure_future(store.append([slot(i)])) for i in range(1, 21)]
+    await until(lambda: store.health.trouble is not None)
+    for second in (21, 22):
+        with pytest.raises(StoreError, match="20 records wait"):
+            await store.append([slot(second)])
+    assert (store.health.shed, store.health.lost, store.health.queued) == (10, 2, 20)
+    conn.execute("ROLLBACK")
+    conn.close()
+    written = [row for (row,) in await asyncio.gather(*waiting)]
+    await until(lambda: store.health.queued == 0)
+    await store.close()
+    assert [row.seq for row in written] == list(range(2, 22))
+    slots = [row for row in written if isinstance(row, SlotRecord)]
+    assert [row.state for row in slots] == [State.MEASURED] * 10 + [State.MISSED] * 10
+    assert {row.missed_reason for row in slots[10:]} == {"agent.shed"}
+    with Reader.open(directory) as reader:
+        (gap,) = [row for row in reader.list(customer="acme") if isinstance(row, EventRecord)]
+    assert (gap.event, gap.seq) == ("ledger.gap", 22)
+    assert gap.detail == {
+        "reason": "agent.store_full", "records": "2", "first": at(21), "last": at(22),
+    }  # fmt: skip
+
+
+async def test_a_record_that_cannot_be_stored_harms_no_other(store: Store, directory: Path) -> None:
+    bad = replace(slot(1), summary=object())
+    results = await asyncio.gather(
+        store.append([slot(0)]), store.append([bad]), store.append([slot(2)]), return_exceptions=True
+    )
+    assert isinstance(results[1], StoreError)
+    assert [type(result) for result in results] == [list, StoreError, list]
+    await until(lambda: seqs(directory) == [1, 2, 3])
+    with Reader.open(directory) as reader:
+        gap = reader.get("acme", 3)
+    assert isinstance(gap, EventRecord)
+    assert (gap.event, gap.detail["records"]) == ("ledger.gap", "1")
+
+
+async def test_closing_while_the_disk_refuses_ends_and_says_so(
+    directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store.open(directory, "a1", SystemClock())
+    conn = sqlite3.connect(database_file(directory), isolation_level=None)
+    conn.execute("BEGIN IMMEDIATE")
+    waiting = asyncio.ensure_future(store.append([slot(0)]))
+    await asyncio.sleep(0)
+    with caplog.at_level(logging.ERROR):
+        await store.close(within_s=0.1)
+    with pytest.raises(StoreError, match="before this was written"):
+        await waiting
+    assert "store.not_written" in caplog.text
+    conn.execute("ROLLBACK")
+    conn.close()
+    store = Store.open(directory, "a1", SystemClock())
+    assert not store.stopped_cleanly()
+    await store.close()
+
+
+# --- killed -----------------------------------------------------------------------------------------
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from probe.io.clock import SystemClock
+from probe.io.store import Store
+from tests.io.rows import slot
+
+async def main():
+    store = Store.open(Path(sys.argv[1]), "a1", SystemClock())
+    print("clean" if store.stopped_cleanly() else "not clean", flush=True)
+    async def write(customer):
+        for i in range(10**9):
+            rows = await store.append([slot(i, customer=customer)] * 3)
+            print(customer, rows[0].seq, rows[-1].seq, flush=True)
+    await asyncio.gather(*[write(f"c{n}") for n in range(4) for _ in range(5)])
+
+asyncio.run(main())
+"""
+
+
+def test_what_was_acknowledged_survives_sigkill(tmp_path: Path) -> None:
+    directory = tmp_path / "r"
+    acknowledged: dict[str, int] = {}
+    for kill in range(20):
+        child = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(directory)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        assert child.stdout is not None
+        assert child.stdout.readline().strip() == ("clean" if kill == 0 else "not clean")
+        for _ in range(3 + kill * 7):
+            child.stdout.readline()
+        child.send_signal(signal.SIGKILL)
+        for line in child.stdout.read().splitlines():
+            if len(parts := line.split()) == 3 and line:
+                acknowledged[parts[0]] = max(acknowledged.get(parts[0], 0), int(parts[1]))
+        child.wait()
+        child.stdout.close()
+        with Reader.open(directory) as reader:
+            found: dict[str, list[int]] = {}
+            for row in reader.follow({}):
+                found.setdefault(row.customer, []).append(row.seq or 0)
+            heads = reader.heads()
+        for customer, numbers in found.items():
+            assert numbers == list(range(1, heads[customer] + 1)), "no gap"
+            assert len(numbers) % 3 == 0, "whole transactions"
+        for customer, seq in acknowledged.items():
+            assert heads[customer] >= seq, "acknowledged and lost"
+    assert min(acknowledged.values()) > 20
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    directory = tmp_path / "r"
+    child = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(directory)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert child.stdout is not None
+        child.stdout.readline()
+        with pytest.raises(StoreLocked, match=f"process {child.pid}"):
+            Store.open(directory, "a1", SystemClock())
+    finally:
+        child.kill()
+        child.communicate()
