@@ -57,6 +57,11 @@ class _Played:
     step: Step
     fault: LabFault
 
+    @property
+    def lasted(self) -> bool:
+        """Long enough for every affected row to show it."""
+        return self.step.end_s - self.step.start_s >= self.fault.lasts_s
+
     def covers(self, timed: _Timed) -> bool:
         row = timed.row
         return self.fault.reach.covers(row.domain, row.path, row.vantage_point)
@@ -89,6 +94,7 @@ def assess(
 ) -> list[Assessment]:
     """One assessment a step, in order, and the healthy time's last.
 
+    A step that was cut short before any row could tell of it gets none: nothing was asked of the agent there.
     `began_at` is the wall-clock time (RFC 3339) of second 0 of the steps.
     """
     zero_s = epoch_s(began_at)
@@ -97,7 +103,8 @@ def assess(
     known = [entry for entry in timed if entry is not None]
     stray = [t for t in known if accuses(t.row) and not any(p.covers(t) and p.touches(t) for p in played)]
     assessments = [_one(p, [o for o in played if o is not p], known, stray) for p in played]
-    return [*assessments, _healthy(played, known, stray)]
+    asked = [a for p, a in zip(played, assessments, strict=True) if a.outcome is not None or p.lasted]
+    return [*asked, _healthy(played, known, stray)]
 
 
 def _timed(row: SlotRecord, zero_s: float) -> _Timed | None:

@@ -209,6 +209,14 @@ def test_nothing_measured_is_nothing_found() -> None:
     assert one.why == "no affected row was measured in that time"
 
 
+def test_a_fault_that_was_cut_short_is_not_held_against_the_agent() -> None:
+    short = Step(fault="edge_down", start_s=3.0, end_s=3.4)
+    assert [a.fault for a in found(*well(1.0), steps=(short,))] == ["healthy"]
+    one, healthy = found(*well(1.0), row(3.1, REFUSED), steps=(short,))
+    assert (one.fault, one.right, healthy.right) == ("edge_down", True, True)
+    assert found(*well(1.0), row(3.7, REFUSED), steps=(short,))[-1].right, "its rows are excused all the same"
+
+
 def test_our_own_trouble_accuses_nobody() -> None:
     own = row(4.0, "inconclusive/agent/agent.stalled")
     unknown = row(4.0, "inconclusive/unknown/vantage.no_witness")
