@@ -37,9 +37,8 @@ for command in (run, once, trace, results, replay, demo, check_config, schema):
 def main() -> None:
     """Run the command line; foreseen errors are told in words, without a traceback."""
     try:
-        cli(standalone_mode=False)
-    except click.exceptions.Exit as leave:
-        sys.exit(leave.exit_code)
+        # Outside standalone mode click returns the exit code that a command chose.
+        sys.exit(cli(standalone_mode=False) or 0)
     except click.Abort:
         sys.exit(130)
     except click.ClickException as error:

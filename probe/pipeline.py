@@ -6,8 +6,7 @@ confirmation round on fresh connections; judge. All I/O is passed in; the decidi
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
@@ -32,11 +31,12 @@ from probe.core.task import Request, Task
 from probe.core.times import epoch_s
 from probe.io.anchors import ask_anchors
 from probe.io.clock import Clock, rfc3339
-from probe.io.fetch import Fetcher, FetchTarget
+from probe.io.fetch import Fetcher
 from probe.io.origin import Keep, OriginReferences
 from probe.io.redirects import follow
 from probe.io.resolve import Resolver
 from probe.slot import Slot
+from probe.stagger import Staggered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,10 +125,13 @@ class Pipeline:
         if not task.cdn_suffixes or passes_suffix(resolution, task.cdn_suffixes):
             self._nodes.learn(task.domain, task.ip_version, addresses)
         chosen = select(task.edges, addresses, slot.number) if resolution.failure is None else ()
-        look, edges = await asyncio.gather(
-            self.references.look(task, slot.start_ns),
-            self._fetch([slot.target(Role.EDGE, address) for address in chosen]),
-        )
+        async with Staggered() as staggered:
+            asked = await staggered.start(self.references.look(task, slot.start_ns))
+            fetching = [
+                await staggered.start(self._fetcher.fetch(slot.target(Role.EDGE, address)))
+                for address in chosen
+            ]
+        look, edges = asked.result(), [fetch.result() for fetch in fetching]
         slot.reference = look.reference
         slot.append(edges)
         for index, edge in enumerate(edges):
@@ -147,21 +150,17 @@ class Pipeline:
             others = self._nodes.others(task.domain, task.ip_version, visited)
             targets += [slot.target(Role.SWEEP, address) for address in others]
         before = slot.reference.newest_digest
-        look, anchors, fetched = await asyncio.gather(
-            self.references.look(task, slot.start_ns, force=True),
-            ask_anchors(task, slot.start_ns, self._fetcher, self._lookup),
-            self._fetch(targets),
-        )
+        async with Staggered() as staggered:
+            fetching = [await staggered.start(self._fetcher.fetch(target)) for target in targets]
+            asked = await staggered.start(self.references.look(task, slot.start_ns, force=True))
+            anchors = await staggered.start(ask_anchors(task, slot.start_ns, self._fetcher, self._lookup))
+        look, fetched = asked.result(), [fetch.result() for fetch in fetching]
         changed = before is not None and before != look.reference.newest_digest
         slot.reference = replace(look.reference, changed_during_slot=changed)
-        slot.append([*fetched, *anchors, look.observation])
+        slot.append([*fetched, *anchors.result(), look.observation])
         slot.compare_all()
 
     # --- parts ------------------------------------------------------------------------------------
-
-    async def _fetch(self, targets: Sequence[FetchTarget]) -> list[Observation]:
-        """All at once; observations in the order of the targets."""
-        return list(await asyncio.gather(*(self._fetcher.fetch(target) for target in targets)))
 
     async def _follow_redirects(self, slot: Slot, index: int, edge: Observation) -> None:
         task = slot.task
