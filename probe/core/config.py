@@ -1,310 +1,159 @@
-"""Rule: text becomes a Config or a list of problems, each with file:line:column, what was found and what is valid.
+"""Rule: text in, a configuration out or everything that is wrong with it; a bad file is refused whole.
 
-Pure: files are read by `io.files`. A customer's file with one problem is refused whole, and all its problems are
-told at once.
+Pure: reading files is `probe.io.files`. Secrets stay references; what is kept of the text is redacted.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from probe.core.config_agent import AgentConfig, ApiConfig, LimitsConfig, TokenConfig, VantageConfig
-from probe.core.config_customer import (
-    CdnConfig,
-    CustomerConfig,
-    DomainConfig,
-    ExclusionConfig,
-    Inherited,
-    ObjectConfig,
-    OriginConfig,
-    RedirectsConfig,
-    TlsConfig,
-)
-from probe.core.config_values import parse_resolver
-from probe.core.kinds import Kinds, Params
-from probe.core.strict_yaml import Document, Path, YamlError, load
+from probe.core.config_agent import AgentConfig
+from probe.core.config_customer import CustomerFile
+from probe.core.config_rules import ParamsReader, agent_problems, customer_problems
+from probe.core.config_text import parse_resolver
+from probe.core.config_words import problems_of, redact
+from probe.core.effective import CustomerConfig, effective
+from probe.core.kinds import Kinds
+from probe.core.problem import ConfigError, Problem
+from probe.core.strict_yaml import Document, read_document
 
-__all__ = [
-    "AgentConfig", "Config", "ConfigError", "CustomerConfig", "Problem", "make_config", "parse_agent",
-    "parse_customer", "parse_resolver", "redact",
-]  # fmt: skip
-
-M = TypeVar("M", bound=BaseModel)
-MODELS: dict[tuple[str, ...], type[BaseModel]] = {
-    ("agent",): AgentConfig,
-    ("agent", "vantage_points"): VantageConfig,
-    ("agent", "limits"): LimitsConfig,
-    ("agent", "api"): ApiConfig,
-    ("agent", "api", "tokens"): TokenConfig,
-    ("customer",): CustomerConfig,
-    ("customer", "defaults"): Inherited,
-    ("customer", "domains"): DomainConfig,
-    ("customer", "domains", "objects"): ObjectConfig,
-    ("customer", "exclusions"): ExclusionConfig,
-}
-_ANYWHERE: dict[str, type[BaseModel]] = {
-    "tls": TlsConfig,
-    "cdn": CdnConfig,
-    "origin": OriginConfig,
-    "redirects": RedirectsConfig,
-}
-_REDACTED = (
-    re.compile(r"(?i)([?&](?:[^=&\s]*(?:token|key|secret|sign|password|auth)[^=&\s]*)=)[^&\s\"']+"),
-    re.compile(r"(//)[^/@\s]+@"),
-    re.compile(
-        r"(?im)^(\s*-?\s*[\w-]*(?:authorization|cookie|password|secret|hash)[\w-]*\s*:\s*)(?!\s*(?:\"|')?(?:env|file|credential):)\S.*$"
-    ),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing to mend. Line and column count from 1; 0 where the file itself is the problem."""
-
-    file: str
-    line: int
-    column: int
-    message: str
-
-    def __str__(self) -> str:
-        place = f":{self.line}:{self.column}" if self.line else ""
-        return f"{self.file}{place}: {self.message}"
-
-
-class ConfigError(Exception):
-    """The configuration cannot be used; `problems` says why, all of it."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(map(str, self.problems)))
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Everything that is in force. `digest`: SHA-256 (hex) over all files; `texts`: file -> redacted text."""
+    """The whole configuration in force.
+
+    `digest`: SHA-256 (hex) over the names and texts of all files, as they are shown. `texts`: file name,
+    relative to agent.yaml's directory, -> redacted text. `sources`: file name -> the customer that it defines.
+    """
 
     agent: AgentConfig
     customers: tuple[CustomerConfig, ...]
     digest: str
     texts: Mapping[str, str]
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
-def make_config(agent: AgentConfig, customers: Iterable[CustomerConfig], texts: Mapping[str, str]) -> Config:
-    """Put parsed files together; `texts` are the files as they were read."""
-    hasher = hashlib.sha256()
-    for name in sorted(texts):
-        hasher.update(f"{name}\0{len(texts[name])}\0{texts[name]}".encode("utf-8", "surrogatepass"))
-    shown = {name: redact(text) for name, text in texts.items()}
-    return Config(agent=agent, customers=tuple(customers), digest=hasher.hexdigest(), texts=shown)
+def parse_agent(text: str, file: str, *, base: PurePath | None = None) -> AgentConfig:
+    """agent.yaml. Paths in it are relative to `base` (default: the directory of `file`). Raises ConfigError."""
+    document, problems = read_document(text, file)
+    model = None
+    if document is not None:
+        model = _validated(AgentConfig, document, file, _base(file, base), problems)
+        problems.extend(agent_problems(document, file))
+    _raise_if_any(problems)
+    assert model is not None
+    return model
 
 
-def redact(text: str) -> str:
-    """Configuration text fit to be stored and shown: values that look like secrets are replaced."""
-    for pattern in _REDACTED:
-        text = pattern.sub(lambda m: m[1] + "[redacted]" + ("@" if m[1] == "//" else ""), text)
-    return text
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What customers' files must be read with: where they lie, and the names of the vantage points."""
+
+    customers: tuple[str, ...]
+    vantage_points: tuple[str, ...]
 
 
-def parse_agent(text: str, file: str) -> AgentConfig:
-    """agent.yaml. Raises ConfigError."""
-    document = _read(text, file)
-    _refuse_later(document, file)
-    return _validate(AgentConfig, "agent", document, file)
+def outline_of(agent: AgentConfig) -> Outline:
+    """The outline of a good agent.yaml."""
+    return Outline(agent.customers, tuple(point.name for point in agent.vantage_points))
 
 
-def parse_customer(text: str, file: str, *, kinds: Kinds, vantage_points: Collection[str]) -> CustomerConfig:
-    """A customer's file; checks by `kinds`, references against `vantage_points`. Raises ConfigError."""
-    document = _read(text, file)
-    made: CustomerConfig | None = None
-    problems: list[Problem] = []
-    try:
-        made = _validate(CustomerConfig, "customer", document, file)
-    except ConfigError as error:
-        problems += error.problems
-    problems += _check_problems(document, file, kinds)
-    problems += _reference_problems(document, file, vantage_points)
-    if made is not None:
-        problems += _doubles(made, document, file)
-    if problems or made is None:
-        raise ConfigError(sorted(set(problems), key=lambda p: (p.line, p.column, p.message)))
-    return made
-
-
-def _read(text: str, file: str) -> Document:
-    try:
-        document = load(text)
-    except YamlError as error:
-        raise ConfigError(Problem(file, p.line, p.column, p.message) for p in error.problems) from None
-    if not isinstance(document.value, dict):
-        raise ConfigError(
-            [Problem(file, *document.place(()), "expected keys and values, such as `agent: name`")]
-        )
-    return document
-
-
-_LATER = {"netns": "network namespaces come with a later release: use source or interface"}
-
-
-def _refuse_later(document: Document, file: str) -> None:
-    points = document.value.get("vantage_points")
-    found = [
-        Problem(file, *document.key_place(("vantage_points", i, key)), f"{key}: {words}")
-        for i, point in enumerate(points if isinstance(points, list) else [])
-        for key, words in _LATER.items()
-        if isinstance(point, dict) and key in point
-    ]
-    if found:
-        raise ConfigError(found)
-
-
-def _validate(model: type[M], root: str, document: Document, file: str) -> M:
-    try:
-        return model.model_validate(document.value)
-    except ValidationError as error:
-        raise ConfigError(
-            _problem(e, root, document, file) for e in error.errors(include_url=False)
-        ) from None
-
-
-def _problem(error: Any, root: str, document: Document, file: str) -> Problem:
-    """A pydantic error as words and place."""
-    path = _known_path(tuple(error["loc"]), document)
-    kind, name = error["type"], str(error["loc"][-1]) if error["loc"] else ""
-    if kind == "extra_forbidden":
-        place = document.key_place(path)
-        return Problem(file, *place, _unknown_key(name, _keys_at(root, path[:-1])))
-    if kind == "missing":
-        return Problem(
-            file,
-            *document.place(path[:-1] if path and path[-1] == name else path),
-            f"the key {name!r} is missing",
-        )
-    message = str(error["msg"]).removeprefix("Value error, ")
-    label = next((str(part) for part in reversed(path) if isinstance(part, str)), "")
-    found = error.get("input")
-    shown = f", found {found!r}" if isinstance(found, str | int | float | bool) or found is None else ""
-    return Problem(
-        file, *document.place(path), f"{label}: {message[0].lower() + message[1:]}{_safe(label, shown)}"
+def outline(text: str, base: PurePath) -> Outline:
+    """What can be known of a bad agent.yaml, so that customers' files can be checked all the same."""
+    document, _ = read_document(text, "")
+    data = document.plain() if document is not None else {}
+    places, points = data.get("customers"), data.get("vantage_points")
+    return Outline(
+        tuple(
+            str(base / p) for p in (places if isinstance(places, list) else [places]) if isinstance(p, str)
+        ),
+        tuple(
+            str(p["name"])
+            for p in (points if isinstance(points, list) else [])
+            if isinstance(p, dict) and "name" in p
+        ),
     )
 
 
-def _safe(label: str, shown: str) -> str:
-    return "" if re.search(r"(?i)header|authorization|cookie|token|hash|secret", label) else shown
+def parse_customer(
+    text: str, file: str, *, kinds: Kinds, vantage_points: Collection[str], base: PurePath | None = None
+) -> CustomerConfig:
+    """A customer's file, with inheritance applied. `vantage_points`: the names that exist. Raises ConfigError."""
+    document, problems = read_document(text, file)
+    reader = ParamsReader(kinds)
+    model = None
+    if document is not None:
+        model = _validated(CustomerFile, document, file, _base(file, base), problems)
+        problems.extend(customer_problems(document, file, reader, vantage_points))
+    _raise_if_any(problems)
+    assert model is not None
+    return effective(model, reader)
 
 
-def _known_path(loc: Path, document: Document) -> Path:
-    """Without what pydantic adds to a location that is no key of the document."""
-    path: Path = ()
-    for part in loc:
-        path = (*path, part)
-        if path not in document.places and path not in document.key_places and part != loc[-1]:
-            path = path[:-1]
-    return path
+def make_config(
+    agent: AgentConfig,
+    customers: Iterable[CustomerConfig],
+    texts: Mapping[str, str],
+    sources: Mapping[str, str],
+) -> Config:
+    """Put the parts together; customers in the order of their names, texts redacted."""
+    shown = {name: redact(text) for name, text in sorted(texts.items())}
+    digest = hashlib.sha256()
+    for name, text in shown.items():
+        for part in (name.encode("utf-8", "backslashreplace"), text.encode()):
+            digest.update(len(part).to_bytes(8, "big") + part)
+    return Config(
+        agent=agent,
+        customers=tuple(sorted(customers, key=lambda c: c.customer)),
+        digest=digest.hexdigest(),
+        texts=shown,
+        sources=dict(sources),
+    )
 
 
-def _keys_at(root: str, path: Path) -> list[str]:
-    names = (root, *(part for part in path if isinstance(part, str)))
-    model = _ANYWHERE.get(names[-1]) if len(names) > 1 else None
-    model = model or MODELS.get(names)
-    if model is None:
-        return []
-    return sorted(field.alias or name for name, field in model.model_fields.items())
+def _base(file: str, base: PurePath | None) -> PurePath:
+    return PurePath(file).parent if base is None else base
 
 
-def _unknown_key(name: str, valid: list[str]) -> str:
-    near = difflib.get_close_matches(name, valid, 1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"unknown key {name!r}.{hint}" + (f" The choices are: {', '.join(valid)}" if valid else "")
+def _validated(
+    model: type[_Model], document: Document, file: str, base: PurePath, problems: list[Problem]
+) -> _Model | None:
+    context: dict[str, Any] = {"base": base}
+    try:
+        return model.model_validate_json(
+            document.json(), strict=True, context=context, by_alias=True, by_name=False
+        )
+    except ValidationError as error:
+        problems.extend(problems_of(error.errors(include_url=False), model, document, file))
+        return None
 
 
-# --- checks, references, doubles ------------------------------------------------------------------
+def _raise_if_any(problems: list[Problem]) -> None:
+    """One problem a place: the first told is the cause, what follows from it is not repeated."""
+    if problems:
+        first = {(p.line, p.column): p for p in reversed(problems)}
+        raise ConfigError(sorted(first.values()))
 
 
-def _levels(document: Document) -> Iterable[tuple[Path, dict[str, Any]]]:
-    """Every mapping that may hold inherited keys: defaults, domains, objects."""
-    top = document.value
-    if isinstance(top.get("defaults"), dict):
-        yield ("defaults",), top["defaults"]
-    for i, domain in _mappings(top, "domains"):
-        yield ("domains", i), domain
-        for j, thing in _mappings(domain, "objects"):
-            yield ("domains", i, "objects", j), thing
-
-
-def _mappings(parent: dict[str, Any], key: str) -> Iterable[tuple[int, dict[str, Any]]]:
-    items = parent.get(key)
-    for i, item in enumerate(items if isinstance(items, list) else []):
-        if isinstance(item, dict):
-            yield i, item
-
-
-def _check_problems(document: Document, file: str, kinds: Kinds) -> Iterable[Problem]:
-    for path, level in _levels(document):
-        if level.get("checks") is None:
-            continue
-        at = (*path, "checks")
-        if not isinstance(level["checks"], dict):
-            yield Problem(
-                file, *document.place(at), "checks: write a mapping of check kinds to their parameters"
-            )
-            continue
-        for name, params in level["checks"].items():
-            if name not in kinds:
-                words = _unknown_key(name, sorted(kinds)).replace("key", "check kind", 1)
-                yield Problem(file, *document.key_place((*at, name)), words)
-                continue
-            try:
-                kinds[name].params.model_validate({} if params is None else params)
-            except ValidationError as error:
-                for found in error.errors(include_url=False):
-                    yield _param_problem(found, (*at, name), kinds[name].params, document, file)
-
-
-def _param_problem(error: Any, at: Path, model: type[Params], document: Document, file: str) -> Problem:
-    path = (*at, *error["loc"])
-    if error["type"] == "extra_forbidden":
-        valid = sorted(field.alias or name for name, field in model.model_fields.items())
-        return Problem(file, *document.key_place(path), _unknown_key(str(error["loc"][-1]), valid))
-    if error["type"] == "missing":
-        return Problem(file, *document.key_place(at), f"{at[-1]}: the key {error['loc'][-1]!r} is missing")
-    message = str(error["msg"]).removeprefix("Value error, ")
-    label = ".".join(str(part) for part in (at[-1], *error["loc"]))
-    found = error.get("input")
-    shown = f", found {found!r}" if isinstance(found, str | int | float | bool) or found is None else ""
-    return Problem(file, *document.place(path), f"{label}: {message[0].lower() + message[1:]}{shown}")
-
-
-def _reference_problems(document: Document, file: str, vantage_points: Collection[str]) -> Iterable[Problem]:
-    for path, level in _levels(document):
-        named = level.get("vantage_points")
-        for i, name in enumerate(named if isinstance(named, list) else []):
-            if name not in vantage_points:
-                near = difflib.get_close_matches(str(name), list(vantage_points), 1)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
-                valid = ", ".join(sorted(vantage_points))
-                message = f"agent.yaml has no vantage point {name!r}.{hint} The choices are: {valid}"
-                yield Problem(file, *document.place((*path, "vantage_points", i)), message)
-
-
-def _doubles(customer: CustomerConfig, document: Document, file: str) -> Iterable[Problem]:
-    seen: set[tuple[object, ...]] = set()
-    for i, domain in enumerate(customer.domains):
-        key = (domain.domain, domain.scheme, domain.port)
-        if key in seen:
-            yield Problem(
-                file, *document.place(("domains", i)), f"{domain.scheme}://{domain.domain} is here twice"
-            )
-        seen.add(key)
-        objects: set[tuple[str, str]] = set()
-        for j, thing in enumerate(domain.objects):
-            if (thing.method, thing.path) in objects:
-                place = document.place(("domains", i, "objects", j, "path"))
-                yield Problem(file, *place, f"{thing.method} {thing.path} is here twice")
-            objects.add((thing.method, thing.path))
+__all__ = [
+    "AgentConfig",
+    "Config",
+    "ConfigError",
+    "CustomerConfig",
+    "Outline",
+    "Problem",
+    "make_config",
+    "outline",
+    "outline_of",
+    "parse_agent",
+    "parse_customer",
+    "parse_resolver",
+]

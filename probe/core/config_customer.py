@@ -1,144 +1,164 @@
-"""Rule: a customer's file is closed: every key, value and reference is known, or the file is refused whole.
+"""Rule: a customer's file as its keys are typed; the descriptions here are what editors and documentation show.
 
-The models of one customer. `checks` is validated by `core.config` with the table of check kinds.
+Nothing is inherited or filled in here: `core.effective` does that.
 """
 
 from __future__ import annotations
 
-import re
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from probe.core.config_values import (
-    DomainName,
-    FilePath,
-    Headers,
-    Host,
-    Identifier,
-    Moment,
-    Port,
-    Prefix,
-    Seconds,
-    Strict,
-    UrlPath,
-)
+from probe.core import config_types as t
+
+IpVersions = Annotated[tuple[Literal[4, 6], ...], Field(min_length=1, max_length=2)]
 
 
-def _edges(value: object) -> object:
-    if isinstance(value, str) and re.fullmatch(r"all|one|sample:[1-9][0-9]{0,3}", value):
-        return value
-    raise ValueError("the choices are all, one and sample:N, such as sample:3")
+class TlsConfig(t.Strict):
+    """How certificates are verified. Every key may be given where it differs; the others are inherited."""
 
-
-EdgesText = Annotated[
-    str, BeforeValidator(_edges), Field(json_schema_extra={"pattern": r"^(all|one|sample:[1-9]\d*)$"})
-]
-IpVersions = Annotated[list[Literal[4, 6]], Field(min_length=1, max_length=2)]
-
-
-class TlsConfig(Strict):
-    """How a server's certificate is verified."""
-
-    ca: FilePath | None = Field(default=None, description="PEM file of the authorities to trust: file:/path")
-    verify: bool = Field(default=True, description="false accepts any certificate; it is still recorded")
-    server_name: DomainName | None = Field(
-        default=None, description="SNI and the name verified, if not the domain"
+    ca: t.CaFile | None = Field(
+        default=None,
+        description="PEM file of trusted authorities, relative to this file; none: those of the system",
     )
-    minimum_version: Literal["TLSv1.2", "TLSv1.3"] = Field(
-        default="TLSv1.2", description="Least version accepted"
+    verify: bool = Field(default=True, description="false: certificates are recorded and not judged")
+    server_name: t.Name | None = Field(default=None, description="SNI and name to verify; none: the domain")
+    minimum_version: Literal["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"] = Field(
+        default="TLSv1.2", description="Least version of TLS that is accepted"
     )
 
 
-class CdnConfig(Strict):
-    """How the CDN is recognised."""
-
-    suffixes: list[DomainName] = Field(
-        default=[], description="The CNAME chain must pass a name under one of these"
-    )
-    prefixes: list[Prefix] = Field(default=[], description="The CDN's own addresses; others are suspicious")
-
-
-class OriginConfig(Strict):
-    """The customer's origin, asked directly and never through the CDN."""
-
-    address: Host = Field(description="Address or name of the origin itself")
-    scheme: Literal["http", "https"] = Field(default="https", description="http or https")
-    port: Port | None = Field(default=None, description="Default by scheme")
-    host: DomainName | None = Field(default=None, description="Host field; default: the domain")
-    sni: DomainName | None = Field(default=None, description="SNI and the name verified; default: host")
-    headers: Headers = Field(default={}, description="Fields for the origin only, over the object's own")
-    tls: TlsConfig | None = Field(default=None, description="Verification; default: the domain's")
-    interval: Seconds = Field(default=60_000_000, description="How long a verified version is trusted")
-
-
-class RedirectsConfig(Strict):
+class RedirectsConfig(t.Strict):
     """Whether redirects are followed."""
 
-    follow: int = Field(
-        default=0, ge=0, le=10, strict=True, description="Most hops followed; 0: a redirect is the reply"
+    follow: Annotated[int, Field(ge=0, le=20)] = Field(
+        default=0, description="Most redirects followed; 0: a redirect is the reply itself"
     )
-    hosts: list[DomainName] = Field(default=[], description="Other hosts that may be followed to")
+    hosts: tuple[t.Host, ...] = Field(default=(), description="Other hosts that may be followed to")
 
 
-class Inherited(Strict):
-    """What `defaults` gives to every domain, and a domain to its objects; the nearest one counts."""
+class Inherited(t.Strict):
+    """Keys that may stand in defaults, at a domain and at an object: the nearest one counts."""
 
-    interval: Seconds | None = Field(default=None, description="Time between two slots (60s)")
-    timeout: Seconds | None = Field(default=None, description="From connecting to the last byte (10s)")
-    connect_timeout: Seconds | None = Field(default=None, description="TCP handshake and look-up (5s)")
-    tls_timeout: Seconds | None = Field(default=None, description="TLS handshake (5s)")
-    first_byte_timeout: Seconds | None = Field(default=None, description="Request to first byte (timeout)")
-    vantage_points: list[str] | None = Field(default=None, min_length=1, description="From where (all)")
-    edges: EdgesText | None = Field(default=None, description="all, one or sample:N (all)")
-    ip: IpVersions | None = Field(default=None, description="IP versions, each a task of its own ([4])")
-    headers: Headers | None = Field(default=None, description="Request fields; added to inherited ones")
-    accept_encoding: str | None = Field(default=None, description="Content codings asked for (identity)")
-    redirects: RedirectsConfig | None = Field(default=None, description="Following redirects (not)")
-    checks: Any = Field(default=None, description="Checks by kind")
-
-
-class ObjectConfig(Inherited):
-    """One object of a domain."""
-
-    path: UrlPath = Field(description="Path and query, sent as written")
-    method: Literal["GET", "HEAD"] = Field(default="GET", description="Request method")
-
-
-class DomainConfig(Inherited):
-    """One accelerated domain."""
-
-    domain: DomainName = Field(description="The accelerated domain")
-    scheme: Literal["http", "https"] = Field(default="https", description="http or https")
-    port: Port | None = Field(default=None, description="Default by scheme")
-    tls: TlsConfig = Field(default_factory=TlsConfig, description="Verification at the edges")
-    cdn: CdnConfig = Field(default_factory=CdnConfig, description="How the CDN is recognised")
-    origin: OriginConfig | None = Field(
-        default=None, description="The origin; without one, content is not compared"
+    interval: t.Interval | None = Field(
+        default=None, description="Time between two measurements; default 60s"
     )
-    objects: list[ObjectConfig] = Field(min_length=1, description="What is fetched")
+    timeout: t.Timeout | None = Field(
+        default=None, description="From the start of the connection to the last byte; default 10s"
+    )
+    connect_timeout: t.Timeout | None = Field(default=None, description="For the TCP connection; default 5s")
+    tls_timeout: t.Timeout | None = Field(default=None, description="For the TLS handshake; default 5s")
+    first_byte_timeout: t.Timeout | None = Field(
+        default=None, description="From the request to the first byte of the reply; default 10s"
+    )
+    vantage_points: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
+        default=None, description="Names of the vantage points to look from; default: all of the agent"
+    )
+    edges: t.Edges | None = Field(
+        default=None,
+        description="Which of the addresses found are asked: all (default), one, or sample:N in turn",
+    )
+    ip: IpVersions | None = Field(default=None, description="IP versions, each measured apart; default [4]")
+    redirects: RedirectsConfig | None = Field(default=None, description="Whether redirects are followed")
+    headers: t.Headers | None = Field(
+        default=None,
+        description="Header fields to send; secrets as env:NAME, file:PATH or credential:NAME; merged by name",
+    )
+    accept_encoding: t.AcceptEncoding | None = Field(
+        default=None, description="Accept-Encoding to send; default identity"
+    )
+    tls: TlsConfig | None = Field(
+        default=None, description="How certificates are verified; merged key by key"
+    )
+    checks: dict[str, t.CheckParams] | None = Field(
+        default=None,
+        description="Checks by kind, each with its parameters; the nearest `checks` counts as a whole",
+    )
 
 
-class ExclusionConfig(Strict):
-    """A span that the contract does not count: tagged, measured all the same."""
+class CdnConfig(t.Strict):
+    """What is known of the CDN that serves the domain."""
 
-    start: Moment = Field(alias="from", description="RFC 3339 with offset")
-    end: Moment = Field(alias="to", description="RFC 3339 with offset; not included")
-    reason: str = Field(min_length=1, description="maintenance, attack, ban ...")
-    source: str = Field(min_length=1, description="Who declared it, and when")
+    suffixes: tuple[t.Suffix, ...] = Field(
+        default=(), description="Names under which the domain's alias must lead; turns the alias check on"
+    )
+    prefixes: tuple[t.Prefix, ...] = Field(
+        default=(), description="CIDR prefixes in which the CDN's nodes lie"
+    )
+
+
+class OriginConfig(t.Strict):
+    """The customer's origin, asked directly and compared with. Configuring it turns the integrity check on."""
+
+    address: t.Host = Field(description="IP address of the origin, or a name that leads to it")
+    scheme: Literal["http", "https"] | None = Field(default=None, description="Default: the domain's scheme")
+    port: t.Port | None = Field(default=None, description="Default: 80 for http, 443 for https")
+    host: t.Host | None = Field(default=None, description="Host field to send; default: the domain")
+    sni: t.Name | None = Field(default=None, description="SNI and name to verify; default: host")
+    headers: t.Headers | None = Field(
+        default=None, description="Header fields for the origin, over those of the domain and object"
+    )
+    tls: TlsConfig | None = Field(default=None, description="Over the domain's tls, key by key")
+    interval: t.Interval | None = Field(
+        default=None,
+        description="How long a verified version is trusted before it is asked for again; default 60s",
+    )
 
     @model_validator(mode="after")
-    def _ends_after_start(self) -> ExclusionConfig:
-        if datetime.fromisoformat(self.end) <= datetime.fromisoformat(self.start):
-            raise ValueError("to must be later than from")
+    def _one_server_name(self) -> OriginConfig:
+        if self.sni is not None and self.tls is not None and self.tls.server_name is not None:
+            raise ValueError("the origin has both sni and tls.server_name: give one of them")
         return self
 
 
-class CustomerConfig(Strict):
-    """customers/NAME.yaml: one customer."""
+class ObjectConfig(Inherited):
+    """One object of a domain: what is fetched."""
 
-    customer: Identifier = Field(description="Unique; names the customer's stream of results")
-    defaults: Inherited = Field(default_factory=Inherited, description="Inherited by every domain and object")
-    domains: list[DomainConfig] = Field(min_length=1, description="The accelerated domains")
-    exclusions: list[ExclusionConfig] = Field(default=[], description="Spans that are not counted")
+    path: t.UrlPath = Field(description="Path with its query, such as /static/app.js")
+    method: Literal["GET", "HEAD"] = Field(default="GET", description="HEAD measures without the body")
+
+
+class DomainConfig(Inherited):
+    """One accelerated domain with its objects."""
+
+    domain: t.Name = Field(description="The accelerated domain")
+    scheme: Literal["http", "https"] = Field(default="https", description="http or https")
+    port: t.Port | None = Field(default=None, description="Default: 80 for http, 443 for https")
+    cdn: CdnConfig = Field(default=CdnConfig(), description="What is known of the CDN")
+    origin: OriginConfig | None = Field(default=None, description="The customer's origin; none: not compared")
+    objects: tuple[ObjectConfig, ...] = Field(min_length=1, description="What is fetched from this domain")
+
+    @property
+    def port_number(self) -> int:
+        """The port, also where none is given."""
+        return self.port or {"http": 80, "https": 443}[self.scheme]
+
+
+class ExclusionConfig(t.Strict):
+    """A span that the contract does not count. Results in it are tagged; measuring goes on."""
+
+    start: t.Moment = Field(alias="from", description="Begin, RFC 3339 with offset; included")
+    end: t.Moment = Field(alias="to", description="End, RFC 3339 with offset; not included")
+    reason: t.OneLine = Field(description="Why, such as maintenance, attack, origin change")
+    source: t.OneLine = Field(description="Where it was declared, such as the notice and its date")
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> ExclusionConfig:
+        if self.end <= self.start:
+            raise ValueError("an exclusion ends after it begins: `to` must be later than `from`")
+        return self
+
+
+class CustomerFile(t.Strict):
+    """One customer: whom we measure for, what is measured, and what does not count."""
+
+    customer: t.OwnName = Field(
+        description="Identifier of the customer; unique on this agent, never changed later"
+    )
+    defaults: Inherited = Field(
+        default=Inherited(), description="Values that all domains and objects inherit"
+    )
+    domains: tuple[DomainConfig, ...] = Field(min_length=1, description="Accelerated domains")
+    exclusions: tuple[ExclusionConfig, ...] = Field(
+        default=(), description="Spans that the contract does not count: tagged, never suppressed"
+    )

@@ -1,255 +1,126 @@
-"""Rule: the plan is a value: the same configuration gives the same tasks, ids and phases on every host and day.
+"""Rule: the plan is a value: the same configuration gives the same tasks, ids and phases, on any host, at any time.
 
-Config -> Plan. A task's id says what is measured and survives changes of how; its phase comes from a hash of the
-id, so that neither a restart nor a fleet makes a herd.
+One task for each object, vantage point and IP version. A task's id depends on what is measured; its definition on
+everything; its phase spreads tasks over their period, the same after every restart.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+from pydantic import BaseModel
+
 from probe.core.config import Config
-from probe.core.config_agent import LimitsConfig, VantageConfig
-from probe.core.config_customer import (
-    CustomerConfig,
-    DomainConfig,
-    Inherited,
-    ObjectConfig,
-    OriginConfig,
-    RedirectsConfig,
-    TlsConfig,
-)
-from probe.core.definition import define
+from probe.core.effective import CustomerConfig, MeasuredObject
 from probe.core.kinds import Kinds
-from probe.core.task import (
-    CheckSpec,
-    Deadlines,
-    EdgePolicy,
-    Exclusion,
-    FieldValue,
-    Limits,
-    OriginSpec,
-    RedirectPolicy,
-    Request,
-    Task,
-    TlsPolicy,
-    VantagePoint,
-)
-
-DEFAULT_INTERVAL_US = 60_000_000
-_PORTS = {"http": 80, "https": 443}
+from probe.core.task import CheckSpec, Limits, Task, VantagePoint
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All that this agent measures."""
+    """Everything that is to be measured."""
 
     tasks: tuple[Task, ...]
 
 
-def make_plan(config: Config, kinds: Kinds) -> Plan:
-    """One task for each object, vantage point and IP version, in the order of the files."""
-    points = {point.name: _vantage(point) for point in config.agent.vantage_points}
-    limits = _limits(config.agent.limits)
+def make_plan(config: Config) -> Plan:
+    """The tasks of a configuration, by customer, then in the order of the files."""
+    points = {point.name: point.vantage_point() for point in config.agent.vantage_points}
+    limits = config.agent.limits.limits()
     return Plan(
-        tuple(
+        tasks=tuple(
             task
             for customer in config.customers
-            for domain in customer.domains
-            for thing in domain.objects
-            for task in _tasks(customer, domain, thing, points, limits, kinds)
+            for item in customer.objects
+            for task in _tasks(customer, item, points, limits)
         )
     )
 
 
+def task_id(customer: str, item: MeasuredObject, vantage_point: str, ip_version: int) -> str:
+    """16 hexadecimal digits that name what is measured: the same under other periods, limits and checks."""
+    request = item.request
+    parts = (customer, request.scheme, item.domain, request.port, request.path, request.method)
+    return _digest(msgspec.json.encode((*parts, vantage_point, ip_version)), 8)
+
+
+def phase_us(identifier: str, period_us: int) -> int:
+    """The offset of a task in its period, microseconds: spread evenly, and always the same."""
+    return int(_digest(b"phase " + identifier.encode(), 8), 16) % period_us
+
+
+def define(task: Task) -> str:
+    """32 hexadecimal digits over everything that a task says; its own `definition` does not count."""
+    return _digest(_encode(replace(task, definition="")), 16)
+
+
+def task_to_json(task: Task) -> dict[str, Any]:
+    """A task as JSON-able values. Secrets stay references, {"scheme": "env", "name": "NAME"}."""
+    made: dict[str, Any] = msgspec.to_builtins(task, enc_hook=_params_to_json)
+    return made
+
+
+def task_from_json(data: object, kinds: Kinds) -> Task:
+    """What `task_to_json` gave, also by an earlier version. Raises ValueError where it cannot be read."""
+    try:
+        task = msgspec.convert(data, Task)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"not a task's definition: {error}") from error
+    return replace(task, checks=tuple(_check_from_json(check, kinds) for check in task.checks))
+
+
 def _tasks(
-    customer: CustomerConfig,
-    domain: DomainConfig,
-    thing: ObjectConfig,
-    points: Mapping[str, VantagePoint],
-    limits: Limits,
-    kinds: Kinds,
-) -> Iterable[Task]:
-    level = _Levels(thing, domain, customer.defaults)
-    request = _request(domain, thing, level)
-    period_us: int = level.get("interval", DEFAULT_INTERVAL_US)
-    first = Task(
-        id="",
-        definition="",
-        customer=customer.customer,
-        domain=domain.domain,
-        request=request,
-        vantage_point=VantagePoint(name=""),
-        ip_version=4,
-        period_us=period_us,
-        phase_us=0,
-        deadlines=_deadlines(level),
-        limits=limits,
-        tls=_tls(domain.tls),
-        cdn_suffixes=tuple(domain.cdn.suffixes),
-        cdn_prefixes=tuple(domain.cdn.prefixes),
-        edges=_edge_policy(level.get("edges", "all")),
-        redirects=_redirects(level.get("redirects", None)),
-        origin=None if domain.origin is None else _origin(domain, domain.origin, request),
-        checks=_checks(level, domain, kinds),
-        exclusions=tuple(_exclusion(e.start, e.end, e.reason, e.source) for e in customer.exclusions),
-    )
-    for name in level.get("vantage_points", list(points)):
-        for ip_version in level.get("ip", [4]):
-            identity = task_id(customer.customer, request, name, ip_version)
-            phase_us = int(identity, 16) % period_us
-            task = replace(
-                first, id=identity, vantage_point=points[name], ip_version=ip_version, phase_us=phase_us
+    customer: CustomerConfig, item: MeasuredObject, points: dict[str, VantagePoint], limits: Limits
+) -> Iterator[Task]:
+    for name in item.vantage_points or points:
+        for version in item.ip_versions:
+            identifier = task_id(customer.customer, item, name, version)
+            task = Task(
+                id=identifier,
+                definition="",
+                customer=customer.customer,
+                domain=item.domain,
+                request=item.request,
+                vantage_point=points[name],
+                ip_version=version,
+                period_us=item.interval_us,
+                phase_us=phase_us(identifier, item.interval_us),
+                deadlines=item.deadlines,
+                limits=limits,
+                tls=item.tls,
+                cdn_suffixes=item.cdn_suffixes,
+                cdn_prefixes=item.cdn_prefixes,
+                edges=item.edges,
+                redirects=item.redirects,
+                origin=item.origin,
+                checks=item.checks,
+                exclusions=customer.exclusions,
             )
             yield replace(task, definition=define(task))
 
 
-def _redirects(config: RedirectsConfig | None) -> RedirectPolicy:
-    return (
-        RedirectPolicy() if config is None else RedirectPolicy(limit=config.follow, hosts=tuple(config.hosts))
+def _encode(task: Task) -> bytes:
+    return msgspec.json.encode(task, enc_hook=_params_to_json, order="sorted")
+
+
+def _params_to_json(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True, exclude_none=True)
+    raise NotImplementedError(f"a {type(value).__name__} in a task cannot be written as JSON")
+
+
+def _check_from_json(check: CheckSpec, kinds: Kinds) -> CheckSpec:
+    if check.kind not in kinds:
+        raise ValueError(f"the definition uses the check '{check.kind}', which this version does not know")
+    text = msgspec.json.encode(check.params)
+    return replace(
+        check, params=kinds[check.kind].params.model_validate_json(text, by_alias=True, by_name=False)
     )
 
 
-class _Levels:
-    """Inherited keys: the object's own, then its domain's, then the customer's defaults."""
-
-    def __init__(self, *levels: Inherited) -> None:
-        self.levels = levels
-
-    def get(self, name: str, default: Any) -> Any:
-        for level in self.levels:
-            value = getattr(level, name)
-            if value is not None:
-                return value
-        return default
-
-    def headers(self) -> dict[str, FieldValue]:
-        """Added up; the nearer level wins for a field of the same name."""
-        found: dict[str, tuple[str, FieldValue]] = {}
-        for level in reversed(self.levels):
-            for name, value in (level.headers or {}).items():
-                found[name.lower()] = (name, value)
-        return dict(found.values())
-
-
-def task_id(customer: str, request: Request, vantage_point: str, ip_version: int) -> str:
-    """16 hex digits over what is measured and from where; not over how."""
-    parts = [
-        customer,
-        request.scheme,
-        request.host,
-        request.port,
-        request.path,
-        request.method,
-        vantage_point,
-        ip_version,
-    ]
-    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
-
-
-def _request(domain: DomainConfig, thing: ObjectConfig, level: _Levels) -> Request:
-    return Request(
-        scheme=domain.scheme,
-        host=domain.domain,
-        port=domain.port or _PORTS[domain.scheme],
-        path=thing.path,
-        method=thing.method,
-        fields=tuple(level.headers().items()),
-        accept_encoding=level.get("accept_encoding", "identity"),
-    )
-
-
-def _origin(domain: DomainConfig, origin: OriginConfig, request: Request) -> OriginSpec:
-    """The object's own fields, with the origin's over them; the path is the same."""
-    named = {name.lower(): (name, value) for name, value in request.fields}
-    named |= {name.lower(): (name, value) for name, value in origin.headers.items()}
-    tls = _tls(origin.tls or domain.tls)
-    return OriginSpec(
-        address=origin.address,
-        request=replace(
-            request,
-            scheme=origin.scheme,
-            host=origin.host or domain.domain,
-            port=origin.port or _PORTS[origin.scheme],
-            fields=tuple(named.values()),
-        ),
-        tls=replace(tls, server_name=origin.sni) if origin.sni else tls,
-        interval_us=origin.interval,
-    )
-
-
-def _checks(level: _Levels, domain: DomainConfig, kinds: Kinds) -> tuple[CheckSpec, ...]:
-    """What is named; `availability` where nothing is. `alias` and `integrity` come by themselves.
-
-    An object that names no check at all is checked for availability. A domain with `cdn.suffixes` is always checked
-    for its alias, one with an origin for integrity, unless the object says otherwise (`integrity: {mode: none}`).
-    """
-    named: dict[str, Any] = dict(level.get("checks", None) or {"availability": {}})
-    if domain.cdn.suffixes:
-        named.setdefault("alias", {})
-    if domain.origin is not None:
-        named.setdefault("integrity", {})
-    return tuple(
-        CheckSpec(kind=name, params=kinds[name].params.model_validate(params or {}))
-        for name, params in named.items()
-        if name in kinds
-    )
-
-
-def _deadlines(level: _Levels) -> Deadlines:
-    default = Deadlines()
-    total_us = level.get("timeout", default.total_us)
-    return Deadlines(
-        total_us=total_us,
-        connect_us=min(total_us, level.get("connect_timeout", default.connect_us)),
-        tls_us=min(total_us, level.get("tls_timeout", default.tls_us)),
-        first_byte_us=min(total_us, level.get("first_byte_timeout", total_us)),
-    )
-
-
-def _edge_policy(text: str) -> EdgePolicy:
-    kind, _, count = text.partition(":")
-    return EdgePolicy(kind=kind, count=int(count or 0))
-
-
-def _tls(tls: TlsConfig) -> TlsPolicy:
-    return TlsPolicy(
-        verify=tls.verify, ca=tls.ca, server_name=tls.server_name, minimum_version=tls.minimum_version
-    )
-
-
-def _limits(limits: LimitsConfig) -> Limits:
-    return Limits(
-        body_bytes=limits.body,
-        decoded_bytes=limits.decoded,
-        field_bytes=limits.field,
-        fields_count=limits.fields,
-        head_bytes=limits.head,
-    )
-
-
-def _vantage(point: VantageConfig) -> VantagePoint:
-    return VantagePoint(
-        name=point.name,
-        region=point.region,
-        carrier=point.carrier,
-        asn=point.asn,
-        source_v4=next((a for a in point.source if ":" not in a), None),
-        source_v6=next((a for a in point.source if ":" in a), None),
-        interface=point.interface,
-        resolvers=tuple(point.resolvers),
-        client_subnet=point.client_subnet,
-        anchors=tuple(point.anchors),
-    )
-
-
-def _exclusion(start: str, end: str, reason: str, source: str) -> Exclusion:
-    def utc(text: str) -> str:
-        return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-    return Exclusion(start=utc(start), end=utc(end), reason=reason, source=source)
+def _digest(data: bytes, size: int) -> str:
+    return hashlib.blake2b(data, digest_size=size).hexdigest()

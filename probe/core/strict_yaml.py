@@ -1,243 +1,318 @@
-"""Rule: YAML is read as what it looks like, or it is an error with its place; nothing is guessed or constructed.
+"""Rule: YAML is read once, strictly, within fixed bounds, and every value remembers where it stood.
 
-Text -> plain values plus the place of every one. Nodes are composed by PyYAML (no constructor runs) and converted
-here: YAML 1.1's surprises, duplicate keys, tags, bombs and deep nesting are problems with line and column.
+Built on PyYAML's parser events instead of its loaders: duplicate keys, tags, words with two meanings and bombs are
+found while reading, before anything is built from them. The stack is our own, so deep nesting cannot exhaust
+Python's. Aliases and merge keys work; their expansion counts against the same bound as everything else.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
-MAX_BYTES = 8 * 1024 * 1024
-MAX_NODES = 200_000
-MAX_ALIAS_USES = 1_000
-MAX_DEPTH = 40
+from probe.core.problem import Problem
+from probe.core.yaml_scalars import Scalar, read_plain
 
-Place = tuple[int, int]
-Path = tuple[str | int, ...]
+MAX_DEPTH = 50
+MAX_SIZE = 400_000  # nodes after expansion of aliases; long text counts as one more for every 32 characters
+MAX_ALIASES = 20_000
+_CHARS_A_NODE = 32
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-_INT = re.compile(r"-?(0|[1-9][0-9]*)")
-_FLOAT = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
-_SURPRISES = (
-    (re.compile(r"(?i)(y|n|yes|no|on|off)"), "is a boolean in YAML 1.1: write true or false, or quote it"),
-    (re.compile(r"[-+]?0[0-7_]+|0o[0-7]+"), "is octal in some YAML: quote it, or drop the leading zero"),
-    (
-        re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"),
-        "is a base-60 number in YAML 1.1: quote it",
-    ),
-    (
-        re.compile(
-            r"[-+]?[0-9][0-9_]*_[0-9_]*|0[xb][0-9a-fA-F_]+|[-+]?\.(inf|nan)|[-+]?[0-9.]+[eE][-+]?[0-9]+"
-        ),
-        "is a number only in some YAML: write it in plain digits, or quote it",
-    ),
-)
+Loc = Sequence[int | str]
+Mark = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class YamlProblem:
-    """What is wrong and where; line and column count from 1."""
+@dataclass(slots=True, eq=False)
+class Node:
+    """A value and where it stands (line and column from 1). `size`, `height`: of the tree below, expanded."""
 
-    line: int
-    column: int
-    message: str
-
-
-class YamlError(Exception):
-    """One or more problems in one text."""
-
-    def __init__(self, problems: list[YamlProblem]) -> None:
-        super().__init__("; ".join(problem.message for problem in problems))
-        self.problems = problems
+    mark: Mark
+    value: Scalar | list[Node] | dict[str, tuple[Mark, Node]]
+    size: int = 1
+    height: int = 1
 
 
 @dataclass(slots=True)
+class _Frame:
+    """A collection being read."""
+
+    node: Node
+    anchor: str | None
+    size_before: int
+    key: tuple[str, Mark] | None = None  # read, its value still to come
+    merging: bool = False
+    merged: list[Node] = field(default_factory=list)
+
+
+class _RefusedError(Exception):
+    def __init__(self, mark: Mark, message: str) -> None:
+        self.mark, self.message = mark, message
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
-    """Plain values, and the place of each by its path; keys have places of their own."""
+    """One file's content. `plain()` as Python values, `mark()` the place of any of them."""
 
-    value: Any
-    places: dict[Path, Place]
-    key_places: dict[Path, Place]
+    root: Node
 
-    def place(self, path: Path) -> Place:
-        """Of the value at `path`, or of the nearest enclosing one."""
-        for end in range(len(path), -1, -1):
-            if path[:end] in self.places:
-                return self.places[path[:end]]
-        return (1, 1)
+    def plain(self) -> Any:
+        """Dicts, lists and scalars. What an anchor names is built once and shared."""
+        return _plain(self.root, {})
 
-    def key_place(self, path: Path) -> Place:
-        """Of the key that `path` ends in."""
-        return self.key_places.get(path) or self.place(path)
+    def json(self) -> str:
+        """The same as JSON."""
+        return json.dumps(self.plain())
+
+    def mark(self, loc: Loc, *, at_key: bool = False) -> Mark:
+        """Where `loc` stands, or as much of it as exists; `at_key`: its key instead of its value."""
+        node, mark = self.root, self.root.mark
+        for step in loc:
+            value = node.value
+            if isinstance(value, dict) and step in value:
+                key_mark, node = value[str(step)]
+                mark = key_mark if at_key else node.mark
+            elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+                node = value[step]
+                mark = node.mark
+            else:
+                return node.mark
+        return mark
 
 
-def load(text: str) -> Document:
-    """Read one YAML document. Raises YamlError with every problem found."""
-    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        raise YamlError([YamlProblem(line=1, column=1, message=f"larger than {MAX_BYTES >> 20} MiB")])
-    _check_nesting(text)
+def read_document(text: str, file: str) -> tuple[Document | None, list[Problem]]:
+    """Read one YAML document that is a mapping. The Document is None where reading could not go on."""
+    builder = _Builder(file)
     try:
-        node = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        _refuse_unprintable(text)
+        builder.read(_PARSER(text))
+    except _RefusedError as refused:
+        builder.complain(refused.mark, refused.message)
+        return None, builder.problems
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        words = " ".join(str(part) for part in (error.context, error.problem) if part)
-        raise YamlError([YamlProblem(line=line, column=column, message=f"not YAML: {words}")]) from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise YamlError([YamlProblem(line=1, column=1, message=f"not YAML: {error}")]) from None
-    except RecursionError:
-        raise YamlError([YamlProblem(line=1, column=1, message="nested too deeply")]) from None
-    if node is None:
-        raise YamlError([YamlProblem(line=1, column=1, message="the file is empty")])
-    reader = _Reader()
-    value = reader.convert(node, (), 0)
-    if reader.problems:
-        raise YamlError(reader.problems)
-    return Document(value, reader.places, reader.key_places)
+        place = error.problem_mark or error.context_mark
+        mark = (place.line + 1, place.column + 1) if place is not None else (1, 1)
+        words = ", ".join(part for part in (error.context, error.problem) if part)
+        hint = "; indent with spaces, not with tabs" if "\t" in text and "token" in words else ""
+        builder.complain(mark, f"not valid YAML: {words}{hint}")
+        return None, builder.problems
+    except yaml.YAMLError as error:
+        builder.complain((1, 1), f"not valid YAML: {error}")
+        return None, builder.problems
+    return (None if builder.root is None else Document(builder.root)), builder.problems
 
 
-def _check_nesting(text: str) -> None:
-    """Refuse flow nesting before the parser recurses into it."""
-    depth = 0
-    for line_number, line in enumerate(text.splitlines(), 1):
-        for column, character in enumerate(line, 1):
-            if character in "[{":
-                depth += 1
-                if depth > MAX_DEPTH * 4:
-                    raise YamlError(
-                        [YamlProblem(line=line_number, column=column, message="nested too deeply")]
-                    )
-            elif character in "]}":
-                depth = max(0, depth - 1)
+def _refuse_unprintable(text: str) -> None:
+    body = text.removeprefix("\ufeff")
+    if (found := _UNPRINTABLE.search(body)) is not None:
+        before = body[: found.start()]
+        line_start = max(before.rfind("\n"), before.rfind("\r")) + 1
+        line = 1 + before.count("\n") + before.replace("\r\n", "").count("\r")
+        raise _RefusedError(
+            (line, found.start() - line_start + 1),
+            f'the character U+{ord(found[0]):04X} is not allowed here; in text write it as an escape in "quotes"',
+        )
 
 
-class _StopError(Exception):
-    """A bomb: no use in looking further."""
+def _plain(node: Node, known: dict[int, Any]) -> Any:
+    value = node.value
+    if not isinstance(value, list | dict):
+        return value
+    if id(node) not in known:
+        known[id(node)] = (
+            [_plain(item, known) for item in value]
+            if isinstance(value, list)
+            else {key: _plain(item, known) for key, (_, item) in value.items()}
+        )
+    return known[id(node)]
 
 
-@dataclass(slots=True)
-class _Reader:
-    """Converts nodes, remembers places, collects problems."""
+class _Builder:
+    """Parser events in, a tree of nodes out."""
 
-    problems: list[YamlProblem] = field(default_factory=list)
-    places: dict[Path, Place] = field(default_factory=dict)
-    key_places: dict[Path, Place] = field(default_factory=dict)
-    _seen: set[int] = field(default_factory=set)
-    _open: set[int] = field(default_factory=set)
-    _nodes: int = 0
-    _aliases: int = 0
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._stack: list[_Frame] = []
+        self._anchors: dict[str, Node | None] = {}  # None: still being read
+        self._size = 0
+        self._aliases = 0
+        self._documents = 0
+        self.problems: list[Problem] = []
+        self.root: Node | None = None
 
-    def convert(self, node: yaml.Node, path: Path, depth: int) -> Any:
+    def complain(self, mark: Mark, message: str) -> None:
+        """Note a problem and go on."""
+        self.problems.append(Problem(self._file, *mark, message))
+
+    def read(self, parser: Any) -> None:
+        """Read all events. Raises _RefusedError where going on has no sense."""
         try:
-            return self._value(node, path, depth)
-        except _StopError:
-            return None
-
-    def _problem(self, node: yaml.Node, message: str) -> None:
-        mark = node.start_mark
-        self.problems.append(YamlProblem(line=mark.line + 1, column=mark.column + 1, message=message))
-
-    def _stop(self, node: yaml.Node, message: str) -> _StopError:
-        self._problem(node, message)
-        return _StopError()
-
-    def _value(self, node: yaml.Node, path: Path, depth: int) -> Any:
-        self._count(node, depth)
-        self.places[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
-        if not node.tag.startswith("tag:yaml.org,2002:") or node.tag.startswith("tag:yaml.org,2002:python"):
-            self._problem(node, f"the tag {node.tag} is not allowed: only plain values are read")
-            return None
-        if isinstance(node, yaml.ScalarNode):
-            return self._scalar(node)
-        if id(node) in self._open:
-            raise self._stop(node, "an alias contains itself")
-        self._open.add(id(node))
-        try:
-            if isinstance(node, yaml.SequenceNode):
-                return [self._value(item, (*path, i), depth + 1) for i, item in enumerate(node.value)]
-            assert isinstance(node, yaml.MappingNode)
-            return self._mapping(node, path, depth)
+            while parser.check_event():
+                event = parser.get_event()
+                mark = (event.start_mark.line + 1, event.start_mark.column + 1)
+                self._take(event, mark)
         finally:
-            self._open.discard(id(node))
-
-    def _count(self, node: yaml.Node, depth: int) -> None:
-        self._nodes += 1
-        if id(node) in self._seen:
-            self._aliases += 1
-        self._seen.add(id(node))
-        if depth > MAX_DEPTH:
-            raise self._stop(node, f"nested more than {MAX_DEPTH} levels deep")
-        if self._aliases > MAX_ALIAS_USES or self._nodes > MAX_NODES:
-            raise self._stop(
-                node,
-                f"too large once aliases are expanded: over {MAX_NODES} values, {MAX_ALIAS_USES} of them aliased",
+            parser.dispose()
+        if self.root is None:
+            raise _RefusedError((1, 1), "the file is empty; it must hold keys and values")
+        if not isinstance(self.root.value, dict):
+            raise _RefusedError(
+                self.root.mark, f"a file holds `key: value` lines at its top, not {_what(self.root)}"
             )
 
-    def _mapping(self, node: yaml.MappingNode, path: Path, depth: int) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        first: dict[str, Place] = {}
-        for key_node, value_node in self._pairs(node, depth):
-            if not isinstance(key_node, yaml.ScalarNode):
-                self._problem(key_node, "a key must be a plain name")
-                continue
-            key = str(key_node.value)
-            place = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-            if key in first:
-                at = f"{first[key][0]}:{first[key][1]}"
-                self._problem(key_node, f"the key {key!r} is here twice; the first is at {at}. Remove one")
-                continue
-            first[key] = place
-            self.key_places[(*path, key)] = place
-            found[key] = self._value(value_node, (*path, key), depth + 1)
-        return found
+    def _take(self, event: yaml.Event, mark: Mark) -> None:
+        match event:
+            case yaml.DocumentStartEvent():
+                self._documents += 1
+                if self._documents > 1:
+                    raise _RefusedError(mark, "a second document begins here: one file holds one document")
+            case yaml.ScalarEvent():
+                self._scalar(event, mark)
+            case yaml.SequenceStartEvent() | yaml.MappingStartEvent():
+                self._open(event, mark)
+            case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
+                self._close()
+            case yaml.AliasEvent():
+                self._alias(str(event.anchor), mark)
 
-    def _pairs(self, node: yaml.MappingNode, depth: int) -> Iterator[tuple[yaml.Node, yaml.Node]]:
-        """The mapping's own pairs, then those of its merge keys that it does not set itself."""
-        own = [(k, v) for k, v in node.value if k.tag != "tag:yaml.org,2002:merge"]
-        names = {k.value for k, _ in own if isinstance(k, yaml.ScalarNode)}
-        yield from own
-        for key, value in node.value:
-            if key.tag != "tag:yaml.org,2002:merge":
-                continue
-            for merged in value.value if isinstance(value, yaml.SequenceNode) else [value]:
-                if not isinstance(merged, yaml.MappingNode):
-                    self._problem(key, "a merge key (<<) takes a mapping or a list of mappings")
-                    continue
-                if id(merged) in self._open or depth > MAX_DEPTH:
-                    raise self._stop(key, "an alias contains itself")
-                self._count(merged, depth)
-                self._open.add(id(merged))
-                try:
-                    for inner_key, inner_value in self._pairs(merged, depth + 1):
-                        name = getattr(inner_key, "value", None)
-                        if not isinstance(name, str) or name not in names:
-                            names.add(name) if isinstance(name, str) else None
-                            yield inner_key, inner_value
-                finally:
-                    self._open.discard(id(merged))
+    def _grow(self, by: int, mark: Mark) -> None:
+        self._size += by
+        if self._size > MAX_SIZE:
+            raise _RefusedError(
+                mark, f"the file holds more than {MAX_SIZE} values once its aliases are expanded: split it"
+            )
 
-    def _scalar(self, node: yaml.ScalarNode) -> Any:
-        text = str(node.value)
-        if node.style:  # quoted or block: a string whatever it says
-            return text
-        if text in ("", "~", "null", "Null", "NULL"):
-            return None
-        if text in ("true", "false"):
-            return text == "true"
-        if text in ("True", "TRUE", "False", "FALSE"):
-            self._problem(node, f"write {text.lower()}, or quote {text} if it is a text")
-            return None
-        if _INT.fullmatch(text):
-            return int(text) if len(text) < 19 else text
-        if _FLOAT.fullmatch(text):
-            return float(text)
-        for pattern, words in _SURPRISES:
-            if pattern.fullmatch(text):
-                self._problem(node, f"{text} {words}")
-                return None
-        return text
+    def _scalar(self, event: yaml.ScalarEvent, mark: Mark) -> None:
+        text: str = event.value
+        plain = not event.style and event.implicit[0]
+        size = 1 + len(text) // _CHARS_A_NODE
+        self._grow(size, mark)
+        self._refuse_tag(event.tag, mark)
+        frame = self._expecting_key()
+        if frame is not None:
+            self._key(frame, text, mark, plain)
+            return
+        value, complaint = read_plain(text) if plain else (text, None)
+        if isinstance(value, str) and not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+            raise _RefusedError(mark, "half of a character (a lone surrogate) is no text")
+        if complaint is not None:
+            self.complain(mark, complaint)
+        node = Node(mark, value, size)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = node
+        self._put(node)
+
+    def _refuse_tag(self, tag: str | None, mark: Mark) -> None:
+        if tag is not None:
+            shown = tag.replace("tag:yaml.org,2002:", "!!")[:60]
+            self.complain(mark, f"the tag {shown} is not allowed: a configuration holds plain values only")
+
+    def _expecting_key(self) -> _Frame | None:
+        frame = self._stack[-1] if self._stack else None
+        wanted = (
+            frame is not None
+            and isinstance(frame.node.value, dict)
+            and frame.key is None
+            and not frame.merging
+        )
+        return frame if wanted else None
+
+    def _key(self, frame: _Frame, text: str, mark: Mark, plain: bool) -> None:
+        if plain and text == "<<":
+            if frame.merged:
+                self.complain(mark, "a second << in one mapping: write one, with a list of aliases")
+            frame.merging = True
+            return
+        entries = frame.node.value
+        assert isinstance(entries, dict)
+        if text in entries:
+            line, column = entries[text][0]
+            self.complain(mark, f"the key '{_short(text)}' is given twice; the first is at {line}:{column}")
+        frame.key = (text, mark)
+
+    def _open(self, event: yaml.CollectionStartEvent, mark: Mark) -> None:
+        if self._expecting_key() is not None:
+            raise _RefusedError(mark, "a key must be plain text, not a list or a mapping")
+        if len(self._stack) >= MAX_DEPTH:
+            raise _RefusedError(mark, f"nested deeper than {MAX_DEPTH} levels")
+        self._refuse_tag(event.tag, mark)
+        value: list[Node] | dict[str, tuple[Mark, Node]] = (
+            {} if isinstance(event, yaml.MappingStartEvent) else []
+        )
+        self._stack.append(_Frame(Node(mark, value), event.anchor, self._size))
+        self._grow(1, mark)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = None
+
+    def _close(self) -> None:
+        frame = self._stack.pop()
+        node = frame.node
+        if isinstance(node.value, dict):
+            for source in frame.merged:
+                assert isinstance(source.value, dict)
+                for key, entry in source.value.items():
+                    node.value.setdefault(key, entry)
+        node.size = self._size - frame.size_before
+        if frame.anchor is not None:
+            self._anchors[frame.anchor] = node
+        self._put(node)
+
+    def _alias(self, name: str, mark: Mark) -> None:
+        if name not in self._anchors:
+            raise _RefusedError(
+                mark, f"*{_short(name)} refers to no anchor: &{_short(name)} must stand before it"
+            )
+        target = self._anchors[name]
+        if target is None:
+            raise _RefusedError(mark, f"*{_short(name)} refers to the very value that it is part of")
+        if self._expecting_key() is not None:
+            raise _RefusedError(mark, "a key must be plain text, not an alias")
+        self._aliases += 1
+        if self._aliases > MAX_ALIASES:
+            raise _RefusedError(mark, f"more than {MAX_ALIASES} aliases in one file")
+        if len(self._stack) + target.height > MAX_DEPTH:
+            raise _RefusedError(
+                mark, f"nested deeper than {MAX_DEPTH} levels once *{_short(name)} is expanded"
+            )
+        self._grow(target.size, mark)
+        self._put(target, mark)
+
+    def _put(self, node: Node, mark: Mark | None = None) -> None:
+        if not self._stack:
+            self.root = node
+            return
+        frame = self._stack[-1]
+        parent = frame.node
+        parent.height = max(parent.height, node.height + 1)
+        if isinstance(parent.value, list):
+            parent.value.append(node)
+        elif frame.merging:
+            frame.merging = False
+            self._merge(frame, node, mark or node.mark)
+        else:
+            assert isinstance(parent.value, dict)
+            assert frame.key is not None
+            text, key_mark = frame.key
+            parent.value.setdefault(text, (key_mark, node))
+            frame.key = None
+
+    def _merge(self, frame: _Frame, node: Node, mark: Mark) -> None:
+        sources = node.value if isinstance(node.value, list) else [node]
+        if not all(isinstance(source.value, dict) for source in sources):
+            self.complain(mark, "<< merges mappings: give it an alias of one, or a list of such aliases")
+            return
+        frame.merged.extend(sources)
+
+
+def _what(node: Node) -> str:
+    return "a list" if isinstance(node.value, list) else "a single value"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:40]}..."

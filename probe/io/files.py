@@ -1,10 +1,15 @@
-"""Rule: all problems of all files are told at once, and one customer's bad file never hides another's.
+"""Rule: a configuration is read whole and judged whole; nothing of a bad file comes into force.
 
-Reads agent.yaml and the customers' files, within bounds, and hands text to `core.config`.
+Sizes are looked at before contents, special files are not opened for long, and every problem of every file is told
+at once. On a reload each bad file leaves what it defined before as it was; the others are not touched.
 """
 
 from __future__ import annotations
 
+import os
+import stat
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from probe.core.config import (
@@ -12,168 +17,202 @@ from probe.core.config import (
     Config,
     ConfigError,
     CustomerConfig,
+    Outline,
     Problem,
     make_config,
+    outline,
+    outline_of,
     parse_agent,
     parse_customer,
 )
-from probe.core.config_customer import TlsConfig
 from probe.core.kinds import Kinds
-from probe.core.strict_yaml import MAX_BYTES
-from probe.core.task import SecretRef
-from probe.io.secrets import SecretError, reveal
+
+MAX_BYTES = 8 * 1024 * 1024
+SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(slots=True)
+class _Read:
+    """What reading customers' files gave. `failed`: names of files that exist and cannot be used."""
+
+    customers: dict[str, CustomerConfig] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)  # file name -> customer
+    failed: set[str] = field(default_factory=set)
+    problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadAgent:
+    """What reading agent.yaml gave; the outline is there, as far as it can be known, also where `config` is not."""
+
+    config: AgentConfig | None
+    outline: Outline
+    text: str
+    problems: list[Problem]
 
 
 def load_config(agent_file: Path, kinds: Kinds) -> Config:
-    """agent.yaml and every customer file that it names. Raises ConfigError with all problems."""
-    texts: dict[str, str] = {}
-    agent = _agent(agent_file, texts)
-    customers, problems = _customers(agent, kinds, texts)
-    if problems:
+    """Read agent.yaml and the customers' files that it names. Raises ConfigError with all problems of all files."""
+    agent = _read_agent(agent_file)
+    read = _read_customers(agent.outline, agent_file, kinds)
+    problems = agent.problems + read.problems
+    if agent.config is None or problems:
         raise ConfigError(problems)
-    return make_config(agent, customers, texts)
+    return _together(agent.config, agent.text, agent_file, read)
 
 
 def reload_config(previous: Config, agent_file: Path, kinds: Kinds) -> tuple[Config, tuple[Problem, ...]]:
-    """As `load_config`, but a bad file leaves what it said before in force; its problems are returned."""
-    texts: dict[str, str] = {}
+    """The configuration that now holds, and the problems that keep parts of it as they were.
+
+    A bad agent.yaml keeps the previous one; a customer whose file is bad keeps its previous definition; a
+    customer whose file is gone, without any problem, is gone. Raises nothing.
+    """
+    agent = _read_agent(agent_file)
+    before = previous.texts.get(agent_file.name, "")
+    config, text = (agent.config, agent.text) if agent.config is not None else (previous.agent, before)
+    read = _read_customers(outline_of(config), agent_file, kinds, previous.sources)
+    problems = agent.problems + read.problems
+    _keep_previous(read, previous)
+    if missing := _missing_vantage_points(config, read.customers.values()):
+        message = (
+            f"the vantage points {', '.join(missing)} are gone, but customers whose files cannot be used still "
+            "need them: everything stays as it was"
+        )
+        return previous, (*problems, _whole(agent_file, message))
+    return _together(config, text, agent_file, read), tuple(problems)
+
+
+def _together(agent: AgentConfig, text: str, agent_file: Path, read: _Read) -> Config:
+    return make_config(agent, read.customers.values(), {agent_file.name: text, **read.texts}, read.sources)
+
+
+def _keep_previous(read: _Read, previous: Config) -> None:
+    """Put back what stood in files, or in directories, that now cannot be used."""
+    before = {c.customer: c for c in previous.customers}
+    for name, customer in previous.sources.items():
+        failed = any(name == f or name.startswith(f"{f}/") for f in read.failed)
+        if failed and customer not in read.customers:
+            read.customers[customer] = before[customer]
+            read.sources[name] = customer
+            read.texts[name] = previous.texts[name]
+
+
+def _missing_vantage_points(agent: AgentConfig, customers: Iterable[CustomerConfig]) -> list[str]:
+    known = {point.name for point in agent.vantage_points}
+    return sorted({n for c in customers for item in c.objects for n in item.vantage_points} - known)
+
+
+def _read_agent(agent_file: Path) -> _ReadAgent:
+    text, base = "", _directory(agent_file)
     try:
-        agent = _agent(agent_file, texts)
+        text = _read_text(agent_file)
+        config = parse_agent(text, str(agent_file), base=base)
+        return _ReadAgent(config, outline_of(config), text, [])
     except ConfigError as error:
-        return previous, error.problems
-    customers, problems = _customers(agent, kinds, texts)
-    bad_files = {problem.file for problem in problems}
-    if not bad_files:
-        return make_config(agent, customers, texts), ()
-    kept_names = {customer.customer for customer in customers}
-    kept = [
-        c for c in previous.customers if c.customer not in kept_names and _file_of(c, previous) in bad_files
-    ]
-    texts |= {name: text for name, text in previous.texts.items() if name in bad_files}
-    return make_config(agent, [*customers, *kept], texts), tuple(problems)
+        return _ReadAgent(None, outline(text, base), text, list(error.problems))
 
 
-def _file_of(customer: CustomerConfig, config: Config) -> str | None:
-    """The file that a customer came from: named by its id, or the one that says so."""
-    for name, text in config.texts.items():
-        if Path(name).stem == customer.customer or f"customer: {customer.customer}\n" in text:
-            return name
-    return None
+def _directory(file: Path) -> Path:
+    return Path(os.path.abspath(file)).parent
 
 
-def _agent(agent_file: Path, texts: dict[str, str]) -> AgentConfig:
-    text = _read(agent_file)
-    texts[str(agent_file)] = text
-    agent = parse_agent(text, str(agent_file))
-    base = agent_file.parent
-    agent = agent.model_copy(
-        update={"results": str(base / agent.results), "customers": str(base / agent.customers)}
-    )
-    if not Path(agent.customers).is_dir():
-        raise ConfigError(
-            [
-                Problem(
-                    str(agent_file),
-                    0,
-                    0,
-                    f"customers: {agent.customers} is no directory; make it, or name another",
-                )
-            ]
-        )
-    return agent
-
-
-def _customers(
-    agent: AgentConfig, kinds: Kinds, texts: dict[str, str]
-) -> tuple[list[CustomerConfig], list[Problem]]:
-    directory = Path(agent.customers)
-    files = sorted([*directory.glob("*.yaml"), *directory.glob("*.yml")])
-    problems: list[Problem] = []
-    found: dict[str, Path] = {}
-    customers: list[CustomerConfig] = []
-    points = [point.name for point in agent.vantage_points]
-    for file in files:
+def _read_customers(agent: Outline, agent_file: Path, kinds: Kinds, owners: Collection[str] = ()) -> _Read:
+    """`owners`: files that defined customers before; read first, so that no new file displaces them."""
+    read = _Read()
+    files = [file for place in agent.customers for file in _files_at(Path(place), agent_file, read)]
+    if agent.customers and not files and not read.problems:
+        where = ", ".join(agent.customers)
+        message = f"no customer file (*.yaml) in {where}: nothing would be measured"
+        read.problems.append(_whole(agent_file, message))
+        read.failed.update(_shown_name(Path(os.path.abspath(place)), agent_file) for place in agent.customers)
+    for file in sorted(dict.fromkeys(files), key=lambda f: _shown_name(f, agent_file) not in owners):
+        name = _shown_name(file, agent_file)
+        shown = agent_file.parent / name
         try:
-            text = _read(file)
-            customer = parse_customer(text, str(file), kinds=kinds, vantage_points=points)
-            customer = _anchored(customer, file)
-            problems += _secret_problems(customer, file)
+            text = _read_text(file, shown)
+            customer = parse_customer(
+                text, str(shown), kinds=kinds, vantage_points=agent.vantage_points, base=file.parent
+            )
         except ConfigError as error:
-            problems += error.problems
+            read.failed.add(name)
+            read.problems.extend(error.problems)
             continue
-        if customer.customer in found:
-            other = found[customer.customer]
-            problems.append(
-                Problem(str(file), 1, 1, f"the customer {customer.customer!r} is already in {other}")
-            )
-            continue
-        found[customer.customer] = file
-        texts[str(file)] = text
-        customers.append(customer)
-    if not files:
-        problems.append(
-            Problem(str(directory), 0, 0, "no customer file (*.yaml) here; docs/configuration.md shows one")
+        _add(read, name, shown, text, customer)
+    return read
+
+
+def _add(read: _Read, name: str, file: Path, text: str, customer: CustomerConfig) -> None:
+    identity = customer.customer
+    if identity in read.customers:
+        first = next(n for n, c in read.sources.items() if c == identity)
+        read.failed.add(name)
+        message = (
+            f"the customer '{identity}' is already defined in {first}: an identifier belongs to one file"
         )
-    return customers, problems
+        read.problems.append(_whole(file, message))
+        return
+    read.customers[identity] = customer
+    read.sources[name] = identity
+    read.texts[name] = text
 
 
-def _read(file: Path) -> str:
+def _shown_name(file: Path, agent_file: Path) -> str:
+    directory = _directory(agent_file)
+    return file.relative_to(directory).as_posix() if file.is_relative_to(directory) else str(file)
+
+
+def _files_at(place: Path, agent_file: Path, read: _Read) -> list[Path]:
+    """The files that a place of `customers` stands for, by name; hidden ones and backups are passed over."""
+    place = Path(os.path.abspath(place))
     try:
-        if not file.is_file():
-            what = (
-                "is a directory"
-                if file.is_dir()
-                else "does not exist"
-                if not file.exists()
-                else "is no regular file"
-            )
-            raise ConfigError([Problem(str(file), 0, 0, what)])
-        if file.stat().st_size > MAX_BYTES:
-            raise ConfigError(
-                [Problem(str(file), 0, 0, f"larger than {MAX_BYTES >> 20} MiB; split the customer")]
-            )
-        data = file.read_bytes()
+        if not place.is_dir():
+            return [place]
+        return sorted(
+            place / entry
+            for entry in os.listdir(place)
+            if entry.endswith(SUFFIXES) and not entry.startswith(".")
+        )
     except OSError as error:
-        raise ConfigError([Problem(str(file), 0, 0, f"cannot be read: {error.strerror}")]) from None
+        read.problems.append(_whole(agent_file, f"customers: {place} cannot be read: {error.strerror}"))
+        read.failed.add(_shown_name(place, agent_file))
+        return []
+
+
+def _read_text(file: Path, shown: Path | None = None) -> str:
+    """The text of a regular file of moderate size. Raises ConfigError with one Problem, of `shown`."""
+    shown = shown or file
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(descriptor, "rb") as stream:
+            _refuse_unfit(shown, os.fstat(descriptor))
+            data = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigError([_whole(shown, f"cannot be read: {why}")]) from None
+    if len(data) > MAX_BYTES:
+        raise ConfigError([_whole(shown, f"larger than {MAX_BYTES} bytes")])
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        column = error.start - data.rfind(b"\n", 0, error.start)
-        raise ConfigError([Problem(str(file), line, column, "is not UTF-8 text")]) from None
+        before = data[: error.start]
+        line = before.count(b"\n") + 1
+        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+        message = f"not UTF-8 text: the byte 0x{data[error.start]:02X} stands here; save the file as UTF-8"
+        raise ConfigError([Problem(str(shown), line, column, message)]) from None
 
 
-def _anchored(customer: CustomerConfig, file: Path) -> CustomerConfig:
-    """Certificate files are relative to the customer's file, and must be there."""
-    domains = []
-    for domain in customer.domains:
-        tls = _ca(domain.tls, file)
-        origin = domain.origin
-        if origin is not None and origin.tls is not None:
-            origin = origin.model_copy(update={"tls": _ca(origin.tls, file)})
-        domains.append(domain.model_copy(update={"tls": tls, "origin": origin}))
-    return customer.model_copy(update={"domains": domains})
+def _refuse_unfit(file: Path, status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise ConfigError([_whole(file, "a directory stands where a file is expected")])
+    if not stat.S_ISREG(status.st_mode):
+        raise ConfigError([_whole(file, "no regular file")])
+    if status.st_size > MAX_BYTES:
+        message = f"{status.st_size} bytes is more than the {MAX_BYTES} that a configuration file may have: split it"
+        raise ConfigError([_whole(file, message)])
+    if status.st_mode & stat.S_IWOTH:
+        raise ConfigError([_whole(file, f"everybody on this host may change it: chmod o-w {file}")])
 
 
-def _ca(tls: TlsConfig, file: Path) -> TlsConfig:
-    if tls.ca is None:
-        return tls
-    path = file.parent / tls.ca
-    if not path.is_file():
-        raise ConfigError([Problem(str(file), 0, 0, f"tls.ca: there is no file {path}")])
-    return tls.model_copy(update={"ca": str(path)})
-
-
-def _secret_problems(customer: CustomerConfig, file: Path) -> list[Problem]:
-    """A secret that cannot be had is told now, not at three in the morning."""
-    levels = [customer.defaults, *customer.domains, *(o for d in customer.domains for o in d.objects)]
-    headers = [level.headers or {} for level in levels]
-    headers += [domain.origin.headers for domain in customer.domains if domain.origin is not None]
-    refs = {value for named in headers for value in named.values() if isinstance(value, SecretRef)}
-    problems = []
-    for ref in sorted(refs, key=str):
-        try:
-            reveal(ref)
-        except SecretError as error:
-            problems.append(Problem(str(file), 0, 0, str(error)))
-    return problems
+def _whole(file: Path, message: str) -> Problem:
+    return Problem(str(file), 0, 0, message)

@@ -1,0 +1,146 @@
+"""Rule: a key's type carries its parser, its meaning for editors, and nothing of how it is used.
+
+The pydantic types that the configuration's models are made of. What a relative path is relative to comes in the
+validation context as `base`; without it paths stay as written.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+)
+from pydantic import WithJsonSchema as Schema
+
+from probe.core import config_text as text
+from probe.core.task import FieldValue, SecretRef
+from probe.core.units import DurationUs
+
+
+class Strict(BaseModel):
+    """Base of every part of the configuration: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _listed(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else (value,)  # strict: a list from here would be refused
+
+
+def _based(path: str, info: ValidationInfo) -> str:
+    base = (info.context or {}).get("base")
+    return path if base is None else str(PurePath(base) / path)
+
+
+def _ca(path: str, info: ValidationInfo) -> str:
+    return _based(path.removeprefix("file:"), info)
+
+
+def _own_name(value: str) -> str:
+    if not text.OWN_NAME.fullmatch(value):
+        raise ValueError(
+            "a name is 1 to 63 characters of a-z, 0-9 and -, beginning with a letter or digit, such as acme-2"
+        )
+    return value
+
+
+def _field_text(value: str, info: ValidationInfo) -> str:
+    """Checked here, kept as text: a reference to a relative file becomes one to an absolute file."""
+    parsed: FieldValue = text.parse_field_value(value)
+    if isinstance(parsed, SecretRef) and parsed.scheme == "file":
+        return f"file:{_based(parsed.name, info)}"
+    return value
+
+
+def _one_line(value: str) -> str:
+    if not value.strip() or not value.isprintable():
+        raise ValueError("one line of text, not empty")
+    return value
+
+
+def _listen(value: str) -> str:
+    host, _ = text.split_host_port(value, None)
+    text.parse_address(host)
+    return value
+
+
+def _netns(_: str) -> str:
+    raise ValueError("netns is not supported yet: use source or interface")
+
+
+def _at_least(value_us: int) -> int:
+    if value_us < MIN_DURATION_US:
+        raise ValueError("too short: at least 1ms")
+    return value_us
+
+
+def _at_most(value_us: int) -> int:
+    if value_us > MAX_TIMEOUT_US:
+        raise ValueError("too long: at most 10m")
+    return value_us
+
+
+def _an_interval(value_us: int) -> int:
+    if not MIN_INTERVAL_US <= value_us <= MAX_INTERVAL_US:
+        raise ValueError("an interval is at least 100ms and at most 1d")
+    return value_us
+
+
+MIN_DURATION_US, MAX_TIMEOUT_US = 1_000, 600_000_000
+MIN_INTERVAL_US, MAX_INTERVAL_US = 100_000, 86_400_000_000
+
+OwnName = Annotated[
+    str, AfterValidator(_own_name), Schema({"type": "string", "pattern": f"^{text.OWN_NAME.pattern}$"})
+]
+OneLine = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_one_line)]
+Name = Annotated[str, AfterValidator(text.parse_name)]
+Suffix = Annotated[str, AfterValidator(text.parse_suffix)]
+Host = Annotated[str, AfterValidator(text.parse_host)]
+Address = Annotated[str, AfterValidator(text.parse_address)]
+Prefix = Annotated[str, AfterValidator(text.parse_prefix)]
+UrlPath = Annotated[
+    str,
+    StringConstraints(max_length=8000),
+    AfterValidator(text.parse_path),
+    Schema({"type": "string", "pattern": "^/"}),
+]
+FieldName = Annotated[str, AfterValidator(text.parse_field_name)]
+FieldText = Annotated[str, StringConstraints(max_length=8000), AfterValidator(_field_text)]
+Headers = dict[FieldName, FieldText]
+AcceptEncoding = Annotated[str, AfterValidator(text.parse_accept_encoding)]
+Edges = Annotated[
+    str,
+    AfterValidator(lambda value: (text.parse_edges(value), value)[1]),
+    Schema({"type": "string", "pattern": "^(all|one|sample:[1-9][0-9]{0,2})$"}),
+]
+Moment = Annotated[str, AfterValidator(text.parse_time), Schema({"type": "string", "format": "date-time"})]
+Port = Annotated[int, Field(ge=1, le=65535)]
+FilePath = Annotated[str, StringConstraints(min_length=1, max_length=4096), AfterValidator(_based)]
+CaFile = Annotated[str, StringConstraints(min_length=1, max_length=4096), AfterValidator(_ca)]
+FilePaths = Annotated[
+    tuple[FilePath, ...],
+    BeforeValidator(_listed),
+    Field(min_length=1),
+    Schema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
+Addresses = Annotated[
+    tuple[Address, ...],
+    BeforeValidator(_listed),
+    Field(min_length=1, max_length=2),
+    Schema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "maxItems": 2}]}),
+]
+Resolver = Annotated[str, AfterValidator(lambda value: (text.parse_resolver(value), value)[1])]
+Anchor = Annotated[str, AfterValidator(lambda value: (text.parse_anchor(value), value)[1])]
+Listen = Annotated[str, AfterValidator(_listen)]
+Netns = Annotated[str, AfterValidator(_netns)]
+Interval = Annotated[DurationUs, AfterValidator(_an_interval)]
+Timeout = Annotated[DurationUs, AfterValidator(_at_least), AfterValidator(_at_most)]
+CheckParams = Annotated[dict[str, Any], Schema({"type": "object"})]
