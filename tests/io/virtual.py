@@ -70,6 +70,7 @@ def wall_of_apscheduler(time: VirtualTime) -> Iterator[None]:
 
     with (
         patch("apscheduler.schedulers.base.datetime", Wall),
+        patch("apscheduler.executors.base.datetime", Wall),
         patch("probe.io.pump.datetime", Wall),
     ):
         yield
