@@ -104,7 +104,8 @@ NGINX = """
 daemon off; worker_processes 1; pid {dir}/nginx.pid; error_log {dir}/error.log warn; {user}
 events {{ worker_connections 512; }}
 http {{
-  log_format probe '$remote_addr $server_addr $request_method $request_uri $status $body_bytes_sent $ssl_server_name $host';
+  log_format probe '$remote_addr $server_addr $request_method $request_uri $status $body_bytes_sent '
+                   '$ssl_server_name $host';
   access_log {dir}/access.log probe;
   client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3;
   uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5;

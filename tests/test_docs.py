@@ -1,0 +1,85 @@
+"""The documents say what the code does: commands, record fields, failure types, links, the README's size."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from probe.cli import cli
+from probe.core import failure, observation, records, resolution
+from probe.core.failure import FailureType
+
+ROOT = Path(__file__).parent.parent
+RECORDS = (ROOT / "docs" / "records.md").read_text(encoding="utf-8")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "results" / "README.md"])
+
+
+def _classes() -> Iterator[type]:
+    for module in (failure, observation, records, resolution):
+        for value in vars(module).values():
+            if dataclasses.is_dataclass(value) and isinstance(value, type) and value.__module__ == module.__name__:
+                if value.__name__ != "Evidence":  # never leaves the process
+                    yield value
+
+
+def _section(name: str) -> str:
+    match = re.search(rf"^#+ {name}$(.*?)(?=^#|\Z)", RECORDS, re.M | re.S)
+    assert match, f"docs/records.md has no section {name}"
+    return match[1]
+
+
+@pytest.mark.parametrize("record", [c for c in _classes() if c.__name__ != "Verdict"], ids=lambda c: c.__name__)
+def test_every_field_of_every_record_is_documented(record: type) -> None:
+    told = set(re.findall(r"^\| `([a-z0-9_]+)` \|", _section(record.__name__), re.M))
+    assert told == {field.name for field in dataclasses.fields(record)}
+
+
+def test_every_failure_type_is_documented() -> None:
+    told = set(re.findall(r"^\| `([a-z0-9_.]+)` \|", _section("Failure types"), re.M))
+    assert told == {kind.value for kind in FailureType}
+
+
+def _commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        yield f"{prefix}{name}", command
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{prefix}{name} ")
+
+
+@pytest.mark.parametrize(("name", "command"), list(_commands(cli)), ids=lambda v: v if isinstance(v, str) else "")
+def test_every_command_and_option_is_documented(name: str, command: click.Command) -> None:
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    match = re.search(rf"^#+ `cdn-probe {re.escape(name)}\b.*?$(.*?)(?=^#|\Z)", text, re.M | re.S)
+    assert match, f"docs/commands.md has no section for cdn-probe {name}"
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert any(f"`{option}`" in match[1] or f"`{option} " in match[1] for option in parameter.opts), (
+                f"{name}: {parameter.opts} is not in docs/commands.md"
+            )
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(ROOT)))
+def test_links_between_documents_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (document.parent / target).exists(), f"{document}: {target}"
+
+
+def test_readme_is_short() -> None:
+    assert (ROOT / "README.md").read_text(encoding="utf-8").count("\n") < 150
+
+
+def test_documents_and_code_name_no_place_of_this_machine() -> None:
+    for document in DOCUMENTS:
+        assert "/work/" not in document.read_text(encoding="utf-8"), document
+
+
+def test_every_module_in_the_architecture_exists() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for name in re.findall(r"\b((?:core|io|checks|lab|commands)/[a-z_]+\.py|pipeline\.py|slot\.py)\b", text):
+        assert (ROOT / "probe" / name).is_file(), name
