@@ -57,22 +57,27 @@ def version_row(customer: str, url: str, version: OriginVersion) -> dict[str, An
     }
 
 
+def has_evidence(record: Record) -> bool:
+    """Whether it holds what was seen: the large part of a row."""
+    return isinstance(record, SlotRecord) and record.state is State.MEASURED
+
+
 def stripped(record: Record) -> Record:
-    """A slot without what it saw, marked as missed for `agent.shed`; an event as it is.
+    """A measured slot without what it saw, marked as missed for `agent.shed`; anything else as it is.
 
     Kept instead of the whole where the store has had no room for a long time: the ledger stays complete.
     """
-    if not isinstance(record, SlotRecord):
+    if not isinstance(record, SlotRecord) or not has_evidence(record):
         return record
     return replace(
         record,
-        state=State.MISSED if record.state is State.MEASURED else record.state,
-        missed_reason=SHED if record.state is State.MEASURED else record.missed_reason,
+        state=State.MISSED,
+        missed_reason=SHED,
         outcome=None,
         fault=None,
         reason=None,
         confirmed=None,
-        summary="The results could not be written and there was no more room to hold them.",
+        summary="It was measured; the result could not be written and there was no more room to hold it.",
         findings=(),
         resolution=None,
         observations=(),

@@ -31,7 +31,7 @@ from probe.io.store_commit import (
     settle,
     versions_statement,
 )
-from probe.io.store_rows import Loss, stripped
+from probe.io.store_rows import Loss, has_evidence, stripped
 from probe.io.store_schema import StoreError, get_meta, open_writer, put_meta
 
 log = logging.getLogger("probe.store")
@@ -87,11 +87,11 @@ class Writer(threading.Thread):
         with self._news:
             self._check_open()
             weight = self._weight + len(records)
-            if weight > self._held:
+            if weight > self._held and self._weight:  # one call may be larger if nothing waits before it
                 self._lose(records)
                 raise StoreError(f"{self._directory}: {self._trouble}; {self._weight} records wait already")
             if weight > self._room:
-                self._counts["shed"] += len(records)
+                self._counts["shed"] += sum(map(has_evidence, records))
                 records = [stripped(record) for record in records]
             self._queue.append(Item(records=tuple(records), done=done))
             self._weight = weight

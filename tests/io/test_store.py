@@ -25,7 +25,7 @@ from probe.io.store import Store, StoreError, StoreLocked
 from probe.io.store_commit import VERSIONS_KEPT
 from probe.io.store_reader import Reader
 from probe.io.store_schema import MIGRATIONS, database_file
-from tests.io.rows import at, event, slot
+from tests.io.rows import at, event, missed, slot
 
 ROOT = Path(__file__).parents[2]
 
@@ -330,6 +330,16 @@ async def test_a_long_trouble_strips_then_refuses_and_tells_of_both(
     assert gap.detail == {
         "reason": "agent.store_full", "records": "2", "first": at(21), "last": at(22),
     }  # fmt: skip
+
+
+async def test_one_call_may_be_larger_than_the_room(directory: Path) -> None:
+    """After an absence: many rows at once, which hold no evidence that could be stripped."""
+    store = Store.open(directory, "a1", SystemClock(), room=10, held=20)
+    rows: list[Record] = [missed(i, "agent.crashed") for i in range(500)]
+    written = await store.append(rows)
+    assert [replace(row, seq=None) for row in written] == rows
+    assert (store.health.shed, store.health.lost) == (0, 0)
+    await store.close()
 
 
 async def test_a_record_that_cannot_be_stored_harms_no_other(store: Store, directory: Path) -> None:
