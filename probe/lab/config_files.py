@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from probe.lab.world import ANCHORS, API, CDN_ZONE, DOMAINS, VANTAGES, Domain, Vantage
+from probe.lab.world import ANCHORS, API, CDN_ZONE, DOMAINS, FIRST_BYTE_LIMIT_MS, VANTAGES, Domain, Vantage
 
 if TYPE_CHECKING:
     from probe.lab.lab import Lab
 
 CA_FILE = "lab-ca.pem"
-_LIMITS = {"ttfb": "300ms", "total": "1500ms"}
+_LIMITS = {"ttfb": f"{FIRST_BYTE_LIMIT_MS}ms", "total": "1500ms"}
 
 
 def write(lab: Lab, directory: Path, *, interval: str, timeout: str, results: str) -> Path:

@@ -151,6 +151,13 @@ class Lab:
         for edge in self.edges.values():
             edge.expire(domain.name)
 
+    async def warm(self) -> None:
+        """Let every edge store every object, so that the first to measure finds a CDN that is in use."""
+        for edge in self.edges.values():
+            for domain in DOMAINS:
+                for path in domain.paths:
+                    await edge.warm(domain.name, path)
+
     def write_config(
         self, directory: Path, *, interval: str = "1s", timeout: str = "2s", results: str = "results"
     ) -> Path:

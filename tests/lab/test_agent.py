@@ -62,7 +62,7 @@ async def measuring(lab: Lab, directory: Path) -> AsyncIterator[Measuring]:
     config = load_config(lab.write_config(directory), CHECKS)
     await lag.start()
     try:
-        yield Measuring(pipeline, make_plan(config, CHECKS).tasks, clock)
+        yield Measuring(pipeline, make_plan(config).tasks, clock)
     finally:
         await fetcher.close()
         await lag.stop()

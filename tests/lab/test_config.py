@@ -14,7 +14,7 @@ from probe.lab.world import all_keys
 async def test_it_loads_and_plans_every_row(lab: Lab, tmp_path: Path) -> None:
     file = lab.write_config(tmp_path / "made", interval="2s", timeout="3s", results="../kept")
     config = load_config(file, CHECKS)
-    tasks = make_plan(config, CHECKS).tasks
+    tasks = make_plan(config).tasks
     assert {(t.domain, t.request.path, t.vantage_point.name) for t in tasks} == set(all_keys())
     assert {(t.period_us, t.deadlines.total_us) for t in tasks} == {(2_000_000, 3_000_000)}
     assert [customer.customer for customer in config.customers] == ["media", "shop"]
@@ -23,7 +23,7 @@ async def test_it_loads_and_plans_every_row(lab: Lab, tmp_path: Path) -> None:
 
 
 async def test_it_points_at_this_lab(lab: Lab, tmp_path: Path) -> None:
-    tasks = make_plan(load_config(lab.write_config(tmp_path), CHECKS), CHECKS).tasks
+    tasks = make_plan(load_config(lab.write_config(tmp_path), CHECKS)).tasks
     for task in tasks:
         port = {"http": lab.http_port, "https": lab.https_port}[task.request.scheme]
         assert task.origin is not None

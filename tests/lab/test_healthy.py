@@ -244,6 +244,13 @@ async def test_a_name_that_is_not_served(lab: Lab) -> None:
     assert (await get(lab, IMG, host="www.elsewhere.test")).status == 421
 
 
+async def test_warm_edges_ask_nobody(lab: Lab) -> None:
+    await lab.warm()
+    for domain in (WWW, IMG, VOD):
+        for path in domain.paths:
+            assert (await get(lab, domain, path, edge="edge-3")).fields["cache-status"] == "edge-3; hit"
+
+
 async def test_an_expired_version_is_not_served_for_an_origin_that_fails(lab: Lab) -> None:
     await get(lab, IMG)
     await lab.origins[IMG.name].server.close()

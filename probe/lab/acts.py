@@ -1,0 +1,162 @@
+"""Rule: whatever is done to the lab can be undone, and the pair of both stands side by side.
+
+What faults do to a running lab and how it is mended. Which fault does what, where, is said in `faults`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from probe.lab.edge import Misdeed
+from probe.lab.world import OTHER_ZONE, Domain
+
+if TYPE_CHECKING:
+    from probe.lab.lab import Lab
+
+Act = Callable[["Lab"], Awaitable[None]]
+Acts = tuple[Act, Act]  # to break and to mend
+
+
+def misdeed(edge: str, misdeed: Misdeed) -> Acts:
+    """An edge does something wrong for a host."""
+
+    async def apply(lab: Lab) -> None:
+        lab.edges[edge].misdeeds.append(misdeed)
+
+    async def lift(lab: Lab) -> None:
+        lab.edges[edge].misdeeds.remove(misdeed)
+
+    return apply, lift
+
+
+def edge_refuses(edge: str) -> Acts:
+    """An edge refuses connections."""
+
+    async def apply(lab: Lab) -> None:
+        await lab.edges[edge].server.close()
+
+    async def lift(lab: Lab) -> None:
+        lab.edges[edge].server.open()
+
+    return apply, lift
+
+
+def stale(edge: str, domain: Domain) -> Acts:
+    """The customer publishes a new version of a domain's objects, and one edge keeps the old one."""
+
+    frozen = Misdeed(host=domain.name, frozen=True)
+
+    async def apply(lab: Lab) -> None:
+        for path in domain.paths:
+            await lab.edges[edge].warm(domain.name, path)
+        lab.edges[edge].misdeeds.append(frozen)
+        for path in domain.paths:
+            lab.origins[domain.name].change(path)
+
+    async def lift(lab: Lab) -> None:
+        lab.edges[edge].misdeeds.remove(frozen)
+        lab.edges[edge].expire(domain.name)
+
+    return apply, lift
+
+
+def name_gone(name: str) -> Acts:
+    """A name does not exist."""
+
+    async def apply(lab: Lab) -> None:
+        lab.zones.gone.add(name)
+
+    async def lift(lab: Lab) -> None:
+        lab.zones.gone.discard(name)
+
+    return apply, lift
+
+
+def alias_changed(domain: Domain) -> Acts:
+    """A domain's alias points to another company."""
+
+    async def apply(lab: Lab) -> None:
+        lab.zones.aliases[domain.name] = f"{domain.name}.{OTHER_ZONE}"
+
+    async def lift(lab: Lab) -> None:
+        lab.zones.aliases[domain.name] = domain.cdn_name
+
+    return apply, lift
+
+
+def origin_refuses(domain: Domain) -> Acts:
+    """A domain's origin refuses connections; what edges have stored has run out."""
+
+    async def apply(lab: Lab) -> None:
+        await lab.origins[domain.name].server.close()
+        lab.expire(domain)
+
+    async def lift(lab: Lab) -> None:
+        lab.origins[domain.name].server.open()
+
+    return apply, lift
+
+
+def origin_answers(domain: Domain, status: int) -> Acts:
+    """A domain's origin answers everything with one status; what edges have stored has run out."""
+
+    async def apply(lab: Lab) -> None:
+        lab.origins[domain.name].status = status
+        lab.expire(domain)
+
+    async def lift(lab: Lab) -> None:
+        lab.origins[domain.name].status = None
+
+    return apply, lift
+
+
+def origin_waits(domain: Domain, delay_s: float) -> Acts:
+    """A domain's origin takes longer before the first byte."""
+
+    async def apply(lab: Lab) -> None:
+        lab.origins[domain.name].delay_s = delay_s
+        lab.expire(domain)
+
+    async def lift(lab: Lab) -> None:
+        lab.origins[domain.name].delay_s = 0.0
+
+    return apply, lift
+
+
+def resolver_silent(address: str) -> Acts:
+    """A resolver hears and says nothing."""
+
+    async def apply(lab: Lab) -> None:
+        lab.resolvers[address].silent = True
+
+    async def lift(lab: Lab) -> None:
+        lab.resolvers[address].silent = False
+
+    return apply, lift
+
+
+def offline(source: str) -> Acts:
+    """Every HTTP server drops connections from a source address."""
+
+    async def apply(lab: Lab) -> None:
+        for server in lab.http_servers():
+            server.block(source)
+
+    async def lift(lab: Lab) -> None:
+        for server in lab.http_servers():
+            server.unblock(source)
+
+    return apply, lift
+
+
+def expired_certificate(edge: str, domain: Domain) -> Acts:
+    """An edge presents an expired certificate for a domain."""
+
+    async def apply(lab: Lab) -> None:
+        lab.edges[edge].expired_names.add(domain.name)
+
+    async def lift(lab: Lab) -> None:
+        lab.edges[edge].expired_names.discard(domain.name)
+
+    return apply, lift
