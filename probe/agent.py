@@ -14,9 +14,8 @@ from dataclasses import replace
 from probe.core.codec import encode_any
 from probe.core.config import Config
 from probe.core.coverage import absent_slots
-from probe.core.definition import task_to_json
 from probe.core.kinds import Kinds
-from probe.core.plan import Plan, make_plan
+from probe.core.plan import Plan, make_plan, task_to_json
 from probe.core.records import HostFacts, OriginVersion, SlotRecord
 from probe.core.rows import event_row
 from probe.core.task import Task
@@ -51,7 +50,7 @@ class Agent:
     ) -> None:
         """`store` None measures without keeping (`once`); `on_row` is shown every row, after it is stored."""
         self.config = config
-        self.plan: Plan = make_plan(config, kinds)
+        self.plan: Plan = make_plan(config)
         self._kinds = kinds
         self._store = store
         self._clock = clock or SystemClock()

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from probe.core.assess import with_comparisons
 from probe.core.codec import decode
-from probe.core.definition import task_from_json
 from probe.core.judge import judge
 from probe.core.kinds import Kinds
+from probe.core.plan import task_from_json
 from probe.core.records import Evidence, SlotRecord, State
 from probe.core.rows import evidence_of
 from probe.core.task import Task

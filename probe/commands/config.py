@@ -19,7 +19,7 @@ from probe.io.files import load_config
 def check_config(config_file: Path) -> None:
     """Check agent.yaml and every customer file; errors are file:line:column."""
     config = load_config(config_file, CHECKS)
-    plan = make_plan(config, CHECKS)
+    plan = make_plan(config)
     click.echo(
         f"{config_file}: good. {len(config.customers)} customers, {len(config.agent.vantage_points)} vantage "
         f"points, {len(plan.tasks)} tasks, digest {config.digest[:12]}"

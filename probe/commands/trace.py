@@ -14,7 +14,8 @@ from probe.checks.availability import Availability
 from probe.checks.integrity import Integrity
 from probe.commands import console
 from probe.core.codec import encode
-from probe.core.config import ConfigError, parse_resolver
+from probe.core.config_text import parse_resolver
+from probe.core.problem import ConfigError
 from probe.core.records import Observation, Outcome, Role, SlotRecord
 from probe.core.task import (
     CheckSpec,

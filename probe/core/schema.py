@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from probe.core.config_agent import AgentConfig
 from probe.core.config_customer import CustomerFile
 from probe.core.kinds import Kinds
+from probe.core.units import format_size
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -67,6 +68,11 @@ def _cleaned(schema: Any) -> Any:
         kept = [part for part in parts if part != {"type": "null"}]
         rest = {key: value for key, value in schema.items() if key != "anyOf"}
         schema = {**(kept[0] if len(kept) == 1 else {"anyOf": kept}), **rest}
+    default = schema.get("default")
+    if isinstance(default, int) and schema.get("type") == "string":  # a size, as people type it
+        schema = {**schema, "default": format_size(default)}
+    elif isinstance(default, dict):  # the defaults of its keys say it
+        schema = {key: value for key, value in schema.items() if key != "default"}
     return {
         key: _properties(value) if key in ("properties", "$defs") else _cleaned(value)
         for key, value in schema.items()

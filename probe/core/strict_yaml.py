@@ -23,6 +23,7 @@ MAX_SIZE = 400_000  # nodes after expansion of aliases; long text counts as one 
 MAX_ALIASES = 20_000
 _CHARS_A_NODE = 32
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_SECRET_KEY = re.compile(r"(?i)authorization|cookie|token|secret|passw|hash|api-?_?key|credential")
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Loc = Sequence[int | str]
@@ -202,11 +203,18 @@ class _Builder:
         if isinstance(value, str) and not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
             raise _RefusedError(mark, "half of a character (a lone surrogate) is no text")
         if complaint is not None:
-            self.complain(mark, complaint)
+            self.complain(mark, self._discreet(complaint))
         node = Node(mark, value, size)
         if event.anchor is not None:
             self._anchors[event.anchor] = node
         self._put(node)
+
+    def _discreet(self, complaint: str) -> str:
+        """What stands under a key that tells of secrets is not repeated."""
+        key = self._stack[-1].key if self._stack else None
+        if key is not None and _SECRET_KEY.search(key[0]):
+            return "this value means something else to some YAML readers: quote it"
+        return complaint
 
     def _refuse_tag(self, tag: str | None, mark: Mark) -> None:
         if tag is not None:

@@ -57,7 +57,7 @@ def test_every_due_slot_is_one_row_and_the_stop_is_missed_exactly(
 ) -> None:
     paths = [f"/small.txt?object={i}" for i in range(TASKS)]
     config = write_config(tmp_path, small_cdn, scheme="http", paths=paths, interval=f"{PERIOD_S}s")
-    tasks = make_plan(load_config(config, CHECKS), CHECKS).tasks
+    tasks = make_plan(load_config(config, CHECKS)).tasks
     assert len(tasks) == TASKS
     frozen_from, frozen_to = _run_and_stop(config, tmp_path / "log")
     with Reader.open(tmp_path / "results") as reader:
