@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from probe.core.config_text import has_userinfo, is_credential_field, parse_field_value
-from probe.core.config_words import problems_of, unknown
+from probe.core.config_words import problems_of, redact, unknown
 from probe.core.kinds import Kinds, Params
 from probe.core.problem import Problem
 from probe.core.strict_yaml import Document, Loc
@@ -44,9 +44,14 @@ class ParamsReader:
         except ValidationError as error:
             return list(error.errors(include_url=False))
         except re.error as error:
-            return [
-                {"loc": (), "type": "value_error", "ctx": {"error": f"not a regular expression: {error}"}}
-            ]
+            return _refusal(f"not a regular expression: {error}")
+        except Exception as error:
+            # A check kind is a plug-in: what its own validation trips over is told, not passed on.
+            return _refusal(f"the check {kind} cannot use this: {type(error).__name__}: {error}")
+
+
+def _refusal(words: str) -> list[Any]:
+    return [{"loc": (), "type": "value_error", "ctx": {"error": words}}]
 
 
 def customer_problems(
@@ -74,7 +79,7 @@ def agent_problems(document: Document, file: str) -> Iterator[Problem]:
 
 def _placed(complaints: Iterable[Complaint], document: Document, file: str) -> Iterator[Problem]:
     for loc, message in complaints:
-        yield Problem(file, *document.mark(loc), message)
+        yield Problem(file, *document.mark(loc), redact(message))
 
 
 def _mapping(value: Any) -> dict[str, Any]:
