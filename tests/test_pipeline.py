@@ -1,0 +1,344 @@
+"""One slot end to end with made I/O: what is asked, in which round, and that every answer is in the row."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from probe.checks import CHECKS
+from probe.core.records import (
+    Failure,
+    FailureType,
+    Observation,
+    Phase,
+    Resolution,
+    Response,
+    Role,
+    SlotRecord,
+    State,
+)
+from probe.core.task import AnchorSpec, EdgePolicy, OriginSpec, RedirectPolicy, Request, Task, VantagePoint
+from probe.io.target import FetchTarget
+from probe.pipeline import HostProbe, Pipeline
+from tests import build
+
+DUE = "2026-11-22T10:00:00.000000Z"
+Answer = Callable[[FetchTarget, int], Observation]
+
+
+class StillClock:
+    """Stands where it is put."""
+
+    def __init__(self) -> None:
+        self.now_ns = 1_795_428_000_000_000_000
+
+    def monotonic_ns(self) -> int:
+        return self.now_ns
+
+    def time_ns(self) -> int:
+        return self.now_ns
+
+
+class MadeResolver:
+    """Gives one resolution for the task's domain and remembers what was asked."""
+
+    def __init__(self, answer: Resolution) -> None:
+        self.answer = answer
+        self.asked: list[str] = []
+        self.interrogated = 0
+
+    async def resolve(self, qname: str, qtype: str, vantage: VantagePoint, **_: Any) -> Resolution:
+        self.asked.append(f"{qname} {qtype}")
+        return self.answer
+
+    async def interrogate_others(self, resolution: Resolution, vantage: VantagePoint, **_: Any) -> Resolution:
+        self.interrogated += 1
+        return resolution
+
+
+class MadeFetcher:
+    """Answers by role and address; counts."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self.targets: list[FetchTarget] = []
+
+    async def fetch(self, target: FetchTarget) -> Observation:
+        count = sum(t.role is target.role and t.address == target.address for t in self.targets)
+        self.targets.append(target)
+        made = self._answer(target, count)
+        return replace(made, role=target.role, address=target.address, of=target.of)
+
+    async def connect_only(self, target: FetchTarget) -> Observation:
+        return await self.fetch(target)
+
+    async def close(self) -> None:
+        return None
+
+
+def reply(body: bytes = b"content", status: int = 200, **fields: str) -> Observation:
+    digest = hashlib.sha256(body).hexdigest()
+    given = {"etag": f'"{digest[:8]}"', "cache-control": "max-age=60"} | fields
+    response = Response(
+        status_code=status,
+        fields=tuple(given.items()),
+        digest=digest,
+        content_digest=digest,
+        body_complete=True,
+    )
+    return replace(build.seen(), response=response)
+
+
+def well(target: FetchTarget, count: int) -> Observation:
+    return reply()
+
+
+class Bench:
+    """A pipeline with made I/O around it."""
+
+    def __init__(self, answer: Answer = well, resolution: Resolution | None = None, lag_us: int = 0) -> None:
+        self.clock = StillClock()
+        self.fetcher = MadeFetcher(answer)
+        self.resolver = MadeResolver(resolution or build.resolution(build.EDGE, build.EDGE_2))
+        self.kept: list[str] = []
+        self.pipeline = Pipeline(
+            kinds=CHECKS,
+            resolver=self.resolver,  # type: ignore[arg-type]
+            fetcher=self.fetcher,
+            clock=self.clock,
+            host=HostProbe(
+                agent="a",
+                agent_version="0",
+                config_digest=lambda: "c",
+                worst_lag_us=lambda since, until: lag_us,
+                clock_state=lambda: (True, 10),
+            ),
+            keep=lambda customer, url, version: self.kept.append(version.content_digest),
+        )
+
+    async def measure(self, task: Task | None = None) -> SlotRecord:
+        return await self.pipeline.measure(task or build.task(), DUE)
+
+    def roles(self) -> Counter[str]:
+        return Counter(target.role.value for target in self.fetcher.targets)
+
+
+def test_the_answer_of_a_made_fetcher_is_complete() -> None:
+    assert reply().response is not None
+
+
+async def test_a_healthy_slot_asks_each_edge_and_the_origin_once() -> None:
+    bench = Bench()
+    row = await bench.measure()
+    assert (row.state, row.outcome, row.fault) == (State.MEASURED, "ok", None)
+    assert bench.roles() == {"edge": 2, "origin": 1}
+    assert [o.role.value for o in row.observations] == ["edge", "edge", "origin"]
+    assert bench.resolver.asked == ["www.acme.example A"]
+    assert all(o.comparison is not None and o.comparison.relation == "equal" for o in row.observations[:2])
+
+
+async def test_a_kept_origin_version_is_trusted_for_its_interval_then_revalidated() -> None:
+    def answer(target: FetchTarget, count: int) -> Observation:
+        if target.role is Role.ORIGIN and target.validators:
+            return replace(reply(), response=Response(status_code=304, body_complete=True))
+        return reply()
+
+    bench = Bench(answer)
+    await bench.measure()
+    await bench.measure()
+    assert bench.roles()["origin"] == 1
+    bench.clock.now_ns += 61_000_000_000
+    row = await bench.measure()
+    assert bench.roles()["origin"] == 2
+    assert bench.fetcher.targets[-1].role is Role.EDGE
+    asked = [t for t in bench.fetcher.targets if t.role is Role.ORIGIN]
+    digest = hashlib.sha256(b"content").hexdigest()
+    assert asked[-1].validators == (("If-None-Match", f'"{digest[:8]}"'),)
+    assert row.outcome == "ok"
+    assert bench.kept == [digest, digest]
+
+
+async def test_a_failing_edge_gets_a_second_look_with_origin_anchors_and_other_nodes() -> None:
+    def answer(target: FetchTarget, count: int) -> Observation:
+        return build.refused() if target.address == build.EDGE else reply()
+
+    point = VantagePoint(name="bj-ct", anchors=(AnchorSpec(scheme="tcp", host="192.0.2.99", port=443),))
+    bench = Bench(answer)
+    row = await bench.measure(build.task(vantage_point=point))
+    assert bench.roles() == {"edge": 2, "origin": 2, "confirm": 1, "anchor": 1}
+    assert (row.outcome, row.fault, row.reason, row.confirmed) == ("failed", "cdn", "tcp.refused", True)
+    (confirm,) = [o for o in row.observations if o.role is Role.CONFIRM]
+    assert (confirm.address, confirm.of) == (build.EDGE, 0)
+    assert len(row.observations) == len(bench.fetcher.targets), "an observation was made and not recorded"
+
+
+async def test_the_first_failure_stays_although_the_second_look_is_well() -> None:
+    def answer(target: FetchTarget, count: int) -> Observation:
+        first = target.role is Role.EDGE and target.address == build.EDGE
+        return build.refused() if first else reply()
+
+    row = await Bench(answer).measure()
+    assert (row.outcome, row.reason, row.confirmed) == ("failed", "tcp.refused", False)
+
+
+async def test_other_known_nodes_are_swept_when_the_name_leads_to_a_dead_one() -> None:
+    bench = Bench()
+    await bench.measure()
+    bench.resolver.answer = build.resolution("192.0.2.7")
+    bench.fetcher._answer = lambda target, count: (
+        build.refused() if target.address == "192.0.2.7" else reply()
+    )
+    row = await bench.measure()
+    swept = sorted(o.address for o in row.observations if o.role is Role.SWEEP)
+    assert swept == [build.EDGE, build.EDGE_2]
+    assert (row.outcome, row.fault) == ("failed", "cdn")
+
+
+async def test_an_origin_that_changes_between_two_looks_accuses_nobody() -> None:
+    """Kept version A, edge serves the new B, the origin asked again says B (hostile case 41)."""
+    bench = Bench()
+    await bench.measure()
+    bench.fetcher._answer = lambda target, count: reply(b"new content")
+    row = await bench.measure()
+    assert (row.outcome, row.fault) == ("ok", None)
+    assert bench.roles()["origin"] == 2
+    assert row.reference is not None
+    assert row.reference.changed_during_slot is True
+
+
+async def test_an_origin_that_changes_every_time_accuses_nobody() -> None:
+    numbers = iter(range(10_000))
+    bench = Bench(lambda target, count: reply(str(next(numbers)).encode()))
+    for _ in range(200):
+        row = await bench.measure()
+        assert (row.outcome, row.fault) == ("ok", None)
+
+
+async def test_same_etag_other_bytes_is_a_mismatch() -> None:
+    """Hostile case 42."""
+
+    def answer(target: FetchTarget, count: int) -> Observation:
+        return reply(b"content" if target.role is Role.ORIGIN else b"tampered", etag='"v1"')
+
+    row = await Bench(answer).measure()
+    assert (row.outcome, row.fault, row.reason, row.confirmed) == ("failed", "cdn", "content.mismatch", True)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        build.refused(),
+        build.broken(FailureType.TLS_CERT_DATE_INVALID, Phase.TLS),
+        build.broken(FailureType.HTTP_TIMED_OUT, Phase.HTTP),
+        reply(b"", status=503),
+    ],
+)
+async def test_an_origin_that_cannot_be_asked_leaves_a_good_edge_ok(broken: Observation) -> None:
+    """Hostile case 40: from the first slot, and with a version kept from before."""
+
+    def answer(target: FetchTarget, count: int) -> Observation:
+        return broken if target.role is Role.ORIGIN else reply()
+
+    row = await Bench(answer).measure()
+    assert (row.outcome, row.fault, [f.reason for f in row.findings]) == (
+        "ok",
+        None,
+        ["integrity.unverified"] * 2,
+    )
+    bench = Bench()
+    await bench.measure()
+    bench.fetcher._answer = answer
+    bench.clock.now_ns += 61_000_000_000
+    row = await bench.measure()
+    assert (row.outcome, row.fault) == ("ok", None)
+
+
+async def test_a_name_without_address_fetches_no_edge_and_asks_the_other_resolvers() -> None:
+    gone = build.unresolved(FailureType.DNS_DANGLING_ALIAS, "acme.cdn.example.net", "no_other_resolver")
+    bench = Bench(resolution=gone)
+    row = await bench.measure()
+    assert bench.roles() == {"origin": 2}
+    assert bench.resolver.interrogated == 1
+    assert (row.outcome, row.fault, row.reason) == ("failed", "cdn", "dns.dangling_alias")
+
+
+async def test_refused_addresses_are_not_visited() -> None:
+    base = build.resolution(build.EDGE, "127.0.0.1")
+    marked = replace(base, addresses=(base.addresses[0], replace(base.addresses[1], refused="loopback")))
+    bench = Bench(resolution=marked)
+    await bench.measure()
+    assert [t.address for t in bench.fetcher.targets if t.role is Role.EDGE] == [build.EDGE]
+
+
+async def test_edge_policy_one_visits_one() -> None:
+    bench = Bench()
+    await bench.measure(build.task(edges=EdgePolicy(kind="one")))
+    assert bench.roles()["edge"] == 1
+
+
+async def test_a_followed_redirect_is_an_observation_of_its_own() -> None:
+    def answer(target: FetchTarget, count: int) -> Observation:
+        if target.request.path == "/a.js":
+            return reply(b"", status=302, location="/b.js")
+        return reply()
+
+    bench = Bench(answer)
+    task = build.task(redirects=RedirectPolicy(limit=3), edges=EdgePolicy(kind="one"), origin=None)
+    row = await bench.measure(task)
+    assert [(o.role.value, o.of) for o in row.observations] == [("edge", None), ("redirect", 0)]
+    assert (row.outcome, bench.fetcher.targets[1].request.path) == ("ok", "/b.js")
+
+
+async def test_a_redirect_loop_fails_with_its_code_and_keeps_the_hops() -> None:
+    bench = Bench(lambda target, count: reply(b"", status=302, location="/a.js"))
+    task = build.task(redirects=RedirectPolicy(limit=3), edges=EdgePolicy(kind="one"), origin=None)
+    row = await bench.measure(task)
+    assert (row.outcome, row.reason) == ("failed", "http.response.redirect_loop")
+
+
+async def test_a_loop_that_stalls_marks_its_observations() -> None:
+    row = await Bench(lag_us=150_000).measure()
+    assert all(o.tainted for o in row.observations)
+    assert row.host.loop_lag_us == 150_000
+
+
+async def test_an_address_for_a_domain_needs_no_resolver() -> None:
+    bench = Bench()
+    request = Request(scheme="http", host="192.0.2.1", port=80, path="/")
+    await bench.measure(build.task(domain="192.0.2.1", request=request, cdn_suffixes=()))
+    assert (bench.resolver.asked, bench.fetcher.targets[1].address) == ([], "192.0.2.1")
+
+
+async def test_an_origin_by_name_is_resolved_and_one_that_is_not_found_is_no_failure_of_the_cdn() -> None:
+    bench = Bench(resolution=build.resolution(build.EDGE))
+    named = OriginSpec(address="origin.acme.example", request=build.task().request)
+    await bench.measure(build.task(origin=named))
+    assert "origin.acme.example A" in bench.resolver.asked
+
+    async def fails(host: str, task: Task, start_ns: int) -> str | Failure:
+        return Failure(phase=Phase.DNS, type=FailureType.DNS_NAME_NOT_RESOLVED)
+
+    bench = Bench(resolution=build.resolution(build.EDGE))
+    bench.pipeline.references._lookup = fails
+    row = await bench.measure(build.task(origin=named))
+    assert (row.outcome, row.fault, [f.reason for f in row.findings]) == (
+        "ok",
+        None,
+        ["integrity.unverified"],
+    )
+
+
+def test_a_missed_slot_is_a_row_with_its_reason() -> None:
+    row = Bench().pipeline.missed(build.task(), DUE, "agent.overloaded")
+    assert (row.state, row.missed_reason, row.outcome, row.observations) == (
+        "missed",
+        "agent.overloaded",
+        None,
+        (),
+    )
+    assert Bench().pipeline.missed(build.task(), DUE, "agent.aborted").state == "aborted"
