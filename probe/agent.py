@@ -139,7 +139,12 @@ class Agent:
 
     async def _on_slot(self, task: Task, due: Due) -> None:
         row = await self.pipeline.measure(task, rfc3339(due.scheduled_us * 1000))
-        await self._keep(row)
+        keep = asyncio.ensure_future(self._keep(row))
+        try:
+            await asyncio.shield(keep)
+        except asyncio.CancelledError:
+            # Measured already: it is kept, and returning says that this slot needs no `aborted` row.
+            await keep
 
     async def _on_missed(self, task: Task, due: Due, reason: str) -> None:
         await self._keep(self._missed(task, due.scheduled_us, reason))

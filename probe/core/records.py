@@ -158,7 +158,7 @@ class SlotRecord:
 
     `seq` is given by the store, gapless per stream (agent and customer); None until then.
     `missed_reason` is set where state is not `measured`: agent.stalled, agent.overloaded, agent.overlap,
-    agent.stopped, agent.crashed, agent.aborted.
+    agent.stopped, agent.crashed, agent.aborted, agent.shed, agent.internal_error.
     """
 
     schema_version: int
