@@ -89,7 +89,8 @@ def problems_of(
 ) -> list[Problem]:
     """Pydantic's errors as problems; `under`: where the model's content stands in the document."""
     found = []
-    for error in errors:
+    # Of several at one place the first is shown: a misspelt key, not the key that is missing for it.
+    for error in sorted(errors, key=lambda e: bool(e["type"] == "missing")):
         if error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]:
             continue  # its items were bad, and told
         loc: tuple[int | str, ...] = tuple(error["loc"])
