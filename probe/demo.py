@@ -12,7 +12,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -99,7 +99,10 @@ class Demo:
         """Run to the end, or until `stop`."""
         directory = self.scene.directory
         directory.mkdir(parents=True)
-        async with Lab() as lab, self._agent(lab.write_config(directory)) as agent:
+        async with AsyncExitStack() as running:
+            lab = await running.enter_async_context(Lab())
+            await lab.warm()
+            agent = await running.enter_async_context(self._agent(lab.write_config(directory)))
             async for _ in self._until_measuring(agent):
                 yield self.scene
             self._began_at = rfc3339(SystemClock().time_ns())

@@ -140,7 +140,7 @@ def _status(symptom: Symptom, witness: Witness) -> Blame:
     """The origin's own status is the origin's; a 5xx beside a failing origin too; else the CDN's."""
     response = _observation(symptom, witness).response
     assert response is not None, "a status symptom comes from a response"
-    if witness.origin_status == response.status_code:
+    if witness.origin_gave(response.status_code):
         return _failed(Fault.ORIGIN, "origin.same_status")
     if witness.origin_failing:
         fault = Fault.ORIGIN if response.status_code >= 500 else Fault.UNKNOWN
@@ -151,14 +151,18 @@ def _status(symptom: Symptom, witness: Witness) -> Blame:
 def _timing(symptom: Symptom, witness: Witness) -> Blame:
     """Slow is the CDN's, unless the edge had to wait for an origin that is as slow asked directly."""
     observation = _observation(symptom, witness)
-    origin = witness.origin
-    if asked_origin(observation.cache_status) and origin is not None:
-        slow = _ttfb_us(origin), _ttfb_us(observation)
-        if origin.failure is not None or (
-            slow[0] is not None and slow[1] is not None and slow[0] * 2 >= slow[1]
-        ):
-            return Blame(Outcome.SLOW, Fault.ORIGIN, "timing.origin_slow")
+    taken_us = _ttfb_us(observation)
+    if asked_origin(observation.cache_status) and any(_as_slow(o, taken_us) for o in witness.origin_looks):
+        return Blame(Outcome.SLOW, Fault.ORIGIN, "timing.origin_slow")
     return Blame(Outcome.SLOW, Fault.CDN, symptom.reason)
+
+
+def _as_slow(look: Observation, taken_us: int | None) -> bool:
+    """The origin failed, or took at least half as long as the edge that had to wait for it."""
+    own_us = _ttfb_us(look)
+    return look.failure is not None or (
+        own_us is not None and taken_us is not None and own_us * 2 >= taken_us
+    )
 
 
 def _ttfb_us(observation: Observation) -> int | None:

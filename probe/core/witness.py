@@ -56,26 +56,36 @@ class Witness:
         return (self.evidence.host.loop_lag_us or 0) >= STALL_US
 
     @property
+    def origin_looks(self) -> tuple[Observation, ...]:
+        """Every time that the origin was asked in this slot, but for those that failed through our fault."""
+        asked = (o for o in self.evidence.observations if o.role is Role.ORIGIN)
+        return tuple(o for o in asked if o.failure is None or o.failure.phase is not Phase.HOST)
+
+    @property
     def origin(self) -> Observation | None:
-        """The last time that the origin was asked in this slot; None if it was not, or not through our fault."""
-        asked = [o for o in self.evidence.observations if o.role is Role.ORIGIN]
-        if not asked or (asked[-1].failure is not None and asked[-1].failure.phase is Phase.HOST):
-            return None
-        return asked[-1]
+        """The look that excuses most: the last one that failed, else the last one; None if there was none.
+
+        An origin that recovers between the edge's failure and our second look is still why the edge failed.
+        """
+        looks = self.origin_looks
+        failing = [look for look in looks if _failing(look)]
+        if failing:
+            return failing[-1]
+        return looks[-1] if looks else None
 
     @property
     def origin_status(self) -> int | None:
-        """Status of the origin's last complete reply."""
-        origin = self.origin
-        if origin is None or origin.failure is not None or origin.response is None:
-            return None
-        return origin.response.status_code
+        """Status of that look, if its reply was complete."""
+        return None if self.origin is None else _status(self.origin)
+
+    def origin_gave(self, status_code: int) -> bool:
+        """Asked directly, the origin gave this status in this slot."""
+        return any(_status(look) == status_code for look in self.origin_looks)
 
     @property
     def origin_failing(self) -> bool:
-        """Asked directly, the origin gave no complete reply or a 5xx."""
-        origin = self.origin
-        return origin is not None and (origin.failure is not None or (self.origin_status or 0) >= 500)
+        """Asked directly, the origin once gave no complete reply or a 5xx."""
+        return self.origin is not None and _failing(self.origin)
 
     @property
     def origin_well(self) -> bool:
@@ -96,6 +106,14 @@ class Witness:
             return None
         first = self.evidence.observations[index]
         return any(_alike(first, look) for look in looks)
+
+
+def _status(look: Observation) -> int | None:
+    return None if look.failure is not None or look.response is None else look.response.status_code
+
+
+def _failing(look: Observation) -> bool:
+    return look.failure is not None or (_status(look) or 0) >= 500
 
 
 def _alike(first: Observation, again: Observation) -> bool:

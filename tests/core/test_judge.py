@@ -140,6 +140,17 @@ def test_lost_source_address_is_the_vantage_points() -> None:
     assert triple(gone) == ("inconclusive", "vantage", "vantage.source_unavailable")
 
 
+def test_an_origin_that_recovered_within_the_slot_still_explains_the_edge() -> None:
+    recovered = evidence(seen(status=502), refused(Role.ORIGIN), ORIGIN_OK, ANCHOR_OK)
+    assert triple(recovered) == ("failed", "origin", "origin.tcp.refused")
+    same = evidence(seen(status=503), seen(Role.ORIGIN, status=503), ORIGIN_OK)
+    assert triple(same) == ("failed", "origin", "origin.same_status")
+    slow = seen(timing=timing(900_000, 950_000), cache_status=MISS)
+    assert triple(evidence(slow, seen(Role.ORIGIN, timing=timing(900_000, 950_000)), ORIGIN_OK)) == (
+        "slow", "origin", "timing.origin_slow",
+    )  # fmt: skip
+
+
 # --- time -----------------------------------------------------------------------------------------
 
 SLOW = timing(ttfb_us=900_000, total_us=950_000)
