@@ -20,7 +20,7 @@ _DURATION_US = {
     "d": 86_400_000_000,
 }
 _SIZE_BYTES = {"B": 1, "kB": 1_000, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-_QUANTITY = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s?([A-Za-z]{1,3})")
+_QUANTITY = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([A-Za-z]{1,3})")
 
 
 def _parse(text: object, units: dict[str, int], what: str, example: str) -> int:
