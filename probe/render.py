@@ -234,10 +234,15 @@ def certificate_lines(observation: Observation) -> list[str]:
     return lines
 
 
+def _title(row: SlotRecord) -> str:
+    """Under which number it is stored, or what was looked at if it is not."""
+    return f"{row.domain}{row.path}" if row.seq is None else f"{row.customer}/{row.seq}"
+
+
 def evidence(row: SlotRecord) -> RenderableType:
     """One slot with everything it rests on: `results show`."""
     parts: list[RenderableType] = [
-        Text(f"{row.customer}/{row.seq}  ", style="bold").append(verdict_text(row)),
+        Text(f"{_title(row)}  ", style="bold").append(verdict_text(row)),
         Text(row.summary or ""),
         Text(
             f"scheduled {row.scheduled_at}, started {row.started_at}, finished {row.finished_at}\n"
