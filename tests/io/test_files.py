@@ -118,7 +118,8 @@ def test_bytes_that_are_no_text(agent_file: Path) -> None:
 def test_a_directory_where_a_file_should_be(agent_file: Path) -> None:
     (agent_file.parent / "customers" / "x.yaml").mkdir()
     [problem] = problems(agent_file)
-    assert problem.startswith("customers/x.yaml: cannot be read: Is a directory")
+    assert problem.startswith("customers/x.yaml: ")
+    assert "directory" in problem
 
 
 @pytest.mark.timeout(5)
