@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from probe.core.kinds import Kinds
 from probe.core.problem import ConfigError, Problem
 from probe.core.strict_yaml import Document, read_document
 
+MAX_PROBLEMS = 200
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -139,8 +140,11 @@ def _validated(
 def _raise_if_any(problems: list[Problem]) -> None:
     """One problem a place: the first told is the cause, what follows from it is not repeated."""
     if problems:
-        first = {(p.line, p.column): p for p in reversed(problems)}
-        raise ConfigError(sorted(first.values()))
+        told = sorted({(p.line, p.column): p for p in reversed(problems)}.values())
+        if len(told) > MAX_PROBLEMS:
+            message = f"and {len(told) - MAX_PROBLEMS} problems more in this file"
+            told = [*told[:MAX_PROBLEMS], replace(told[MAX_PROBLEMS], message=message)]
+        raise ConfigError(told)
 
 
 __all__ = [

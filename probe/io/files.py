@@ -185,13 +185,13 @@ def _read_text(file: Path, shown: Path | None = None) -> str:
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with open(descriptor, "rb") as stream:
-            _refuse_unfit(shown, os.fstat(descriptor))
-            data = stream.read(MAX_BYTES + 1)
+            size = _fit_size(shown, os.fstat(descriptor))
+            data = stream.read(size + 1)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigError([_whole(shown, f"cannot be read: {why}")]) from None
-    if len(data) > MAX_BYTES:
-        raise ConfigError([_whole(shown, f"larger than {MAX_BYTES} bytes")])
+    if len(data) > size:
+        raise ConfigError([_whole(shown, "it grew while it was read: try again once it is written")])
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -202,9 +202,8 @@ def _read_text(file: Path, shown: Path | None = None) -> str:
         raise ConfigError([Problem(str(shown), line, column, message)]) from None
 
 
-def _refuse_unfit(file: Path, status: os.stat_result) -> None:
-    if stat.S_ISDIR(status.st_mode):
-        raise ConfigError([_whole(file, "a directory stands where a file is expected")])
+def _fit_size(file: Path, status: os.stat_result) -> int:
+    """The size of a file that may be read, in bytes. Raises ConfigError."""
     if not stat.S_ISREG(status.st_mode):
         raise ConfigError([_whole(file, "no regular file")])
     if status.st_size > MAX_BYTES:
@@ -212,6 +211,7 @@ def _refuse_unfit(file: Path, status: os.stat_result) -> None:
         raise ConfigError([_whole(file, message)])
     if status.st_mode & stat.S_IWOTH:
         raise ConfigError([_whole(file, f"everybody on this host may change it: chmod o-w {file}")])
+    return status.st_size
 
 
 def _whole(file: Path, message: str) -> Problem:

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
-from pydantic import BaseModel
 
 from probe.checks import CHECKS
-from probe.core.config_agent import AgentConfig
-from probe.core.config_customer import CustomerFile
-from probe.core.config_words import _model_in
 from probe.core.schema import DIALECT, agent_schema, customer_schema
 from probe.core.strict_yaml import read_document
 
@@ -72,36 +66,3 @@ def test_the_schema_refuses(old: str, new: str) -> None:
     text = EXAMPLES["customer"].read_text(encoding="utf-8")
     assert old in text
     assert errors("customer", text.replace(old, new))
-
-
-def models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    yield model
-    for field in model.model_fields.values():
-        inner = _model_in(field.annotation)
-        if inner is not None:
-            yield from models(inner)
-
-
-def keys() -> Iterator[Any]:
-    for model in dict.fromkeys([*models(AgentConfig), *models(CustomerFile)]):
-        for name, field in model.model_fields.items():
-            yield pytest.param(field.alias or name, field.description, id=f"{model.__name__}.{name}")
-
-
-@pytest.mark.parametrize(("key", "description"), list(keys()))
-def test_every_key_is_described_and_documented(key: str, description: str | None) -> None:
-    assert description, f"{key} has no description for editors"
-    document = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
-    assert f"\n| `{key}` | " in document, f"docs/configuration.md has no row for {key}"
-
-
-def test_the_documentation_describes_no_key_that_is_gone() -> None:
-    known = {param.values[0] for param in keys()}
-    document = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
-    rows = [
-        line.split("`")[1]
-        for line in document.splitlines()
-        if line.startswith("| `") and line.count(" | ") == 4
-    ]
-    assert len(rows) > 50
-    assert not set(rows) - known
