@@ -41,7 +41,10 @@ def _based(path: str, info: ValidationInfo) -> str:
 
 
 def _ca(path: str, info: ValidationInfo) -> str:
-    return _based(path.removeprefix("file:"), info)
+    plain = path.removeprefix("file:")
+    if not plain or plain.startswith(("env:", "credential:")):
+        raise ValueError("authorities lie in a file: write its path, such as file:/etc/cdn-probe/ca.pem")
+    return _based(plain, info)
 
 
 def _own_name(value: str) -> str:

@@ -149,6 +149,8 @@ WRONG_CUSTOMERS = {
     "a path without slash": (SMALL.replace("path: /", "path: app.js"), "5:15", r"path.*/"),
     "a word as a truth": (with_key('tls: {verify: "false"}'), "4:19", r"verify"),
     "a number as a truth": (with_key("tls: {verify: 1}"), "4:19", r"verify"),
+    "authorities in the environment": (with_key("tls: {ca: 'env:CA'}"), "4:15", r"ca: .*file:/"),
+    "authorities nowhere": (with_key("tls: {ca: 'file:'}"), "4:15", r"ca: .*file:/"),
     "an IP version twice": (with_key("ip: [4, 4]"), "4:", r"ip.*(twice|once)|twice"),
     "an IP version unknown": (with_key("ip: [5]"), "4:10", r"4.*6"),
     "no IP version": (with_key("ip: []"), "4:9", r"ip"),
