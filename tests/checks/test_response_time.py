@@ -1,0 +1,117 @@
+"""response_time: limits from the start of the connection, less what our own loop cost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from pydantic import ValidationError
+
+from probe.checks.response_time import KIND, ResponseTime
+from probe.core.kinds import Symptom, SymptomKind
+from probe.core.records import Evidence, ResourceTiming, Role
+from tests.build import evidence, host, refused, seen, task, timing
+
+LIMITS = {"ttfb": "500ms", "total": "2s"}
+
+
+def symptoms(of: Evidence, **params: object) -> list[Symptom]:
+    return list(KIND.examine(ResponseTime.model_validate(params or LIMITS), task(), of))
+
+
+def off(detail: str, reason: str = "timing.over_limit", observation: int = 0) -> Symptom:
+    return Symptom(
+        check="response_time",
+        kind=SymptomKind.TIMING,
+        reason=reason,
+        observation=observation,
+        detail=detail,
+    )
+
+
+def test_exactly_at_both_limits_is_no_symptom() -> None:
+    assert symptoms(evidence(seen(timing=timing(500_000, 2_000_000)))) == []
+
+
+def test_one_microsecond_over_either_limit_is_one() -> None:
+    assert symptoms(evidence(seen(timing=timing(500_001, 2_000_000)))) == [off("ttfb 500.0ms, limit 500ms")]
+    assert symptoms(evidence(seen(timing=timing(500_000, 2_000_001)))) == [off("total 2000.0ms, limit 2s")]
+
+
+def test_over_both_limits_is_told_once_by_the_first_byte() -> None:
+    assert symptoms(evidence(seen(timing=timing(900_000, 3_000_000)))) == [off("ttfb 900.0ms, limit 500ms")]
+
+
+def test_only_the_limit_that_was_given_counts() -> None:
+    late = evidence(seen(timing=timing(900_000, 3_000_000)))
+    assert symptoms(late, total="4s") == []
+    assert symptoms(late, total="1s") == [off("total 3000.0ms, limit 1s")]
+    assert symptoms(late, ttfb="1s") == []
+
+
+def test_time_starts_with_the_connection_not_with_the_slot() -> None:
+    queued = ResourceTiming(
+        connect_start_us=5_000_000, response_start_us=5_400_000, response_end_us=5_500_000
+    )
+    assert symptoms(evidence(seen(timing=queued))) == []
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.EDGE])
+def test_only_edges_count(role: Role) -> None:
+    assert symptoms(evidence(seen(), seen(role, timing=timing(900_000, 950_000), of=0))) == []
+
+
+def test_the_slow_one_of_several_edges_is_named() -> None:
+    found = evidence(seen(), seen(timing=timing(900_000, 950_000)))
+    assert symptoms(found) == [off("ttfb 900.0ms, limit 500ms", observation=1)]
+
+
+def test_a_failed_request_and_one_without_times_are_not_slow() -> None:
+    late = timing(900_000, 950_000)
+    assert symptoms(evidence(refused(timing=late))) == []
+    assert symptoms(evidence(seen(timing=ResourceTiming()))) == []
+    assert symptoms(evidence(seen(timing=replace(late, connect_start_us=None)))) == []
+
+
+@pytest.mark.parametrize(
+    ("lag_us", "reason"),
+    [
+        (None, "timing.over_limit"),
+        (0, "timing.over_limit"),
+        (399_999, "timing.over_limit"),
+        (400_000, "agent.stalled"),
+        (2_000_000, "agent.stalled"),
+    ],
+)
+def test_excess_that_our_own_lag_explains_is_ours(lag_us: int | None, reason: str) -> None:
+    late = evidence(seen(timing=timing(900_000, 950_000)), host=host(loop_lag_us=lag_us))
+    assert symptoms(late) == [off("ttfb 900.0ms, limit 500ms", reason)]
+
+
+@pytest.mark.parametrize(
+    ("params", "place"),
+    [
+        ({}, ()),
+        ({"ttfb": None, "total": None}, ()),
+        ({"ttfb": "500"}, ("ttfb",)),
+        ({"ttfb": "-1s"}, ("ttfb",)),
+        ({"total": "soon"}, ("total",)),
+        ({"ttfb": "1s", "dns": "1s"}, ("dns",)),
+    ],
+)
+def test_wrong_parameters_are_errors_at_their_place(
+    params: dict[str, object], place: tuple[object, ...]
+) -> None:
+    with pytest.raises(ValidationError) as error:
+        ResponseTime.model_validate(params)
+    assert [problem["loc"] for problem in error.value.errors()] == [place]
+
+
+def test_no_limit_at_all_is_refused_in_words() -> None:
+    with pytest.raises(ValidationError, match="give at least one limit: ttfb or total"):
+        ResponseTime.model_validate({})
+
+
+def test_limits_are_microseconds() -> None:
+    made = ResponseTime.model_validate(LIMITS)
+    assert (made.ttfb_us, made.total_us) == (500_000, 2_000_000)
