@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
@@ -18,6 +19,7 @@ from probe.core.records import Failure
 from probe.core.task import ResolverSpec, VantagePoint
 from probe.io.dns_failures import SilenceError, dns_failure
 from probe.io.dns_message import MalformedError, Question, Reply, StrayError, read_reply
+from probe.io.named_resolvers import is_address
 
 _MAX_MESSAGE_BYTES = 65535
 _IGNORED_LIMIT = 256  # a flood of rubbish must not cost a whole deadline of CPU
@@ -90,8 +92,11 @@ async def exchange(
 
 
 def _open_socket(resolver: ResolverSpec, vantage: VantagePoint, kind: socket.SocketKind) -> socket.socket:
+    with _as_failure("locate"):
+        if not is_address(resolver.address):  # a name that was not found; asking it here would stop the loop
+            raise OSError(errno.EHOSTUNREACH, "the host's own resolver knows no such resolver")
     with _as_failure("socket"):
-        six = ip_address(resolver.address).version == 6  # a name here would be looked up while the loop waits
+        six = ip_address(resolver.address).version == 6
         sock = socket.socket(socket.AF_INET6 if six else socket.AF_INET, kind)
     try:
         with _as_failure("bind"):

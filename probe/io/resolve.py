@@ -21,6 +21,7 @@ from probe.io.clock import Clock
 from probe.io.dns_message import ascii_name
 from probe.io.dns_walk import ResolverWalk
 from probe.io.interrogate import interrogate
+from probe.io.named_resolvers import NamedResolvers
 from probe.io.resolv_conf import system_resolvers
 
 DEADLINE_US = 5_000_000
@@ -52,6 +53,7 @@ class Resolver:
         self._resolv_conf = resolv_conf
         self._system: tuple[ResolverSpec, ...] = ()
         self._contexts: dict[str | None, ssl.SSLContext] = {}
+        self._named = NamedResolvers()
 
     async def resolve(
         self,
@@ -72,7 +74,7 @@ class Resolver:
         except ValueError as error:
             return _unaskable(qname, qtype, str(error))
         errand = _errand(vantage, slot_start_ns, deadline_us)
-        specs = self._resolvers(vantage)
+        specs = await self._resolvers(vantage, errand.longest_try_s)
         done: list[tuple[ResolverWalk, WalkEnd]] = []
         for place, spec in enumerate(specs):
             walk = self._walk(errand, "chain", spec, sharers=len(specs) - place)
@@ -96,14 +98,14 @@ class Resolver:
         errand = _errand(vantage, slot_start_ns, deadline_us)
         return await interrogate(
             resolution,
-            self._resolvers(vantage),
+            await self._resolvers(vantage, errand.longest_try_s),
             partial(self._walk, errand),
             partial(self._resolution, resolution.qname, resolution.qtype),
         )
 
-    def _resolvers(self, vantage: VantagePoint) -> tuple[ResolverSpec, ...]:
+    async def _resolvers(self, vantage: VantagePoint, within_s: float) -> tuple[ResolverSpec, ...]:
         if vantage.resolvers:
-            return vantage.resolvers
+            return await self._named.located(vantage.resolvers, within_s)
         if not self._system:
             self._system = system_resolvers(self._resolv_conf)
         return self._system

@@ -665,11 +665,6 @@ async def test_exhausted_descriptors_are_the_agents() -> None:
     assert {query.resolver for query in found.queries} == {str(spec(server))}, "no other resolver is blamed"
 
 
-async def test_resolver_given_by_name_is_never_looked_up_by_the_host() -> None:
-    found = await look_up(ResolverSpec(transport="udp", address="localhost", port=53))
-    assert kind(found) is FailureType.AGENT_INTERNAL_ERROR
-
-
 @pytest.mark.parametrize("qname", ["a..b", "x" * 64 + ".a", ".".join(["abcdefg"] * 40), ""])
 async def test_what_is_no_name_is_a_failure_of_ours(qname: str) -> None:
     found = await look_up(spec(1), qname=qname)
