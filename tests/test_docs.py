@@ -20,11 +20,12 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "resu
 
 
 def _classes() -> Iterator[type]:
+    """The records that leave the process: Evidence never does."""
     for module in (failure, observation, records, resolution):
         for value in vars(module).values():
-            if dataclasses.is_dataclass(value) and isinstance(value, type) and value.__module__ == module.__name__:
-                if value.__name__ != "Evidence":  # never leaves the process
-                    yield value
+            own = isinstance(value, type) and value.__module__ == module.__name__
+            if own and dataclasses.is_dataclass(value) and value.__name__ != "Evidence":
+                yield value
 
 
 def _section(name: str) -> str:
@@ -33,7 +34,9 @@ def _section(name: str) -> str:
     return match[1]
 
 
-@pytest.mark.parametrize("record", [c for c in _classes() if c.__name__ != "Verdict"], ids=lambda c: c.__name__)
+@pytest.mark.parametrize(
+    "record", [c for c in _classes() if c.__name__ != "Verdict"], ids=lambda c: c.__name__
+)
 def test_every_field_of_every_record_is_documented(record: type) -> None:
     told = set(re.findall(r"^\| `([a-z0-9_]+)` \|", _section(record.__name__), re.M))
     assert told == {field.name for field in dataclasses.fields(record)}
@@ -51,7 +54,9 @@ def _commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click
             yield from _commands(command, f"{prefix}{name} ")
 
 
-@pytest.mark.parametrize(("name", "command"), list(_commands(cli)), ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(
+    ("name", "command"), list(_commands(cli)), ids=lambda v: v if isinstance(v, str) else ""
+)
 def test_every_command_and_option_is_documented(name: str, command: click.Command) -> None:
     text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     match = re.search(rf"^#+ `cdn-probe {re.escape(name)}\b.*?$(.*?)(?=^#|\Z)", text, re.M | re.S)
