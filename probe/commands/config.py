@@ -12,6 +12,7 @@ from probe.commands import config_option
 from probe.core.plan import make_plan
 from probe.core.schema import agent_schema, customer_schema
 from probe.io.files import load_config
+from probe.io.preflight import missing
 
 
 @click.command("check-config")
@@ -24,6 +25,11 @@ def check_config(config_file: Path) -> None:
         f"{config_file}: good. {len(config.customers)} customers, {len(config.agent.vantage_points)} vantage "
         f"points, {len(plan.tasks)} tasks, digest {config.digest[:12]}"
     )
+    lacking = missing(config)
+    for problem in lacking:
+        click.echo(str(problem), err=True)
+    if lacking:
+        raise click.exceptions.Exit(1)
 
 
 @click.command("schema")

@@ -1,0 +1,46 @@
+"""Rule: what a good configuration refers to and this host does not have is told before the first slot needs it.
+
+Files of authorities and secrets. Nothing is kept or shown of what they hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from probe.core.config import Config, CustomerConfig, Problem
+from probe.core.task import SecretRef
+from probe.io.secrets import SecretError, reveal
+
+
+def missing(config: Config) -> tuple[Problem, ...]:
+    """Every certificate file and secret that cannot be had here, once for each customer."""
+    files = {customer: file for file, customer in config.sources.items()}
+    found = (
+        Problem(files.get(customer.customer, customer.customer), 0, 0, words)
+        for customer in config.customers
+        for words in (*_authorities(customer), *_secrets(customer))
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def _authorities(customer: CustomerConfig) -> Iterator[str]:
+    policies = [p for o in customer.objects for p in (o.tls, o.origin.tls if o.origin else o.tls)]
+    for name in sorted({policy.ca for policy in policies if policy.ca is not None}):
+        try:
+            data = Path(name).read_bytes()
+        except OSError as error:
+            yield f"tls.ca: {name} cannot be read: {error.strerror}"
+            continue
+        if b"-----BEGIN CERTIFICATE-----" not in data:
+            yield f"tls.ca: {name} holds no certificate in PEM form"
+
+
+def _secrets(customer: CustomerConfig) -> Iterator[str]:
+    requests = [r for o in customer.objects for r in (o.request, o.origin.request if o.origin else o.request)]
+    values = {value for request in requests for _, value in request.fields}
+    for ref in sorted((value for value in values if isinstance(value, SecretRef)), key=str):
+        try:
+            reveal(ref)
+        except SecretError as error:
+            yield str(error)
