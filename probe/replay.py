@@ -21,6 +21,11 @@ from probe.core.rows import evidence_of
 from probe.core.task import Task
 from probe.io.store_reader import Reader
 
+
+class CaseError(Exception):
+    """A case that cannot be read; says which, and why."""
+
+
 Triple = tuple[str | None, str | None, str | None]
 
 
@@ -75,7 +80,7 @@ def cases_of_store(reader: Reader, kinds: Kinds) -> Iterator[Case]:
         if row.definition not in definitions:
             text = reader.definition(row.definition)
             if text is None:
-                raise OSError(
+                raise CaseError(
                     f"the store has no task definition {row.definition} for {row.customer}/{row.seq}"
                 )
             definitions[row.definition] = json.loads(text)
@@ -84,12 +89,21 @@ def cases_of_store(reader: Reader, kinds: Kinds) -> Iterator[Case]:
 
 
 def cases_in(path: Path, kinds: Kinds) -> Iterator[Case]:
-    """Every `case.json` below `path`, by name."""
+    """Every `case.json` below `path`, by name. Raises CaseError with the file that is none."""
     for file in sorted(path.rglob("case.json")):
-        data = json.loads(file.read_text(encoding="utf-8"))
-        row = decode(json.dumps(data["record"]))
-        if not isinstance(row, SlotRecord):
-            raise OSError(f"{file}: its record is no slot")
-        expected = data["expected"]
-        triple = (expected["outcome"], expected.get("fault"), expected.get("reason"))
-        yield _case(str(file.parent.relative_to(path)), row, data["definition"], kinds, triple)
+        try:
+            yield _case_in(file, str(file.parent.relative_to(path)), kinds)
+        except KeyError as error:
+            raise CaseError(f"{file}: {error} is missing or unknown") from error
+        except (ValueError, TypeError, OSError) as error:
+            raise CaseError(f"{file}: {error}") from error
+
+
+def _case_in(file: Path, name: str, kinds: Kinds) -> Case:
+    data = json.loads(file.read_text(encoding="utf-8"))
+    row = decode(json.dumps(data["record"]))
+    if not isinstance(row, SlotRecord):
+        raise ValueError("its record is no slot")
+    expected = data["expected"]
+    triple = (expected["outcome"], expected.get("fault"), expected.get("reason"))
+    return _case(name, row, data["definition"], kinds, triple)

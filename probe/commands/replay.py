@@ -12,7 +12,7 @@ from probe.checks import CHECKS
 from probe.commands import DEFAULT_CONFIG, console
 from probe.io.files import load_config
 from probe.io.store_reader import Reader
-from probe.replay import Case, Change, cases_in, cases_of_store, rejudge
+from probe.replay import Case, CaseError, Change, cases_in, cases_of_store, rejudge
 
 
 @click.command()
@@ -21,13 +21,20 @@ from probe.replay import Case, Change, cases_in, cases_of_store, rejudge
 @click.option("-c", "--config", "config_file", type=click.Path(path_type=Path), default=DEFAULT_CONFIG)
 def replay(paths: tuple[Path, ...], directory: Path | None, config_file: Path) -> None:
     """Judge again: cases under PATHS, or else everything in the store. Exit 1 if a verdict changes."""
+    try:
+        cases = _cases(paths, directory, config_file)
+    except CaseError as error:
+        raise click.ClickException(str(error)) from None
+    _report(cases)
+
+
+def _cases(paths: tuple[Path, ...], directory: Path | None, config_file: Path) -> list[Case]:
     if paths:
-        _report([case for path in paths for case in cases_in(path, CHECKS)])
-        return
+        return [case for path in paths for case in cases_in(path, CHECKS)]
     if directory is None:
         directory = Path(load_config(config_file, CHECKS).agent.results)
     with Reader.open(directory) as reader:
-        _report(list(cases_of_store(reader, CHECKS)))
+        return list(cases_of_store(reader, CHECKS))
 
 
 def _report(cases: list[Case]) -> None:

@@ -1,0 +1,89 @@
+"""Records the cases beside it from the lab: `python -m tests.replay.record`. Run it only when records change.
+
+A case is one slot as it was stored, the definition of its task and the verdict that is right. The verdict is the
+one that the lab expects of its fault, not whatever the judge said: a case that was judged wrongly is not recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from probe.agent import Agent
+from probe.checks import CHECKS
+from probe.core.codec import encode
+from probe.core.plan import task_to_json
+from probe.core.records import Outcome, SlotRecord
+from probe.core.task import Task
+from probe.io.files import load_config
+from probe.lab.config_files import CA_FILE
+from probe.lab.faults import FAULTS
+from probe.lab.lab import Lab
+
+HERE = Path(__file__).parent
+NAMES = (
+    "edge_down",
+    "server_error",
+    "tampered_body",
+    "origin_down",
+    "customer_name_gone",
+    "truncated_body",
+    "name_gone",
+    "alias_changed",
+    "slow_first_byte",
+    "origin_error",
+    "tls_expired",
+    "vantage_offline",
+)
+
+
+def write(name: str, task: Task, row: SlotRecord) -> None:
+    """One case.json, readable and without the place of the lab's files."""
+    task = replace(task, tls=replace(task.tls, ca=CA_FILE))
+    if task.origin is not None:
+        task = replace(task, origin=replace(task.origin, tls=replace(task.origin.tls, ca=CA_FILE)))
+    case = {
+        "definition": task_to_json(task),
+        "record": json.loads(encode(row)),
+        "expected": {"outcome": row.outcome, "fault": row.fault, "reason": row.reason},
+    }
+    file = HERE / name / "case.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(case, indent=1) + "\n", encoding="utf-8")
+
+
+async def record() -> None:
+    """Healthy first, so that the origin's versions are known; then one slot of each fault."""
+    async with Lab() as lab:
+        await lab.warm()
+        with tempfile.TemporaryDirectory() as directory:
+            config = load_config(lab.write_config(Path(directory)), CHECKS)
+            async with Agent(config, CHECKS).open() as agent:
+                for task in agent.plan.tasks:
+                    row = await agent.measure_now(task)
+                    if row.outcome is not Outcome.OK:
+                        raise SystemExit(f"healthy: {row.summary}")
+                write("healthy", task, row)
+                for name in NAMES:
+                    await _fault(lab, agent, name)
+
+
+async def _fault(lab: Lab, agent: Agent, name: str) -> None:
+    fault = FAULTS[name]
+    task = next(
+        task
+        for task in agent.plan.tasks
+        if fault.reach.covers(task.domain, task.request.path, task.vantage_point.name)
+    )
+    async with lab.fault(name):
+        row = await agent.measure_now(task)
+    if not fault.expected.met_by(row):
+        raise SystemExit(f"{name}: {row.outcome} {row.fault} {row.reason}: {row.summary}")
+    write(name, task, row)
+
+
+if __name__ == "__main__":
+    asyncio.run(record())
