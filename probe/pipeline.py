@@ -6,7 +6,7 @@ confirmation round on fresh connections; judge. All I/O is passed in; the decidi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
@@ -21,6 +21,7 @@ from probe.core.records import (
     HostFacts,
     Observation,
     Phase,
+    Reference,
     Resolution,
     Role,
     SlotRecord,
@@ -132,7 +133,7 @@ class Pipeline:
                 for address in chosen
             ]
         look, edges = asked.result(), [fetch.result() for fetch in fetching]
-        slot.reference = look.reference
+        slot.reference = _unless_itself(task, look.reference, addresses)
         slot.append(edges)
         for index, edge in enumerate(edges):
             await self._follow_redirects(slot, index, edge)
@@ -156,7 +157,9 @@ class Pipeline:
             anchors = await staggered.start(ask_anchors(task, slot.start_ns, self._fetcher, self._lookup))
         look, fetched = asked.result(), [fetch.result() for fetch in fetching]
         changed = before is not None and before != look.reference.newest_digest
-        slot.reference = replace(look.reference, changed_during_slot=changed)
+        addresses = [o.address for o in observations if o.role is Role.EDGE]
+        reference = replace(look.reference, changed_during_slot=changed)
+        slot.reference = _unless_itself(task, reference, addresses)
         slot.append([*fetched, *anchors.result(), look.observation])
         slot.compare_all()
 
@@ -203,6 +206,12 @@ class Pipeline:
             clock_synchronised=synchronised,
             clock_max_error_us=max_error_us,
         )
+
+
+def _unless_itself(task: Task, reference: Reference, edges: Sequence[str]) -> Reference:
+    """An origin at an edge's address proves nothing about the CDN: say so (hostile case 43)."""
+    itself = task.origin is not None and task.origin.address in edges
+    return replace(reference, self_comparison=True) if itself else reference
 
 
 def literal_resolution(host: str) -> Resolution | None:

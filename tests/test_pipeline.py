@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from probe.checks import CHECKS
+from probe.core.codec import encode
+from probe.core.plan import task_to_json
 from probe.core.records import (
     Failure,
     FailureType,
@@ -23,6 +25,7 @@ from probe.core.records import (
     State,
 )
 from probe.core.task import AnchorSpec, EdgePolicy, OriginSpec, RedirectPolicy, Request, Task, VantagePoint
+from probe.io.origin import history_key
 from probe.io.target import FetchTarget
 from probe.pipeline import HostProbe, Pipeline
 from tests import build
@@ -342,3 +345,30 @@ def test_a_missed_slot_is_a_row_with_its_reason() -> None:
         (),
     )
     assert Bench().pipeline.missed(build.task(), DUE, "agent.aborted").state == "aborted"
+
+
+async def test_an_origin_at_an_edges_address_compares_with_nothing() -> None:
+    """Hostile case 43: the content may be right or wrong, this cannot tell."""
+    itself = OriginSpec(address=build.EDGE, request=build.task().request)
+    row = await Bench().measure(build.task(origin=itself))
+    assert row.reference is not None
+    assert row.reference.self_comparison is True
+    assert (row.outcome, row.fault, {f.reason for f in row.findings}) == (
+        "ok",
+        None,
+        {"integrity.unverified"},
+    )
+
+
+async def test_a_token_in_the_path_is_sent_and_stored_nowhere() -> None:
+    """Hostile case 8."""
+    secret = "s3cr3t-value"
+    request = replace(build.task().request, path=f"/a.js?x=1&token={secret}")
+    task = build.task(request=request, origin=OriginSpec(address=build.ORIGIN, request=request))
+    bench = Bench(lambda target, count: build.refused() if target.role is Role.EDGE else reply())
+    row = await bench.measure(task)
+    assert all(secret in target.request.path for target in bench.fetcher.targets)
+    assert task.origin is not None
+    stored = encode(row).decode() + str(task_to_json(task)) + history_key(task.origin)
+    assert secret not in stored
+    assert row.path == "/a.js?x=1&token=[redacted]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import click
@@ -10,7 +11,10 @@ from probe import daemon
 from probe.checks import CHECKS
 from probe.commands import config_option
 from probe.io.files import load_config
-from probe.logs import set_up
+from probe.io.preflight import missing
+from probe.logs import fields, set_up
+
+log = logging.getLogger("probe.run")
 
 
 @click.command()
@@ -23,4 +27,6 @@ def run(config_file: Path, seconds: float | None, json_logs: bool | None) -> Non
     """Measure on schedule and keep the results until SIGTERM or Ctrl-C."""
     config = load_config(config_file, CHECKS)
     set_up(config.agent.log_level, json_lines=json_logs)
+    for problem in missing(config):
+        log.error("config.missing", extra=fields(problem=str(problem)))
     daemon.serve(config, CHECKS, seconds=seconds)

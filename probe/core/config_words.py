@@ -13,14 +13,9 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from probe.core.problem import Problem
+from probe.core.redaction import REDACTED, without_secret_query
 from probe.core.strict_yaml import Document, Loc
 
-REDACTED = "[redacted]"
-_SECRET_QUERY = re.compile(
-    r"""([?&;][^=&;#\s"'<>]*(?:token|secret|passw|signature|credential|api-?_?key|auth)[^=&;#\s"'<>]*=
-        |[?&;](?:key|sig|sign|pwd)=)[^&;#\s"'<>,}\]]+""",
-    re.VERBOSE | re.IGNORECASE,
-)
 _USERINFO = re.compile(r"\b((?!tls://)[a-z][a-z0-9+.-]*://)[^/\s?#\"'@]*@", re.IGNORECASE)
 _HASH = re.compile(r"(\bhash[\"']?\s*:\s*)(\"[^\"]*\"|'[^']*'|[^\s,}#]+)")
 _SILENT = frozenset(("headers", "tokens", "hash"))  # what stands below these keys is not repeated
@@ -41,7 +36,7 @@ _EXPECTED = {
 def redact(text: str) -> str:
     """Text as it may be shown: without user names in URLs, values of telling query keys, and hashes of tokens."""
     text = _USERINFO.sub(rf"\1{REDACTED}@", text)
-    text = _SECRET_QUERY.sub(rf"\1{REDACTED}", text)
+    text = without_secret_query(text)
     return _HASH.sub(rf"\1{REDACTED}", text)
 
 

@@ -59,7 +59,11 @@ def define(task: Task) -> str:
 
 
 def task_to_json(task: Task) -> dict[str, Any]:
-    """A task as JSON-able values. Secrets stay references, {"scheme": "env", "name": "NAME"}."""
+    """A task as JSON-able values. Secrets stay references, {"scheme": "env", "name": "NAME"}; in paths they go."""
+    task = replace(task, request=replace(task.request, path=task.request.shown_path))
+    if task.origin is not None:
+        asked = task.origin.request
+        task = replace(task, origin=replace(task.origin, request=replace(asked, path=asked.shown_path)))
     made: dict[str, Any] = msgspec.to_builtins(task, enc_hook=_params_to_json)
     return made
 

@@ -17,6 +17,7 @@ import re
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from probe.core.records import Failure, FailureType, Phase, Response
+from probe.core.redaction import without_secret_query
 from probe.core.task import RedirectPolicy, Request, SecretRef
 
 STATUS_CODES = frozenset({301, 302, 303, 307, 308})
@@ -45,7 +46,7 @@ def next_hop(
         return refused
     following = _request(current, response.status_code, parts)
     if following.url in visited:
-        return _failure(FailureType.HTTP_REDIRECT_LOOP, f"back to {following.url}")
+        return _failure(FailureType.HTTP_REDIRECT_LOOP, f"back to {without_secret_query(following.url)}")
     if len(visited) > policy.limit:
         return _failure(FailureType.HTTP_REDIRECT_LOOP, f"more than {policy.limit} redirects")
     return following

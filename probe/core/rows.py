@@ -47,7 +47,7 @@ def missed_row(task: Task, scheduled_at: str, reason: str, host: HostFacts) -> S
         _bare_row(task, scheduled_at, host),
         state=state,
         missed_reason=reason,
-        summary=f"{task.domain}{task.request.path} was due and not measured: {reason}.",
+        summary=f"{task.domain}{task.request.shown_path} was due and not measured: {reason}.",
     )
 
 
@@ -61,7 +61,7 @@ def _bare_row(task: Task, scheduled_at: str, host: HostFacts) -> SlotRecord:
         definition=task.definition,
         customer=task.customer,
         domain=task.domain,
-        path=task.request.path,
+        path=task.request.shown_path,
         vantage_point=vantage.name,
         region=vantage.region,
         carrier=vantage.carrier,

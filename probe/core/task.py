@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from probe.core.redaction import without_secret_query
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretRef:
@@ -124,7 +126,13 @@ class Request:
     accept_encoding: str = "identity"
 
     @property
+    def shown_path(self) -> str:
+        """The path as it may be stored and shown: without secret query values."""
+        return without_secret_query(self.path)
+
+    @property
     def url(self) -> str:
+        """The URL as it is asked for; may hold secret query values."""
         default = {"http": 80, "https": 443}[self.scheme]
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}{'' if self.port == default else f':{self.port}'}{self.path}"

@@ -73,9 +73,7 @@ def summarise(finding: Finding | None, task: Task, witness: Witness) -> str:
 
 def _well(task: Task, evidence: Evidence) -> str:
     edges = [o for o in evidence.observations if o.role is Role.EDGE]
-    return (
-        f"{len(edges)} of {len(edges)} edge addresses of {task.domain} served {task.request.path} as agreed."
-    )
+    return f"{len(edges)} of {len(edges)} edge addresses of {task.domain} served {task.request.shown_path} as agreed."
 
 
 def _what(finding: Finding, task: Task, witness: Witness) -> str:

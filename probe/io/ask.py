@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from probe import __version__
 from probe.core.records import Failure, FailureType, Observation, Phase
+from probe.core.redaction import without_secret_query
 from probe.io.redact import Redactor
 from probe.io.target import FetchTarget
 
@@ -54,7 +55,7 @@ def unsent(target: FetchTarget, failure: Failure, redact: Redactor) -> Observati
         role=target.role,
         address=target.address,
         port=target.request.port,
-        url=redact(target.request.url),
+        url=redact(without_secret_query(target.request.url)),
         method=target.request.method,
         failure=failure,
         of=target.of,

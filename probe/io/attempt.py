@@ -23,6 +23,7 @@ from multidict import CIMultiDict
 
 from probe.core.http_head import Framing, HeadScanner, violation
 from probe.core.records import Failure, Observation, Phase, Response, Tls
+from probe.core.redaction import without_secret_query
 from probe.io.ask import tcp_url
 from probe.io.body import Body
 from probe.io.clock import Clock
@@ -241,7 +242,7 @@ class Attempt:
             role=target.role,
             address=target.address,
             port=target.request.port,
-            url=self._redact(target.request.url if whole else tcp_url(target)),
+            url=self._redact(without_secret_query(target.request.url) if whole else tcp_url(target)),
             method=target.request.method if whole else "CONNECT",
             source=self._local,
             timing=self._watch.timing(complete=self._complete),

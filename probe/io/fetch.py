@@ -12,6 +12,7 @@ from typing import Protocol
 
 from probe.core.addresses import refusal
 from probe.core.records import Observation, Phase
+from probe.core.redaction import secret_query_values
 from probe.core.task import SecretRef
 from probe.io.ask import blocked, check_path, request_fields, unsent
 from probe.io.attempt import Attempt
@@ -70,7 +71,8 @@ class AiohttpFetcher:
         redact = Redactor()
         try:
             fields = [(name, value, self._shown(value)) for name, value in target.request.fields]
-            redact = Redactor(shown for _, value, shown in fields if isinstance(value, SecretRef))
+            revealed = [shown for _, value, shown in fields if isinstance(value, SecretRef)]
+            redact = Redactor([*revealed, *secret_query_values(target.request.path)])
             own = [(name, shown) for name, _, shown in fields]
             reason = refusal(target.address, self._allowed)
             if reason is not None:

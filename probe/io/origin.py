@@ -7,11 +7,13 @@ interval, then revalidated conditionally (RFC 9110 section 13); on any disagreem
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
 from probe.core.records import Failure, Observation, OriginVersion, Reference, Response, Role
+from probe.core.redaction import without_secret_query
 from probe.core.task import OriginSpec, Task
 from probe.io.clock import Clock, rfc3339
 from probe.io.fetch import Fetcher, FetchTarget
@@ -84,7 +86,7 @@ class OriginReferences:
                 role=Role.ORIGIN,
                 address=origin.address,
                 port=origin.request.port,
-                url=origin.request.url,
+                url=without_secret_query(origin.request.url),
                 failure=address,
             )
         # A version kept from an earlier run is not this run's knowledge until it was seen whole once.
@@ -165,5 +167,12 @@ def _reference(known: _Known) -> Reference:
 
 
 def history_key(origin: OriginSpec) -> str:
-    """Under what a version history is kept: address and URL, since two origins may serve one name."""
-    return f"{origin.address} {origin.request.url}"
+    """Under what a version history is kept: address and URL, since two origins may serve one name.
+
+    Two URLs that differ in a secret only stay apart by a digest.
+    """
+    shown = without_secret_query(origin.request.url)
+    if shown == origin.request.url:
+        return f"{origin.address} {shown}"
+    mark = hashlib.blake2b(origin.request.url.encode(), digest_size=8).hexdigest()
+    return f"{origin.address} {shown} {mark}"

@@ -158,7 +158,7 @@ def test_a_file_that_everybody_may_change(agent_file: Path) -> None:
     file.chmod(0o666)
     [problem] = problems(agent_file)
     assert (
-        problem == f"customers/acme.yaml: everybody on this host may change it: chmod o-w customers/acme.yaml"
+        problem == "customers/acme.yaml: everybody on this host may change it: chmod o-w customers/acme.yaml"
     )
 
 
