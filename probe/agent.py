@@ -18,7 +18,7 @@ from probe.core.kinds import Kinds
 from probe.core.plan import Plan, make_plan, task_to_json
 from probe.core.records import HostFacts, OriginVersion, SlotRecord
 from probe.core.rows import event_row
-from probe.core.task import Task
+from probe.core.task import SecretRef, Task
 from probe.io.clock import Clock, SystemClock, rfc3339
 from probe.io.fetch import AiohttpFetcher
 from probe.io.host import LoopLag
@@ -48,9 +48,13 @@ class Agent:
         clock: Clock | None = None,
         on_row: OnRow | None = None,
     ) -> None:
-        """`store` None measures without keeping (`once`); `on_row` is shown every row, after it is stored."""
+        """`store` None measures without keeping (`once`); `on_row` is shown every row, after it is stored.
+
+        Raises SecretError if a header's secret cannot be had: better told now than in every slot.
+        """
         self.config = config
         self.plan: Plan = make_plan(config)
+        _require_secrets(self.plan)
         self._kinds = kinds
         self._store = store
         self._clock = clock or SystemClock()
@@ -188,6 +192,18 @@ class Agent:
     async def _drain(self) -> None:
         while self._writes:
             await asyncio.gather(*self._writes)
+
+
+def _require_secrets(plan: Plan) -> None:
+    """Each secret once, and forgotten again. Raises SecretError."""
+    values = (
+        value
+        for task in plan.tasks
+        for request in (task.request, *([task.origin.request] if task.origin is not None else []))
+        for _, value in request.fields
+    )
+    for ref in dict.fromkeys(value for value in values if isinstance(value, SecretRef)):
+        reveal(ref)
 
 
 def with_selected(plan: Plan, **wanted: str | None) -> Plan:

@@ -10,7 +10,7 @@ import click
 from probe.checks import CHECKS
 from probe.commands import DEFAULT_CONFIG, console
 from probe.core.codec import encode
-from probe.core.records import Record, SlotRecord
+from probe.core.records import Outcome, Record, SlotRecord
 from probe.io.files import load_config
 from probe.io.store_reader import Reader
 from probe.render import evidence, list_table
@@ -42,9 +42,14 @@ def results(context: click.Context, directory: Path | None, config_file: Path) -
 @results.command("list")
 @click.option("--customer", default=None)
 @click.option("--domain", default=None)
-@click.option("--outcome", default=None, help="ok, slow, stale, failed or inconclusive.")
+@click.option(
+    "--outcome",
+    type=click.Choice([outcome.value for outcome in Outcome]),
+    default=None,
+    help="Only slots that came out so.",
+)
 @click.option("--since", default=None, help="RFC 3339: only slots scheduled at or after.")
-@click.option("--limit", default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_obj
 def list_(
@@ -57,7 +62,10 @@ def list_(
     as_json: bool,
 ) -> None:
     """The newest results first."""
-    rows = reader.list(customer=customer, domain=domain, outcome=outcome, since=since, limit=limit)
+    try:
+        rows = reader.list(customer=customer, domain=domain, outcome=outcome, since=since, limit=limit)
+    except ValueError as error:
+        raise click.ClickException(f"--since: {error}") from None
     _print(rows, as_json)
 
 
