@@ -216,7 +216,7 @@ async def test_results_follow_shows_what_comes_beside_a_running_agent(config: Pa
         await until_measuring(results)
         made = await cdn_probe("results", "-d", results, "follow", "--seconds", "3", "--json")
     finally:
-        agent.send_signal(signal.SIGTERM)
+        agent.send_signal(signal.SIGINT)
         assert (await ended(agent)).code == 0
     assert (made.code, made.err) == (0, "")
     rows = [decode(line) for line in made.out.splitlines()]
