@@ -5,6 +5,7 @@ Exit codes: 0 all is well; 1 something is not; 2 the command could not run (and 
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -53,8 +54,9 @@ def main() -> None:
             err=True,
         )
         sys.exit(CANNOT_RUN)
+    except BrokenPipeError:  # `results list | head`: whoever read has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except (SecretError, StoreError, OSError) as error:
         click.echo(f"cdn-probe: {error}", err=True)
         sys.exit(CANNOT_RUN)
-    except BrokenPipeError:
-        sys.exit(1)

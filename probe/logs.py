@@ -11,6 +11,13 @@ import sys
 from datetime import UTC, datetime
 
 
+def _words(error: BaseException) -> str:
+    """Kind and text; a group of one is that one."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"
+
+
 class JsonFormatter(logging.Formatter):
     """`logging.info("agent.started", extra={"fields": {...}})` -> one JSON object."""
 
@@ -22,8 +29,8 @@ class JsonFormatter(logging.Formatter):
             "event": record.getMessage(),
             **getattr(record, "fields", {}),
         }
-        if record.exc_info and record.exc_info[0] is not None:
-            line["exception"] = f"{record.exc_info[0].__name__}: {record.exc_info[1]}"
+        if record.exc_info and record.exc_info[1] is not None:
+            line["exception"] = _words(record.exc_info[1])
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
@@ -35,8 +42,8 @@ class WordsFormatter(logging.Formatter):
         at = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
         fields = " ".join(f"{key}={value}" for key, value in getattr(record, "fields", {}).items())
         line = f"{at} {record.levelname.lower():7} {record.getMessage()} {fields}".rstrip()
-        if record.exc_info and record.exc_info[0] is not None:
-            line += f" ({record.exc_info[0].__name__}: {record.exc_info[1]})"
+        if record.exc_info and record.exc_info[1] is not None:
+            line += f" ({_words(record.exc_info[1])})"
         return line
 
 

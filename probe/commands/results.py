@@ -91,7 +91,9 @@ def show(reader: Reader, which: str, as_json: bool) -> None:
 
 @results.command("follow")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@click.option("--seconds", type=float, default=None, help="Stop by itself after so many seconds.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=0), default=None, help="Stop by itself after so many seconds."
+)
 @click.pass_obj
 def follow(reader: Reader, as_json: bool, seconds: float | None) -> None:
     """New results as they are stored, until Ctrl-C."""

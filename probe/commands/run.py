@@ -19,7 +19,9 @@ log = logging.getLogger("probe.run")
 
 @click.command()
 @config_option
-@click.option("--seconds", type=float, default=None, help="Stop by itself after so many seconds.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=0), default=None, help="Stop by itself after so many seconds."
+)
 @click.option(
     "--json-logs/--word-logs", default=None, help="JSON lines (default unless a terminal) or words."
 )

@@ -90,10 +90,10 @@ def versions_statement(versions: dict[VersionKey, OriginVersion]) -> Statement:
         db.table("origin_version").insert_all(rows, replace=True, batch_size=ROWS_AN_INSERT)
         for customer, url in {(customer, url) for customer, url, _ in versions}:
             db.execute(
-                "DELETE FROM origin_version WHERE customer = ?1 AND url = ?2 AND content_digest NOT IN"
-                " (SELECT content_digest FROM origin_version WHERE customer = ?1 AND url = ?2"
-                " ORDER BY last_seen DESC LIMIT ?3)",
-                (customer, url, VERSIONS_KEPT),
+                "DELETE FROM origin_version WHERE customer = ? AND url = ? AND content_digest NOT IN"
+                " (SELECT content_digest FROM origin_version WHERE customer = ? AND url = ?"
+                " ORDER BY last_seen DESC LIMIT ?)",
+                (customer, url, customer, url, VERSIONS_KEPT),
             )
 
     return write
