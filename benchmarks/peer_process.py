@@ -1,0 +1,54 @@
+"""Rule: the server lives exactly as long as the measuring that needs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.server import NAME
+from probe.lab.pki import Pki
+
+_PROGRAM = Path(__file__).with_name("server.py")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Where the server listens, and the CA file that its certificate is verified with."""
+
+    http: int
+    https: int
+    dns: int
+    ca: Path
+
+    def of(self, scheme: str) -> int:
+        """The port for http or https."""
+        return self.https if scheme == "https" else self.http
+
+
+@contextmanager
+def serving(directory: Path, sizes: Sequence[int]) -> Iterator[Ports]:
+    """A server of objects of these sizes in a process of its own. Raises RuntimeError if it does not start."""
+    pki = Pki(directory / "pki")
+    certificate = pki.leaf("server", [NAME])
+    command = [sys.executable, str(_PROGRAM), str(certificate), *map(str, sizes)]
+    with subprocess.Popen(  # noqa: S603 - our own program, no foreign words
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        try:
+            line = child.stdout.readline()
+            if not line:
+                raise RuntimeError("the benchmark's server did not start; its message stands above")
+            yield Ports(**json.loads(line), ca=pki.ca_file)
+        finally:
+            child.stdin.close()
+            try:
+                child.wait(5)
+            except subprocess.TimeoutExpired:
+                child.kill()

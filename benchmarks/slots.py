@@ -1,0 +1,101 @@
+"""Rule: a whole slot is resolved, fetched, compared with the origin, judged and on the disk, or it is no slot."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from benchmarks.bare import PEER, bare_fetch
+from benchmarks.fetching import LABELS, SMALL
+from benchmarks.measure import Effort, Result, Work, WrongResultError, compare
+from benchmarks.peer_process import Ports
+from benchmarks.samples import make_task
+from benchmarks.server import NAME, ORIGIN
+from probe.checks import CHECKS
+from probe.core.records import Outcome, SlotRecord
+from probe.core.task import OriginSpec, Request, ResolverSpec, Task, TlsPolicy, VantagePoint
+from probe.io.clock import SystemClock, rfc3339
+from probe.io.fetch import AiohttpFetcher
+from probe.io.host import LoopLag
+from probe.io.resolve import Resolver
+from probe.io.secrets import reveal
+from probe.io.store import Store
+from probe.oneshot import host_probe
+from probe.pipeline import Pipeline
+
+OPERATIONS = 60
+LOOPBACK = ("127.0.0.0/8",)
+
+
+async def run(ports: Ports, directory: Path, effort: Effort) -> list[Result]:
+    """CPU of a slot, writer thread included, beside that of the bare fetch of the same object."""
+    results = []
+    for scheme in ("http", "https"):
+        async with (
+            bare_fetch(ports, scheme, SMALL) as peer,
+            _our_slots(ports, scheme, SMALL, directory / scheme) as ours,
+        ):
+            results.append(
+                await compare(
+                    f"slot, {LABELS[SMALL]} over {scheme.upper()}",
+                    ours=ours,
+                    peer=peer,
+                    peer_name=PEER,
+                    operations=effort.operations(OPERATIONS),
+                    rounds=effort.rounds,
+                )
+            )
+    return results
+
+
+def _task(ports: Ports, scheme: str, size: int) -> Task:
+    request = Request(scheme=scheme, host=NAME, port=ports.of(scheme), path=f"/{size}")
+    tls = TlsPolicy(ca=str(ports.ca))
+    resolver = ResolverSpec(transport="udp", address=ORIGIN, port=ports.dns)
+    return make_task(
+        request=request,
+        tls=tls,
+        vantage_point=VantagePoint(name="bench", resolvers=(resolver,)),
+        # Asked once at the first slot, then kept: the slots timed are those between two revalidations.
+        origin=OriginSpec(address=ORIGIN, request=request, tls=tls, interval_us=3_600_000_000),
+    )
+
+
+@asynccontextmanager
+async def _our_slots(ports: Ports, scheme: str, size: int, directory: Path) -> AsyncIterator[Work]:
+    clock = SystemClock()
+    lag = LoopLag(clock)
+    fetcher = AiohttpFetcher(clock, reveal, LOOPBACK)
+    store = Store.open(directory, "bench", clock)
+    pipeline = Pipeline(
+        kinds=CHECKS,
+        resolver=Resolver(clock, LOOPBACK),
+        fetcher=fetcher,
+        clock=clock,
+        host=host_probe("bench", "", lag),
+        keep=store.put_origin_version,
+    )
+    task = _task(ports, scheme, size)
+
+    async def work(operations: int) -> None:
+        for _ in range(operations):
+            row = await pipeline.measure(task, rfc3339(clock.time_ns()))
+            (stored,) = await store.append([row])
+            _demand_whole(stored)
+
+    await lag.start()
+    try:
+        yield work
+    finally:
+        await fetcher.close()
+        await lag.stop()
+        await store.close()
+
+
+def _demand_whole(row: object) -> None:
+    """A slot that was confirmed, failed or left unstored did other work than the one to be timed."""
+    assert isinstance(row, SlotRecord)
+    compared = [o.comparison for o in row.observations if o.comparison is not None]
+    if row.outcome is not Outcome.OK or row.seq is None or len(compared) != 1:
+        raise WrongResultError(f"a slot came out {row.outcome}: {row.summary}")
