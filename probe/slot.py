@@ -19,7 +19,7 @@ from probe.core.records import (
 )
 from probe.core.task import Task
 from probe.core.times import epoch_s
-from probe.io.fetch import FetchTarget
+from probe.io.target import FetchTarget, target_of
 
 TAINTING_LAG_US = 100_000
 
@@ -82,16 +82,4 @@ class Slot:
 
     def target(self, role: Role, address: str, *, of: int | None = None) -> FetchTarget:
         """What to fetch from an edge of this slot's task."""
-        task, vantage = self.task, self.task.vantage_point
-        return FetchTarget(
-            role=role,
-            address=address,
-            request=task.request,
-            tls=task.tls,
-            deadlines=task.deadlines,
-            limits=task.limits,
-            source=vantage.source_v6 if ":" in address else vantage.source_v4,
-            interface=vantage.interface,
-            slot_start_ns=self.start_ns,
-            of=of,
-        )
+        return target_of(self.task, role, address, self.start_ns, of=of)

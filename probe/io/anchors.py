@@ -8,7 +8,8 @@ from ipaddress import ip_address
 
 from probe.core.records import Failure, Observation, Role
 from probe.core.task import AnchorSpec, Request, Task, TlsPolicy
-from probe.io.fetch import Fetcher, FetchTarget
+from probe.io.fetch import Fetcher
+from probe.io.target import target_of
 
 Lookup = Callable[[str, Task, int], Awaitable[str | Failure]]
 
@@ -29,18 +30,10 @@ async def _ask(
         return Observation(
             role=Role.ANCHOR, address=anchor.host, port=anchor.port, url=str(anchor), failure=address
         )
-    vantage = task.vantage_point
     scheme = "http" if anchor.scheme == "tcp" else anchor.scheme
-    target = FetchTarget(
-        role=Role.ANCHOR,
-        address=address,
-        request=Request(scheme=scheme, host=anchor.host, port=anchor.port, path=anchor.path, method="GET"),
-        tls=TlsPolicy(verify=False),
-        deadlines=task.deadlines,
-        limits=task.limits,
-        source=vantage.source_v6 if ":" in address else vantage.source_v4,
-        interface=vantage.interface,
-        slot_start_ns=slot_start_ns,
+    request = Request(scheme=scheme, host=anchor.host, port=anchor.port, path=anchor.path)
+    target = target_of(
+        task, Role.ANCHOR, address, slot_start_ns, request=request, tls=TlsPolicy(verify=False)
     )
     return await (fetcher.connect_only(target) if anchor.scheme == "tcp" else fetcher.fetch(target))
 

@@ -16,7 +16,8 @@ from probe.core.records import Failure, Observation, OriginVersion, Reference, R
 from probe.core.redaction import without_secret_query
 from probe.core.task import OriginSpec, Task
 from probe.io.clock import Clock, rfc3339
-from probe.io.fetch import Fetcher, FetchTarget
+from probe.io.fetch import Fetcher
+from probe.io.target import target_of
 
 KEPT_VERSIONS = 16
 
@@ -91,18 +92,14 @@ class OriginReferences:
             )
         # A version kept from an earlier run is not this run's knowledge until it was seen whole once.
         validators = () if whole or known.verified_ns is None else _validators(known)
-        vantage = task.vantage_point
         return await self._fetcher.fetch(
-            FetchTarget(
-                role=Role.ORIGIN,
-                address=address,
+            target_of(
+                task,
+                Role.ORIGIN,
+                address,
+                slot_start_ns,
                 request=origin.request,
                 tls=origin.tls,
-                deadlines=task.deadlines,
-                limits=task.limits,
-                source=vantage.source_v6 if ":" in address else vantage.source_v4,
-                interface=vantage.interface,
-                slot_start_ns=slot_start_ns,
                 validators=validators,
             )
         )

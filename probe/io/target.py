@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from probe.core.records import Role
-from probe.core.task import Deadlines, Limits, Request, TlsPolicy
+from probe.core.task import Deadlines, Limits, Request, Task, TlsPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,3 +35,34 @@ class FetchTarget:
     def server_name(self) -> str:
         """The name (or IP literal) that the certificate must be for."""
         return self.tls.server_name or self.request.host
+
+
+def target_of(
+    task: Task,
+    role: Role,
+    address: str,
+    slot_start_ns: int,
+    *,
+    request: Request | None = None,
+    tls: TlsPolicy | None = None,
+    of: int | None = None,
+    validators: tuple[tuple[str, str], ...] = (),
+) -> FetchTarget:
+    """A fetch as the task's vantage point makes it: its source for the address's family, its deadlines and limits.
+
+    `request` and `tls` are the task's own unless given.
+    """
+    vantage = task.vantage_point
+    return FetchTarget(
+        role=role,
+        address=address,
+        request=request or task.request,
+        tls=tls or task.tls,
+        deadlines=task.deadlines,
+        limits=task.limits,
+        source=vantage.source_v6 if ":" in address else vantage.source_v4,
+        interface=vantage.interface,
+        slot_start_ns=slot_start_ns,
+        of=of,
+        validators=validators,
+    )
