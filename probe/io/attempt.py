@@ -220,7 +220,7 @@ class Attempt:
             due = wire.head.length_bytes if wire.head is not None else None
             missing = "the final chunk did not come" if due is None else f"{due} were declared"
             return BodyTruncatedError(f"closed after {wire.consumed} bytes, {missing}")
-        if self.phase is Phase.HTTP and wire.closed_event.is_set():
+        if self.phase is Phase.HTTP and wire.closed_event.is_set() and not wire.closed_by_us:
             return ClosedError("the server closed the connection without a whole reply")
         return exc
 

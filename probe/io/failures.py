@@ -61,6 +61,8 @@ _TIMED_OUT = {
     Phase.HTTP: _F.HTTP_TIMED_OUT,
     Phase.BODY: _F.BODY_TIMED_OUT,
 }
+_RESETS = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+_RESET_NUMBERS = frozenset({errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE})
 _CLOSED = {Phase.TLS: _F.TLS_CLOSED, Phase.BODY: _F.BODY_TRUNCATED}
 
 # OpenSSL's verification results (openssl/x509_vfy.h, X509_V_ERR_*).
@@ -185,7 +187,8 @@ def _reason(exc: ssl.SSLError) -> str | None:
 
 
 def _classify_os(exc: OSError, phase: Phase) -> tuple[FailureType, Phase | None]:
-    if isinstance(exc, ConnectionResetError | ConnectionAbortedError | BrokenPipeError):
+    # By number too: aiohttp's own OSErrors carry it without being of the subclass.
+    if isinstance(exc, _RESETS) or exc.errno in _RESET_NUMBERS:
         return (_F.TLS_CLOSED if phase is Phase.TLS else _F.TCP_RESET), None
     if exc.errno in _BY_ERRNO:
         return _BY_ERRNO[exc.errno]

@@ -49,6 +49,7 @@ class WireProtocol(ResponseHandler):
         self._abandoned = False
         self._told = False
         self.closed_event = asyncio.Event()
+        self.closed_by_us = False  # the connection still stood when we hung up
 
     # --- the request -----------------------------------------------------------------------------
 
@@ -183,6 +184,7 @@ class WireProtocol(ResponseHandler):
 
     def hang_up(self) -> None:
         """End the connection at once; nobody reads any more."""
+        self.closed_by_us = self.closed_by_us or not self.closed_event.is_set()
         self._abandoned = True
         if self.closed_event.is_set():
             self.tell_end()
