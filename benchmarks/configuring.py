@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
 
-from benchmarks.measure import Effort, Result, WrongResultError, compare
+from benchmarks.measure import Effort, Result, WrongResultError, compare, repeated
 from probe.checks import CHECKS
 from probe.core.config import Config
-from probe.core.plan import make_plan
+from probe.core.plan import define, make_plan
+from probe.core.task import Task
 from probe.io.files import load_config
 
 OBJECTS, FILES = 10_000, 10
-PEER = "PyYAML CSafeLoader, same files"
+Step = Callable[[], object]
 
 
 async def run(directory: Path, effort: Effort) -> list[Result]:
@@ -22,37 +24,38 @@ async def run(directory: Path, effort: Effort) -> list[Result]:
     agent_file = write(directory, objects)
     files = sorted((directory / "customers").iterdir())
     config = load_config(agent_file, CHECKS)
+    tasks = _planned(config, objects)
 
-    async def load(count: int) -> None:
-        for _ in range(count):
-            load_config(agent_file, CHECKS)
+    def parse() -> None:
+        for file in files:
+            yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
 
-    async def plan(count: int) -> None:
-        for _ in range(count):
-            _demand(config, objects)
+    def digest() -> None:
+        for task in tasks:
+            define(task)
 
-    async def parse(count: int) -> None:
-        for _ in range(count):
-            for file in files:
-                yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-
+    cases: tuple[tuple[str, Step, Step, str], ...] = (
+        ("load", lambda: load_config(agent_file, CHECKS), parse, "PyYAML CSafeLoader, same files"),
+        ("plan", lambda: _planned(config, objects), digest, "the digest of every task alone"),
+    )
     return [
         await compare(
             f"{name} {objects:,} objects",
-            ours=ours,
-            peer=parse,
-            peer_name=PEER,
+            ours=repeated(ours),
+            peer=repeated(peer),
+            peer_name=peer_name,
             operations=1,
             rounds=effort.rounds,
         )
-        for name, ours in (("load", load), ("plan", plan))
+        for name, ours, peer, peer_name in cases
     ]
 
 
-def _demand(config: Config, objects: int) -> None:
-    tasks = len(make_plan(config).tasks)
-    if tasks != objects:
-        raise WrongResultError(f"{objects} objects were planned as {tasks} tasks")
+def _planned(config: Config, objects: int) -> tuple[Task, ...]:
+    tasks = make_plan(config).tasks
+    if len(tasks) != objects:
+        raise WrongResultError(f"{objects} objects were planned as {len(tasks)} tasks")
+    return tasks
 
 
 def write(directory: Path, objects: int) -> Path:

@@ -16,7 +16,7 @@ from probe.io.fetch import AiohttpFetcher, FetchTarget
 from probe.io.secrets import reveal
 
 SMALL, LARGE = 10_000, 1_000_000
-OPERATIONS = {SMALL: 100, LARGE: 40}
+OPERATIONS = {SMALL: 60, LARGE: 25}
 LABELS = {SMALL: "10 kB", LARGE: "1 MB"}
 
 

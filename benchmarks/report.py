@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import msgspec
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -18,7 +17,7 @@ from benchmarks.measure import Result
 
 def show(results: Sequence[Result], facts: dict[str, str], console: Console) -> None:
     """A table of all cases that fits 80 columns; the peers and the machine under it."""
-    table = Table(title="cdn-probe beside its peers: time an operation, medians", box=box.SIMPLE)
+    table = Table(title="cdn-probe beside its peers: time an operation, medians", box=None)
     table.add_column("case", no_wrap=True)
     table.add_column("clock", no_wrap=True)
     for heading in ("ours", "a second", "peer", "ratio", "min-max"):

@@ -24,7 +24,7 @@ from probe.io.store import Store
 from probe.oneshot import host_probe
 from probe.pipeline import Pipeline
 
-OPERATIONS = 60
+OPERATIONS = 50
 LOOPBACK = ("127.0.0.0/8",)
 
 

@@ -1,0 +1,157 @@
+"""The benchmarks do the work that they time, and their figures are figures. Nothing here asserts a time."""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from benchmarks import bare, fetching, judging, slots, storing
+from benchmarks.__main__ import run_all
+from benchmarks.facts import file_name, machine_facts
+from benchmarks.measure import Effort, Result, WrongResultError, compare, repeated
+from benchmarks.peer_process import serving
+from benchmarks.report import duration, save, show
+from benchmarks.server import EDGE
+from probe.core.records import Outcome
+
+TINY = Effort(rounds=2, scale=0.02)
+A_RESULT = Result(
+    case="case", peer="peer", clock="cpu", operations=1, rounds=5,
+    ours_us=20.0, peer_us=10.0, ratio=2.0, ratio_min=1.5, ratio_max=2.5,
+)  # fmt: skip
+
+
+async def test_every_case_runs_and_gives_sane_figures(tmp_path: Path) -> None:
+    results = await run_all(tmp_path, TINY)
+    assert [r.case for r in results] == [
+        "fetch 10 kB over HTTP",
+        "fetch 1 MB over HTTP",
+        "fetch 10 kB over HTTPS",
+        "fetch 1 MB over HTTPS",
+        "slot, 10 kB over HTTP",
+        "slot, 10 kB over HTTPS",
+        "judge, all well",
+        "judge a mismatch",
+        "store, batches of 1",
+        "store, batches of 100",
+        "load 200 objects",
+        "plan 200 objects",
+    ]
+    for r in results:
+        assert r.rounds == 2
+        assert min(r.ours_us, r.peer_us) > 0, r
+        assert 0 < r.ratio_min <= r.ratio <= r.ratio_max < math.inf, r
+
+
+async def test_both_sides_do_the_same_number_of_operations_in_turns() -> None:
+    asked: list[str] = []
+    rounds, operations, warm_up = 4, 20, 2
+    result = await compare(
+        "case",
+        ours=repeated(lambda: asked.append("ours")),
+        peer=repeated(lambda: asked.append("peer")),
+        peer_name="peer",
+        operations=operations,
+        rounds=rounds,
+    )
+    assert asked[: 2 * warm_up] == ["ours"] * warm_up + ["peer"] * warm_up
+    turns = asked[2 * warm_up :: operations]
+    assert turns == ["ours", "peer", "peer", "ours"] * 2
+    assert len(asked) == 2 * (warm_up + rounds * operations)
+    assert (result.operations, result.rounds) == (operations, rounds)
+
+
+async def test_the_ratio_is_that_of_each_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours takes 10, 20, 90 and the peer 5, 10, 10 in the same rounds: ratios 2, 2 and 9."""
+    now = 0
+
+    def side(times: list[int]):  # type: ignore[no-untyped-def]
+        async def work(operations: int) -> None:
+            nonlocal now
+            now += times.pop(0)
+
+        return work
+
+    monkeypatch.setitem(compare.__globals__["_CLOCKS"], "cpu", lambda: now)
+    ours, peer = side([10_000, 20_000, 90_000]), side([5_000, 10_000, 10_000])
+    made = await compare("c", ours=ours, peer=peer, peer_name="p", operations=1, rounds=3)
+    assert (made.ours_us, made.peer_us) == (20.0, 10.0)
+    assert (made.ratio, made.ratio_min, made.ratio_max) == (2.0, 2.0, 9.0)
+
+
+async def test_a_fetch_of_something_else_is_no_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "body_of", lambda size: b"another object")
+    monkeypatch.setattr(fetching, "OPERATIONS", {fetching.SMALL: 1})
+    with serving(tmp_path, [fetching.SMALL]) as ports, pytest.raises(WrongResultError, match="our fetch"):
+        await fetching.run(ports, TINY)
+
+
+async def test_a_peer_that_fetches_something_else_is_no_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bare, "body_of", lambda size: b"another object")
+    with serving(tmp_path, [10]) as ports:
+        async with bare.bare_fetch(ports, "http", 10) as work:
+            with pytest.raises(WrongResultError, match="bare fetch"):
+                await work(1)
+
+
+async def test_a_slot_that_is_off_is_no_figure(tmp_path: Path) -> None:
+    """Nothing answers DNS there: the slot is a row all the same, but not the work to be timed."""
+    with serving(tmp_path, [fetching.SMALL]) as ports:
+        deaf = replace(ports, dns=ports.http)
+        with pytest.raises(WrongResultError, match="a slot came out"):
+            await slots.run(deaf, tmp_path / "slots", TINY)
+
+
+async def test_a_judgement_that_is_wrong_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging.samples, "mismatched", judging.samples.well)
+    with pytest.raises(WrongResultError, match=f"judged {Outcome.OK}, expected {Outcome.FAILED}"):
+        await judging.run(TINY)
+
+
+async def test_batches_are_whole(tmp_path: Path) -> None:
+    """A batch of 100 is one of 100 however small the effort."""
+    results = await storing.run(tmp_path, Effort(rounds=1, scale=0.001))
+    assert [r.operations for r in results] == [1, 100]
+
+
+def test_the_server_ends_with_the_measuring(tmp_path: Path) -> None:
+    with serving(tmp_path, [10]) as ports:
+        socket.create_connection((EDGE, ports.http), 5).close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((EDGE, ports.http), 5)
+
+
+def test_saved_figures_are_those_shown_and_name_no_machine(tmp_path: Path) -> None:
+    facts = machine_facts()
+    saved = json.loads(save([A_RESULT], facts, tmp_path).read_text(encoding="utf-8"))
+    assert saved["machine"] == facts
+    assert saved["results"][0]["ratio"] == 2.0
+    assert Path("/proc/sys/kernel/hostname").read_text().strip() not in json.dumps(saved)
+
+    out = StringIO()
+    show([A_RESULT], facts, Console(file=out, width=80))
+    assert "2.00" in out.getvalue()
+    assert "1.50-2.50" in out.getvalue()
+
+
+def test_a_file_of_figures_is_named_by_date_and_kind_of_machine() -> None:
+    facts = {"date": "2026-11-22", "cpu": "AMD EPYC (v3) @ 2/GHz", "cores": "2", "python": "CPython 3.11.7"}
+    assert file_name(facts) == "2026-11-22-amd-epyc-v3-2-ghz-2c-py3.11.json"
+
+
+@pytest.mark.parametrize(
+    ("us", "text"), [(25.13, "25.1 µs"), (999.0, "999 µs"), (1_820.0, "1.82 ms"), (2_500_000.0, "2.5 s")]
+)
+def test_durations_are_readable(us: float, text: str) -> None:
+    assert duration(us) == text
