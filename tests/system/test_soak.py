@@ -83,9 +83,11 @@ def test_every_due_slot_is_one_row_and_the_stop_is_missed_exactly(
         assert ended - last < PERIOD_S + 1
 
     missed = [row for row in rows if row.state != "measured"]
-    assert {row.missed_reason for row in missed} == {"agent.stalled"}
     for row in rows:
         at = epoch_s(row.scheduled_at)
+        if row.missed_reason == "agent.stopped" and at > ended - 1:
+            continue  # due in the very moment of SIGTERM
+        assert row.missed_reason in (None, "agent.stalled")
         if frozen_from + HEARTBEAT_S < at < frozen_to - HEARTBEAT_S:
             assert row.state == "missed", f"{row.scheduled_at} was due in the stop"
         elif not frozen_from - HEARTBEAT_S <= at <= frozen_to + HEARTBEAT_S:
