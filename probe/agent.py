@@ -97,7 +97,10 @@ class Agent:
         async with self.open():
             await self._remember(store)
             now_us = self._clock.time_ns() // 1000
+            before = store.last_config()
             await self._account_for_absence(store, now_us)
+            if before not in (None, self.config.digest):
+                await self._event("config.changed", {"from": str(before), "to": self.config.digest})
             await self._event("agent.started", {"tasks": str(len(self.plan.tasks))})
             scheduler = Scheduler(
                 self.plan.tasks,

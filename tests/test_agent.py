@@ -255,3 +255,13 @@ async def test_what_replay_needs_is_stored_with_the_rows(lab: Lab, tmp_path: Pat
         cases = list(cases_of_store(reader, CHECKS))
     assert len(cases) == sum(row.state == "measured" for row in slots(tmp_path / "results"))
     assert [change for case in cases if (change := rejudge(case, CHECKS))] == []
+
+
+async def test_another_configuration_is_an_event_in_every_stream(lab: Lab, tmp_path: Path) -> None:
+    first = load_config(config_of(lab, tmp_path, "500ms"), CHECKS)
+    await run_for(first, 4)
+    second = load_config(config_of(lab, tmp_path, "400ms"), CHECKS)
+    await run_for(second, 4)
+    changed = [event for event in events(tmp_path / "results") if event.event == "config.changed"]
+    assert sorted(event.customer for event in changed) == ["media", "shop"]
+    assert {(e.detail["from"], e.detail["to"]) for e in changed} == {(first.digest, second.digest)}

@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from probe.core.records import OriginVersion, Record
+from probe.core.records import OriginVersion, Record, SlotRecord
 from probe.io.clock import Clock, rfc3339
 from probe.io.store_reader import Reader
 from probe.io.store_schema import LOCK, StoreError, StoreLocked
@@ -121,6 +121,14 @@ class Store:
         """Task id -> when its last rows were due (microseconds since the epoch), not later than now."""
         with Reader.open(self._directory) as reader:
             return reader.recent_scheduled(rfc3339(self._clock.time_ns()), slots)
+
+    def last_config(self) -> str | None:
+        """Digest of the configuration under which the newest record was made; None without records."""
+        with Reader.open(self._directory) as reader:
+            newest = next(iter(reader.list(limit=1)), None)
+        if newest is None:
+            return None
+        return newest.host.config_digest if isinstance(newest, SlotRecord) else newest.config_digest
 
     def stopped_cleanly(self) -> bool:
         """Whether the store had been closed properly before this opening of it; True for a new one."""
