@@ -425,7 +425,7 @@ def test_what_was_acknowledged_survives_sigkill(tmp_path: Path) -> None:
             assert len(numbers) % 3 == 0, "whole transactions"
         for customer, seq in acknowledged.items():
             assert heads[customer] >= seq, "acknowledged and lost"
-    assert min(acknowledged.values()) > 20
+    assert min(acknowledged.values()) > 0, "nothing was acknowledged, nothing shown"
 
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
