@@ -406,7 +406,7 @@ def test_what_was_acknowledged_survives_sigkill(tmp_path: Path) -> None:
             [sys.executable, "-c", WRITER, str(directory)], cwd=ROOT, stdout=subprocess.PIPE, text=True
         )
         assert child.stdout is not None
-        assert child.stdout.readline().strip() == ("clean" if kill == 0 else "not clean")
+        assert child.stdout.readline().strip() == ("clean" if kill == 0 else "not clean"), f"start {kill}"
         for _ in range(3 + kill * 7):
             child.stdout.readline()
         child.send_signal(signal.SIGKILL)

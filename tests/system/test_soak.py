@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -28,7 +29,7 @@ PERIOD_S = 10
 TASKS = 200
 HEARTBEAT_S = 0.5  # a slot due this close to the edges of the stop may have gone either way
 
-pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(SOAK_S + 120)]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(2 * SOAK_S + 120)]
 
 
 def _run_and_stop(config: Path, log: Path) -> tuple[float, float]:
@@ -52,6 +53,12 @@ def _run_and_stop(config: Path, log: Path) -> tuple[float, float]:
     return frozen_from, frozen_to
 
 
+def _stalled_otherwise(rows: list[SlotRecord], frozen_from: float, frozen_to: float) -> bool:
+    """Whether the agent saw a stall that was not ours."""
+    stalled = [epoch_s(row.scheduled_at) for row in rows if row.missed_reason == "agent.stalled"]
+    return any(not frozen_from - HEARTBEAT_S <= at <= frozen_to + HEARTBEAT_S for at in stalled)
+
+
 def test_every_due_slot_is_one_row_and_the_stop_is_missed_exactly(
     small_cdn: SmallCdn, tmp_path: Path
 ) -> None:
@@ -59,11 +66,15 @@ def test_every_due_slot_is_one_row_and_the_stop_is_missed_exactly(
     config = write_config(tmp_path, small_cdn, scheme="http", paths=paths, interval=f"{PERIOD_S}s")
     tasks = make_plan(load_config(config, CHECKS)).tasks
     assert len(tasks) == TASKS
-    frozen_from, frozen_to = _run_and_stop(config, tmp_path / "log")
-    with Reader.open(tmp_path / "results") as reader:
-        records = list(reader.follow({}))
-    events = {r.event: epoch_s(r.at) for r in records if isinstance(r, EventRecord)}
-    rows = [r for r in records if isinstance(r, SlotRecord)]
+    for _ in range(2):
+        shutil.rmtree(tmp_path / "results", ignore_errors=True)
+        frozen_from, frozen_to = _run_and_stop(config, tmp_path / "log")
+        with Reader.open(tmp_path / "results") as reader:
+            records = list(reader.follow({}))
+        events = {r.event: epoch_s(r.at) for r in records if isinstance(r, EventRecord)}
+        rows = [r for r in records if isinstance(r, SlotRecord)]
+        if not _stalled_otherwise(rows, frozen_from, frozen_to):
+            break  # else the shared machine itself stood still: one more try, which must be quiet
     began, ended = events["agent.started"], events["agent.stopped"]
 
     found = sorted((row.task, round(epoch_s(row.scheduled_at) * 1e6)) for row in rows)
