@@ -15,7 +15,6 @@ from probe.checks.integrity import Integrity
 from probe.commands import console
 from probe.core.codec import encode
 from probe.core.config_text import parse_resolver
-from probe.core.problem import ConfigError
 from probe.core.records import Observation, Outcome, Role, SlotRecord
 from probe.core.task import (
     CheckSpec,
@@ -25,7 +24,6 @@ from probe.core.task import (
     OriginSpec,
     RedirectPolicy,
     Request,
-    ResolverSpec,
     Task,
     TlsPolicy,
     VantagePoint,
@@ -74,21 +72,17 @@ def trace(
             name="here",
             source_v4=source if source and ":" not in source else None,
             source_v6=source if source and ":" in source else None,
-            resolvers=tuple(_resolver(text) for text in resolvers),
+            resolvers=tuple(parse_resolver(text) for text in resolvers),
             client_subnet=client_subnet,
         )
         total_us = parse_duration_us(timeout)
         task = _task(request, vantage, version, tls, _origin(origin, request, tls), total_us)
-    except (ValueError, ConfigError) as error:
+    except ValueError as error:
         raise click.ClickException(str(error)) from None
     row = asyncio.run(measure_alone(task))
     click.echo(encode(row)) if as_json else _print(console(), row)
     if row.outcome is not Outcome.OK:
         raise click.exceptions.Exit(1)
-
-
-def _resolver(text: str) -> ResolverSpec:
-    return parse_resolver(text)
 
 
 def request_of(url: str) -> Request:
