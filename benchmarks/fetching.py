@@ -10,7 +10,7 @@ from benchmarks.measure import Effort, Result, Work, WrongResultError, compare
 from benchmarks.peer_process import Ports
 from benchmarks.server import EDGE, NAME, body_of
 from probe.core.records import Role
-from probe.core.task import Deadlines, Limits, Request, TlsPolicy
+from probe.core.task import Deadlines, Limits, Request, TlsPolicy, VantagePoint
 from probe.io.clock import SystemClock
 from probe.io.fetch import AiohttpFetcher, FetchTarget
 from probe.io.secrets import reveal
@@ -54,8 +54,7 @@ def _our_fetch(ports: Ports, scheme: str, size: int) -> Work:
                 tls=tls,
                 deadlines=Deadlines(),
                 limits=Limits(),
-                source=None,
-                interface=None,
+                vantage=VantagePoint(name="here"),
                 slot_start_ns=time.monotonic_ns(),
             )
             seen = await fetcher.fetch(target)

@@ -11,7 +11,7 @@ import click
 import pytest
 
 from probe.cli import cli
-from probe.core import failure, observation, records, resolution
+from probe.core import failure, observation, records, resolution, surroundings
 from probe.core.failure import FailureType
 
 ROOT = Path(__file__).parent.parent
@@ -21,7 +21,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "resu
 
 def _classes() -> Iterator[type]:
     """The records that leave the process: Evidence never does."""
-    for module in (failure, observation, records, resolution):
+    for module in (failure, observation, records, resolution, surroundings):
         for value in vars(module).values():
             own = isinstance(value, type) and value.__module__ == module.__name__
             if own and dataclasses.is_dataclass(value) and value.__name__ != "Evidence":

@@ -7,13 +7,47 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from probe.core import config_types as t
-from probe.core.config_text import parse_anchor, parse_resolver
-from probe.core.task import Limits, VantagePoint
+from probe.core.config_text import parse_anchor, parse_field_value, parse_proxy, parse_resolver
+from probe.core.task import Limits, ProxySpec, VantagePoint
 from probe.core.units import SizeBytes
 
 Region = Annotated[str, Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
 BodySize = Annotated[SizeBytes, Field(ge=1024, le=1 << 40)]
+ANCHOR_INTERVAL_US = VantagePoint(name="").anchor_interval_us
 HeadSize = Annotated[SizeBytes, Field(ge=1024, le=16 << 20)]
+
+
+class ProxyConfig(t.Strict):
+    """A proxy that requests go through; DNS does not."""
+
+    url: t.ProxyUrl = Field(
+        description="socks5://host:port, or http://host:port for CONNECT",
+        examples=["socks5://192.0.2.80:1080"],
+    )
+    resolve: Literal["here", "proxy"] = Field(
+        default="here", description="Who looks names up: this vantage point's resolvers, or the proxy"
+    )
+    user: t.OneLine | None = Field(default=None, description="User name for the proxy")
+    password: t.Password | None = Field(
+        default=None, description="Reference to its password: env:NAME, file:PATH or credential:NAME"
+    )
+
+    @model_validator(mode="after")
+    def _whole_credentials(self) -> ProxyConfig:
+        if (self.user is None) != (self.password is None):
+            raise ValueError("a proxy's user and password go together: give both or neither")
+        if self.user is not None and (len(self.user.encode()) > 255 or ":" in self.user):
+            raise ValueError("a proxy's user is at most 255 bytes and holds no colon (RFC 1929, RFC 7617)")
+        return self
+
+    def proxy(self) -> ProxySpec:
+        """As a task carries it."""
+        scheme, host, port = parse_proxy(self.url)
+        password = None if self.password is None else parse_field_value(self.password)
+        assert not isinstance(password, str), "validated as a reference"
+        return ProxySpec(
+            scheme=scheme, host=host, port=port, resolve=self.resolve, user=self.user, password=password
+        )
 
 
 class VantagePointConfig(t.Strict):
@@ -35,18 +69,41 @@ class VantagePointConfig(t.Strict):
     interface: Annotated[str, Field(pattern=r"^[^\s/:]{1,15}$")] | None = Field(
         default=None, description="Network interface to bind to (needs CAP_NET_RAW)"
     )
-    netns: t.Netns | None = Field(default=None, description="Reserved: network namespace, not supported yet")
+    mark: Annotated[int, Field(ge=1, le=0xFFFFFFFF)] | None = Field(
+        default=None, description="Firewall mark of every packet, for policy routing (needs CAP_NET_ADMIN)"
+    )
+    netns: t.Netns | None = Field(
+        default=None,
+        description="Network namespace: a name below /run/netns, or a path (needs CAP_SYS_ADMIN)",
+    )
+    ip: t.IpVersions | None = Field(
+        default=None,
+        description="IP versions that this line carries; default: those of `source`, without a source both",
+    )
     resolvers: tuple[t.Resolver, ...] = Field(
         default=(),
-        description="Resolvers in the order asked: udp://, tcp://, tls://; none: those of the system",
+        description="Resolvers: udp://, tcp://, tls://, https://; none: those of the system or namespace",
         examples=[["udp://203.0.113.53", "tls://dns.example.net@203.0.113.54"]],
+    )
+    resolver_policy: Literal["in_order", "all"] = Field(
+        default="in_order",
+        description="in_order: a later resolver only where an earlier one fails; all: every one, compared",
     )
     client_subnet: t.Prefix | None = Field(
         default=None, description="EDNS client subnet to send with questions (RFC 7871)"
     )
     anchors: tuple[t.Anchor, ...] = Field(
         default=(),
-        description="Targets that tell whether this line itself works: https://, http://, tcp://host:port",
+        description="Targets that tell whether this line itself works, better two or more: https://, http://, "
+        "tcp://host:port, dns://address",
+    )
+    anchor_interval: t.Interval | None = Field(
+        default=None, description="Time between two rounds of the anchors; default 30s"
+    )
+    proxy: ProxyConfig | None = Field(
+        default=None,
+        description="Proxy that requests go through",
+        examples=[{"url": "socks5://192.0.2.80:1080"}],
     )
 
     @model_validator(mode="after")
@@ -54,6 +111,15 @@ class VantagePointConfig(t.Strict):
         if len({":" in address for address in self.source}) < len(self.source):
             raise ValueError("source holds two addresses of one IP version: give one IPv4 and one IPv6")
         return self
+
+    @model_validator(mode="after")
+    def _carries_what_its_source_has(self) -> VantagePointConfig:
+        if self.ip is not None and self.source and set(self.ip) - self._versions_of_source():
+            raise ValueError("ip names an IP version that source has no address of")
+        return self
+
+    def _versions_of_source(self) -> set[int]:
+        return {6 if ":" in address else 4 for address in self.source}
 
     def vantage_point(self) -> VantagePoint:
         """As a task carries it."""
@@ -65,9 +131,15 @@ class VantagePointConfig(t.Strict):
             source_v4=next((a for a in self.source if ":" not in a), None),
             source_v6=next((a for a in self.source if ":" in a), None),
             interface=self.interface,
+            mark=self.mark,
+            netns=self.netns,
+            ip_versions=tuple(sorted(self._versions_of_source() if self.ip is None else set(self.ip))),
             resolvers=tuple(map(parse_resolver, self.resolvers)),
+            resolver_policy=self.resolver_policy,
             client_subnet=self.client_subnet,
+            proxy=None if self.proxy is None else self.proxy.proxy(),
             anchors=tuple(map(parse_anchor, self.anchors)),
+            anchor_interval_us=self.anchor_interval or ANCHOR_INTERVAL_US,
         )
 
 

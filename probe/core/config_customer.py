@@ -11,8 +11,6 @@ from pydantic import Field, model_validator
 
 from probe.core import config_types as t
 
-IpVersions = Annotated[tuple[Literal[4, 6], ...], Field(min_length=1, max_length=2)]
-
 
 class TlsConfig(t.Strict):
     """How certificates are verified. Every key may be given where it differs; the others are inherited."""
@@ -58,7 +56,7 @@ class Inherited(t.Strict):
         default=None,
         description="Which of the addresses found are asked: all (default), one, or sample:N in turn",
     )
-    ip: IpVersions | None = Field(default=None, description="IP versions, each measured apart; default [4]")
+    ip: t.IpVersions | None = Field(default=None, description="IP versions, each measured apart; default [4]")
     redirects: RedirectsConfig | None = Field(default=None, description="Whether redirects are followed")
     headers: t.Headers | None = Field(
         default=None,
@@ -76,14 +74,22 @@ class Inherited(t.Strict):
     )
 
 
+class LabelledPrefix(t.Strict):
+    """Addresses of nodes that serve one carrier's users."""
+
+    prefix: t.Prefix = Field(description="CIDR prefix")
+    carrier: t.OneLine = Field(description="The carrier as vantage points name it")
+
+
 class CdnConfig(t.Strict):
     """What is known of the CDN that serves the domain."""
 
     suffixes: tuple[t.Suffix, ...] = Field(
         default=(), description="Names under which the domain's alias must lead; turns the alias check on"
     )
-    prefixes: tuple[t.Prefix, ...] = Field(
-        default=(), description="CIDR prefixes in which the CDN's nodes lie"
+    prefixes: tuple[Annotated[t.Prefix | LabelledPrefix, Field(union_mode="left_to_right")], ...] = Field(
+        default=(),
+        description="CIDR prefixes in which the CDN's nodes lie, each alone or with the carrier whose users it serves",
     )
 
 

@@ -180,7 +180,7 @@ def _repeated(
 
 def _userinfo(place: Place, value: Any) -> Iterator[Complaint]:
     if isinstance(value, str):
-        if "@" in value and has_userinfo(value):
+        if "@" in value and has_userinfo(value, resolver="resolvers" in place):
             yield place, "a URL holds no user name or password: use headers with a reference (env:NAME)"
     elif isinstance(value, dict | list):
         items = value.items() if isinstance(value, dict) else enumerate(value)

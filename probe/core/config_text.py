@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
-from urllib.parse import urlsplit
 
 from probe.core.task import AnchorSpec, EdgePolicy, FieldValue, ResolverSpec, SecretRef
 
@@ -37,7 +36,8 @@ _CREDENTIAL_FIELDS = frozenset(("authorization", "proxy-authorization", "cookie"
 _CREDENTIAL_WORDS = re.compile(r"token|secret|passw|credential|api-?_?key|auth-?_?key", re.IGNORECASE)
 _CODINGS = ("identity", "gzip", "deflate", "br", "zstd", "x-gzip")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)")
-_RESOLVER_PORTS = {"udp": 53, "tcp": 53, "tls": 853}
+_RESOLVER_PORTS = {"udp": 53, "tcp": 53, "tls": 853, "https": 443}
+_DOH_PATH = "/dns-query"
 
 
 def parse_name(text: str) -> str:
@@ -103,36 +103,67 @@ def split_host_port(text: str, default: int | None) -> tuple[str, int]:
 
 
 def parse_resolver(text: str) -> ResolverSpec:
-    """`udp://192.0.2.53[:port]`, `tcp://`, `tls://name[@address][:port]`; a bare address means udp, port 53."""
+    """`udp://192.0.2.53[:port]`, `tcp://`, `tls://name[@address][:port]`, `https://name[@address][:port][/path]`.
+
+    A bare address means udp, port 53.
+    """
     scheme, separator, rest = text.partition("://")
     if not separator:
         scheme, rest = "udp", text
-    if scheme == "https":
-        raise ValueError("DNS over HTTPS (https://) is not supported yet: use udp://, tcp:// or tls://")
     if scheme not in _RESOLVER_PORTS:
-        raise ValueError(f"{scheme[:20]!r} is no transport of a resolver: use udp://, tcp:// or tls://")
+        raise ValueError(
+            f"{scheme[:20]!r} is no transport of a resolver: use udp://, tcp://, tls:// or https://"
+        )
+    rest, path = _split_path(rest) if scheme == "https" else (rest, None)
     name, at, rest = rest.rpartition("@")
     address, port = split_host_port(rest, _RESOLVER_PORTS[scheme])
     is_name = not _is_address(address)
-    if scheme != "tls" and (at or is_name):
+    if scheme not in ("tls", "https") and (at or is_name):
         raise ValueError(f"a {scheme}:// resolver is given by its IP address, such as {scheme}://192.0.2.53")
     if at and is_name:
-        raise ValueError("after @ stands the resolver's IP address: tls://dns.example.net@192.0.2.1")
+        raise ValueError(f"after @ stands the resolver's IP address: {scheme}://dns.example.net@192.0.2.1")
     tls_name = parse_name(name) if at else address if is_name else None
-    return ResolverSpec(transport=scheme, address=address, port=port, tls_name=tls_name)
+    return ResolverSpec(transport=scheme, address=address, port=port, tls_name=tls_name, path=path)
+
+
+def _split_path(text: str) -> tuple[str, str]:
+    """Authority and path of a DNS-over-HTTPS URL; `{?dns}` of a template is left out, since we POST."""
+    authority, slash, path = text.removesuffix("{?dns}").partition("/")
+    return authority, parse_path(f"/{path}") if slash and path else _DOH_PATH
+
+
+def parse_proxy(text: str) -> tuple[str, str, int]:
+    """`socks5://host:port` or `http://host:port` -> scheme, host, port."""
+    scheme, _, rest = text.partition("://")
+    if scheme not in ("socks5", "http"):
+        raise ValueError("a proxy is socks5://host:port, or http://host:port for CONNECT")
+    if "@" in rest:
+        raise ValueError(
+            "a proxy's address holds no user name or password: write user and password beside url"
+        )
+    host, port = split_host_port(rest.removesuffix("/"), {"socks5": 1080}.get(scheme))
+    return scheme, host, port
 
 
 def parse_anchor(text: str) -> AnchorSpec:
-    """`https://host[:port][/path]`, `http://...` or `tcp://host:port`."""
+    """`https://host[:port][/path]`, `http://...`, `tcp://host:port` or `dns://address[:port][/name]`."""
     scheme, _, rest = text.partition("://")
-    if scheme not in ("http", "https", "tcp"):
-        raise ValueError("an anchor is https://host/path, http://host/path or tcp://host:port")
+    if scheme not in ("http", "https", "tcp", "dns"):
+        raise ValueError(
+            "an anchor is https://host/path, http://host/path, tcp://host:port or dns://address/name"
+        )
     if "@" in rest:
         raise ValueError("an anchor's address holds no user name or password")
     authority, slash, path = rest.partition("/")
     if scheme == "tcp" and slash:
         raise ValueError("a tcp:// anchor has no path: tcp://host:port")
-    host, port = split_host_port(authority, {"http": 80, "https": 443}.get(scheme))
+    host, port = split_host_port(authority, {"http": 80, "https": 443, "dns": 53}.get(scheme))
+    if scheme == "dns":
+        if not _is_address(host):
+            raise ValueError(
+                "a dns:// anchor is given by its IP address, such as dns://192.0.2.53/example.net"
+            )
+        path = parse_name(path) if path not in ("", ".") else "."
     return AnchorSpec(scheme=scheme, host=host, port=port, path=parse_path(f"/{path}"))
 
 
@@ -212,10 +243,25 @@ def parse_time(text: str) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def has_userinfo(text: str) -> bool:
-    """Whether a text is a URL with a user name or password in it (tls:// names resolvers, not users)."""
-    match = re.search(r"\b([a-z][a-z0-9+.-]*)://[^/\s?#]*@", text, re.IGNORECASE)
-    return match is not None and (match[1].lower() != "tls" or urlsplit(match[0]).password is not None)
+def has_userinfo(text: str, *, resolver: bool = False) -> bool:
+    """Whether a text is a URL with a user name or password in it.
+
+    What stands before @ in `tls://name@address`, and for a `resolver` in `https://name@address`, is no user.
+    """
+    match = re.search(r"\b([a-z][a-z0-9+.-]*)://([^/\s?#]*)@([^/\s?#]*)", text, re.IGNORECASE)
+    if match is None:
+        return False
+    schemes = ("tls", "https") if resolver else ("tls",)
+    return not (match[1].lower() in schemes and _names_resolver(match[2], match[3]))
+
+
+def _names_resolver(name: str, rest: str) -> bool:
+    try:
+        parse_name(name)
+        host, _ = split_host_port(rest, 1)
+    except ValueError:
+        return False
+    return _is_address(host)
 
 
 def _is_address(text: str) -> bool:

@@ -6,8 +6,9 @@ validation context as `base`; without it paths stay as written.
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -63,6 +64,16 @@ def _field_text(value: str, info: ValidationInfo) -> str:
     return value
 
 
+def _reference(value: str, info: ValidationInfo) -> str:
+    try:
+        is_reference = isinstance(text.parse_field_value(value), SecretRef)
+    except ValueError:
+        is_reference = False
+    if not is_reference:
+        raise ValueError("a secret is given by reference: env:NAME, file:/path or credential:NAME")
+    return _field_text(value, info)
+
+
 def _one_line(value: str) -> str:
     if not value.strip() or not value.isprintable():
         raise ValueError("one line of text, not empty")
@@ -75,8 +86,11 @@ def _listen(value: str) -> str:
     return value
 
 
-def _netns(_: str) -> str:
-    raise ValueError("netns is not supported yet: use source or interface")
+def _netns(value: str) -> str:
+    named = re.fullmatch(r"(?!\.{1,2}$)[^/\s\x00-\x1f]{1,255}", value)
+    if not named and not re.fullmatch(r"/[^\x00-\x1f]{1,4095}", value):
+        raise ValueError("a network namespace is a name below /run/netns, or the path of its file")
+    return value
 
 
 def _at_least(value_us: int) -> int:
@@ -144,6 +158,9 @@ Resolver = Annotated[str, AfterValidator(lambda value: (text.parse_resolver(valu
 Anchor = Annotated[str, AfterValidator(lambda value: (text.parse_anchor(value), value)[1])]
 Listen = Annotated[str, AfterValidator(_listen)]
 Netns = Annotated[str, AfterValidator(_netns)]
+IpVersions = Annotated[tuple[Literal[4, 6], ...], Field(min_length=1, max_length=2)]
+ProxyUrl = Annotated[str, AfterValidator(lambda value: (text.parse_proxy(value), value)[1])]
+Password = Annotated[str, AfterValidator(_reference)]
 Interval = Annotated[DurationUs, AfterValidator(_an_interval)]
 Timeout = Annotated[DurationUs, AfterValidator(_at_least), AfterValidator(_at_most)]
 CheckParams = Annotated[dict[str, Any], Schema({"type": "object"})]

@@ -21,6 +21,7 @@ from probe.core.config_rules import ParamsReader
 from probe.core.config_text import parse_edges, parse_field_value
 from probe.core.kinds import Kinds, Params
 from probe.core.task import (
+    CarrierPrefix,
     CheckSpec,
     Deadlines,
     EdgePolicy,
@@ -50,6 +51,7 @@ class MeasuredObject:
     tls: TlsPolicy
     cdn_suffixes: tuple[str, ...]
     cdn_prefixes: tuple[str, ...]
+    carrier_prefixes: tuple[CarrierPrefix, ...]
     edges: EdgePolicy
     redirects: RedirectPolicy
     origin: OriginSpec | None
@@ -122,7 +124,12 @@ def _measured(
         deadlines=_deadlines(near),
         tls=tls,
         cdn_suffixes=domain.cdn.suffixes,
-        cdn_prefixes=domain.cdn.prefixes,
+        cdn_prefixes=tuple(p if isinstance(p, str) else p.prefix for p in domain.cdn.prefixes),
+        carrier_prefixes=tuple(
+            CarrierPrefix(prefix=p.prefix, carrier=p.carrier)
+            for p in domain.cdn.prefixes
+            if not isinstance(p, str)
+        ),
         edges=parse_edges(_nearest(near, "edges", "all")),
         redirects=RedirectPolicy(limit=redirects.follow, hosts=redirects.hosts)
         if redirects

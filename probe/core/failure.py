@@ -39,7 +39,8 @@ class FailureType(StrEnum):
     DNS_UNREACHABLE = "dns.unreachable"  # NEL: the resolver's host or port cannot be reached
     DNS_TRUNCATED_TCP_FAILED = "dns.truncated_tcp_failed"  # TC=1 and no answer over TCP
     DNS_MALFORMED = "dns.malformed"  # what came back is no DNS message
-    DNS_TLS_FAILED = "dns.tls_failed"  # DNS over TLS: the resolver's handshake or certificate
+    DNS_TLS_FAILED = "dns.tls_failed"  # DNS over TLS or HTTPS: the resolver's handshake or certificate
+    DNS_HTTPS_FAILED = "dns.https_failed"  # DNS over HTTPS: no 200 with a DNS message (RFC 8484 section 4.2)
     DNS_BOGUS_ADDRESS = "dns.bogus_address"  # every address is loopback, private, link-local ...
 
     TCP_REFUSED = "tcp.refused"  # NEL
@@ -77,6 +78,8 @@ class FailureType(StrEnum):
     BODY_DECODE_FAILED = "body.decode_failed"  # the content coding is cut, corrupt or has trailing junk
 
     VANTAGE_SOURCE_UNAVAILABLE = "vantage.source_unavailable"  # source address or interface is gone
+    VANTAGE_PROXY_UNREACHABLE = "vantage.proxy_unreachable"  # nothing speaks the proxy's protocol there
+    VANTAGE_PROXY_REFUSED = "vantage.proxy_refused"  # the proxy will not serve us: credentials, its rules
     VANTAGE_NETWORK_DOWN = "vantage.network_down"  # ENETUNREACH, ENETDOWN: no route from this host
     AGENT_DESCRIPTORS_EXHAUSTED = "agent.descriptors_exhausted"
     AGENT_MEMORY_EXHAUSTED = "agent.memory_exhausted"

@@ -146,6 +146,7 @@ class Observation:
     url: str  # what was asked for, secrets redacted
     method: str = "GET"
     source: str | None = None  # our own end of the connection
+    proxy: str | None = None  # the proxy it went through; `address` is then what the proxy was given
     timing: ResourceTiming = ResourceTiming()
     response: Response | None = None
     failure: Failure | None = None

@@ -28,7 +28,10 @@ class Plan:
 
 
 def make_plan(config: Config) -> Plan:
-    """The tasks of a configuration, by customer, then in the order of the files."""
+    """The tasks of a configuration, by customer, then in the order of the files.
+
+    A vantage point whose line does not carry an IP version gives no task for it; `uncarried` tells what is left.
+    """
     points = {point.name: point.vantage_point() for point in config.agent.vantage_points}
     limits = config.agent.limits.limits()
     return Plan(
@@ -39,6 +42,17 @@ def make_plan(config: Config) -> Plan:
             for task in _tasks(customer, item, points, limits)
         )
     )
+
+
+def uncarried(config: Config) -> Iterator[tuple[str, str, int]]:
+    """(customer, URL, IP version) of each object that no vantage point of its own can look at over that version."""
+    carried = {p.name: p.vantage_point().ip_versions for p in config.agent.vantage_points}
+    for customer in config.customers:
+        for item in customer.objects:
+            lines = [carried[name] for name in item.vantage_points or carried]
+            for version in item.ip_versions:
+                if not any(not versions or version in versions for versions in lines):
+                    yield customer.customer, item.request.url, version
 
 
 def task_id(customer: str, item: MeasuredObject, vantage_point: str, ip_version: int) -> str:
@@ -81,7 +95,8 @@ def _tasks(
     customer: CustomerConfig, item: MeasuredObject, points: dict[str, VantagePoint], limits: Limits
 ) -> Iterator[Task]:
     for name in item.vantage_points or points:
-        for version in item.ip_versions:
+        carried = points[name].ip_versions or item.ip_versions
+        for version in (v for v in item.ip_versions if v in carried):
             identifier = task_id(customer.customer, item, name, version)
             task = Task(
                 id=identifier,
@@ -98,6 +113,7 @@ def _tasks(
                 tls=item.tls,
                 cdn_suffixes=item.cdn_suffixes,
                 cdn_prefixes=item.cdn_prefixes,
+                carrier_prefixes=item.carrier_prefixes,
                 edges=item.edges,
                 redirects=item.redirects,
                 origin=item.origin,

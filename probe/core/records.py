@@ -23,7 +23,8 @@ from probe.core.observation import (
     TcpInfo,
     Tls,
 )
-from probe.core.resolution import AddressRecord, CnameLink, DnsQuery, Resolution
+from probe.core.resolution import AddressRecord, CnameLink, DnsQuery, Resolution, ResolverAnswer
+from probe.core.surroundings import LineState, NodeFacts, Reach, VantageHealth
 
 SCHEMA_VERSION = 1
 
@@ -115,6 +116,8 @@ class Evidence:
     observations: tuple[Observation, ...]
     reference: Reference
     host: HostFacts
+    nodes: NodeFacts | None = None
+    vantage_health: VantageHealth | None = None
 
 
 class Severity(StrEnum):
@@ -172,6 +175,7 @@ class SlotRecord:
     vantage_point: str
     region: str | None
     carrier: str | None
+    asn: int | None = None
     ip_version: int
     scheduled_at: str
     started_at: str | None
@@ -189,6 +193,9 @@ class SlotRecord:
     observations: tuple[Observation, ...]
     reference: Reference | None
     host: HostFacts
+    nodes: NodeFacts | None = None
+    reach: Reach | None = None
+    vantage_health: VantageHealth | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,14 +230,18 @@ __all__ = [
     "Fault",
     "Finding",
     "HostFacts",
+    "LineState",
+    "NodeFacts",
     "Observation",
     "OriginVersion",
     "Outcome",
     "Phase",
+    "Reach",
     "Record",
     "Reference",
     "Relation",
     "Resolution",
+    "ResolverAnswer",
     "ResourceTiming",
     "Response",
     "Role",
@@ -239,5 +250,6 @@ __all__ = [
     "State",
     "TcpInfo",
     "Tls",
+    "VantageHealth",
     "Verdict",
 ]

@@ -31,14 +31,16 @@ class AddressRecord:
 class DnsQuery:
     """One message sent to one resolver and what came back. `start_us` and `end_us` from slot start.
 
-    `purpose`: chain (the walk), other_resolver (after a failure), control (is this resolver alive at all),
-    alias (after a failure: CNAMEs alone, to learn how far the chain leads).
+    `purpose`: chain (the walk), compared (the same at a further resolver, where all are asked), other_resolver
+    (after a failure), control (is this resolver alive at all), alias (after a failure: CNAMEs alone, to learn how
+    far the chain leads), zone_cut (after a failure: SOA, to learn whose zone it is), rewriting (a name that cannot
+    exist, to learn whether this resolver invents addresses).
     """
 
     qname: str
     qtype: str
     resolver: str  # as configured: udp://192.0.2.53:53
-    transport: str  # udp, tcp, tls
+    transport: str  # udp, tcp, tls, https
     purpose: str = "chain"
     rcode: str | None = None
     flags: tuple[str, ...] = ()  # AA TC RA AD ...
@@ -47,6 +49,23 @@ class DnsQuery:
     ecs_source: str | None = None  # RFC 7871: what we sent
     ecs_scope: int | None = None  # RFC 7871: SCOPE PREFIX-LENGTH of the answer
     ecs_dropped: bool = False  # repeated without EDNS options after FORMERR or REFUSED
+    nsid: str | None = None  # RFC 5001: which of the resolver's servers answered, as it names itself
+    extended_errors: tuple[
+        str, ...
+    ] = ()  # RFC 8914: "22 No Reachable Authority", with EXTRA-TEXT behind a colon
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolverAnswer:
+    """What one of several compared resolvers said: the end of its own walk along the aliases."""
+
+    resolver: str
+    rcode: str | None
+    canonical_name: str
+    addresses: tuple[str, ...]
+    ttl_s: int | None
+    ecs_scope: int | None = None
     failure: Failure | None = None
 
 
@@ -54,7 +73,9 @@ class DnsQuery:
 class Resolution:
     """The look-up of one name and type from one vantage point.
 
-    `canonical_name` is the last name reached; on failure `failing_name` is the name whose look-up failed.
+    `canonical_name` is the last name reached; on failure `failing_name` is the name whose look-up failed, and
+    `zone` the apex of the zone that it lies in, where SOA records told. `answers`: what each resolver said, in the
+    vantage point's order, where all are asked and compared.
     """
 
     qname: str
@@ -69,6 +90,8 @@ class Resolution:
     ecs_source: str | None = None
     ecs_scope: int | None = None
     failing_name: str | None = None
+    zone: str | None = None
     failure: Failure | None = None
     flags: tuple[str, ...] = ()  # doubled_cname, ecs_ignored, ...
+    answers: tuple[ResolverAnswer, ...] = ()
     queries: tuple[DnsQuery, ...] = ()

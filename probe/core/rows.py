@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from probe.core.judge import exclusions_at, judge
 from probe.core.kinds import Kinds
+from probe.core.reach import reach
 from probe.core.records import (
     SCHEMA_VERSION,
     EventRecord,
@@ -37,6 +38,9 @@ def measured_row(task: Task, evidence: Evidence, kinds: Kinds, *, finished_at: s
         resolution=evidence.resolution,
         observations=evidence.observations,
         reference=evidence.reference,
+        nodes=evidence.nodes,
+        reach=reach(evidence),
+        vantage_health=evidence.vantage_health,
     )
 
 
@@ -65,6 +69,7 @@ def _bare_row(task: Task, scheduled_at: str, host: HostFacts) -> SlotRecord:
         vantage_point=vantage.name,
         region=vantage.region,
         carrier=vantage.carrier,
+        asn=vantage.asn,
         ip_version=task.ip_version,
         scheduled_at=scheduled_at,
         started_at=None,
@@ -96,6 +101,8 @@ def evidence_of(row: SlotRecord) -> Evidence:
         observations=row.observations,
         reference=row.reference,
         host=row.host,
+        nodes=row.nodes,
+        vantage_health=row.vantage_health,
     )
 
 

@@ -28,22 +28,29 @@ FieldValue = str | SecretRef
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolverSpec:
-    """One resolver: transport udp, tcp or tls; address (IP literal); port; for tls the name to verify."""
+    """One resolver: transport udp, tcp, tls or https; address (IP literal); port; `tls_name` to verify.
+
+    `path` is the template of DNS over HTTPS without its variable (RFC 8484 section 4.1), used with POST.
+    """
 
     transport: str
     address: str
     port: int
     tls_name: str | None = None
     tls_ca: str | None = None
+    path: str | None = None
 
     def __str__(self) -> str:
         host = f"[{self.address}]" if ":" in self.address else self.address
-        return f"{self.transport}://{host}:{self.port}"
+        return f"{self.transport}://{host}:{self.port}{self.path or ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnchorSpec:
-    """A target that tells whether this vantage point's line works: scheme http, https or tcp."""
+    """A target that tells whether this vantage point's line works: scheme http, https, tcp or dns.
+
+    With dns, `path` is / and the name asked for, `/.` by default: any response will do.
+    """
 
     scheme: str
     host: str
@@ -56,8 +63,33 @@ class AnchorSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProxySpec:
+    """A proxy that everything but DNS goes through: scheme socks5 (RFC 1928) or http (CONNECT, RFC 9110 9.3.6).
+
+    `resolve` is `here`, by the vantage point's resolvers, or `proxy`: the proxy is given the name, and which
+    node it reaches stays unknown. `user` and `password` as of RFC 1929 and RFC 7617.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    resolve: str = "here"
+    user: str | None = None
+    password: SecretRef | None = None
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VantagePoint:
-    """From where we look. `region` is ISO 3166-2; `asn` and `carrier` are declared, not measured."""
+    """From where we look. `region` is ISO 3166-2; `asn` and `carrier` are declared, not measured.
+
+    `mark` is SO_MARK; `netns` a name below /run/netns or a path. `ip_versions` are those that the line carries;
+    empty: both. `resolver_policy`: `in_order`, a later one only where an earlier one fails; `all`, every one in
+    every slot, compared.
+    """
 
     name: str
     region: str | None = None
@@ -66,9 +98,19 @@ class VantagePoint:
     source_v4: str | None = None
     source_v6: str | None = None
     interface: str | None = None
+    mark: int | None = None
+    netns: str | None = None
+    ip_versions: tuple[int, ...] = ()
     resolvers: tuple[ResolverSpec, ...] = ()
+    resolver_policy: str = "in_order"
     client_subnet: str | None = None
+    proxy: ProxySpec | None = None
     anchors: tuple[AnchorSpec, ...] = ()
+    anchor_interval_us: int = 30_000_000
+
+    def source(self, ip_version: int) -> str | None:
+        """Our own address for connections of this IP version; None: the kernel's choice."""
+        return self.source_v6 if ip_version == 6 else self.source_v4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +199,14 @@ class EdgePolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CarrierPrefix:
+    """Addresses (CIDR) of nodes that serve one carrier's users, as the CDN declared."""
+
+    prefix: str
+    carrier: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSpec:
     """One check of the object: its kind (a row of CHECKS) and the parameters that its kind validated."""
 
@@ -201,3 +251,4 @@ class Task:
     origin: OriginSpec | None
     checks: tuple[CheckSpec, ...]
     exclusions: tuple[Exclusion, ...]
+    carrier_prefixes: tuple[CarrierPrefix, ...] = ()

@@ -7,7 +7,6 @@ so that nothing can be sent twice however aiohttp feels about retrying. No names
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import socket
 import ssl
@@ -20,13 +19,12 @@ from aiohttp.tracing import Trace
 from yarl import URL
 
 from probe.io.failures import SourceError
+from probe.io.line import open_socket
 from probe.io.tls import Presented
 from probe.io.wire import WireProtocol
 
 if TYPE_CHECKING:
     from probe.io.target import FetchTarget
-
-_IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h: choose the local port at connect, so that ports do not run out
 
 
 class SecondRequestError(ClientError):
@@ -74,12 +72,9 @@ class ExactRequest(ClientRequest):
 
 async def connect_tcp(target: FetchTarget, port: int) -> socket.socket:
     """A connected, non-blocking socket from the vantage point's source. Raises OSError, SourceError."""
-    family = socket.AF_INET6 if ":" in target.address else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock = await open_socket(target.vantage, 6 if ":" in target.address else 4, socket.SOCK_STREAM)
     try:
-        sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        _bind(sock, target)
         await _connect(sock, (target.address, port))
     except BaseException:
         sock.close()
@@ -94,19 +89,6 @@ async def _connect(sock: socket.socket, where: tuple[str, int]) -> None:
         if exc.errno == errno.EINVAL:  # the source cannot reach such an address, as loopback to elsewhere
             raise SourceError("the source address cannot be used towards this address") from exc
         raise
-
-
-def _bind(sock: socket.socket, target: FetchTarget) -> None:
-    try:
-        if target.interface is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, target.interface.encode() + b"\0")
-        if target.source is not None:
-            with contextlib.suppress(OSError):  # a convenience that some kernels lack
-                sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
-            sock.bind((target.source, 0))
-    except OSError as exc:
-        what = f"interface {target.interface}" if target.source is None else f"source {target.source}"
-        raise SourceError(f"{what}: {exc.strerror or exc}") from exc
 
 
 async def attach(sock: socket.socket, wire: WireProtocol) -> None:

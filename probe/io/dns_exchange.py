@@ -19,6 +19,7 @@ from probe.core.records import Failure
 from probe.core.task import ResolverSpec, VantagePoint
 from probe.io.dns_failures import SilenceError, dns_failure
 from probe.io.dns_message import MalformedError, Question, Reply, StrayError, read_reply
+from probe.io.line import open_socket
 from probe.io.named_resolvers import is_address
 
 _MAX_MESSAGE_BYTES = 65535
@@ -91,33 +92,21 @@ async def exchange(
         raise ExchangeError(dns_failure(inbox.silence(), "read")) from error
 
 
-def _open_socket(resolver: ResolverSpec, vantage: VantagePoint, kind: socket.SocketKind) -> socket.socket:
+async def _open_socket(
+    resolver: ResolverSpec, vantage: VantagePoint, kind: socket.SocketKind
+) -> socket.socket:
     with _as_failure("locate"):
         if not is_address(resolver.address):  # a name that was not found; asking it here would stop the loop
             raise OSError(errno.EHOSTUNREACH, "the host's own resolver knows no such resolver")
-    with _as_failure("socket"):
-        six = ip_address(resolver.address).version == 6
-        sock = socket.socket(socket.AF_INET6 if six else socket.AF_INET, kind)
-    try:
-        with _as_failure("bind"):
-            sock.setblocking(False)
-            if vantage.interface is not None:
-                name = vantage.interface.encode()
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name)
-            source = vantage.source_v6 if six else vantage.source_v4
-            if source is not None:
-                sock.bind((source, 0))
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+    with _as_failure("bind"):
+        return await open_socket(vantage, ip_address(resolver.address).version, kind)
 
 
 async def _over_udp(
     question: Question, resolver: ResolverSpec, vantage: VantagePoint, inbox: _Inbox
 ) -> Reply:
     loop = asyncio.get_running_loop()
-    with _open_socket(resolver, vantage, socket.SOCK_DGRAM) as sock:
+    with await _open_socket(resolver, vantage, socket.SOCK_DGRAM) as sock:
         with _as_failure("connect"):
             sock.connect((resolver.address, resolver.port))
         with _as_failure("send"):
@@ -134,7 +123,7 @@ async def _over_stream(
     context: Callable[[], ssl.SSLContext] | None,
 ) -> Reply:
     """RFC 7766 framing: two octets of length before each message; over TLS as RFC 7858."""
-    with _open_socket(resolver, vantage, socket.SOCK_STREAM) as sock:
+    with await _open_socket(resolver, vantage, socket.SOCK_STREAM) as sock:
         with _as_failure("connect"):
             await asyncio.get_running_loop().sock_connect(sock, (resolver.address, resolver.port))
         with _as_failure("tls_ca"):

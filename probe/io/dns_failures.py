@@ -11,6 +11,7 @@ import ssl
 
 from probe.core.records import Failure, FailureType, Phase
 from probe.io.dns_message import MalformedError
+from probe.io.failures import SourceError
 
 _HOST_ERRORS = {
     errno.EMFILE: FailureType.AGENT_DESCRIPTORS_EXHAUSTED,
@@ -60,6 +61,8 @@ def dns_failure(error: Exception, operation: str) -> Failure:
 def _kind(error: Exception, operation: str) -> FailureType:
     if isinstance(error, SilenceError) and error.malformed:
         return FailureType.DNS_MALFORMED
+    if isinstance(error, SourceError):
+        return FailureType.VANTAGE_SOURCE_UNAVAILABLE
     if isinstance(error, TimeoutError):
         return FailureType.DNS_TIMED_OUT
     if isinstance(error, MalformedError):

@@ -1,6 +1,6 @@
 """Rule: what a good configuration refers to and this host does not have is told before the first slot needs it.
 
-Files of authorities and secrets. Nothing is kept or shown of what they hold.
+Files of authorities, secrets, and IP versions that no line carries. Nothing is kept or shown of what files hold.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from probe.core.config import Config, CustomerConfig, Problem
+from probe.core.plan import uncarried
+from probe.core.redaction import without_secret_query
 from probe.core.task import SecretRef
 from probe.io.secrets import SecretError, reveal
 
@@ -21,7 +23,13 @@ def missing(config: Config) -> tuple[Problem, ...]:
         for customer in config.customers
         for words in (*_authorities(customer), *_secrets(customer))
     )
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys((*found, *_uncarried(config, files))))
+
+
+def _uncarried(config: Config, files: dict[str, str]) -> Iterator[Problem]:
+    for customer, url, version in uncarried(config):
+        words = f"{without_secret_query(url)}: ip {version} is asked for, and none of its vantage points carries it"
+        yield Problem(files.get(customer, customer), 0, 0, words)
 
 
 def _authorities(customer: CustomerConfig) -> Iterator[str]:

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from probe.core.records import Role
-from probe.core.task import Deadlines, Limits, Request, Task, TlsPolicy
+from probe.core.task import Deadlines, Limits, Request, Task, TlsPolicy, VantagePoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchTarget:
     """One request to be made to one address.
 
-    `address`: IP literal, connected to as it stands. `source`: our own address, `interface`: SO_BINDTODEVICE.
+    `address`: IP literal, connected to as it stands; a name only where a proxy is to look it up. `vantage`: the
+    line it goes out by.
     `slot_start_ns`: monotonic zero of the observation's offsets. `of`: index of the observation this one follows.
     `validators`: further fields such as If-None-Match. `body_sink` gets the decoded body piece by piece.
     """
@@ -24,8 +25,7 @@ class FetchTarget:
     tls: TlsPolicy
     deadlines: Deadlines
     limits: Limits
-    source: str | None
-    interface: str | None
+    vantage: VantagePoint
     slot_start_ns: int
     of: int | None = None
     validators: tuple[tuple[str, str], ...] = ()
@@ -48,11 +48,10 @@ def target_of(
     of: int | None = None,
     validators: tuple[tuple[str, str], ...] = (),
 ) -> FetchTarget:
-    """A fetch as the task's vantage point makes it: its source for the address's family, its deadlines and limits.
+    """A fetch as the task's vantage point makes it, with the task's deadlines and limits.
 
     `request` and `tls` are the task's own unless given.
     """
-    vantage = task.vantage_point
     return FetchTarget(
         role=role,
         address=address,
@@ -60,8 +59,7 @@ def target_of(
         tls=tls or task.tls,
         deadlines=task.deadlines,
         limits=task.limits,
-        source=vantage.source_v6 if ":" in address else vantage.source_v4,
-        interface=vantage.interface,
+        vantage=task.vantage_point,
         slot_start_ns=slot_start_ns,
         of=of,
         validators=validators,

@@ -15,7 +15,7 @@ import struct
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from probe.core.records import Role
-from probe.core.task import Deadlines, Limits, Request, TlsPolicy
+from probe.core.task import Deadlines, Limits, Request, TlsPolicy, VantagePoint
 from probe.io.clock import SystemClock
 from probe.io.fetch import AiohttpFetcher, FetchTarget
 
@@ -193,8 +193,11 @@ def closed_port() -> int:
     return port
 
 
+_LINE = frozenset(f.name for f in fields(VantagePoint)) - {"name"}
+
+
 def make_target(port: int, **changes: Any) -> FetchTarget:
-    """A target on loopback; `changes` go to the request, the deadlines, the limits or the target itself."""
+    """A target on loopback; `changes` go to the request, the deadlines, the limits, the line or the target itself."""
     request = {"scheme": "http", "host": HOST, "port": port, "path": "/object"}
     parts: dict[str, dict[str, Any]] = {
         "request": request,
@@ -203,6 +206,7 @@ def make_target(port: int, **changes: Any) -> FetchTarget:
     }
     kinds = {"request": Request, "deadlines": Deadlines, "limits": Limits}
     rest: dict[str, Any] = {}
+    line = {name: changes.pop(name) for name in _LINE & changes.keys()}
     for name, value in changes.items():
         part = next((part for part in parts if name in kinds[part].__dataclass_fields__), None)
         (parts[part] if part else rest)[name] = value
@@ -211,8 +215,7 @@ def make_target(port: int, **changes: Any) -> FetchTarget:
             "role": Role.EDGE,
             "address": "127.0.0.1",
             "tls": TlsPolicy(),
-            "source": None,
-            "interface": None,
+            "vantage": VantagePoint(name="here", **line),
             "slot_start_ns": time.monotonic_ns(),
             **{part: kinds[part](**values) for part, values in parts.items()},
             **rest,

@@ -127,12 +127,12 @@ async def test_fields_sent() -> None:
 
 async def test_ipv6_and_source_address() -> None:
     async with serve(response(BODY), host="::1") as server:
-        seen = await make_fetcher().fetch(make_target(server.port, address="::1", source="::1"))
+        seen = await make_fetcher().fetch(make_target(server.port, address="::1", source_v6="::1"))
     assert seen.failure is None
     assert seen.source is not None
     assert seen.source.startswith("[::1]:")
     async with serve(response(BODY)) as server:
-        seen = await make_fetcher().fetch(make_target(server.port, source="127.0.0.77"))
+        seen = await make_fetcher().fetch(make_target(server.port, source_v4="127.0.0.77"))
     assert seen.source is not None
     assert seen.source.startswith("127.0.0.77:")
 

@@ -17,7 +17,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from probe.core.records import FailureType, Phase, Role
-from probe.core.task import Deadlines, Limits, Request, TlsPolicy
+from probe.core.task import Deadlines, Limits, Request, TlsPolicy, VantagePoint
 from probe.io.clock import SystemClock
 from probe.io.fetch import AiohttpFetcher
 from probe.io.target import FetchTarget
@@ -65,8 +65,7 @@ async def test_what_aiohttp_raises(port: int, raised: Exception, phase: Phase, k
         tls=TlsPolicy(),
         deadlines=Deadlines(),
         limits=Limits(),
-        source=None,
-        interface=None,
+        vantage=VantagePoint(name="here"),
         slot_start_ns=clock.monotonic_ns(),
     )
     with aioresponses() as faked:

@@ -121,11 +121,13 @@ async def test_connect_errors_by_number(
 
 async def test_source_that_is_gone() -> None:
     check(
-        await make_fetcher().fetch(make_target(9, source="192.0.2.1")),
+        await make_fetcher().fetch(make_target(9, source_v4="192.0.2.1")),
         Phase.HOST,
         F.VANTAGE_SOURCE_UNAVAILABLE,
     )
-    check(await make_fetcher().fetch(make_target(9, source="::1")), Phase.HOST, F.VANTAGE_SOURCE_UNAVAILABLE)
+    check(
+        await make_fetcher().fetch(make_target(9, source_v4="::1")), Phase.HOST, F.VANTAGE_SOURCE_UNAVAILABLE
+    )
     check(
         await make_fetcher().fetch(make_target(9, interface="nosuch0")),
         Phase.HOST,
@@ -584,6 +586,7 @@ def test_every_failure_that_a_fetch_can_give_was_produced(request: pytest.Fixtur
     if not {name for name in globals() if name.startswith("test_")} <= collected:
         pytest.skip("only means something when the whole file runs")
     elsewhere = {F.HTTP_REDIRECT_LOOP, F.HTTP_REDIRECT_INVALID, F.HTTP_REDIRECT_BLOCKED}  # test_redirects
+        elsewhere |= {F.VANTAGE_PROXY_UNREACHABLE, F.VANTAGE_PROXY_REFUSED}  # test_proxy
     table = {F.TLS_CERT_REVOKED, F.TLS_CERT_INVALID}  # test_failures: no CRL is read, so only from the table
     ours = {type_ for type_ in F if not type_.value.startswith("dns.")}
     assert ours - SEEN - elsewhere - table == {F.AGENT_CANCELLED}  # raised, never returned

@@ -8,7 +8,7 @@ import hashlib
 import pytest
 
 from probe.core.records import Observation, Role
-from probe.core.task import Deadlines, Limits, Request, TlsPolicy
+from probe.core.task import Deadlines, Limits, Request, TlsPolicy, VantagePoint
 from probe.io.clock import SystemClock
 from probe.io.fetch import AiohttpFetcher, FetchTarget
 from tests.system.conftest import DOMAIN, EDGES, OBJECTS, SmallCdn
@@ -27,8 +27,7 @@ def _target(cdn: SmallCdn, name: str, slot_start_ns: int) -> FetchTarget:
         tls=TlsPolicy(ca=str(cdn.ca_file)),
         deadlines=Deadlines(total_us=60_000_000),
         limits=Limits(),
-        source=None,
-        interface=None,
+        vantage=VantagePoint(name="here"),
         slot_start_ns=slot_start_ns,
     )
 
