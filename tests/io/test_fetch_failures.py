@@ -586,7 +586,7 @@ def test_every_failure_that_a_fetch_can_give_was_produced(request: pytest.Fixtur
     if not {name for name in globals() if name.startswith("test_")} <= collected:
         pytest.skip("only means something when the whole file runs")
     elsewhere = {F.HTTP_REDIRECT_LOOP, F.HTTP_REDIRECT_INVALID, F.HTTP_REDIRECT_BLOCKED}  # test_redirects
-        elsewhere |= {F.VANTAGE_PROXY_UNREACHABLE, F.VANTAGE_PROXY_REFUSED}  # test_proxy
+    elsewhere |= {F.VANTAGE_PROXY_UNREACHABLE, F.VANTAGE_PROXY_REFUSED}  # test_proxy
     table = {F.TLS_CERT_REVOKED, F.TLS_CERT_INVALID}  # test_failures: no CRL is read, so only from the table
     ours = {type_ for type_ in F if not type_.value.startswith("dns.")}
     assert ours - SEEN - elsewhere - table == {F.AGENT_CANCELLED}  # raised, never returned
