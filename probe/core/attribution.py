@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from probe.core.addresses import in_prefixes
 from probe.core.chain import failing_zone
 from probe.core.freshness import asked_origin
+from probe.core.hijack import FOREIGN_CERTIFICATE, alias_hidden, foreign
 from probe.core.kinds import Symptom, SymptomKind
 from probe.core.records import FailureType, Fault, Observation, Outcome, Phase
 from probe.core.symptoms import final_of
@@ -48,11 +48,19 @@ def attribute(symptom: Symptom, witness: Witness, *, alias_changed: bool) -> Bla
     if witness.offline:
         return _inconclusive(Fault.VANTAGE, "vantage.offline")
     if alias_changed and symptom.kind is not SymptomKind.RESOLUTION:
-        # Whatever answered is not the CDN's server: the customer points the name elsewhere.
-        return _inconclusive(Fault.CUSTOMER, "dns.alias_changed")
+        return _elsewhere(symptom, witness)
     if symptom.reason in TIMEOUTS and witness.stalled:
         return _inconclusive(Fault.AGENT, "agent.stalled")
     return RULES[symptom.kind](symptom, witness)
+
+
+def _elsewhere(symptom: Symptom, witness: Witness) -> Blame:
+    """Whatever answered is not the CDN's server: the customer points the name elsewhere, or a resolver lies."""
+    if not alias_hidden(witness.task, witness.evidence.resolution):
+        return _inconclusive(Fault.CUSTOMER, "dns.alias_changed")
+    if symptom.kind is SymptomKind.ALIAS:
+        return _inconclusive(Fault.PATH, "dns.hijacked")
+    return _failed(Fault.PATH, "dns.hijacked")
 
 
 def _own_fault(symptom: Symptom) -> Blame | None:
@@ -106,10 +114,6 @@ def _resolver(symptom: Symptom, witness: Witness) -> Blame:
     return _inconclusive(Fault.VANTAGE, symptom.reason)
 
 
-def _alias(symptom: Symptom, witness: Witness) -> Blame:
-    return _inconclusive(Fault.CUSTOMER, symptom.reason)
-
-
 # --- the edge -------------------------------------------------------------------------------------
 
 
@@ -121,6 +125,8 @@ def _transport(symptom: Symptom, witness: Witness) -> Blame:
         return _inconclusive(Fault.UNKNOWN, symptom.reason)
     if failure.type in SILENT and not witness.line_proven:
         return _inconclusive(Fault.UNKNOWN, "vantage.no_witness")
+    if failure.type in FOREIGN_CERTIFICATE and _foreign(symptom, witness):
+        return _failed(Fault.PATH, "dns.hijacked")
     if _origin_explains(failure.phase, witness):
         return _failed(Fault.ORIGIN, witness.origin_reason)
     return _failed(Fault.CDN, symptom.reason)
@@ -173,10 +179,13 @@ def _ttfb_us(observation: Observation) -> int | None:
 
 
 def _content(symptom: Symptom, witness: Witness) -> Blame:
-    address = _observation(symptom, witness).address
-    if witness.task.cdn_prefixes and not in_prefixes(address, witness.task.cdn_prefixes):
+    if _foreign(symptom, witness):
         return _failed(Fault.PATH, "dns.hijacked")
     return _failed(Fault.CDN, symptom.reason)
+
+
+def _foreign(symptom: Symptom, witness: Witness) -> bool:
+    return foreign(witness.task, witness.evidence, _observation(symptom, witness).address)
 
 
 def _stale(symptom: Symptom, witness: Witness) -> Blame:
@@ -186,7 +195,7 @@ def _stale(symptom: Symptom, witness: Witness) -> Blame:
 RULES: dict[SymptomKind, Rule] = {
     SymptomKind.RESOLUTION: _resolution,
     SymptomKind.RESOLVER: _resolver,
-    SymptomKind.ALIAS: _alias,
+    SymptomKind.ALIAS: _elsewhere,
     SymptomKind.TRANSPORT: _transport,
     SymptomKind.STATUS: _status,
     SymptomKind.TIMING: _timing,

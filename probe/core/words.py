@@ -46,6 +46,7 @@ _WHOLE_SLOT: dict[str, str] = {
     "vantage.offline": "None of this vantage point's anchors could be reached at the same moment",
     "vantage.no_witness": "Nothing answered at all, and no anchor tells whether this vantage point is online",
     "dns.resolver_failed": "The vantage point's own resolver failed",
+    "dns.hijacked": "The name was led elsewhere on its way to us: what answered is no node of the CDN",
     "dns.resolvers_disagree": "The vantage point's resolvers contradict each other",
     "dns.alias_changed": "The customer's name no longer leads to the CDN",
     "agent.stalled": "The agent itself stood still while it measured",
