@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
+from probe.asking import ask_further
 from probe.core.chain import passes_suffix
 from probe.core.edges import select
 from probe.core.kinds import Kinds
@@ -86,6 +87,7 @@ class Pipeline:
         )
         slot.resolution = await self._resolve(slot)
         await self._first_round(slot)
+        await ask_further(slot, self._kinds, self._fetcher, self._lookup)
         evidence = slot.evidence
         if suspicious(examine(task, evidence, self._kinds), evidence):
             await self._confirmation_round(slot)

@@ -17,7 +17,7 @@ from probe.core.records import (
     ResourceTiming,
     Role,
 )
-from probe.core.task import Task
+from probe.core.task import Request, Task
 from probe.core.times import epoch_s
 from probe.io.target import FetchTarget, target_of
 
@@ -36,6 +36,7 @@ class Slot:
     resolution: Resolution | None = None
     reference: Reference = field(default_factory=lambda: Reference(configured=False))
     observations: list[Observation] = field(default_factory=list)
+    further: dict[int, Request] = field(default_factory=dict)  # what was asked, where it was not the object
 
     @property
     def number(self) -> int:
@@ -63,11 +64,17 @@ class Slot:
                 self.observations.append(
                     replace(
                         observation,
+                        ask=self._ask_of(observation),
                         tainted=tainted,
                         cache_status=cache_status(fields),
                         timing=self._with_lookup(observation),
                     )
                 )
+
+    def _ask_of(self, observation: Observation) -> str | None:
+        """A second look at a further request is of that request."""
+        again = observation.role is Role.CONFIRM and observation.of in self.further
+        return self.observations[observation.of or 0].ask if again else observation.ask
 
     def _with_lookup(self, observation: Observation) -> ResourceTiming:
         """The slot's one look-up belongs to the edge observations that it was made for."""
@@ -80,6 +87,12 @@ class Slot:
         """Put every edge-side observation beside the reference as it is known now."""
         self.observations[:] = with_comparisons(self.task, self.evidence).observations
 
+    def append_asked(self, observation: Observation, request: Request) -> None:
+        """Add what came of a check's further request, so that it can be asked again."""
+        self.further[len(self.observations)] = request
+        self.append([observation])
+
     def target(self, role: Role, address: str, *, of: int | None = None) -> FetchTarget:
-        """What to fetch from an edge of this slot's task."""
-        return target_of(self.task, role, address, self.start_ns, of=of)
+        """What to fetch from an edge of this slot's task; `of`: the observation that is looked at again."""
+        request = None if of is None else self.further.get(of)
+        return target_of(self.task, role, address, self.start_ns, of=of, request=request)

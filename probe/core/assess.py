@@ -24,7 +24,7 @@ def with_comparisons(task: Task, evidence: Evidence) -> Evidence:
     started_s = epoch_s(evidence.started_at)
 
     def compared(observation: Observation) -> Observation:
-        if observation.role not in _COMPARED:
+        if observation.role not in _COMPARED or observation.ask is not None:
             return observation
         asked_at = utc_text(started_s + (observation.timing.request_start_us or 0) / 1e6)
         comparison = compare(observation, evidence.reference, asked_at, origin_failing=failing)

@@ -154,6 +154,20 @@ def _status(symptom: Symptom, witness: Witness) -> Blame:
     return _failed(Fault.CDN if witness.origin_well else Fault.UNKNOWN, symptom.reason)
 
 
+def _policy(symptom: Symptom, witness: Witness) -> Blame:
+    """What the CDN was set up to do is the CDN's, unless the origin answers the same request the same way."""
+    observation = _observation(symptom, witness)
+    if observation.failure is not None:
+        return _transport(symptom, witness)
+    status_code = observation.response.status_code if observation.response is not None else None
+    for control in witness.controls(observation.ask):
+        if control.response is not None and control.response.status_code == status_code:
+            return _failed(Fault.ORIGIN, "origin.same_status")
+    if witness.origin_failing and (status_code or 0) >= 500:
+        return _failed(Fault.ORIGIN, witness.origin_reason)
+    return _failed(Fault.CDN, symptom.reason)
+
+
 def _timing(symptom: Symptom, witness: Witness) -> Blame:
     """Slow is the CDN's, unless the edge had to wait for an origin that is as slow asked directly."""
     observation = _observation(symptom, witness)
@@ -201,4 +215,5 @@ RULES: dict[SymptomKind, Rule] = {
     SymptomKind.TIMING: _timing,
     SymptomKind.CONTENT: _content,
     SymptomKind.STALE: _stale,
+    SymptomKind.POLICY: _policy,
 }

@@ -34,6 +34,7 @@ class SymptomKind(StrEnum):
     TIMING = "timing"  # it took longer than the limit
     CONTENT = "content"  # content that the origin never served
     STALE = "stale"  # content that the origin no longer serves, over its lifetime
+    POLICY = "policy"  # a check's further request was answered otherwise than agreed
     NOTE = "note"  # worth recording, changes no outcome
 
 
@@ -48,6 +49,32 @@ class Symptom:
     detail: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A further request that a check wants made in each slot, beside the object's own.
+
+    `name` names its observations (`Observation.ask`), as `check.name`. `method` and `path` None: the object's.
+    `fields` are set over the object's own header fields, by name; a value of None takes a field away. `edges`: `one`
+    of the edges visited in this slot, in turn, or `all`. `origin`: also of the origin, as role `control`.
+    """
+
+    name: str
+    method: str | None = None
+    path: str | None = None
+    fields: tuple[tuple[str, str | None], ...] = ()
+    edges: str = "one"
+    origin: bool = False
+
+
+# Parameters, task, number of the slot (counts up by one from slot to slot: a seed that can be repeated).
+Asks = Callable[[Any, Task, int], Iterable[Ask]]
+
+
+def no_asks(params: Any, task: Task, slot_number: int) -> Iterable[Ask]:
+    """For checks that are content with the object's own request."""
+    return ()
+
+
 Examine = Callable[[Any, Task, Evidence], Iterable[Symptom]]
 
 
@@ -59,6 +86,7 @@ class CheckKind:
     params: type[Params]
     examine: Examine
     summary: str
+    asks: Asks = no_asks
 
 
 Kinds = Mapping[str, CheckKind]

@@ -16,7 +16,8 @@ class Role(StrEnum):
 
     edge: what the slot was for; origin: the customer's origin asked directly; redirect: a followed hop;
     confirm: the same edge again on a fresh connection; sweep: another known node after a failure;
-    anchor: a target that only tells whether the vantage point's own line works.
+    anchor: a target that only tells whether the vantage point's own line works; check: a further request that a
+    check wanted made to an edge; control: the same further request, made to the origin.
     """
 
     EDGE = "edge"
@@ -25,6 +26,8 @@ class Role(StrEnum):
     CONFIRM = "confirm"
     SWEEP = "sweep"
     ANCHOR = "anchor"
+    CHECK = "check"
+    CONTROL = "control"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,4 +158,5 @@ class Observation:
     tcp_info: TcpInfo | None = None
     comparison: Comparison | None = None
     of: int | None = None  # confirm, redirect: index in `observations` of the one it follows
+    ask: str | None = None  # check, control: which further request, as `check.name`: hotlink.without_referer
     tainted: bool = False  # our own loop stalled while it ran: its times are not the network's

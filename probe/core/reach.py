@@ -17,7 +17,7 @@ def reach(evidence: Evidence) -> Reach | None:
         return None
     well: dict[str, bool] = {}
     for observation in evidence.observations:
-        if observation.role in _OF_A_NODE:
+        if observation.role in _OF_A_NODE and observation.ask is None:
             well[observation.address] = well.get(observation.address, False) or _answers(observation)
     strangers = len(facts.strangers)
     return Reach(

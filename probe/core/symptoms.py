@@ -43,6 +43,13 @@ def final_observations(evidence: Evidence) -> Iterator[tuple[int, Observation]]:
         yield index, final_of(evidence, index)
 
 
+def asked_observations(evidence: Evidence, ask: str) -> Iterator[tuple[int, Observation]]:
+    """What edges answered to a check's further request, by its whole name `check.name`, with the index."""
+    for index, observation in enumerate(evidence.observations):
+        if observation.role is Role.CHECK and observation.ask == ask:
+            yield index, observation
+
+
 def _resolution(evidence: Evidence) -> Iterator[Symptom]:
     resolution = evidence.resolution
     if resolution is None:

@@ -73,6 +73,11 @@ class Witness:
             return failing[-1]
         return looks[-1] if looks else None
 
+    def controls(self, ask: str | None) -> tuple[Observation, ...]:
+        """The origin's complete replies to a check's further request."""
+        asked = (o for o in self.evidence.observations if o.role is Role.CONTROL and o.ask == ask)
+        return tuple(o for o in asked if ask is not None and o.failure is None)
+
     @property
     def origin_status(self) -> int | None:
         """Status of that look, if its reply was complete."""
