@@ -90,6 +90,21 @@ class CacheStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContentFacts:
+    """What a check wanted to know of the decoded content itself, read once while it was at hand.
+
+    `rules`: digest of what was wanted, so that only facts read by the same rules are compared.
+    `normalised_digest`: SHA-256 (hex) of the content without the parts that were declared to change; None where it
+    could not be made (`flags`: too_large, not_json, not_html, patterns_timed_out). `found`: the markers in it.
+    """
+
+    rules: str
+    normalised_digest: str | None = None
+    found: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """What the server answered, complete or not.
 
@@ -110,6 +125,7 @@ class Response:
     content_digest: str | None = None
     age_s: int | None = None  # Age field where valid (RFC 9111 section 5.1)
     body_complete: bool = False
+    content: ContentFacts | None = None
     flags: tuple[str, ...] = ()  # unrequested_coding, doubled_location, age_invalid ...
 
 

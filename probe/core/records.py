@@ -15,6 +15,7 @@ from probe.core.failure import Failure, FailureType, Phase
 from probe.core.observation import (
     CacheStatus,
     Comparison,
+    ContentFacts,
     Observation,
     Relation,
     ResourceTiming,
@@ -222,6 +223,7 @@ __all__ = [
     "CacheStatus",
     "CnameLink",
     "Comparison",
+    "ContentFacts",
     "DnsQuery",
     "EventRecord",
     "Evidence",
