@@ -13,8 +13,9 @@ from ipaddress import ip_address
 from probe.asking import ask_further
 from probe.core.chain import passes_suffix
 from probe.core.edges import select
-from probe.core.kinds import Kinds
+from probe.core.kinds import Kinds, reading_of
 from probe.core.nodes import KnownNodes
+from probe.core.reading import Reading
 from probe.core.records import (
     AddressRecord,
     Failure,
@@ -72,6 +73,7 @@ class Pipeline:
         self._clock = clock
         self._host = host
         self._nodes = KnownNodes()
+        self._readings: dict[str, Reading | None] = {}
         self.references = OriginReferences(fetcher, clock, lookup=self._lookup, keep=keep)
 
     async def measure(self, task: Task, scheduled_at: str) -> SlotRecord:
@@ -84,6 +86,7 @@ class Pipeline:
             started_at=started_at,
             start_ns=start_ns,
             facts=lambda: self._facts(start_ns, scheduled_at, started_at),
+            reading=self._reading(task),
         )
         slot.resolution = await self._resolve(slot)
         await self._first_round(slot)
@@ -129,7 +132,7 @@ class Pipeline:
             self._nodes.learn(task.domain, task.ip_version, addresses)
         chosen = select(task.edges, addresses, slot.number) if resolution.failure is None else ()
         async with Staggered() as staggered:
-            asked = await staggered.start(self.references.look(task, slot.start_ns))
+            asked = await staggered.start(self.references.look(task, slot.start_ns, reading=slot.reading))
             fetching = [
                 await staggered.start(self._fetcher.fetch(slot.target(Role.EDGE, address)))
                 for address in chosen
@@ -155,7 +158,9 @@ class Pipeline:
         before = slot.reference.newest_digest
         async with Staggered() as staggered:
             fetching = [await staggered.start(self._fetcher.fetch(target)) for target in targets]
-            asked = await staggered.start(self.references.look(task, slot.start_ns, force=True))
+            asked = await staggered.start(
+                self.references.look(task, slot.start_ns, force=True, reading=slot.reading)
+            )
             anchors = await staggered.start(ask_anchors(task, slot.start_ns, self._fetcher, self._lookup))
         look, fetched = asked.result(), [fetch.result() for fetch in fetching]
         changed = before is not None and before != look.reference.newest_digest
@@ -164,6 +169,12 @@ class Pipeline:
         slot.reference = _unless_itself(task, reference, addresses)
         slot.append([*fetched, *anchors.result(), look.observation])
         slot.compare_all()
+
+    def _reading(self, task: Task) -> Reading | None:
+        """What the task's checks want read; worked out once for each definition."""
+        if task.definition not in self._readings:
+            self._readings[task.definition] = reading_of(task, self._kinds)
+        return self._readings[task.definition]
 
     # --- parts ------------------------------------------------------------------------------------
 

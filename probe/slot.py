@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from probe.core.assess import with_comparisons
 from probe.core.freshness import cache_status
 from probe.core.phases import lookup_span_us
+from probe.core.reading import Reading
 from probe.core.records import (
     Evidence,
     HostFacts,
@@ -33,6 +34,7 @@ class Slot:
     started_at: str
     start_ns: int
     facts: Callable[[], HostFacts]
+    reading: Reading | None = None
     resolution: Resolution | None = None
     reference: Reference = field(default_factory=lambda: Reference(configured=False))
     observations: list[Observation] = field(default_factory=list)
@@ -95,4 +97,5 @@ class Slot:
     def target(self, role: Role, address: str, *, of: int | None = None) -> FetchTarget:
         """What to fetch from an edge of this slot's task; `of`: the observation that is looked at again."""
         request = None if of is None else self.further.get(of)
-        return target_of(self.task, role, address, self.start_ns, of=of, request=request)
+        reading = self.reading if request is None else None
+        return target_of(self.task, role, address, self.start_ns, of=of, request=request, reading=reading)

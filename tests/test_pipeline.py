@@ -13,6 +13,7 @@ import pytest
 from probe.checks import CHECKS
 from probe.core.codec import encode
 from probe.core.plan import task_to_json
+from probe.core.reading import Reading
 from probe.core.records import (
     Failure,
     FailureType,
@@ -372,3 +373,19 @@ async def test_a_token_in_the_path_is_sent_and_stored_nowhere() -> None:
     stored = encode(row).decode() + str(task_to_json(task)) + history_key(task.origin)
     assert secret not in stored
     assert row.path == "/a.js?x=1&token=[redacted]"
+
+
+async def test_what_a_check_wants_read_is_read_of_the_edges_and_of_the_origin() -> None:
+    wanted = Reading(patterns=("x",))
+    table = {**CHECKS, "availability": replace(CHECKS["availability"], reading=lambda params: wanted)}
+    bench = Bench()
+    bench.pipeline._kinds = table
+    await bench.measure()
+    assert {(t.role.value, t.reading) for t in bench.fetcher.targets} == {
+        ("edge", wanted),
+        ("origin", wanted),
+    }
+    origin = build.task().origin
+    assert origin is not None
+    assert history_key(origin, wanted) != history_key(origin), "other rules, another history"
+    assert history_key(origin, wanted).startswith(history_key(origin))

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from probe.core.reading import Reading
 from probe.core.records import Evidence
 from probe.core.task import Task
 
@@ -78,6 +79,21 @@ def no_asks(params: Any, task: Task, slot_number: int) -> Iterable[Ask]:
 Examine = Callable[[Any, Task, Evidence], Iterable[Symptom]]
 
 
+# What a check wants to know of the content itself; None: nothing beyond its digest.
+WantedReading = Callable[[Any], Reading | None]
+
+
+def no_reading(params: Any) -> Reading | None:
+    """For checks that are content with the content's digest."""
+    return None
+
+
+def reading_of(task: Task, kinds: Kinds) -> Reading | None:
+    """What the task's checks want read of the content: the first that wants anything."""
+    wanted = (kinds[spec.kind].reading(spec.params) for spec in task.checks)
+    return next((reading for reading in wanted if reading is not None), None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckKind:
     """A row of CHECKS: the name that users type, the model of its parameters, and the function."""
@@ -87,6 +103,7 @@ class CheckKind:
     examine: Examine
     summary: str
     asks: Asks = no_asks
+    reading: WantedReading = no_reading
 
 
 Kinds = Mapping[str, CheckKind]

@@ -71,6 +71,7 @@ class OriginVersion:
     last_modified: str | None
     first_seen: str
     last_seen: str
+    content: ContentFacts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -172,7 +172,9 @@ class Attempt:
         assert head is not None
         assert content is not None
         self.phase, self.operation = Phase.BODY, "read body"
-        self._body = body = Body(codings_of(head), self._target.limits, self._target.body_sink)
+        self._body = body = Body(
+            codings_of(head), self._target.limits, self._target.body_sink, self._target.reading
+        )
         if head.framing is not Framing.NONE:
             while chunk := await self._chunk(wire):
                 wire.took(len(chunk))

@@ -1,4 +1,4 @@
-"""Rule: a body is counted, hashed and decoded as it streams by; nothing of it is kept, whatever its size."""
+"""Rule: a body is counted, hashed and decoded as it streams by; what a check wants read is kept up to its limit."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 
 from probe.core.decode import DecodeError, Decoder, decodable
+from probe.core.reading import Reading, read_content
+from probe.core.records import ContentFacts
 from probe.core.task import Limits
 from probe.io.failures import BodyTooLargeError
 
@@ -19,11 +21,20 @@ class Body:
     content codings were; equal to the former where there are none, None where they cannot be told.
     """
 
-    def __init__(self, codings: Sequence[str], limits: Limits, sink: Callable[[bytes], None] | None) -> None:
+    def __init__(
+        self,
+        codings: Sequence[str],
+        limits: Limits,
+        sink: Callable[[bytes], None] | None,
+        reading: Reading | None = None,
+    ) -> None:
         self.wire_bytes = 0
         self.decode_error: DecodeError | None = None
         self._limits = limits
-        self._sink = sink
+        self._reading = reading
+        self._kept: bytearray | None = bytearray() if reading is not None else None
+        self._sink = sink if reading is None else self._keep
+        self._further = sink
         self._coded = bool(codings)
         self._wire_hash = hashlib.sha256()
         self._content_hash = hashlib.sha256()
@@ -60,6 +71,23 @@ class Body:
                     yield
         except DecodeError as exc:
             self.decode_error = exc
+
+    def _keep(self, piece: bytes) -> None:
+        if self._further is not None:
+            self._further(piece)
+        if self._kept is not None and self._reading is not None:
+            self._kept += piece
+            if len(self._kept) > self._reading.limit_bytes:
+                self._kept = None
+
+    @property
+    def content(self) -> ContentFacts | None:
+        """What was wanted of the content; None where nothing was, or where it is not whole."""
+        if self._reading is None or not self._done:
+            return None
+        if self._coded and self._decoder is None:
+            return None  # a coding that we cannot undo
+        return read_content(self._reading, None if self._kept is None else bytes(self._kept))
 
     def finish(self) -> None:
         """The wire's body is whole: demand the codings' ends. Raises DecodeError."""

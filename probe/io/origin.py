@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
+from probe.core.reading import Reading
 from probe.core.records import Failure, Observation, OriginVersion, Reference, Response, Role
 from probe.core.redaction import without_secret_query
 from probe.core.task import OriginSpec, Task
@@ -59,18 +60,24 @@ class OriginReferences:
         for customer, url, version in kept:
             self._known.setdefault((customer, url), _Known()).versions.append(version)
 
-    async def look(self, task: Task, slot_start_ns: int, *, force: bool = False) -> Look:
-        """The reference for a slot; asks the origin if the kept version is due, or whole if `force`."""
+    async def look(
+        self, task: Task, slot_start_ns: int, *, force: bool = False, reading: Reading | None = None
+    ) -> Look:
+        """The reference for a slot; asks the origin if the kept version is due, or whole if `force`.
+
+        `reading`: what is wanted of its content. Versions read by different rules have histories of their own.
+        """
         origin = task.origin
         if origin is None:
             return Look(reference=Reference(configured=False))
-        known = self._known.setdefault((task.customer, history_key(origin)), _Known())
+        key = history_key(origin, reading)
+        known = self._known.setdefault((task.customer, key), _Known())
         async with known.lock:
             if not force and self._trusted(known, origin):
                 return Look(reference=_reference(known))
-            observation = await self._ask(task, origin, known, slot_start_ns, whole=force)
+            observation = await self._ask(task, origin, known, slot_start_ns, whole=force, reading=reading)
             if observation is not None:
-                self._learn(task.customer, origin, known, observation)
+                self._learn(task.customer, key, known, observation)
             return Look(reference=_reference(known), observation=observation)
 
     def _trusted(self, known: _Known, origin: OriginSpec) -> bool:
@@ -79,7 +86,14 @@ class OriginReferences:
         return self._clock.monotonic_ns() - known.verified_ns < origin.interval_us * 1000
 
     async def _ask(
-        self, task: Task, origin: OriginSpec, known: _Known, slot_start_ns: int, *, whole: bool
+        self,
+        task: Task,
+        origin: OriginSpec,
+        known: _Known,
+        slot_start_ns: int,
+        *,
+        whole: bool,
+        reading: Reading | None,
     ) -> Observation | None:
         address = await self._address(task, origin, slot_start_ns)
         if isinstance(address, Failure):
@@ -101,6 +115,7 @@ class OriginReferences:
                 request=origin.request,
                 tls=origin.tls,
                 validators=validators,
+                reading=reading,
             )
         )
 
@@ -110,7 +125,7 @@ class OriginReferences:
         except ValueError:
             return await self._lookup(origin.address, task, slot_start_ns)
 
-    def _learn(self, customer: str, origin: OriginSpec, known: _Known, observation: Observation) -> None:
+    def _learn(self, customer: str, key: str, known: _Known, observation: Observation) -> None:
         response = observation.response
         if observation.failure is not None or response is None:
             return
@@ -123,7 +138,7 @@ class OriginReferences:
         else:
             return
         known.verified_ns, known.verified_at = self._clock.monotonic_ns(), seen
-        self._keep(customer, history_key(origin), version)
+        self._keep(customer, key, version)
 
 
 def _version(known: _Known, response: Response, seen: str) -> OriginVersion:
@@ -144,6 +159,7 @@ def _version(known: _Known, response: Response, seen: str) -> OriginVersion:
         last_modified=fields.get("last-modified"),
         first_seen=first_seen,
         last_seen=seen,
+        content=response.content,
     )
     known.versions.append(version)
     del known.versions[:-KEPT_VERSIONS]
@@ -163,13 +179,13 @@ def _reference(known: _Known) -> Reference:
     return Reference(configured=True, versions=tuple(known.versions), verified_at=known.verified_at)
 
 
-def history_key(origin: OriginSpec) -> str:
+def history_key(origin: OriginSpec, reading: Reading | None = None) -> str:
     """Under what a version history is kept: address and URL, since two origins may serve one name.
 
-    Two URLs that differ in a secret only stay apart by a digest.
+    Two URLs that differ in a secret only stay apart by a digest, and so do two ways of reading the content.
     """
     shown = without_secret_query(origin.request.url)
-    if shown == origin.request.url:
-        return f"{origin.address} {shown}"
-    mark = hashlib.blake2b(origin.request.url.encode(), digest_size=8).hexdigest()
-    return f"{origin.address} {shown} {mark}"
+    key = f"{origin.address} {shown}"
+    if shown != origin.request.url:
+        key += f" {hashlib.blake2b(origin.request.url.encode(), digest_size=8).hexdigest()}"
+    return key if reading is None else f"{key} {reading.rules}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from probe.core.reading import Reading
 from probe.core.records import Role
 from probe.core.task import Deadlines, Limits, Request, Task, TlsPolicy, VantagePoint
 
@@ -16,7 +17,8 @@ class FetchTarget:
     `address`: IP literal, connected to as it stands; a name only where a proxy is to look it up. `vantage`: the
     line it goes out by.
     `slot_start_ns`: monotonic zero of the observation's offsets. `of`: index of the observation this one follows.
-    `validators`: further fields such as If-None-Match. `body_sink` gets the decoded body piece by piece.
+    `validators`: further fields such as If-None-Match. `body_sink` gets the decoded body piece by piece. `reading`:
+    what is wanted of the content itself.
     """
 
     role: Role
@@ -30,6 +32,7 @@ class FetchTarget:
     of: int | None = None
     validators: tuple[tuple[str, str], ...] = ()
     body_sink: Callable[[bytes], None] | None = None
+    reading: Reading | None = None
 
     @property
     def server_name(self) -> str:
@@ -47,6 +50,7 @@ def target_of(
     tls: TlsPolicy | None = None,
     of: int | None = None,
     validators: tuple[tuple[str, str], ...] = (),
+    reading: Reading | None = None,
 ) -> FetchTarget:
     """A fetch as the task's vantage point makes it, with the task's deadlines and limits.
 
@@ -63,4 +67,5 @@ def target_of(
         slot_start_ns=slot_start_ns,
         of=of,
         validators=validators,
+        reading=reading,
     )

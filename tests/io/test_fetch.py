@@ -11,6 +11,7 @@ import brotli
 import pytest
 import zstandard
 
+from probe.core.reading import Reading, read_content
 from probe.core.records import FailureType, Phase, Role
 from probe.core.task import SecretRef
 from tests.io.http_server import (
@@ -360,3 +361,31 @@ async def test_connect_only() -> None:
     seen = await make_fetcher().connect_only(make_target(closed_port()))
     assert seen.failure is not None
     assert seen.failure.type is FailureType.TCP_REFUSED
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+async def test_what_is_wanted_of_the_content_is_read_from_the_decoded_body(coding: str) -> None:
+    page = b"<html><body><p>text</p><i>12:00</i></body></html>" * 50
+    body = gzip.compress(page) if coding == "gzip" else page
+    fields = ["Content-Encoding: gzip"] if coding == "gzip" else []
+    reading = Reading(selectors=("i",), markers=("text", "missing"))
+    async with serve(response(body, *fields)) as server:
+        seen = await make_fetcher().fetch(
+            make_target(server.port, reading=reading, accept_encoding="gzip, identity")
+        )
+    assert seen.response is not None
+    facts = seen.response.content
+    assert facts == read_content(reading, page)
+    assert facts is not None
+    assert (facts.found, facts.flags) == (("text",), ())
+
+
+async def test_content_over_the_limit_of_reading_is_measured_all_the_same() -> None:
+    body = b"x" * 300_000
+    reading = Reading(markers=("x",), limit_bytes=100_000)
+    async with serve(response(body)) as server:
+        seen = await make_fetcher().fetch(make_target(server.port, reading=reading))
+    assert seen.failure is None
+    assert seen.response is not None
+    assert seen.response.content_digest == hashlib.sha256(body).hexdigest()
+    assert seen.response.content == read_content(reading, None)
