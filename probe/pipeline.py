@@ -30,8 +30,9 @@ from probe.core.records import (
 )
 from probe.core.rows import measured_row, missed_row
 from probe.core.symptoms import doubtful_edges, examine, suspicious
-from probe.core.task import Request, Task
+from probe.core.task import Request, Task, VantagePoint
 from probe.core.times import epoch_s
+from probe.elsewhere import look_elsewhere
 from probe.io.anchors import ask_anchors
 from probe.io.clock import Clock, rfc3339
 from probe.io.fetch import Fetcher
@@ -65,8 +66,13 @@ class Pipeline:
         clock: Clock,
         host: HostProbe,
         keep: Keep = lambda customer, url, version: None,
+        lines: Sequence[VantagePoint] = (),
     ) -> None:
-        """`kinds` is the table of checks; `keep` is told of each origin version, for the store."""
+        """`kinds` is the table of checks; `keep` is told of each origin version, for the store.
+
+        `lines`: the vantage points of this agent, to ask a doubtful edge by another way.
+        """
+        self._lines = lines
         self._kinds = kinds
         self._resolver = resolver
         self._fetcher = fetcher
@@ -169,6 +175,7 @@ class Pipeline:
         slot.reference = _unless_itself(task, reference, addresses)
         slot.append([*fetched, *anchors.result(), look.observation])
         slot.compare_all()
+        await look_elsewhere(slot, self._lines, self._fetcher)
 
     def _reading(self, task: Task) -> Reading | None:
         """What the task's checks want read; worked out once for each definition."""

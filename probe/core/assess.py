@@ -13,7 +13,7 @@ from probe.core.task import Task
 from probe.core.times import epoch_s, utc_text
 from probe.core.witness import Witness
 
-_COMPARED = (Role.EDGE, Role.CONFIRM, Role.SWEEP)
+_COMPARED = (Role.EDGE, Role.CONFIRM, Role.SWEEP, Role.ELSEWHERE)
 
 
 def with_comparisons(task: Task, evidence: Evidence) -> Evidence:

@@ -195,6 +195,8 @@ def _ttfb_us(observation: Observation) -> int | None:
 def _content(symptom: Symptom, witness: Witness) -> Blame:
     if _foreign(symptom, witness):
         return _failed(Fault.PATH, "dns.hijacked")
+    if witness.confirmed(symptom.observation) and witness.right_elsewhere(symptom.observation):
+        return _failed(Fault.PATH, "content.hijacked")
     return _failed(Fault.CDN, symptom.reason)
 
 

@@ -17,7 +17,8 @@ class Role(StrEnum):
     edge: what the slot was for; origin: the customer's origin asked directly; redirect: a followed hop;
     confirm: the same edge again on a fresh connection; sweep: another known node after a failure;
     anchor: a target that only tells whether the vantage point's own line works; check: a further request that a
-    check wanted made to an edge; control: the same further request, made to the origin.
+    check wanted made to an edge; control: the same further request, made to the origin; elsewhere: the same edge
+    again by another way, over the line of another vantage point or with TLS.
     """
 
     EDGE = "edge"
@@ -28,6 +29,7 @@ class Role(StrEnum):
     ANCHOR = "anchor"
     CHECK = "check"
     CONTROL = "control"
+    ELSEWHERE = "elsewhere"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +175,7 @@ class Observation:
     cache_status: CacheStatus | None = None
     tcp_info: TcpInfo | None = None
     comparison: Comparison | None = None
-    of: int | None = None  # confirm, redirect: index in `observations` of the one it follows
+    of: int | None = None  # confirm, redirect, elsewhere: index in `observations` of the one it follows
+    vantage_point: str | None = None  # elsewhere: over whose line, where it is not the slot's own
     ask: str | None = None  # check, control: which further request, as `check.name`: hotlink.without_referer
     tainted: bool = False  # our own loop stalled while it ran: its times are not the network's

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from probe.core.records import Evidence, FailureType, Observation, Phase, Role
+from probe.core.records import Evidence, FailureType, Observation, Phase, Relation, Role
 from probe.core.task import Task
 
 # Nothing came back at all: a dead line looks the same as a dead server.
@@ -72,6 +72,11 @@ class Witness:
         if failing:
             return failing[-1]
         return looks[-1] if looks else None
+
+    def right_elsewhere(self, index: int | None) -> bool:
+        """Whether the edge of observation `index` gave the origin's content by another way in this slot."""
+        looks = (o for o in self.evidence.observations if o.role is Role.ELSEWHERE and o.of == index)
+        return any(o.comparison is not None and o.comparison.relation is Relation.EQUAL for o in looks)
 
     def controls(self, ask: str | None) -> tuple[Observation, ...]:
         """The origin's complete replies to a check's further request."""

@@ -36,6 +36,7 @@ _FAILURES: dict[str, str] = {
     FailureType.BODY_TIMED_OUT: "did not finish the body in time",
     FailureType.BODY_DECODE_FAILED: "sent a body whose content coding is damaged",
     "content.mismatch": "sent content that the origin was never seen to serve",
+    "content.hijacked": "sent content that the origin never served, and the right content by another way",
     "content.overlong_cache": "still serves a version that the origin replaced, past its lifetime",
     "timing.over_limit": "answered slower than the agreed limit",
     "timing.origin_slow": "had to ask the origin, which is as slow asked directly",

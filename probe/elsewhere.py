@@ -1,0 +1,61 @@
+"""Rule: before wrong bytes are booked on a node, the same node is asked by other ways than the one that gave them.
+
+Over the lines of other vantage points of this agent, and with TLS beside plain HTTP, where nobody between can change
+what is sent. Right there and wrong here, twice, is the path's doing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from probe.core.records import Observation, Relation, Role
+from probe.core.task import VantagePoint
+from probe.io.fetch import Fetcher
+from probe.io.target import FetchTarget
+from probe.slot import Slot
+from probe.stagger import Staggered
+
+LINES_AT_MOST = 2
+_PORTS = (80, 443)
+
+
+async def look_elsewhere(slot: Slot, lines: Sequence[VantagePoint], fetcher: Fetcher) -> None:
+    """Ask each edge whose content nothing explains by other ways, and append what was seen to the slot."""
+    targets = [
+        (target, index)
+        for index, observation in enumerate(slot.observations)
+        if observation.role is Role.EDGE and _unexplained(observation)
+        for target in _ways(slot, observation, index, lines)
+    ]
+    async with Staggered() as staggered:
+        made = [(await staggered.start(fetcher.fetch(target)), target) for target, _ in targets]
+    own = slot.task.vantage_point.name
+    slot.append(
+        replace(fetch.result(), vantage_point=None if target.vantage.name == own else target.vantage.name)
+        for fetch, target in made
+    )
+    slot.compare_all()
+
+
+def _unexplained(observation: Observation) -> bool:
+    comparison = observation.comparison
+    return comparison is not None and comparison.relation is Relation.UNKNOWN_VERSION
+
+
+def _ways(
+    slot: Slot, observation: Observation, index: int, lines: Sequence[VantagePoint]
+) -> Iterator[FetchTarget]:
+    task = slot.task
+    target = slot.target(Role.ELSEWHERE, observation.address, of=index)
+    others = [
+        line
+        for line in lines
+        if line.name != task.vantage_point.name
+        and (not line.ip_versions or task.ip_version in line.ip_versions)
+    ]
+    for line in others[:LINES_AT_MOST]:
+        yield replace(target, vantage=line)
+    plain, secure = _PORTS
+    if (task.request.scheme, task.request.port) == ("http", plain):
+        yield replace(target, request=replace(task.request, scheme="https", port=secure))
