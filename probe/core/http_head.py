@@ -79,8 +79,14 @@ class HeadScanner:
         self._method = method
         self._taken = 0  # bytes of complete lines, over all heads
         self._line = bytearray()  # the line now being read
+        self._raw = bytearray()  # the lines before it
         self._status: tuple[int, int, str] | None = None
         self._fields: list[tuple[str, str]] = []
+
+    @property
+    def raw(self) -> bytes:
+        """Every byte of heads that came, interim ones too; at most `limits.head_bytes` and a line."""
+        return bytes(self._raw + self._line)
 
     @property
     def begun(self) -> bool:
@@ -102,6 +108,7 @@ class HeadScanner:
             if end >= 0:
                 self._taken += len(self._line)
                 line, self._line = bytes(self._line), bytearray()
+                self._raw += line
                 self._take(line)
         return position
 

@@ -26,6 +26,7 @@ from probe.core.records import Failure, Observation, Phase, Response, Tls
 from probe.core.redaction import without_secret_query
 from probe.io.ask import tcp_url
 from probe.io.body import Body
+from probe.io.capture import Captured, collector, cut
 from probe.io.clock import Clock
 from probe.io.connector import (
     ExactRequest,
@@ -45,7 +46,7 @@ from probe.io.reply import codings_of, response_of
 from probe.io.stopwatch import Stopwatch
 from probe.io.target import FetchTarget
 from probe.io.tcp_info import parse_tcp_info, read_tcp_info
-from probe.io.tls import context_for, describe
+from probe.io.tls import context_for, describe, presented_chain
 from probe.io.wire import WireProtocol
 
 _LINGER_S = 0.05  # for the server's own close after a complete response
@@ -75,6 +76,8 @@ class Attempt:
         self._wire: WireProtocol | None = None
         self._tls: Tls | None = None
         self._body: Body | None = None
+        self._collector = collector()
+        self._certificates: tuple[bytes, ...] = ()
         self._complete = False
         self._tcp_info = b""
 
@@ -151,6 +154,7 @@ class Attempt:
         self._watch.connect_end_us = self._watch.now_us()
         self._wire = wire
         self._tls = describe(session, target.server_name)
+        self._certificates = presented_chain(session)
         return wire
 
     async def _ask(self, session: ClientSession, wire: WireProtocol) -> ClientResponse:
@@ -173,7 +177,11 @@ class Attempt:
         assert content is not None
         self.phase, self.operation = Phase.BODY, "read body"
         self._body = body = Body(
-            codings_of(head), self._target.limits, self._target.body_sink, self._target.reading
+            codings_of(head),
+            self._target.limits,
+            self._target.body_sink,
+            self._target.reading,
+            keep_bytes=self._collector.body_bytes if self._collector is not None else 0,
         )
         if head.framing is not Framing.NONE:
             while chunk := await self._chunk(wire):
@@ -205,7 +213,7 @@ class Attempt:
     async def _failure(self, exc: Exception) -> Failure:
         failure = failure_of(self._cause(exc), self.phase, self.operation)
         if isinstance(exc, ssl.SSLCertVerificationError):
-            self._tls, type_ = await examine(exc, self._target, self._total_at)
+            self._tls, type_, self._certificates = await examine(exc, self._target, self._total_at)
             failure = dataclasses.replace(failure, type=type_ or failure.type)
         failure = dataclasses.replace(failure, detail=self._redact(failure.detail or ""))
         report_defect(failure, exc, self._redact)
@@ -238,7 +246,32 @@ class Attempt:
         elif self._sock is not None and self.phase is Phase.TCP:
             self._sock.close()  # no transport owns it
 
+    def _capture(self) -> None:
+        """Leave what crossed the wire with whoever collects it."""
+        if self._collector is None or self._local is None:
+            return
+        target, wire, body = self._target, self._wire, self._body
+        path = without_secret_query(target.request.path)
+        lines = [f"{target.request.method} {path} HTTP/1.1", *(f"{n}: {v}" for n, v in self._fields)]
+        head = wire.raw_head if wire is not None else b""
+        kept = bytes(body.kept.data) if body is not None else b""
+        captured = Captured(
+            source=self._local,
+            address=target.address,
+            port=target.request.port,
+            request_head=self._redact("\r\n".join((*lines, "", ""))) if wire is not None else "",
+            response_head=cut(self._redacted(head)),
+            body=self._redacted(kept),
+            whole=body is not None and body.kept.whole and self._complete,
+            certificates=self._certificates,
+        )
+        self._collector.exchanges.append(captured)
+
+    def _redacted(self, data: bytes) -> bytes:
+        return self._redact(data.decode("latin-1")).encode("latin-1", "replace")
+
     def _observation(self, failure: Failure | None, *, whole: bool) -> Observation:
+        self._capture()
         target = self._target
         return Observation(
             role=target.role,

@@ -14,6 +14,23 @@ from probe.io.failures import BodyTooLargeError
 _PAUSE_BYTES = 1024 * 1024  # of decoded content, after which the event loop gets its turn
 
 
+class Kept:
+    """The first `limit_bytes` of the decoded content; `whole` as long as nothing was left out."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.data = bytearray()
+        self.whole = True
+        self._limit = limit_bytes
+
+    def take(self, piece: bytes) -> None:
+        """Keep what there is room for."""
+        room = self._limit - len(self.data)
+        if room > 0:
+            self.data += piece[:room]
+        if len(piece) > room:
+            self.whole = False
+
+
 class Body:
     """What one response's body adds up to.
 
@@ -27,14 +44,17 @@ class Body:
         limits: Limits,
         sink: Callable[[bytes], None] | None,
         reading: Reading | None = None,
+        keep_bytes: int = 0,
     ) -> None:
         self.wire_bytes = 0
         self.decode_error: DecodeError | None = None
         self._limits = limits
         self._reading = reading
-        self._kept: bytearray | None = bytearray() if reading is not None else None
-        self._sink = sink if reading is None else self._keep
+        self._read = Kept(0 if reading is None else reading.limit_bytes)
+        self.kept = Kept(keep_bytes)
         self._further = sink
+        wanted = sink is not None or reading is not None or keep_bytes > 0
+        self._sink = self._pass_on if wanted else None
         self._coded = bool(codings)
         self._wire_hash = hashlib.sha256()
         self._content_hash = hashlib.sha256()
@@ -72,13 +92,11 @@ class Body:
         except DecodeError as exc:
             self.decode_error = exc
 
-    def _keep(self, piece: bytes) -> None:
+    def _pass_on(self, piece: bytes) -> None:
         if self._further is not None:
             self._further(piece)
-        if self._kept is not None and self._reading is not None:
-            self._kept += piece
-            if len(self._kept) > self._reading.limit_bytes:
-                self._kept = None
+        self._read.take(piece)
+        self.kept.take(piece)
 
     @property
     def content(self) -> ContentFacts | None:
@@ -87,7 +105,7 @@ class Body:
             return None
         if self._coded and self._decoder is None:
             return None  # a coding that we cannot undo
-        return read_content(self._reading, None if self._kept is None else bytes(self._kept))
+        return read_content(self._reading, bytes(self._read.data) if self._read.whole else None)
 
     def finish(self) -> None:
         """The wire's body is whole: demand the codings' ends. Raises DecodeError."""

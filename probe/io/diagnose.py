@@ -20,19 +20,20 @@ _log = logging.getLogger("probe.fetch")
 
 async def examine(
     exc: ssl.SSLCertVerificationError, target: FetchTarget, total_at: float
-) -> tuple[Tls, FailureType | None]:
-    """What the server presented, read over a second connection on which nothing is asked.
+) -> tuple[Tls, FailureType | None, tuple[bytes, ...]]:
+    """What the server presented, read over a second connection on which nothing is asked, with the chain (DER).
 
-    With it a more exact type of failure, where the certificates tell one. `total_at`: loop time of the deadline.
+    Between them a more exact type of failure, where the certificates tell one. `total_at`: loop time of the deadline.
     Whatever goes wrong here, the verdict of the first handshake stands.
     """
     words = exc.verify_message
     try:
         session = await _second_handshake(target, total_at)
     except Exception:
-        return Tls(server_name=sni_of(target.server_name), verify_error=words), None
-    exact = chain_verdict(presented_chain(session)) if exc.verify_code in CHAIN_VERIFY_CODES else None
-    return describe(session, target.server_name, verify_error=words, second=True), exact
+        return Tls(server_name=sni_of(target.server_name), verify_error=words), None, ()
+    chain = presented_chain(session)
+    exact = chain_verdict(chain) if exc.verify_code in CHAIN_VERIFY_CODES else None
+    return describe(session, target.server_name, verify_error=words, second=True), exact, chain
 
 
 async def _second_handshake(target: FetchTarget, total_at: float) -> ssl.SSLObject:

@@ -51,6 +51,11 @@ class WireProtocol(ResponseHandler):
         self.closed_event = asyncio.Event()
         self.closed_by_us = False  # the connection still stood when we hung up
 
+    @property
+    def raw_head(self) -> bytes:
+        """The heads as they came, before anything was made of them."""
+        return self._scanner.raw
+
     # --- the request -----------------------------------------------------------------------------
 
     def asking(self) -> None:
