@@ -7,19 +7,17 @@ without the final dot (RFC 4343, RFC 9499).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
-from probe.core.records import AddressRecord, CnameLink, Failure, FailureType, Phase, Resolution
+from probe.core.dns_names import normal_name as normal_name
+from probe.core.dns_names import under_suffix as under_suffix
+from probe.core.fault_zone import failing_zone as failing_zone
+from probe.core.fault_zone import passes_suffix as passes_suffix
+from probe.core.records import AddressRecord, CnameLink, Failure, FailureType, Phase
 
 MAX_LINKS = 32
 _MAX_TTL_S = 2**31 - 1
-_LABEL = re.compile(
-    r"(?:[^.\\]|\\.)+", re.DOTALL
-)  # an escaped dot is part of its label (RFC 1035 section 5.1)
-_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _RCODE_FAILURES = {
     "SERVFAIL": FailureType.DNS_SERVER_FAILURE,
     "REFUSED": FailureType.DNS_REFUSED,
@@ -51,12 +49,16 @@ class AnswerRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsAnswer:
-    """One response message: the answer section in wire order, and the record types of the authority section."""
+    """One response message: the answer section in wire order, and the record types of the authority section.
+
+    `authority_soas`: the owners of the SOA records there, each the apex of a zone.
+    """
 
     rcode: str
     flags: tuple[str, ...] = ()
     answers: tuple[AnswerRecord, ...] = ()
     authority_types: tuple[str, ...] = ()
+    authority_soas: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,19 +81,6 @@ class WalkEnd:
     @property
     def final(self) -> bool:
         return self.failure is None or self.failure.type in ANSWERED_FAILURES
-
-
-def normal_name(name: str) -> str:
-    """Lower case (ASCII only, RFC 4343), without the final dot; the root is `.`."""
-    lowered = name.lower() if name.isascii() else name.translate(_LOWER)
-    final_dot = lowered.endswith(".") and not lowered.endswith("\\.") and len(lowered) > 1
-    return lowered[:-1] if final_dot else lowered
-
-
-def under_suffix(name: str, suffix: str) -> bool:
-    """Whether `name` is `suffix` or lies under it, compared label by label."""
-    labels, wanted = _LABEL.findall(normal_name(name)), _LABEL.findall(normal_name(suffix))
-    return bool(wanted) and labels[-len(wanted) :] == wanted
 
 
 def improper(answer: DnsAnswer) -> FailureType | None:
@@ -251,30 +240,3 @@ def _ttl(ttl_s: int) -> int:
 
 def _is_referral(answer: DnsAnswer) -> bool:
     return "NS" in answer.authority_types and not {"AA", "RA"} & set(answer.flags)
-
-
-def failing_zone(
-    resolution: Resolution, domain: str, cdn_suffixes: Iterable[str]
-) -> Literal["customer", "cdn", "unknown"]:
-    """Who publishes the record that failed: the CDN where the failing name lies under one of its suffixes, or
-    where the chain had already passed one (what lies behind is of the CDN's choosing); else the customer.
-
-    `unknown` where no name failed.
-    """
-    name, suffixes = resolution.failing_name, tuple(cdn_suffixes)
-    if name is None:
-        return "unknown"
-    if any(under_suffix(name, suffix) for suffix in suffixes):
-        return "cdn"
-    passed = passes_suffix(resolution, suffixes)
-    return "cdn" if passed and not under_suffix(name, domain) else "customer"
-
-
-def passes_suffix(resolution: Resolution, suffixes: Iterable[str]) -> bool:
-    """Whether the chain followed passes a name at or under one of the suffixes. No suffixes: False.
-
-    Second CNAMEs at one owner were not followed and do not count.
-    """
-    names = [link.target for link in resolution.cname_chain if not link.doubled]
-    names.append(resolution.canonical_name)
-    return any(under_suffix(name, suffix) for suffix in suffixes for name in names)

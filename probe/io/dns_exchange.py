@@ -3,6 +3,9 @@
 Sockets are connected, so that the kernel drops what other hosts send, and bound to the vantage point's source
 address or interface; the port is the kernel's random choice (RFC 5452 section 9). What is not the response to this
 question is ignored until the deadline. Raises `ExchangeError` carrying the failure.
+
+One fresh connection a question also over TCP, TLS and HTTPS: a recursive resolver mostly tells the whole chain in one
+response, so a second question is rare; and what breaks a connection is then that question's, never an earlier one's.
 """
 
 from __future__ import annotations
@@ -12,12 +15,13 @@ import contextlib
 import errno
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from ipaddress import ip_address
 
 from probe.core.records import Failure
 from probe.core.task import ResolverSpec, VantagePoint
 from probe.io.dns_failures import SilenceError, dns_failure
+from probe.io.dns_https import post
 from probe.io.dns_message import MalformedError, Question, Reply, StrayError, read_reply
 from probe.io.line import open_socket
 from probe.io.named_resolvers import is_address
@@ -51,21 +55,24 @@ class _Inbox:
         self._question = question
         self._malformed = 0
         self._strays = 0
+        self._last = ""
 
     async def first_response(self, receive: Callable[[], Awaitable[bytes]]) -> Reply:
         while self._malformed + self._strays < _IGNORED_LIMIT:
             wire = await receive()
             try:
                 return read_reply(wire, self._question)
-            except StrayError:
+            except StrayError as error:
                 self._strays += 1
-            except MalformedError:
+                self._last = str(error)
+            except MalformedError as error:
                 self._malformed += 1
+                self._last = str(error)
             await asyncio.sleep(0)  # datagrams at hand are read without waiting: let the deadline pass
         raise self.silence()
 
     def silence(self) -> SilenceError:
-        return SilenceError(self._malformed, self._strays)
+        return SilenceError(self._malformed, self._strays, self._last)
 
 
 async def exchange(
@@ -76,7 +83,7 @@ async def exchange(
     deadline_s: float,
     context: Callable[[], ssl.SSLContext],
 ) -> Reply:
-    """Ask over `transport` (udp, tcp, tls); `deadline_s` on the running loop's clock. Raises ExchangeError.
+    """Ask over `transport` (udp, tcp, tls, https); `deadline_s` on the running loop's clock. Raises ExchangeError.
 
     `context` gives the TLS context when it is needed.
     """
@@ -85,9 +92,11 @@ async def exchange(
         async with asyncio.timeout_at(deadline_s):
             if transport == "udp":
                 return await _over_udp(question, resolver, vantage, inbox)
-            return await _over_stream(
-                question, resolver, vantage, inbox, context if transport == "tls" else None
-            )
+            tls = context if transport in ("tls", "https") else None
+            async with _stream(resolver, vantage, tls) as (reader, writer):
+                if transport == "https":
+                    return await _over_https(question, resolver, reader, writer)
+                return await _over_stream(question, inbox, reader, writer)
     except TimeoutError as error:
         raise ExchangeError(dns_failure(inbox.silence(), "read")) from error
 
@@ -115,14 +124,11 @@ async def _over_udp(
             return await inbox.first_response(lambda: loop.sock_recv(sock, _MAX_MESSAGE_BYTES))
 
 
-async def _over_stream(
-    question: Question,
-    resolver: ResolverSpec,
-    vantage: VantagePoint,
-    inbox: _Inbox,
-    context: Callable[[], ssl.SSLContext] | None,
-) -> Reply:
-    """RFC 7766 framing: two octets of length before each message; over TLS as RFC 7858."""
+@contextlib.asynccontextmanager
+async def _stream(
+    resolver: ResolverSpec, vantage: VantagePoint, context: Callable[[], ssl.SSLContext] | None
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection to the resolver; with `context` its certificate is verified (RFC 7858, RFC 8484)."""
     with await _open_socket(resolver, vantage, socket.SOCK_STREAM) as sock:
         with _as_failure("connect"):
             await asyncio.get_running_loop().sock_connect(sock, (resolver.address, resolver.port))
@@ -132,13 +138,32 @@ async def _over_stream(
             name = (resolver.tls_name or resolver.address) if tls else None
             reader, writer = await asyncio.open_connection(sock=sock, ssl=tls, server_hostname=name)
         try:
-            with _as_failure("send"):
-                writer.write(len(question.wire).to_bytes(2, "big") + question.wire)
-                await writer.drain()
-            with _as_failure("read"):
-                return await inbox.first_response(lambda: _framed(reader))
+            yield reader, writer
         finally:
             writer.transport.abort()
+
+
+async def _over_stream(
+    question: Question, inbox: _Inbox, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> Reply:
+    """RFC 7766 framing: two octets of length before each message; over TLS as RFC 7858."""
+    with _as_failure("send"):
+        writer.write(len(question.wire).to_bytes(2, "big") + question.wire)
+        await writer.drain()
+    with _as_failure("read"):
+        return await inbox.first_response(lambda: _framed(reader))
+
+
+async def _over_https(
+    question: Question, resolver: ResolverSpec, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> Reply:
+    """The one message of the one response: where it is not ours, no other can follow it."""
+    with _as_failure("read"):
+        body = await post(reader, writer, resolver, question.wire)
+        try:
+            return read_reply(bytes(body.content), question, body.age_s)
+        except StrayError as error:
+            raise MalformedError(f"not the response to this question: {error}") from error
 
 
 async def _framed(reader: asyncio.StreamReader) -> bytes:

@@ -10,6 +10,7 @@ import errno
 import ssl
 
 from probe.core.records import Failure, FailureType, Phase
+from probe.io.dns_https import HttpsError
 from probe.io.dns_message import MalformedError
 from probe.io.failures import SourceError
 
@@ -46,8 +47,9 @@ _PEER_ERRORS = frozenset(
 class SilenceError(TimeoutError):
     """The time was over without an acceptable response; `malformed` counts what came and was no DNS message."""
 
-    def __init__(self, malformed: int, strays: int) -> None:
-        super().__init__(f"no answer in time ({strays} stray and {malformed} malformed messages ignored)")
+    def __init__(self, malformed: int, strays: int, last: str = "") -> None:
+        ignored = f"{strays} stray and {malformed} malformed messages ignored{f', the last: {last}' if last else ''}"
+        super().__init__(f"no answer in time ({ignored})")
         self.malformed = malformed
 
 
@@ -67,6 +69,8 @@ def _kind(error: Exception, operation: str) -> FailureType:
         return FailureType.DNS_TIMED_OUT
     if isinstance(error, MalformedError):
         return FailureType.DNS_MALFORMED
+    if isinstance(error, HttpsError):
+        return FailureType.DNS_HTTPS_FAILED
     if isinstance(error, ssl.SSLError | ssl.CertificateError):
         return FailureType.DNS_TLS_FAILED
     if isinstance(error, EOFError):  # asyncio.IncompleteReadError: closed without a whole message

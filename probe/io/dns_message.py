@@ -1,7 +1,7 @@
 """Rule: bytes from the network become plain values here or are refused; nothing of dnspython leaves this module.
 
-Builds queries with EDNS0 (RFC 6891) and Client Subnet (RFC 7871) and reads responses, each CNAME kept as a record
-of its own, which dnspython's usual reading would reduce to the last one.
+Builds queries with EDNS0 (RFC 6891) and its options (see `dns_edns`) and reads responses, each CNAME kept as a
+record of its own, which dnspython's usual reading would reduce to the last one.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ import secrets
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import ip_interface
 
-import dns.edns
 import dns.exception
 import dns.flags
 import dns.message
@@ -21,9 +19,11 @@ import dns.rcode
 import dns.rdatatype
 
 from probe.core.chain import AnswerRecord, DnsAnswer, normal_name
+from probe.io.dns_edns import extended_errors, query_options, server_identifier, subnet_answered
 
 EDNS_PAYLOAD_BYTES = 1232  # what passes unfragmented everywhere (DNS flag day 2020)
 _HEADER = struct.Struct("!HHHHHH")
+_TOP_BIT = 1 << 31  # a TTL that has it counts as zero (RFC 2181 section 8): the walk's to decide
 _FLAGS = ("AA", "TC", "RD", "RA", "AD", "CD")
 _MAX_RECORDS = 512  # reading more would hold up the event loop; no honest answer has as many
 _MAY_LACK_QUESTION = ("FORMERR", "SERVFAIL", "NOTIMP", "REFUSED")
@@ -43,11 +43,16 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """One response to a question. `ecs_scope`: SCOPE PREFIX-LENGTH where the option came back."""
+    """One response to a question. `ecs_scope`: SCOPE PREFIX-LENGTH where the option came back.
+
+    `nsid` and `extended_errors` as `DnsQuery` keeps them.
+    """
 
     answer: DnsAnswer
     truncated: bool
     ecs_scope: int | None = None
+    nsid: str | None = None
+    extended_errors: tuple[str, ...] = ()
 
 
 class StrayError(Exception):
@@ -71,10 +76,15 @@ def ascii_name(name: str) -> str:
         raise ValueError(f"{name!r} is no domain name: {error}") from error
 
 
-def build_question(qname: str, qtype: str, ecs: str | None = None, *, edns: bool = True) -> Question:
-    """A recursive query with a random id. Raises ValueError for a name that cannot be asked for."""
+def build_question(
+    qname: str, qtype: str, ecs: str | None = None, *, edns: bool = True, number: int | None = None
+) -> Question:
+    """A recursive query with a random id, or with `number`: over HTTPS it is 0 (RFC 8484 section 4.1).
+
+    Raises ValueError for a name that cannot be asked for.
+    """
     ecs = ecs if edns else None
-    number = secrets.randbits(16)
+    number = secrets.randbits(16) if number is None else number
     wire = number.to_bytes(2, "big") + _wire_without_id(qname, qtype, ecs, edns)
     return Question(qname=qname, qtype=qtype, id=number, wire=wire, edns=edns, ecs=ecs)
 
@@ -82,14 +92,13 @@ def build_question(qname: str, qtype: str, ecs: str | None = None, *, edns: bool
 @lru_cache(maxsize=16384)
 def _wire_without_id(qname: str, qtype: str, ecs: str | None, edns: bool) -> bytes:
     """Building a message costs more than sending it; only the id differs from one asking to the next."""
-    options: list[dns.edns.Option] = [_ecs_option(ecs)] if ecs else []
     try:
         query = dns.message.make_query(
             dns.name.from_text(qname),
             qtype,
             use_edns=0 if edns else -1,
             payload=EDNS_PAYLOAD_BYTES if edns else None,
-            options=options if edns else None,
+            options=query_options(ecs) if edns else None,
             id=0,
         )
         return query.to_wire()[2:]
@@ -97,14 +106,11 @@ def _wire_without_id(qname: str, qtype: str, ecs: str | None, edns: bool) -> byt
         raise ValueError(f"{qname!r} cannot be asked for: {error}") from error
 
 
-@lru_cache(maxsize=1024)
-def _ecs_option(ecs: str) -> dns.edns.ECSOption:
-    subnet = ip_interface(ecs).network
-    return dns.edns.ECSOption(str(subnet.network_address), subnet.prefixlen)
+def read_reply(wire: bytes, question: Question, age_s: int = 0) -> Reply:
+    """The response to `question` in `wire`, which lay in an HTTP cache for `age_s` seconds (RFC 8484 section 5.1).
 
-
-def read_reply(wire: bytes, question: Question) -> Reply:
-    """The response to `question` in `wire`. Raises StrayError or MalformedError."""
+    Raises StrayError or MalformedError.
+    """
     if len(wire) < _HEADER.size:
         raise MalformedError(f"{len(wire)} bytes")
     number, flags, questions, answers_count, *others = _HEADER.unpack_from(wire)
@@ -121,10 +127,19 @@ def read_reply(wire: bytes, question: Question) -> Reply:
     answer = DnsAnswer(
         rcode=dns.rcode.to_text(message.rcode()),
         flags=tuple(flag for flag in _FLAGS if flags & getattr(dns.flags, flag)),
-        answers=tuple(_records(message)),
+        answers=tuple(_records(message, age_s)),
         authority_types=tuple(dict.fromkeys(dns.rdatatype.to_text(r.rdtype) for r in message.authority)),
+        authority_soas=tuple(
+            normal_name(r.name.to_text()) for r in message.authority if r.rdtype == dns.rdatatype.SOA
+        ),
     )
-    return Reply(answer=answer, truncated=truncated, ecs_scope=_ecs_scope(message, question))
+    return Reply(
+        answer=answer,
+        truncated=truncated,
+        ecs_scope=_ecs_scope(message, question),
+        nsid=server_identifier(message.options),
+        extended_errors=extended_errors(message.options),
+    )
 
 
 def _parse(wire: bytes, answers_count: int, *, header_only: bool) -> dns.message.Message:
@@ -164,12 +179,12 @@ def _stranger(wire: bytes) -> Exception:
     return StrayError("another question")
 
 
-def _records(message: dns.message.Message) -> list[AnswerRecord]:
+def _records(message: dns.message.Message, age_s: int) -> list[AnswerRecord]:
     return [
         AnswerRecord(
             owner=normal_name(rrset.name.to_text()),
             rdtype=dns.rdatatype.to_text(rrset.rdtype),
-            ttl_s=rrset.ttl,
+            ttl_s=max(0, rrset.ttl - age_s) if rrset.ttl < _TOP_BIT else rrset.ttl,
             rdata=rdata.to_text(),
         )
         for rrset in message.answer
@@ -179,16 +194,9 @@ def _records(message: dns.message.Message) -> list[AnswerRecord]:
 
 
 def _ecs_scope(message: dns.message.Message, question: Question) -> int | None:
-    """The scope, if the option is the one sent: family, source length and address equal (RFC 7871 section 7.3)."""
     if question.ecs is None:
         return None
-    sent = _ecs_option(question.ecs)
-    for option in message.options:
-        if isinstance(option, dns.edns.ECSOption):
-            same = (option.family, option.srclen, option.addrdata) == (
-                sent.family,
-                sent.srclen,
-                sent.addrdata,
-            )
-            return option.scopelen if same else None
-    return None
+    try:
+        return subnet_answered(message.options, question.ecs)
+    except ValueError as error:
+        raise StrayError(str(error)) from error

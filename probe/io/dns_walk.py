@@ -10,9 +10,10 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from probe.core.chain import ChainWalk, WalkEnd, improper
-from probe.core.records import DnsQuery, Failure, FailureType, Phase
+from probe.core.records import DnsQuery, Failure, FailureType, Phase, Resolution
 from probe.core.task import ResolverSpec, VantagePoint
 from probe.io.clock import Clock
 from probe.io.dns_exchange import ExchangeError, exchange
@@ -51,7 +52,7 @@ class ResolverWalk:
         walk = ChainWalk(qname, qtype)
         while (name := walk.ask) is not None:
             try:
-                reply = await self._ask(name, qtype)
+                reply = await self.ask(name, qtype)
             except ExchangeError as error:
                 walk.give_up(error.failure)
             else:
@@ -66,7 +67,8 @@ class ResolverWalk:
             return None if error.failure.phase is Phase.HOST else False
         return True
 
-    async def _ask(self, name: str, qtype: str) -> Reply:
+    async def ask(self, name: str, qtype: str) -> Reply:
+        """One question alone, nothing followed. Raises ExchangeError."""
         reply = await self._whole(name, qtype)
         if self._edns and reply.answer.rcode in _EDNS_UNWANTED:
             reply = await self._without_edns(name, qtype, reply)
@@ -118,7 +120,13 @@ class ResolverWalk:
         """One message sent, one DnsQuery on record."""
         start_us = self._now_us()
         try:
-            question = build_question(name, qtype, self.vantage.client_subnet, edns=self._edns)
+            question = build_question(
+                name,
+                qtype,
+                self.vantage.client_subnet,
+                edns=self._edns,
+                number=0 if transport == "https" else None,
+            )
         except ValueError as error:
             raise ExchangeError(
                 Failure(phase=Phase.HOST, type=FailureType.AGENT_INTERNAL_ERROR, detail=str(error))
@@ -150,6 +158,8 @@ class ResolverWalk:
             ecs_source=question.ecs,
             ecs_scope=reply.ecs_scope if reply else None,
             ecs_dropped=not question.edns,
+            nsid=reply.nsid if reply else None,
+            extended_errors=reply.extended_errors if reply else (),
             failure=failure,
         )
         self.queries.append(query)
@@ -160,6 +170,15 @@ class ResolverWalk:
     def _flag(self, flag: str) -> None:
         if flag not in self.flags:
             self.flags.append(flag)
+
+
+class MakeWalk(Protocol):
+    """Prepares a walk with a purpose at a resolver."""
+
+    def __call__(self, purpose: str, spec: ResolverSpec) -> ResolverWalk: ...
+
+
+ToResolution = Callable[[ResolverWalk, WalkEnd], Resolution]
 
 
 def _failure(kind: FailureType, detail: str) -> Failure:

@@ -1,32 +1,24 @@
 """Rule: after a failure every question that could clear somebody is asked before anybody is accused.
 
-What do the other resolvers say; does the failing one answer anything at all; and how far does the chain lead, since
-a recursive resolver answers SERVFAIL for the first name whichever zone behind it is broken.
+What do the other resolvers say; does the failing one answer anything at all; how far does the chain lead, since a
+recursive resolver answers SERVFAIL for the first name whichever zone behind it is broken; and, by `zone_cut`, whose
+zone that is.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
 
-from probe.core.chain import ANSWERED_FAILURES, WalkEnd
-from probe.core.records import DnsQuery, FailureType, Resolution
+from probe.core.chain import WalkEnd
+from probe.core.records import DnsQuery, FailureType, Resolution, ResolverAnswer
+from probe.core.resolver_answers import answer_of, is_proper, same_kind
 from probe.core.task import ResolverSpec
-from probe.io.dns_walk import ResolverWalk
+from probe.io.dns_walk import MakeWalk, ToResolution
 
 _WORTH_AN_ALIAS_WALK = (FailureType.DNS_SERVER_FAILURE, FailureType.DNS_TIMED_OUT)
 _LIFE = {True: "resolver_alive", False: "resolver_silent"}
-
-
-class MakeWalk(Protocol):
-    """Prepares a walk with a purpose at a resolver."""
-
-    def __call__(self, purpose: str, spec: ResolverSpec) -> ResolverWalk: ...
-
-
-ToResolution = Callable[[ResolverWalk, WalkEnd], Resolution]
 
 
 async def interrogate(
@@ -37,7 +29,8 @@ async def interrogate(
 ) -> Resolution:
     """The failed `resolution` with what the others and the failing resolver itself said, all asked at once.
 
-    The queries made are appended (purposes `other_resolver`, `control`, `alias`). Flags added:
+    The queries made are appended (purposes `other_resolver`, `control`, `alias`) and `answers` filled in the order
+    of `specs`; where all were asked in the slot already, the others are not asked again. Flags added:
     `other_resolver_answered`, `other_resolvers_failed` or `no_other_resolver`; `resolver_alive` or
     `resolver_silent` (neither where our own host stood in the way); `resolvers_disagree` where both gave proper
     answers that differ;
@@ -48,23 +41,25 @@ async def interrogate(
     """
     by_name = {str(spec): spec for spec in specs}
     own = by_name.pop(resolution.resolver or "", None)
+    known = {answer.resolver: answer for answer in (*resolution.answers, answer_of(resolution))}
+    unasked = [spec for name, spec in by_name.items() if name not in known]
     others, (life, control), (alias, alias_queries) = await asyncio.gather(
-        asyncio.gather(
-            *(_ask_other(spec, resolution, make_walk, to_resolution) for spec in by_name.values())
-        ),
+        asyncio.gather(*(_ask_other(spec, resolution, make_walk, to_resolution) for spec in unasked)),
         _control(own, make_walk),
         _alias_walk(own, resolution, make_walk),
     )
+    known |= {answer.resolver: answer for answer in map(answer_of, others)}
+    answers = tuple(known[str(spec)] for spec in specs if str(spec) in known)
     asked = (query for other in others for query in other.queries)
     queries = (*resolution.queries, *control, *asked, *alias_queries)
-    flags = (*_flags_of_others(resolution, others), *life)
+    flags = (*_flags_of_others(resolution, [known[name] for name in by_name]), *life)
     answered = next((other for other in others if other.failure is None), None)
-    if answered is not None and not _is_answer(resolution):
+    if answered is not None and not is_proper(resolution):
         flags = ("resolver_failed", *flags)
-        return replace(answered, queries=queries, flags=_joined(answered.flags, flags))
+        return replace(answered, answers=answers, queries=queries, flags=_joined(answered.flags, flags))
     if alias is not None and alias.links:
         resolution, flags = _led_on(resolution, alias), (*flags, "alias_walked")
-    return replace(resolution, queries=queries, flags=_joined(resolution.flags, flags))
+    return replace(resolution, answers=answers, queries=queries, flags=_joined(resolution.flags, flags))
 
 
 async def _ask_other(
@@ -100,21 +95,13 @@ def _led_on(resolution: Resolution, alias: WalkEnd) -> Resolution:
     return replace(resolution, cname_chain=chain, canonical_name=alias.name, failing_name=alias.name)
 
 
-def _flags_of_others(resolution: Resolution, others: Sequence[Resolution]) -> tuple[str, ...]:
+def _flags_of_others(resolution: Resolution, others: Sequence[ResolverAnswer]) -> tuple[str, ...]:
     if not others:
         return ("no_other_resolver",)
     answered = any(other.failure is None for other in others)
     flag = "other_resolver_answered" if answered else "other_resolvers_failed"
-    differs = any(_is_answer(other) and _kind(other) != _kind(resolution) for other in others)
-    return (flag, "resolvers_disagree") if differs and _is_answer(resolution) else (flag,)
-
-
-def _is_answer(resolution: Resolution) -> bool:
-    return resolution.failure is None or resolution.failure.type in ANSWERED_FAILURES
-
-
-def _kind(resolution: Resolution) -> FailureType | None:
-    return resolution.failure.type if resolution.failure else None
+    differs = any(is_proper(other) and not same_kind(other, resolution) for other in others)
+    return (flag, "resolvers_disagree") if differs and is_proper(resolution) else (flag,)
 
 
 def _joined(flags: Sequence[str], more: Sequence[str]) -> tuple[str, ...]:

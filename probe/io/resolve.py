@@ -1,14 +1,13 @@
 """Rule: a look-up always ends in a Resolution, in time, with every message sent on record.
 
 The vantage point's resolvers are asked in order, each for a fair share of the time that is left; one that gives no
-proper answer leads to the next. Nothing is cached: each slot sees what the DNS says then.
+proper answer leads to the next. Or all are asked at once and compared. Nothing is cached: each slot sees what the DNS
+says then.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 from probe.core.addresses import refusal
 from probe.core.chain import WalkEnd
 from probe.core.records import AddressRecord, Failure, FailureType, Phase, Resolution
+from probe.core.resolver_answers import compared, in_order
 from probe.core.task import ResolverSpec, VantagePoint
 from probe.io.clock import Clock
 from probe.io.dns_message import ascii_name
@@ -23,8 +23,12 @@ from probe.io.dns_walk import ResolverWalk
 from probe.io.interrogate import interrogate
 from probe.io.named_resolvers import NamedResolvers
 from probe.io.resolv_conf import system_resolvers
+from probe.io.resolver_tls import ResolverContexts
+from probe.io.rewriting import examine
+from probe.io.zone_cut import with_zone
 
 DEADLINE_US = 5_000_000
+_FOR_THE_ZONE = 0.4  # of the time after a failure
 _HOPELESS = (FailureType.AGENT_DESCRIPTORS_EXHAUSTED, FailureType.AGENT_MEMORY_EXHAUSTED)
 
 
@@ -51,8 +55,8 @@ class Resolver:
         self._clock = clock
         self._allowed = allow_addresses
         self._resolv_conf = resolv_conf
-        self._system: tuple[ResolverSpec, ...] = ()
-        self._contexts: dict[str | None, ssl.SSLContext] = {}
+        self._system: dict[Path, tuple[ResolverSpec, ...]] = {}
+        self._contexts = ResolverContexts()
         self._named = NamedResolvers()
 
     async def resolve(
@@ -67,7 +71,8 @@ class Resolver:
         """Look up `qname` for `qtype` (A or AAAA). Ends within `deadline_us`; raises nothing.
 
         `slot_start_ns` is the slot's start on the clock's monotonic scale. Where every resolver fails, the failure
-        is the first one's; where a later one answered, the flag `resolver_failed` tells.
+        is the first one's; where a later one answered, the flag `resolver_failed` tells. See
+        `core.resolver_answers` for the policy `all`.
         """
         try:
             name = ascii_name(qname)
@@ -75,14 +80,31 @@ class Resolver:
             return _unaskable(qname, qtype, str(error))
         errand = _errand(vantage, slot_start_ns, deadline_us)
         specs = await self._resolvers(vantage, errand.longest_try_s)
-        done: list[tuple[ResolverWalk, WalkEnd]] = []
+        if vantage.resolver_policy == "all":
+            return compared(await self._ask_all(errand, specs, name, qtype))
+        return in_order(await self._ask_in_turn(errand, specs, name, qtype))
+
+    async def _ask_in_turn(
+        self, errand: _Errand, specs: tuple[ResolverSpec, ...], name: str, qtype: str
+    ) -> list[Resolution]:
+        done: list[Resolution] = []
         for place, spec in enumerate(specs):
             walk = self._walk(errand, "chain", spec, sharers=len(specs) - place)
             end = await walk.run(name, qtype)
-            done.append((walk, end))
+            done.append(self._resolution(name, qtype, walk, end))
             if end.final or _hopeless(end) or asyncio.get_running_loop().time() >= errand.end_s:
                 break
-        return self._first_proper(name, qtype, done)
+        return done
+
+    async def _ask_all(
+        self, errand: _Errand, specs: tuple[ResolverSpec, ...], name: str, qtype: str
+    ) -> list[Resolution]:
+        """Each has the whole time for itself, since all have the same."""
+        walks = [
+            self._walk(errand, "compared" if place else "chain", spec) for place, spec in enumerate(specs)
+        ]
+        ends = await asyncio.gather(*(walk.run(name, qtype) for walk in walks))
+        return [self._resolution(name, qtype, *pair) for pair in zip(walks, ends, strict=True)]
 
     async def interrogate_others(
         self,
@@ -92,11 +114,40 @@ class Resolver:
         slot_start_ns: int,
         deadline_us: int = DEADLINE_US,
     ) -> Resolution:
-        """After a failure, within `deadline_us`: see `probe.io.interrogate`. A success comes back as it is."""
+        """After a failure, within `deadline_us`: see `probe.io.interrogate`, then `probe.io.zone_cut` in the time
+        that this leaves, two fifths at least. A success comes back as it is.
+        """
         if resolution.failure is None or resolution.resolver is None:
             return resolution
         errand = _errand(vantage, slot_start_ns, deadline_us)
-        return await interrogate(
+        specs = await self._resolvers(vantage, errand.longest_try_s)
+        first = replace(errand, end_s=errand.end_s - deadline_us * _FOR_THE_ZONE / 1e6)
+        resolution = await interrogate(
+            resolution,
+            specs,
+            partial(self._walk, first),
+            partial(self._resolution, resolution.qname, resolution.qtype),
+        )
+        if resolution.failure is None:
+            return resolution
+        return await with_zone(resolution, specs, partial(self._walk, errand))
+
+    async def examine_resolver(
+        self,
+        resolution: Resolution,
+        vantage: VantagePoint,
+        *,
+        slot_start_ns: int,
+        deadline_us: int = DEADLINE_US,
+    ) -> Resolution:
+        """Where an answered address looks foreign, within `deadline_us`: see `probe.io.rewriting`.
+
+        Raises nothing. A resolution that no resolver gave (an address, a proxy's) comes back as it is.
+        """
+        if resolution.resolver is None:
+            return resolution
+        errand = _errand(vantage, slot_start_ns, deadline_us)
+        return await examine(
             resolution,
             await self._resolvers(vantage, errand.longest_try_s),
             partial(self._walk, errand),
@@ -106,9 +157,10 @@ class Resolver:
     async def _resolvers(self, vantage: VantagePoint, within_s: float) -> tuple[ResolverSpec, ...]:
         if vantage.resolvers:
             return await self._named.located(vantage.resolvers, within_s)
-        if not self._system:
-            self._system = system_resolvers(self._resolv_conf)
-        return self._system
+        path = self._resolv_conf
+        if path not in self._system:
+            self._system[path] = system_resolvers(path)
+        return self._system[path]
 
     def _walk(self, errand: _Errand, purpose: str, spec: ResolverSpec, sharers: int = 1) -> ResolverWalk:
         """A walk at `spec` that leaves the other `sharers` their share of what time is left."""
@@ -122,25 +174,8 @@ class Resolver:
             try_s=min(errand.longest_try_s, share_s / 2),
             end_s=now_s + share_s,
             purpose=purpose,
-            context=self._context(spec),
+            context=self._contexts.loader(spec),
         )
-
-    def _context(self, spec: ResolverSpec) -> Callable[[], ssl.SSLContext]:
-        def load() -> ssl.SSLContext:
-            if spec.tls_ca not in self._contexts:
-                context = ssl.create_default_context(cafile=spec.tls_ca)
-                context.set_alpn_protocols(["dot"])  # RFC 7858 section 8.1
-                self._contexts[spec.tls_ca] = context
-            return self._contexts[spec.tls_ca]
-
-        return load
-
-    def _first_proper(self, qname: str, qtype: str, done: list[tuple[ResolverWalk, WalkEnd]]) -> Resolution:
-        chosen = next((pair for pair in done if pair[1].final), done[0])
-        resolution = self._resolution(qname, qtype, *chosen)
-        queries = tuple(query for walk, _ in done for query in walk.queries)
-        failed = () if chosen is done[0] else ("resolver_failed",)
-        return replace(resolution, queries=queries, flags=(*resolution.flags, *failed))
 
     def _resolution(self, qname: str, qtype: str, walk: ResolverWalk, end: WalkEnd) -> Resolution:
         addresses = tuple(replace(a, refused=refusal(a.address, self._allowed)) for a in end.addresses)

@@ -418,14 +418,56 @@ async def test_client_subnet_ignored() -> None:
     assert (found.ecs_source, found.ecs_scope, found.flags) == ("203.0.113.0/24", None, ("ecs_ignored",))
 
 
-async def test_client_subnet_of_somebody_else_is_not_ours() -> None:
+def with_subnet(address: str, source: int, scope: int) -> Script:
     def script(query: Query) -> object:
         response = reply(query, "www.a. 60 A 127.0.0.1")
-        response.use_edns(0, options=[dns.edns.ECSOption("198.51.100.0", 24, 24)])
+        response.use_edns(0, options=[dns.edns.ECSOption(address, source, scope)])
+        return response
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("address", "source"),
+    [("198.51.100.0", 24), ("203.0.113.0", 25), ("203.0.112.0", 23), ("2001:d00::", 24)],
+)
+async def test_answer_for_another_client_subnet_is_dropped(address: str, source: int) -> None:
+    """RFC 7871 section 7.3: it MUST be; it may be meant for somebody else, or forged."""
+    script = with_subnet(address, source, 24)
+    async with DnsServer(script) as server:
+        found = await look_up(spec(server), client_subnet="203.0.113.0/24", deadline_us=200_000)
+    assert kind(found) is FailureType.DNS_TIMED_OUT
+    assert found.failure is not None
+    assert f"{address}/{source} is not the one sent" in (found.failure.detail or "")
+
+
+async def test_answer_for_another_client_subnet_then_the_right_one() -> None:
+    right, wrong = with_subnet("203.0.113.0", 24, 16), with_subnet("198.51.100.0", 24, 24)
+    found = await look_up_at(lambda q: [wrong(q), right(q)], client_subnet="203.0.113.0/24")
+    assert (addresses(found), found.ecs_scope, found.flags) == (["127.0.0.1"], 16, ())
+
+
+async def test_scope_that_cannot_be_is_none() -> None:
+    def script(query: Query) -> object:
+        response = reply(query, "www.a. 60 A 127.0.0.1")
+        response.use_edns(0, options=[dns.edns.GenericOption(8, b"\0\1\x18\x21\xcb\0\x71")])
         return response
 
     found = await look_up_at(script, client_subnet="203.0.113.0/24")
-    assert (found.ecs_scope, found.flags) == (None, ("ecs_ignored",))
+    assert (addresses(found), found.ecs_scope, found.flags) == (["127.0.0.1"], None, ("ecs_ignored",))
+
+
+async def test_of_a_subnet_that_tells_nothing_the_resolver_makes_its_own() -> None:
+    found = await look_up_at(with_subnet("198.51.100.0", 24, 24), client_subnet="0.0.0.0/0")
+    assert (addresses(found), found.ecs_source, found.ecs_scope) == (["127.0.0.1"], "0.0.0.0/0", 24)
+
+
+async def test_host_bits_of_the_subnet_are_not_told() -> None:
+    async with DnsServer(with_subnet("203.0.113.0", 24, 24)) as server:
+        found = await look_up(spec(server), client_subnet="203.0.113.77/24")
+        assert server.queries[0].ecs is not None
+        assert server.queries[0].ecs.address == "203.0.113.0"
+    assert found.ecs_scope == 24
 
 
 async def test_without_client_subnet_none_is_sent() -> None:

@@ -134,7 +134,8 @@ def unbound(
 ) -> Iterator[Unbound]:
     """unbound asking `stubs` (zone -> ADDRESS@PORT of its authoritative server).
 
-    Every other name does not exist, unless `.` is a stub. `certificate`: chain and key in PEM, for TLS and HTTPS. `more`: further lines of its `server:` clause, each
+    Every other name does not exist, unless `.` is a stub.
+    `certificate`: chain and key in PEM, for TLS and HTTPS. `more`: further lines of its `server:` clause, each
     indented. `modules`: module-config, such as `subnetcache validator iterator`.
     """
     need("unbound", *prefix[:1])
