@@ -1,0 +1,302 @@
+"""A small Internet of network namespaces: a backbone that routes, three carriers, a CDN, a customer's origin.
+
+Everything is made with Debian's iproute2 and ended with it. No address here exists outside of the namespaces; the
+agent lives in one of its own, `home`, that has a working line, so that a socket which leaves by the wrong line
+succeeds and stands in the servers' logs as HOME.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.system.dns_packets import Packet, packets
+from tests.system.dns_programs import Geo, gdnsd, unbound
+from tests.system.programs import STARTED_WITHIN_S, find, need, process
+
+DOMAIN, CANONICAL = "www.acme.example", "www.acme.example.cdn.test"
+BACKBONE, UPLINK = "bb", "uplink"
+# place -> its network 10.91.N.0/24: the backbone is .1 there, the place .10
+PLACES = {"ct": 1, "cu": 2, "cm": 3, "cdn": 4, "dns": 5, "res": 6, "net": 7, "home": 9}
+CARRIERS = ("ct", "cu", "cm")
+HOME = "10.91.9.10"
+SOURCE = {"ct": "10.91.1.10", "cu": "10.91.2.10", "cm": "10.91.3.11"}
+NODE = {"ct": "10.91.101.1", "cu": "10.91.102.1", "cm": "10.91.103.1", "shared": "10.91.110.1"}
+RESOLVER = {"ct": "10.91.51.53", "cu": "10.91.62.53", "cm": "10.91.53.53"}  # cu: a recursive one, of its own
+ANCHORS = {"ct": ("10.91.71.1", "10.91.71.2"), "cu": ("10.91.72.1", "10.91.72.2"),
+           "cm": ("10.91.73.1", "10.91.73.2")}  # fmt: skip
+ORIGIN = "10.91.80.1"
+# further addresses of a place, routed to it
+FURTHER = {
+    "cm": (SOURCE["cm"],),
+    "cdn": tuple(NODE.values()),
+    "dns": (RESOLVER["ct"], RESOLVER["cm"]),
+    "res": (RESOLVER["cu"],),
+    "net": (*itertools.chain(*ANCHORS.values()), ORIGIN),
+}
+BODY = b"console.log('cdn-probe');\n" * 400
+_worlds = itertools.count()
+
+NGINX = """
+daemon off; worker_processes 1; pid {dir}/nginx.pid; error_log {dir}/error.log warn; user root;
+events {{ worker_connections 256; }}
+http {{
+  log_format who '$remote_addr $server_addr $request_method $request_uri $status';
+  access_log {dir}/access.log who;
+  client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3;
+  uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5;
+  keepalive_timeout 0;
+  server {{ {listen} root {root}; location = /ok {{ return 204; }} }}
+}}
+"""
+
+
+def ip(*words: str, batch: str | None = None) -> None:
+    """iproute2; fails with its own words."""
+    arguments = [str(find("ip")), *words] if batch is None else [str(find("ip")), *words, "-batch", "-"]
+    done = subprocess.run(arguments, input=batch, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, f"{arguments} {batch or ''}: {done.stderr}"
+
+
+def until(true: Callable[[], Any], what: str, within_s: float = 20.0) -> Any:
+    """Wait for a condition, not for a time; gives its first true value."""
+    end = time.monotonic() + within_s
+    while not (value := true()):
+        if time.monotonic() > end:
+            pytest.fail(f"not within {within_s} s: {what}")
+        time.sleep(0.05)
+    return value
+
+
+@dataclass(slots=True)
+class Site:
+    """nginx on some addresses of one namespace; may be stopped and started again."""
+
+    directory: Path
+    root: Path
+    addresses: tuple[str, ...]
+    prefix: Sequence[str]
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def start(self) -> None:
+        """Until it listens; asks nothing of it, so that its log holds the agent's requests only."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        listen = "".join(f"listen {address}:80; " for address in self.addresses)
+        config = self.directory / "nginx.conf"
+        config.write_text(NGINX.format(dir=self.directory, root=self.root, listen=listen))
+        log = self.directory / "out.log"
+        arguments = [*self.prefix, str(find("nginx")), "-c", str(config), "-p", str(self.directory)]
+        child = self._stack.enter_context(process(arguments, log))
+        listening = lambda: ":0050 00000000:0000 0A" in Path(f"/proc/{child.pid}/net/tcp").read_text()  # noqa: E731
+        until(
+            lambda: child.poll() is None and listening() and (self.directory / "nginx.pid").exists(),
+            f"nginx on {self.addresses}: {log.read_text(errors='replace')[-500:]}",
+            STARTED_WITHIN_S,
+        )
+
+    def stop(self) -> None:
+        """From now on its port is closed; its log is kept."""
+        self._stack.close()
+
+    def requests(self) -> list[tuple[str, str, str]]:
+        """(client, own address, path) of each request so far."""
+        log = self.directory / "access.log"
+        lines = log.read_text().splitlines() if log.exists() else []
+        return [(line.split()[0], line.split()[1], line.split()[3]) for line in lines]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The running world. `nodes`: by the carrier that each serves, and `shared`."""
+
+    directory: Path
+    name: str
+    nodes: dict[str, Site]
+    origin: Site
+    anchors: Site
+
+    def ns(self, place: str) -> str:
+        """The namespace's name as `ip netns` has it."""
+        return f"{self.name}-{place}"
+
+    def inside(self, place: str) -> list[str]:
+        """What to put before a command that is to run there."""
+        return ["nsenter", f"--net=/run/netns/{self.ns(place)}", "--"]
+
+    def run(self, place: str, *command: str) -> str:
+        """A command's output; it has to succeed."""
+        done = subprocess.run(
+            [*self.inside(place), *command], capture_output=True, text=True, timeout=30, check=False
+        )
+        assert done.returncode == 0, f"{place}: {command}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def dns(self) -> list[Packet]:
+        """What gdnsd was asked over the network, and its answers."""
+        return packets(self.directory / "dns.pcap")
+
+    # --- lines --------------------------------------------------------------------------------------
+
+    def add_place(self, place: str) -> None:
+        """A namespace with its addresses, its line to the backbone and its default route."""
+        network, further = f"10.91.{PLACES[place]}", FURTHER.get(place, ())
+        ip("netns", "add", self.ns(place))
+        ip("link", "add", place, "netns", self.ns(BACKBONE), "type", "veth", "peer", "name", UPLINK, "netns",
+           self.ns(place))  # fmt: skip
+        lines = ["link set lo up", f"addr add {network}.10/24 dev {UPLINK}"]
+        lines += [f"addr add {address}/32 dev {UPLINK}" for address in further]
+        ip("-n", self.ns(place), batch="\n".join([*lines, f"link set {UPLINK} up"]) + "\n")
+        lines = [f"addr add {network}.1/24 dev {place}", f"link set {place} up"]
+        lines += [f"route add {a}/32 via {network}.10" for a in further if not a.startswith(f"{network}.")]
+        ip("-n", self.ns(BACKBONE), batch="\n".join(lines) + "\n")
+        self._default_route(place)
+
+    def _default_route(self, place: str) -> None:
+        ip("-n", self.ns(place), "route", "replace", "default", "via", f"10.91.{PLACES[place]}.1")
+
+    @contextmanager
+    def link_down(self, place: str) -> Iterator[None]:
+        """Its uplink is taken down at its own end: no route is left."""
+        ip("-n", self.ns(place), "link", "set", UPLINK, "down")
+        try:
+            yield
+        finally:
+            ip("-n", self.ns(place), "link", "set", UPLINK, "up")
+            self._default_route(place)
+
+    @contextmanager
+    def black_hole(self, *rules: str) -> Iterator[None]:
+        """On the backbone all packets vanish that one of the nft matches fits: `iifname "ct"`, `ip daddr ...`."""
+        chain = "type filter hook forward priority 0;"
+        text = f"table ip hole {{ chain hole {{ {chain} {' '.join(f'{rule} drop;' for rule in rules)} }}; }}"
+        self.run(BACKBONE, str(find("nft")), text)
+        try:
+            yield
+        finally:
+            self.run(BACKBONE, str(find("nft")), "delete table ip hole")
+
+    @contextmanager
+    def deleted(self, place: str) -> Iterator[None]:
+        """The namespace is deleted by name, as its owner would; then made anew."""
+        ip("netns", "del", self.ns(place))
+        try:
+            yield
+        finally:
+            self.run(BACKBONE, "sh", "-c", f"ip link del {place} 2>&1 || true")
+            self.add_place(place)
+
+    @contextmanager
+    def stopped(self, *nodes: str) -> Iterator[None]:
+        """nginx of these nodes is not running: their ports are closed."""
+        for node in nodes:
+            self.nodes[node].stop()
+        try:
+            yield
+        finally:
+            for node in nodes:
+                self.nodes[node].start()
+
+
+@contextmanager
+def world(directory: Path) -> Iterator[World]:
+    """The whole world; nothing of it is left afterwards, whatever happens."""
+    need("ip", "nsenter", "sysctl", "nft", "tcpdump", "nginx", "gdnsd", "unbound", "dig", "curl")
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces need root")
+    for parent in (directory, directory.parent, directory.parent.parent):
+        parent.chmod(0o755)
+    with ExitStack() as stack:
+        made = _empty_world(directory, f"cp{os.getpid()}w{next(_worlds)}")
+        stack.callback(_delete_namespaces, made.name)
+        _lay_lines(made)
+        for site in (*made.nodes.values(), made.origin, made.anchors):
+            stack.callback(site.stop)
+            site.start()
+        stack.enter_context(_name_servers(made))
+        yield made
+
+
+def _empty_world(directory: Path, name: str) -> World:
+    root = directory / "root"
+    root.mkdir()
+    (root / "app.js").write_bytes(BODY)
+    os.utime(root / "app.js", (1_790_000_000, 1_790_000_000))
+
+    def site(label: str, place: str, *addresses: str) -> Site:
+        return Site(directory / label, root, addresses, ["nsenter", f"--net=/run/netns/{name}-{place}", "--"])
+
+    return World(
+        directory=directory,
+        name=name,
+        nodes={label: site(f"node-{label}", "cdn", address) for label, address in NODE.items()},
+        origin=site("origin", "net", ORIGIN),
+        anchors=site("anchors", "net", *itertools.chain(*ANCHORS.values())),
+    )
+
+
+def _lay_lines(made: World) -> None:
+    ip("netns", "add", made.ns(BACKBONE))
+    ip("-n", made.ns(BACKBONE), "link", "set", "lo", "up")
+    made.run(BACKBONE, str(find("sysctl")), "-qw", "net.ipv4.ip_forward=1")
+    for place in PLACES:
+        made.add_place(place)
+
+
+def _delete_namespaces(name: str) -> None:
+    for file in Path("/run/netns").glob(f"{name}-*"):
+        subprocess.run([str(find("ip")), "netns", "del", file.name], check=False, timeout=30)
+
+
+@contextmanager
+def _name_servers(made: World) -> Iterator[None]:
+    """gdnsd for both zones, by client subnet or else by who asks; cu's own recursive resolver before it."""
+    nets = {
+        "10.91.1.0/24": "ct",  # its users' subnet, as it is sent
+        f"{RESOLVER['cu']}/32": "cu",  # its resolver, nothing is known of its users
+        f"{SOURCE['cm']}/32": "cm",  # who asks is the user
+    }
+    geo = Geo(
+        nets=nets,
+        pools={**{one: (NODE[one], NODE["shared"]) for one in CARRIERS}, "far": (NODE["shared"],)},
+        default="far",
+    )
+    zones = {"acme.example": f"www 60 CNAME {CANONICAL}.\n", "cdn.test": "www.acme.example 20 DYNA geoip!www\n"}
+    listen = [RESOLVER["ct"], RESOLVER["cm"], "10.91.5.10"]
+    dump = [*made.inside("dns"), str(find("tcpdump")), "-i", UPLINK, "-U", "--immediate-mode", "-Z", "root"]
+    file = made.directory / "dns.pcap"
+    with ExitStack() as stack:
+        stack.enter_context(
+            process([*dump, "-w", str(file), "udp", "port", "53"], made.directory / "tcpdump.log")
+        )
+        until(lambda: file.exists() and file.stat().st_size >= 24, "tcpdump listens")
+        stack.enter_context(
+            gdnsd(made.directory / "gdnsd", zones, geo={"www": geo}, listen=listen, prefix=made.inside("dns"))
+        )
+        stack.enter_context(
+            unbound(
+                made.directory / "unbound",
+                stubs={zone: "10.91.5.10@53" for zone in zones},
+                address=RESOLVER["cu"],
+                more=f"  outgoing-interface: {RESOLVER['cu']}\n  cache-max-ttl: 1\n",
+                prefix=made.inside("res"),
+            )
+        )
+        yield
+
+
+# --- the agent --------------------------------------------------------------------------------------
+
+
+def probe(made: World, *arguments: str) -> list[str]:
+    """The command line of the agent in its own namespace."""
+    return [*made.inside("home"), sys.executable, "-m", "probe", *arguments]
