@@ -69,6 +69,7 @@ class Agent:
             clock=self._clock,
             host=host_probe(config.agent.agent, config.digest, self._lag),
             keep=self._keep_version,
+            keep_bundle=None if store is None else store.put_bundle,
             lines=tuple(point.vantage_point() for point in config.agent.vantage_points),
         )
         self._writes: set[asyncio.Task[None]] = set()

@@ -11,10 +11,14 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from probe.asking import ask_further
+from probe.bundling import COMPARED_BYTES, bundle_of
+from probe.core.bundle import Bundle, bundle_id
 from probe.core.chain import passes_suffix
+from probe.core.codec import encode_any
 from probe.core.edges import select
 from probe.core.kinds import Kinds, reading_of
 from probe.core.nodes import KnownNodes
+from probe.core.plan import task_to_json
 from probe.core.reading import Reading
 from probe.core.records import (
     AddressRecord,
@@ -22,6 +26,7 @@ from probe.core.records import (
     FailureType,
     HostFacts,
     Observation,
+    Outcome,
     Phase,
     Reference,
     Resolution,
@@ -34,6 +39,7 @@ from probe.core.task import Request, Task, VantagePoint
 from probe.core.times import epoch_s
 from probe.elsewhere import look_elsewhere
 from probe.io.anchors import ask_anchors
+from probe.io.capture import Collector, collecting
 from probe.io.clock import Clock, rfc3339
 from probe.io.fetch import Fetcher
 from probe.io.origin import Keep, OriginReferences
@@ -67,11 +73,14 @@ class Pipeline:
         host: HostProbe,
         keep: Keep = lambda customer, url, version: None,
         lines: Sequence[VantagePoint] = (),
+        keep_bundle: Callable[[Bundle], bool] | None = None,
     ) -> None:
         """`kinds` is the table of checks; `keep` is told of each origin version, for the store.
 
-        `lines`: the vantage points of this agent, to ask a doubtful edge by another way.
+        `lines`: the vantage points of this agent, to ask a doubtful edge by another way. `keep_bundle` is given the
+        evidence of each slot that is not well, and says whether it is kept.
         """
+        self._keep_bundle = keep_bundle
         self._lines = lines
         self._kinds = kinds
         self._resolver = resolver
@@ -94,13 +103,28 @@ class Pipeline:
             facts=lambda: self._facts(start_ns, scheduled_at, started_at),
             reading=self._reading(task),
         )
+        with collecting() as collected:
+            await self._observe(slot, collected)
+        row = measured_row(task, slot.evidence, self._kinds, finished_at=rfc3339(self._clock.time_ns()))
+        return row if row.outcome is Outcome.OK else self._with_bundle(row, task, collected)
+
+    async def _observe(self, slot: Slot, collected: Collector) -> None:
+        """Everything that is asked for the slot."""
         slot.resolution = await self._resolve(slot)
         await self._first_round(slot)
         await ask_further(slot, self._kinds, self._fetcher, self._lookup)
         evidence = slot.evidence
-        if suspicious(examine(task, evidence, self._kinds), evidence):
+        if suspicious(examine(slot.task, evidence, self._kinds), evidence):
+            collected.body_bytes = COMPARED_BYTES
             await self._confirmation_round(slot)
-        return measured_row(task, slot.evidence, self._kinds, finished_at=rfc3339(self._clock.time_ns()))
+
+    def _with_bundle(self, row: SlotRecord, task: Task, collected: Collector) -> SlotRecord:
+        """The row with the name of its evidence, if that is kept."""
+        if self._keep_bundle is None:
+            return row
+        named = replace(row, evidence_id=bundle_id(row.host.agent, row.task, row.scheduled_at))
+        definition = encode_any(task_to_json(task)).decode()
+        return named if self._keep_bundle(bundle_of(named, definition, collected)) else row
 
     def missed(self, task: Task, scheduled_at: str, reason: str) -> SlotRecord:
         """The row of a slot that was due and not measured."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -9,11 +10,14 @@ import click
 
 from probe.checks import CHECKS
 from probe.commands import DEFAULT_CONFIG, console
-from probe.core.codec import encode
+from probe.core.bundle import Bundle
+from probe.core.codec import encode, encode_any
+from probe.core.har import har_of
 from probe.core.records import Outcome, Record, SlotRecord
 from probe.io.files import load_config
 from probe.io.store_reader import Reader
 from probe.render import evidence, list_table
+from probe.render_bundle import bundle_view
 
 FOLLOW_POLL_S = 0.5
 
@@ -72,9 +76,46 @@ def list_(
 @results.command("show")
 @click.argument("which", metavar="CUSTOMER/SEQ")
 @click.option("--json", "as_json", is_flag=True, help="The stored record as JSON.")
+@click.option("--evidence", "with_evidence", is_flag=True, help="Also the bytes that crossed the wire.")
 @click.pass_obj
-def show(reader: Reader, which: str, as_json: bool) -> None:
+def show(reader: Reader, which: str, as_json: bool, with_evidence: bool) -> None:
     """One slot with everything its verdict rests on."""
+    row = _record(reader, which)
+    if as_json or not isinstance(row, SlotRecord):
+        click.echo(encode(row))
+        return
+    console().print(evidence(row))
+    if with_evidence:
+        console().print(bundle_view(_bundle(reader, row)))
+
+
+@results.command("evidence")
+@click.argument("which", metavar="ID|CUSTOMER/SEQ")
+@click.option("--har", "har_file", type=click.Path(path_type=Path), help="Write it as HAR 1.2 to this file.")
+@click.option("--json", "as_json", is_flag=True, help="The whole bundle as JSON, bytes as base64.")
+@click.pass_obj
+def evidence_(reader: Reader, which: str, har_file: Path | None, as_json: bool) -> None:
+    """The evidence bundle of a slot that is not well: heads, bodies, certificates, DNS messages."""
+    if "/" in which:
+        row = _record(reader, which)
+        if not isinstance(row, SlotRecord):
+            raise click.ClickException(f"{which} is an event: only slots have evidence")
+        bundle = _bundle(reader, row)
+    else:
+        found = reader.bundle(which)
+        if found is None:
+            raise click.ClickException(f"no evidence {which}; `results show CUSTOMER/SEQ --json` names it")
+        bundle = found
+    if har_file is not None:
+        har_file.write_text(json.dumps(har_of(bundle), indent=1), encoding="utf-8")
+        click.echo(f"{har_file}: {len(bundle.record.observations)} requests", err=True)
+    elif as_json:
+        click.echo(encode_any(bundle))
+    else:
+        console().print(evidence(bundle.record), bundle_view(bundle))
+
+
+def _record(reader: Reader, which: str) -> Record:
     customer, _, number = which.rpartition("/")
     if not customer or not number.isdigit():
         raise click.ClickException(
@@ -83,10 +124,15 @@ def show(reader: Reader, which: str, as_json: bool) -> None:
     row = reader.get(customer, int(number))
     if row is None:
         raise click.ClickException(f"no record {which}; `results list` shows what there is")
-    if as_json or not isinstance(row, SlotRecord):
-        click.echo(encode(row))
-    else:
-        console().print(evidence(row))
+    return row
+
+
+def _bundle(reader: Reader, row: SlotRecord) -> Bundle:
+    bundle = None if row.evidence_id is None else reader.bundle(row.evidence_id)
+    if bundle is None:
+        why = "it is well" if row.outcome is Outcome.OK else "none was kept"
+        raise click.ClickException(f"{row.customer}/{row.seq} has no evidence bundle: {why}")
+    return bundle
 
 
 @results.command("follow")

@@ -198,6 +198,7 @@ class SlotRecord:
     nodes: NodeFacts | None = None
     reach: Reach | None = None
     vantage_health: VantageHealth | None = None
+    evidence_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,10 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from probe.core.bundle import Bundle
 from probe.core.records import OriginVersion, Record, SlotRecord
 from probe.io.clock import Clock, rfc3339
+from probe.io.store_bundles import put_statement as bundle_statement
 from probe.io.store_reader import Reader
 from probe.io.store_schema import LOCK, StoreError, StoreLocked
 from probe.io.store_writer import Health, Writer
@@ -22,6 +24,7 @@ from probe.io.store_writer import Health, Writer
 __all__ = ["Health", "Store", "StoreError", "StoreLocked"]
 
 ROOM = 10_000  # records that wait whole
+BUNDLES_UP_TO = 2_000  # records that wait; beyond, bundles are left out
 HELD = 100_000  # records that wait in all, the later ones without their evidence
 
 
@@ -95,6 +98,16 @@ class Store:
         """Keep the text of a configuration and when it first came into force (RFC 3339 UTC)."""
         sql = "INSERT OR IGNORE INTO config_version (digest, at, body) VALUES (?, ?, ?)"
         self._writer.put_statement(lambda db: _run(db.execute(sql, (digest, at, text))))
+
+    def put_bundle(self, bundle: Bundle) -> bool:
+        """Keep an evidence bundle, on the disk not later than the row put after it.
+
+        False, and nothing kept, where so many records wait already that memory is needed for them.
+        """
+        if self._writer.health.queued > BUNDLES_UP_TO:
+            return False
+        self._writer.put_statement(bundle_statement(bundle))
+        return True
 
     def put_origin_version(self, customer: str, url: str, version: OriginVersion) -> None:
         """Insert or update one version of an origin's object. The newest 64 of each object are kept."""

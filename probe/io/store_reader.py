@@ -15,10 +15,13 @@ from typing import Any, Self
 
 import msgspec
 
+from probe.core.bundle import Bundle
 from probe.core.codec import CodecError, decode
 from probe.core.coverage import Coverage
 from probe.core.records import OriginVersion, Record
 from probe.io import store_ledger
+from probe.io.store_bundles import GET as GET_BUNDLE
+from probe.io.store_bundles import unpack
 from probe.io.store_query import Query, stored_time
 from probe.io.store_schema import StoreError, database_file
 
@@ -81,6 +84,12 @@ class Reader:
             sql = "SELECT body FROM record WHERE stream = ? AND seq = ?"
             for (body,) in self._query.rows(sql, stream, min(seq, 2**62)):
                 return self._record(body)
+        return None
+
+    def bundle(self, identifier: str) -> Bundle | None:
+        """The evidence bundle with this id, or None."""
+        for (body,) in self._query.rows(GET_BUNDLE, identifier):
+            return unpack(body)
         return None
 
     def list(

@@ -2,7 +2,8 @@
 
 Tables: `stream` (one agent's results for one customer, with its last `seq`), `record` (append-only; `body` is the
 record as JSON, the other columns repeat what lists and the ledger need), `definition` (tasks by digest, for
-replay), `config_version`, `origin_version`, `meta`. Times are RFC 3339 UTC with microseconds, so that they sort.
+replay), `config_version`, `origin_version`, `bundle` (evidence of slots that are not well), `meta`. Times are
+RFC 3339 UTC with microseconds, so that they sort.
 """
 
 from __future__ import annotations
@@ -52,7 +53,15 @@ def _first(db: Database) -> None:
         db.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first,)
+def _bundles(db: Database) -> None:
+    db.execute(
+        "CREATE TABLE bundle (id TEXT PRIMARY KEY, customer TEXT NOT NULL, scheduled_at TEXT NOT NULL,"
+        " body BLOB NOT NULL) STRICT"
+    )
+    db.execute("CREATE INDEX bundle_by_time ON bundle (scheduled_at)")
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first, _bundles)
 
 
 def database_file(directory: Path) -> Path:

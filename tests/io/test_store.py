@@ -216,7 +216,7 @@ async def test_a_newer_schema_is_refused(directory: Path) -> None:
     with pytest.raises(StoreError, match=f"schema 99, this version knows up to {len(MIGRATIONS)}"):
         Store.open(directory, "a1", SystemClock())
     with sqlite3.connect(database_file(directory)) as conn:
-        conn.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+        conn.execute(f"UPDATE meta SET value = '{len(MIGRATIONS)}' WHERE key = 'schema_version'")
     conn.close()
     await Store.open(directory, "a1", SystemClock()).close()
 
