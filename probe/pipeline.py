@@ -16,6 +16,7 @@ from probe.core.bundle import Bundle, bundle_id
 from probe.core.chain import passes_suffix
 from probe.core.codec import encode_any
 from probe.core.edges import select
+from probe.core.hijack import led_elsewhere
 from probe.core.kinds import Kinds, reading_of
 from probe.core.nodes import KnownNodes
 from probe.core.plan import task_to_json
@@ -153,6 +154,16 @@ class Pipeline:
             )
         return resolution
 
+    async def _examine_resolver(self, slot: Slot) -> Resolution:
+        """What the resolver itself is worth, before anybody is blamed for what its answer led to."""
+        assert slot.resolution is not None, "resolved before anything was fetched"
+        return await self._resolver.examine_resolver(
+            slot.resolution,
+            slot.task.vantage_point,
+            slot_start_ns=slot.start_ns,
+            deadline_us=slot.task.deadlines.connect_us,
+        )
+
     async def _first_round(self, slot: Slot) -> None:
         """The edges that the policy names, and at the same time the origin's reference."""
         task, resolution = slot.task, slot.resolution
@@ -179,7 +190,10 @@ class Pipeline:
         """Everything again that can convict or acquit: the edges off, the origin, anchors, other nodes."""
         task, observations = slot.task, slot.observations
         evidence = slot.evidence
-        off = doubtful_edges(examine(task, evidence, self._kinds), evidence)
+        symptoms = examine(task, evidence, self._kinds)
+        off = doubtful_edges(symptoms, evidence)
+        if led_elsewhere(task, evidence, symptoms, (observations[i].address for i in off)):
+            slot.resolution = await self._examine_resolver(slot)
         targets = [slot.target(Role.CONFIRM, observations[i].address, of=i) for i in off]
         if off or (slot.resolution is not None and slot.resolution.failure is not None):
             visited = [o.address for o in observations if o.role is Role.EDGE]

@@ -20,6 +20,7 @@ from probe.core.records import (
     Observation,
     Phase,
     Resolution,
+    ResolverAnswer,
     Response,
     Role,
     SlotRecord,
@@ -55,6 +56,8 @@ class MadeResolver:
         self.answer = answer
         self.asked: list[str] = []
         self.interrogated = 0
+        self.examined = 0
+        self.others: tuple[ResolverAnswer, ...] = ()
 
     async def resolve(self, qname: str, qtype: str, vantage: VantagePoint, **_: Any) -> Resolution:
         self.asked.append(f"{qname} {qtype}")
@@ -63,6 +66,10 @@ class MadeResolver:
     async def interrogate_others(self, resolution: Resolution, vantage: VantagePoint, **_: Any) -> Resolution:
         self.interrogated += 1
         return resolution
+
+    async def examine_resolver(self, resolution: Resolution, vantage: VantagePoint, **_: Any) -> Resolution:
+        self.examined += 1
+        return replace(resolution, answers=self.others)
 
 
 class MadeFetcher:
@@ -389,3 +396,52 @@ async def test_what_a_check_wants_read_is_read_of_the_edges_and_of_the_origin() 
     assert origin is not None
     assert history_key(origin, wanted) != history_key(origin), "other rules, another history"
     assert history_key(origin, wanted).startswith(history_key(origin))
+
+
+# --- a name that is led elsewhere -------------------------------------------------------------------
+
+
+def elsewhere(target: FetchTarget, count: int) -> Observation:
+    """Wrong bytes from whatever the name led to; the origin is right."""
+    right = reply()
+    assert right.response is not None
+    known = dict(right.response.fields)["etag"]
+    return reply() if target.role is Role.ORIGIN else reply(b"foreign", etag=known)
+
+
+def answer_of_another(*addresses: str) -> ResolverAnswer:
+    return ResolverAnswer(
+        resolver="udp://192.0.2.54:53",
+        rcode="NOERROR",
+        canonical_name="acme.cdn.example.net",
+        addresses=addresses,
+        ttl_s=60,
+    )
+
+
+async def test_before_an_address_outside_the_prefixes_is_blamed_its_resolver_is_examined() -> None:
+    bench = Bench(elsewhere, resolution=build.resolution(build.EDGE))
+    row = await bench.measure(build.task(cdn_prefixes=("203.0.113.0/24",)))
+    assert bench.resolver.examined == 1
+    assert (row.outcome, row.fault, row.reason) == ("failed", "path", "dns.hijacked")
+
+
+async def test_an_alias_that_only_our_resolver_hides_is_not_booked_on_the_customer() -> None:
+    bare = build.resolution(build.EDGE, cname_chain=(), canonical_name="www.acme.example")
+    bench = Bench(elsewhere, resolution=bare)
+    bench.resolver.others = (answer_of_another(build.EDGE_2),)
+    row = await bench.measure()
+    assert bench.resolver.examined == 1
+    assert (row.outcome, row.fault, row.reason) == ("failed", "path", "dns.hijacked")
+
+
+async def test_an_alias_that_nobody_gives_is_the_customers() -> None:
+    bare = build.resolution(build.EDGE, cname_chain=(), canonical_name="www.acme.example")
+    row = await Bench(elsewhere, resolution=bare).measure()
+    assert (row.outcome, row.fault, row.reason) == ("inconclusive", "customer", "dns.alias_changed")
+
+
+async def test_wrong_bytes_of_a_known_node_are_no_reason_to_examine_the_resolver() -> None:
+    bench = Bench(elsewhere, resolution=build.resolution(build.EDGE))
+    row = await bench.measure(build.task(cdn_prefixes=("192.0.2.0/24",)))
+    assert (row.fault, bench.resolver.examined) == ("cdn", 0)

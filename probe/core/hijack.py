@@ -7,10 +7,12 @@ unknown address alone proves nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from ipaddress import ip_address
 
 from probe.core.addresses import in_prefixes
 from probe.core.chain import under_suffix
+from probe.core.kinds import Symptom, SymptomKind
 from probe.core.records import Evidence, FailureType, Resolution
 from probe.core.task import Task
 
@@ -47,6 +49,18 @@ def worth_asking(task: Task, evidence: Evidence, address: str) -> bool:
     if task.cdn_prefixes:
         return not in_prefixes(address, task.cdn_prefixes)
     return unknown_node(evidence, address)
+
+
+def led_elsewhere(
+    task: Task, evidence: Evidence, symptoms: Iterable[Symptom], doubtful: Iterable[str]
+) -> bool:
+    """Whether the resolver should be examined: the alias is not what it should be, or a doubtful edge is a stranger.
+
+    `doubtful`: addresses of the edges that something is off with.
+    """
+    if any(symptom.kind is SymptomKind.ALIAS for symptom in symptoms):
+        return True
+    return any(worth_asking(task, evidence, address) for address in doubtful)
 
 
 def alias_hidden(task: Task, resolution: Resolution | None) -> bool:

@@ -45,7 +45,7 @@ class Question:
 class Reply:
     """One response to a question. `ecs_scope`: SCOPE PREFIX-LENGTH where the option came back.
 
-    `nsid` and `extended_errors` as `DnsQuery` keeps them.
+    `nsid` and `extended_errors` as `DnsQuery` keeps them; `wire`: the message as it came.
     """
 
     answer: DnsAnswer
@@ -53,6 +53,7 @@ class Reply:
     ecs_scope: int | None = None
     nsid: str | None = None
     extended_errors: tuple[str, ...] = ()
+    wire: bytes = b""
 
 
 class StrayError(Exception):
@@ -139,6 +140,7 @@ def read_reply(wire: bytes, question: Question, age_s: int = 0) -> Reply:
         ecs_scope=_ecs_scope(message, question),
         nsid=server_identifier(message.options),
         extended_errors=extended_errors(message.options),
+        wire=wire,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Protocol
 from probe.core.chain import ChainWalk, WalkEnd, improper
 from probe.core.records import DnsQuery, Failure, FailureType, Phase, Resolution
 from probe.core.task import ResolverSpec, VantagePoint
+from probe.io.capture import CapturedMessages, collector
 from probe.io.clock import Clock
 from probe.io.dns_exchange import ExchangeError, exchange
 from probe.io.dns_message import Question, Reply, build_question
@@ -163,6 +164,9 @@ class ResolverWalk:
             failure=failure,
         )
         self.queries.append(query)
+        if (collected := collector()) is not None:
+            received = reply.wire if reply else None
+            collected.messages.append(CapturedMessages(query=query, sent=question.wire, received=received))
 
     def _now_us(self) -> int:
         return (self.clock.monotonic_ns() - self.slot_start_ns) // 1000

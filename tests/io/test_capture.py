@@ -6,13 +6,16 @@ import asyncio
 import gzip
 from pathlib import Path
 
+import dns.message
 import pytest
 
 from probe.core.bundle import BODY_HEAD_BYTES
 from probe.core.records import FailureType
-from probe.core.task import SecretRef
+from probe.core.task import ResolverSpec, SecretRef
 from probe.io.capture import collecting, collector
-from tests.io.http_server import Pki, make_fetcher, make_target, reply, response, serve
+from tests.io.dns_server import DnsServer, zone
+from tests.io.http_server import Pki, closed_port, make_fetcher, make_target, reply, response, serve
+from tests.io.resolving import look_up
 
 BODY = b"the content of the object\n" * 400
 
@@ -113,3 +116,24 @@ async def test_certificates_are_kept_as_presented(tmp_path: Path, trusted: bool)
 def test_the_default_is_a_few_kilobytes() -> None:
     with collecting() as kept:
         assert kept.body_bytes == BODY_HEAD_BYTES
+
+
+async def test_dns_messages_are_kept_as_they_crossed_the_wire() -> None:
+    script = zone({"www.a CNAME": ["x.cdn"], "x.cdn A": ["127.0.0.1"]})
+    async with DnsServer(script) as server:
+        spec = ResolverSpec(transport="udp", address=server.host, port=server.port)
+        with collecting() as kept:
+            found = await look_up(spec, qname="www.a")
+    assert [message.query for message in kept.messages] == list(found.queries)
+    for message in kept.messages:
+        assert message.received is not None
+        question, answer = dns.message.from_wire(message.sent), dns.message.from_wire(message.received)
+        assert question.id == answer.id
+        assert question.question[0].name.to_text(True) == message.query.qname
+
+
+async def test_a_question_without_an_answer_is_kept_too() -> None:
+    spec = ResolverSpec(transport="udp", address="127.0.0.1", port=closed_port())
+    with collecting() as kept:
+        await look_up(spec, qname="www.a")
+    assert [message.received for message in kept.messages] == [None]
