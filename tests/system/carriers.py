@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -51,7 +50,7 @@ NGINX = """
 daemon off; worker_processes 1; pid {dir}/nginx.pid; error_log {dir}/error.log warn; user root;
 events {{ worker_connections 256; }}
 http {{
-  log_format who '$remote_addr $server_addr $request_method $request_uri $status';
+  log_format who '$remote_addr:$remote_port $server_addr $request_method $request_uri $status';
   access_log {dir}/access.log who;
   client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3;
   uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5;
@@ -109,7 +108,7 @@ class Site:
         self._stack.close()
 
     def requests(self) -> list[tuple[str, str, str]]:
-        """(client, own address, path) of each request so far."""
+        """(client:port, own address, path) of each request so far."""
         log = self.directory / "access.log"
         lines = log.read_text().splitlines() if log.exists() else []
         return [(line.split()[0], line.split()[1], line.split()[3]) for line in lines]
@@ -270,7 +269,10 @@ def _name_servers(made: World) -> Iterator[None]:
         pools={**{one: (NODE[one], NODE["shared"]) for one in CARRIERS}, "far": (NODE["shared"],)},
         default="far",
     )
-    zones = {"acme.example": f"www 60 CNAME {CANONICAL}.\n", "cdn.test": "www.acme.example 20 DYNA geoip!www\n"}
+    zones = {
+        "acme.example": f"www 60 CNAME {CANONICAL}.\n",
+        "cdn.test": "www.acme.example 20 DYNA geoip!www\n",
+    }
     listen = [RESOLVER["ct"], RESOLVER["cm"], "10.91.5.10"]
     dump = [*made.inside("dns"), str(find("tcpdump")), "-i", UPLINK, "-U", "--immediate-mode", "-Z", "root"]
     file = made.directory / "dns.pcap"
@@ -285,18 +287,10 @@ def _name_servers(made: World) -> Iterator[None]:
         stack.enter_context(
             unbound(
                 made.directory / "unbound",
-                stubs={zone: "10.91.5.10@53" for zone in zones},
+                stubs=dict.fromkeys(zones, "10.91.5.10@53"),
                 address=RESOLVER["cu"],
                 more=f"  outgoing-interface: {RESOLVER['cu']}\n  cache-max-ttl: 1\n",
                 prefix=made.inside("res"),
             )
         )
         yield
-
-
-# --- the agent --------------------------------------------------------------------------------------
-
-
-def probe(made: World, *arguments: str) -> list[str]:
-    """The command line of the agent in its own namespace."""
-    return [*made.inside("home"), sys.executable, "-m", "probe", *arguments]
