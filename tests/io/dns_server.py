@@ -1,5 +1,7 @@
 """Rule: a test says byte for byte what a resolver answers; UDP and TCP on one loopback port, every query counted.
 
+With `tls` the TCP port speaks TLS, with `https` too HTTPS.
+
 `DnsServer(script)` calls the script with each query. What it returns is sent: a message, bytes as they are, a list
 of several, None for silence, or `CLOSE` to close a TCP connection unanswered.
 """
@@ -18,6 +20,8 @@ import dns.message
 import dns.name
 import dns.rcode
 import dns.rrset
+
+from tests.io.doh_face import Said, serve_http1, serve_http2
 
 CLOSE = object()
 Script = Callable[["Query"], object]
@@ -100,6 +104,7 @@ class DnsServer:
     tcp: bool = True
     udp: bool = True
     tls: ssl.SSLContext | None = None
+    https: bool = False
     host: str = "127.0.0.1"
     queries: list[Query] = field(default_factory=list)
     port: int = 0
@@ -140,6 +145,9 @@ class DnsServer:
         assert task is not None
         _tasks(self).add(task)
         try:
+            if self.https:
+                await self._serve_https(reader, writer)
+                return
             while True:
                 wire = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
                 for said in self.answer(
@@ -154,6 +162,17 @@ class DnsServer:
         finally:
             writer.transport.abort()
             _tasks(self).discard(task)
+
+    async def _serve_https(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def answer(wire: bytes) -> Said | None:
+            for said in self.answer(wire, "https", writer.get_extra_info("peername")):
+                if said is CLOSE:
+                    raise ConnectionResetError
+                return said if isinstance(said, Said) else Said(body=_bytes(said))
+            return None
+
+        chosen = writer.get_extra_info("ssl_object").selected_alpn_protocol()
+        await (serve_http2 if chosen == "h2" else serve_http1)(reader, writer, answer)
 
 
 class _Datagrams(asyncio.DatagramProtocol):

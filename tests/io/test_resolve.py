@@ -1,9 +1,8 @@
-"""Look-ups over real loopback sockets: hostile rows 10 to 15 and 17 to 21."""
+"""Look-ups over real loopback sockets: hostile rows 14, 15 and 18, and our own host. The other rows: test_resolve_*."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 import resource
 import socket
@@ -14,18 +13,14 @@ import dns.message
 import dns.rrset
 import pytest
 
-from probe.core.chain import failing_zone
 from probe.core.records import FailureType, Phase, Resolution
-from probe.core.task import ResolverSpec, VantagePoint
-from probe.io.clock import SystemClock
+from probe.core.task import ResolverSpec
 from probe.io.dns_exchange import _Inbox
 from probe.io.dns_failures import SilenceError
 from probe.io.dns_message import build_question
 from probe.io.resolve import Resolver
 from tests.io.dns_server import CLOSE, DnsServer, Query, Script, reply, zone
-
-LOOPBACK = ("127.0.0.0/8",)
-CLOCK = SystemClock()
+from tests.io.resolving import LOOPBACK, Asking, addresses, kind, long_chain, look_up, pairs, vantage
 
 
 def spec(server: DnsServer | int, transport: str = "udp", **more: str) -> ResolverSpec:
@@ -33,35 +28,9 @@ def spec(server: DnsServer | int, transport: str = "udp", **more: str) -> Resolv
     return ResolverSpec(transport=transport, address=host, port=port, **more)
 
 
-def vantage(*specs: ResolverSpec, **more: str) -> VantagePoint:
-    return VantagePoint(name="v", resolvers=specs, **more)
-
-
-async def look_up(
-    *specs: ResolverSpec, qname: str = "www.a", qtype: str = "A", deadline_us: int = 3_000_000, **more: str
-) -> Resolution:
-    resolver = Resolver(CLOCK, LOOPBACK)
-    start_ns = CLOCK.monotonic_ns()
-    return await resolver.resolve(
-        qname, qtype, vantage(*specs, **more), slot_start_ns=start_ns, deadline_us=deadline_us
-    )
-
-
 async def look_up_at(script: Script, qname: str = "www.a", qtype: str = "A", **more: str) -> Resolution:
     async with DnsServer(script) as server:
         return await look_up(spec(server), qname=qname, qtype=qtype, **more)
-
-
-def kind(resolution: Resolution) -> FailureType | None:
-    return resolution.failure.type if resolution.failure else None
-
-
-def addresses(resolution: Resolution) -> list[str]:
-    return [record.address for record in resolution.addresses]
-
-
-def pairs(resolution: Resolution) -> list[tuple[str, str]]:
-    return [(link.owner, link.target) for link in resolution.cname_chain]
 
 
 async def test_healthy_chain_whole() -> None:
@@ -112,86 +81,6 @@ async def test_resolver_over_ipv6() -> None:
 async def test_international_name_is_asked_for_in_its_ascii_form() -> None:
     found = await look_up_at(zone({"xn--fiqs8s.a A": ["127.0.0.1"]}), qname="中国.a")
     assert (found.qname, addresses(found)) == ("xn--fiqs8s.a", ["127.0.0.1"])
-
-
-# --- row 10, 11, 12, 13 ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("recursive", [True, False])
-@pytest.mark.parametrize(
-    ("records", "chain"),
-    [
-        ({"www.a CNAME": ["www.a"]}, [("www.a", "www.a")]),
-        ({"www.a CNAME": ["x.b"], "x.b CNAME": ["www.a"]}, [("www.a", "x.b"), ("x.b", "www.a")]),
-    ],
-)
-async def test_cname_loop(
-    records: dict[str, list[str]], chain: list[tuple[str, str]], recursive: bool
-) -> None:
-    found = await look_up_at(zone(records, recursive=recursive))
-    assert kind(found) is FailureType.DNS_CNAME_LOOP
-    assert pairs(found) == chain
-    assert found.failing_name == chain[-1][0]
-
-
-def long_chain(links: int) -> dict[str, list[str]]:
-    names = ["www.a", *(f"n{i}.b" for i in range(1, links + 1))]
-    return {f"{a} CNAME": [b] for a, b in itertools.pairwise(names)} | {f"{names[-1]} A": ["127.0.0.1"]}
-
-
-@pytest.mark.parametrize("recursive", [True, False])
-@pytest.mark.parametrize("links", [15, 16, 17, 30])
-async def test_long_chain_resolves(links: int, recursive: bool) -> None:
-    found = await look_up_at(zone(long_chain(links), recursive=recursive))
-    assert (kind(found), len(found.cname_chain), addresses(found)) == (None, links, ["127.0.0.1"])
-
-
-@pytest.mark.parametrize("recursive", [True, False])
-async def test_too_long_chain(recursive: bool) -> None:
-    found = await look_up_at(zone(long_chain(40), recursive=recursive))
-    assert kind(found) is FailureType.DNS_CHAIN_TOO_LONG
-    assert len(found.cname_chain) == 32
-    assert found.failing_name == "n32.b"
-
-
-@pytest.mark.parametrize("recursive", [True, False])
-@pytest.mark.parametrize(
-    ("target", "whose"), [("x.cdn.net", "cdn"), ("x.elsewhere", "customer"), ("nodata.cdn.net", "cdn")]
-)
-async def test_dangling_alias(target: str, whose: str, recursive: bool) -> None:
-    found = await look_up_at(
-        zone({"www.a CNAME": [target], "nodata.cdn.net TXT": ["x"]}, recursive=recursive)
-    )
-    assert kind(found) is FailureType.DNS_DANGLING_ALIAS
-    assert found.rcode == ("NOERROR" if target.startswith("nodata") else "NXDOMAIN")
-    assert (found.failing_name, found.canonical_name) == (target, target)
-    assert pairs(found) == [("www.a", target)]
-    assert failing_zone(found, "www.a", ["cdn.net"]) == whose
-
-
-async def test_name_itself_does_not_exist() -> None:
-    found = await look_up_at(zone({}))
-    assert (kind(found), found.failing_name, found.rcode) == (
-        FailureType.DNS_NAME_NOT_RESOLVED,
-        "www.a",
-        "NXDOMAIN",
-    )
-
-
-async def test_name_itself_without_addresses() -> None:
-    found = await look_up_at(zone({"www.a TXT": ["x"]}))
-    assert (kind(found), found.failing_name, found.rcode) == (FailureType.DNS_NO_DATA, "www.a", "NOERROR")
-
-
-async def test_two_cnames_at_one_owner() -> None:
-    def script(query: Query) -> object:
-        lines = ("www.a. 60 CNAME x.b.", "www.a. 60 CNAME y.b.", "x.b. 60 A 127.0.0.1", "y.b. 60 A 127.0.0.2")
-        return reply(query, *lines)
-
-    found = await look_up_at(script)
-    assert [(link.target, link.doubled) for link in found.cname_chain] == [("x.b", False), ("y.b", True)]
-    assert found.flags == ("doubled_cname",)
-    assert addresses(found) == ["127.0.0.1"]
 
 
 # --- row 14: truncation ---------------------------------------------------------------------------
@@ -261,7 +150,7 @@ STRAYS = {
     "wrong_type": wrong_type,
     "not_a_response": lambda query: query.wire,
     "rubbish": lambda query: b"rubbish that is long enough to hold a header",
-    "empty": lambda query: b"",
+    "one_byte": lambda query: b"\0",
     "right_id_then_rubbish": lambda query: query.wire[:2] + b"\x84\0\0\1\0\5\0\0\0\0" + b"\xff" * 20,
     "no_question": lambda query: query.wire[:2] + b"\x84\0\0\0\0\0\0\0\0\0",
 }
@@ -311,6 +200,54 @@ async def test_only_strays(script: Script, code: FailureType) -> None:
     assert [query.failure and query.failure.type for query in found.queries] == [code, code]
 
 
+@pytest.mark.parametrize(
+    ("stray", "on_a_stream", "over_https"),
+    [
+        ("wrong_id", FailureType.DNS_TIMED_OUT, FailureType.DNS_MALFORMED),
+        ("wrong_question", FailureType.DNS_TIMED_OUT, FailureType.DNS_MALFORMED),
+        ("wrong_type", FailureType.DNS_TIMED_OUT, FailureType.DNS_MALFORMED),
+        ("not_a_response", FailureType.DNS_TIMED_OUT, FailureType.DNS_MALFORMED),
+        ("rubbish", FailureType.DNS_TIMED_OUT, FailureType.DNS_MALFORMED),
+        ("one_byte", FailureType.DNS_MALFORMED, FailureType.DNS_MALFORMED),
+        ("right_id_then_rubbish", FailureType.DNS_MALFORMED, FailureType.DNS_MALFORMED),
+    ],
+)
+async def test_only_strays_over_every_stream(
+    ask: Asking, stray: str, on_a_stream: FailureType, over_https: FailureType
+) -> None:
+    """What is not ours is waited out, but over HTTPS, where one request has one response."""
+    found = await ask(STRAYS[stray], deadline_us=200_000)
+    expected = over_https if ask.transport == "https" else on_a_stream
+    assert {query.failure and query.failure.type for query in found.queries} == {expected}
+    assert len(found.queries) == (2 if ask.transport == "udp" else 1)
+
+
+async def test_silence_over_every_transport(ask: Asking) -> None:
+    found = await ask(lambda query: None, deadline_us=200_000)
+    assert (kind(found), found.failing_name) == (FailureType.DNS_TIMED_OUT, "www.a")
+
+
+async def test_closed_over_every_stream(ask: Asking) -> None:
+    if ask.transport == "udp":
+        return
+    assert kind(await ask(lambda query: CLOSE)) is FailureType.DNS_UNREACHABLE
+
+
+async def test_truncated_over_every_stream(ask: Asking) -> None:
+    if ask.transport == "udp":
+        return
+    found = await ask(lambda query: reply(query, flags="RA TC"))
+    assert kind(found) is FailureType.DNS_MALFORMED
+
+
+async def test_too_many_records_over_every_stream(ask: Asking) -> None:
+    if ask.transport == "udp":
+        return
+    lines = [f"www.a. 60 A 127.0.{i // 250}.{i % 250}" for i in range(600)]
+    found = await ask(lambda query: reply(query, *lines), deadline_us=300_000)
+    assert kind(found) is FailureType.DNS_MALFORMED
+
+
 async def test_ids_and_ports_differ_from_query_to_query() -> None:
     async with DnsServer(zone(long_chain(8), recursive=False)) as server:
         await look_up(spec(server))
@@ -329,152 +266,6 @@ async def test_bad_option_beside_a_good_answer_is_forgiven() -> None:
     found = await look_up_at(script, client_subnet="203.0.113.0/24")
     assert addresses(found) == ["127.0.0.1"]
     assert found.flags == ("ecs_ignored",)
-
-
-# --- row 17: rcodes, lameness, EDNS and Client Subnet ---------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("rcode", "code"),
-    [
-        ("SERVFAIL", FailureType.DNS_SERVER_FAILURE),
-        ("REFUSED", FailureType.DNS_REFUSED),
-        ("FORMERR", FailureType.DNS_FORMAT_ERROR),
-        ("NOTIMP", FailureType.DNS_ERROR_RCODE),
-        ("NOTAUTH", FailureType.DNS_ERROR_RCODE),
-    ],
-)
-async def test_rcodes(rcode: str, code: FailureType) -> None:
-    found = await look_up_at(lambda query: reply(query, rcode=rcode))
-    assert (kind(found), found.rcode, found.failing_name) == (code, rcode, "www.a")
-    assert {query.failure and query.failure.type for query in found.queries} == {code}
-    expected = [False] if rcode in ("SERVFAIL", "NOTAUTH") else [False, True]
-    assert [query.ecs_dropped for query in found.queries] == expected
-
-
-async def test_refusal_without_a_question_section() -> None:
-    found = await look_up_at(lambda query: query.wire[:2] + b"\x80\5\0\0\0\0\0\0\0\0")
-    assert kind(found) is FailureType.DNS_REFUSED
-
-
-async def test_lame() -> None:
-    found = await look_up_at(lambda query: reply(query, authority=[". 60 NS a.root."], flags=""))
-    assert (kind(found), found.failing_name) == (FailureType.DNS_LAME, "www.a")
-
-
-@pytest.mark.parametrize("rcode", ["FORMERR", "REFUSED", "NOTIMP", "BADVERS"])
-@pytest.mark.parametrize("subnet", ["203.0.113.0/24", None])
-async def test_asked_again_without_edns(rcode: str, subnet: str | None) -> None:
-    script = zone({"www.a CNAME": ["x.b"], "x.b A": ["127.0.0.1"]}, recursive=False)
-    async with DnsServer(lambda q: reply(q, rcode=rcode) if q.message.edns >= 0 else script(q)) as server:
-        more = {"client_subnet": subnet} if subnet else {}
-        found = await look_up(spec(server), **more)
-        assert [query.message.edns for query in server.queries] == [0, -1, -1], (
-            "and not tried again in this walk"
-        )
-    assert addresses(found) == ["127.0.0.1"]
-    assert found.flags == ("ecs_dropped" if subnet else "edns_dropped",)
-    assert (found.ecs_source, found.ecs_scope) == (None, None)
-    assert [(q.rcode, q.ecs_dropped, q.ecs_source) for q in found.queries] == [
-        (rcode, False, subnet),
-        ("NOERROR", True, None),
-        ("NOERROR", True, None),
-    ]
-
-
-def with_scope(scope: int) -> Script:
-    def script(query: Query) -> object:
-        assert query.ecs is not None
-        response = reply(query, "www.a. 60 A 127.0.0.1")
-        response.use_edns(0, options=[dns.edns.ECSOption(query.ecs.address, query.ecs.srclen, scope)])
-        return response
-
-    return script
-
-
-@pytest.mark.parametrize(
-    ("subnet", "scope"),
-    [
-        ("203.0.113.0/24", 0),
-        ("203.0.113.0/24", 24),
-        ("203.0.113.0/24", 32),
-        ("2001:db8::/56", 48),
-        ("10.0.0.0/9", 9),
-    ],
-)
-async def test_client_subnet(subnet: str, scope: int) -> None:
-    async with DnsServer(with_scope(scope)) as server:
-        found = await look_up(spec(server), client_subnet=subnet)
-        sent = server.queries[0].ecs
-        assert sent is not None
-        assert (f"{sent.address}/{sent.srclen}", sent.scopelen) == (subnet, 0)
-        assert server.queries[0].message.payload == 1232
-    assert (found.ecs_source, found.ecs_scope, found.flags) == (subnet, scope, ())
-    assert (found.queries[0].ecs_source, found.queries[0].ecs_scope) == (subnet, scope)
-
-
-async def test_client_subnet_ignored() -> None:
-    found = await look_up_at(zone({"www.a A": ["127.0.0.1"]}), client_subnet="203.0.113.0/24")
-    assert (found.ecs_source, found.ecs_scope, found.flags) == ("203.0.113.0/24", None, ("ecs_ignored",))
-
-
-def with_subnet(address: str, source: int, scope: int) -> Script:
-    def script(query: Query) -> object:
-        response = reply(query, "www.a. 60 A 127.0.0.1")
-        response.use_edns(0, options=[dns.edns.ECSOption(address, source, scope)])
-        return response
-
-    return script
-
-
-@pytest.mark.parametrize(
-    ("address", "source"),
-    [("198.51.100.0", 24), ("203.0.113.0", 25), ("203.0.112.0", 23), ("2001:d00::", 24)],
-)
-async def test_answer_for_another_client_subnet_is_dropped(address: str, source: int) -> None:
-    """RFC 7871 section 7.3: it MUST be; it may be meant for somebody else, or forged."""
-    script = with_subnet(address, source, 24)
-    async with DnsServer(script) as server:
-        found = await look_up(spec(server), client_subnet="203.0.113.0/24", deadline_us=200_000)
-    assert kind(found) is FailureType.DNS_TIMED_OUT
-    assert found.failure is not None
-    assert f"{address}/{source} is not the one sent" in (found.failure.detail or "")
-
-
-async def test_answer_for_another_client_subnet_then_the_right_one() -> None:
-    right, wrong = with_subnet("203.0.113.0", 24, 16), with_subnet("198.51.100.0", 24, 24)
-    found = await look_up_at(lambda q: [wrong(q), right(q)], client_subnet="203.0.113.0/24")
-    assert (addresses(found), found.ecs_scope, found.flags) == (["127.0.0.1"], 16, ())
-
-
-async def test_scope_that_cannot_be_is_none() -> None:
-    def script(query: Query) -> object:
-        response = reply(query, "www.a. 60 A 127.0.0.1")
-        response.use_edns(0, options=[dns.edns.GenericOption(8, b"\0\1\x18\x21\xcb\0\x71")])
-        return response
-
-    found = await look_up_at(script, client_subnet="203.0.113.0/24")
-    assert (addresses(found), found.ecs_scope, found.flags) == (["127.0.0.1"], None, ("ecs_ignored",))
-
-
-async def test_of_a_subnet_that_tells_nothing_the_resolver_makes_its_own() -> None:
-    found = await look_up_at(with_subnet("198.51.100.0", 24, 24), client_subnet="0.0.0.0/0")
-    assert (addresses(found), found.ecs_source, found.ecs_scope) == (["127.0.0.1"], "0.0.0.0/0", 24)
-
-
-async def test_host_bits_of_the_subnet_are_not_told() -> None:
-    async with DnsServer(with_subnet("203.0.113.0", 24, 24)) as server:
-        found = await look_up(spec(server), client_subnet="203.0.113.77/24")
-        assert server.queries[0].ecs is not None
-        assert server.queries[0].ecs.address == "203.0.113.0"
-    assert found.ecs_scope == 24
-
-
-async def test_without_client_subnet_none_is_sent() -> None:
-    async with DnsServer(zone({"www.a A": ["127.0.0.1"]})) as server:
-        found = await look_up(spec(server))
-        assert server.queries[0].ecs is None
-    assert (found.ecs_source, found.flags) == (None, ())
 
 
 # --- row 18: silence ------------------------------------------------------------------------------
@@ -573,88 +364,6 @@ async def test_the_deadline_holds_within_a_walk_that_answers_slowly() -> None:
     assert kind(found) is FailureType.DNS_TIMED_OUT
     assert len(found.cname_chain) >= 3, "the chain so far is kept"
     assert found.failing_name == found.cname_chain[-1].target
-
-
-# --- row 19: TTL ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("ttl", "kept"), [(0, 0), (2**31 - 1, 2**31 - 1), (2**31, 0), (2**32 - 1, 0)])
-async def test_ttl(ttl: int, kept: int) -> None:
-    def script(query: Query) -> bytes:
-        wire = reply(query, "www.a. 1 A 127.0.0.1")
-        wire.use_edns(False)
-        data = wire.to_wire()
-        return data[:-10] + ttl.to_bytes(4, "big") + data[-6:]
-
-    found = await look_up_at(script)
-    assert (found.ttl_s, addresses(found), found.failure) == (kept, ["127.0.0.1"], None)
-
-
-async def test_nothing_is_cached() -> None:
-    async with DnsServer(zone({"www.a A": ["127.0.0.1"]})) as server:
-        resolver, point = Resolver(CLOCK, LOOPBACK), vantage(spec(server))
-        for _ in range(3):
-            await resolver.resolve("www.a", "A", point, slot_start_ns=CLOCK.monotonic_ns())
-        assert len(server.queries) == 3
-
-
-# --- row 20, 21: addresses ------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("qtype", "address", "reason"),
-    [
-        ("A", "10.0.0.1", "private"),
-        ("A", "169.254.169.254", "metadata"),
-        ("A", "169.254.1.1", "link_local"),
-        ("A", "0.0.0.0", "unspecified"),
-        ("AAAA", "::1", "loopback"),
-        ("AAAA", "::ffff:127.0.0.1", "mapped_loopback"),
-        ("AAAA", "fe80::1", "link_local"),
-        ("AAAA", "64:ff9b::7f00:1", "nat64_loopback"),
-    ],
-)
-async def test_bogus_address(qtype: str, address: str, reason: str) -> None:
-    found = await look_up_at(zone({"www.a CNAME": ["x.b"], f"x.b {qtype}": [address]}), qtype=qtype)
-    assert found.failure is not None
-    assert (found.failure.phase, found.failure.type) == (Phase.DNS, FailureType.DNS_BOGUS_ADDRESS)
-    assert [(a.address, a.refused) for a in found.addresses] == [(address, reason)]
-    assert found.failing_name == "x.b"
-
-
-async def test_loopback_is_bogus_unless_allowed() -> None:
-    async with DnsServer(zone({"www.a A": ["127.0.0.1"]})) as server:
-        point = vantage(spec(server))
-        strict = await Resolver(CLOCK).resolve("www.a", "A", point, slot_start_ns=0)
-        allowed = await Resolver(CLOCK, LOOPBACK).resolve("www.a", "A", point, slot_start_ns=0)
-    assert kind(strict) is FailureType.DNS_BOGUS_ADDRESS
-    assert (kind(allowed), allowed.addresses[0].refused) == (None, None)
-
-
-async def test_one_bogus_address_among_good_ones_is_marked() -> None:
-    found = await look_up_at(zone({"www.a A": ["127.0.0.1", "10.0.0.1"]}))
-    assert [(a.address, a.refused) for a in found.addresses] == [("127.0.0.1", None), ("10.0.0.1", "private")]
-    assert (found.failure, found.flags) == (None, ("bogus_address",))
-
-
-async def test_address_twice_is_one() -> None:
-    found = await look_up_at(lambda q: reply(q, "www.a. 60 A 127.0.0.1", "www.a. 60 A 127.0.0.1"))
-    assert addresses(found) == ["127.0.0.1"]
-
-
-async def test_rebinding_cannot_change_what_was_checked() -> None:
-    """The Resolution is a value: whoever connects takes the addresses checked, no second look-up comes between."""
-    async with DnsServer(
-        lambda q: reply(q, f"www.a. 0 A {'127.0.0.1' if len(server.queries) == 1 else '10.0.0.1'}")
-    ) as server:
-        resolver, point = Resolver(CLOCK, LOOPBACK), vantage(spec(server))
-        first = await resolver.resolve("www.a", "A", point, slot_start_ns=0)
-        assert len(server.queries) == 1, "one look-up, whose answer is both checked and returned"
-        second = await resolver.resolve("www.a", "A", point, slot_start_ns=0)
-    assert [(a.address, a.refused) for a in first.addresses] == [("127.0.0.1", None)]
-    assert kind(second) is FailureType.DNS_BOGUS_ADDRESS
-    with pytest.raises(AttributeError):
-        first.addresses = second.addresses  # type: ignore[misc]
 
 
 # --- our own host ---------------------------------------------------------------------------------
