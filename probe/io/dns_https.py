@@ -30,6 +30,10 @@ _FRAME_HEAD_BYTES = 9
 _GOAWAY = 7
 _STREAM = 1  # the only stream of the connection
 _SHOWN = 60
+_SETTINGS = {
+    h2.settings.SettingCodes.ENABLE_PUSH: 0,
+    h2.settings.SettingCodes.MAX_HEADER_LIST_SIZE: 16384,
+}
 
 Fields = Iterable[tuple[bytes, bytes]]
 
@@ -105,7 +109,8 @@ class Http2Exchange:
         ]
         config = h2.config.H2Configuration(client_side=True, header_encoding=None)
         self._connection = h2.connection.H2Connection(config)
-        self._connection.local_settings[h2.settings.SettingCodes.ENABLE_PUSH] = 0
+        # Set before the preface is made: a change to the settings that are there waits for an acknowledgement.
+        self._connection.local_settings = h2.settings.Settings(client=True, initial_values=_SETTINGS)
         self._unread = bytearray()
 
     def begin(self) -> bytes:

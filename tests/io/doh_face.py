@@ -41,6 +41,7 @@ async def serve_http2(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     connection.initiate_connection()
     writer.write(connection.data_to_send())
     asked: dict[int, bytearray] = {}
+    unsent: dict[int, tuple[bytes, Said]] = {}
     while data := await reader.read(65536):
         for event in connection.receive_data(data):
             if isinstance(event, h2.events.RequestReceived):
@@ -50,15 +51,18 @@ async def serve_http2(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
                 asked[event.stream_id] += event.data
             elif isinstance(event, h2.events.StreamEnded):
                 said = await answer(bytes(asked[event.stream_id]))
-                if said is not None:
-                    await _say(connection, event.stream_id, said, writer)
+                if said is not None and _heads(connection, event.stream_id, said, writer):
+                    unsent[event.stream_id] = (said.body, said)
+        for stream in list(unsent):
+            _send_what_fits(connection, stream, unsent)
         writer.write(connection.data_to_send())
         await writer.drain()
 
 
-async def _say(
+def _heads(
     connection: h2.connection.H2Connection, stream: int, said: Said, writer: asyncio.StreamWriter
-) -> None:
+) -> bool:
+    """What comes before the body; False where there will be none."""
     if said.goaway is not None:
         code, last = said.goaway
         writer.write(connection.data_to_send())
@@ -67,20 +71,29 @@ async def _say(
         )  # by hand: after its own GOAWAY h2 sends nothing more
     if said.reset is not None:
         connection.reset_stream(stream, said.reset)
-        return
+        return False
     for _ in range(said.informational):
         connection.send_headers(stream, [(":status", "103"), ("link", "</>")])
     connection.send_headers(stream, [(":status", str(said.status)), *said.fields])
-    room = connection.local_flow_control_window(stream)
-    step = said.chunk
-    left = said.body
+    return True
+
+
+def _send_what_fits(
+    connection: h2.connection.H2Connection, stream: int, unsent: dict[int, tuple[bytes, Said]]
+) -> None:
+    """As much as the client's window allows; the rest when it opens again."""
+    left, said = unsent[stream]
+    padding = 0 if said.pad is None else said.pad + 1
     while left:
-        part, left = left[:step], left[step:]
-        if len(part) + (said.pad or 0) + 1 > room:
-            break
-        connection.send_data(stream, part, pad_length=said.pad)
-        room = connection.local_flow_control_window(stream)
+        room = connection.local_flow_control_window(stream) - padding
+        if room <= 0:
+            unsent[stream] = (left, said)
+            return
+        step = min(said.chunk, room)
+        connection.send_data(stream, left[:step], pad_length=said.pad)
+        left = left[step:]
     connection.end_stream(stream)
+    del unsent[stream]
 
 
 async def serve_http1(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: Answer) -> None:
