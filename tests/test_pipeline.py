@@ -445,3 +445,42 @@ async def test_wrong_bytes_of_a_known_node_are_no_reason_to_examine_the_resolver
     bench = Bench(elsewhere, resolution=build.resolution(build.EDGE))
     row = await bench.measure(build.task(cdn_prefixes=("192.0.2.0/24",)))
     assert (row.fault, bench.resolver.examined) == ("cdn", 0)
+
+
+# --- the origin's ceiling ---------------------------------------------------------------------------
+
+
+def few_requests(count: int, interval_us: int = 0) -> Task:
+    task = build.task()
+    assert task.origin is not None
+    return build.task(origin=replace(task.origin, requests_per_minute=count, interval_us=interval_us))
+
+
+async def test_the_origin_is_not_asked_beyond_its_ceiling_and_the_row_says_so() -> None:
+    bench = Bench()
+    rows = [await bench.measure(few_requests(3)) for _ in range(5)]
+    assert bench.roles()["origin"] == 3
+    assert [row.reference.left_out for row in rows if row.reference] == [False] * 3 + [True] * 2
+    assert {row.outcome for row in rows} == {"ok"}
+    bench.clock.now_ns += 20_000_000_000
+    row = await bench.measure(few_requests(3))
+    assert bench.roles()["origin"] == 4, "a third of a minute is worth one of three"
+    assert row.reference is not None
+    assert not row.reference.left_out
+
+
+async def test_other_bytes_that_the_origin_could_not_be_asked_about_accuse_nobody() -> None:
+    def answer(target: FetchTarget, count: int) -> Observation:
+        return reply() if target.role is Role.ORIGIN else reply(b"other", etag=known_etag())
+
+    bench = Bench(answer)
+    row = await bench.measure(few_requests(1, interval_us=60_000_000))
+    assert (row.outcome, row.reason) == ("ok", None)
+    assert "integrity.unverified" in {f.reason for f in row.findings}
+    assert (await Bench(answer).measure(few_requests(2))).reason == "content.mismatch"
+
+
+def known_etag() -> str:
+    right = reply()
+    assert right.response is not None
+    return dict(right.response.fields)["etag"]

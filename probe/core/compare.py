@@ -50,8 +50,9 @@ def _against_versions(
     successor = _successor(response.content_digest, reference.versions)
     if successor is not None:
         return _aged(Relation.OLDER, response, newest, successor, at, origin_failing)
-    if origin_failing or reference.changed_during_slot:
-        relation = Relation.UNVERIFIED if origin_failing else Relation.ORIGIN_CHANGING
+    unasked = origin_failing or reference.left_out
+    if unasked or reference.changed_during_slot:
+        relation = Relation.UNVERIFIED if unasked else Relation.ORIGIN_CHANGING
         return Comparison(mode="exact", relation=relation, origin_content_digest=newest.content_digest)
     if (
         _claims_known_version(response, reference.versions)

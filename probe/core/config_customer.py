@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from probe.core import config_types as t
+from probe.core.task import ORIGIN_REQUESTS_PER_MINUTE
 
 
 class TlsConfig(t.Strict):
@@ -108,6 +109,11 @@ class OriginConfig(t.Strict):
     interval: t.Interval | None = Field(
         default=None,
         description="How long a verified version is trusted before it is asked for again; default 60s",
+    )
+
+    requests_per_minute: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=ORIGIN_REQUESTS_PER_MINUTE,
+        description="Ceiling on requests to this address, over all objects of the customer; more are left out",
     )
 
     @model_validator(mode="after")

@@ -209,4 +209,5 @@ def _origin(
         ),
         tls=tls,
         interval_us=origin.interval or DEFAULT_INTERVAL_US,
+        requests_per_minute=origin.requests_per_minute,
     )

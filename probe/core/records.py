@@ -80,7 +80,8 @@ class Reference:
 
     `configured` is False where the customer named no origin. `verified_at`: when the newest version was last
     fetched or revalidated. `changed_during_slot`: two looks within this slot, or since `verified_at`,
-    disagreed. `self_comparison`: the origin answered from the CDN itself.
+    disagreed. `self_comparison`: the origin answered from the CDN itself. `left_out`: the origin was due to be asked
+    and was not, since its ceiling of requests was reached: nothing that disagrees with it can be held against anybody.
     """
 
     configured: bool
@@ -88,6 +89,7 @@ class Reference:
     verified_at: str | None = None
     changed_during_slot: bool = False
     self_comparison: bool = False
+    left_out: bool = False
 
     @property
     def newest_digest(self) -> str | None:

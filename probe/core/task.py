@@ -24,6 +24,7 @@ class SecretRef:
 
 
 FieldValue = str | SecretRef
+ORIGIN_REQUESTS_PER_MINUTE = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,13 +139,14 @@ class Deadlines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Caps on what one observation may take in."""
+    """Caps on what one observation may take in; `sweep`: on how many other nodes a slot asks after a failure."""
 
     body_bytes: int = 64 * 1024 * 1024
     decoded_bytes: int = 256 * 1024 * 1024
     field_bytes: int = 8 * 1024
     fields_count: int = 256
     head_bytes: int = 128 * 1024
+    sweep: int = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,12 +184,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OriginSpec:
-    """The customer's origin, asked directly. `interval_us`: how long a verified version is trusted."""
+    """The customer's origin, asked directly. `interval_us`: how long a verified version is trusted.
+
+    `requests_per_minute`: ceiling over all objects of the customer at this address; what is over it is left out.
+    """
 
     address: str  # IP literal, or a name resolved by the vantage point's resolver
     request: Request
     tls: TlsPolicy = TlsPolicy()
     interval_us: int = 60_000_000
+    requests_per_minute: int = ORIGIN_REQUESTS_PER_MINUTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

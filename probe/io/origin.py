@@ -1,7 +1,8 @@
 """Rule: the origin is asked by its own address, never through the CDN, and every version that it served is kept.
 
 One reference per customer and origin object, however many tasks ask. A kept version is trusted for the origin's
-interval, then revalidated conditionally (RFC 9110 section 13); on any disagreement it is fetched whole.
+interval, then revalidated conditionally (RFC 9110 section 13); on any disagreement it is fetched whole. Over the
+ceiling of requests a minute it is not asked, and the reference says so.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
+from probe.core.ceiling import Ceiling
 from probe.core.reading import Reading
 from probe.core.records import Failure, Observation, OriginVersion, Reference, Response, Role
 from probe.core.redaction import without_secret_query
@@ -54,6 +56,7 @@ class OriginReferences:
         self._lookup = lookup
         self._keep = keep
         self._known: dict[tuple[str, str], _Known] = {}
+        self._ceilings: dict[tuple[str, str], Ceiling] = {}
 
     def restore(self, kept: Iterable[tuple[str, str, OriginVersion]]) -> None:
         """Fill the histories from the store: (customer, url, version), oldest first."""
@@ -75,10 +78,19 @@ class OriginReferences:
         async with known.lock:
             if not force and self._trusted(known, origin):
                 return Look(reference=_reference(known))
+            if not self._ceiling(task.customer, origin).admit(self._clock.monotonic_ns()):
+                return Look(reference=replace(_reference(known), left_out=True))
             observation = await self._ask(task, origin, known, slot_start_ns, whole=force, reading=reading)
             if observation is not None:
                 self._learn(task.customer, key, known, observation)
             return Look(reference=_reference(known), observation=observation)
+
+    def _ceiling(self, customer: str, origin: OriginSpec) -> Ceiling:
+        ceiling = self._ceilings.setdefault(
+            (customer, origin.address), Ceiling(per_minute=origin.requests_per_minute)
+        )
+        ceiling.per_minute = origin.requests_per_minute
+        return ceiling
 
     def _trusted(self, known: _Known, origin: OriginSpec) -> bool:
         if known.verified_ns is None:
