@@ -13,13 +13,13 @@ from ipaddress import ip_address
 from probe.asking import ask_further
 from probe.bundling import COMPARED_BYTES, bundle_of
 from probe.core.bundle import Bundle, bundle_id
-from probe.core.chain import passes_suffix
 from probe.core.codec import encode_any
-from probe.core.edges import select
+from probe.core.edges import Visits
 from probe.core.hijack import led_elsewhere
 from probe.core.kinds import Kinds, reading_of
-from probe.core.nodes import KnownNodes
+from probe.core.nodes import Inventory
 from probe.core.plan import task_to_json
+from probe.core.reach import served
 from probe.core.reading import Reading
 from probe.core.records import (
     AddressRecord,
@@ -35,8 +35,9 @@ from probe.core.records import (
     SlotRecord,
 )
 from probe.core.rows import measured_row, missed_row
+from probe.core.strangers import learnable
 from probe.core.symptoms import doubtful_edges, examine, suspicious
-from probe.core.task import Request, Task, VantagePoint
+from probe.core.task import EdgePolicy, Request, Task, VantagePoint
 from probe.core.times import epoch_s
 from probe.elsewhere import look_elsewhere
 from probe.io.anchors import ask_anchors
@@ -48,6 +49,7 @@ from probe.io.redirects import follow
 from probe.io.resolve import Resolver
 from probe.slot import Slot
 from probe.stagger import Staggered
+from probe.sweep import Sweeper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,9 @@ class Pipeline:
         self._fetcher = fetcher
         self._clock = clock
         self._host = host
-        self._nodes = KnownNodes()
+        self._sweeper = Sweeper(fetcher)
+        self._visits = Visits()
+        self.nodes = Inventory()
         self._readings: dict[str, Reading | None] = {}
         self.references = OriginReferences(fetcher, clock, lookup=self._lookup, keep=keep)
 
@@ -107,6 +111,7 @@ class Pipeline:
         with collecting() as collected:
             await self._observe(slot, collected)
         row = measured_row(task, slot.evidence, self._kinds, finished_at=rfc3339(self._clock.time_ns()))
+        self.nodes.vouch(task, served(slot.evidence, row.findings))
         return row if row.outcome is Outcome.OK else self._with_bundle(row, task, collected)
 
     async def _observe(self, slot: Slot, collected: Collector) -> None:
@@ -169,9 +174,10 @@ class Pipeline:
         task, resolution = slot.task, slot.resolution
         assert resolution is not None, "resolved before fetching"
         addresses = [a.address for a in resolution.addresses if a.refused is None]
-        if not task.cdn_suffixes or passes_suffix(resolution, task.cdn_suffixes):
-            self._nodes.learn(task.domain, task.ip_version, addresses)
-        chosen = select(task.edges, addresses, slot.number) if resolution.failure is None else ()
+        slot.nodes = self.nodes.facts(task, resolution, epoch_s(slot.started_at))
+        self.nodes.learn(task, resolution, epoch_s(slot.started_at))
+        answered = addresses if resolution.failure is None else []
+        chosen = self._visits.choose(task.id, task.edges, answered, slot.number)
         async with Staggered() as staggered:
             asked = await staggered.start(self.references.look(task, slot.start_ns, reading=slot.reading))
             fetching = [
@@ -195,10 +201,6 @@ class Pipeline:
         if led_elsewhere(task, evidence, symptoms, (observations[i].address for i in off)):
             slot.resolution = await self._examine_resolver(slot)
         targets = [slot.target(Role.CONFIRM, observations[i].address, of=i) for i in off]
-        if off or (slot.resolution is not None and slot.resolution.failure is not None):
-            visited = [o.address for o in observations if o.role is Role.EDGE]
-            others = self._nodes.others(task.domain, task.ip_version, visited)
-            targets += [slot.target(Role.SWEEP, address) for address in others]
         before = slot.reference.newest_digest
         async with Staggered() as staggered:
             fetching = [await staggered.start(self._fetcher.fetch(target)) for target in targets]
@@ -206,14 +208,32 @@ class Pipeline:
                 self.references.look(task, slot.start_ns, force=True, reading=slot.reading)
             )
             anchors = await staggered.start(ask_anchors(task, slot.start_ns, self._fetcher, self._lookup))
+            sweeping = await staggered.start(self._sweep(slot, off))
         look, fetched = asked.result(), [fetch.result() for fetch in fetching]
         changed = before is not None and before != look.reference.newest_digest
         addresses = [o.address for o in observations if o.role is Role.EDGE]
         reference = replace(look.reference, changed_during_slot=changed)
         slot.reference = _unless_itself(task, reference, addresses)
-        slot.append([*fetched, *anchors.result(), look.observation])
+        slot.append([*fetched, *sweeping.result(), *anchors.result(), look.observation])
         slot.compare_all()
         await look_elsewhere(slot, self._lines, self._fetcher)
+
+    async def _sweep(self, slot: Slot, off: Sequence[int]) -> list[Observation]:
+        """The nodes that this slot did not visit, if one that it did failed, or the name led to none."""
+        task, observations = slot.task, slot.observations
+        failing = [observations[i].failure for i in off if observations[i].role is Role.EDGE]
+        if slot.resolution is not None and slot.resolution.failure is not None:
+            failing.append(slot.resolution.failure)
+        if all(failure is not None and failure.phase is Phase.HOST for failure in failing):
+            return []  # nothing failed, or only what is our own: the nodes were not even asked
+        visited = {o.address for o in observations if o.role is Role.EDGE}
+        known = self.nodes.known(task, epoch_s(slot.started_at))
+        nodes = dict.fromkeys((*known, *learnable(task, slot.resolution).addresses))
+        others = [address for address in nodes if address not in visited]
+        owner = (task.customer, task.domain, task.ip_version, task.vantage_point.name)
+        policy = EdgePolicy(kind="sample", count=task.limits.sweep)
+        chosen = self._visits.choose(owner, policy, others, slot.number) if policy.count else ()
+        return await self._sweeper.ask([slot.target(Role.SWEEP, address) for address in chosen])
 
     def _reading(self, task: Task) -> Reading | None:
         """What the task's checks want read; worked out once for each definition."""

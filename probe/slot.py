@@ -12,6 +12,7 @@ from probe.core.reading import Reading
 from probe.core.records import (
     Evidence,
     HostFacts,
+    NodeFacts,
     Observation,
     Reference,
     Resolution,
@@ -36,6 +37,7 @@ class Slot:
     facts: Callable[[], HostFacts]
     reading: Reading | None = None
     resolution: Resolution | None = None
+    nodes: NodeFacts | None = None
     reference: Reference = field(default_factory=lambda: Reference(configured=False))
     observations: list[Observation] = field(default_factory=list)
     further: dict[int, Request] = field(default_factory=dict)  # what was asked, where it was not the object
@@ -55,6 +57,7 @@ class Slot:
             observations=tuple(self.observations),
             reference=self.reference,
             host=self.facts(),
+            nodes=self.nodes,
         )
 
     def append(self, observations: Iterable[Observation | None]) -> None:

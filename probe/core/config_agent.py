@@ -156,6 +156,10 @@ class LimitsConfig(t.Strict):
         default=Limits().fields_count, description="Most header fields of one reply"
     )
     head: HeadSize = Field(default=Limits().head_bytes, description="Greatest whole head of one reply")
+    sweep: Annotated[int, Field(ge=0, le=1_000)] = Field(
+        default=Limits().sweep,
+        description="Most other known nodes that one slot asks after a failure, in turn",
+    )
 
     def limits(self) -> Limits:
         """As a task carries them."""
@@ -165,6 +169,7 @@ class LimitsConfig(t.Strict):
             field_bytes=self.field,
             fields_count=self.fields,
             head_bytes=self.head,
+            sweep=self.sweep,
         )
 
 

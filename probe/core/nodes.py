@@ -1,28 +1,87 @@
-"""Rule: a node once seen answering for a domain stays known, so that a failure can be held against all of them."""
+"""Rule: a node once seen answering for a domain stays known, so that a failure can be held against all of them.
+
+The inventory of each (customer, domain, IP version): which addresses the CDN gave to which vantage point, and since
+when. It learns from look-ups that passed the CDN, and never from what may not be a node. Wall-clock times in
+seconds since the epoch come in with every call. Memory: at most NODES_AT_MOST addresses of each, the oldest
+forgotten first.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 
-SWEPT_AT_MOST = 16
+from probe.core.node_values import Changes, Learning, Sighting
+from probe.core.nodes_of_domain import NodesOfDomain
+from probe.core.records import NodeFacts, Resolution
+from probe.core.strangers import learnable, visitable
+from probe.core.task import Task
+
+NODES_AT_MOST = 4096
+
+_Key = tuple[str, str, int]
 
 
-class KnownNodes:
-    """The addresses that any vantage point was given for a domain, newest last."""
+class Inventory:
+    """Every domain's nodes, as learned by all vantage points of this agent. For one thread."""
 
-    def __init__(self) -> None:
-        self._seen: dict[tuple[str, int], dict[str, None]] = defaultdict(dict)
+    def __init__(self, nodes_at_most: int = NODES_AT_MOST) -> None:
+        self._at_most = nodes_at_most
+        self._domains: dict[_Key, NodesOfDomain] = {}
+        self._touched: dict[_Key, None] = {}
 
-    def learn(self, domain: str, ip_version: int, addresses: Iterable[str]) -> None:
-        """Remember addresses from a resolution that passed the CDN."""
-        known = self._seen[domain, ip_version]
-        for address in addresses:
-            known.pop(address, None)
-            known[address] = None
+    def facts(self, task: Task, resolution: Resolution, now_s: float) -> NodeFacts:
+        """What is known before this slot's answer is learned from."""
+        domain = self._of(task)
+        known = domain.known(task, now_s)
+        return NodeFacts(
+            known=len(known),
+            settled=domain.settled(task.vantage_point.name, now_s),
+            strangers=tuple(a for a in visitable(resolution) if a not in known),
+        )
 
-    def others(self, domain: str, ip_version: int, visited: Iterable[str]) -> tuple[str, ...]:
-        """Known nodes that this slot did not visit, at most SWEPT_AT_MOST, the most recently seen."""
-        skip = set(visited)
-        rest = [address for address in self._seen[domain, ip_version] if address not in skip]
-        return tuple(rest[-SWEPT_AT_MOST:])
+    def known(self, task: Task, now_s: float) -> tuple[str, ...]:
+        """The nodes that may be swept for this task, those seen last at the end."""
+        return tuple(self._of(task).known(task, now_s))
+
+    def learn(self, task: Task, resolution: Resolution, now_s: float) -> None:
+        """Remember the nodes that a look-up led to."""
+        learned = learnable(task, resolution)
+        if learned.addresses:
+            self._touched[_key(task)] = None
+            self._of(task).learn(task.vantage_point.name, learned, now_s)
+
+    def vouch(self, task: Task, addresses: Iterable[str]) -> None:
+        """These served as agreed: no longer on trial."""
+        self._touched[_key(task)] = None
+        self._of(task).vouch(addresses)
+
+    def take_changes(self, *, final: bool = False) -> Changes:
+        """What the store should now be told; `final` also what was told of less than a minute ago."""
+        nodes: list[Sighting] = []
+        learning: list[Learning] = []
+        touched, self._touched = self._touched, {}
+        for key in self._domains if final else touched:
+            changes = self._domains[key].take_changes(final=final)
+            nodes.extend(changes.nodes)
+            learning.extend(changes.learning)
+        return Changes(nodes=tuple(nodes), learning=tuple(learning))
+
+    def restore(self, nodes: Iterable[Sighting], learning: Iterable[Learning]) -> None:
+        """Take over what an earlier run kept; the longest unseen first. Nothing of it counts as a change."""
+        for sighting in nodes:
+            self._domain(sighting.customer, sighting.domain, sighting.ip_version).restore(sighting)
+        for known in learning:
+            self._domain(known.customer, known.domain, known.ip_version).restore_learning(known)
+
+    def _of(self, task: Task) -> NodesOfDomain:
+        return self._domain(*_key(task))
+
+    def _domain(self, customer: str, domain: str, ip_version: int) -> NodesOfDomain:
+        key = (customer, domain, ip_version)
+        if key not in self._domains:
+            self._domains[key] = NodesOfDomain(*key, at_most=self._at_most)
+        return self._domains[key]
+
+
+def _key(task: Task) -> _Key:
+    return task.customer, task.domain, task.ip_version

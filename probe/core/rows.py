@@ -39,7 +39,7 @@ def measured_row(task: Task, evidence: Evidence, kinds: Kinds, *, finished_at: s
         observations=evidence.observations,
         reference=evidence.reference,
         nodes=evidence.nodes,
-        reach=reach(evidence),
+        reach=reach(task, evidence),
         vantage_health=evidence.vantage_health,
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probe.core.kinds import Kinds, Symptom, SymptomKind
+from probe.core.node_symptoms import node_symptoms
 from probe.core.records import Evidence, Observation, Relation, Role
 from probe.core.task import Task
 
@@ -18,7 +19,7 @@ _DISAGREES = frozenset({Relation.OLDER, Relation.UNKNOWN_VERSION, Relation.UNSEE
 
 def examine(task: Task, evidence: Evidence, kinds: Kinds) -> tuple[Symptom, ...]:
     """Everything off in this slot: the base symptoms first, then each check's in the task's order."""
-    found = list(_resolution(evidence)) + list(_transport(evidence))
+    found = [*_resolution(evidence), *_transport(evidence), *node_symptoms(task, evidence)]
     for spec in task.checks:
         found.extend(kinds[spec.kind].examine(spec.params, task, evidence))
     return tuple(found)

@@ -5,6 +5,7 @@ The sentence is for people; programs read `outcome`, `fault` and `reason`.
 
 from __future__ import annotations
 
+from probe.core.node_symptoms import told_of_nodes
 from probe.core.records import Evidence, FailureType, Fault, Finding, Role
 from probe.core.symptoms import final_of
 from probe.core.task import Task
@@ -68,7 +69,8 @@ def summarise(finding: Finding | None, task: Task, witness: Witness) -> str:
     """One sentence: who did what, beside whom, whose fault."""
     if finding is None:
         return _well(task, witness.evidence)
-    told = f"{_what(finding, task, witness)}; {_beside(witness)}{_WHOSE[finding.fault]}"
+    nodes = told_of_nodes(task, witness.evidence)
+    told = f"{_what(finding, task, witness)}; {nodes}{_beside(witness)}{_WHOSE[finding.fault]}"
     again = {True: ", seen again on a second look", False: ", not seen again on a second look", None: ""}
     return f"{told} ({finding.reason}{again[finding.confirmed]})."
 

@@ -1,12 +1,11 @@
-"""Edge policies, known nodes, phases."""
+"""Edge policies, phases."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.core.edges import select
-from probe.core.nodes import SWEPT_AT_MOST, KnownNodes
+from probe.core.edges import Visits, select
 from probe.core.phases import phases
 from probe.core.records import ResourceTiming
 from probe.core.task import EdgePolicy
@@ -30,13 +29,48 @@ def test_sample_visits_every_address_in_turn(n: int, count: int, start: int) -> 
     assert {a for chosen in visited for a in chosen} == set(addresses)
 
 
-def test_known_nodes_leave_out_the_visited_and_are_bounded() -> None:
-    nodes = KnownNodes()
-    nodes.learn("a.example", 4, THREE)
-    nodes.learn("a.example", 6, ["2001:db8::1"])
-    assert nodes.others("a.example", 4, ["192.0.2.1"]) == ("192.0.2.3", "192.0.2.2")
-    nodes.learn("a.example", 4, [f"198.51.100.{i}" for i in range(30)])
-    assert len(nodes.others("a.example", 4, [])) == SWEPT_AT_MOST
+def turns(answers: list[list[str]], count: int) -> dict[str, list[bool]]:
+    """For each address: for each slot that answered it, whether it was visited."""
+    visits, policy = Visits(), EdgePolicy(kind="sample", count=count)
+    told: dict[str, list[bool]] = {}
+    for number, answer in enumerate(answers):
+        chosen = visits.choose("task", policy, answer, number)
+        assert set(chosen) <= set(answer)
+        assert len(chosen) == min(count, len(set(answer)))
+        for address in set(answer):
+            told.setdefault(address, []).append(address in chosen)
+    return told
+
+
+@given(
+    st.integers(1, 4),
+    st.lists(st.lists(st.sampled_from([f"192.0.2.{i}" for i in range(8)]), min_size=1), min_size=1),
+)
+def test_sample_passes_no_address_over_for_long_however_answers_change(
+    count: int, answers: list[list[str]]
+) -> None:
+    n = len({address for answer in answers for address in answer})
+    for address, visited in turns(answers, count).items():
+        passed = 0
+        for was in visited:
+            passed = 0 if was else passed + 1
+            assert passed <= (n - 1) // count, f"{address} was passed over {passed} times"
+
+
+def test_answers_in_step_with_the_turn_hide_no_address() -> None:
+    """With the slot's number alone, 192.0.2.2 would never be visited: it is answered in even slots only."""
+    answers = [["192.0.2.1", "192.0.2.2"], ["192.0.2.1"]] * 4
+    assert sum(turns(answers, 1)["192.0.2.2"]) >= 3
+
+
+def test_each_task_takes_its_own_turns_and_the_memory_is_bounded() -> None:
+    visits, policy = Visits(kept=2), EdgePolicy(kind="sample", count=1)
+    assert visits.choose("a", policy, THREE, 0) == visits.choose("b", policy, THREE, 0)
+    for number in range(10):
+        visits.choose("a", policy, [f"198.51.100.{number}"], number)
+    assert len(visits._last["a"]) == 2
+    assert visits.choose("c", EdgePolicy(kind="all"), THREE, 0) == THREE
+    assert "c" not in visits._last
 
 
 def test_phases_over_tls_and_plain() -> None:
