@@ -29,6 +29,7 @@ from probe.io.body import Body
 from probe.io.capture import Captured, collector, cut
 from probe.io.clock import Clock
 from probe.io.connector import (
+    Dial,
     ExactRequest,
     OneConnection,
     attach,
@@ -60,10 +61,17 @@ class Attempt:
     """One observation in the making."""
 
     def __init__(
-        self, target: FetchTarget, clock: Clock, fields: list[tuple[str, str]], redact: Redactor
+        self,
+        target: FetchTarget,
+        clock: Clock,
+        fields: list[tuple[str, str]],
+        redact: Redactor,
+        dial: Dial = connect_tcp,
     ) -> None:
+        """`fields`: of the request, secrets revealed. `dial`: how connections to the target are made."""
         self.phase = Phase.TCP
         self.operation = "connect"
+        self._dial = dial
         self._target = target
         self._fields = fields
         self._redact = redact
@@ -128,10 +136,10 @@ class Attempt:
         if self._target.request.scheme == "https":
             self.phase, self.operation = Phase.HOST, "read CA file"
             self._context = context_for(self._target.tls)
-            self.phase, self.operation = Phase.TCP, "connect"
+        self.phase = Phase.TCP
+        self.operation = "connect" if self._target.vantage.proxy is None else "proxy connect"
         self._watch.connect_start_us = self._watch.now_us()
-        async with asyncio.timeout_at(self._until(self._target.deadlines.connect_us)):
-            self._sock = await connect_tcp(self._target, self._target.request.port)
+        self._sock = await self._dial(self._target, self._until(self._target.deadlines.connect_us))
         self._watch.connect_end_us = self._watch.now_us()
         host, port, *_ = self._sock.getsockname()
         self._local = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -213,7 +221,9 @@ class Attempt:
     async def _failure(self, exc: Exception) -> Failure:
         failure = failure_of(self._cause(exc), self.phase, self.operation)
         if isinstance(exc, ssl.SSLCertVerificationError):
-            self._tls, type_, self._certificates = await examine(exc, self._target, self._total_at)
+            self._tls, type_, self._certificates = await examine(
+                exc, self._target, self._total_at, self._dial
+            )
             failure = dataclasses.replace(failure, type=type_ or failure.type)
         failure = dataclasses.replace(failure, detail=self._redact(failure.detail or ""))
         report_defect(failure, exc, self._redact)

@@ -10,6 +10,7 @@ import asyncio
 import errno
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, cast
 
 from aiohttp import BaseConnector, ClientError, ClientRequest, ClientResponse, ClientTimeout
@@ -18,6 +19,7 @@ from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 from yarl import URL
 
+from probe.core.task import VantagePoint
 from probe.io.failures import SourceError
 from probe.io.line import open_socket
 from probe.io.tls import Presented
@@ -70,12 +72,22 @@ class ExactRequest(ClientRequest):
             wire.asked()
 
 
-async def connect_tcp(target: FetchTarget, port: int) -> socket.socket:
+# Makes a connected, non-blocking socket to a target until the loop's time given: directly or through a proxy.
+Dial = Callable[["FetchTarget", float], Awaitable[socket.socket]]
+
+
+async def connect_tcp(target: FetchTarget, until: float) -> socket.socket:
+    """Straight to the target's address. Raises OSError (TimeoutError among them), SourceError."""
+    async with asyncio.timeout_at(until):
+        return await open_connection(target.vantage, target.address, target.request.port)
+
+
+async def open_connection(vantage: VantagePoint, address: str, port: int) -> socket.socket:
     """A connected, non-blocking socket from the vantage point's source. Raises OSError, SourceError."""
-    sock = await open_socket(target.vantage, 6 if ":" in target.address else 4, socket.SOCK_STREAM)
+    sock = await open_socket(vantage, 6 if ":" in address else 4, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await _connect(sock, (target.address, port))
+        await _connect(sock, (address, port))
     except BaseException:
         sock.close()
         raise

@@ -9,7 +9,7 @@ import ssl
 import traceback
 
 from probe.core.records import Failure, FailureType, Tls
-from probe.io.connector import connect_tcp, read_certificates
+from probe.io.connector import Dial, read_certificates
 from probe.io.failures import CHAIN_VERIFY_CODES
 from probe.io.redact import Redactor
 from probe.io.target import FetchTarget
@@ -19,16 +19,17 @@ _log = logging.getLogger("probe.fetch")
 
 
 async def examine(
-    exc: ssl.SSLCertVerificationError, target: FetchTarget, total_at: float
+    exc: ssl.SSLCertVerificationError, target: FetchTarget, total_at: float, dial: Dial
 ) -> tuple[Tls, FailureType | None, tuple[bytes, ...]]:
     """What the server presented, read over a second connection on which nothing is asked, with the chain (DER).
 
     Between them a more exact type of failure, where the certificates tell one. `total_at`: loop time of the deadline.
+    `dial` makes the connection as it made the first one.
     Whatever goes wrong here, the verdict of the first handshake stands.
     """
     words = exc.verify_message
     try:
-        session = await _second_handshake(target, total_at)
+        session = await _second_handshake(target, total_at, dial)
     except Exception:
         return Tls(server_name=sni_of(target.server_name), verify_error=words), None, ()
     chain = presented_chain(session)
@@ -36,11 +37,10 @@ async def examine(
     return describe(session, target.server_name, verify_error=words, second=True), exact, chain
 
 
-async def _second_handshake(target: FetchTarget, total_at: float) -> ssl.SSLObject:
+async def _second_handshake(target: FetchTarget, total_at: float, dial: Dial) -> ssl.SSLObject:
     loop = asyncio.get_running_loop()
     context = context_for(dataclasses.replace(target.tls, verify=False))
-    async with asyncio.timeout_at(min(total_at, loop.time() + target.deadlines.connect_us / 1e6)):
-        sock = await connect_tcp(target, target.request.port)
+    sock = await dial(target, min(total_at, loop.time() + target.deadlines.connect_us / 1e6))
     seconds = min(total_at - loop.time(), target.deadlines.tls_us / 1e6)
     return await read_certificates(sock, context, target.server_name, seconds)
 

@@ -16,6 +16,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from probe.core.decode import DecodedTooLargeError, DecodeError
 from probe.core.http_head import HeadError
+from probe.core.proxy_dialogue import ProxyError
 from probe.core.records import Failure, FailureType, Phase
 
 _F = FailureType
@@ -132,6 +133,8 @@ def _classify(exc: BaseException, phase: Phase) -> tuple[FailureType, Phase | No
     match exc:
         case HeadError():
             return exc.type, None
+        case ProxyError():
+            return exc.type, Phase.HOST if exc.type.value.startswith(("vantage.", "agent.")) else Phase.TCP
         case DecodedTooLargeError():
             return _F.BODY_DECODED_TOO_LARGE, None
         case DecodeError():

@@ -11,14 +11,17 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from probe.core.addresses import refusal
+from probe.core.proxy_dialogue import is_literal
 from probe.core.records import Observation, Phase
 from probe.core.redaction import secret_query_values
 from probe.core.task import SecretRef
 from probe.io.ask import blocked, check_path, request_fields, unsent
 from probe.io.attempt import Attempt
 from probe.io.clock import Clock
+from probe.io.connector import Dial, connect_tcp
 from probe.io.diagnose import report_defect
 from probe.io.failures import failure_of
+from probe.io.proxy import ProxyAddresses, ProxyWay, proxy_secrets
 from probe.io.redact import Redactor
 from probe.io.target import FetchTarget
 
@@ -53,6 +56,7 @@ class AiohttpFetcher:
         self._clock = clock
         self._reveal = reveal
         self._allowed = allow_addresses
+        self._proxies = ProxyAddresses(clock)
 
     async def fetch(self, target: FetchTarget) -> Observation:
         """One HTTP request and its response. Raises CancelledError only."""
@@ -68,22 +72,39 @@ class AiohttpFetcher:
     async def _observe(
         self, target: FetchTarget, step: Callable[[Attempt], Awaitable[Observation]]
     ) -> Observation:
-        redact = Redactor()
+        redact, operation = Redactor(), "prepare request"
+        proxy = target.vantage.proxy
+        through = None if proxy is None else str(proxy)
         try:
             fields = [(name, value, self._shown(value)) for name, value in target.request.fields]
             revealed = [shown for _, value, shown in fields if isinstance(value, SecretRef)]
+            password = None if proxy is None or proxy.password is None else self._reveal(proxy.password)
+            revealed += proxy_secrets(proxy, password)
             redact = Redactor([*revealed, *secret_query_values(target.request.path)])
             own = [(name, shown) for name, _, shown in fields]
-            reason = refusal(target.address, self._allowed)
+            reason = self._refusal(target)
             if reason is not None:
                 return unsent(target, blocked(reason, target), redact)
             check_path(target.request.path)
-            return await step(Attempt(target, self._clock, request_fields(target, own), redact))
+            dial: Dial = connect_tcp
+            if proxy is not None:
+                operation = "find proxy"
+                at = await self._proxies.find(target.vantage, proxy, target.deadlines.connect_us)
+                dial = ProxyWay(proxy=proxy, at=at, password=password, redact=redact).connect
+            attempt = Attempt(target, self._clock, request_fields(target, own), redact, dial)
+            return dataclasses.replace(await step(attempt), proxy=through)
         except Exception as exc:
-            failure = failure_of(exc, Phase.HOST, "prepare request")
+            failure = failure_of(exc, Phase.HOST, operation)
             failure = dataclasses.replace(failure, detail=redact(failure.detail or ""))
             report_defect(failure, exc, redact)
-            return unsent(target, failure, redact)
+            return dataclasses.replace(unsent(target, failure, redact), proxy=through)
+
+    def _refusal(self, target: FetchTarget) -> str | None:
+        """Why the address policy does not let us connect there. What a proxy looks up, only the proxy sees."""
+        proxy = target.vantage.proxy
+        if proxy is not None and proxy.resolve == "proxy" and not is_literal(target.address):
+            return None
+        return refusal(target.address, self._allowed)
 
     def _shown(self, value: str | SecretRef) -> str:
         return self._reveal(value) if isinstance(value, SecretRef) else value
