@@ -97,6 +97,7 @@ def _wire_without_id(qname: str, qtype: str, ecs: str | None, edns: bool) -> byt
         query = dns.message.make_query(
             dns.name.from_text(qname),
             qtype,
+            flags=dns.flags.RD | dns.flags.AD,  # AD: tell us whether it is validated (RFC 6840 section 5.7)
             use_edns=0 if edns else -1,
             payload=EDNS_PAYLOAD_BYTES if edns else None,
             options=query_options(ecs) if edns else None,

@@ -129,6 +129,7 @@ def unbound(
     certificate: tuple[bytes, bytes] | None = None,
     modules: str = "iterator",
     nsid: str | None = None,
+    patience_ms: int = 800,
     more: str = "",
     prefix: Sequence[str] = (),
 ) -> Iterator[Unbound]:
@@ -136,7 +137,8 @@ def unbound(
 
     Every other name does not exist, unless `.` is a stub.
     `certificate`: chain and key in PEM, for TLS and HTTPS. `more`: further lines of its `server:` clause, each
-    indented. `modules`: module-config, such as `subnetcache validator iterator`.
+    indented. `patience_ms`: a zone's server that took longer is held for dead, and SERVFAIL the answer; unbound's own
+    120 s are far longer than any client waits. `modules`: module-config, such as `subnetcache validator iterator`.
     """
     need("unbound", *prefix[:1])
     directory.mkdir(parents=True, exist_ok=True)
@@ -146,7 +148,9 @@ def unbound(
         if certificate
         else (None, None)
     )
-    config = _unbound_server(directory, address, port, modules, nsid) + _no_other_zones(stubs) + more
+    config = (
+        _unbound_server(directory, address, port, modules, nsid, patience_ms) + _no_other_zones(stubs) + more
+    )
     if certificate:
         config += _unbound_tls(directory, address, ports, certificate)
     config += "remote-control:\n  control-enable: no\n"
@@ -161,7 +165,9 @@ def unbound(
         )
 
 
-def _unbound_server(directory: Path, address: str, port: int, modules: str, nsid: str | None) -> str:
+def _unbound_server(
+    directory: Path, address: str, port: int, modules: str, nsid: str | None, patience_ms: int
+) -> str:
     return f"""server:
   interface: {address}@{port}
   chroot: ""
@@ -177,6 +183,8 @@ def _unbound_server(directory: Path, address: str, port: int, modules: str, nsid
   do-not-query-localhost: no
   ede: yes
   infra-cache-min-rtt: 50
+  infra-cache-max-rtt: {patience_ms}
+  unknown-server-time-limit: 100
   infra-host-ttl: 1
   module-config: "{modules}"
 {f'  nsid: "ascii_{nsid}"' if nsid else ""}
