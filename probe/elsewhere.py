@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from probe.core.proxied import can_be_given
 from probe.core.records import Observation, Relation, Role
 from probe.core.task import VantagePoint
 from probe.io.fetch import Fetcher
@@ -53,6 +54,7 @@ def _ways(
         for line in lines
         if line.name != task.vantage_point.name
         and (not line.ip_versions or task.ip_version in line.ip_versions)
+        and can_be_given(line, observation.address)
     ]
     for line in others[:LINES_AT_MOST]:
         yield replace(target, vantage=line)

@@ -19,6 +19,7 @@ from probe.core.hijack import led_elsewhere
 from probe.core.kinds import Kinds, reading_of
 from probe.core.nodes import Inventory
 from probe.core.plan import task_to_json
+from probe.core.proxied import edges_of, left_to_proxy, resolution_by_proxy
 from probe.core.reach import served
 from probe.core.reading import Reading
 from probe.core.records import (
@@ -149,6 +150,8 @@ class Pipeline:
         literal = literal_resolution(task.domain)
         if literal is not None:
             return literal
+        if left_to_proxy(vantage):
+            return resolution_by_proxy(task.domain, _qtype(task), vantage)
         limit_us = task.deadlines.connect_us
         resolution = await self._resolver.resolve(
             task.domain, _qtype(task), vantage, slot_start_ns=slot.start_ns, deadline_us=limit_us
@@ -173,7 +176,7 @@ class Pipeline:
         """The edges that the policy names, and at the same time the origin's reference."""
         task, resolution = slot.task, slot.resolution
         assert resolution is not None, "resolved before fetching"
-        addresses = [a.address for a in resolution.addresses if a.refused is None]
+        addresses = edges_of(resolution)
         slot.nodes = self.nodes.facts(task, resolution, epoch_s(slot.started_at))
         self.nodes.learn(task, resolution, epoch_s(slot.started_at))
         answered = addresses if resolution.failure is None else []
@@ -221,6 +224,8 @@ class Pipeline:
     async def _sweep(self, slot: Slot, off: Sequence[int]) -> list[Observation]:
         """The nodes that this slot did not visit, if one that it did failed, or the name led to none."""
         task, observations = slot.task, slot.observations
+        if left_to_proxy(task.vantage_point):
+            return []  # its proxy chooses the node
         failing = [observations[i].failure for i in off if observations[i].role is Role.EDGE]
         if slot.resolution is not None and slot.resolution.failure is not None:
             failing.append(slot.resolution.failure)
@@ -262,6 +267,8 @@ class Pipeline:
 
     async def _lookup(self, host: str, task: Task, slot_start_ns: int) -> str | Failure:
         """An address of another host (redirect, anchor, origin by name) by the vantage point's resolvers."""
+        if left_to_proxy(task.vantage_point):
+            return host
         limit_us = task.deadlines.connect_us
         resolution = await self._resolver.resolve(
             host, _qtype(task), task.vantage_point, slot_start_ns=slot_start_ns, deadline_us=limit_us

@@ -12,6 +12,7 @@ from pydantic import Field
 from probe.core.chain import passes_suffix
 from probe.core.kinds import CheckKind, Params, Symptom, SymptomKind
 from probe.core.records import Evidence
+from probe.core.strangers import BY_PROXY
 from probe.core.task import Task
 
 
@@ -28,6 +29,14 @@ def examine(params: Alias, task: Task, evidence: Evidence) -> Iterator[Symptom]:
     resolution = evidence.resolution
     expected = task.cdn_suffixes + params.suffixes
     if resolution is None or resolution.failure is not None or not expected:
+        return
+    if BY_PROXY in resolution.flags:
+        yield Symptom(
+            check=KIND.name,
+            kind=SymptomKind.NOTE,
+            reason="alias.unverified",
+            detail=f"{resolution.qname} was looked up by the proxy, which tells no chain",
+        )
         return
     if not passes_suffix(resolution, expected):
         chain = " -> ".join([resolution.qname, *(link.target for link in resolution.cname_chain)])
