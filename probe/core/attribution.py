@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 from probe.core.chain import failing_zone
 from probe.core.freshness import asked_origin
+from probe.core.hearsay import is_hearsay, may_be_the_name, proxy_lost
 from probe.core.hijack import FOREIGN_CERTIFICATE, alias_hidden, foreign
 from probe.core.kinds import Symptom, SymptomKind
 from probe.core.records import FailureType, Fault, Observation, Outcome, Phase
 from probe.core.symptoms import final_of
-from probe.core.witness import SILENT, TIMEOUTS, Witness
+from probe.core.witness import TIMEOUTS, Witness
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +120,21 @@ def _resolver(symptom: Symptom, witness: Witness) -> Blame:
 
 def _transport(symptom: Symptom, witness: Witness) -> Blame:
     """No complete reply from an edge: the CDN's, unless the origin fails likewise or nobody could answer."""
-    failure = _observation(symptom, witness).failure
+    observation = _observation(symptom, witness)
+    failure = observation.failure
     assert failure is not None, "a transport symptom comes from a failure"
     if failure.type is FailureType.TCP_ADDRESS_BLOCKED:
         return _inconclusive(Fault.UNKNOWN, symptom.reason)
-    if failure.type in SILENT and not witness.line_proven:
+    if is_hearsay(witness.task, failure.type) and proxy_lost(witness.evidence):
+        return _inconclusive(Fault.VANTAGE, "vantage.proxy_unreachable")
+    if witness.unproven(failure.type):
         return _inconclusive(Fault.UNKNOWN, "vantage.no_witness")
     if failure.type in FOREIGN_CERTIFICATE and _foreign(symptom, witness):
         return _failed(Fault.PATH, "dns.hijacked")
     if _origin_explains(failure.phase, witness):
         return _failed(Fault.ORIGIN, witness.origin_reason)
+    if may_be_the_name(witness.task, observation, failure):
+        return _failed(Fault.UNKNOWN, symptom.reason)
     return _failed(Fault.CDN, symptom.reason)
 
 

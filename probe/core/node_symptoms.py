@@ -14,7 +14,7 @@ from probe.core.reach import answers, node_observations, reach
 from probe.core.records import Evidence, Reach, Role
 from probe.core.strangers import BY_PROXY, is_address, other_carrier
 from probe.core.task import Task
-from probe.core.witness import SILENT, TIMEOUTS, Witness
+from probe.core.witness import TIMEOUTS, Witness
 
 CHECK = "nodes"
 NAMED_AT_MOST = 16  # addresses in a finding; the row's `reach` has them all
@@ -75,7 +75,7 @@ def trusted_reach(task: Task, evidence: Evidence) -> Reach | None:
         return seen
     witness = Witness(task, evidence)
     failures = {o.failure.type for o in node_observations(evidence) if o.failure is not None}
-    unproven = bool(failures & SILENT) and not witness.line_proven
+    unproven = any(witness.unproven(failure) for failure in failures)
     stalled = bool(failures & TIMEOUTS) and witness.stalled
     return None if witness.offline or unproven or stalled else seen
 

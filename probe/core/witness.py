@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from probe.core.hearsay import answered_through_proxy, is_hearsay
 from probe.core.records import Evidence, FailureType, Observation, Phase, Relation, Role
 from probe.core.task import Task
 
@@ -43,12 +44,21 @@ class Witness:
 
     @property
     def line_proven(self) -> bool:
-        """Somebody reacted in this slot: an anchor, the origin or an edge, if only by a refusal."""
+        """Somebody reacted in this slot: an anchor, the origin or an edge, if only by a refusal.
+
+        Through a proxy only a real reply counts: see `core.hearsay`.
+        """
+        if self.task.vantage_point.proxy is not None:
+            return answered_through_proxy(self.task, self.evidence)
         return any(
             o.failure is None or o.response is not None or o.failure.type not in SILENT
             for o in self.evidence.observations
             if o.failure is None or o.failure.phase is not Phase.HOST
         )
+
+    def unproven(self, kind: FailureType) -> bool:
+        """This failure may be our own line's or proxy's as well: nobody was seen to react."""
+        return (kind in SILENT or is_hearsay(self.task, kind)) and not self.line_proven
 
     @property
     def stalled(self) -> bool:
