@@ -19,9 +19,9 @@ RECORDED = list(cases_in(CASES, CHECKS))
 
 
 def test_there_is_one_case_for_each_folder_and_every_sort_of_fault() -> None:
-    assert len(RECORDED) == len(list(CASES.glob("*/case.json"))) >= 10
+    assert len(RECORDED) == len(list(CASES.glob("*/case.json"))) >= 40
     faults = {case.expected[1] for case in RECORDED}
-    assert faults == {None, "cdn", "origin", "customer", "vantage"}
+    assert faults >= {None, "cdn", "origin", "customer", "vantage"}
 
 
 @pytest.mark.parametrize("case", RECORDED, ids=lambda case: case.name)

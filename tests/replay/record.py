@@ -1,14 +1,17 @@
-"""Records the cases beside it from the lab: `python -m tests.replay.record`. Run it only when records change.
+"""Records the cases beside it: `python -m tests.replay.record [NAME ...]`. Run it only when records change.
 
-A case is one slot as it was stored, the definition of its task and the verdict that is right. The verdict is the
-one that the lab expects of its fault, not whatever the judge said: a case that was judged wrongly is not recorded.
+From the lab, a fault each, and from the servers of `tests.hostile`, a hostile slot each. A case is one slot as it was
+stored, the definition of its task and the verdict that is right: the one that the lab expects of its fault or that the
+list of hostile slots names, not whatever the judge said. What was judged wrongly is not recorded.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import tempfile
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +25,8 @@ from probe.io.files import load_config
 from probe.lab.config_files import CA_FILE
 from probe.lab.faults import FAULTS
 from probe.lab.lab import Lab
+from tests.hostile import CASES
+from tests.slots import measure
 
 HERE = Path(__file__).parent
 NAMES = (
@@ -41,9 +46,10 @@ NAMES = (
 
 
 def write(name: str, task: Task, row: SlotRecord) -> None:
-    """One case.json, readable and without the place of the lab's files."""
-    task = replace(task, tls=replace(task.tls, ca=CA_FILE))
-    if task.origin is not None:
+    """One case.json, readable and without the place of the files that it was made with."""
+    if task.tls.ca is not None:
+        task = replace(task, tls=replace(task.tls, ca=CA_FILE))
+    if task.origin is not None and task.origin.tls.ca is not None:
         task = replace(task, origin=replace(task.origin, tls=replace(task.origin.tls, ca=CA_FILE)))
     case = {
         "definition": task_to_json(task),
@@ -55,7 +61,20 @@ def write(name: str, task: Task, row: SlotRecord) -> None:
     file.write_text(json.dumps(case, indent=1) + "\n", encoding="utf-8")
 
 
-async def record() -> None:
+async def record(wanted: Collection[str]) -> None:
+    """The cases of these names; without names all of them."""
+    if not wanted or set(wanted) & {"healthy", *NAMES}:
+        await _lab(wanted)
+    for name, case in CASES.items():
+        if not wanted or name in wanted:
+            with tempfile.TemporaryDirectory() as directory:
+                task, row = await measure(case.setting, Path(directory))
+            if (row.outcome, row.fault, row.reason) != case.expected:
+                raise SystemExit(f"{name}: {row.outcome} {row.fault} {row.reason}: {row.summary}")
+            write(name, task, row)
+
+
+async def _lab(wanted: Collection[str]) -> None:
     """Healthy first, so that the origin's versions are known; then one slot of each fault."""
     async with Lab() as lab:
         await lab.warm()
@@ -68,7 +87,8 @@ async def record() -> None:
                         raise SystemExit(f"healthy: {row.summary}")
                 write("healthy", task, row)
                 for name in NAMES:
-                    await _fault(lab, agent, name)
+                    if not wanted or name in wanted:
+                        await _fault(lab, agent, name)
 
 
 async def _fault(lab: Lab, agent: Agent, name: str) -> None:
@@ -86,4 +106,4 @@ async def _fault(lab: Lab, agent: Agent, name: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(record())
+    asyncio.run(record(sys.argv[1:]))
