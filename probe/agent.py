@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ from probe.core.kinds import Kinds
 from probe.core.plan import Plan, make_plan, task_to_json
 from probe.core.records import HostFacts, OriginVersion, SlotRecord
 from probe.core.rows import event_row
-from probe.core.task import SecretRef, Task
+from probe.core.task import SecretRef, Task, VantagePoint
 from probe.io.clock import Clock, SystemClock, rfc3339
 from probe.io.fetch import AiohttpFetcher
 from probe.io.host import LoopLag
@@ -50,11 +50,12 @@ class Agent:
     ) -> None:
         """`store` None measures without keeping (`once`); `on_row` is shown every row, after it is stored.
 
-        Raises SecretError if a header's secret cannot be had: better told now than in every slot.
+        Raises SecretError if the secret of a header or proxy cannot be had: better told now than in every slot.
         """
         self.config = config
         self.plan: Plan = make_plan(config)
-        _require_secrets(self.plan)
+        lines = tuple(point.vantage_point() for point in config.agent.vantage_points)
+        _require_secrets(self.plan, lines)
         self._kinds = kinds
         self._store = store
         self._clock = clock or SystemClock()
@@ -70,7 +71,7 @@ class Agent:
             host=host_probe(config.agent.agent, config.digest, self._lag),
             keep=self._keep_version,
             keep_bundle=None if store is None else store.put_bundle,
-            lines=tuple(point.vantage_point() for point in config.agent.vantage_points),
+            lines=lines,
         )
         self._writes: set[asyncio.Task[None]] = set()
 
@@ -119,6 +120,7 @@ class Agent:
                 await stop.wait()
             finally:
                 await scheduler.stop(drain_s)
+                store.put_nodes(self.pipeline.nodes.take_changes(final=True))
                 await self._event("agent.stopped", {})
                 await self._drain()
 
@@ -129,6 +131,7 @@ class Agent:
             store.put_definition(task.definition, encode_any(task_to_json(task)).decode())
         store.put_config(self.config.digest, "\n".join(self.config.texts.values()), now)
         self.pipeline.references.restore(store.all_origin_versions())
+        self.pipeline.nodes.restore(*store.nodes())
 
     async def _account_for_absence(self, store: Store, now_us: int) -> None:
         """Slots that were due while no agent ran are rows too; from `now_us` on they are the scheduler's."""
@@ -171,6 +174,7 @@ class Agent:
 
     async def _keep(self, row: SlotRecord) -> None:
         assert self._store is not None
+        self._store.put_nodes(self.pipeline.nodes.take_changes())
         (stored,) = await self._store.append([row])
         assert isinstance(stored, SlotRecord)
         if self._on_row is not None:
@@ -199,15 +203,16 @@ class Agent:
             await asyncio.gather(*self._writes)
 
 
-def _require_secrets(plan: Plan) -> None:
+def _require_secrets(plan: Plan, lines: Iterable[VantagePoint]) -> None:
     """Each secret once, and forgotten again. Raises SecretError."""
+    passwords = (line.proxy.password for line in lines if line.proxy is not None)
     values = (
         value
         for task in plan.tasks
         for request in (task.request, *([task.origin.request] if task.origin is not None else []))
         for _, value in request.fields
     )
-    for ref in dict.fromkeys(value for value in values if isinstance(value, SecretRef)):
+    for ref in dict.fromkeys(value for value in (*values, *passwords) if isinstance(value, SecretRef)):
         reveal(ref)
 
 

@@ -13,6 +13,7 @@ import click
 from probe import __version__
 from probe.commands.config import check_config, schema
 from probe.commands.demo import demo
+from probe.commands.nodes import nodes
 from probe.commands.once import once
 from probe.commands.replay import replay
 from probe.commands.results import results
@@ -31,7 +32,7 @@ def cli() -> None:
     """Observes what a CDN serves, compares it with the origin, judges, and keeps the evidence."""
 
 
-for command in (run, once, trace, results, replay, demo, check_config, schema):
+for command in (run, once, trace, results, nodes, replay, demo, check_config, schema):
     cli.add_command(command)
 
 

@@ -105,7 +105,7 @@ async def test_what_is_no_command_is_told(arguments: list[str]) -> None:
 async def test_help_and_version() -> None:
     made = await cdn_probe("--help")
     assert made.code == 0
-    for command in ("run", "once", "trace", "results", "replay", "demo", "check-config", "schema"):
+    for command in ("run", "once", "trace", "results", "nodes", "replay", "demo", "check-config", "schema"):
         assert re.search(rf"^  {command}\s", made.out, re.MULTILINE)
     assert (await cdn_probe("--version")).code == 0
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from probe.core.bundle import Bundle
+from probe.core.node_values import UNSEEN_S, Changes, Learning, Sighting
 from probe.core.records import OriginVersion, Record, SlotRecord
 from probe.io.clock import Clock, rfc3339
 from probe.io.store_bundles import put_statement as bundle_statement
@@ -113,6 +114,11 @@ class Store:
         """Insert or update one version of an origin's object. The newest 64 of each object are kept."""
         self._writer.keep_version(customer, url, version)
 
+    def put_nodes(self, changes: Changes) -> None:
+        """Insert or update what the inventory of nodes learned, with the records put next, or at closing."""
+        if changes:
+            self._writer.keep_nodes(changes)
+
     # --- what a start needs to know; reads what is committed --------------------------------------
 
     def origin_versions(self, customer: str, url: str, limit: int = 16) -> tuple[OriginVersion, ...]:
@@ -124,6 +130,12 @@ class Store:
         """(customer, url, version), for each object its newest versions, oldest of them first."""
         with Reader.open(self._directory) as reader:
             return list(reader.all_origin_versions(limit))
+
+    def nodes(self) -> tuple[list[Sighting], list[Learning]]:
+        """The nodes that may still be in use, the longest unseen first, and how long they have been learned."""
+        since = rfc3339(self._clock.time_ns() - UNSEEN_S * 1_000_000_000)
+        with Reader.open(self._directory) as reader:
+            return reader.nodes(since=since), reader.node_learning()
 
     def last_scheduled(self) -> dict[str, str]:
         """Task id -> when its last row was due (RFC 3339), passing over rows dated later than now."""

@@ -18,8 +18,9 @@ import msgspec
 from probe.core.bundle import Bundle
 from probe.core.codec import CodecError, decode
 from probe.core.coverage import Coverage
+from probe.core.node_values import Learning, Sighting
 from probe.core.records import OriginVersion, Record
-from probe.io import store_ledger
+from probe.io import store_ledger, store_nodes
 from probe.io.store_bundles import GET as GET_BUNDLE
 from probe.io.store_bundles import unpack
 from probe.io.store_query import Query, stored_time
@@ -30,6 +31,9 @@ _VERSION = msgspec.json.Decoder(OriginVersion)
 
 Records = list[Record]  # within the class `list` is a method
 Times = list[int]
+Sightings = list[Sighting]
+Learned = list[Learning]
+Names = list[str]
 
 
 class Reader:
@@ -228,6 +232,18 @@ class Reader:
         for customer, url in self._query.rows("SELECT DISTINCT customer, url FROM origin_version"):
             for version in self.origin_versions(customer, url, limit):
                 yield customer, url, version
+
+    def nodes(self, domain: str | None = None, since: str | None = None) -> Sightings:
+        """The nodes kept, the longest unseen first; of the one domain; last seen at or after (RFC 3339)."""
+        return store_nodes.sightings(self._query, domain, stored_time(since) or store_ledger.EARLIEST)
+
+    def node_learning(self) -> Learned:
+        """How long and from how many look-ups the nodes of each domain are known."""
+        return store_nodes.learning(self._query)
+
+    def node_domains(self) -> Names:
+        """The domains that nodes are known of."""
+        return store_nodes.domains(self._query)
 
     # --- how --------------------------------------------------------------------------------------
 

@@ -2,8 +2,8 @@
 
 Tables: `stream` (one agent's results for one customer, with its last `seq`), `record` (append-only; `body` is the
 record as JSON, the other columns repeat what lists and the ledger need), `definition` (tasks by digest, for
-replay), `config_version`, `origin_version`, `bundle` (evidence of slots that are not well), `meta`. Times are
-RFC 3339 UTC with microseconds, so that they sort.
+replay), `config_version`, `origin_version`, `bundle` (evidence of slots that are not well), `node` (the inventory,
+by domain and vantage point) and `node_learning`, `meta`. Times are RFC 3339 UTC with microseconds, so that they sort.
 """
 
 from __future__ import annotations
@@ -61,7 +61,22 @@ def _bundles(db: Database) -> None:
     db.execute("CREATE INDEX bundle_by_time ON bundle (scheduled_at)")
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first, _bundles)
+def _nodes(db: Database) -> None:
+    db.execute(
+        "CREATE TABLE node (customer TEXT NOT NULL, domain TEXT NOT NULL, ip_version INTEGER NOT NULL,"
+        " address TEXT NOT NULL, vantage_point TEXT NOT NULL, suffix TEXT NOT NULL, first_seen TEXT NOT NULL,"
+        " last_seen TEXT NOT NULL, on_trial INTEGER NOT NULL,"
+        " PRIMARY KEY (customer, domain, ip_version, address, vantage_point)) STRICT, WITHOUT ROWID"
+    )
+    db.execute("CREATE INDEX node_of_domain ON node (domain)")
+    db.execute(
+        "CREATE TABLE node_learning (customer TEXT NOT NULL, domain TEXT NOT NULL, ip_version INTEGER NOT NULL,"
+        " vantage_point TEXT NOT NULL, since TEXT NOT NULL, last TEXT NOT NULL, resolutions INTEGER NOT NULL,"
+        " PRIMARY KEY (customer, domain, ip_version, vantage_point)) STRICT, WITHOUT ROWID"
+    )
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first, _bundles, _nodes)
 
 
 def database_file(directory: Path) -> Path:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from probe.core.node_values import Changes
 from probe.core.records import OriginVersion, Record
 from probe.io.clock import Clock, rfc3339
 from probe.io.store_commit import (
@@ -31,6 +32,7 @@ from probe.io.store_commit import (
     settle,
     versions_statement,
 )
+from probe.io.store_nodes import PendingNodes
 from probe.io.store_rows import Loss, has_evidence, stripped
 from probe.io.store_schema import StoreError, get_meta, open_writer, put_meta
 
@@ -66,6 +68,7 @@ class Writer(threading.Thread):
         self._news = threading.Condition()
         self._queue: deque[Item] = deque()
         self._versions: dict[VersionKey, OriginVersion] = {}
+        self._nodes = PendingNodes()
         self._lost: dict[str, Loss] = {}
         self._weight = 0
         self._counts = {"written": 0, "shed": 0, "lost": 0}
@@ -110,6 +113,12 @@ class Writer(threading.Thread):
             self._check_open()
             self._versions[customer, url, version.content_digest] = version
             self._news.notify()
+
+    def keep_nodes(self, changes: Changes) -> None:
+        """Insert or update nodes with the next records, or at closing: never for a transaction of their own."""
+        with self._news:
+            self._check_open()
+            self._nodes.add(changes)
 
     def close(self, within_s: float) -> None:
         """Write what waits, for at most so many seconds, then end. Returns at once; `join` the thread."""
@@ -191,6 +200,8 @@ class Writer(threading.Thread):
             if self._versions:
                 batch.append(Item(statement=versions_statement(self._versions)))
                 self._versions = {}
+            if self._nodes:
+                batch.append(Item(statement=self._nodes.take()))
             return batch
 
     def _write(self, batch: list[Item]) -> bool:
