@@ -47,6 +47,8 @@ _FAILURES: dict[str, str] = {
 _WHOLE_SLOT: dict[str, str] = {
     "vantage.offline": "None of this vantage point's anchors could be reached at the same moment",
     "vantage.no_witness": "Nothing answered at all, and no anchor tells whether this vantage point is online",
+    "vantage.proxy_unreachable": "This vantage point's proxy could not be spoken with",
+    "vantage.proxy_refused": "This vantage point's proxy would not serve us",
     "dns.resolver_failed": "The vantage point's own resolver failed",
     "dns.hijacked": "The name was led elsewhere on its way to us: what answered is no node of the CDN",
     "dns.resolvers_disagree": "The vantage point's resolvers contradict each other",

@@ -16,14 +16,25 @@ from probe.io.secrets import SecretError, reveal
 
 
 def missing(config: Config) -> tuple[Problem, ...]:
-    """Every certificate file and secret that cannot be had here, once for each customer."""
+    """Every certificate file and secret that cannot be had here, once for each customer and vantage point."""
     files = {customer: file for file, customer in config.sources.items()}
     found = (
         Problem(files.get(customer.customer, customer.customer), 0, 0, words)
         for customer in config.customers
         for words in (*_authorities(customer), *_secrets(customer))
     )
-    return tuple(dict.fromkeys((*found, *_uncarried(config, files))))
+    return tuple(dict.fromkeys((*_proxy_secrets(config), *found, *_uncarried(config, files))))
+
+
+def _proxy_secrets(config: Config) -> Iterator[Problem]:
+    file = next((name for name in config.texts if name not in config.sources), "agent.yaml")
+    for point in config.agent.vantage_points:
+        proxy = point.vantage_point().proxy
+        try:
+            if proxy is not None and proxy.password is not None:
+                reveal(proxy.password)
+        except SecretError as error:
+            yield Problem(file, 0, 0, f"vantage point {point.name}: proxy.password: {error}")
 
 
 def _uncarried(config: Config, files: dict[str, str]) -> Iterator[Problem]:
