@@ -66,7 +66,8 @@ def subnet_answered(options: Sequence[dns.edns.Option], ecs: str) -> int | None:
     if option is None:
         return None
     sent = subnet_option(ecs)
-    if sent.srclen and _subnet(option) != _subnet(sent):
+    same = (option.family, option.srclen, option.addrdata) == (sent.family, sent.srclen, sent.addrdata)
+    if not same and sent.srclen and _subnet(option) != _subnet(sent):
         raise ValueError(f"client subnet {option.address}/{option.srclen} is not the one sent")
     return int(option.scopelen)
 

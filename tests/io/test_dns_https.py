@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import h2.config
 import h2.connection
+import h2.exceptions
 import h2.settings
 import pytest
 from hypothesis import given
@@ -147,3 +148,18 @@ def test_chunked_body_over_http_1() -> None:
     assert (exchange.done, bytes(exchange.body.content)) == (True, b"answer")
     with pytest.raises(HttpsError, match="65535"):
         fed(Http1Exchange(SPEC, MESSAGE), [head, *[b"4000\r\n" + b"x" * 0x4000 + b"\r\n"] * 5])
+
+
+def test_h2_reads_nothing_after_a_goaway() -> None:
+    """Why frames are cut off before h2 sees them; when this fails, that is no longer needed."""
+    client = h2.connection.H2Connection()
+    client.initiate_connection()
+    client.send_headers(1, [(":method", "GET"), (":scheme", "https"), (":authority", "a"), (":path", "/")])
+    server = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+    server.initiate_connection()
+    server.receive_data(client.data_to_send())
+    server.send_headers(1, HEAD)
+    head = server.data_to_send()
+    client.receive_data(b"\0\0\x08\x07\0\0\0\0\0" + b"\0\0\0\1" + b"\0\0\0\0")
+    with pytest.raises(h2.exceptions.ProtocolError):
+        client.receive_data(head)

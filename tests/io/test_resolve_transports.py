@@ -16,6 +16,7 @@ from probe.core.records import FailureType, Phase, Resolution
 from probe.core.task import ResolverSpec, VantagePoint
 from probe.io.clock import SystemClock
 from probe.io.dns_failures import SilenceError, dns_failure
+from probe.io.dns_https import HttpsError
 from probe.io.dns_message import MalformedError
 from probe.io.resolve import Resolver
 from tests.io.dns_server import DnsServer, zone
@@ -158,6 +159,8 @@ def os_error(code: int) -> OSError:
         (SilenceError(0, 3), "read", FailureType.DNS_TIMED_OUT),
         (SilenceError(1, 0), "read", FailureType.DNS_MALFORMED),
         (MalformedError("words"), "read", FailureType.DNS_MALFORMED),
+        (HttpsError("status 404"), "read", FailureType.DNS_HTTPS_FAILED),
+        (EOFError("closed without a response"), "read", FailureType.DNS_UNREACHABLE),
         (os_error(errno.EXDEV), "read", FailureType.AGENT_INTERNAL_ERROR),
         (ZeroDivisionError(), "read", FailureType.AGENT_INTERNAL_ERROR),
     ],
