@@ -77,6 +77,11 @@ def until(true: Callable[[], Any], what: str, within_s: float = 20.0) -> Any:
     return value
 
 
+def _listens(pid: int) -> bool:
+    """Whether something accepts on port 80 in this process's namespace; asked of the kernel."""
+    return ":0050 00000000:0000 0A" in Path(f"/proc/{pid}/net/tcp").read_text()
+
+
 @dataclass(slots=True)
 class Site:
     """nginx on some addresses of one namespace; may be stopped and started again."""
@@ -96,9 +101,8 @@ class Site:
         log = self.directory / "out.log"
         arguments = [*self.prefix, str(find("nginx")), "-c", str(config), "-p", str(self.directory)]
         child = self._stack.enter_context(process(arguments, log))
-        listening = lambda: ":0050 00000000:0000 0A" in Path(f"/proc/{child.pid}/net/tcp").read_text()  # noqa: E731
         until(
-            lambda: child.poll() is None and listening() and (self.directory / "nginx.pid").exists(),
+            lambda: child.poll() is None and _listens(child.pid) and (self.directory / "nginx.pid").exists(),
             f"nginx on {self.addresses}: {log.read_text(errors='replace')[-500:]}",
             STARTED_WITHIN_S,
         )
@@ -172,6 +176,19 @@ class World:
         finally:
             ip("-n", self.ns(place), "link", "set", UPLINK, "up")
             self._default_route(place)
+
+    @contextmanager
+    def carrier_lost(self, place: str) -> Iterator[None]:
+        """The far end of its uplink is taken down: its routes stay, nothing leaves."""
+        ip("-n", self.ns(BACKBONE), "link", "set", place, "down")
+        try:
+            yield
+        finally:
+            ip("-n", self.ns(BACKBONE), "link", "set", place, "up")
+            network = f"10.91.{PLACES[place]}"
+            for address in FURTHER.get(place, ()):
+                if not address.startswith(f"{network}."):
+                    ip("-n", self.ns(BACKBONE), "route", "replace", f"{address}/32", "via", f"{network}.10")
 
     @contextmanager
     def black_hole(self, *rules: str) -> Iterator[None]:

@@ -36,7 +36,7 @@ from tests.system.carriers import (
     until,
 )
 
-INTERVAL_S = 1.5
+INTERVAL_S = 1.2
 WITHIN_S = 25.0  # the machine may be loaded; conditions come true long before
 DECLARED = {
     "ct": {"name": "bj-ct", "region": "CN-BJ", "carrier": "China Telecom", "asn": 4134},
