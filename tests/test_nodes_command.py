@@ -12,9 +12,12 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from probe.agent import Agent
+from probe.checks import CHECKS
 from probe.cli import cli
 from probe.core.node_values import TRIAL_S, UNSEEN_S, Changes, Sighting
 from probe.io.clock import SystemClock, rfc3339
+from probe.io.files import load_config
 from probe.io.store import Store
 from probe.lab.lab import Lab
 from tests.agent_process import cdn_probe, ended, start, until_measuring
@@ -175,6 +178,23 @@ async def test_where_no_agent_ever_ran_that_is_told(config: Path) -> None:
     made = await cdn_probe("nodes", WWW, "-c", config)
     assert (made.code, made.out) == (2, "")
     assert "has the agent run yet?" in made.err
+
+
+async def test_an_agent_starts_with_what_an_earlier_one_learned(config: Path) -> None:
+    store = Store.open(config.parent / "r", "a1", SystemClock())
+    store.put_nodes(Changes(nodes=KEPT))
+    try:
+        await store.append([slot(0)])
+        agent = Agent(load_config(config, CHECKS), CHECKS, store=store)
+        stop = asyncio.Event()
+        stop.set()
+        await agent.run(stop, drain_s=0)
+    finally:
+        await store.close()
+    (task,) = [t for t in agent.plan.tasks if t.domain == WWW]
+    known = agent.pipeline.nodes.known(task, NOW_S)
+    assert set(known) == {"192.0.2.9", "192.0.2.10", "192.0.2.78"}
+    assert known[-1] == "192.0.2.9", "the one seen last stands last"
 
 
 async def test_beside_a_running_agent_and_after_it(tmp_path: Path) -> None:

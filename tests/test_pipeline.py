@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from probe.core.records import (
     FailureType,
     Observation,
     Phase,
+    Reach,
     Resolution,
     ResolverAnswer,
     Response,
@@ -26,8 +28,18 @@ from probe.core.records import (
     SlotRecord,
     State,
 )
-from probe.core.task import AnchorSpec, EdgePolicy, OriginSpec, RedirectPolicy, Request, Task, VantagePoint
+from probe.core.task import (
+    AnchorSpec,
+    EdgePolicy,
+    Limits,
+    OriginSpec,
+    RedirectPolicy,
+    Request,
+    Task,
+    VantagePoint,
+)
 from probe.io.origin import history_key
+from probe.io.store import Store
 from probe.io.target import FetchTarget
 from probe.pipeline import HostProbe, Pipeline
 from tests import build
@@ -484,3 +496,158 @@ def known_etag() -> str:
     right = reply()
     assert right.response is not None
     return dict(right.response.fields)["etag"]
+
+
+# --- every node -----------------------------------------------------------------------------------
+
+NODES = ("192.0.2.1", "192.0.2.2", "192.0.2.3")
+
+
+async def three_known(bench: Bench) -> None:
+    """Two vantage points learn three nodes between them."""
+    for name, addresses in (("bj-ct", NODES[:2]), ("sh-cu", NODES[1:])):
+        bench.resolver.answer = build.resolution(*addresses)
+        await bench.measure(build.task(vantage_point=VantagePoint(name=name)))
+
+
+def down(*addresses: str) -> Answer:
+    """These nodes refuse; all else is well."""
+    return lambda target, count: build.refused() if target.address in addresses else reply()
+
+
+def swept(row: SlotRecord) -> dict[str, bool]:
+    return {o.address: o.failure is None for o in row.observations if o.role is Role.SWEEP}
+
+
+async def test_one_node_is_down_and_the_sweep_shows_the_others_well() -> None:
+    bench = Bench()
+    await three_known(bench)
+    bench.fetcher._answer = down(NODES[0])
+    bench.resolver.answer = build.resolution(NODES[0])
+    row = await bench.measure(build.task(vantage_point=VantagePoint(name="bj-ct")))
+    assert swept(row) == {NODES[1]: True, NODES[2]: True}
+    assert (row.outcome, row.fault, row.reason) == ("failed", "cdn", "tcp.refused")
+    assert row.reach == Reach(known=3, asked=3, answered=2, unanswered=(NODES[0],))
+    assert [f.reason for f in row.findings if f.check == "nodes"] == ["nodes.some_unanswered"]
+    assert "1 of 3 known nodes gave no answer, the others did" in (row.summary or "")
+
+    bench.resolver.answer = build.resolution(NODES[1])
+    well_row = await bench.measure(build.task(vantage_point=VantagePoint(name="sh-cu")))
+    assert (well_row.outcome, swept(well_row)) == ("ok", {})
+    assert well_row.reach == Reach(known=3, asked=1, answered=1)
+
+
+async def test_all_nodes_are_down_and_the_verdict_says_so() -> None:
+    bench = Bench()
+    await three_known(bench)
+    bench.fetcher._answer = down(*NODES)
+    row = await bench.measure()
+    assert swept(row) == {NODES[0]: False}, "the answer held the two others"
+    assert row.reach == Reach(known=3, asked=3, answered=0, unanswered=(*NODES[1:], NODES[0]))
+    assert [f.reason for f in row.findings if f.check == "nodes"] == ["nodes.all_unanswered"]
+    assert "all 3 known nodes gave no answer" in (row.summary or "")
+
+
+async def test_after_a_name_that_fails_the_nodes_are_asked_by_address() -> None:
+    bench = Bench()
+    await three_known(bench)
+    bench.resolver.answer = build.unresolved(FailureType.DNS_DANGLING_ALIAS, "acme.cdn.example.net")
+    row = await bench.measure()
+    assert swept(row) == dict.fromkeys(NODES, True)
+    assert row.nodes is not None
+    assert (row.reason, row.nodes.known, row.nodes.strangers) == ("dns.dangling_alias", 3, ())
+    assert "all 3 known nodes, asked by address, did answer" in (row.summary or "")
+
+
+async def test_content_that_disagrees_is_swept_too() -> None:
+    bench = Bench()
+    await three_known(bench)
+    bench.resolver.answer = build.resolution(NODES[0])
+    bench.fetcher._answer = lambda target, count: reply(
+        b"tampered" if target.address == NODES[0] else b"content", etag='"v1"'
+    )
+    row = await bench.measure()
+    assert (row.reason, swept(row)) == ("content.mismatch", {NODES[1]: True, NODES[2]: True})
+
+
+async def test_what_is_only_our_own_trouble_or_a_note_sweeps_nothing() -> None:
+    bench = Bench()
+    await three_known(bench)
+    ours = build.broken(FailureType.VANTAGE_PROXY_UNREACHABLE, Phase.HOST)
+    bench.fetcher._answer = lambda target, count: ours if target.role is not Role.ORIGIN else reply()
+    row = await bench.measure()
+    assert (row.outcome, row.fault, swept(row), row.reach) == ("inconclusive", "vantage", {}, None)
+
+
+async def test_more_nodes_than_may_be_asked_take_turns() -> None:
+    many = [f"192.0.2.{i}" for i in range(10, 20)]
+    bench = Bench(resolution=build.resolution(*many))
+    task = build.task(limits=Limits(sweep=4), origin=None)
+    await bench.measure(task)
+    bench.resolver.answer = build.resolution(NODES[0])
+    bench.fetcher._answer = down(*many, NODES[0])
+    rows = [await bench.measure(task) for _ in range(3)]
+    assert [len(swept(row)) for row in rows] == [4, 4, 4]
+    assert {address for row in rows for address in swept(row)} == set(many)
+    assert rows[0].reach is not None
+    assert (rows[0].reach.known, rows[0].reach.asked, rows[0].reach.answered) == (11, 5, 0)
+    assert [f.reason for f in rows[0].findings if f.check == "nodes"] == ["nodes.some_unanswered"]
+    none = await bench.measure(build.task(limits=Limits(sweep=0), origin=None))
+    assert swept(none) == {}
+
+
+async def test_nodes_of_another_customer_domain_or_ip_version_are_left_alone() -> None:
+    bench = Bench()
+    await three_known(bench)
+    bench.fetcher._answer = down(NODES[0])
+    bench.resolver.answer = build.resolution(NODES[0])
+    for other in (build.task(customer="other"), build.task(domain="b.example"), build.task(ip_version=6)):
+        row = await bench.measure(other)
+        assert (row.outcome, swept(row)) == ("failed", {})
+
+
+async def test_the_inventory_outlives_the_agent(tmp_path: Path) -> None:
+    bench = Bench()
+    store = Store.open(tmp_path, "a", bench.clock)
+    await three_known(bench)
+    store.put_nodes(bench.pipeline.nodes.take_changes(final=True))
+    await store.close()
+
+    again = Bench(down(NODES[0]), resolution=build.resolution(NODES[0]))
+    store = Store.open(tmp_path, "a", again.clock)
+    again.pipeline.nodes.restore(*store.nodes())
+    await store.close()
+    row = await again.measure()
+    assert swept(row) == {NODES[1]: True, NODES[2]: True}
+    assert row.reach == Reach(known=3, asked=3, answered=2, unanswered=(NODES[0],))
+
+
+async def test_a_new_node_that_serves_is_no_stranger_in_the_next_slot_and_one_that_lies_is() -> None:
+    bench = Bench(resolution=build.resolution(NODES[0]))
+    for _ in range(31):
+        await bench.measure()
+        bench.clock.now_ns += 130_000_000_000
+    bench.resolver.answer = build.resolution(*NODES)
+    lies = NODES[2]
+    bench.fetcher._answer = lambda target, count: reply(b"tampered" if target.address == lies else b"content")
+    told = []
+    for _ in range(3):
+        row = await bench.measure()
+        bench.clock.now_ns += 60_000_000_000
+        told.append([f.detail for f in row.findings if f.reason == "node.unknown"])
+    words = "was not among the nodes known so far"
+    assert told == [
+        [f"{NODES[1]} {words}", f"{lies} {words}"],
+        [f"{lies} {words}"],
+        [f"{lies} {words}"],
+    ]
+
+
+async def test_a_proxy_that_looks_names_up_teaches_nothing() -> None:
+    by_proxy = build.resolution("www.acme.example", flags=("resolved_by_proxy",))
+    bench = Bench(resolution=by_proxy)
+    row = await bench.measure()
+    assert row.reach is None
+    assert row.nodes is not None
+    assert (row.nodes.known, row.nodes.strangers) == (0, ())
+    assert not bench.pipeline.nodes.take_changes(final=True)

@@ -26,6 +26,7 @@ from probe.core.strangers import is_address, learnable
 from probe.core.task import Task
 
 _OF_A_NODE = (Role.EDGE, Role.CONFIRM, Role.SWEEP)
+_NEVER_SERVED = (Relation.UNKNOWN_VERSION, Relation.UNSEEN_VERSION)  # by the origin, as far as was seen
 _ACCUSED = (Outcome.FAILED, Outcome.INCONCLUSIVE)
 
 
@@ -81,4 +82,4 @@ def _was_asked(observation: Observation) -> bool:
 
 def _wrong(observation: Observation) -> bool:
     comparison = observation.comparison
-    return comparison is not None and comparison.relation is Relation.UNKNOWN_VERSION
+    return comparison is not None and comparison.relation in _NEVER_SERVED

@@ -11,6 +11,7 @@ from probe.core.node_symptoms import NAMED_AT_MOST, told_of_nodes, trusted_reach
 from probe.core.reach import reach, served
 from probe.core.records import (
     AddressRecord,
+    Comparison,
     Evidence,
     FailureType,
     Finding,
@@ -19,6 +20,7 @@ from probe.core.records import (
     Outcome,
     Phase,
     Reach,
+    Relation,
     Role,
     Severity,
 )
@@ -316,8 +318,7 @@ def test_the_narrowest_label_counts_and_an_unlabelled_node_is_anybodys() -> None
 
 
 def test_served_are_those_that_nothing_speaks_against() -> None:
-    other = build.seen(address=C, digest=build.OTHER)
-    evidence = asked(well(A), dead(B), other, ORIGIN)
+    evidence = asked(well(A), dead(B), well(C), ORIGIN)
     finding = Finding(
         check="availability",
         reason="http.error",
@@ -329,3 +330,19 @@ def test_served_are_those_that_nothing_speaks_against() -> None:
     assert served(evidence, (finding,)) == (A,)
     assert served(evidence, ()) == (A, C)
     assert served(evidence, (replace(finding, outcome=Outcome.SLOW),)) == (A, C)
+
+
+@pytest.mark.parametrize(
+    ("relation", "vouches"),
+    [
+        (Relation.EQUAL, True),
+        (Relation.OLDER, True),
+        (Relation.ORIGIN_CHANGING, True),
+        (Relation.UNVERIFIED, True),
+        (Relation.UNKNOWN_VERSION, False),
+        (Relation.UNSEEN_VERSION, False),
+    ],
+)
+def test_content_that_the_origin_never_served_vouches_for_nobody(relation: Relation, vouches: bool) -> None:
+    compared = well(A, comparison=Comparison(mode="exact", relation=relation))
+    assert served(asked(compared), ()) == ((A,) if vouches else ())
