@@ -33,6 +33,7 @@ from probe.core.task import (
     EdgePolicy,
     Limits,
     OriginSpec,
+    ProxySpec,
     RedirectPolicy,
     Request,
     Task,
@@ -651,3 +652,16 @@ async def test_a_proxy_that_looks_names_up_teaches_nothing() -> None:
     assert row.nodes is not None
     assert (row.nodes.known, row.nodes.strangers) == (0, ())
     assert not bench.pipeline.nodes.take_changes(final=True)
+
+
+async def test_behind_a_proxy_that_looks_names_up_no_node_is_asked_nor_counted() -> None:
+    bench = Bench()
+    await three_known(bench)
+    proxy = ProxySpec(scheme="socks5", host="192.0.2.80", port=1080, resolve="proxy")
+    bench.fetcher._answer = lambda target, count: (
+        build.broken(FailureType.HTTP_TIMED_OUT, Phase.HTTP) if target.role is Role.EDGE else reply()
+    )
+    row = await bench.measure(build.task(vantage_point=VantagePoint(name="px", proxy=proxy)))
+    assert (swept(row), row.reach) == ({}, None), "which node the proxy chose is not known"
+    assert row.nodes is not None
+    assert row.nodes.known == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 
 from probe.core.addresses import in_prefixes
@@ -115,7 +116,13 @@ def in_use(
         return False
     if suffixes and suffix not in suffixes:
         return False
-    return not prefixes or in_prefixes(address, prefixes)
+    return not prefixes or _held(address, prefixes)
+
+
+@lru_cache(maxsize=65_536)
+def _held(address: str, prefixes: tuple[str, ...]) -> bool:
+    """Asked of every node in every slot: remembered."""
+    return in_prefixes(address, prefixes)
 
 
 def trial_over(first_seen_s: float, now_s: float) -> bool:

@@ -24,7 +24,7 @@ from probe.core.records import (
     Role,
     Severity,
 )
-from probe.core.task import CarrierPrefix, VantagePoint
+from probe.core.task import CarrierPrefix, ProxySpec, VantagePoint
 from tests import build
 
 A, B, C = "192.0.2.1", "192.0.2.2", "192.0.2.3"
@@ -216,6 +216,16 @@ def test_silence_without_any_witness_says_nothing_about_nodes() -> None:
     assert (notes(evidence), "node" in summary(evidence)) == ([], False)
     proven = asked(*[build.silent(address=a) for a in (A, B, C)], ORIGIN)
     assert [reason for reason, _ in notes(proven)] == ["nodes.all_unanswered"]
+
+
+def test_what_a_proxy_says_of_nodes_counts_once_somebody_answered_through_it() -> None:
+    proxy = ProxySpec(scheme="socks5", host="192.0.2.80", port=1080)
+    task = build.task(vantage_point=VantagePoint(name="bj-ct", proxy=proxy))
+    refused = [dead(a, proxy=str(proxy)) for a in (A, B, C)]
+    evidence = asked(*refused, build.refused(Role.ORIGIN, proxy=str(proxy)))
+    assert (notes(evidence, task), told_of_nodes(task, evidence)) == ([], "")
+    proven = asked(*refused, build.seen(Role.ORIGIN, proxy=str(proxy)))
+    assert [reason for reason, _ in notes(proven, task)] == ["nodes.all_unanswered"]
 
 
 def test_a_stalled_loop_says_nothing_about_nodes_that_timed_out() -> None:
