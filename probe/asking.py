@@ -6,7 +6,7 @@ edges that answered are asked: of a dead one nothing is learned twice.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
 
@@ -15,7 +15,7 @@ from probe.core.records import Failure, Observation, Role
 from probe.core.redaction import without_secret_query
 from probe.core.task import OriginSpec, Request, Task
 from probe.io.fetch import Fetcher
-from probe.io.target import target_of
+from probe.io.target import FetchTarget, target_of
 from probe.slot import Slot
 from probe.stagger import Staggered
 
@@ -37,35 +37,57 @@ def asked_request(request: Request, ask: Ask) -> Request:
 
 async def ask_further(slot: Slot, kinds: Kinds, fetcher: Fetcher, lookup: Lookup) -> None:
     """Make the further requests that the task's checks want, and append what was seen to the slot."""
-    asks = [
-        replace(ask, name=f"{spec.kind}.{ask.name}")
+    wanted = [
+        (spec.kind, ask)
         for spec in slot.task.checks
         for ask in kinds[spec.kind].asks(spec.params, slot.task, slot.number)
     ]
-    if not asks:
+    answered = [o for o in slot.observations if o.role is Role.EDGE and o.response is not None]
+    if not wanted or not answered:
         return
-    edges = [o.address for o in slot.observations if o.role is Role.EDGE and o.response is not None]
-    for ask in asks:
-        chosen = edges if ask.edges == "all" else edges[slot.number % len(edges) :][:1] if edges else []
-        request = asked_request(slot.task.request, ask)
-        async with Staggered() as staggered:
-            made = [
-                await staggered.start(_of_edge(slot, ask, request, address, fetcher)) for address in chosen
-            ]
-            control = (
-                await staggered.start(_of_origin(slot, ask, slot.task.origin, fetcher, lookup))
-                if ask.origin and slot.task.origin is not None
-                else None
-            )
-        for task in made:
-            slot.append_asked(task.result(), request)
-        if control is not None:
-            slot.append([control.result()])
+    turn = [answered[slot.number % len(answered)]]
+    for kind, ask in wanted:
+        settled = [
+            (settled, edge.address)
+            for edge in (answered if ask.edges == "all" else turn)
+            if (settled := _settled(ask, kind, edge)) is not None
+        ]
+        await _ask_each(slot, settled, fetcher)
+        for settled_ask in {ask.name: ask for ask, _ in settled if ask.origin}.values():
+            await ask_origin(slot, settled_ask, fetcher, lookup)
 
 
-async def _of_edge(slot: Slot, ask: Ask, request: Request, address: str, fetcher: Fetcher) -> Observation:
-    target = target_of(slot.task, Role.CHECK, address, slot.start_ns, request=request)
-    return replace(await fetcher.fetch(target), ask=ask.name)
+def _settled(ask: Ask, kind: str, edge: Observation) -> Ask | None:
+    """The ask that is meant for this edge, under its whole name."""
+    meant = ask if ask.settle is None else ask.settle(edge)
+    return None if meant is None else replace(meant, name=f"{kind}.{meant.name}")
+
+
+async def _ask_each(slot: Slot, settled: Sequence[tuple[Ask, str]], fetcher: Fetcher) -> None:
+    targets = [(ask, _target(slot, ask, address)) for ask, address in settled]
+    async with Staggered() as staggered:
+        made = [(ask, target, await staggered.start(fetcher.fetch(target))) for ask, target in targets]
+    for ask, target, task in made:
+        slot.append_asked(replace(task.result(), ask=ask.name), target, ask)
+
+
+def _target(slot: Slot, ask: Ask, address: str) -> FetchTarget:
+    request = asked_request(slot.task.request, ask)
+    return limited(target_of(slot.task, Role.CHECK, address, slot.start_ns, request=request), ask)
+
+
+def limited(target: FetchTarget, ask: Ask) -> FetchTarget:
+    """The target, reading no more of a body than the ask wants."""
+    if ask.limit_bytes is None:
+        return target
+    most = min(ask.limit_bytes, target.limits.body_bytes)
+    return replace(target, limits=replace(target.limits, body_bytes=most))
+
+
+async def ask_origin(slot: Slot, ask: Ask, fetcher: Fetcher, lookup: Lookup) -> None:
+    """The same of the origin, as role `control`; nothing without an origin."""
+    if slot.task.origin is not None:
+        slot.append([await _of_origin(slot, ask, slot.task.origin, fetcher, lookup)])
 
 
 async def _of_origin(
@@ -87,4 +109,4 @@ async def _of_origin(
             ask=ask.name,
         )
     target = target_of(slot.task, Role.CONTROL, address, slot.start_ns, request=request, tls=origin.tls)
-    return replace(await fetcher.fetch(target), ask=ask.name)
+    return replace(await fetcher.fetch(limited(target, ask)), ask=ask.name)

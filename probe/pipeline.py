@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 
-from probe.asking import ask_further
+from probe.asking import ask_further, ask_origin
 from probe.bundling import COMPARED_BYTES, bundle_of
+from probe.core.budget import Budgets, lean
 from probe.core.bundle import Bundle, bundle_id
 from probe.core.codec import encode_any
 from probe.core.edges import Visits
@@ -19,19 +19,16 @@ from probe.core.hijack import led_elsewhere
 from probe.core.kinds import Kinds, reading_of
 from probe.core.nodes import Inventory
 from probe.core.plan import task_to_json
-from probe.core.proxied import edges_of, left_to_proxy, resolution_by_proxy
+from probe.core.proxied import edges_of, left_to_proxy
 from probe.core.reach import served
 from probe.core.reading import Reading
 from probe.core.records import (
-    AddressRecord,
     Failure,
-    FailureType,
     HostFacts,
     Observation,
     Outcome,
     Phase,
     Reference,
-    Resolution,
     Role,
     SlotRecord,
 )
@@ -48,6 +45,7 @@ from probe.io.fetch import Fetcher
 from probe.io.origin import Keep, OriginReferences
 from probe.io.redirects import follow
 from probe.io.resolve import Resolver
+from probe.lookups import Lookups
 from probe.slot import Slot
 from probe.stagger import Staggered
 from probe.sweep import Sweeper
@@ -87,7 +85,7 @@ class Pipeline:
         self._keep_bundle = keep_bundle
         self._lines = lines
         self._kinds = kinds
-        self._resolver = resolver
+        self._lookups = Lookups(resolver)
         self._fetcher = fetcher
         self._clock = clock
         self._host = host
@@ -95,14 +93,17 @@ class Pipeline:
         self._visits = Visits()
         self.nodes = Inventory()
         self._readings: dict[str, Reading | None] = {}
-        self.references = OriginReferences(fetcher, clock, lookup=self._lookup, keep=keep)
+        self._budgets = Budgets()
+        self.references = OriginReferences(fetcher, clock, lookup=self._lookups.address, keep=keep)
 
     async def measure(self, task: Task, scheduled_at: str) -> SlotRecord:
         """One slot end to end; `scheduled_at` is RFC 3339 UTC."""
         start_ns = self._clock.monotonic_ns()
         started_at = rfc3339(self._clock.time_ns())
+        left_out = self._budgets.left_out(task, epoch_s(started_at))
         slot = Slot(
-            task=task,
+            task=lean(task) if left_out else task,
+            left_out=left_out,
             scheduled_at=scheduled_at,
             started_at=started_at,
             start_ns=start_ns,
@@ -112,14 +113,15 @@ class Pipeline:
         with collecting() as collected:
             await self._observe(slot, collected)
         row = measured_row(task, slot.evidence, self._kinds, finished_at=rfc3339(self._clock.time_ns()))
+        self._budgets.spend(task, row, epoch_s(started_at))
         self.nodes.vouch(task, served(slot.evidence, row.findings))
         return row if row.outcome is Outcome.OK else self._with_bundle(row, task, collected)
 
     async def _observe(self, slot: Slot, collected: Collector) -> None:
         """Everything that is asked for the slot."""
-        slot.resolution = await self._resolve(slot)
+        slot.resolution = await self._lookups.resolve(slot.task, slot.start_ns)
         await self._first_round(slot)
-        await ask_further(slot, self._kinds, self._fetcher, self._lookup)
+        await ask_further(slot, self._kinds, self._fetcher, self._lookups.address)
         evidence = slot.evidence
         if suspicious(examine(slot.task, evidence, self._kinds), evidence):
             collected.body_bytes = COMPARED_BYTES
@@ -144,33 +146,6 @@ class Pipeline:
         return self._facts(self._clock.monotonic_ns(), now, now)
 
     # --- the two rounds ---------------------------------------------------------------------------
-
-    async def _resolve(self, slot: Slot) -> Resolution:
-        task, vantage = slot.task, slot.task.vantage_point
-        literal = literal_resolution(task.domain)
-        if literal is not None:
-            return literal
-        if left_to_proxy(vantage):
-            return resolution_by_proxy(task.domain, _qtype(task), vantage)
-        limit_us = task.deadlines.connect_us
-        resolution = await self._resolver.resolve(
-            task.domain, _qtype(task), vantage, slot_start_ns=slot.start_ns, deadline_us=limit_us
-        )
-        if resolution.failure is not None:
-            resolution = await self._resolver.interrogate_others(
-                resolution, vantage, slot_start_ns=slot.start_ns, deadline_us=limit_us
-            )
-        return resolution
-
-    async def _examine_resolver(self, slot: Slot) -> Resolution:
-        """What the resolver itself is worth, before anybody is blamed for what its answer led to."""
-        assert slot.resolution is not None, "resolved before anything was fetched"
-        return await self._resolver.examine_resolver(
-            slot.resolution,
-            slot.task.vantage_point,
-            slot_start_ns=slot.start_ns,
-            deadline_us=slot.task.deadlines.connect_us,
-        )
 
     async def _first_round(self, slot: Slot) -> None:
         """The edges that the policy names, and at the same time the origin's reference."""
@@ -202,7 +177,8 @@ class Pipeline:
         symptoms = examine(task, evidence, self._kinds)
         off = doubtful_edges(symptoms, evidence)
         if led_elsewhere(task, evidence, symptoms, (observations[i].address for i in off)):
-            slot.resolution = await self._examine_resolver(slot)
+            assert slot.resolution is not None, "resolved before anything was fetched"
+            slot.resolution = await self._lookups.examine(slot.resolution, task, slot.start_ns)
         targets = [slot.target(Role.CONFIRM, observations[i].address, of=i) for i in off]
         before = slot.reference.newest_digest
         async with Staggered() as staggered:
@@ -210,7 +186,9 @@ class Pipeline:
             asked = await staggered.start(
                 self.references.look(task, slot.start_ns, force=True, reading=slot.reading)
             )
-            anchors = await staggered.start(ask_anchors(task, slot.start_ns, self._fetcher, self._lookup))
+            anchors = await staggered.start(
+                ask_anchors(task, slot.start_ns, self._fetcher, self._lookups.address)
+            )
             sweeping = await staggered.start(self._sweep(slot, off))
         look, fetched = asked.result(), [fetch.result() for fetch in fetching]
         changed = before is not None and before != look.reference.newest_digest
@@ -218,6 +196,8 @@ class Pipeline:
         reference = replace(look.reference, changed_during_slot=changed)
         slot.reference = _unless_itself(task, reference, addresses)
         slot.append([*fetched, *sweeping.result(), *anchors.result(), look.observation])
+        for ask in slot.controls_of(off):
+            await ask_origin(slot, ask, self._fetcher, self._lookups.address)
         slot.compare_all()
         await look_elsewhere(slot, self._lines, self._fetcher)
 
@@ -256,7 +236,7 @@ class Pipeline:
         async def lookup(request: Request) -> str | Failure:
             if request.host == task.domain:
                 return edge.address
-            return await self._lookup(request.host, task, slot.start_ns)
+            return await self._lookups.address(request.host, task, slot.start_ns)
 
         target = slot.target(Role.REDIRECT, edge.address, of=index)
         hops, failure = await follow(edge, index, target, task.redirects, self._fetcher, lookup)
@@ -264,21 +244,6 @@ class Pipeline:
             last = hops[-1] if hops else edge
             hops = [*hops, replace(last, role=Role.REDIRECT, of=index, response=None, failure=failure)]
         slot.append(hops)
-
-    async def _lookup(self, host: str, task: Task, slot_start_ns: int) -> str | Failure:
-        """An address of another host (redirect, anchor, origin by name) by the vantage point's resolvers."""
-        if left_to_proxy(task.vantage_point):
-            return host
-        limit_us = task.deadlines.connect_us
-        resolution = await self._resolver.resolve(
-            host, _qtype(task), task.vantage_point, slot_start_ns=slot_start_ns, deadline_us=limit_us
-        )
-        if resolution.failure is not None:
-            return resolution.failure
-        for record in resolution.addresses:
-            if record.refused is None:
-                return record.address
-        return Failure(phase=Phase.DNS, type=FailureType.DNS_NO_DATA, operation="resolve", detail=host)
 
     def _facts(self, since_ns: int, scheduled_at: str, started_at: str) -> HostFacts:
         synchronised, max_error_us = self._host.clock_state()
@@ -297,26 +262,3 @@ def _unless_itself(task: Task, reference: Reference, edges: Sequence[str]) -> Re
     """An origin at an edge's address proves nothing about the CDN: say so (hostile case 43)."""
     itself = task.origin is not None and task.origin.address in edges
     return replace(reference, self_comparison=True) if itself else reference
-
-
-def literal_resolution(host: str) -> Resolution | None:
-    """The resolution of a host that is an address already: nothing was asked."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return None
-    return Resolution(
-        qname=host,
-        qtype="AAAA" if address.version == 6 else "A",
-        rcode=None,
-        cname_chain=(),
-        canonical_name=host,
-        addresses=(AddressRecord(address=str(address), ttl_s=0),),
-        ttl_s=None,
-        resolver=None,
-        transport=None,
-    )
-
-
-def _qtype(task: Task) -> str:
-    return "AAAA" if task.ip_version == 6 else "A"

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from probe.core.assess import with_comparisons
-from probe.core.freshness import cache_status
+from probe.core.cache_fields import with_caches
+from probe.core.kinds import Ask
 from probe.core.phases import lookup_span_us
 from probe.core.reading import Reading
 from probe.core.records import (
@@ -19,7 +20,7 @@ from probe.core.records import (
     ResourceTiming,
     Role,
 )
-from probe.core.task import Request, Task
+from probe.core.task import Task
 from probe.core.times import epoch_s
 from probe.io.target import FetchTarget, target_of
 
@@ -36,11 +37,14 @@ class Slot:
     start_ns: int
     facts: Callable[[], HostFacts]
     reading: Reading | None = None
+    left_out: tuple[str, ...] = ()
     resolution: Resolution | None = None
     nodes: NodeFacts | None = None
     reference: Reference = field(default_factory=lambda: Reference(configured=False))
     observations: list[Observation] = field(default_factory=list)
-    further: dict[int, Request] = field(default_factory=dict)  # what was asked, where it was not the object
+    further: dict[int, tuple[FetchTarget, Ask]] = field(
+        default_factory=dict
+    )  # what checks asked beside the object
 
     @property
     def number(self) -> int:
@@ -58,6 +62,7 @@ class Slot:
             reference=self.reference,
             host=self.facts(),
             nodes=self.nodes,
+            left_out=self.left_out,
         )
 
     def append(self, observations: Iterable[Observation | None]) -> None:
@@ -65,13 +70,12 @@ class Slot:
         tainted = (self.facts().loop_lag_us or 0) >= TAINTING_LAG_US
         for observation in observations:
             if observation is not None:
-                fields = () if observation.response is None else observation.response.fields
                 self.observations.append(
                     replace(
                         observation,
                         ask=self._ask_of(observation),
                         tainted=tainted,
-                        cache_status=cache_status(fields),
+                        **with_caches(observation),
                         timing=self._with_lookup(observation),
                     )
                 )
@@ -92,13 +96,18 @@ class Slot:
         """Put every edge-side observation beside the reference as it is known now."""
         self.observations[:] = with_comparisons(self.task, self.evidence).observations
 
-    def append_asked(self, observation: Observation, request: Request) -> None:
+    def append_asked(self, observation: Observation, target: FetchTarget, ask: Ask) -> None:
         """Add what came of a check's further request, so that it can be asked again."""
-        self.further[len(self.observations)] = request
+        self.further[len(self.observations)] = target, ask
         self.append([observation])
+
+    def controls_of(self, indices: Iterable[int]) -> tuple[Ask, ...]:
+        """The further requests among these observations that the origin was asked too, each once."""
+        asks = [self.further[index][1] for index in indices if index in self.further]
+        return tuple({ask.name: ask for ask in asks if ask.origin}.values())
 
     def target(self, role: Role, address: str, *, of: int | None = None) -> FetchTarget:
         """What to fetch from an edge of this slot's task; `of`: the observation that is looked at again."""
-        request = None if of is None else self.further.get(of)
-        reading = self.reading if request is None else None
-        return target_of(self.task, role, address, self.start_ns, of=of, request=request, reading=reading)
+        if of is not None and of in self.further:
+            return replace(self.further[of][0], role=role, of=of)
+        return target_of(self.task, role, address, self.start_ns, of=of, reading=self.reading)

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from probe.core import config_types as t
 from probe.core.task import ORIGIN_REQUESTS_PER_MINUTE
+from probe.core.units import SizeBytes
 
 
 class TlsConfig(t.Strict):
@@ -171,6 +172,10 @@ class CustomerFile(t.Strict):
         default=Inherited(), description="Values that all domains and objects inherit"
     )
     domains: tuple[DomainConfig, ...] = Field(min_length=1, description="Accelerated domains")
+    bandwidth_per_day: Annotated[SizeBytes, Field(ge=1024)] | None = Field(
+        default=None,
+        description="Most bytes of bodies moved for this customer in a UTC day; beyond it heads alone are asked for",
+    )
     exclusions: tuple[ExclusionConfig, ...] = Field(
         default=(), description="Spans that the contract does not count: tagged, never suppressed"
     )

@@ -65,6 +65,7 @@ class CustomerConfig:
     customer: str
     objects: tuple[MeasuredObject, ...]
     exclusions: tuple[Exclusion, ...]
+    bytes_per_day: int | None = None
 
 
 def effective(file: CustomerFile, reader: ParamsReader) -> CustomerConfig:
@@ -79,6 +80,7 @@ def effective(file: CustomerFile, reader: ParamsReader) -> CustomerConfig:
         exclusions=tuple(
             Exclusion(start=e.start, end=e.end, reason=e.reason, source=e.source) for e in file.exclusions
         ),
+        bytes_per_day=file.bandwidth_per_day,
     )
 
 

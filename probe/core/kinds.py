@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from probe.core.reading import Reading
-from probe.core.records import Evidence
+from probe.core.records import Evidence, Observation
 from probe.core.task import Task
 
 
@@ -57,6 +57,8 @@ class Ask:
     `name` names its observations (`Observation.ask`), as `check.name`. `method` and `path` None: the object's.
     `fields` are set over the object's own header fields, by name; a value of None takes a field away. `edges`: `one`
     of the edges visited in this slot, in turn, or `all`. `origin`: also of the origin, as role `control`.
+    `settle` makes the ask that is meant from the edge's own reply in this slot; None: then nothing is asked.
+    `limit_bytes`: no more of a body is read.
     """
 
     name: str
@@ -65,6 +67,8 @@ class Ask:
     fields: tuple[tuple[str, str | None], ...] = ()
     edges: str = "one"
     origin: bool = False
+    settle: Callable[[Observation], Ask | None] | None = None
+    limit_bytes: int | None = None
 
 
 # Parameters, task, number of the slot (counts up by one from slot to slot: a seed that can be repeated).

@@ -79,16 +79,53 @@ class TcpInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheStatus:
-    """RFC 9211 members of the cache nearest to us; `derived_from` names the vendor field it was read from."""
+    """RFC 9211 members of one cache; `derived_from` names the vendor's field where it was read from one.
+
+    `flags`: value_unknown (a vendor's word that we do not know: nothing is made of it), parent_hit (a cache behind
+    the nearest one had it).
+    """
 
     cache: str | None = None
     hit: bool | None = None
     fwd: str | None = None
     fwd_status: int | None = None
-    ttl_s: int | None = None
+    ttl_s: int | None = None  # what is left of its freshness; negative where it is stale
     stored: bool | None = None
     collapsed: bool | None = None
+    key: str | None = None
+    detail: str | None = None
     derived_from: str = "cache-status"
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyStatus:
+    """RFC 9209: what one intermediary says of how it handled the response. Its word, never a proof."""
+
+    proxy: str
+    error: str | None = None  # a registered proxy error type: connection_refused, dns_timeout ...
+    next_hop: str | None = None
+    next_protocol: str | None = None
+    received_status: int | None = None
+    details: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """How long a response says that a shared cache may serve it (RFC 9111 section 4.2, RFC 5861, RFC 9213).
+
+    `lifetime_s` is None where nothing is said. `source`: the directive or field, and in which targeted or vendor's
+    field where it is one. `explicit` is False where no cache is bound to it: a heuristic, an invalid directive.
+    `must_revalidate`: serving it stale is forbidden. `flags`: max_age_repeated, max_age_invalid, date_invalid ...
+    """
+
+    lifetime_s: float | None = None
+    source: str | None = None
+    explicit: bool = False
+    stale_while_revalidate_s: float | None = None
+    stale_if_error_s: float | None = None
+    must_revalidate: bool = False
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,9 +188,16 @@ class Comparison:
     origin_content_digest: str | None = None
     superseded_at: str | None = None  # OLDER: when the origin was first seen to serve a newer version
     behind_s: float | None = None  # OLDER: from then to this slot
-    freshness_lifetime_s: float | None = None  # RFC 9111 section 4.2.1, as the edge declared it
-    freshness_source: str | None = None  # s-maxage, max-age, expires, heuristic
-    within_lifetime: bool | None = None  # OLDER: may a cache still serve it
+    freshness_lifetime_s: float | None = None  # RFC 9111 section 4.2.1; the longer of edge's and origin's
+    freshness_source: str | None = None  # s-maxage, max-age, expires, heuristic; `of` a targeted field
+    freshness_by: str | None = None  # edge, origin: whose word that is
+    stale_while_revalidate_s: float | None = None  # RFC 5861 section 3
+    stale_if_error_s: float | None = None  # RFC 5861 section 4
+    age_s: float | None = None  # corrected initial age, RFC 9111 section 4.2.3
+    within_lifetime: bool | None = None  # OLDER: may a cache still serve it, stale or not
+    allowance: str | None = None  # by what it may though stale: stale_while_revalidate, stale_if_error ...
+    propagated_after_s_at_least: float | None = None  # first look at this node with the new version: how long
+    propagated_after_s_at_most: float | None = None  # after the origin changed it served the old one
     detail: str | None = None
 
 
@@ -172,7 +216,9 @@ class Observation:
     response: Response | None = None
     failure: Failure | None = None
     tls: Tls | None = None
-    cache_status: CacheStatus | None = None
+    cache_status: CacheStatus | None = None  # of the cache nearest to us
+    caches: tuple[CacheStatus, ...] = ()  # where several speak: all of them, the nearest to us last
+    proxy_status: tuple[ProxyStatus, ...] = ()  # the nearest to us last
     tcp_info: TcpInfo | None = None
     comparison: Comparison | None = None
     of: int | None = None  # confirm, redirect, elsewhere: index in `observations` of the one it follows

@@ -119,6 +119,7 @@ def _tasks(
                 origin=item.origin,
                 checks=item.checks,
                 exclusions=customer.exclusions,
+                bytes_per_day=customer.bytes_per_day,
             )
             yield replace(task, definition=define(task))
 

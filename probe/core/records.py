@@ -16,7 +16,9 @@ from probe.core.observation import (
     CacheStatus,
     Comparison,
     ContentFacts,
+    Freshness,
     Observation,
+    ProxyStatus,
     Relation,
     ResourceTiming,
     Response,
@@ -62,7 +64,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OriginVersion:
-    """One version of an object as the origin itself served it. Times RFC 3339 UTC."""
+    """One version of an object as the origin itself served it. Times RFC 3339 UTC.
+
+    `last_asked`: when the request was begun that `last_seen` ended; the origin still had this version after it.
+    `declared`: for how long the origin lets a cache serve it, the most generous of what it said.
+    """
 
     content_digest: str
     decoded_body_bytes: int | None
@@ -72,6 +78,8 @@ class OriginVersion:
     first_seen: str
     last_seen: str
     content: ContentFacts | None = None
+    last_asked: str | None = None
+    declared: Freshness | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +130,7 @@ class Evidence:
     host: HostFacts
     nodes: NodeFacts | None = None
     vantage_health: VantageHealth | None = None
+    left_out: tuple[str, ...] = ()
 
 
 class Severity(StrEnum):
@@ -201,6 +210,7 @@ class SlotRecord:
     reach: Reach | None = None
     vantage_health: VantageHealth | None = None
     evidence_id: str | None = None
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +245,7 @@ __all__ = [
     "FailureType",
     "Fault",
     "Finding",
+    "Freshness",
     "HostFacts",
     "LineState",
     "NodeFacts",
@@ -242,6 +253,7 @@ __all__ = [
     "OriginVersion",
     "Outcome",
     "Phase",
+    "ProxyStatus",
     "Reach",
     "Record",
     "Reference",

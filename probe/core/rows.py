@@ -41,6 +41,7 @@ def measured_row(task: Task, evidence: Evidence, kinds: Kinds, *, finished_at: s
         nodes=evidence.nodes,
         reach=reach(task, evidence),
         vantage_health=evidence.vantage_health,
+        left_out=evidence.left_out,
     )
 
 
@@ -103,6 +104,7 @@ def evidence_of(row: SlotRecord) -> Evidence:
         host=row.host,
         nodes=row.nodes,
         vantage_health=row.vantage_health,
+        left_out=row.left_out,
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from probe.core.kinds import Kinds, Symptom, SymptomKind
 from probe.core.node_symptoms import node_symptoms
-from probe.core.records import Evidence, Observation, Relation, Role
+from probe.core.records import Evidence, Observation, Relation, Resolution, Role
 from probe.core.task import Task
 
 BASE = "observation"
@@ -19,7 +19,7 @@ _DISAGREES = frozenset({Relation.OLDER, Relation.UNKNOWN_VERSION, Relation.UNSEE
 
 def examine(task: Task, evidence: Evidence, kinds: Kinds) -> tuple[Symptom, ...]:
     """Everything off in this slot: the base symptoms first, then each check's in the task's order."""
-    found = [*_resolution(evidence), *_transport(evidence), *node_symptoms(task, evidence)]
+    found = [*_resolution(evidence), *_transport(evidence), *node_symptoms(task, evidence), *_left_out(evidence)]
     for spec in task.checks:
         found.extend(kinds[spec.kind].examine(spec.params, task, evidence))
     return tuple(found)
@@ -66,13 +66,23 @@ def _resolution(evidence: Evidence) -> Iterator[Symptom]:
         failed = [q for q in resolution.queries if q.failure is not None or q.rcode not in (None, "NOERROR")]
         yield Symptom(
             check=BASE,
-            kind=SymptomKind.RESOLVER,
+            kind=SymptomKind.NOTE if _in_use(resolution) else SymptomKind.RESOLVER,
             reason="dns.resolver_failed",
             detail=", ".join(dict.fromkeys(q.resolver for q in failed)),
         )
     for flag in ("doubled_cname", "ecs_ignored"):
         if flag in resolution.flags:
             yield Symptom(check=BASE, kind=SymptomKind.NOTE, reason=f"dns.{flag}")
+
+
+def _left_out(evidence: Evidence) -> Iterator[Symptom]:
+    for what in evidence.left_out:
+        yield Symptom(check=BASE, kind=SymptomKind.NOTE, reason=f"budget.{what}_left_out")
+
+
+def _in_use(resolution: Resolution) -> bool:
+    """Whether the resolver whose answer counts is the first of those compared: then another one failed."""
+    return bool(resolution.answers) and resolution.answers[0].resolver == resolution.resolver
 
 
 def _transport(evidence: Evidence) -> Iterator[Symptom]:

@@ -258,3 +258,4 @@ class Task:
     checks: tuple[CheckSpec, ...]
     exclusions: tuple[Exclusion, ...]
     carrier_prefixes: tuple[CarrierPrefix, ...] = ()
+    bytes_per_day: int | None = None  # of all bodies of this customer's objects; None: no bound

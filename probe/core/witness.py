@@ -144,6 +144,8 @@ def _alike(first: Observation, again: Observation) -> bool:
         return False
     if first.response.status_code != again.response.status_code:
         return again.response.status_code >= 500
+    if first.ask is not None:
+        return first.response.digest == again.response.digest
     if first.comparison is not None and again.comparison is not None:
         return first.comparison.relation is again.comparison.relation
     return True

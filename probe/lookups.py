@@ -1,0 +1,85 @@
+"""Rule: every name of a slot is looked up by its own vantage point, or by its proxy, or not at all.
+
+What a slot needs of the DNS: the domain itself with everything that could clear somebody, and addresses of other hosts
+(redirects, anchors, an origin by name).
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from probe.core.proxied import left_to_proxy, resolution_by_proxy
+from probe.core.records import AddressRecord, Failure, FailureType, Phase, Resolution
+from probe.core.task import Task
+from probe.io.resolve import Resolver
+
+
+class Lookups:
+    """The resolver as slots use it."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+
+    async def resolve(self, task: Task, slot_start_ns: int) -> Resolution:
+        """The task's domain; after a failure with what all the others said."""
+        vantage, limit_us = task.vantage_point, task.deadlines.connect_us
+        literal = literal_resolution(task.domain)
+        if literal is not None:
+            return literal
+        if left_to_proxy(vantage):
+            return resolution_by_proxy(task.domain, _qtype(task), vantage)
+        resolution = await self._resolver.resolve(
+            task.domain, _qtype(task), vantage, slot_start_ns=slot_start_ns, deadline_us=limit_us
+        )
+        if resolution.failure is None:
+            return resolution
+        return await self._resolver.interrogate_others(
+            resolution, vantage, slot_start_ns=slot_start_ns, deadline_us=limit_us
+        )
+
+    async def examine(self, resolution: Resolution, task: Task, slot_start_ns: int) -> Resolution:
+        """What the resolver itself is worth, before anybody is blamed for what its answer led to."""
+        return await self._resolver.examine_resolver(
+            resolution,
+            task.vantage_point,
+            slot_start_ns=slot_start_ns,
+            deadline_us=task.deadlines.connect_us,
+        )
+
+    async def address(self, host: str, task: Task, slot_start_ns: int) -> str | Failure:
+        """An address of another host; the name itself where the proxy looks names up."""
+        if left_to_proxy(task.vantage_point):
+            return host
+        limit_us = task.deadlines.connect_us
+        resolution = await self._resolver.resolve(
+            host, _qtype(task), task.vantage_point, slot_start_ns=slot_start_ns, deadline_us=limit_us
+        )
+        if resolution.failure is not None:
+            return resolution.failure
+        for record in resolution.addresses:
+            if record.refused is None:
+                return record.address
+        return Failure(phase=Phase.DNS, type=FailureType.DNS_NO_DATA, operation="resolve", detail=host)
+
+
+def literal_resolution(host: str) -> Resolution | None:
+    """The resolution of a host that is an address already: nothing was asked."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    return Resolution(
+        qname=host,
+        qtype="AAAA" if address.version == 6 else "A",
+        rcode=None,
+        cname_chain=(),
+        canonical_name=host,
+        addresses=(AddressRecord(address=str(address), ttl_s=0),),
+        ttl_s=None,
+        resolver=None,
+        transport=None,
+    )
+
+
+def _qtype(task: Task) -> str:
+    return "AAAA" if task.ip_version == 6 else "A"
