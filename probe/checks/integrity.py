@@ -61,18 +61,23 @@ def _meaning(comparison: Comparison) -> tuple[SymptomKind, str]:
     if comparison.within_lifetime is False:
         return SymptomKind.STALE, "content.overlong_cache"
     if comparison.relation is Relation.OLDER:
-        return SymptomKind.NOTE, "stale_fresh" if comparison.within_lifetime else "stale_lifetime_unknown"
+        fresh = "stale_fresh" if comparison.within_lifetime else "stale_lifetime_unknown"
+        return SymptomKind.NOTE, comparison.allowance or fresh
     return SymptomKind.NOTE, _NOTES[comparison.relation]
 
 
 def _detail(comparison: Comparison) -> str | None:
     if comparison.behind_s is not None:
-        lifetime = comparison.freshness_lifetime_s
-        declared = (
-            "none declared" if lifetime is None else f"{lifetime:.0f}s by {comparison.freshness_source}"
-        )
-        return f"{comparison.behind_s:.1f}s behind the origin, lifetime {declared}"
+        return f"{comparison.behind_s:.1f}s behind the origin, lifetime {_lifetime(comparison)}"
     return comparison.detail
+
+
+def _lifetime(comparison: Comparison) -> str:
+    """How long, by which word, and whose where it is not the edge's own."""
+    if comparison.freshness_lifetime_s is None:
+        return "none declared"
+    whose = " of the origin" if comparison.freshness_by == "origin" else ""
+    return f"{comparison.freshness_lifetime_s:.0f}s by {comparison.freshness_source}{whose}"
 
 
 KIND = CheckKind(

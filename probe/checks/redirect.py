@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from probe.core.freshness import field_values
+from probe.core.fields import field_values
 from probe.core.kinds import CheckKind, Params, Symptom, SymptomKind
 from probe.core.records import Evidence
 from probe.core.symptoms import edge_observations

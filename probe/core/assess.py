@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from probe.core.cache_fields import words_of
 from probe.core.compare import compare
 from probe.core.records import Evidence, Observation, Role
 from probe.core.task import Task
@@ -21,13 +22,16 @@ def with_comparisons(task: Task, evidence: Evidence) -> Evidence:
     if not evidence.reference.configured:
         return evidence
     failing = Witness(task, evidence).origin_failing
+    words = words_of(o for o in evidence.observations if o.role is Role.ORIGIN)
     started_s = epoch_s(evidence.started_at)
 
     def compared(observation: Observation) -> Observation:
         if observation.role not in _COMPARED or observation.ask is not None:
             return observation
         asked_at = utc_text(started_s + (observation.timing.request_start_us or 0) / 1e6)
-        comparison = compare(observation, evidence.reference, asked_at, origin_failing=failing)
+        comparison = compare(
+            observation, evidence.reference, asked_at, origin_failing=failing, origin_words=words
+        )
         return replace(observation, comparison=comparison)
 
     return replace(evidence, observations=tuple(compared(o) for o in evidence.observations))

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from probe.core.cache_fields import asked_origin
 from probe.core.chain import failing_zone
-from probe.core.freshness import asked_origin
 from probe.core.hearsay import is_hearsay, may_be_the_name, proxy_lost
 from probe.core.hijack import FOREIGN_CERTIFICATE, alias_hidden, foreign
 from probe.core.kinds import Symptom, SymptomKind

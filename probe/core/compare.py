@@ -9,24 +9,30 @@ itself changed while we looked, or cannot be asked, nobody is accused.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from probe.core.freshness import Freshness, asked_origin, field_values, freshness
+from probe.core.aging import UNDECLARED_LIFETIME_S, allowed, slack_s
+from probe.core.cache_fields import fetched_for_us
+from probe.core.fields import first_value
+from probe.core.freshness import current_age_s, declared
 from probe.core.records import Comparison, Observation, OriginVersion, Reference, Relation, Response
 from probe.core.times import epoch_s, http_date_s
 
-# Age, Date and our own look at the origin are whole seconds or later than the truth: allow for that much.
-ROUNDING_S = 1.0
-# A cache may keep what declares no lifetime for as long as it likes; past a day we say that it is old.
-UNDECLARED_LIFETIME_S = 86_400.0
-
 
 def compare(
-    observation: Observation, reference: Reference, at: str, *, origin_failing: bool
+    observation: Observation,
+    reference: Reference,
+    at: str,
+    *,
+    origin_failing: bool,
+    origin_words: Mapping[str, int] | None = None,
 ) -> Comparison | None:
     """One edge observation beside the origin's versions, at its own time `at` (RFC 3339).
 
     None where there is no complete successful body to compare. `origin_failing`: the origin could not be
-    asked in this slot, so that stale-if-error (RFC 5861 section 4) counts.
+    asked in this slot, so that stale-if-error (RFC 5861 section 4) counts. `origin_words`: how many caches speak in
+    the origin's own replies, by field: what they say is no word of the edge's.
     """
     response = observation.response
     if observation.failure is not None or response is None or not response.body_complete:
@@ -38,115 +44,138 @@ def compare(
     if not reference.versions or reference.self_comparison:
         detail = "the origin answered from the CDN itself" if reference.self_comparison else None
         return Comparison(mode="exact", relation=Relation.UNVERIFIED, detail=detail)
-    return _against_versions(observation, response, reference, at, origin_failing)
+    at_s = epoch_s(at)
+    look = _Look(observation, response, reference, at_s, origin_failing, origin_words or {})
+    return replace(look.compared(), age_s=look.age_s)
 
 
-def _against_versions(
-    observation: Observation, response: Response, reference: Reference, at: str, origin_failing: bool
-) -> Comparison:
-    newest = reference.versions[-1]
-    if response.content_digest == newest.content_digest:
-        return Comparison(mode="exact", relation=Relation.EQUAL, origin_content_digest=newest.content_digest)
-    successor = _successor(response.content_digest, reference.versions)
-    if successor is not None:
-        return _aged(Relation.OLDER, response, newest, successor, at, origin_failing)
-    unasked = origin_failing or reference.left_out
-    if unasked or reference.changed_during_slot:
-        relation = Relation.UNVERIFIED if unasked else Relation.ORIGIN_CHANGING
-        return Comparison(mode="exact", relation=relation, origin_content_digest=newest.content_digest)
-    if (
-        _claims_known_version(response, reference.versions)
-        or _claims_nothing(response)
-        or _got_since(observation, response, newest, at)
-    ):
-        return Comparison(
-            mode="exact",
-            relation=Relation.UNKNOWN_VERSION,
-            origin_content_digest=newest.content_digest,
+@dataclass(slots=True)
+class _Look:
+    """One complete body beside a reference with at least one version."""
+
+    observation: Observation
+    response: Response
+    reference: Reference
+    at_s: float
+    origin_failing: bool
+    origin_words: Mapping[str, int]
+    newest: OriginVersion = field(init=False)
+    age_s: float | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.newest = self.reference.versions[-1]
+        timing = self.observation.timing
+        taken_us = (timing.response_start_us or 0) - (timing.request_start_us or 0)
+        date = first_value(self.response.fields, "date")
+        answered_s = self.at_s + max(0, taken_us) / 1e6
+        self.age_s = current_age_s(self.response.age_s, date, self.at_s, answered_s)
+
+    def compared(self) -> Comparison:
+        """The relation, and for an older version how old."""
+        if self.response.content_digest == self.newest.content_digest:
+            return self._relation(Relation.EQUAL)
+        pair = _last_pair(self.response.content_digest, self.reference.versions)
+        if pair is not None:
+            return self._older(*pair)
+        if self._unasked:
+            return self._relation(Relation.UNVERIFIED)
+        if self.reference.changed_during_slot:
+            return self._relation(Relation.ORIGIN_CHANGING)
+        if self._claims_known_version() or self._claims_nothing() or self._got_since():
+            return self._relation(Relation.UNKNOWN_VERSION)
+        unseen = self._aged(Relation.UNSEEN_VERSION, self.newest, self.newest, UNDECLARED_LIFETIME_S)
+        if unseen.within_lifetime is False and self._modified_after():
+            detail = "modified after the origin's present version"
+            return replace(self._relation(Relation.UNKNOWN_VERSION), detail=detail)
+        return unseen
+
+    @property
+    def _unasked(self) -> bool:
+        """We do not know what the origin serves at this moment."""
+        return self.origin_failing or self.reference.left_out
+
+    def _relation(self, relation: Relation) -> Comparison:
+        return Comparison(mode="exact", relation=relation, origin_content_digest=self.newest.content_digest)
+
+    def _older(self, version: OriginVersion, successor: OriginVersion) -> Comparison:
+        """An old version; where the origin may have returned to it unseen, only a copy of its first time convicts."""
+        found = self._aged(Relation.OLDER, version, successor, None)
+        if found.within_lifetime is False and self._unasked and not self._from_before(successor):
+            return replace(found, relation=Relation.UNVERIFIED, within_lifetime=None)
+        return found
+
+    def _from_before(self, successor: OriginVersion) -> bool:
+        """By its age the copy was got before the origin changed."""
+        return self.age_s is not None and self.at_s - self.age_s <= epoch_s(successor.first_seen)
+
+    def _aged(
+        self,
+        relation: Relation,
+        version: OriginVersion,
+        successor: OriginVersion,
+        undeclared_s: float | None,
+    ) -> Comparison:
+        """The successor was first seen at or after the true change, so `behind_s` never overstates."""
+        behind_s = max(0.0, self.at_s - epoch_s(successor.first_seen))
+        found = allowed(
+            self.response.fields,
+            version.declared,
+            behind_s,
+            origin_failing=self.origin_failing,
+            undeclared_s=undeclared_s,
         )
-    unseen = _aged(Relation.UNSEEN_VERSION, response, newest, newest, at, origin_failing)
-    if unseen.within_lifetime is False and _modified_after(response, newest):
-        return Comparison(
-            mode="exact",
-            relation=Relation.UNKNOWN_VERSION,
-            origin_content_digest=newest.content_digest,
-            detail="modified after the origin's present version",
+        return replace(
+            self._relation(relation),
+            superseded_at=successor.first_seen,
+            behind_s=behind_s,
+            freshness_lifetime_s=found.fresh.lifetime_s,
+            freshness_source=found.fresh.source,
+            freshness_by=found.by,
+            stale_while_revalidate_s=found.fresh.stale_while_revalidate_s,
+            stale_if_error_s=found.fresh.stale_if_error_s,
+            within_lifetime=found.within,
+            allowance=found.allowance,
         )
-    return unseen
+
+    # --- what proves that no version explains the bytes ---------------------------------------------
+
+    def _claims_known_version(self) -> bool:
+        """The edge names a version that we know by its strong validator, and sends other bytes."""
+        etag = first_value(self.response.fields, "etag")
+        if etag is None or etag.startswith("W/"):
+            return False
+        return any(version.etag == etag for version in self.reference.versions)
+
+    def _claims_nothing(self) -> bool:
+        """No validator and no lifetime: it does not even pretend to be a stored version of something."""
+        fields = self.response.fields
+        validators = first_value(fields, "etag"), first_value(fields, "last-modified")
+        return validators == (None, None) and declared(fields).lifetime_s is None
+
+    def _got_since(self) -> bool:
+        """The edge got its copy after the origin was first seen to serve its present version.
+
+        Proof is its age (RFC 9111 section 4.2.3, if the edge sends Age) or the caches' own word that they forwarded
+        this request, where no age contradicts it. A missing Age proves nothing: several caches never send it.
+        """
+        known_for_s = self.at_s - epoch_s(self.newest.first_seen)
+        slack = slack_s(self.response.fields)
+        young = self.age_s is not None and self.age_s + slack <= known_for_s
+        if fetched_for_us(self.observation, self.origin_words):
+            return known_for_s >= 0 and (young or self.age_s is None or self.age_s <= slack)
+        return young and self.response.age_s is not None
+
+    def _modified_after(self) -> bool:
+        edge = http_date_s(first_value(self.response.fields, "last-modified"))
+        origin = http_date_s(self.newest.last_modified)
+        return edge is not None and origin is not None and edge > origin
 
 
-def _successor(digest: str | None, versions: tuple[OriginVersion, ...]) -> OriginVersion | None:
-    """The version that replaced the last one with this digest; None if no version had it."""
+def _last_pair(
+    digest: str | None, versions: tuple[OriginVersion, ...]
+) -> tuple[OriginVersion, OriginVersion] | None:
+    """The last version with this digest and the one that replaced it; None if there is none."""
     for older, newer in reversed(list(itertools.pairwise(versions))):
         if older.content_digest == digest:
-            return newer
+            return older, newer
     return None
-
-
-def _first(response: Response, name: str) -> str | None:
-    return next(iter(field_values(response.fields, name)), None)
-
-
-def _claims_known_version(response: Response, versions: tuple[OriginVersion, ...]) -> bool:
-    """The edge names a version that we know by its strong validator, and sends other bytes."""
-    etag = _first(response, "etag")
-    if etag is None or etag.startswith("W/"):
-        return False
-    return any(version.etag == etag for version in versions)
-
-
-def _claims_nothing(response: Response) -> bool:
-    """No validator and no lifetime: it does not even pretend to be a stored version of something."""
-    validators = _first(response, "etag"), _first(response, "last-modified")
-    return validators == (None, None) and freshness(response.fields).lifetime_s is None
-
-
-def _got_since(observation: Observation, response: Response, newest: OriginVersion, at: str) -> bool:
-    """The edge got its copy after the origin was first seen to serve its present version.
-
-    Proof is a valid Age (RFC 9111 section 5.1) or the cache's own word that it forwarded this request. A missing
-    Age proves nothing: several caches never send it.
-    """
-    known_for_s = epoch_s(at) - epoch_s(newest.first_seen)
-    if asked_origin(observation.cache_status):
-        return known_for_s >= 0
-    return response.age_s is not None and response.age_s + ROUNDING_S <= known_for_s
-
-
-def _modified_after(response: Response, newest: OriginVersion) -> bool:
-    edge = http_date_s(_first(response, "last-modified"))
-    origin = http_date_s(newest.last_modified)
-    return edge is not None and origin is not None and edge > origin
-
-
-def _allowed_s(fresh: Freshness, relation: Relation, origin_failing: bool) -> float | None:
-    """How long a cache may serve it after the origin changed; None where nothing is declared."""
-    lifetime_s = fresh.lifetime_s
-    if lifetime_s is None:
-        return UNDECLARED_LIFETIME_S if relation is Relation.UNSEEN_VERSION else None
-    allowed_s = lifetime_s + fresh.stale_while_revalidate_s + ROUNDING_S
-    return allowed_s + (fresh.stale_if_error_s if origin_failing else 0.0)
-
-
-def _aged(
-    relation: Relation,
-    response: Response,
-    newest: OriginVersion,
-    successor: OriginVersion,
-    at: str,
-    origin_failing: bool,
-) -> Comparison:
-    """The successor was first seen at or after the true change, so `behind_s` never overstates."""
-    behind_s = max(0.0, epoch_s(at) - epoch_s(successor.first_seen))
-    fresh = freshness(response.fields)
-    allowed_s = _allowed_s(fresh, relation, origin_failing)
-    return Comparison(
-        mode="exact",
-        relation=relation,
-        origin_content_digest=newest.content_digest,
-        superseded_at=successor.first_seen,
-        behind_s=behind_s,
-        freshness_lifetime_s=fresh.lifetime_s,
-        freshness_source=fresh.source,
-        within_lifetime=None if allowed_s is None else behind_s <= allowed_s,
-    )

@@ -1,139 +1,134 @@
-"""Rule: a response is as long fresh as it says itself, in doubt longer: lifetimes are used to accuse.
+"""Rule: a response is as long fresh as it says itself, and where the RFC leaves a cache free nobody is bound.
 
-Header fields -> freshness lifetime and its source (RFC 9111 section 4.2), allowances for serving stale
-(RFC 5861), and what the cache nearest to us says of itself (RFC 9211, or a vendor's field, named as such).
+Header fields -> freshness lifetime and its source (RFC 9111 section 4.2, RFC 9213), allowances for serving stale
+(RFC 5861), and the age of what was served (RFC 9111 section 4.2.3). Of several values of one directive the first
+counts, of directives that conflict the most restrictive (section 4.2.1).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
-import http_sf
-
-from probe.core.records import CacheStatus
+from probe.core.cache_control import Directives, Seconds, cache_control, targeted_directives
+from probe.core.fields import Fields, field_values, first_value
+from probe.core.records import Freshness
 from probe.core.times import http_date_s
+from probe.core.vendor_lifetimes import vendor_lifetimes
 
-Fields = Sequence[tuple[str, str]]
 HEURISTIC_FRACTION = 0.1  # RFC 9111 section 4.2.2
-_DIRECTIVE = re.compile(r'\s*([A-Za-z0-9_-]+)\s*(?:=\s*(?:"([^"]*)"|([^\s,;"]*)))?\s*(?:,|$)')
-_DELTA = re.compile(r"\d{1,10}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Freshness:
-    """`lifetime_s` is None where the response says nothing to derive it from."""
-
-    lifetime_s: float | None
-    source: str | None  # no-store, no-cache, s-maxage, max-age, expires, heuristic
-    stale_while_revalidate_s: float = 0.0
-    stale_if_error_s: float = 0.0
-
-
-def field_values(fields: Fields, name: str) -> list[str]:
-    """All values of a field, in wire order; names are compared in lower case."""
-    return [value for key, value in fields if key == name]
-
-
-def cache_control(fields: Fields) -> dict[str, list[str]]:
-    """Directive name (lower case) -> its arguments in order; "" where it has none. Garbage is skipped."""
-    directives: dict[str, list[str]] = {}
-    for name, quoted, plain in _DIRECTIVE.findall(", ".join(field_values(fields, "cache-control"))):
-        directives.setdefault(name.lower(), []).append(quoted or plain)
-    return directives
-
-
-def _seconds(directives: dict[str, list[str]], name: str) -> float | None:
-    """The greatest valid delta-seconds: of two contradicting ones we believe what excuses."""
-    values = [float(text) for text in directives.get(name, ()) if _DELTA.fullmatch(text)]
-    return max(values, default=None)
+CDN_FIELD = "cdn-cache-control"
+_NEVER = ("no-store", "private", "no-cache")
+_NO_STALE = ("must-revalidate", "proxy-revalidate", "no-cache")
 
 
 def freshness(fields: Fields) -> Freshness:
-    """For a shared cache: s-maxage, then max-age, then Expires minus Date, then the heuristic."""
-    directives = cache_control(fields)
-    lifetime_s, source = _lifetime(fields, directives)
-    return Freshness(
-        lifetime_s=lifetime_s,
-        source=source,
-        stale_while_revalidate_s=_seconds(directives, "stale-while-revalidate") or 0.0,
-        stale_if_error_s=_seconds(directives, "stale-if-error") or 0.0,
+    """What the standards' own fields declare to a CDN: CDN-Cache-Control where it is valid, else Cache-Control.
+
+    A targeted field hides Cache-Control and Expires altogether (RFC 9213 section 2.2).
+    """
+    targeted = targeted_directives(fields, CDN_FIELD)
+    if targeted is None:
+        invalid = ("cdn_cache_control_ignored",) if field_values(fields, CDN_FIELD) else ()
+        found = _freshness(fields, cache_control(fields), targeted=False)
+        return replace(found, flags=(*found.flags, *invalid))
+    found = _freshness(fields, targeted, targeted=True)
+    named = found.source if found.source in (None, "heuristic") else f"{found.source} of {CDN_FIELD}"
+    return replace(found, source=named)
+
+
+def declared(fields: Fields) -> Freshness:
+    """The most generous of what the standards' fields and the vendors' fields declare."""
+    best = freshness(fields)
+    for other in vendor_lifetimes(fields):
+        best = more_generous(best, other)
+    return best
+
+
+def more_generous(one: Freshness, other: Freshness) -> Freshness:
+    """What binds before what does not; of two that bind the longer one, of two alike the first."""
+    return other if _generosity(other) > _generosity(one) else one
+
+
+def _generosity(fresh: Freshness) -> tuple[bool, float, float]:
+    if fresh.lifetime_s is None:
+        return False, -1.0, 0.0
+    stale_s = 0.0 if fresh.must_revalidate else fresh.stale_while_revalidate_s or 0.0
+    return fresh.explicit, fresh.lifetime_s + stale_s, fresh.stale_if_error_s or 0.0
+
+
+def _freshness(fields: Fields, directives: Directives, *, targeted: bool) -> Freshness:
+    seconds = Seconds(directives)
+    fresh = _never(directives) or _counted(seconds) or _dated(fields, targeted=targeted)
+    # s-maxage forbids serving stale too (section 5.2.2.10), but who also writes stale-while-revalidate means it.
+    asked_for = any(name in directives for name in ("stale-while-revalidate", "stale-if-error"))
+    forbidden = (
+        fresh.source in _NEVER
+        or any(name in directives for name in _NO_STALE)
+        or (fresh.source == "s-maxage" and not asked_for)
+    )
+    return replace(
+        fresh,
+        stale_while_revalidate_s=seconds.of("stale-while-revalidate"),
+        stale_if_error_s=seconds.of("stale-if-error"),
+        must_revalidate=forbidden,
+        flags=(*fresh.flags, *seconds.flags),
     )
 
 
-def _lifetime(fields: Fields, directives: dict[str, list[str]]) -> tuple[float | None, str | None]:
-    for name in ("no-store", "no-cache"):
-        if name in directives:
-            return 0.0, name
-    for name in ("s-maxage", "max-age"):
-        declared = _seconds(directives, name)
-        if declared is not None:
-            return declared, name
-    date = http_date_s(next(iter(field_values(fields, "date")), None))
-    expires = field_values(fields, "expires")
-    if expires:
-        until = http_date_s(expires[0])
-        # An invalid Expires, "0" above all, means already expired (RFC 9111 section 5.3).
-        return (
-            (max(0.0, until - date), "expires")
-            if until is not None and date is not None
-            else (0.0, "expires")
-        )
-    modified = http_date_s(next(iter(field_values(fields, "last-modified")), None))
-    if date is not None and modified is not None and modified < date:
-        return (date - modified) * HEURISTIC_FRACTION, "heuristic"
-    return None, None
-
-
-def cache_status(fields: Fields) -> CacheStatus | None:
-    """The cache nearest to us, which is the last list member (RFC 9211 section 2); None if nobody says."""
-    values = field_values(fields, "cache-status")
-    if values:
-        return _standard_cache_status(", ".join(values))
-    return _vendor_cache_status(fields)
-
-
-def _standard_cache_status(text: str) -> CacheStatus | None:
-    try:
-        members = http_sf.parse(text.encode("latin-1", "replace"), tltype="list")
-    except (ValueError, IndexError, KeyError):
-        return None  # the raw field stays in the response
-    if not isinstance(members, list) or not members or not isinstance(members[-1], tuple):
-        return None
-    name, parameters = members[-1]
-    get = dict(parameters).get
-
-    def whole(key: str) -> int | None:
-        value = get(key)
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-    def flag(key: str) -> bool | None:
-        value = get(key)
-        return value if isinstance(value, bool) else None
-
-    fwd = get("fwd")
-    return CacheStatus(
-        cache=str(name),
-        hit=flag("hit") or (False if fwd is not None else None),
-        fwd=str(fwd) if fwd is not None else None,
-        fwd_status=whole("fwd-status"),
-        ttl_s=whole("ttl"),
-        stored=flag("stored"),
-        collapsed=flag("collapsed"),
-    )
-
-
-def _vendor_cache_status(fields: Fields) -> CacheStatus | None:
-    for name in ("x-cache", "x-cache-status", "cf-cache-status", "x-cache-lookup"):
-        for value in reversed(field_values(fields, name)):
-            word = value.upper()
-            if "HIT" in word or "MISS" in word or "EXPIRED" in word:
-                hit = "HIT" in word
-                return CacheStatus(hit=hit, fwd=None if hit else "miss", derived_from=name)
+def _never(directives: Directives) -> Freshness | None:
+    """What a shared cache may not store, or not serve without asking. With field names they concern those only."""
+    for name in _NEVER:
+        if "" not in directives.get(name, ()):
+            continue
+        # A cache that knows must-understand passes over no-store (RFC 9111 section 5.2.2.3).
+        if name != "no-store" or "must-understand" not in directives:
+            return Freshness(lifetime_s=0.0, source=name, explicit=True)
     return None
 
 
-def asked_origin(status: CacheStatus | None) -> bool:
-    """True where the nearest cache says that it forwarded this request."""
-    return status is not None and status.hit is not True and status.fwd is not None
+def _counted(seconds: Seconds) -> Freshness | None:
+    """s-maxage, then max-age. An invalid one is stale, as RFC 9111 section 4.2.1 encourages but does not demand."""
+    for name in ("s-maxage", "max-age"):
+        lifetime_s = seconds.of(name)
+        if lifetime_s is not None:
+            invalid = f"{name.replace('-', '_')}_invalid" in seconds.flags
+            return Freshness(lifetime_s=lifetime_s, source=name, explicit=not invalid)
+    return None
+
+
+def _dated(fields: Fields, *, targeted: bool) -> Freshness:
+    """Expires minus Date, else the heuristic: a tenth of the time since it was modified, which binds nobody."""
+    date = http_date_s(first_value(fields, "date"))
+    flags = ("date_invalid",) if date is None and field_values(fields, "date") else ()
+    expires = [] if targeted else field_values(fields, "expires")
+    if expires:
+        return replace(_expires(expires, date), flags=flags)
+    modified = http_date_s(first_value(fields, "last-modified"))
+    if date is not None and modified is not None and modified < date:
+        return Freshness(lifetime_s=(date - modified) * HEURISTIC_FRACTION, source="heuristic", flags=flags)
+    return Freshness(flags=flags)
+
+
+def _expires(values: list[str], date: float | None) -> Freshness:
+    """The first one counts. An invalid one, "0" above all, means already expired (RFC 9111 section 5.3)."""
+    until = http_date_s(values[0])
+    if until is None:
+        return Freshness(lifetime_s=0.0, source="expires", explicit=True)
+    if date is None:  # expires at a moment, but how long that was from the start nobody says
+        return Freshness(source="expires")
+    return Freshness(lifetime_s=max(0.0, until - date), source="expires", explicit=True)
+
+
+def current_age_s(
+    age_s: float | None, date: str | None, request_at_s: float, response_at_s: float
+) -> float | None:
+    """Corrected initial age (RFC 9111 section 4.2.3) of a response as it reached us; None where nothing tells.
+
+    The greater of the apparent age, by Date and our clock, and of Age with the time that the reply took. Age is
+    the field's value where valid; the two moments are seconds since the Unix epoch.
+    """
+    value_s = http_date_s(date)
+    apparent_s = None if value_s is None else max(0.0, response_at_s - value_s)
+    corrected_s = None if age_s is None else age_s + max(0.0, response_at_s - request_at_s)
+    known = [age for age in (apparent_s, corrected_s) if age is not None]
+    return max(known, default=None)

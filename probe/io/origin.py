@@ -14,15 +14,14 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
 from probe.core.ceiling import Ceiling
+from probe.core.history import with_reply
 from probe.core.reading import Reading
-from probe.core.records import Failure, Observation, OriginVersion, Reference, Response, Role
+from probe.core.records import Failure, Observation, OriginVersion, Reference, Role
 from probe.core.redaction import without_secret_query
 from probe.core.task import OriginSpec, Task
 from probe.io.clock import Clock, rfc3339
 from probe.io.fetch import Fetcher
 from probe.io.target import target_of
-
-KEPT_VERSIONS = 16
 
 Keep = Callable[[str, str, OriginVersion], None]
 Lookup = Callable[[str, Task, int], Awaitable[str | Failure]]
@@ -80,9 +79,10 @@ class OriginReferences:
                 return Look(reference=_reference(known))
             if not self._ceiling(task.customer, origin).admit(self._clock.monotonic_ns()):
                 return Look(reference=replace(_reference(known), left_out=True))
+            asked = rfc3339(self._clock.time_ns())
             observation = await self._ask(task, origin, known, slot_start_ns, whole=force, reading=reading)
             if observation is not None:
-                self._learn(task.customer, key, known, observation)
+                self._learn(task.customer, key, known, observation, asked)
             return Look(reference=_reference(known), observation=observation)
 
     def _ceiling(self, customer: str, origin: OriginSpec) -> Ceiling:
@@ -137,45 +137,17 @@ class OriginReferences:
         except ValueError:
             return await self._lookup(origin.address, task, slot_start_ns)
 
-    def _learn(self, customer: str, key: str, known: _Known, observation: Observation) -> None:
+    def _learn(self, customer: str, key: str, known: _Known, observation: Observation, asked: str) -> None:
         response = observation.response
         if observation.failure is not None or response is None:
             return
         seen = rfc3339(self._clock.time_ns())
-        if response.status_code == 304 and known.versions:
-            version = replace(known.versions[-1], last_seen=seen)
-            known.versions[-1] = version
-        elif 200 <= response.status_code < 300 and response.content_digest is not None:
-            version = _version(known, response, seen)
-        else:
+        versions = with_reply(known.versions, response, asked=asked, seen=seen)
+        if versions is None:
             return
+        known.versions[:] = versions
         known.verified_ns, known.verified_at = self._clock.monotonic_ns(), seen
-        self._keep(customer, key, version)
-
-
-def _version(known: _Known, response: Response, seen: str) -> OriginVersion:
-    """Append a new version, or bring the present one up to date. One that returns moves to the end."""
-    fields = dict(reversed(response.fields))
-    newest = known.versions[-1] if known.versions else None
-    if newest is not None and newest.content_digest == response.content_digest:
-        first_seen = newest.first_seen
-        known.versions.pop()
-    else:
-        first_seen = seen
-        known.versions[:] = [v for v in known.versions if v.content_digest != response.content_digest]
-    version = OriginVersion(
-        content_digest=response.content_digest or "",
-        decoded_body_bytes=response.decoded_body_bytes,
-        status_code=response.status_code,
-        etag=fields.get("etag"),
-        last_modified=fields.get("last-modified"),
-        first_seen=first_seen,
-        last_seen=seen,
-        content=response.content,
-    )
-    known.versions.append(version)
-    del known.versions[:-KEPT_VERSIONS]
-    return version
+        self._keep(customer, key, versions[-1])
 
 
 def _validators(known: _Known) -> tuple[tuple[str, str], ...]:

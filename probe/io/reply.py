@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from probe.core.cache_fields import field_flags
 from probe.core.decode import decodable, parse_codings, unrequested
 from probe.core.http_head import Framing, Head
 from probe.core.records import Response
@@ -28,7 +29,7 @@ def response_of(
     codings = codings_of(head)
     fields, cut = _record_fields(head, redact)
     age_s, age_flags = _age(head.values("age"))
-    flags = [*cut, *age_flags]
+    flags = [*cut, *age_flags, *field_flags(fields)]
     if unrequested(codings, accept_encoding):
         flags.append("unrequested_coding")
     if not decodable(codings):

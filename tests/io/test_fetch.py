@@ -237,7 +237,11 @@ async def test_unknown_coding_is_flagged_and_is_no_failure() -> None:
         (["Age: 5", "Age: 9"], 5, ("age_repeated",)),
         (["Age: 5, 9"], 5, ("age_repeated",)),
         (["Age: " + "9" * 500], 2**31, ()),
-        (['Cache-Status: \xff\xfe;;;="', "Date: the day before yesterday"], None, ()),
+        (
+            ['Cache-Status: \xff\xfe;;;="', "Date: the day before yesterday", "Proxy-Status: (((", "Age: x"],
+            None,
+            ("age_invalid", "date_invalid", "cache_status_invalid", "proxy_status_invalid"),
+        ),
         (["X-Long: " + "a" * 5000], None, ("field_cut",)),
         ([f"X-{number}: {number}" for number in range(200)], None, ("fields_cut",)),
         (["Location: /a", "Location: /b"], None, ("doubled_location",)),

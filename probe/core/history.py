@@ -1,0 +1,66 @@
+"""Rule: every version that the origin was seen to serve is kept with when that was, and for how long it may be kept.
+
+Pure: the versions known and one more reply of the origin -> the versions known. The newest is the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from probe.core.fields import first_value
+from probe.core.freshness import declared, more_generous
+from probe.core.records import Freshness, OriginVersion, Response
+
+KEPT_VERSIONS = 16
+
+
+def with_reply(
+    versions: Sequence[OriginVersion], response: Response, *, asked: str, seen: str
+) -> tuple[OriginVersion, ...] | None:
+    """The history with one more reply of the origin; None where it shows no version.
+
+    `asked` and `seen`: when the request was begun and the reply was complete, RFC 3339 UTC. A version that returns
+    moves to the end and is first seen now, since what we know of its first time tells nothing of this one.
+    """
+    said = _said(response)
+    if response.status_code == 304 and versions:
+        return (*versions[:-1], _again(versions[-1], said, asked, seen))
+    if not 200 <= response.status_code < 300 or response.content_digest is None:
+        return None
+    newest = versions[-1] if versions else None
+    if newest is not None and newest.content_digest == response.content_digest:
+        version = replace(_version(response, newest.first_seen), declared=newest.declared)
+        return (*versions[:-1], _again(version, said, asked, seen))
+    others = [v for v in versions if v.content_digest != response.content_digest]
+    made = replace(_version(response, seen), last_asked=asked, last_seen=seen, declared=said)
+    return (*others, made)[-KEPT_VERSIONS:]
+
+
+def _version(response: Response, first_seen: str) -> OriginVersion:
+    return OriginVersion(
+        content_digest=response.content_digest or "",
+        decoded_body_bytes=response.decoded_body_bytes,
+        status_code=response.status_code,
+        etag=first_value(response.fields, "etag"),
+        last_modified=first_value(response.fields, "last-modified"),
+        first_seen=first_seen,
+        last_seen=first_seen,
+        content=response.content,
+    )
+
+
+def _again(version: OriginVersion, said: Freshness | None, asked: str, seen: str) -> OriginVersion:
+    """Seen once more. What it declared before held for copies that were taken then."""
+    return replace(version, last_asked=asked, last_seen=seen, declared=_both(said, version.declared))
+
+
+def _both(one: Freshness | None, other: Freshness | None) -> Freshness | None:
+    if one is None or other is None:
+        return one or other
+    return more_generous(one, other)
+
+
+def _said(response: Response) -> Freshness | None:
+    said = declared(response.fields)
+    return None if said == Freshness() else said
