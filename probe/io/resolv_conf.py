@@ -8,12 +8,23 @@ from __future__ import annotations
 from ipaddress import ip_address
 from pathlib import Path
 
-from probe.core.task import ResolverSpec
+from probe.core.task import ResolverSpec, VantagePoint
 
+SYSTEM = Path("/etc/resolv.conf")
+OF_NAMESPACES = Path("/etc/netns")
 _MOST = 3  # MAXNS of resolv.conf(5)
 
 
-def system_resolvers(path: Path = Path("/etc/resolv.conf")) -> tuple[ResolverSpec, ...]:
+def resolv_conf_of(vantage: VantagePoint, system: Path = SYSTEM, namespaces: Path = OF_NAMESPACES) -> Path:
+    """The file that names the resolvers of a vantage point's line: a namespace has its own, as ip-netns(8) does it."""
+    if vantage.netns is not None and "/" not in vantage.netns:
+        own = namespaces / vantage.netns / "resolv.conf"
+        if own.is_file():
+            return own
+    return system
+
+
+def system_resolvers(path: Path = SYSTEM) -> tuple[ResolverSpec, ...]:
     """The host's resolvers in order; without any, or without the file, the one on this host."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")

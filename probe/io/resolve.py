@@ -22,7 +22,7 @@ from probe.io.dns_message import ascii_name
 from probe.io.dns_walk import ResolverWalk
 from probe.io.interrogate import interrogate
 from probe.io.named_resolvers import NamedResolvers
-from probe.io.resolv_conf import system_resolvers
+from probe.io.resolv_conf import resolv_conf_of, system_resolvers
 from probe.io.resolver_tls import ResolverContexts
 from probe.io.rewriting import examine
 from probe.io.zone_cut import with_zone
@@ -157,7 +157,7 @@ class Resolver:
     async def _resolvers(self, vantage: VantagePoint, within_s: float) -> tuple[ResolverSpec, ...]:
         if vantage.resolvers:
             return await self._named.located(vantage.resolvers, within_s)
-        path = self._resolv_conf
+        path = resolv_conf_of(vantage, self._resolv_conf)
         if path not in self._system:
             self._system[path] = system_resolvers(path)
         return self._system[path]
