@@ -167,6 +167,10 @@ class World:
     def _default_route(self, place: str) -> None:
         ip("-n", self.ns(place), "route", "replace", "default", "via", f"10.91.{PLACES[place]}.1")
 
+    def has_line(self, place: str) -> bool:
+        """Whether the backbone has a line to it: it goes only with the namespace itself, not with its name."""
+        return any(words.split("@")[0] == place for words in self.run(BACKBONE, "ip", "-br", "link").split())
+
     @contextmanager
     def link_down(self, place: str) -> Iterator[None]:
         """Its uplink is taken down at its own end: no route is left."""

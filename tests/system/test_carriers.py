@@ -255,6 +255,8 @@ def test_a_cut_line_is_the_vantage_points_and_nobody_elses(
     with cut(made, carrier, how):
         cut_s = time.time()
         rows = agent.each_measured(cut_s, 2)
+        if how == "deleted":
+            until(lambda: not made.has_line(carrier), "the agent keeps no namespace alive", 10)
     agent.all_well()
     mine = [row for row in rows if row.vantage_point == NAME[carrier]]
     assert {(row.outcome, row.fault, row.reason) for row in mine} == {("inconclusive", "vantage", reason)}, (
