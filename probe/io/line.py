@@ -1,8 +1,8 @@
 """Rule: every socket of a vantage point leaves by its own line, or there is no socket: never by another one.
 
-The one place where sockets are made: in the network namespace, with the firewall mark, bound to the interface
-(SO_BINDTODEVICE) and the source address of the vantage point. What stands in the way is our host's or our line's fault
-and comes out as `SourceError` or as OSError.
+The one place where sockets are made: in the network namespace, on the interface (SO_BINDTODEVICE), with the mark
+(SO_MARK), from the source address of the vantage point. What stands in the way is our host's or our line's and comes
+out as `SourceError` in words for a person, or, where this host lacks descriptors or memory, as OSError.
 """
 
 from __future__ import annotations
@@ -10,31 +10,61 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import os
 import socket
 import struct
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
 from probe.core.task import VantagePoint
 from probe.io.failures import SourceError
-from probe.io.netns import make_socket
+from probe.io.netns import RESOURCES, in_namespace
 
 _IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h: choose the local port at connect, so that ports do not run out
-_SIOCGIFFLAGS = 0x8913  # linux/sockios.h
+_SIOCGIFFLAGS = 0x8913  # linux/sockios.h, netdevice(7)
 _IFF_UP, _IFF_RUNNING = 0x1, 0x40
-_RIGHTS = {"mark": "CAP_NET_ADMIN", "interface": "CAP_NET_RAW"}
-_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
+_NONLOCAL_BIND = {
+    4: Path("/proc/sys/net/ipv4/ip_nonlocal_bind"),
+    6: Path("/proc/sys/net/ipv6/ip_nonlocal_bind"),
+}
+_RIGHTS = frozenset({errno.EPERM, errno.EACCES})
 
 
 async def open_socket(vantage: VantagePoint, ip_version: int, kind: socket.SocketKind) -> socket.socket:
     """A non-blocking socket, bound as the vantage point says, not connected.
 
-    Raises SourceError where the line is not there or not ours to use, OSError where the host has no sockets left.
+    In a namespace it is waited for, a second at most (`netns.HANDED_OVER_WITHIN_S`). Raises SourceError where the line
+    is not there or not ours to use, OSError where the host has no sockets left or does not know the IP version.
     """
-    family = socket.AF_INET6 if ip_version == 6 else socket.AF_INET
+    make = partial(_made, vantage, ip_version, kind)
     if vantage.netns is None:
-        sock = socket.socket(family, kind)
-    else:
-        sock = await make_socket(vantage.netns, family, kind)
+        return make()
+    return await in_namespace(vantage.netns, make, socket.socket.close)
+
+
+async def line_problem(vantage: VantagePoint) -> str | None:
+    """What of the line, as it is configured, is not there or not ours to use; in words for a person. None: nothing.
+
+    Asked of this host only; nothing is sent. Raises OSError where this host lacks descriptors or memory.
+    """
+    try:
+        if vantage.netns is None:
+            return _problem(vantage)
+        return await in_namespace(vantage.netns, partial(_problem, vantage), _nothing_to_end)
+    except SourceError as error:
+        return str(error)
+
+
+def _nothing_to_end(problem: str | None) -> None:
+    """Words need no ending."""
+
+
+# --- making: in whichever thread is in the right namespace ----------------------------------------------
+
+
+def _made(vantage: VantagePoint, ip_version: int, kind: socket.SocketKind) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if ip_version == 6 else socket.AF_INET, kind)
     try:
         sock.setblocking(False)
         _bind(sock, vantage, ip_version)
@@ -45,64 +75,98 @@ async def open_socket(vantage: VantagePoint, ip_version: int, kind: socket.Socke
 
 
 def _bind(sock: socket.socket, vantage: VantagePoint, ip_version: int) -> None:
-    if vantage.mark is not None:
-        with _told("mark", f"mark {vantage.mark}"):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, vantage.mark)
-    if vantage.interface is not None:
-        with _told("interface", f"interface {vantage.interface}"):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, vantage.interface.encode() + b"\0")
-    source = vantage.source(ip_version)
+    interface, source, mark = vantage.interface, vantage.source(ip_version), vantage.mark
+    if interface is not None:
+        with _told(f"interface {interface}", vantage, "CAP_NET_RAW"):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
+    if mark is not None:
+        with _told(f"mark {mark:#x}", vantage, "CAP_NET_ADMIN"):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, struct.pack("=I", mark))
     if source is not None:
-        with _told("source", f"source {source}"):
-            if sock.type == socket.SOCK_STREAM:
-                with contextlib.suppress(OSError):  # a convenience that some kernels lack
-                    sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+        if sock.type == socket.SOCK_STREAM:
+            with contextlib.suppress(OSError):  # a convenience that some kernels lack
+                sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+        with _told(f"source {source}", vantage, "rights that this process lacks"):
             sock.bind((source, 0))
 
 
 @contextlib.contextmanager
-def _told(part: str, what: str) -> Iterator[None]:
+def _told(what: str, vantage: VantagePoint, right: str) -> Iterator[None]:
+    """An error of the system, told as what it means for the line."""
     try:
         yield
     except OSError as error:
-        if error.errno in _EXHAUSTED:
+        if error.errno in RESOURCES:
             raise
-        lacking = part in _RIGHTS and error.errno in (errno.EPERM, errno.EACCES)
-        why = f"needs {_RIGHTS[part]}" if lacking else error.strerror or str(error)
-        raise SourceError(f"{what}: {why}") from error
+        words = f"using it needs {right}" if error.errno in _RIGHTS else _MEANING.get(error.errno or 0)
+        raise SourceError(f"{what}{_where(vantage)}: {words or error.strerror or error}") from error
 
 
-async def line_problem(vantage: VantagePoint) -> str | None:
-    """What keeps the vantage point's line from being used, in words; None if nothing does.
+_MEANING = {
+    errno.ENODEV: "it does not exist; `ip link` shows those that do",
+    errno.EADDRNOTAVAIL: "it is not assigned; `ip address` shows those that are",
+    errno.EADDRINUSE: "no local port is free",
+}
 
-    Looks at the namespace, the interface and its state, the mark and each source address; sends nothing.
-    """
-    versions = vantage.ip_versions or ((4, 6) if vantage.source_v4 and vantage.source_v6 else (4,))
-    if not vantage.ip_versions and vantage.source_v6 and not vantage.source_v4:
-        versions = (6,)
+
+def _where(vantage: VantagePoint) -> str:
+    return "" if vantage.netns is None else f" in network namespace {vantage.netns}"
+
+
+# --- checking: the same -------------------------------------------------------------------------------
+
+
+def _problem(vantage: VantagePoint) -> str | None:
+    found = [words for version in _versions(vantage) for words in _problems_of(vantage, version)]
+    return "; ".join(dict.fromkeys(found)) or None
+
+
+def _versions(vantage: VantagePoint) -> tuple[int, ...]:
+    sources = tuple(version for version in (4, 6) if vantage.source(version) is not None)
+    return tuple(dict.fromkeys((*sources, *vantage.ip_versions))) or (4,)
+
+
+def _problems_of(vantage: VantagePoint, ip_version: int) -> Iterator[str]:
     try:
-        for version in versions:
-            with await open_socket(vantage, version, socket.SOCK_DGRAM) as sock:
-                problem = _interface_problem(sock, vantage.interface)
-                if problem is not None:
-                    return problem
+        with _made(vantage, ip_version, socket.SOCK_DGRAM) as sock:
+            if vantage.interface is not None:
+                yield from _interface_down(sock, vantage.interface, vantage)
     except SourceError as error:
-        return str(error)
+        yield str(error)
     except OSError as error:
-        return f"no socket can be made: {error.strerror or error}"
-    return None
+        if error.errno in RESOURCES:
+            raise
+        yield f"IPv{ip_version}{_where(vantage)}: {os.strerror(error.errno or 0)}"
+    else:
+        yield from _not_ours(vantage, ip_version)
 
 
-def _interface_problem(sock: socket.socket, interface: str | None) -> str | None:
-    """The interface as the socket's own namespace sees it."""
-    if interface is None:
-        return None
-    request = struct.pack("16sH14s", interface.encode(), 0, b"")
-    try:
-        answer = fcntl.ioctl(sock.fileno(), _SIOCGIFFLAGS, request)
-    except OSError as error:
-        return f"interface {interface}: {error.strerror or error}"
+def _interface_down(sock: socket.socket, interface: str, vantage: VantagePoint) -> Iterator[str]:
+    answer = fcntl.ioctl(sock, _SIOCGIFFLAGS, struct.pack("16s24x", interface.encode()))
     (flags,) = struct.unpack_from("H", answer, 16)
     if not flags & _IFF_UP:
-        return f"interface {interface}: it is down; `ip link set {interface} up` brings it up"
-    return None if flags & _IFF_RUNNING else f"interface {interface}: it has no carrier"
+        yield f"interface {interface}{_where(vantage)}: it is down; `ip link set {interface} up`"
+    elif not flags & _IFF_RUNNING:  # RFC 2863 operStatus, as netif_oper_up has it
+        yield f"interface {interface}{_where(vantage)}: it is up, and its link is not"
+
+
+def _not_ours(vantage: VantagePoint, ip_version: int) -> Iterator[str]:
+    """With ip_nonlocal_bind any address can be bound to: then ask for the route to it, which is local if it is ours."""
+    source = vantage.source(ip_version)
+    if source is None or not _any_can_be_bound(ip_version):
+        return
+    with socket.socket(socket.AF_INET6 if ip_version == 6 else socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect((source, 9))
+            ours = sock.getsockname()[0] == source
+        except OSError:
+            ours = False
+    if not ours:
+        yield f"source {source}{_where(vantage)}: {_MEANING[errno.EADDRNOTAVAIL]}"
+
+
+def _any_can_be_bound(ip_version: int) -> bool:
+    try:
+        return _NONLOCAL_BIND[ip_version].read_text().strip() == "1"
+    except OSError:
+        return False

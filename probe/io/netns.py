@@ -15,8 +15,9 @@ import os
 import queue
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from probe.io.failures import SourceError
 
@@ -44,7 +45,7 @@ async def in_namespace(netns: str, work: Callable[[], T], discard: Callable[[T],
     """
     loop = asyncio.get_running_loop()
     job = _Job(work, discard, loop)
-    _room(netns).put(job)
+    _put(netns, job)
     late = loop.call_later(HANDED_OVER_WITHIN_S, job.give_up, netns)
     try:
         return await job.future
@@ -66,6 +67,10 @@ def close_namespaces() -> None:
         room.thread.join(HANDED_OVER_WITHIN_S)
 
 
+class _LostError(Exception):
+    """The thread could not go home: it must do nothing more."""
+
+
 class _Job(Generic[T]):
     """One piece of work on its way to the thread and back. Only `run` is called by the thread."""
 
@@ -83,10 +88,12 @@ class _Job(Generic[T]):
         try:
             result = _inside(path, self._work)
         except Exception as error:
-            self._hand_over(lambda error=error: self._fail(error))
-            return
-        if not self._hand_over(lambda: self._deliver(result)):
-            self._discard(result)
+            self._hand_over(partial(self._fail, error))
+            if isinstance(error, _LostError):
+                raise
+        else:
+            if not self._hand_over(partial(self._deliver, result)):
+                self._discard(result)
 
     def _hand_over(self, call: Callable[[], None]) -> bool:
         try:
@@ -109,7 +116,7 @@ class _Job(Generic[T]):
         self._fail(SourceError(f"network namespace {netns}: not entered within {HANDED_OVER_WITHIN_S:g} s"))
 
     def discard_result(self) -> None:
-        """The waiting one was cancelled in the moment in which the result came."""
+        """Whoever waited was cancelled in the moment in which the result came."""
         if self.future.done() and not self.future.cancelled() and self.future.exception() is None:
             self._discard(self.future.result())
 
@@ -119,17 +126,17 @@ class _Room:
 
     def __init__(self, netns: str) -> None:
         self._netns = netns
-        self._jobs: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self.thread = threading.Thread(target=self._run, name=f"netns {netns}", daemon=True)
         try:
             self.thread.start()
         except RuntimeError as error:
             raise OSError(errno.ENOMEM, "no further thread can be started") from error
 
-    def put(self, job: _Job[T]) -> None:
+    def put(self, job: _Job[Any]) -> None:
         if self._jobs.qsize() >= _WAITING_AT_MOST:
-            raise SourceError(f"network namespace {self._netns}: {_WAITING_AT_MOST} sockets are waited for")
-        self._jobs.put(job)  # type: ignore[arg-type]  # what it gives goes back to whoever asked
+            raise SourceError(f"network namespace {self._netns}: its thread is stuck")
+        self._jobs.put(job)
 
     def end(self) -> None:
         self._jobs.put(None)
@@ -142,11 +149,76 @@ class _Room:
             except _LostError:
                 _forget(self)
                 return
-            del job  # its result is not to live until the next one comes
+            del job  # what it holds is not to live on until the next one comes
 
 
 _lock = threading.Lock()
 _rooms: dict[str, _Room] = {}
 
 
-def _room(netns: str) -> _Room: ...
+def _put(netns: str, job: _Job[Any]) -> None:
+    """Under the lock, so that no work is given to a thread that was told to end."""
+    with _lock:
+        if netns not in _rooms:
+            _rooms[netns] = _Room(netns)
+        _rooms[netns].put(job)
+
+
+def _forget(room: _Room) -> None:
+    with _lock:
+        for netns in [name for name, held in _rooms.items() if held is room]:
+            del _rooms[netns]
+
+
+# --- in the thread ------------------------------------------------------------------------------------
+
+
+def _inside(path: Path, work: Callable[[], T]) -> T:
+    home = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _enter(path)
+        try:
+            return work()
+        finally:
+            _go(home)
+    finally:
+        os.close(home)
+
+
+def _enter(path: Path) -> None:
+    shown = f"network namespace {path.name if path.parent == NAMED else path}"
+    try:
+        namespace = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would not open else
+    except FileNotFoundError:
+        raise SourceError(f"{shown}: it does not exist; `ip netns list` shows those that do") from None
+    except OSError as error:
+        if error.errno in RESOURCES:
+            raise
+        raise SourceError(f"{shown}: cannot be opened: {error.strerror}") from None
+    try:
+        code = _setns(namespace)
+    finally:
+        os.close(namespace)
+    if code in RESOURCES:
+        raise OSError(code, os.strerror(code))
+    if code:
+        raise SourceError(f"{shown}: {_REFUSED.get(code) or os.strerror(code)}")
+
+
+_REFUSED = {
+    errno.EPERM: "entering it (setns) needs CAP_SYS_ADMIN",
+    errno.EINVAL: "the file is no network namespace, or one of another mount namespace",
+}
+
+
+def _go(home: int) -> None:
+    code = _setns(home)
+    if code:
+        raise _LostError(f"cannot go back to the own network namespace: {os.strerror(code)}")
+
+
+def _setns(descriptor: int) -> int:
+    """0, or the error's number."""
+    if _libc.setns(descriptor, _CLONE_NEWNET) == 0:
+        return 0
+    return ctypes.get_errno() or errno.ENOSYS
