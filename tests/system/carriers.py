@@ -21,6 +21,7 @@ import pytest
 
 from tests.system.dns_packets import Packet, packets
 from tests.system.dns_programs import Geo, gdnsd, unbound
+from tests.system.netns import add, delete, inside, ip, need_root, run_in
 from tests.system.programs import STARTED_WITHIN_S, find, need, process
 
 DOMAIN, CANONICAL = "www.acme.example", "www.acme.example.cdn.test"
@@ -60,11 +61,13 @@ http {{
 """
 
 
-def ip(*words: str, batch: str | None = None) -> None:
-    """iproute2; fails with its own words."""
-    arguments = [str(find("ip")), *words] if batch is None else [str(find("ip")), *words, "-batch", "-"]
-    done = subprocess.run(arguments, input=batch, capture_output=True, text=True, timeout=30, check=False)
-    assert done.returncode == 0, f"{arguments} {batch or ''}: {done.stderr}"
+def ip_batch(ns: str, *lines: str) -> None:
+    """Several commands of `ip -n NS`; fails with its own words."""
+    done = subprocess.run(
+        [str(find("ip")), "-n", ns, "-batch", "-"],
+        input="".join(f"{line}\n" for line in lines), capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{ns}: {lines}: {done.stderr}"
 
 
 def until(true: Callable[[], Any], what: str, within_s: float = 20.0) -> Any:
@@ -134,15 +137,11 @@ class World:
 
     def inside(self, place: str) -> list[str]:
         """What to put before a command that is to run there."""
-        return ["nsenter", f"--net=/run/netns/{self.ns(place)}", "--"]
+        return inside(self.ns(place))
 
     def run(self, place: str, *command: str) -> str:
         """A command's output; it has to succeed."""
-        done = subprocess.run(
-            [*self.inside(place), *command], capture_output=True, text=True, timeout=30, check=False
-        )
-        assert done.returncode == 0, f"{place}: {command}: {done.stdout}{done.stderr}"
-        return done.stdout
+        return run_in(self.ns(place), *command)
 
     def dns(self) -> list[Packet]:
         """What gdnsd was asked over the network, and its answers."""
@@ -152,20 +151,37 @@ class World:
 
     def add_place(self, place: str) -> None:
         """A namespace with its addresses, its line to the backbone and its default route."""
-        network, further = f"10.91.{PLACES[place]}", FURTHER.get(place, ())
-        ip("netns", "add", self.ns(place))
-        ip("link", "add", place, "netns", self.ns(BACKBONE), "type", "veth", "peer", "name", UPLINK, "netns",
-           self.ns(place))  # fmt: skip
-        lines = ["link set lo up", f"addr add {network}.10/24 dev {UPLINK}"]
-        lines += [f"addr add {address}/32 dev {UPLINK}" for address in further]
-        ip("-n", self.ns(place), batch="\n".join([*lines, f"link set {UPLINK} up"]) + "\n")
-        lines = [f"addr add {network}.1/24 dev {place}", f"link set {place} up"]
-        lines += [f"route add {a}/32 via {network}.10" for a in further if not a.startswith(f"{network}.")]
-        ip("-n", self.ns(BACKBONE), batch="\n".join(lines) + "\n")
+        ns, network = self.ns(place), f"10.91.{PLACES[place]}"
+        add(ns)
+        ip(
+            "link",
+            "add",
+            place,
+            "netns",
+            self.ns(BACKBONE),
+            "type",
+            "veth",
+            "peer",
+            "name",
+            UPLINK,
+            "netns",
+            ns,
+        )
+        addresses = (f"{network}.10/24", *(f"{address}/32" for address in FURTHER.get(place, ())))
+        ip_batch(ns, *(f"addr add {address} dev {UPLINK}" for address in addresses), f"link set {UPLINK} up")
+        ip_batch(self.ns(BACKBONE), f"addr add {network}.1/24 dev {place}")
+        self._far_end_up(place)
         self._default_route(place)
 
     def _default_route(self, place: str) -> None:
-        ip("-n", self.ns(place), "route", "replace", "default", "via", f"10.91.{PLACES[place]}.1")
+        ip("route", "replace", "default", "via", f"10.91.{PLACES[place]}.1", ns=self.ns(place))
+
+    def _far_end_up(self, place: str) -> None:
+        """The backbone's end, and its routes to the place's further addresses: a link that goes down loses them."""
+        network = f"10.91.{PLACES[place]}"
+        routed = (a for a in FURTHER.get(place, ()) if not a.startswith(f"{network}."))
+        routes = (f"route replace {address}/32 via {network}.10" for address in routed)
+        ip_batch(self.ns(BACKBONE), f"link set {place} up", *routes)
 
     def has_line(self, place: str) -> bool:
         """Whether the backbone has a line to it: it goes only with the namespace itself, not with its name."""
@@ -174,25 +190,21 @@ class World:
     @contextmanager
     def link_down(self, place: str) -> Iterator[None]:
         """Its uplink is taken down at its own end: no route is left."""
-        ip("-n", self.ns(place), "link", "set", UPLINK, "down")
+        ip("link", "set", UPLINK, "down", ns=self.ns(place))
         try:
             yield
         finally:
-            ip("-n", self.ns(place), "link", "set", UPLINK, "up")
+            ip("link", "set", UPLINK, "up", ns=self.ns(place))
             self._default_route(place)
 
     @contextmanager
     def carrier_lost(self, place: str) -> Iterator[None]:
         """The far end of its uplink is taken down: its routes stay, nothing leaves."""
-        ip("-n", self.ns(BACKBONE), "link", "set", place, "down")
+        ip("link", "set", place, "down", ns=self.ns(BACKBONE))
         try:
             yield
         finally:
-            ip("-n", self.ns(BACKBONE), "link", "set", place, "up")
-            network = f"10.91.{PLACES[place]}"
-            for address in FURTHER.get(place, ()):
-                if not address.startswith(f"{network}."):
-                    ip("-n", self.ns(BACKBONE), "route", "replace", f"{address}/32", "via", f"{network}.10")
+            self._far_end_up(place)
 
     @contextmanager
     def black_hole(self, *rules: str) -> Iterator[None]:
@@ -230,9 +242,8 @@ class World:
 @contextmanager
 def world(directory: Path) -> Iterator[World]:
     """The whole world; nothing of it is left afterwards, whatever happens."""
-    need("ip", "nsenter", "sysctl", "nft", "tcpdump", "nginx", "gdnsd", "unbound", "dig", "curl")
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces need root")
+    need("sysctl", "nft", "tcpdump", "nginx", "gdnsd", "unbound", "dig", "curl")
+    need_root()
     for parent in (directory, directory.parent, directory.parent.parent):
         parent.chmod(0o755)
     with ExitStack() as stack:
@@ -253,7 +264,7 @@ def _empty_world(directory: Path, name: str) -> World:
     os.utime(root / "app.js", (1_790_000_000, 1_790_000_000))
 
     def site(label: str, place: str, *addresses: str) -> Site:
-        return Site(directory / label, root, addresses, ["nsenter", f"--net=/run/netns/{name}-{place}", "--"])
+        return Site(directory / label, root, addresses, inside(f"{name}-{place}"))
 
     return World(
         directory=directory,
@@ -265,8 +276,7 @@ def _empty_world(directory: Path, name: str) -> World:
 
 
 def _lay_lines(made: World) -> None:
-    ip("netns", "add", made.ns(BACKBONE))
-    ip("-n", made.ns(BACKBONE), "link", "set", "lo", "up")
+    add(made.ns(BACKBONE))
     made.run(BACKBONE, str(find("sysctl")), "-qw", "net.ipv4.ip_forward=1")
     for place in PLACES:
         made.add_place(place)
@@ -274,7 +284,7 @@ def _lay_lines(made: World) -> None:
 
 def _delete_namespaces(name: str) -> None:
     for file in Path("/run/netns").glob(f"{name}-*"):
-        subprocess.run([str(find("ip")), "netns", "del", file.name], check=False, timeout=30)
+        delete(file.name)
 
 
 @contextmanager
