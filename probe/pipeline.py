@@ -19,6 +19,7 @@ from probe.core.hijack import led_elsewhere
 from probe.core.kinds import Kinds, reading_of
 from probe.core.nodes import Inventory
 from probe.core.plan import task_to_json
+from probe.core.propagation_tracker import PropagationTracker
 from probe.core.proxied import edges_of, left_to_proxy
 from probe.core.reach import served
 from probe.core.reading import Reading
@@ -94,6 +95,7 @@ class Pipeline:
         self.nodes = Inventory()
         self._readings: dict[str, Reading | None] = {}
         self._budgets = Budgets()
+        self._propagation = PropagationTracker()
         self.references = OriginReferences(fetcher, clock, lookup=self._lookups.address, keep=keep)
 
     async def measure(self, task: Task, scheduled_at: str) -> SlotRecord:
@@ -112,6 +114,7 @@ class Pipeline:
         )
         with collecting() as collected:
             await self._observe(slot, collected)
+        slot.observations[:] = self._propagation.placed(task, slot.evidence)
         row = measured_row(task, slot.evidence, self._kinds, finished_at=rfc3339(self._clock.time_ns()))
         self._budgets.spend(task, row, epoch_s(started_at))
         self.nodes.vouch(task, served(slot.evidence, row.findings))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from probe.core.cache_fields import origin_blamed
 from probe.core.kinds import Kinds, Symptom, SymptomKind
 from probe.core.node_symptoms import node_symptoms
 from probe.core.records import Evidence, Observation, Relation, Resolution, Role
@@ -19,7 +20,13 @@ _DISAGREES = frozenset({Relation.OLDER, Relation.UNKNOWN_VERSION, Relation.UNSEE
 
 def examine(task: Task, evidence: Evidence, kinds: Kinds) -> tuple[Symptom, ...]:
     """Everything off in this slot: the base symptoms first, then each check's in the task's order."""
-    found = [*_resolution(evidence), *_transport(evidence), *node_symptoms(task, evidence), *_left_out(evidence)]
+    found = [
+        *_resolution(evidence),
+        *_transport(evidence),
+        *_blaming(evidence),
+        *node_symptoms(task, evidence),
+        *_left_out(evidence),
+    ]
     for spec in task.checks:
         found.extend(kinds[spec.kind].examine(spec.params, task, evidence))
     return tuple(found)
@@ -98,6 +105,21 @@ def _transport(evidence: Evidence) -> Iterator[Symptom]:
         elif observation.response is not None and "unrequested_coding" in observation.response.flags:
             yield Symptom(
                 check=BASE, kind=SymptomKind.NOTE, reason="http.unrequested_coding", observation=index
+            )
+
+
+def _blaming(evidence: Evidence) -> Iterator[Symptom]:
+    """An edge that fails and says that the origin did: noted, since saying so proves nothing (RFC 9209)."""
+    for index, observation in final_observations(evidence):
+        said = origin_blamed(observation.proxy_status)
+        if said is not None and observation.response is not None and observation.response.status_code >= 500:
+            detail = " ".join(part for part in (said.proxy, said.error, said.next_hop) if part)
+            yield Symptom(
+                check=BASE,
+                kind=SymptomKind.NOTE,
+                reason="edge.blames_origin",
+                observation=index,
+                detail=detail,
             )
 
 

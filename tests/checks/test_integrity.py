@@ -66,6 +66,19 @@ def test_age_and_lifetime_are_told() -> None:
     ]
 
 
+def test_the_origins_own_word_is_named() -> None:
+    facts = {"behind_s": 9.0, "within_lifetime": True, "freshness_by": "origin"}
+    made = compared(Relation.OLDER, freshness_lifetime_s=60.0, freshness_source="s-maxage", **facts)
+    detail = "9.0s behind the origin, lifetime 60s by s-maxage of the origin"
+    assert symptoms(evidence(made)) == [off(SymptomKind.NOTE, "stale_fresh", detail)]
+
+
+@pytest.mark.parametrize("allowance", ["stale_while_revalidate", "stale_if_error", "stale_disconnected"])
+def test_stale_by_an_allowance_is_a_note_of_its_own(allowance: str) -> None:
+    made = compared(Relation.OLDER, within_lifetime=True, allowance=allowance)
+    assert symptoms(evidence(made)) == [off(SymptomKind.NOTE, allowance)]
+
+
 @pytest.mark.parametrize(
     ("relation", "reason"),
     [

@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from probe.core.compare import compare
-from probe.core.records import FailureType, Observation, OriginVersion, Phase, Relation
+from probe.core.freshness import declared
+from probe.core.records import (
+    CacheStatus,
+    Comparison,
+    FailureType,
+    Freshness,
+    Observation,
+    OriginVersion,
+    Phase,
+    Relation,
+)
 from tests.build import AT, EARLIER, GOOD, MISS, OLD, OTHER, broken, reference, refused, seen, version
 
 BEFORE = "2026-11-22T08:00:00Z"
@@ -119,3 +129,175 @@ def test_origin_changing_or_failing_accuses_nobody() -> None:
 
 def test_self_comparison_verifies_nothing() -> None:
     assert relation(seen(), self_comparison=True) is Relation.UNVERIFIED
+
+
+# --- whose declaration counts ----------------------------------------------------------------------
+
+
+def says(control: str, name: str = "cache-control") -> Freshness:
+    return declared([(name, control)])
+
+
+def old_beside(
+    edge: str, origin: str | None, behind_s: int = 30, *, failing: bool = False, **changes: object
+) -> Comparison:
+    """An old version `behind_s` after the change, with the edge's and the origin's Cache-Control."""
+    superseded = f"2026-11-22T09:{59 - behind_s // 60:02d}:{(60 - behind_s % 60) % 60:02d}Z"
+    kept = version(OLD, first_seen=BEFORE, declared=None if origin is None else says(origin))
+    fields = (("cache-control", edge),) if edge else ()
+    made = seen(digest=OLD, fields=(*fields, *changes.pop("fields", ())), age_s=changes.pop("age_s", None))
+    found = compare(
+        made, reference(kept, version(first_seen=superseded), **changes), AT, origin_failing=failing
+    )
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("edge", "origin", "within", "lifetime_s", "source", "by"),
+    [
+        ("max-age=0, must-revalidate", "s-maxage=600", True, 600, "s-maxage", "origin"),
+        ("max-age=600", "max-age=5", True, 600, "max-age", "edge"),
+        ("max-age=5", "max-age=5", False, 5, "max-age", "edge"),
+        ("", "max-age=5", False, 5, "max-age", "origin"),
+        ("", "max-age=600", True, 600, "max-age", "origin"),
+        ("max-age=5", None, False, 5, "max-age", "edge"),
+        ("no-store", "no-store", False, 0, "no-store", "edge"),
+        ("", None, None, None, None, None),
+        ("max-age=soon", None, None, 0, "max-age", "edge"),
+        ("max-age=soon", "max-age=5", False, 5, "max-age", "origin"),
+    ],
+)
+def test_the_more_generous_word_counts(
+    edge: str,
+    origin: str | None,
+    within: bool | None,
+    lifetime_s: float | None,
+    source: str | None,
+    by: str | None,
+) -> None:
+    found = old_beside(edge, origin)
+    assert (found.relation, found.within_lifetime) == (Relation.OLDER, within)
+    assert (found.freshness_lifetime_s, found.freshness_source, found.freshness_by) == (
+        lifetime_s,
+        source,
+        by,
+    )
+
+
+def test_the_origins_field_for_cdns_that_the_edge_keeps_to_itself() -> None:
+    kept = version(OLD, first_seen=BEFORE, declared=says("max-age=600", "cdn-cache-control"))
+    browser = seen(digest=OLD, fields=(("cache-control", "max-age=0"),))
+    newest = version(first_seen="2026-11-22T09:59:30Z")
+    found = compare(browser, reference(kept, newest), AT, origin_failing=False)
+    assert found is not None
+    assert (found.within_lifetime, found.freshness_source) == (True, "max-age of cdn-cache-control")
+
+
+def test_what_the_newest_version_declares_says_nothing_of_the_old_one() -> None:
+    versions = (
+        version(OLD, first_seen=BEFORE, declared=says("max-age=5")),
+        version(first_seen="2026-11-22T09:59:30Z", declared=says("max-age=600")),
+    )
+    found = compare(seen(digest=OLD, fields=()), reference(*versions), AT, origin_failing=False)
+    assert found is not None
+    assert found.within_lifetime is False
+
+
+def test_a_heuristic_excuses_and_does_not_accuse() -> None:
+    date = ("date", "Sun, 22 Nov 2026 10:00:00 GMT")
+    for modified, within in (("09:50:00", True), ("09:59:50", None)):
+        fields = (date, ("last-modified", f"Sun, 22 Nov 2026 {modified} GMT"))
+        found = old_beside("", None, fields=fields)
+        assert (found.within_lifetime, found.freshness_source) == (within, "heuristic")
+
+
+# --- stale within the rules ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("edge", "failing", "within", "allowance"),
+    [
+        ("max-age=60", False, True, None),
+        ("max-age=10, stale-while-revalidate=60", False, True, "stale_while_revalidate"),
+        ("max-age=10, stale-while-revalidate=5", False, False, None),
+        ("max-age=10, stale-if-error=60", False, False, None),
+        ("max-age=10, stale-if-error=60", True, True, "stale_if_error"),
+        ("max-age=10, stale-while-revalidate=60, stale-if-error=60", True, True, "stale_while_revalidate"),
+        ("max-age=10", True, True, "stale_disconnected"),
+    ],
+)
+def test_what_allows_serving_stale(edge: str, failing: bool, within: bool, allowance: str | None) -> None:
+    found = old_beside(edge, None, failing=failing)
+    assert (found.relation, found.within_lifetime, found.allowance) == (Relation.OLDER, within, allowance)
+
+
+@pytest.mark.parametrize(
+    "edge",
+    [
+        "max-age=10, must-revalidate, stale-while-revalidate=60",
+        "max-age=10, proxy-revalidate",
+        "s-maxage=10",
+        "no-cache, stale-if-error=600",
+        "max-age=10, stale-if-error=5",
+    ],
+)
+def test_what_forbids_it_while_the_origin_fails_needs_the_copys_own_age(edge: str) -> None:
+    """Whether an origin that does not answer went back to the old version nobody knows."""
+    found = old_beside(edge, None, failing=True)
+    assert (found.relation, found.within_lifetime) == (Relation.UNVERIFIED, None)
+    young = old_beside(edge, None, failing=True, age_s=12)
+    assert (young.relation, young.within_lifetime) == (Relation.UNVERIFIED, None)
+    old = old_beside(edge, None, failing=True, age_s=45)
+    assert (old.relation, old.within_lifetime) == (Relation.OLDER, False)
+
+
+def test_an_origin_that_was_not_asked_may_have_gone_back() -> None:
+    found = old_beside("max-age=5", None, left_out=True)
+    assert (found.relation, found.within_lifetime, found.behind_s) == (Relation.UNVERIFIED, None, 30.0)
+    assert old_beside("max-age=5", None, left_out=True, age_s=31).within_lifetime is False
+    assert old_beside("max-age=60", None, left_out=True).relation is Relation.OLDER
+
+
+# --- what convicts -----------------------------------------------------------------------------------
+
+LONG = (("etag", '"v0"'), ("cache-control", "max-age=7200"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "age_s", "expected"),
+    [
+        ((), None, Relation.UNKNOWN_VERSION),
+        ((), 0, Relation.UNKNOWN_VERSION),
+        ((), 3600, Relation.UNSEEN_VERSION),  # the cache that it was forwarded to had it
+        ((("date", "Sun, 22 Nov 2026 08:00:00 GMT"),), None, Relation.UNSEEN_VERSION),
+        ((("via", "1.1 shield, 1.1 edge"),), None, Relation.UNSEEN_VERSION),
+    ],
+)
+def test_a_forwarded_request_convicts_where_nothing_contradicts_it(
+    fields: tuple[tuple[str, str], ...], age_s: int | None, expected: Relation
+) -> None:
+    made = seen(digest=OTHER, fields=(*LONG, *fields), age_s=age_s, cache_status=MISS)
+    assert relation(made) is expected
+
+
+def test_the_origins_own_caches_word_does_not_convict() -> None:
+    made = seen(
+        digest=OTHER, fields=LONG, cache_status=CacheStatus(hit=False, fwd="miss", derived_from="x-cache")
+    )
+    for words, expected in (({}, Relation.UNKNOWN_VERSION), ({"x-cache": 1}, Relation.UNSEEN_VERSION)):
+        found = compare(made, reference(), AT, origin_failing=False, origin_words=words)
+        assert found is not None
+        assert found.relation is expected
+
+
+def test_a_date_shows_up_an_age_that_was_started_anew() -> None:
+    date = ("date", "Sun, 22 Nov 2026 08:00:00 GMT")
+    assert relation(seen(digest=OTHER, fields=(*LONG, date), age_s=0)) is Relation.UNSEEN_VERSION
+    assert relation(seen(digest=OTHER, fields=LONG, age_s=0)) is Relation.UNKNOWN_VERSION
+
+
+def test_the_age_is_told() -> None:
+    found = compare(seen(age_s=7), reference(), AT, origin_failing=False)
+    assert found is not None
+    assert (found.relation, round(found.age_s or 0, 3)) == (Relation.EQUAL, 7.018)
