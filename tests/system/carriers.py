@@ -10,19 +10,16 @@ from __future__ import annotations
 import itertools
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from tests.system.dns_packets import Packet, packets
 from tests.system.dns_programs import Geo, gdnsd, unbound
 from tests.system.netns import add, delete, inside, ip, need_root, run_in
-from tests.system.programs import STARTED_WITHIN_S, find, need, process
+from tests.system.programs import find, need, process
+from tests.system.sites import Site, until
 
 DOMAIN, CANONICAL = "www.acme.example", "www.acme.example.cdn.test"
 BACKBONE, UPLINK = "bb", "uplink"
@@ -47,19 +44,6 @@ FURTHER = {
 BODY = b"console.log('cdn-probe');\n" * 400
 _worlds = itertools.count()
 
-NGINX = """
-daemon off; worker_processes 1; pid {dir}/nginx.pid; error_log {dir}/error.log warn; user root;
-events {{ worker_connections 256; }}
-http {{
-  log_format who '$remote_addr:$remote_port $server_addr $request_method $request_uri $status';
-  access_log {dir}/access.log who;
-  client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3;
-  uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5;
-  keepalive_timeout 0;
-  server {{ {listen} root {root}; location = /ok {{ return 204; }} }}
-}}
-"""
-
 
 def ip_batch(ns: str, *lines: str) -> None:
     """Several commands of `ip -n NS`; fails with its own words."""
@@ -68,57 +52,6 @@ def ip_batch(ns: str, *lines: str) -> None:
         input="".join(f"{line}\n" for line in lines), capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"{ns}: {lines}: {done.stderr}"
-
-
-def until(true: Callable[[], Any], what: str, within_s: float = 20.0) -> Any:
-    """Wait for a condition, not for a time; gives its first true value."""
-    end = time.monotonic() + within_s
-    while not (value := true()):
-        if time.monotonic() > end:
-            pytest.fail(f"not within {within_s} s: {what}")
-        time.sleep(0.05)
-    return value
-
-
-def _listens(pid: int) -> bool:
-    """Whether something accepts on port 80 in this process's namespace; asked of the kernel."""
-    return ":0050 00000000:0000 0A" in Path(f"/proc/{pid}/net/tcp").read_text()
-
-
-@dataclass(slots=True)
-class Site:
-    """nginx on some addresses of one namespace; may be stopped and started again."""
-
-    directory: Path
-    root: Path
-    addresses: tuple[str, ...]
-    prefix: Sequence[str]
-    _stack: ExitStack = field(default_factory=ExitStack)
-
-    def start(self) -> None:
-        """Until it listens; asks nothing of it, so that its log holds the agent's requests only."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        listen = "".join(f"listen {address}:80; " for address in self.addresses)
-        config = self.directory / "nginx.conf"
-        config.write_text(NGINX.format(dir=self.directory, root=self.root, listen=listen))
-        log = self.directory / "out.log"
-        arguments = [*self.prefix, str(find("nginx")), "-c", str(config), "-p", str(self.directory)]
-        child = self._stack.enter_context(process(arguments, log))
-        until(
-            lambda: child.poll() is None and _listens(child.pid) and (self.directory / "nginx.pid").exists(),
-            f"nginx on {self.addresses}: {log.read_text(errors='replace')[-500:]}",
-            STARTED_WITHIN_S,
-        )
-
-    def stop(self) -> None:
-        """From now on its port is closed; its log is kept."""
-        self._stack.close()
-
-    def requests(self) -> list[tuple[str, str, str]]:
-        """(client:port, own address, path) of each request so far."""
-        log = self.directory / "access.log"
-        lines = log.read_text().splitlines() if log.exists() else []
-        return [(line.split()[0], line.split()[1], line.split()[3]) for line in lines]
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,8 @@ from tests.system.carriers import (
     SOURCE,
     UPLINK,
     World,
-    until,
 )
+from tests.system.sites import until
 
 INTERVAL_S = 1.2
 WITHIN_S = 25.0  # the machine may be loaded; conditions come true long before
