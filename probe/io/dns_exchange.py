@@ -23,6 +23,7 @@ from probe.core.task import ResolverSpec, VantagePoint
 from probe.io.dns_failures import SilenceError, dns_failure
 from probe.io.dns_https import post
 from probe.io.dns_message import MalformedError, Question, Reply, StrayError, read_reply
+from probe.io.failures import SourceError
 from probe.io.line import open_socket
 from probe.io.named_resolvers import is_address
 
@@ -88,59 +89,63 @@ async def exchange(
     `context` gives the TLS context when it is needed.
     """
     inbox = _Inbox(question)
-    try:
-        async with asyncio.timeout_at(deadline_s):
-            if transport == "udp":
-                return await _over_udp(question, resolver, vantage, inbox)
-            tls = context if transport in ("tls", "https") else None
-            async with _stream(resolver, vantage, tls) as (reader, writer):
-                if transport == "https":
-                    return await _over_https(question, resolver, reader, writer)
-                return await _over_stream(question, inbox, reader, writer)
-    except TimeoutError as error:
-        raise ExchangeError(dns_failure(inbox.silence(), "read")) from error
+    kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
+    with await _open_socket(resolver, vantage, kind, deadline_s) as sock:
+        try:
+            async with asyncio.timeout_at(deadline_s):
+                if transport == "udp":
+                    return await _over_udp(sock, question, resolver, inbox)
+                tls = context if transport in ("tls", "https") else None
+                async with _stream(sock, resolver, tls) as (reader, writer):
+                    if transport == "https":
+                        return await _over_https(question, resolver, reader, writer)
+                    return await _over_stream(question, inbox, reader, writer)
+        except TimeoutError as error:
+            raise ExchangeError(dns_failure(inbox.silence(), "read")) from error
 
 
 async def _open_socket(
-    resolver: ResolverSpec, vantage: VantagePoint, kind: socket.SocketKind
+    resolver: ResolverSpec, vantage: VantagePoint, kind: socket.SocketKind, deadline_s: float
 ) -> socket.socket:
+    """In at most half of the time that is left, so that no resolver is blamed for what the making of it took."""
+    now_s = asyncio.get_running_loop().time()
     with _as_failure("locate"):
         if not is_address(resolver.address):  # a name that was not found; asking it here would stop the loop
             raise OSError(errno.EHOSTUNREACH, "the host's own resolver knows no such resolver")
     with _as_failure("bind"):
-        return await open_socket(vantage, ip_address(resolver.address).version, kind)
+        try:
+            async with asyncio.timeout_at((now_s + deadline_s) / 2 if now_s < deadline_s else None):
+                return await open_socket(vantage, ip_address(resolver.address).version, kind)
+        except TimeoutError:
+            raise SourceError("no socket was made in time") from None
 
 
-async def _over_udp(
-    question: Question, resolver: ResolverSpec, vantage: VantagePoint, inbox: _Inbox
-) -> Reply:
+async def _over_udp(sock: socket.socket, question: Question, resolver: ResolverSpec, inbox: _Inbox) -> Reply:
     loop = asyncio.get_running_loop()
-    with await _open_socket(resolver, vantage, socket.SOCK_DGRAM) as sock:
-        with _as_failure("connect"):
-            sock.connect((resolver.address, resolver.port))
-        with _as_failure("send"):
-            await loop.sock_sendall(sock, question.wire)
-        with _as_failure("read"):
-            return await inbox.first_response(lambda: loop.sock_recv(sock, _MAX_MESSAGE_BYTES))
+    with _as_failure("connect"):
+        sock.connect((resolver.address, resolver.port))
+    with _as_failure("send"):
+        await loop.sock_sendall(sock, question.wire)
+    with _as_failure("read"):
+        return await inbox.first_response(lambda: loop.sock_recv(sock, _MAX_MESSAGE_BYTES))
 
 
 @contextlib.asynccontextmanager
 async def _stream(
-    resolver: ResolverSpec, vantage: VantagePoint, context: Callable[[], ssl.SSLContext] | None
+    sock: socket.socket, resolver: ResolverSpec, context: Callable[[], ssl.SSLContext] | None
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A connection to the resolver; with `context` its certificate is verified (RFC 7858, RFC 8484)."""
-    with await _open_socket(resolver, vantage, socket.SOCK_STREAM) as sock:
-        with _as_failure("connect"):
-            await asyncio.get_running_loop().sock_connect(sock, (resolver.address, resolver.port))
-        with _as_failure("tls_ca"):
-            tls = context() if context else None
-        with _as_failure("handshake" if tls else "connect"):
-            name = (resolver.tls_name or resolver.address) if tls else None
-            reader, writer = await asyncio.open_connection(sock=sock, ssl=tls, server_hostname=name)
-        try:
-            yield reader, writer
-        finally:
-            writer.transport.abort()
+    with _as_failure("connect"):
+        await asyncio.get_running_loop().sock_connect(sock, (resolver.address, resolver.port))
+    with _as_failure("tls_ca"):
+        tls = context() if context else None
+    with _as_failure("handshake" if tls else "connect"):
+        name = (resolver.tls_name or resolver.address) if tls else None
+        reader, writer = await asyncio.open_connection(sock=sock, ssl=tls, server_hostname=name)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
 
 
 async def _over_stream(
