@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import errno
 import logging
 from dataclasses import replace
 from typing import Any
@@ -348,6 +349,25 @@ async def test_our_own_line_stays_our_own_line() -> None:
     assert failed(seen) == (Phase.HOST, F.VANTAGE_SOURCE_UNAVAILABLE)
 
 
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (errno.EMFILE, (Phase.HOST, F.AGENT_DESCRIPTORS_EXHAUSTED)),
+        (errno.ENETUNREACH, (Phase.HOST, F.VANTAGE_NETWORK_DOWN)),
+        (errno.EHOSTUNREACH, UNREACHABLE),
+        (errno.ETIMEDOUT, UNREACHABLE),
+    ],
+)
+async def test_what_our_own_host_lacks_is_not_called_the_proxys(
+    number: int, expected: tuple[Phase, FailureType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lacking(*_: Any) -> None:
+        raise OSError(number, "words")
+
+    monkeypatch.setattr(proxies, "open_connection", lacking)
+    assert failed(await fetch(9, spec_of("socks5", 9))) == expected
+
+
 # --- the tunnel -----------------------------------------------------------------------------------
 
 
@@ -431,7 +451,7 @@ def appears(text: str) -> bool:
     "echo",
     [
         b"HTTP/1.1 407 wrong: " + PASSWORD.encode() + b"\r\n\r\n",
-        b"HTTP/1.1 502 " + b"x" * 190 + PASSWORD.encode() + b"\r\n\r\n",  # where the words are cut
+        b"HTTP/1.1 502 " + b"x" * 168 + PASSWORD.encode() + b"\r\n\r\n",  # where the words are cut
         b"HTTP/1.1 503 no\r\nX-Squid-Error: " + base64.b64encode(b"probe:" + PASSWORD.encode()) + b"\r\n\r\n",
         b"garbage " + PASSWORD.encode() + b"\r\n\r\n",
     ],
