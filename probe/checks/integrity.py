@@ -1,88 +1,214 @@
-"""Rule: content is the customer's if the origin was seen to serve the same bytes; nothing else convicts.
+"""Rule: content is the customer's if the origin was seen to serve the same; nothing else convicts.
 
-Reads the comparison that `core.compare` made. Contract B: replaced content counts as unavailable; an old version
-past its lifetime is over-long caching and a case of its own.
+Reads the comparison that `core.compare` made, by bytes or by the declared rules of reading; ranges of large objects
+(`core.sampling`); markers. Contract B: replaced content counts as unavailable; an old version past its lifetime is
+over-long caching and a case of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from functools import partial
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
-from probe.core.kinds import CheckKind, Params, Symptom, SymptomKind
-from probe.core.records import Comparison, Evidence, Relation, Role
+from probe.core.integrity_notes import detail_of, meaning_of, plainest
+from probe.core.kinds import Ask, CheckKind, Params, Symptom, SymptomKind
+from probe.core.reading import Reading, check_json_path, check_pattern, check_selector
+from probe.core.records import Evidence, Observation, Relation
+from probe.core.sampling import byte_range, samples, size_of
 from probe.core.symptoms import edge_observations
 from probe.core.task import Task
+from probe.core.units import SizeBytes
+
+_RANGE = "range"
+_KEYS = {
+    "normalised": {"remove"},
+    "markers": {"contain", "not_contain"},
+    "headers": {"fields"},
+    "sampled": {"ranges", "range"},
+}
+_SAYS = {
+    "mismatch": (SymptomKind.CONTENT, "content.mismatch"),
+    "range_wrong": (SymptomKind.CONTENT, "content.range_wrong"),
+    "other_version": (SymptomKind.NOTE, "integrity.other_version"),
+    "unverified": (SymptomKind.NOTE, "integrity.unverified"),
+}
+
+Pattern = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(check_pattern)]
+JsonPath = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(check_json_path)]
+Selector = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(check_selector)]
+Marker = Annotated[str, Field(min_length=1, max_length=1000)]
+FieldName = Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$")]
+
+
+class Remove(Params):
+    """What is taken out of edge's and origin's content before they are compared."""
+
+    patterns: tuple[Pattern, ...] = Field(default=(), description="Regular expressions over the content")
+    json_paths: tuple[JsonPath, ...] = Field(
+        default=(), alias="json", description="JSONPath (RFC 9535), for JSON"
+    )
+    selectors: tuple[Selector, ...] = Field(default=(), alias="html", description="CSS selectors, for HTML")
+
+    @model_validator(mode="after")
+    def _something(self) -> Remove:
+        if not (self.patterns or self.json_paths or self.selectors):
+            raise ValueError("name at least one of patterns, json, html; else mode exact says the same")
+        return self
 
 
 class Integrity(Params):
-    """`mode`: exact compares the decoded content with the origin's; none switches the check off."""
+    """How the content is held against the origin's; each mode has keys of its own."""
 
-    mode: Literal["exact", "none"] = Field(
-        default="exact", description="exact: decoded content equals the origin's; none: not compared"
+    mode: Literal["exact", "normalised", "markers", "headers", "sampled", "none"] = Field(
+        default="exact",
+        description="exact: decoded content equals the origin's; normalised: what is left after `remove`; "
+        "markers: texts in it; headers: header fields instead; sampled: ranges of a large object; none: not compared",
+    )
+    remove: Remove | None = Field(default=None, description="normalised: what changes with each request")
+    contain: tuple[Marker, ...] = Field(default=(), description="markers: texts that must be in the content")
+    not_contain: tuple[Marker, ...] = Field(default=(), description="markers: texts that must not be in it")
+    fields: tuple[FieldName, ...] = Field(
+        default=(), description="headers: fields to compare; default content-type, etag, last-modified"
+    )
+    ranges: Annotated[int, Field(ge=1, le=64)] | None = Field(
+        default=None, description="sampled: ranges asked for in each slot; default 4"
+    )
+    range: Annotated[SizeBytes, Field(ge=1, le=1 << 26)] | None = Field(
+        default=None, description="sampled: size of each range; default 128KiB"
     )
 
+    @model_validator(mode="after")
+    def _keys_of_the_mode(self) -> Integrity:
+        given = {name for name in set().union(*_KEYS.values()) if getattr(self, name)}
+        strange = sorted(given - _KEYS.get(self.mode, set()))
+        if strange:
+            owners = ", ".join(mode for mode, keys in _KEYS.items() if strange[0] in keys)
+            raise ValueError(f"{strange[0]} belongs to mode {owners}, this is mode {self.mode}")
+        if self.mode == "normalised" and self.remove is None:
+            raise ValueError("mode normalised needs remove: what changes with each request")
+        if self.mode == "markers" and not (self.contain or self.not_contain):
+            raise ValueError("mode markers needs contain or not_contain")
+        return self
 
-_NOTES = {
-    Relation.ORIGIN_CHANGING: "integrity.origin_changing",
-    Relation.UNSEEN_VERSION: "integrity.version_unseen",
-    Relation.UNVERIFIED: "integrity.unverified",
-}
+
+def reading(params: Integrity) -> Reading | None:
+    """What is read of the content, where bytes alone do not decide."""
+    if params.mode == "normalised" and params.remove is not None:
+        away = params.remove
+        return Reading(patterns=away.patterns, json_paths=away.json_paths, selectors=away.selectors)
+    if params.mode == "markers":
+        return Reading(markers=(*params.contain, *params.not_contain))
+    if params.mode == "headers":
+        names = params.fields or ("content-type", "etag", "last-modified")
+        return Reading(fields=tuple(name.lower() for name in names))
+    return None
+
+
+def method(params: Integrity) -> str | None:
+    """A large object is asked for by ranges: of itself the head is enough."""
+    return "HEAD" if params.mode == "sampled" else None
+
+
+def asks(params: Integrity, task: Task, slot_number: int) -> Iterator[Ask]:
+    """The ranges of this slot, of one edge in turn and of the origin."""
+    if params.mode == "sampled":
+        for number in range(params.ranges or 4):
+            seed = f"{task.id} {slot_number} {number}"
+            length = params.range or 128 * 1024
+            yield Ask(
+                name=_RANGE,
+                method="GET",
+                origin=True,
+                limit_bytes=length + 1,
+                settle=partial(_settled, seed, length),
+            )
+
+
+def _settled(seed: str, length: int, edge: Observation) -> Ask | None:
+    size = None if edge.response is None else size_of(edge.response)
+    if size is None or size == 0:
+        return None
+    first, last = byte_range(seed, size, length)
+    span = f"{first}-{last}"
+    return Ask(
+        name=f"{_RANGE}:{span}",
+        method="GET",
+        fields=(("Range", f"bytes={span}"),),
+        origin=True,
+        limit_bytes=length + 1,
+    )
 
 
 def examine(params: Integrity, task: Task, evidence: Evidence) -> Iterator[Symptom]:
     """CONTENT for a version that the origin never served, STALE for one past its lifetime, else a note."""
-    if params.mode == "none":
-        return
+    if params.mode == "sampled":
+        yield from _sampled(evidence)
+    elif params.mode == "markers":
+        yield from _markers(params, evidence)
+    elif params.mode != "none":
+        yield from _compared(evidence)
+
+
+def _compared(evidence: Evidence) -> Iterator[Symptom]:
     for index, observation in edge_observations(evidence):
-        comparison = _plainest(evidence, index, observation.comparison)
+        comparison = plainest(evidence, index, observation.comparison)
         if comparison is None or comparison.relation is Relation.EQUAL:
             continue
-        kind, reason = _meaning(comparison)
+        kind, reason = meaning_of(comparison)
         yield Symptom(
-            check=KIND.name, kind=kind, reason=reason, observation=index, detail=_detail(comparison)
+            check=KIND.name, kind=kind, reason=reason, observation=index, detail=detail_of(comparison)
         )
 
 
-def _plainest(evidence: Evidence, index: int, first: Comparison | None) -> Comparison | None:
-    """The second look, where it proves what the first could not: that no version explains the bytes."""
-    if first is None or first.relation is not Relation.UNSEEN_VERSION:
-        return first
-    again = [o.comparison for o in evidence.observations if o.role is Role.CONFIRM and o.of == index]
-    proofs = (c for c in again if c is not None and c.relation is Relation.UNKNOWN_VERSION)
-    return next(proofs, first)
+def _sampled(evidence: Evidence) -> Iterator[Symptom]:
+    asked = False
+    for sample in samples(evidence, f"integrity.{_RANGE}:"):
+        asked = True
+        if sample.says is not None:
+            kind, reason = _SAYS[sample.says]
+            yield Symptom(
+                check=KIND.name, kind=kind, reason=reason, observation=sample.index, detail=sample.detail
+            )
+    if not asked and any(o.failure is None for _, o in edge_observations(evidence)):
+        yield Symptom(
+            check=KIND.name,
+            kind=SymptomKind.NOTE,
+            reason="integrity.unverified",
+            detail="no range was asked for: the size is not declared",
+        )
 
 
-def _meaning(comparison: Comparison) -> tuple[SymptomKind, str]:
-    if comparison.relation is Relation.UNKNOWN_VERSION:
-        return SymptomKind.CONTENT, "content.mismatch"
-    if comparison.within_lifetime is False:
-        return SymptomKind.STALE, "content.overlong_cache"
-    if comparison.relation is Relation.OLDER:
-        fresh = "stale_fresh" if comparison.within_lifetime else "stale_lifetime_unknown"
-        return SymptomKind.NOTE, comparison.allowance or fresh
-    return SymptomKind.NOTE, _NOTES[comparison.relation]
+def _markers(params: Integrity, evidence: Evidence) -> Iterator[Symptom]:
+    for index, observation in edge_observations(evidence):
+        response = observation.response
+        if observation.failure is not None or response is None or not 200 <= response.status_code < 300:
+            continue
+        facts = response.content
+        if facts is None or "too_large" in facts.flags:
+            why = "too large to be read" if facts is not None else "not read"
+            yield _symptom(SymptomKind.NOTE, "integrity.unverified", index, why)
+            continue
+        for marker in params.contain:
+            if marker not in facts.found:
+                yield _symptom(SymptomKind.CONTENT, "content.marker_missing", index, f"without {marker!r}")
+        for marker in params.not_contain:
+            if marker in facts.found:
+                yield _symptom(SymptomKind.CONTENT, "content.marker_forbidden", index, f"with {marker!r}")
 
 
-def _detail(comparison: Comparison) -> str | None:
-    if comparison.behind_s is not None:
-        return f"{comparison.behind_s:.1f}s behind the origin, lifetime {_lifetime(comparison)}"
-    return comparison.detail
-
-
-def _lifetime(comparison: Comparison) -> str:
-    """How long, by which word, and whose where it is not the edge's own."""
-    if comparison.freshness_lifetime_s is None:
-        return "none declared"
-    whose = " of the origin" if comparison.freshness_by == "origin" else ""
-    return f"{comparison.freshness_lifetime_s:.0f}s by {comparison.freshness_source}{whose}"
+def _symptom(kind: SymptomKind, reason: str, index: int, detail: str) -> Symptom:
+    return Symptom(check=KIND.name, kind=kind, reason=reason, observation=index, detail=detail)
 
 
 KIND = CheckKind(
     name="integrity",
     params=Integrity,
     examine=examine,
-    summary="the content is the origin's, by its bytes",
+    asks=asks,
+    reading=reading,
+    method=method,
+    summary="the content is the origin's, by its bytes or by declared rules",
 )

@@ -28,6 +28,8 @@ class Blame:
     reason: str
 
 
+MARKERS = frozenset({"content.marker_missing", "content.marker_forbidden"})
+
 Rule = Callable[[Symptom, Witness], Blame]
 
 
@@ -201,9 +203,16 @@ def _ttfb_us(observation: Observation) -> int | None:
 def _content(symptom: Symptom, witness: Witness) -> Blame:
     if _foreign(symptom, witness):
         return _failed(Fault.PATH, "dns.hijacked")
+    if symptom.reason in MARKERS and witness.origin_marks == _marks(symptom, witness):
+        return _failed(Fault.ORIGIN, "origin.same_content")
     if witness.confirmed(symptom.observation) and witness.right_elsewhere(symptom.observation):
         return _failed(Fault.PATH, "content.hijacked")
     return _failed(Fault.CDN, symptom.reason)
+
+
+def _marks(symptom: Symptom, witness: Witness) -> tuple[str, ...] | None:
+    response = _observation(symptom, witness).response
+    return None if response is None or response.content is None else response.content.found
 
 
 def _foreign(symptom: Symptom, witness: Witness) -> bool:

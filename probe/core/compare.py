@@ -16,7 +16,15 @@ from probe.core.aging import UNDECLARED_LIFETIME_S, allowed, slack_s
 from probe.core.cache_fields import fetched_for_us
 from probe.core.fields import first_value
 from probe.core.freshness import current_age_s, declared
-from probe.core.records import Comparison, Observation, OriginVersion, Reference, Relation, Response
+from probe.core.records import (
+    Comparison,
+    Observation,
+    OriginVersion,
+    Reference,
+    Relation,
+    Response,
+    identity,
+)
 from probe.core.times import epoch_s, http_date_s
 
 
@@ -39,14 +47,22 @@ def compare(
         return None
     if not 200 <= response.status_code < 300 or observation.method == "HEAD":
         return None
-    if response.content_digest is None:
-        return Comparison(mode="exact", relation=Relation.UNVERIFIED, detail="content coding not understood")
+    if identity(response) is None:
+        return _unreadable(response)
     if not reference.versions or reference.self_comparison:
         detail = "the origin answered from the CDN itself" if reference.self_comparison else None
         return Comparison(mode="exact", relation=Relation.UNVERIFIED, detail=detail)
     at_s = epoch_s(at)
     look = _Look(observation, response, reference, at_s, origin_failing, origin_words or {})
     return replace(look.compared(), age_s=look.age_s)
+
+
+def _unreadable(response: Response) -> Comparison:
+    """Whole, and yet nothing that can be held against another."""
+    if response.content is not None and response.content.flags:
+        words = f"cannot be read as declared: {', '.join(response.content.flags)}"
+        return Comparison(mode="normalised", relation=Relation.UNVERIFIED, detail=words)
+    return Comparison(mode="exact", relation=Relation.UNVERIFIED, detail="content coding not understood")
 
 
 @dataclass(slots=True)
@@ -72,9 +88,9 @@ class _Look:
 
     def compared(self) -> Comparison:
         """The relation, and for an older version how old."""
-        if self.response.content_digest == self.newest.content_digest:
+        if identity(self.response) == identity(self.newest):
             return self._relation(Relation.EQUAL)
-        pair = _last_pair(self.response.content_digest, self.reference.versions)
+        pair = _last_pair(identity(self.response), self.reference.versions)
         if pair is not None:
             return self._older(*pair)
         if self._unasked:
@@ -95,7 +111,8 @@ class _Look:
         return self.origin_failing or self.reference.left_out
 
     def _relation(self, relation: Relation) -> Comparison:
-        return Comparison(mode="exact", relation=relation, origin_content_digest=self.newest.content_digest)
+        mode = "exact" if self.response.content is None else "normalised"
+        return Comparison(mode=mode, relation=relation, origin_content_digest=identity(self.newest))
 
     def _older(self, version: OriginVersion, successor: OriginVersion) -> Comparison:
         """An old version; where the origin may have returned to it unseen, only a copy of its first time convicts."""
@@ -176,6 +193,6 @@ def _last_pair(
 ) -> tuple[OriginVersion, OriginVersion] | None:
     """The last version with this digest and the one that replaced it; None if there is none."""
     for older, newer in reversed(list(itertools.pairwise(versions))):
-        if older.content_digest == digest:
+        if identity(older) == digest:
             return older, newer
     return None

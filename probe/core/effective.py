@@ -6,7 +6,7 @@ The nearest value counts, object before domain before defaults; `headers` (by na
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from probe.core.config_customer import (
@@ -115,6 +115,9 @@ def _measured(
         fields=_fields(*(level.headers for level in reversed(near))),
         accept_encoding=_nearest(near, "accept_encoding", "identity"),
     )
+    checks = _checks(near, domain, item, reader)
+    wanted = (reader.kinds[spec.kind].method(spec.params) for spec in checks)
+    request = replace(request, method=next((m for m in wanted if m is not None), item.method))
     redirects = _nearest(near, "redirects", None)
     origin = None if domain.origin is None else _origin(domain.origin, domain, near, request)
     return MeasuredObject(
@@ -137,7 +140,7 @@ def _measured(
         if redirects
         else RedirectPolicy(),
         origin=origin,
-        checks=_checks(near, domain, item, reader),
+        checks=checks,
     )
 
 

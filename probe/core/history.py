@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from probe.core.fields import first_value
 from probe.core.freshness import declared, more_generous
-from probe.core.records import Freshness, OriginVersion, Response
+from probe.core.records import Freshness, OriginVersion, Response, identity
 
 KEPT_VERSIONS = 16
 
@@ -26,13 +26,18 @@ def with_reply(
     said = _said(response)
     if response.status_code == 304 and versions:
         return (*versions[:-1], _again(versions[-1], said, asked, seen))
-    if not 200 <= response.status_code < 300 or response.content_digest is None:
+    if not 200 <= response.status_code < 300 or response.content_digest is None or identity(response) is None:
         return None
     newest = versions[-1] if versions else None
-    if newest is not None and newest.content_digest == response.content_digest:
-        version = replace(_version(response, newest.first_seen), declared=newest.declared)
+    if newest is not None and identity(newest) == identity(response):
+        # The name under which it is kept stays, also where bytes that count for nothing are others each time.
+        version = replace(
+            _version(response, newest.first_seen),
+            declared=newest.declared,
+            content_digest=newest.content_digest,
+        )
         return (*versions[:-1], _again(version, said, asked, seen))
-    others = [v for v in versions if v.content_digest != response.content_digest]
+    others = [v for v in versions if identity(v) != identity(response)]
     made = replace(_version(response, seen), last_asked=asked, last_seen=seen, declared=said)
     return (*others, made)[-KEPT_VERSIONS:]
 

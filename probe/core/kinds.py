@@ -92,6 +92,15 @@ def no_reading(params: Any) -> Reading | None:
     return None
 
 
+# The method that the object itself must be asked with; None: the object's own.
+WantedMethod = Callable[[Any], str | None]
+
+
+def own_method(params: Any) -> str | None:
+    """For checks to which any method is right."""
+    return None
+
+
 def reading_of(task: Task, kinds: Kinds) -> Reading | None:
     """What the task's checks want read of the content: the first that wants anything."""
     wanted = (kinds[spec.kind].reading(spec.params) for spec in task.checks)
@@ -108,6 +117,7 @@ class CheckKind:
     summary: str
     asks: Asks = no_asks
     reading: WantedReading = no_reading
+    method: WantedMethod = own_method
 
 
 Kinds = Mapping[str, CheckKind]

@@ -30,13 +30,16 @@ class Reading:
     """What is wanted of one object's content.
 
     `patterns`: regular expressions over the decoded bytes; `json_paths`: RFC 9535; `selectors`: CSS, for HTML. What
-    they match is taken out, in this order. `markers`: texts to look for, as UTF-8.
+    they match is taken out, in this order. `markers`: texts to look for, as UTF-8; without anything to take out they
+    alone stand for the content. `fields`: where given, these header
+    fields stand for the content, whose bytes are then not compared.
     """
 
     patterns: tuple[str, ...] = ()
     json_paths: tuple[str, ...] = ()
     selectors: tuple[str, ...] = ()
     markers: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
     limit_bytes: int = READ_AT_MOST_BYTES
 
     @property
@@ -53,17 +56,31 @@ class UnreadableError(Exception):
         self.flag = flag
 
 
-def read_content(reading: Reading, body: bytes | None) -> ContentFacts:
-    """The facts wanted of a whole decoded body; None: it was over the limit."""
+def read_content(
+    reading: Reading, body: bytes | None, fields: Iterable[tuple[str, str]] = ()
+) -> ContentFacts:
+    """The facts wanted of a whole decoded body (None: it was over the limit) and its header fields."""
+    if reading.fields:
+        return ContentFacts(rules=reading.rules, normalised_digest=_of_fields(reading.fields, fields))
     if body is None:
         return ContentFacts(rules=reading.rules, flags=("too_large",))
     found = tuple(marker for marker in reading.markers if marker.encode() in body)
+    if reading.markers and not (reading.patterns or reading.json_paths or reading.selectors):
+        digest = hashlib.sha256(msgspec.json.encode(found)).hexdigest()
+        return ContentFacts(rules=reading.rules, normalised_digest=digest, found=found)
     try:
         normalised = normalise(reading, body)
     except UnreadableError as error:
         return ContentFacts(rules=reading.rules, found=found, flags=(error.flag,))
     digest = hashlib.sha256(normalised).hexdigest()
     return ContentFacts(rules=reading.rules, normalised_digest=digest, found=found)
+
+
+def _of_fields(wanted: Iterable[str], fields: Iterable[tuple[str, str]]) -> str:
+    """SHA-256 over the wanted fields with their values, absent ones too."""
+    given = list(fields)
+    values = [(name, [value for key, value in given if key == name]) for name in sorted(wanted)]
+    return hashlib.sha256(msgspec.json.encode(values)).hexdigest()
 
 
 def normalise(reading: Reading, body: bytes) -> bytes:

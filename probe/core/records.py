@@ -32,6 +32,14 @@ from probe.core.surroundings import LineState, NodeFacts, Reach, VantageHealth
 SCHEMA_VERSION = 1
 
 
+def identity(content: OriginVersion | Response) -> str | None:
+    """What two pieces of content must share to count as the same: by the declared rules if there are any, else bytes.
+
+    None where it cannot be told.
+    """
+    return content.content_digest if content.content is None else content.content.normalised_digest
+
+
 class Outcome(StrEnum):
     """What a slot says about the service (design: the verdict)."""
 
@@ -101,8 +109,8 @@ class Reference:
 
     @property
     def newest_digest(self) -> str | None:
-        """The content digest of the origin's present version."""
-        return self.versions[-1].content_digest if self.versions else None
+        """What identifies the content of the origin's present version."""
+        return identity(self.versions[-1]) if self.versions else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,4 +278,5 @@ __all__ = [
     "Tls",
     "VantageHealth",
     "Verdict",
+    "identity",
 ]

@@ -88,6 +88,12 @@ class Witness:
         looks = (o for o in self.evidence.observations if o.role is Role.ELSEWHERE and o.of == index)
         return any(o.comparison is not None and o.comparison.relation is Relation.EQUAL for o in looks)
 
+    @property
+    def origin_marks(self) -> tuple[str, ...] | None:
+        """The markers in the origin's present version; None where it was not read for any."""
+        versions = self.evidence.reference.versions
+        return versions[-1].content.found if versions and versions[-1].content is not None else None
+
     def controls(self, ask: str | None) -> tuple[Observation, ...]:
         """The origin's complete replies to a check's further request."""
         asked = (o for o in self.evidence.observations if o.role is Role.CONTROL and o.ask == ask)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from probe.core.decode import DecodeError, Decoder, decodable
 from probe.core.reading import Reading, read_content
@@ -98,14 +98,13 @@ class Body:
         self._read.take(piece)
         self.kept.take(piece)
 
-    @property
-    def content(self) -> ContentFacts | None:
-        """What was wanted of the content; None where nothing was, or where it is not whole."""
+    def content(self, fields: Iterable[tuple[str, str]]) -> ContentFacts | None:
+        """What was wanted of the content and the fields; None where nothing was, or where it is not whole."""
         if self._reading is None or not self._done:
             return None
         if self._coded and self._decoder is None:
             return None  # a coding that we cannot undo
-        return read_content(self._reading, bytes(self._read.data) if self._read.whole else None)
+        return read_content(self._reading, bytes(self._read.data) if self._read.whole else None, fields)
 
     def finish(self) -> None:
         """The wire's body is whole: demand the codings' ends. Raises DecodeError."""
