@@ -53,7 +53,8 @@ class Setting:
     """What each part of the world does. `edge` None: nothing listens there; `second_resolver`: one more, asked second.
 
     `edge_address`: where the edge is. `openssl`: it is a blocking server, which sends alerts where asyncio's is mute.
-    `warm`: the origin was seen before this slot. `changes` go to the task, `deadlines` to its deadlines.
+    `warm`: the origin was seen before this slot. `changes` go to the task, `deadlines` to its deadlines, `line` to its
+    vantage point.
     """
 
     edge: Script | None = field(default_factory=right)
@@ -73,6 +74,7 @@ class Setting:
     deadlines: dict[str, int] = field(default_factory=dict)
     changes: dict[str, Any] = field(default_factory=dict)
     request: dict[str, Any] = field(default_factory=dict)
+    line: dict[str, Any] = field(default_factory=dict)
 
 
 QUICK = {"total_us": 1_500_000, "connect_us": 700_000, "tls_us": 700_000, "first_byte_us": 700_000}
@@ -127,6 +129,7 @@ async def _world(setting: Setting, directory: Path, stack: AsyncExitStack) -> Ta
                 region="CN-BJ",
                 resolvers=tuple(ResolverSpec(transport="udp", address=s.host, port=s.port) for s in servers),
                 anchors=anchors,
+                **setting.line,
             ),
             deadlines=Deadlines(**{**QUICK, **setting.deadlines}),
             tls=pki.policy(**setting.policy) if context is not None else TlsPolicy(),
