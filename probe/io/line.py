@@ -15,6 +15,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 
 from probe.core.task import VantagePoint
@@ -153,7 +154,7 @@ def _interface_down(sock: socket.socket, interface: str, vantage: VantagePoint) 
 def _not_ours(vantage: VantagePoint, ip_version: int) -> Iterator[str]:
     """With ip_nonlocal_bind any address can be bound to: then ask for the route to it, which is local if it is ours."""
     source = vantage.source(ip_version)
-    if source is None or not _any_can_be_bound(ip_version):
+    if source is None or not _any_can_be_bound(ip_version) or ip_address(source).is_loopback:
         return
     with socket.socket(socket.AF_INET6 if ip_version == 6 else socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:

@@ -67,7 +67,7 @@ def close_namespaces() -> None:
         room.thread.join(HANDED_OVER_WITHIN_S)
 
 
-class _LostError(Exception):
+class _LostError(SourceError):
     """The thread could not go home: it must do nothing more."""
 
 

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from probe.core.task import ResolverSpec, VantagePoint
+from probe.io.netns import NAMED, namespace_path
 
 SYSTEM = Path("/etc/resolv.conf")
 OF_NAMESPACES = Path("/etc/netns")
@@ -16,12 +17,15 @@ _MOST = 3  # MAXNS of resolv.conf(5)
 
 
 def resolv_conf_of(vantage: VantagePoint, system: Path = SYSTEM, namespaces: Path = OF_NAMESPACES) -> Path:
-    """The file that names the resolvers of a vantage point's line: a namespace has its own, as ip-netns(8) does it."""
-    if vantage.netns is not None and "/" not in vantage.netns:
-        own = namespaces / vantage.netns / "resolv.conf"
-        if own.is_file():
-            return own
-    return system
+    """The file that names the resolvers of a vantage point's line: a namespace has its own, as ip-netns(8) does it.
+
+    One that is given by its path below /run/netns has the name too; any other path has none.
+    """
+    if vantage.netns is None:
+        return system
+    file = namespace_path(vantage.netns)
+    own = namespaces / file.name / "resolv.conf"
+    return own if file.parent == NAMED and own.is_file() else system
 
 
 def system_resolvers(path: Path = SYSTEM) -> tuple[ResolverSpec, ...]:
