@@ -118,8 +118,26 @@ def _where(vantage: VantagePoint) -> str:
 
 
 def _problem(vantage: VantagePoint) -> str | None:
+    if vantage.interface is not None:
+        problem = _interface_problem(vantage.interface, vantage)
+        if problem is not None:
+            return problem  # an IPv6 address goes with its interface: no second trouble
     found = [words for version in _versions(vantage) for words in _problems_of(vantage, version)]
     return "; ".join(dict.fromkeys(found)) or None
+
+
+def _interface_problem(interface: str, vantage: VantagePoint) -> str | None:
+    """The interface as the namespace of this thread has it."""
+    what = f"interface {interface}{_where(vantage)}"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            answer = fcntl.ioctl(sock, _SIOCGIFFLAGS, struct.pack("16s24x", interface.encode()))
+        except OSError as error:
+            return f"{what}: {_MEANING.get(error.errno or 0, error.strerror)}"
+    (flags,) = struct.unpack_from("H", answer, 16)
+    if not flags & _IFF_UP:
+        return f"{what}: it is down; `ip link set {interface} up`"
+    return None if flags & _IFF_RUNNING else f"{what}: it is up, and its link is not"  # RFC 2863 operStatus
 
 
 def _versions(vantage: VantagePoint) -> tuple[int, ...]:
@@ -129,9 +147,7 @@ def _versions(vantage: VantagePoint) -> tuple[int, ...]:
 
 def _problems_of(vantage: VantagePoint, ip_version: int) -> Iterator[str]:
     try:
-        with _made(vantage, ip_version, socket.SOCK_DGRAM) as sock:
-            if vantage.interface is not None:
-                yield from _interface_down(sock, vantage.interface, vantage)
+        _made(vantage, ip_version, socket.SOCK_DGRAM).close()
     except SourceError as error:
         yield str(error)
     except OSError as error:
@@ -140,15 +156,6 @@ def _problems_of(vantage: VantagePoint, ip_version: int) -> Iterator[str]:
         yield f"IPv{ip_version}{_where(vantage)}: {os.strerror(error.errno or 0)}"
     else:
         yield from _not_ours(vantage, ip_version)
-
-
-def _interface_down(sock: socket.socket, interface: str, vantage: VantagePoint) -> Iterator[str]:
-    answer = fcntl.ioctl(sock, _SIOCGIFFLAGS, struct.pack("16s24x", interface.encode()))
-    (flags,) = struct.unpack_from("H", answer, 16)
-    if not flags & _IFF_UP:
-        yield f"interface {interface}{_where(vantage)}: it is down; `ip link set {interface} up`"
-    elif not flags & _IFF_RUNNING:  # RFC 2863 operStatus, as netif_oper_up has it
-        yield f"interface {interface}{_where(vantage)}: it is up, and its link is not"
 
 
 def _not_ours(vantage: VantagePoint, ip_version: int) -> Iterator[str]:
