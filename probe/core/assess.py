@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from probe.core.cache_fields import words_of
 from probe.core.compare import compare
-from probe.core.records import Evidence, Observation, Role
+from probe.core.records import Evidence, Observation, Response, Role
 from probe.core.task import Task
 from probe.core.times import epoch_s, utc_text
 from probe.core.witness import Witness
@@ -23,6 +23,7 @@ def with_comparisons(task: Task, evidence: Evidence) -> Evidence:
         return evidence
     failing = Witness(task, evidence).origin_failing
     words = words_of(o for o in evidence.observations if o.role is Role.ORIGIN)
+    last_us = _origin_asked_us(evidence)
     started_s = epoch_s(evidence.started_at)
 
     def compared(observation: Observation) -> Observation:
@@ -30,8 +31,27 @@ def with_comparisons(task: Task, evidence: Evidence) -> Evidence:
             return observation
         asked_at = utc_text(started_s + (observation.timing.request_start_us or 0) / 1e6)
         comparison = compare(
-            observation, evidence.reference, asked_at, origin_failing=failing, origin_words=words
+            observation,
+            evidence.reference,
+            asked_at,
+            origin_failing=failing,
+            origin_words=words,
+            asked_after=last_us is not None and last_us >= (observation.timing.response_end_us or 0),
         )
         return replace(observation, comparison=comparison)
 
     return replace(evidence, observations=tuple(compared(o) for o in evidence.observations))
+
+
+def _origin_asked_us(evidence: Evidence) -> int | None:
+    """When the last request to the origin was begun that told which version it has (offset in the slot)."""
+    begun = [
+        o.timing.request_start_us
+        for o in evidence.observations
+        if o.role is Role.ORIGIN and o.failure is None and o.response is not None and _tells(o.response)
+    ]
+    return max((us for us in begun if us is not None), default=None)
+
+
+def _tells(response: Response) -> bool:
+    return response.status_code == 304 or 200 <= response.status_code < 300

@@ -35,12 +35,14 @@ def compare(
     *,
     origin_failing: bool,
     origin_words: Mapping[str, int] | None = None,
+    asked_after: bool = False,
 ) -> Comparison | None:
     """One edge observation beside the origin's versions, at its own time `at` (RFC 3339).
 
     None where there is no complete successful body to compare. `origin_failing`: the origin could not be
     asked in this slot, so that stale-if-error (RFC 5861 section 4) counts. `origin_words`: how many caches speak in
-    the origin's own replies, by field: what they say is no word of the edge's.
+    the origin's own replies, by field: what they say is no word of the edge's. `asked_after`: the origin was asked
+    again in this slot after the edge had answered.
     """
     response = observation.response
     if observation.failure is not None or response is None or not response.body_complete:
@@ -53,7 +55,7 @@ def compare(
         detail = "the origin answered from the CDN itself" if reference.self_comparison else None
         return Comparison(mode="exact", relation=Relation.UNVERIFIED, detail=detail)
     at_s = epoch_s(at)
-    look = _Look(observation, response, reference, at_s, origin_failing, origin_words or {})
+    look = _Look(observation, response, reference, at_s, origin_failing, origin_words or {}, asked_after)
     return replace(look.compared(), age_s=look.age_s)
 
 
@@ -75,6 +77,7 @@ class _Look:
     at_s: float
     origin_failing: bool
     origin_words: Mapping[str, int]
+    asked_after: bool
     newest: OriginVersion = field(init=False)
     age_s: float | None = field(init=False)
 
@@ -97,7 +100,8 @@ class _Look:
             return self._relation(Relation.UNVERIFIED)
         if self.reference.changed_during_slot:
             return self._relation(Relation.ORIGIN_CHANGING)
-        if self._claims_known_version() or self._claims_nothing() or self._got_since():
+        recent = self._unchanged_since() and (self._claims_nothing() or self._got_since())
+        if recent or self._claims_known_version():
             return self._relation(Relation.UNKNOWN_VERSION)
         unseen = self._aged(Relation.UNSEEN_VERSION, self.newest, self.newest, UNDECLARED_LIFETIME_S)
         if unseen.within_lifetime is False and self._modified_after():
@@ -163,6 +167,14 @@ class _Look:
             return False
         return any(version.etag == etag for version in self.reference.versions)
 
+    def _unchanged_since(self) -> bool:
+        """The origin was asked once more after the edge had answered: it did not change just before that."""
+        timing, last_asked = self.observation.timing, self.newest.last_asked
+        if self.asked_after or last_asked is None:
+            return True
+        taken_us = (timing.response_end_us or 0) - (timing.request_start_us or 0)
+        return epoch_s(last_asked) >= self.at_s + max(0, taken_us) / 1e6
+
     def _claims_nothing(self) -> bool:
         """No validator and no lifetime: it does not even pretend to be a stored version of something."""
         fields = self.response.fields
@@ -172,15 +184,16 @@ class _Look:
     def _got_since(self) -> bool:
         """The edge got its copy after the origin was first seen to serve its present version.
 
-        Proof is its age (RFC 9111 section 4.2.3, if the edge sends Age) or the caches' own word that they forwarded
-        this request, where no age contradicts it. A missing Age proves nothing: several caches never send it.
+        Proof is its age (RFC 9111 section 4.2.3), or the caches' own word that they forwarded this request. Whoever
+        sends Age served what was stored, be it in a cache that keeps quiet (section 5.1): then its age alone
+        counts. A missing Age proves nothing: several caches never send it.
         """
         known_for_s = self.at_s - epoch_s(self.newest.first_seen)
         slack = slack_s(self.response.fields)
-        young = self.age_s is not None and self.age_s + slack <= known_for_s
-        if fetched_for_us(self.observation, self.origin_words):
-            return known_for_s >= 0 and (young or self.age_s is None or self.age_s <= slack)
-        return young and self.response.age_s is not None
+        if self.response.age_s is not None:
+            return self.age_s is not None and self.age_s + slack <= known_for_s
+        made_now = self.age_s is None or self.age_s <= slack
+        return known_for_s >= 0 and made_now and fetched_for_us(self.observation, self.origin_words)
 
     def _modified_after(self) -> bool:
         edge = http_date_s(first_value(self.response.fields, "last-modified"))

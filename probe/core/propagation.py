@@ -14,7 +14,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from probe.core.records import Observation, OriginVersion, Role, SlotRecord
+from probe.core.records import Observation, OriginVersion, Role, SlotRecord, identity
 from probe.core.times import epoch_s, utc_text
 
 LOOKED_AT = (Role.EDGE, Role.CONFIRM, Role.SWEEP, Role.ELSEWHERE)
@@ -77,7 +77,7 @@ def changes_of(versions: Sequence[OriginVersion]) -> tuple[Change, ...]:
     """The changes between versions, given in the order in which the origin had them."""
     return tuple(
         Change(
-            digest=new.content_digest,
+            digest=identity(new) or "",
             had_old_s=epoch_s(old.last_asked or old.last_seen),
             had_new_s=epoch_s(new.first_seen),
             allowed_s=_bound_s(old),
@@ -98,7 +98,8 @@ def sighting_of(observation: Observation, started_at_s: float, vantage_point: st
     response, timing = observation.response, observation.timing
     if observation.role not in LOOKED_AT or observation.ask is not None or observation.failure is not None:
         return None
-    if response is None or response.content_digest is None or not 200 <= response.status_code < 300:
+    digest = None if response is None else identity(response)
+    if response is None or digest is None or not 200 <= response.status_code < 300:
         return None
     if timing.request_start_us is None or timing.response_end_us is None:
         return None
@@ -107,7 +108,7 @@ def sighting_of(observation: Observation, started_at_s: float, vantage_point: st
         address=observation.address,
         at_s=started_at_s + timing.request_start_us / 1e6,
         until_s=started_at_s + timing.response_end_us / 1e6,
-        digest=response.content_digest,
+        digest=digest,
         allowed_s=_allowed_s(observation),
     )
 
@@ -234,7 +235,7 @@ class _Object:
     def add(self, row: SlotRecord, sighting: Sighting) -> None:
         self.sightings.append(sighting)
         for version in () if row.reference is None else row.reference.versions:
-            key = version.content_digest, version.first_seen
+            key = identity(version) or "", version.first_seen
             known = self.versions.get(key)
             # Both were written by `rfc3339`, in one width and zone: the text sorts as the time does.
             if known is None or known.last_seen < version.last_seen:
@@ -243,7 +244,7 @@ class _Object:
 
 def propagation_report(rows: Iterable[SlotRecord]) -> tuple[NodePropagation, ...]:
     """From stored rows, in any order: each node and each change of each object."""
-    objects: dict[tuple[str, str], _Object] = {}
+    objects: dict[tuple[str, str, str | None], _Object] = {}
     for row in rows:
         if row.started_at is None or row.reference is None or row.reference.self_comparison:
             continue
@@ -251,11 +252,18 @@ def propagation_report(rows: Iterable[SlotRecord]) -> tuple[NodePropagation, ...
         for observation in row.observations:
             sighting = sighting_of(observation, started_at_s, row.vantage_point)
             if sighting is not None:
-                objects.setdefault((row.customer, observation.url), _Object()).add(row, sighting)
+                key = row.customer, observation.url, _rules(observation)
+                objects.setdefault(key, _Object()).add(row, sighting)
     found: list[NodePropagation] = []
-    for (customer, url), known in objects.items():
+    for (customer, url, _), known in objects.items():
         versions = sorted(known.versions.values(), key=lambda version: epoch_s(version.first_seen))
         if len(versions) > 1:
-            first = versions[0].content_digest
+            first = identity(versions[0]) or ""
             found.extend(propagation(customer, url, first, changes_of(versions), known.sightings))
     return tuple(found)
+
+
+def _rules(observation: Observation) -> str | None:
+    """By which rules its content was read: each has a history of its own."""
+    content = None if observation.response is None else observation.response.content
+    return None if content is None else content.rules

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 
 from probe.core.propagation import Sighting, sighting_of
-from probe.core.records import Evidence, Observation, OriginVersion, Reference
+from probe.core.records import Evidence, Observation, OriginVersion, Reference, identity
 from probe.core.task import Task
 from probe.core.times import epoch_s
 
@@ -76,9 +76,9 @@ class PropagationTracker:
 
 def _place(digest: str, versions: tuple[OriginVersion, ...]) -> int | None:
     """Where the version with this digest stands; each digest is in a history once."""
-    return next((i for i, version in enumerate(versions) if version.content_digest == digest), None)
+    return next((i for i, version in enumerate(versions) if identity(version) == digest), None)
 
 
 def _moved_on(old: OriginVersion, new: OriginVersion) -> bool:
     """From an older version to a newer one; the same bytes that came back are no move that can be seen."""
-    return old.content_digest != new.content_digest and epoch_s(old.first_seen) < epoch_s(new.first_seen)
+    return identity(old) != identity(new) and epoch_s(old.first_seen) < epoch_s(new.first_seen)

@@ -281,6 +281,38 @@ def test_a_forwarded_request_convicts_where_nothing_contradicts_it(
     assert relation(made) is expected
 
 
+@pytest.mark.parametrize(
+    ("age_s", "expected"),
+    [(None, Relation.UNKNOWN_VERSION), (0, Relation.UNSEEN_VERSION), (1, Relation.UNSEEN_VERSION)],
+)
+def test_a_quiet_cache_behind_the_edge_shows_by_any_age(age_s: int | None, expected: Relation) -> None:
+    """The origin is known to have changed a second ago; a copy of that age may be of the version before."""
+    just_now = version(first_seen="2026-11-22T09:59:59Z")
+    assert relation(seen(digest=OTHER, fields=LONG, age_s=age_s, cache_status=MISS), just_now) is expected
+
+
+@pytest.mark.parametrize("fields", [LONG, ()], ids=["forwarded", "claims nothing"])
+@pytest.mark.parametrize(
+    ("last_asked", "asked_after", "expected"),
+    [
+        ("2026-11-22T09:59:59.9Z", False, Relation.UNSEEN_VERSION),
+        ("2026-11-22T10:00:00.01Z", False, Relation.UNSEEN_VERSION),
+        ("2026-11-22T10:00:00.1Z", False, Relation.UNKNOWN_VERSION),
+        ("2026-11-22T09:59:59.9Z", True, Relation.UNKNOWN_VERSION),
+        (None, False, Relation.UNKNOWN_VERSION),
+    ],
+)
+def test_the_origin_may_have_changed_after_our_last_look_at_it(
+    fields: tuple[tuple[str, str], ...], last_asked: str | None, asked_after: bool, expected: Relation
+) -> None:
+    """The edge's reply takes 28 ms: only an origin that is asked after it shows that nothing changed meanwhile."""
+    made = seen(digest=OTHER, fields=fields, cache_status=MISS)
+    known = reference(version(last_asked=last_asked))
+    found = compare(made, known, AT, origin_failing=False, asked_after=asked_after)
+    assert found is not None
+    assert found.relation is expected
+
+
 def test_the_origins_own_caches_word_does_not_convict() -> None:
     made = seen(
         digest=OTHER, fields=LONG, cache_status=CacheStatus(hit=False, fwd="miss", derived_from="x-cache")
