@@ -21,6 +21,7 @@ from probe.core.sampling import byte_range, samples, size_of
 from probe.core.symptoms import edge_observations
 from probe.core.task import Task
 from probe.core.units import SizeBytes
+from probe.core.witness import Witness
 
 _RANGE = "range"
 _KEYS = {
@@ -149,13 +150,19 @@ def examine(params: Integrity, task: Task, evidence: Evidence) -> Iterator[Sympt
     elif params.mode == "markers":
         yield from _markers(params, evidence)
     elif params.mode != "none":
-        yield from _compared(evidence)
+        yield from _compared(task, evidence)
 
 
-def _compared(evidence: Evidence) -> Iterator[Symptom]:
+def _compared(task: Task, evidence: Evidence) -> Iterator[Symptom]:
+    unasked = evidence.reference.left_out or Witness(task, evidence).origin_failing
     for index, observation in edge_observations(evidence):
         comparison = plainest(evidence, index, observation.comparison)
-        if comparison is None or comparison.relation is Relation.EQUAL:
+        if comparison is None:
+            continue
+        if comparison.relation is Relation.EQUAL:
+            if unasked:
+                why = f"as the origin had it at {evidence.reference.verified_at}; it could not be asked now"
+                yield _symptom(SymptomKind.NOTE, "integrity.unverified", index, why)
             continue
         kind, reason = meaning_of(comparison)
         yield Symptom(

@@ -161,11 +161,15 @@ class _Look:
     # --- what proves that no version explains the bytes ---------------------------------------------
 
     def _claims_known_version(self) -> bool:
-        """The edge names a version that we know by its strong validator, and sends other bytes."""
+        """The edge names a version that we know by its strong validator, and sends other bytes.
+
+        An origin that gave one validator to two versions, as one made of size and second may be, names nothing.
+        """
         etag = first_value(self.response.fields, "etag")
         if etag is None or etag.startswith("W/"):
             return False
-        return any(version.etag == etag for version in self.reference.versions)
+        tags = [version.etag for version in self.reference.versions if version.etag is not None]
+        return etag in tags and len(set(tags)) == len(tags)
 
     def _unchanged_since(self) -> bool:
         """The origin was asked once more after the edge had answered: it did not change just before that."""

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from probe.checks.integrity import KIND, Integrity
 from probe.core.kinds import Symptom, SymptomKind
 from probe.core.records import Comparison, Evidence, Observation, Relation, Role
-from tests.build import evidence, refused, seen, task
+from tests.build import AT, evidence, reference, refused, seen, task
 
 
 def symptoms(of: Evidence, **params: object) -> list[Symptom]:
@@ -30,6 +30,14 @@ def off(kind: SymptomKind, reason: str, detail: str | None = None, observation: 
 
 def test_the_origins_present_version_is_no_symptom() -> None:
     assert symptoms(evidence(compared(Relation.EQUAL))) == []
+
+
+def test_the_present_version_of_an_origin_that_cannot_be_asked_is_unverified() -> None:
+    why = f"as the origin had it at {AT}; it could not be asked now"
+    expected = [off(SymptomKind.NOTE, "integrity.unverified", why)]
+    assert symptoms(evidence(compared(Relation.EQUAL), refused(Role.ORIGIN))) == expected
+    assert symptoms(evidence(compared(Relation.EQUAL), reference=reference(left_out=True))) == expected
+    assert symptoms(evidence(compared(Relation.EQUAL), seen(Role.ORIGIN))) == []
 
 
 def test_nothing_compared_is_no_symptom() -> None:

@@ -56,6 +56,12 @@ def test_same_etag_other_bytes_is_unknown() -> None:
     assert relation(seen(digest=OTHER, fields=(("etag", '"v1"'),))) is Relation.UNKNOWN_VERSION
 
 
+def test_an_origin_that_gives_one_etag_to_two_versions_names_nothing_by_it() -> None:
+    """nginx makes it of size and second."""
+    versions = version(OLD, first_seen=BEFORE, etag='"v1"'), version(etag='"v1"')
+    assert relation(seen(digest=OTHER), *versions) is Relation.UNSEEN_VERSION
+
+
 def test_weak_etag_claims_nothing_about_bytes() -> None:
     weak = seen(digest=OTHER, fields=(("etag", 'W/"v1"'), ("cache-control", "max-age=7200")))
     assert relation(weak, version(etag='W/"v1"')) is Relation.UNSEEN_VERSION

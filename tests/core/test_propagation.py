@@ -203,7 +203,7 @@ def _history(dice: random.Random, changed: list[float]) -> tuple[OriginVersion, 
     versions: tuple[OriginVersion, ...] = ()
     now_s = 0.0
     while now_s < changed[-1] + 100:
-        now_s += dice.uniform(1, 40)
+        now_s += dice.choice((0.01, dice.uniform(1, 40)))
         served_s = now_s + dice.uniform(0, 2)
         until_s = served_s + dice.uniform(0, 2)
         response = Response(
@@ -231,8 +231,9 @@ def test_the_true_time_lies_within_the_interval(seed: int) -> None:
     versions = _history(dice, changed)
     looks = []
     for _ in range(dice.randint(0, 80)):
-        at_s = dice.uniform(0, 1400)
-        until_s = at_s + dice.uniform(0, 8)
+        near_s = dice.choice(node) + dice.uniform(-2, 2)
+        at_s = max(0.0, dice.choice((near_s, dice.uniform(0, 1400))))
+        until_s = at_s + dice.choice((0.01, dice.uniform(0, 8)))
         digest = _version_at(node, dice.uniform(at_s, until_s))
         looks.append(look(ZERO_S + at_s, digest, ZERO_S + until_s))
     first = versions[0].content_digest
