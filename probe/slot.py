@@ -19,6 +19,7 @@ from probe.core.records import (
     Resolution,
     ResourceTiming,
     Role,
+    VantageHealth,
 )
 from probe.core.task import Task
 from probe.core.times import epoch_s
@@ -36,6 +37,7 @@ class Slot:
     started_at: str
     start_ns: int
     facts: Callable[[], HostFacts]
+    health: Callable[[], VantageHealth | None] = lambda: None
     reading: Reading | None = None
     left_out: tuple[str, ...] = ()
     resolution: Resolution | None = None
@@ -62,6 +64,7 @@ class Slot:
             reference=self.reference,
             host=self.facts(),
             nodes=self.nodes,
+            vantage_health=self.health(),
             left_out=self.left_out,
         )
 
@@ -102,9 +105,9 @@ class Slot:
         self.append([observation])
 
     def controls_of(self, indices: Iterable[int]) -> tuple[Ask, ...]:
-        """The further requests among these observations that the origin was asked too, each once."""
+        """The further requests among these observations that the origin is asked too, each once."""
         asks = [self.further[index][1] for index in indices if index in self.further]
-        return tuple({ask.name: ask for ask in asks if ask.origin}.values())
+        return tuple({ask.name: ask for ask in asks if ask.origin or ask.origin_if_off}.values())
 
     def target(self, role: Role, address: str, *, of: int | None = None) -> FetchTarget:
         """What to fetch from an edge of this slot's task; `of`: the observation that is looked at again."""

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from probe.checks import alias, availability, integrity, redirect, response_time
+from probe.checks import (
+    alias,
+    availability,
+    certificate,
+    freshness,
+    headers,
+    hotlink,
+    integrity,
+    negotiation,
+    redirect,
+    response_time,
+    throughput,
+)
 from probe.core.kinds import Kinds
 
 CHECKS: Kinds = MappingProxyType(
@@ -16,6 +28,12 @@ CHECKS: Kinds = MappingProxyType(
             integrity,
             alias,
             redirect,
+            hotlink,
+            freshness,
+            certificate,
+            headers,
+            throughput,
+            negotiation,
         )
     }
 )

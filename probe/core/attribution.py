@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from probe.core.cache_fields import asked_origin
 from probe.core.chain import failing_zone
+from probe.core.controls import cut_short
 from probe.core.hearsay import is_hearsay, may_be_the_name, proxy_lost
 from probe.core.hijack import FOREIGN_CERTIFICATE, alias_hidden, foreign
-from probe.core.kinds import Symptom, SymptomKind
+from probe.core.kinds import AtOrigin, Symptom, SymptomKind
 from probe.core.records import FailureType, Fault, Observation, Outcome, Phase
 from probe.core.symptoms import final_of
 from probe.core.witness import TIMEOUTS, Witness
@@ -50,6 +51,8 @@ def attribute(symptom: Symptom, witness: Witness, *, alias_changed: bool) -> Bla
         return own
     if witness.offline:
         return _inconclusive(Fault.VANTAGE, "vantage.offline")
+    if witness.anchors_unasked is not None:
+        return _inconclusive(Fault.AGENT, witness.anchors_unasked)
     if alias_changed and symptom.kind is not SymptomKind.RESOLUTION:
         return _elsewhere(symptom, witness)
     if symptom.reason in TIMEOUTS and witness.stalled:
@@ -163,26 +166,41 @@ def _status(symptom: Symptom, witness: Witness) -> Blame:
 
 
 def _policy(symptom: Symptom, witness: Witness) -> Blame:
-    """What the CDN was set up to do is the CDN's, unless the origin answers the same request the same way."""
-    observation = _observation(symptom, witness)
-    if observation.failure is not None:
+    """What the CDN was set up to do is the CDN's, unless the origin answers the same request the same way.
+
+    The edge's own reply counts here, not what a followed redirect led to.
+    """
+    assert symptom.observation is not None, "this kind of symptom belongs to an observation"
+    observation = witness.evidence.observations[symptom.observation]
+    if symptom.at_origin is AtOrigin.SAME:
+        return _failed(Fault.ORIGIN, "origin.same_reply")
+    if observation.failure is not None and not cut_short(observation):
         return _transport(symptom, witness)
+    if foreign(witness.task, witness.evidence, observation.address):
+        return _failed(Fault.PATH, "dns.hijacked")
     status_code = observation.response.status_code if observation.response is not None else None
-    for control in witness.controls(observation.ask):
-        if control.response is not None and control.response.status_code == status_code:
-            return _failed(Fault.ORIGIN, "origin.same_status")
+    if symptom.at_origin is None and witness.control_gave(observation.ask, status_code):
+        return _failed(Fault.ORIGIN, "origin.same_status")
     if witness.origin_failing and (status_code or 0) >= 500:
         return _failed(Fault.ORIGIN, witness.origin_reason)
-    return _failed(Fault.CDN, symptom.reason)
+    return _failed(Fault.UNKNOWN if symptom.at_origin is AtOrigin.UNSEEN else Fault.CDN, symptom.reason)
 
 
 def _timing(symptom: Symptom, witness: Witness) -> Blame:
-    """Slow is the CDN's, unless the edge had to wait for an origin that is as slow asked directly."""
+    """Slow is the CDN's, unless the edge had to wait for an origin that is as slow asked directly.
+
+    An origin that is as slow although this edge did not ask it may just as well be our own line.
+    """
     observation = _observation(symptom, witness)
     taken_us = _ttfb_us(observation)
-    if asked_origin(observation.cache_status) and any(_as_slow(o, taken_us) for o in witness.origin_looks):
+    if symptom.at_origin is None:
+        slow = any(_as_slow(look, taken_us) for look in witness.origin_looks)
+    else:
+        slow = symptom.at_origin is AtOrigin.SAME
+    if slow and asked_origin(observation.cache_status):
         return Blame(Outcome.SLOW, Fault.ORIGIN, "timing.origin_slow")
-    return Blame(Outcome.SLOW, Fault.CDN, symptom.reason)
+    alike = symptom.at_origin is AtOrigin.SAME
+    return Blame(Outcome.SLOW, Fault.UNKNOWN if alike else Fault.CDN, symptom.reason)
 
 
 def _as_slow(look: Observation, taken_us: int | None) -> bool:

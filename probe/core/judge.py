@@ -63,12 +63,12 @@ def _finding(symptom: Symptom, witness: Witness, *, alias_changed: bool) -> Find
     return Finding(
         check=symptom.check,
         reason=blame.reason,
-        severity=_severity(blame.outcome),
+        severity=_severity(blame.outcome, warning=symptom.warning),
         outcome=blame.outcome,
         fault=blame.fault,
         observation=index,
         address=None if index is None else witness.evidence.observations[index].address,
-        confirmed=witness.confirmed(index),
+        confirmed=witness.confirmed(index) if symptom.again is None else symptom.again,
         detail=_detail(symptom, blame),
     )
 
@@ -80,10 +80,10 @@ def _detail(symptom: Symptom, blame: Blame) -> str | None:
     return f"seen: {symptom.reason}" + (f", {symptom.detail}" if symptom.detail else "")
 
 
-def _severity(outcome: Outcome) -> Severity:
+def _severity(outcome: Outcome, *, warning: bool) -> Severity:
     if outcome is Outcome.FAILED:
         return Severity.ERROR
-    return Severity.INFO if outcome is Outcome.OK else Severity.WARNING
+    return Severity.INFO if outcome is Outcome.OK and not warning else Severity.WARNING
 
 
 def _weight(finding: Finding) -> tuple[int, int]:

@@ -35,19 +35,36 @@ class SymptomKind(StrEnum):
     TIMING = "timing"  # it took longer than the limit
     CONTENT = "content"  # content that the origin never served
     STALE = "stale"  # content that the origin no longer serves, over its lifetime
-    POLICY = "policy"  # a check's further request was answered otherwise than agreed
+    POLICY = (
+        "policy"  # answered otherwise than agreed: a check's further request, a header field, a certificate
+    )
     NOTE = "note"  # worth recording, changes no outcome
+
+
+class AtOrigin(StrEnum):
+    """What a check saw of the same matter at the origin, asked directly in the same slot."""
+
+    SAME = "same"  # it is off there too
+    NOT_THERE = "not_there"  # it is not, or no origin has a part in it
+    UNSEEN = "unseen"  # an origin is configured, and gave nothing to tell it by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Symptom:
-    """One thing off. `observation` indexes `evidence.observations`; None: the slot as a whole."""
+    """One thing off. `observation` indexes `evidence.observations`; None: the slot as a whole.
+
+    `at_origin` None: the check did not look. `again`: whether a second look showed the same thing; None: the check
+    did not look. `warning`: a note that somebody should act on.
+    """
 
     check: str
     kind: SymptomKind
     reason: str
     observation: int | None = None
     detail: str | None = None
+    at_origin: AtOrigin | None = None
+    again: bool | None = None
+    warning: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +73,8 @@ class Ask:
 
     `name` names its observations (`Observation.ask`), as `check.name`. `method` and `path` None: the object's.
     `fields` are set over the object's own header fields, by name; a value of None takes a field away. `edges`: `one`
-    of the edges visited in this slot, in turn, or `all`. `origin`: also of the origin, as role `control`.
+    of the edges visited in this slot, in turn, or `all`. `origin`: also of the origin, as role `control`;
+    `origin_if_off`: of it only once something is off with what an edge answered.
     `settle` makes the ask that is meant from the edge's own reply in this slot; None: then nothing is asked.
     `limit_bytes`: no more of a body is read.
     """
@@ -67,6 +85,7 @@ class Ask:
     fields: tuple[tuple[str, str | None], ...] = ()
     edges: str = "one"
     origin: bool = False
+    origin_if_off: bool = False
     settle: Callable[[Observation], Ask | None] | None = None
     limit_bytes: int | None = None
 

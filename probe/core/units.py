@@ -1,7 +1,8 @@
 """Rule: a quantity that a person types carries its unit; inside it is an integer whose name carries it.
 
 Durations: `500ms`, `60s`, `5m`, `2h`, `1d` to microseconds. Sizes: `64KiB`, `10MiB`, `1GiB`, `500kB`, `10MB`,
-`1000B` to bytes. The annotated types are for pydantic models at the border and print themselves back.
+`1000B` to bytes. Rates: `10Mbps`, `1MiB/s` to bits per second. The annotated types are for pydantic models at the
+border and print themselves back.
 """
 
 from __future__ import annotations
@@ -20,7 +21,14 @@ _DURATION_US = {
     "d": 86_400_000_000,
 }
 _SIZE_BYTES = {"B": 1, "kB": 1_000, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-_QUANTITY = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([A-Za-z]{1,3})")
+_RATE_BPS = {
+    "bps": 1,
+    "kbps": 1_000,
+    "Mbps": 10**6,
+    "Gbps": 10**9,
+    **{f"{unit}/s": 8 * scale for unit, scale in _SIZE_BYTES.items()},
+}
+_QUANTITY = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([A-Za-z]{1,4}(?:/s)?)")
 
 
 def _parse(text: object, units: dict[str, int], what: str, example: str) -> int:
@@ -45,6 +53,11 @@ def parse_size_bytes(text: object) -> int:
     return _parse(text, _SIZE_BYTES, "size", "64KiB or 10MB")
 
 
+def parse_rate_bps(text: object) -> int:
+    """`10Mbps` or `1.25MB/s` -> 10000000 (bits per second). Raises ValueError with words for a person."""
+    return _parse(text, _RATE_BPS, "rate", "10Mbps or 1MiB/s")
+
+
 def _format(value: int, units: dict[str, int]) -> str:
     for unit, scale in sorted(units.items(), key=lambda item: -item[1]):
         if value and value % scale == 0:
@@ -62,6 +75,11 @@ def format_size(value_bytes: int) -> str:
     return _format(value_bytes, _SIZE_BYTES)
 
 
+def format_rate(value_bps: int) -> str:
+    """10000000 -> `10Mbps`."""
+    return _format(value_bps, _RATE_BPS)
+
+
 DurationUs = Annotated[
     int,
     BeforeValidator(parse_duration_us),
@@ -76,5 +94,17 @@ SizeBytes = Annotated[
     PlainSerializer(format_size, return_type=str),
     WithJsonSchema(
         {"type": "string", "pattern": r"^\d+(\.\d+)?(B|kB|MB|GB|KiB|MiB|GiB)$", "examples": ["64KiB", "10MB"]}
+    ),
+]
+RateBps = Annotated[
+    int,
+    BeforeValidator(parse_rate_bps),
+    PlainSerializer(format_rate, return_type=str),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\d+(\.\d+)?([kMG]?bps|(B|kB|MB|GB|KiB|MiB|GiB)/s)$",
+            "examples": ["10Mbps", "1MiB/s"],
+        }
     ),
 ]

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from probe.core.hearsay import answered_through_proxy, is_hearsay
-from probe.core.records import Evidence, FailureType, Observation, Phase, Relation, Role
+from probe.core.records import Evidence, FailureType, LineState, Observation, Phase, Relation, Role
 from probe.core.task import Task
+from probe.core.vantage_health import counted, own_fault, reacted, state_of, version_of
 
 # Nothing came back at all: a dead line looks the same as a dead server.
 SILENT = frozenset(
@@ -38,9 +39,26 @@ class Witness:
 
     @property
     def offline(self) -> bool:
-        """Anchors were asked and none could be reached (design: vantage.offline)."""
-        anchors = [o for o in self.evidence.observations if o.role is Role.ANCHOR]
-        return bool(anchors) and all(o.failure is not None for o in anchors)
+        """Anchors were asked in this slot, or on their own schedule while it ran, and none reacted.
+
+        Design: vantage.offline. A line that was away and is back when the slot looks again has explained the failure.
+        """
+        health = self.evidence.vantage_health
+        if health is not None and health.offline_meanwhile:
+            return True
+        return state_of(*counted(self._anchors)) is LineState.OFFLINE
+
+    @property
+    def anchors_unasked(self) -> FailureType | None:
+        """What our own host lacked when the anchors were to be asked, if that was why none was."""
+        if any(map(reacted, self._anchors)) or counted(self._anchors)[0]:
+            return None
+        lacked = [kind for kind in map(own_fault, self._anchors) if kind is not None]
+        return next((kind for kind in lacked if kind is not FailureType.TCP_ADDRESS_BLOCKED), None)
+
+    @property
+    def _anchors(self) -> list[Observation]:
+        return [o for o in self.evidence.observations if o.role is Role.ANCHOR]
 
     @property
     def line_proven(self) -> bool:
@@ -50,11 +68,8 @@ class Witness:
         """
         if self.task.vantage_point.proxy is not None:
             return answered_through_proxy(self.task, self.evidence)
-        return any(
-            o.failure is None or o.response is not None or o.failure.type not in SILENT
-            for o in self.evidence.observations
-            if o.failure is None or o.failure.phase is not Phase.HOST
-        )
+        others = (4, 6)[self.task.ip_version == 4]  # what IPv4 carries says nothing of IPv6
+        return any(_somebody(o) for o in self.evidence.observations if version_of(o.address) != others)
 
     def unproven(self, kind: FailureType) -> bool:
         """This failure may be our own line's or proxy's as well: nobody was seen to react."""
@@ -99,6 +114,11 @@ class Witness:
         asked = (o for o in self.evidence.observations if o.role is Role.CONTROL and o.ask == ask)
         return tuple(o for o in asked if ask is not None and o.failure is None)
 
+    def control_gave(self, ask: str | None, status_code: int | None) -> bool:
+        """The origin answered a check's further request with this status."""
+        given = (control.response for control in self.controls(ask))
+        return any(response is not None and response.status_code == status_code for response in given)
+
     @property
     def origin_status(self) -> int | None:
         """Status of that look, if its reply was complete."""
@@ -132,6 +152,16 @@ class Witness:
             return None
         first = self.evidence.observations[index]
         return any(_alike(first, look) for look in looks)
+
+
+def _somebody(look: Observation) -> bool:
+    """Whether anybody out there can have made this; a name that was not found can be our own resolver's word."""
+    if look.failure is None or look.response is not None:
+        return True
+    ours = (
+        look.failure.phase in (Phase.HOST, Phase.DNS) or look.failure.type is FailureType.TCP_ADDRESS_BLOCKED
+    )
+    return not ours and look.failure.type not in SILENT
 
 
 def _status(look: Observation) -> int | None:

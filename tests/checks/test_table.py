@@ -43,6 +43,12 @@ def test_the_table_cannot_be_changed_from_outside() -> None:
         ("integrity", {}),
         ("alias", {}),
         ("redirect", {"location": "/"}),
+        ("hotlink", {"denied": [""]}),
+        ("freshness", {"refresh": "1m"}),
+        ("certificate", {}),
+        ("headers", {"present": ["etag"]}),
+        ("throughput", {"at_least": "1Mbps"}),
+        ("negotiation", {}),
     ],
 )
 def test_nothing_observed_is_no_symptom(key: str, params: dict[str, object]) -> None:

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.core.units import format_duration, format_size, parse_duration_us, parse_size_bytes
+from probe.core.units import (
+    format_duration,
+    format_rate,
+    format_size,
+    parse_duration_us,
+    parse_rate_bps,
+    parse_size_bytes,
+)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +39,25 @@ def test_sizes(text: str, value: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "value_bps"),
+    [
+        ("1bps", 1), ("500kbps", 500_000), ("10Mbps", 10_000_000), ("1Gbps", 10**9), ("1.5Mbps", 1_500_000),
+        ("1B/s", 8), ("5MB/s", 40_000_000), ("1MiB/s", 8 << 20), ("2 KiB/s", 16 << 10),
+    ],
+)  # fmt: skip
+def test_rates(text: str, value_bps: int) -> None:
+    assert parse_rate_bps(text) == value_bps
+
+
+@pytest.mark.parametrize(
+    "text", ["", "10", "10M", "10Mbit/s", "10MB", "10mbps", "10Mb/s", "10MBps", "1MiB/m", "-1bps", "1MiB/s/s"]
+)
+def test_no_rates(text: str) -> None:
+    with pytest.raises(ValueError, match=r"Mbps, Gbps, B/s.*10Mbps or 1MiB/s"):
+        parse_rate_bps(text)
+
+
+@pytest.mark.parametrize(
     "text", ["", "s", "60", "-5s", "+5s", "5sec", "5S", "1e3s", "1_0s", "٣s", "1h30m", "9" * 40 + "s", ".5s"]
 )  # fmt: skip
 def test_no_durations(text: str) -> None:
@@ -47,7 +73,7 @@ def test_no_sizes(text: str) -> None:
 
 @pytest.mark.parametrize("value", [60, 60.0, True, None, [], {}])
 def test_a_quantity_without_its_unit_is_refused(value: object) -> None:
-    for parse in (parse_duration_us, parse_size_bytes):
+    for parse in (parse_duration_us, parse_size_bytes, parse_rate_bps):
         with pytest.raises(ValueError, match=r"unit|write a number"):
             parse(value)
 
@@ -59,3 +85,5 @@ def test_what_is_printed_reads_back(value: int) -> None:
         assert parse_duration_us(format_duration(value)) == value
     if len(format_size(value)) <= 12:
         assert parse_size_bytes(format_size(value)) == value
+    if len(format_rate(value)) <= 12:
+        assert parse_rate_bps(format_rate(value)) == value

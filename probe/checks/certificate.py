@@ -1,0 +1,124 @@
+"""Rule: what the handshake showed is held against what was agreed; a certificate that still holds fails nobody.
+
+Names, protocol, cipher suite and issuer are the CDN's to set up. Days left are a note, a warning: the certificate is
+good, and whose it is to renew only the contract knows. An expired one, or a chain that lacks its intermediate, is a
+failure of the handshake itself and seen without this check. Stapled OCSP responses are not read: the TLS library does
+not show them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from probe.core.certificate_names import check_cipher, covered, is_cipher, issued_by
+from probe.core.config_types import Host
+from probe.core.kinds import AtOrigin, CheckKind, Params, Symptom, SymptomKind
+from probe.core.records import Evidence, Role, Tls
+from probe.core.symptoms import edge_observations
+from probe.core.task import Task
+from probe.core.times import epoch_s
+
+_VERSIONS = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+_DAY_S = 86_400
+Cipher = Annotated[str, AfterValidator(check_cipher)]
+Issuer = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
+class Ciphers(Params):
+    """`forbid`: families and names of cipher suites that must not be negotiated."""
+
+    forbid: tuple[Cipher, ...] = Field(
+        min_length=1,
+        description="Families (RC4, 3DES, CBC, RSA ...) or OpenSSL names, with * for any characters",
+    )
+
+
+class Certificate(Params):
+    """What the certificate and the handshake must be."""
+
+    names: tuple[Host, ...] = Field(default=(), description="Names and addresses that it must cover")
+    days_left: Annotated[int, Field(ge=0, le=3650)] = Field(
+        default=14, description="A note where it is valid for fewer days"
+    )
+    minimum_version: Literal["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"] | None = Field(
+        default=None, description="Least protocol version that must be negotiated"
+    )
+    ciphers: Ciphers | None = Field(default=None, description="Cipher suites that must not be negotiated")
+    issuers: tuple[Issuer, ...] = Field(
+        default=(), description="Who may have issued it: CN, O or the whole name (RFC 4514)"
+    )
+
+
+def examine(params: Certificate, task: Task, evidence: Evidence) -> Iterator[Symptom]:
+    """POLICY for what is not as agreed, a warning where it ends soon; nothing where no whole reply came."""
+    for index, observation in edge_observations(evidence):
+        tls = observation.tls
+        if tls is None or observation.failure is not None:
+            continue
+        for reason, words in _wrong(params, tls):
+            yield Symptom(
+                check=KIND.name,
+                kind=SymptomKind.POLICY,
+                reason=reason,
+                observation=index,
+                detail=words,
+                at_origin=AtOrigin.NOT_THERE,
+                again=_again(params, evidence, index, reason),
+            )
+        days = _days_left(tls, evidence)
+        if days is not None and days < params.days_left:
+            yield Symptom(
+                check=KIND.name,
+                kind=SymptomKind.NOTE,
+                reason="certificate.expires_soon",
+                observation=index,
+                detail=f"valid until {tls.not_after}, {days:.1f} days from now; limit {params.days_left} days",
+                warning=True,
+            )
+
+
+def _again(params: Certificate, evidence: Evidence, index: int, reason: str) -> bool | None:
+    """Whether a second look's handshake showed the same; None: nobody looked."""
+    looks = [o for o in evidence.observations if o.role is Role.CONFIRM and o.of == index]
+    if not looks:
+        return None
+    return any(o.tls is None or reason in dict(_wrong(params, o.tls)) for o in looks)
+
+
+def _wrong(params: Certificate, tls: Tls) -> Iterator[tuple[str, str]]:
+    """(reason, words); what the handshake did not show is not judged."""
+    if tls.chain_sha256:
+        missing = [name for name in params.names if not covered(name, tls.names)]
+        if missing:
+            yield (
+                "certificate.name_missing",
+                f"{', '.join(missing)} not among {', '.join(tls.names[:20]) or 'no names'}",
+            )
+    if params.minimum_version and tls.version and _below(tls.version, params.minimum_version):
+        yield "certificate.protocol_below", f"{tls.version}, agreed at least {params.minimum_version}"
+    if params.ciphers and tls.cipher and any(is_cipher(tls.cipher, bad) for bad in params.ciphers.forbid):
+        yield "certificate.cipher_forbidden", f"{tls.cipher} with {tls.version}"
+    if params.issuers and tls.issuer and not any(issued_by(tls.issuer, good) for good in params.issuers):
+        yield "certificate.issuer_unexpected", f"{tls.issuer}; agreed: {', '.join(params.issuers)}"
+
+
+def _below(version: str, minimum: str) -> bool:
+    """A version that we do not know is newer than those that we do."""
+    return version in _VERSIONS and _VERSIONS.index(version) < _VERSIONS.index(minimum)
+
+
+def _days_left(tls: Tls, evidence: Evidence) -> float | None:
+    if tls.not_after is None:
+        return None
+    return (epoch_s(tls.not_after) - epoch_s(evidence.started_at)) / _DAY_S
+
+
+KIND = CheckKind(
+    name="certificate",
+    params=Certificate,
+    examine=examine,
+    summary="names, days left, protocol, cipher and issuer of the certificate are as agreed",
+)

@@ -1,0 +1,236 @@
+"""Rule: the same object asked for in other ways is the same object, told in the ways that HTTP has for it.
+
+Contract B: ranges, conditional requests and HEAD are answered rightly. What they are measured by is the same edge's
+reply to GET in the same slot; what may be a change of the object in between is a note (`core.negotiated`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from probe.core.controls import (
+    at_origin,
+    control_replies,
+    cut_short,
+    own_reply,
+    seen_again,
+    told,
+    unanswered,
+)
+from probe.core.fields import first_value
+from probe.core.http_tags import usable_date, usable_tag
+from probe.core.kinds import Ask, AtOrigin, CheckKind, Params, Symptom, SymptomKind
+from probe.core.negotiated import (
+    Finding,
+    judge_beyond,
+    judge_head,
+    judge_match,
+    judge_range,
+    judge_since,
+    judge_unmatched,
+)
+from probe.core.records import Evidence, FailureType, Observation, Response, Role
+from probe.core.symptoms import asked_observations
+from probe.core.task import Task
+
+READ_BYTES = 64 * 1024
+RANGE_BYTES = 100
+BEYOND_BYTES = 1 << 20  # so far after the end that an object which grows meanwhile does not reach it
+NO_TAG = '"cdn-probe-no-such-version"'
+
+Duty = Literal["required", "allowed", "none"]
+
+
+class Negotiation(Params):
+    """What is asked for beside the object itself."""
+
+    head: bool = Field(default=True, description="HEAD must equal GET")
+    ranges: Duty = Field(
+        default="allowed",
+        description="required: ranges must be given; allowed: given rightly or not at all; none: not asked for",
+    )
+    conditional: Duty = Field(
+        default="allowed",
+        description="required: 304 must be given where due; allowed: 200 is a note; none: not asked for",
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> Negotiation:
+        if not self.head and self.ranges == self.conditional == "none":
+            raise ValueError("nothing is left to check: head, ranges or conditional must be on")
+        return self
+
+
+Judge = Callable[[Response, Response], Finding | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One way of asking: the request made of the edge's own reply, and how its answer is judged beside that."""
+
+    name: str
+    reason: str
+    settle: Callable[[Response], Ask | None]
+    judge: Judge
+    duty: str
+
+
+def _ways(params: Negotiation) -> Iterator[_Way]:
+    if params.head:
+        yield _Way("head", "negotiation.head_differs", _head, judge_head, "allowed")
+    if params.ranges != "none":
+        wrong, duty = "negotiation.range_wrong", params.ranges
+        yield _Way("range", wrong, _range, _judge_range, duty)
+        yield _Way("range_beyond", wrong, _beyond, _judge_beyond, duty)
+    if params.conditional != "none":
+        wrong, duty = "negotiation.conditional_wrong", params.conditional
+        yield _Way("if_none_match", wrong, _if_none_match, judge_match, duty)
+        yield _Way("if_modified_since", wrong, _if_modified_since, judge_since, duty)
+        yield _Way("unmatched", wrong, _unmatched, lambda own, reply: judge_unmatched(reply), duty)
+
+
+def asks(params: Negotiation, task: Task, slot_number: int) -> Iterator[Ask]:
+    """What one edge in turn is asked, each made of its own whole reply to GET."""
+    for way in _ways(params):
+        yield Ask(name=way.name, settle=partial(_settled, way))
+
+
+def _settled(way: _Way, edge: Observation) -> Ask | None:
+    response = edge.response
+    if edge.failure is not None or response is None or edge.method != "GET" or response.status_code != 200:
+        return None
+    return way.settle(response)
+
+
+def _ask(name: str, field: str, value: str) -> Ask:
+    return Ask(name=name, fields=((field, value),), origin_if_off=True, limit_bytes=READ_BYTES)
+
+
+def _head(own: Response) -> Ask:
+    return Ask(name="head", method="HEAD", origin_if_off=True)
+
+
+def _span(own: Response) -> tuple[int, int]:
+    return 0, min(RANGE_BYTES, own.encoded_body_bytes or 0) - 1
+
+
+def _range(own: Response) -> Ask | None:
+    first, last = _span(own)
+    return _ask("range", "Range", f"bytes={first}-{last}") if last >= first else None
+
+
+def _judge_range(own: Response, reply: Response) -> Finding | None:
+    return judge_range(own, reply, *_span(own))
+
+
+def _beyond(own: Response) -> Ask | None:
+    size = own.encoded_body_bytes
+    return _ask("range_beyond", "Range", f"bytes={size + BEYOND_BYTES}-") if size else None
+
+
+def _judge_beyond(own: Response, reply: Response) -> Finding | None:
+    return judge_beyond(reply, (own.encoded_body_bytes or 0) + BEYOND_BYTES)
+
+
+def _if_none_match(own: Response) -> Ask | None:
+    tag = usable_tag(first_value(own.fields, "etag"))
+    return None if tag is None else _ask("if_none_match", "If-None-Match", tag)
+
+
+def _if_modified_since(own: Response) -> Ask | None:
+    date = usable_date(first_value(own.fields, "last-modified"))
+    return None if date is None else _ask("if_modified_since", "If-Modified-Since", date)
+
+
+def _unmatched(own: Response) -> Ask:
+    return _ask("unmatched", "If-None-Match", NO_TAG)
+
+
+def examine(params: Negotiation, task: Task, evidence: Evidence) -> Iterator[Symptom]:
+    """A POLICY symptom for each way that was answered wrongly, a note where a change may be why."""
+    for way in _ways(params):
+        for index, observation in asked_observations(evidence, f"{KIND.name}.{way.name}"):
+            own = own_reply(evidence, observation)
+            if own is not None and own.response is not None:
+                yield from _one(way, evidence, index, observation, own.response)
+
+
+def _one(
+    way: _Way, evidence: Evidence, index: int, observation: Observation, own: Response
+) -> Iterator[Symptom]:
+    bodied = _body_where_none_is_due(observation)
+    failed = None if bodied else unanswered(KIND.name, index, observation)
+    if failed is not None or observation.response is None:
+        if failed is not None:
+            yield failed
+        return
+    found = Finding("a body where none may be") if bodied else _found(way, own, observation)
+    if found is None:
+        return
+    if _is_wrong(way, found):
+        defect = partial(_defect, way, own)
+        yield Symptom(
+            check=KIND.name,
+            kind=SymptomKind.POLICY,
+            reason=way.reason,
+            observation=index,
+            detail=told(observation, found.words),
+            at_origin=_bodied_at_origin(evidence, observation)
+            if bodied
+            else at_origin(evidence, control_replies(evidence, observation.ask), defect),
+            again=None if bodied else seen_again(evidence, index, defect),
+        )
+    elif not way.name.startswith("range"):
+        reason = "negotiation.version_differs" if way.name == "head" else "negotiation.conditional_ignored"
+        yield Symptom(
+            check=KIND.name,
+            kind=SymptomKind.NOTE,
+            reason=reason,
+            observation=index,
+            detail=told(observation, found.words),
+        )
+
+
+def _found(way: _Way, own: Response, observation: Observation) -> Finding | None:
+    response = observation.response
+    if response is None:
+        return None
+    if cut_short(observation) and response.status_code not in (200, 203):
+        return Finding(f"more than {READ_BYTES} bytes with status {response.status_code}")
+    return way.judge(own, response)
+
+
+def _defect(way: _Way, own: Response, reply: Response) -> bool:
+    found = way.judge(own, reply)
+    return found is not None and _is_wrong(way, found)
+
+
+def _is_wrong(way: _Way, found: Finding) -> bool:
+    return found.wrong or way.duty == "required"
+
+
+def _body_where_none_is_due(observation: Observation) -> bool:
+    """Bytes after a head that ends its response (RFC 9112 section 6.3): HEAD and 304 have no body."""
+    failure, response = observation.failure, observation.response
+    if failure is None or response is None or failure.type is not FailureType.HTTP_PROTOCOL_VIOLATION:
+        return False
+    return observation.method == "HEAD" or response.status_code == 304
+
+
+def _bodied_at_origin(evidence: Evidence, asked: Observation) -> AtOrigin:
+    controls = (o for o in evidence.observations if o.role is Role.CONTROL and o.ask == asked.ask)
+    return AtOrigin.SAME if any(map(_body_where_none_is_due, controls)) else AtOrigin.NOT_THERE
+
+
+KIND = CheckKind(
+    name="negotiation",
+    params=Negotiation,
+    examine=examine,
+    summary="HEAD, ranges and conditional requests are answered rightly",
+    asks=asks,
+)
