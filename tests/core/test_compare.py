@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probe.checks import CHECKS
+from probe.core.assess import with_comparisons
+from probe.core.cache_fields import with_caches
+from probe.core.codec import decode, encode
 from probe.core.compare import compare
 from probe.core.freshness import declared
 from probe.core.records import (
@@ -15,8 +23,24 @@ from probe.core.records import (
     OriginVersion,
     Phase,
     Relation,
+    Role,
 )
-from tests.build import AT, EARLIER, GOOD, MISS, OLD, OTHER, broken, reference, refused, seen, version
+from probe.core.rows import measured_row
+from tests.build import (
+    AT,
+    EARLIER,
+    GOOD,
+    MISS,
+    OLD,
+    OTHER,
+    broken,
+    evidence,
+    reference,
+    refused,
+    seen,
+    task,
+    version,
+)
 
 BEFORE = "2026-11-22T08:00:00Z"
 
@@ -339,3 +363,43 @@ def test_the_age_is_told() -> None:
     found = compare(seen(age_s=7), reference(), AT, origin_failing=False)
     assert found is not None
     assert (found.relation, round(found.age_s or 0, 3)) == (Relation.EQUAL, 7.018)
+
+
+# --- hostile fields (row 33) -------------------------------------------------------------------------
+
+HOSTILE = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["cache-control", "cdn-cache-control", "surrogate-control", "expires", "date", "etag", "last-modified",
+             "via", "cache-status", "proxy-status", "x-cache", "x-accel-expires"]
+        ),
+        st.one_of(
+            st.text(max_size=30),
+            st.sampled_from(
+                ["max-age=-1", "max-age=" + "9" * 40, "s-maxage=x, stale-while-revalidate=9", "@" + "9" * 30, "0",
+                 "Sun, 22 Nov 99999 10:00:00 GMT", "Thu, 01 Jan 0001 00:00:00 +2359", '"v1"', "W/", "e; hit; ttl=1.5",
+                 "e; fwd=miss; collapsed", "1.1 a, 1.1 b", "\ud800", "\x00"]
+            ),
+        ),
+    ),
+    max_size=8,
+)  # fmt: skip
+
+
+@given(
+    HOSTILE,
+    st.sampled_from([GOOD, OLD, OTHER, None]),
+    st.one_of(st.none(), st.integers(min_value=0, max_value=2**31)),
+    st.booleans(),
+)
+def test_any_reply_is_compared_judged_and_written(
+    fields: list[tuple[str, str]], digest: str | None, age_s: int | None, failing: bool
+) -> None:
+    made = seen(digest=digest, fields=tuple(fields), age_s=age_s)
+    made = replace(made, **with_caches(made))
+    origin = refused(Role.ORIGIN) if failing else seen(Role.ORIGIN, fields=tuple(fields))
+    versions = version(OLD, first_seen=BEFORE, declared=declared(fields)), version()
+    at = evidence(made, origin, reference=reference(*versions))
+    row = measured_row(task(), with_comparisons(task(), at), CHECKS, finished_at=AT)
+    assert getattr(decode(encode(row)), "outcome", None) in ("ok", "stale", "failed", "inconclusive")
+    assert digest != GOOD or row.outcome == "ok"
