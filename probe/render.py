@@ -257,6 +257,8 @@ def evidence(row: SlotRecord) -> RenderableType:
         parts.append(chain_tree(row.resolution))
     if row.observations:
         parts += [observation_table(row), legend()]
+    if row.rests_on:
+        parts.append(Text(f"rests on {', '.join(map(str, row.rests_on))}", style="dim"))
     for finding in row.findings:
         at = f" at {finding.address}" if finding.address else ""
         seen = {True: ", confirmed", False: ", not seen again", None: ""}[finding.confirmed]

@@ -217,6 +217,7 @@ class SlotRecord:
     nodes: NodeFacts | None = None
     reach: Reach | None = None
     vantage_health: VantageHealth | None = None
+    rests_on: tuple[int, ...] = ()  # indices in `observations`
     evidence_id: str | None = None
     left_out: tuple[str, ...] = ()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from probe.core.grounds import grounds
 from probe.core.judge import exclusions_at, judge
 from probe.core.kinds import Kinds
 from probe.core.reach import reach
@@ -34,6 +35,7 @@ def measured_row(task: Task, evidence: Evidence, kinds: Kinds, *, finished_at: s
         reason=verdict.reason,
         confirmed=verdict.confirmed,
         summary=verdict.summary,
+        rests_on=grounds(verdict, evidence),
         findings=verdict.findings,
         resolution=evidence.resolution,
         observations=evidence.observations,
