@@ -22,6 +22,7 @@ from probe.core.task import SecretRef, Task, VantagePoint
 from probe.io.clock import Clock, SystemClock, rfc3339
 from probe.io.fetch import AiohttpFetcher
 from probe.io.host import LoopLag
+from probe.io.netns import close_namespaces
 from probe.io.resolve import Resolver
 from probe.io.schedule import Due, Scheduler
 from probe.io.secrets import reveal
@@ -29,6 +30,7 @@ from probe.io.store import Store
 from probe.logs import fields
 from probe.oneshot import host_probe
 from probe.pipeline import Pipeline
+from probe.watches import Watches
 
 log = logging.getLogger("probe.agent")
 
@@ -63,15 +65,20 @@ class Agent:
         self._lag = LoopLag(self._clock)
         allow = tuple(str(prefix) for prefix in config.agent.allow_addresses)
         self._fetcher = AiohttpFetcher(self._clock, reveal, allow)
+        resolver = Resolver(self._clock, allow)
+        self._watches = Watches(
+            self.plan, self._clock, self._fetcher, resolver, self._lag.worst_us, self._on_vantage
+        )
         self.pipeline = Pipeline(
             kinds=kinds,
-            resolver=Resolver(self._clock, allow),
+            resolver=resolver,
             fetcher=self._fetcher,
             clock=self._clock,
             host=host_probe(config.agent.agent, config.digest, self._lag),
             keep=self._keep_version,
             keep_bundle=None if store is None else store.put_bundle,
             lines=lines,
+            line_health=self._watches.anchors,
         )
         self._writes: set[asyncio.Task[None]] = set()
 
@@ -86,6 +93,7 @@ class Agent:
         finally:
             await self._fetcher.close()
             await self._lag.stop()
+            close_namespaces()
 
     async def measure_now(self, task: Task) -> SlotRecord:
         """One slot of a task, due now."""
@@ -115,11 +123,14 @@ class Agent:
                 concurrency=self.config.agent.limits.concurrency,
                 since_us=now_us,
             )
+            await self._watches.start()
             await scheduler.start()
             try:
                 await stop.wait()
             finally:
                 await scheduler.stop(drain_s)
+                await self._watches.stop()
+                await self._drain()
                 store.put_nodes(self.pipeline.nodes.take_changes(final=True))
                 await self._event("agent.stopped", {})
                 await self._drain()
@@ -169,6 +180,11 @@ class Agent:
         log.warning("clock.stepped", extra=fields(delta_us=delta_us))
         self._spawn(self._event("clock.stepped", {"delta_us": str(delta_us)}))
 
+    def _on_vantage(self, event: str, detail: dict[str, str], customers: tuple[str, ...]) -> None:
+        """What happened to a vantage point, into the streams of those who measure from there."""
+        level = logging.INFO if event in ("vantage.online", "vantage.line_up") else logging.WARNING
+        self._spawn(self._event(event, detail, customers, level))
+
     def _missed(self, task: Task, scheduled_us: int, reason: str) -> SlotRecord:
         return self.pipeline.missed(task, rfc3339(scheduled_us * 1000), reason)
 
@@ -184,14 +200,24 @@ class Agent:
         if self._store is not None:
             self._store.put_origin_version(customer, url, version)
 
-    async def _event(self, event: str, detail: dict[str, str]) -> None:
-        """The same event into every customer's stream: whoever may see one stream only sees it too."""
+    async def _event(
+        self,
+        event: str,
+        detail: dict[str, str],
+        customers: Iterable[str] | None = None,
+        level: int = logging.INFO,
+    ) -> None:
+        """The same event into every customer's stream: whoever may see one stream only sees it too.
+
+        `customers`: only into theirs, where others have nothing to do with it.
+        """
         assert self._store is not None
         host: HostFacts = self.pipeline.facts()
         now = rfc3339(self._clock.time_ns())
-        customers = dict.fromkeys(task.customer for task in self.plan.tasks)
+        if customers is None:
+            customers = dict.fromkeys(task.customer for task in self.plan.tasks)
         await self._store.append([event_row(name, now, event, detail, host) for name in customers])
-        log.info(event, extra=fields(**detail))
+        log.log(level, event, extra=fields(**detail))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.ensure_future(work)

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 
 from probe.core.proxied import left_to_proxy, resolution_by_proxy
 from probe.core.records import AddressRecord, Failure, FailureType, Phase, Resolution
-from probe.core.task import Task
+from probe.core.task import Task, VantagePoint
 from probe.io.resolve import Resolver
 
 
@@ -47,12 +47,19 @@ class Lookups:
         )
 
     async def address(self, host: str, task: Task, slot_start_ns: int) -> str | Failure:
-        """An address of another host; the name itself where the proxy looks names up."""
-        if left_to_proxy(task.vantage_point):
-            return host
+        """An address of another host, as the task looks at it; the name itself where the proxy looks names up."""
         limit_us = task.deadlines.connect_us
+        return await self.address_from(host, task.vantage_point, task.ip_version, slot_start_ns, limit_us)
+
+    async def address_from(
+        self, host: str, vantage: VantagePoint, ip_version: int, slot_start_ns: int, limit_us: int
+    ) -> str | Failure:
+        """The same for a vantage point, whatever is measured there."""
+        if left_to_proxy(vantage):
+            return host
+        qtype = "AAAA" if ip_version == 6 else "A"
         resolution = await self._resolver.resolve(
-            host, _qtype(task), task.vantage_point, slot_start_ns=slot_start_ns, deadline_us=limit_us
+            host, qtype, vantage, slot_start_ns=slot_start_ns, deadline_us=limit_us
         )
         if resolution.failure is not None:
             return resolution.failure

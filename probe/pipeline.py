@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from probe.asking import ask_further, ask_origin
 from probe.bundling import COMPARED_BYTES, bundle_of
@@ -32,6 +33,7 @@ from probe.core.records import (
     Reference,
     Role,
     SlotRecord,
+    VantageHealth,
 )
 from probe.core.rows import measured_row, missed_row
 from probe.core.strangers import learnable
@@ -39,7 +41,7 @@ from probe.core.symptoms import doubtful_edges, examine, suspicious
 from probe.core.task import EdgePolicy, Request, Task, VantagePoint
 from probe.core.times import epoch_s
 from probe.elsewhere import look_elsewhere
-from probe.io.anchors import ask_anchors
+from probe.io.anchors import AnchorRequest, ask_anchors
 from probe.io.capture import Collector, collecting
 from probe.io.clock import Clock, rfc3339
 from probe.io.fetch import Fetcher
@@ -63,6 +65,20 @@ class HostProbe:
     clock_state: Callable[[], tuple[bool | None, int | None]]
 
 
+class LineHealth(Protocol):
+    """What watches over the anchors of the vantage points: `probe.io.anchor_watch`."""
+
+    def health(self, vantage: VantagePoint, ip_version: int, start_ns: int) -> VantageHealth | None:
+        """How the line was from `start_ns` (monotonic) until now; None where nobody watches."""
+        ...
+
+    def note_round(
+        self, vantage: VantagePoint, ip_version: int, anchors: Sequence[Observation], started_ns: int
+    ) -> None:
+        """What a slot saw of the anchors, asked from `started_ns` (monotonic) until now."""
+        ...
+
+
 class Pipeline:
     """Measures slots. One for the whole agent; holds the origin's histories and the known nodes."""
 
@@ -77,12 +93,14 @@ class Pipeline:
         keep: Keep = lambda customer, url, version: None,
         lines: Sequence[VantagePoint] = (),
         keep_bundle: Callable[[Bundle], bool] | None = None,
+        line_health: LineHealth | None = None,
     ) -> None:
         """`kinds` is the table of checks; `keep` is told of each origin version, for the store.
 
         `lines`: the vantage points of this agent, to ask a doubtful edge by another way. `keep_bundle` is given the
-        evidence of each slot that is not well, and says whether it is kept.
+        evidence of each slot that is not well, and says whether it is kept. `line_health`: the watch over the anchors.
         """
+        self._line_health = line_health
         self._keep_bundle = keep_bundle
         self._lines = lines
         self._kinds = kinds
@@ -111,6 +129,7 @@ class Pipeline:
             start_ns=start_ns,
             facts=lambda: self._facts(start_ns, scheduled_at, started_at),
             reading=self._reading(task),
+            health=lambda: self._health(task, start_ns),
         )
         with collecting() as collected:
             await self._observe(slot, collected)
@@ -189,9 +208,7 @@ class Pipeline:
             asked = await staggered.start(
                 self.references.look(task, slot.start_ns, force=True, reading=slot.reading)
             )
-            anchors = await staggered.start(
-                ask_anchors(task, slot.start_ns, self._fetcher, self._lookups.address)
-            )
+            anchors = await staggered.start(self._ask_anchors(slot))
             sweeping = await staggered.start(self._sweep(slot, off))
         look, fetched = asked.result(), [fetch.result() for fetch in fetching]
         changed = before is not None and before != look.reference.newest_digest
@@ -203,6 +220,21 @@ class Pipeline:
             await ask_origin(slot, ask, self._fetcher, self._lookups.address)
         slot.compare_all()
         await look_elsewhere(slot, self._lines, self._fetcher)
+
+    async def _ask_anchors(self, slot: Slot) -> tuple[Observation, ...]:
+        """The anchors in the moment of a failure; the watch over them hears of it."""
+        task, started_ns = slot.task, self._clock.monotonic_ns()
+        request = AnchorRequest(
+            vantage=task.vantage_point,
+            ip_version=task.ip_version,
+            deadlines=task.deadlines,
+            slot_start_ns=slot.start_ns,
+            find=lambda host: self._lookups.address(host, task, slot.start_ns),
+        )
+        asked = await ask_anchors(request, self._fetcher, self._clock)
+        if self._line_health is not None:
+            self._line_health.note_round(task.vantage_point, task.ip_version, asked, started_ns)
+        return asked
 
     async def _sweep(self, slot: Slot, off: Sequence[int]) -> list[Observation]:
         """The nodes that this slot did not visit, if one that it did failed, or the name led to none."""
@@ -222,6 +254,11 @@ class Pipeline:
         policy = EdgePolicy(kind="sample", count=task.limits.sweep)
         chosen = self._visits.choose(owner, policy, others, slot.number) if policy.count else ()
         return await self._sweeper.ask([slot.target(Role.SWEEP, address) for address in chosen])
+
+    def _health(self, task: Task, start_ns: int) -> VantageHealth | None:
+        if self._line_health is None:
+            return None
+        return self._line_health.health(task.vantage_point, task.ip_version, start_ns)
 
     def _reading(self, task: Task) -> Reading | None:
         """What the task's checks want read; worked out once for each definition."""

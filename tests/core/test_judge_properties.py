@@ -29,6 +29,8 @@ PHASES = {
     "vantage": Phase.HOST, "agent": Phase.HOST,
 }  # fmt: skip
 TYPES = [t for t in FailureType if not t.value.startswith("dns.")]
+# An anchor that our own address policy forbids is not asked: it is as good as none.
+OF_ANCHORS = [t for t in TYPES if t is not FailureType.TCP_ADDRESS_BLOCKED]
 addresses = st.sampled_from([EDGE, EDGE_2, "192.0.2.9"])
 
 
@@ -106,7 +108,7 @@ def test_edges_that_are_well_are_never_the_cdns_fault(
 @given(
     st.lists(observations(Role.EDGE), min_size=1, max_size=3),
     st.lists(observations(Role.CONFIRM, Role.SWEEP, Role.ORIGIN), max_size=6),
-    st.lists(st.sampled_from(TYPES), min_size=1, max_size=3),
+    st.lists(st.sampled_from(OF_ANCHORS), min_size=1, max_size=3),
     surroundings(),
 )
 def test_a_vantage_point_that_is_offline_accuses_nobody(

@@ -1,0 +1,179 @@
+"""Rule: every line's anchors are asked regularly, on the monotonic clock, and a change of its state is told once.
+
+A line is a vantage point over one IP version. Rounds that slots make in the moment of a failure count too. What our
+own host lacked, or a round that our own loop slept through, says nothing of the line. Deciding is in `core`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from probe.core.records import Failure, LineState, Observation, VantageHealth
+from probe.core.task import Deadlines, VantagePoint
+from probe.core.vantage_health import LineHistory, health_during, round_of, stale_after_ns
+from probe.core.witness import STALL_US
+from probe.io.anchors import AnchorRequest, ask_anchors
+from probe.io.clock import Clock, rfc3339
+from probe.io.fetch import Fetcher
+
+log = logging.getLogger("probe.anchors")
+
+ROUND_AT_MOST_US = 5_000_000
+OFFLINE_AGAIN_US = 5_000_000  # a line that is away is looked at this often at least: it is missed
+TOLD_APART_S = 1.0  # a line that comes and goes is told of once in this time at most
+
+# host, vantage point, IP version, start (monotonic), limit -> an address
+Lookup = Callable[[str, VantagePoint, int, int, int], Awaitable[str | Failure]]
+OnChange = Callable[[VantagePoint, int, LineHistory], None]
+
+
+@dataclass(slots=True)
+class _Line:
+    vantage: VantagePoint
+    ip_version: int
+    history: LineHistory = field(default_factory=LineHistory)
+    told: LineState = LineState.UNKNOWN
+    told_at_s: float | None = None
+    telling: asyncio.TimerHandle | None = None
+
+
+class AnchorWatch:
+    """Asks the anchors of all lines. `start`, then `stop`; `health` tells what they said."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        fetcher: Fetcher,
+        lookup: Lookup,
+        lines: Iterable[tuple[VantagePoint, int]],
+        on_change: OnChange,
+        worst_lag_us: Callable[[int, int], int] = lambda since_ns, until_ns: 0,
+    ) -> None:
+        """`lines`: vantage points with the IP versions that are measured there; each is watched once.
+
+        `on_change(vantage, ip_version, history)` is called on the loop when a line goes offline or comes back: at
+        most once a second each. `worst_lag_us` tells how long our own loop stood still in a span (monotonic).
+        """
+        self._clock = clock
+        self._fetcher = fetcher
+        self._lookup = lookup
+        self._on_change = on_change
+        self._worst_lag_us = worst_lag_us
+        self._lines = {(vantage.name, version): _Line(vantage, version) for vantage, version in lines}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._started = False
+
+    async def start(self) -> None:
+        """Begin the rounds: the first of each line within five seconds, spread by name."""
+        if not self._started:
+            self._started = True
+            watched = [line for line in self._lines.values() if line.vantage.anchors]
+            self._tasks = [asyncio.create_task(self._watch(line), name="anchors") for line in watched]
+
+    async def stop(self) -> None:
+        """End them; may be called again, or before `start`."""
+        tasks, self._tasks = self._tasks, []
+        self._started = False
+        for line in self._lines.values():
+            if line.telling is not None:
+                line.telling.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def health(self, vantage: VantagePoint, ip_version: int, start_ns: int) -> VantageHealth | None:
+        """How the line was from `start_ns` (monotonic) until now. None: it is not watched, or not yet or no more."""
+        line = self._lines.get((vantage.name, ip_version))
+        if line is None or not self._started:
+            return None
+        return health_during(line.history, start_ns, self._clock.monotonic_ns(), stale_after_ns(vantage))
+
+    def note_round(
+        self, vantage: VantagePoint, ip_version: int, anchors: Sequence[Observation], started_ns: int
+    ) -> None:
+        """Take in what was seen of all its anchors, asked from `started_ns` (monotonic) until now."""
+        line = self._lines.get((vantage.name, ip_version))
+        if line is None or not self._started:
+            return
+        ended_ns, wall_ns = self._clock.monotonic_ns(), self._clock.time_ns()
+        made = round_of(
+            anchors,
+            started_ns=started_ns,
+            ended_ns=ended_ns,
+            started_at=rfc3339(wall_ns - (ended_ns - started_ns)),
+            ended_at=rfc3339(wall_ns),
+        )
+        if not made.reached and self._worst_lag_us(started_ns, ended_ns) >= STALL_US:
+            return  # answers may have waited for us, not we for them
+        line.history = line.history.with_round(made)
+        self._tell(line)
+
+    # --- the rounds -----------------------------------------------------------------------------------
+
+    async def _watch(self, line: _Line) -> None:
+        loop = asyncio.get_running_loop()
+        interval_us = line.vantage.anchor_interval_us
+        due_s = loop.time() + _phase_us(line) / 1e6
+        while True:
+            await asyncio.sleep(max(0.0, due_s - loop.time()))
+            try:
+                await self._round(line)
+            except Exception as error:  # a defect of ours must not end the watch
+                log.error("anchors.defect", exc_info=error, extra={"fields": _named(line)})
+            offline = line.history.state is LineState.OFFLINE
+            step_us = min(interval_us, OFFLINE_AGAIN_US) if offline else interval_us
+            due_s = max(due_s + step_us / 1e6, loop.time())  # what was slept through is not made up for
+
+    async def _round(self, line: _Line) -> None:
+        limit_us = min(line.vantage.anchor_interval_us, ROUND_AT_MOST_US)
+        started_ns = self._clock.monotonic_ns()
+        request = AnchorRequest(
+            vantage=line.vantage,
+            ip_version=line.ip_version,
+            deadlines=Deadlines(
+                total_us=limit_us, connect_us=limit_us, tls_us=limit_us, first_byte_us=limit_us
+            ),
+            slot_start_ns=started_ns,
+            find=lambda host: self._lookup(host, line.vantage, line.ip_version, started_ns, limit_us),
+            within_us=limit_us,
+        )
+        anchors = await ask_anchors(request, self._fetcher, self._clock)
+        self.note_round(line.vantage, line.ip_version, anchors, started_ns)
+
+    # --- telling --------------------------------------------------------------------------------------
+
+    def _tell(self, line: _Line) -> None:
+        """Tell of the state if it is another one than was told last; that all is well at first is no news."""
+        state = line.history.state
+        if line.telling is not None or state in (line.told, LineState.UNKNOWN):
+            return
+        if line.told is LineState.UNKNOWN and state is LineState.ONLINE:
+            line.told = state
+            return
+        loop = asyncio.get_running_loop()
+        if line.told_at_s is not None and loop.time() - line.told_at_s < TOLD_APART_S:
+            line.telling = loop.call_at(line.told_at_s + TOLD_APART_S, self._tell_later, line)
+            return
+        line.told, line.told_at_s = state, loop.time()
+        try:
+            self._on_change(line.vantage, line.ip_version, line.history)
+        except Exception as error:  # whoever is told must not end the watch
+            log.error("anchors.not_told", exc_info=error, extra={"fields": _named(line)})
+
+    def _tell_later(self, line: _Line) -> None:
+        line.telling = None
+        self._tell(line)
+
+
+def _phase_us(line: _Line) -> int:
+    """When the first round is due, microseconds from the start: the same for a name each time, spread over names."""
+    digest = hashlib.sha256(f"anchors {line.vantage.name} {line.ip_version}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % min(line.vantage.anchor_interval_us, ROUND_AT_MOST_US)
+
+
+def _named(line: _Line) -> dict[str, object]:
+    return {"vantage_point": line.vantage.name, "ip_version": line.ip_version}

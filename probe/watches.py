@@ -1,0 +1,86 @@
+"""Rule: what happens to a vantage point is told to those who measure from there, once, and in the log.
+
+The two watches of a running agent: whether each line is there (`line_watch`), and whether its anchors react
+(`anchor_watch`). Turns their changes into events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from probe.core.plan import Plan
+from probe.core.records import LineState
+from probe.core.task import VantagePoint
+from probe.core.vantage_health import LineHistory
+from probe.io.anchor_watch import AnchorWatch
+from probe.io.clock import Clock
+from probe.io.fetch import Fetcher
+from probe.io.line_watch import LineWatch
+from probe.io.resolve import Resolver
+from probe.lookups import Lookups
+
+# event, detail, customers
+Tell = Callable[[str, dict[str, str], tuple[str, ...]], None]
+
+
+class Watches:
+    """Over the vantage points that the plan measures from. `anchors` is what the pipeline asks for a line's health."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        clock: Clock,
+        fetcher: Fetcher,
+        resolver: Resolver,
+        worst_lag_us: Callable[[int, int], int],
+        tell: Tell,
+    ) -> None:
+        """`tell(event, detail, customers)` is called on the loop for each change."""
+        self._tell = tell
+        self._customers = customers_by_vantage(plan)
+        points: Sequence[VantagePoint] = tuple(
+            {t.vantage_point.name: t.vantage_point for t in plan.tasks}.values()
+        )
+        lines = dict.fromkeys((task.vantage_point, task.ip_version) for task in plan.tasks)
+        self.anchors = AnchorWatch(
+            clock, fetcher, Lookups(resolver).address_from, lines, self._on_anchors, worst_lag_us
+        )
+        self.lines = LineWatch(clock, points, self._on_line)
+
+    async def start(self) -> None:
+        """Look at every line once, tell what is missing, and go on watching."""
+        await self.lines.start()
+        await self.anchors.start()
+
+    async def stop(self) -> None:
+        """End both; may be called again, or before `start`."""
+        await self.anchors.stop()
+        await self.lines.stop()
+
+    def _on_anchors(self, vantage: VantagePoint, ip_version: int, history: LineHistory) -> None:
+        event = "vantage.offline" if history.state is LineState.OFFLINE else "vantage.online"
+        last = history.newest
+        assert last is not None, "a state comes from a round"
+        detail = {
+            "vantage_point": vantage.name,
+            "ip_version": str(ip_version),
+            "since": history.since or "",
+            "asked": str(last.asked),
+            "reached": str(last.reached),
+        }
+        self._tell(event, detail, self._customers.get(vantage.name, ()))
+
+    def _on_line(self, vantage: VantagePoint, problem: str | None) -> None:
+        detail = {"vantage_point": vantage.name, "since": self.lines.since(vantage.name) or ""}
+        if problem is not None:
+            detail["problem"] = problem
+        event = "vantage.line_up" if problem is None else "vantage.line_down"
+        self._tell(event, detail, self._customers.get(vantage.name, ()))
+
+
+def customers_by_vantage(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """Who measures from each vantage point, in the order of the plan."""
+    found: dict[str, dict[str, None]] = {}
+    for task in plan.tasks:
+        found.setdefault(task.vantage_point.name, {})[task.customer] = None
+    return {name: tuple(customers) for name, customers in found.items()}
