@@ -10,6 +10,7 @@ import click
 
 from probe.checks import CHECKS
 from probe.commands import DEFAULT_CONFIG, console
+from probe.commands.propagation import propagation
 from probe.core.bundle import Bundle
 from probe.core.codec import encode, encode_any
 from probe.core.har import har_of
@@ -162,3 +163,6 @@ def _print(rows: list[Record], as_json: bool) -> None:
         console().print(list_table(rows))
     else:
         click.echo("no results")
+
+
+results.add_command(propagation)
