@@ -13,6 +13,8 @@ from probe.core.records import AddressRecord, Failure, FailureType, Phase, Resol
 from probe.core.task import Task, VantagePoint
 from probe.io.resolve import Resolver
 
+_WITHOUT_ADDRESS = (FailureType.DNS_NO_DATA, FailureType.DNS_DANGLING_ALIAS)
+
 
 class Lookups:
     """The resolver as slots use it."""
@@ -51,12 +53,32 @@ class Lookups:
         limit_us = task.deadlines.connect_us
         return await self.address_from(host, task.vantage_point, task.ip_version, slot_start_ns, limit_us)
 
+    async def origin_address(self, host: str, task: Task, slot_start_ns: int) -> str | Failure:
+        """An address of the origin: over the task's IP version, or over the other one where the name has only that.
+
+        The origin is what the edges are compared with; over which version it is asked is nobody's measurement.
+        """
+        found = await self.address(host, task, slot_start_ns)
+        vantage, other = task.vantage_point, 4 if task.ip_version == 6 else 6
+        if (
+            isinstance(found, str)
+            or found.type not in _WITHOUT_ADDRESS
+            or other not in (vantage.ip_versions or (4, 6))
+        ):
+            return found
+        limit_us = task.deadlines.connect_us
+        instead = await self.address_from(host, vantage, other, slot_start_ns, limit_us)
+        return instead if isinstance(instead, str) else found
+
     async def address_from(
         self, host: str, vantage: VantagePoint, ip_version: int, slot_start_ns: int, limit_us: int
     ) -> str | Failure:
         """The same for a vantage point, whatever is measured there."""
         if left_to_proxy(vantage):
             return host
+        literal = literal_resolution(host)
+        if literal is not None:
+            return literal.addresses[0].address
         qtype = "AAAA" if ip_version == 6 else "A"
         resolution = await self._resolver.resolve(
             host, qtype, vantage, slot_start_ns=slot_start_ns, deadline_us=limit_us

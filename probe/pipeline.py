@@ -114,7 +114,7 @@ class Pipeline:
         self._readings: dict[str, Reading | None] = {}
         self._budgets = Budgets()
         self._propagation = PropagationTracker()
-        self.references = OriginReferences(fetcher, clock, lookup=self._lookups.address, keep=keep)
+        self.references = OriginReferences(fetcher, clock, lookup=self._lookups.origin_address, keep=keep)
 
     async def measure(self, task: Task, scheduled_at: str) -> SlotRecord:
         """One slot end to end; `scheduled_at` is RFC 3339 UTC."""
@@ -143,7 +143,7 @@ class Pipeline:
         """Everything that is asked for the slot."""
         slot.resolution = await self._lookups.resolve(slot.task, slot.start_ns)
         await self._first_round(slot)
-        await ask_further(slot, self._kinds, self._fetcher, self._lookups.address)
+        await ask_further(slot, self._kinds, self._fetcher, self._lookups.origin_address)
         evidence = slot.evidence
         if suspicious(examine(slot.task, evidence, self._kinds), evidence):
             collected.body_bytes = COMPARED_BYTES
@@ -217,7 +217,7 @@ class Pipeline:
         slot.reference = _unless_itself(task, reference, addresses)
         slot.append([*fetched, *sweeping.result(), *anchors.result(), look.observation])
         for ask in slot.controls_of(off):
-            await ask_origin(slot, ask, self._fetcher, self._lookups.address)
+            await ask_origin(slot, ask, self._fetcher, self._lookups.origin_address)
         slot.compare_all()
         await look_elsewhere(slot, self._lines, self._fetcher)
 

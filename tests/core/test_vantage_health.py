@@ -64,6 +64,16 @@ def test_a_response_of_any_status_is_a_reaction(status: int) -> None:
     assert state(replace(seen(Role.ANCHOR, status=status))) is ON
 
 
+@pytest.mark.parametrize("kind", [FailureType.DNS_NO_DATA, FailureType.DNS_DANGLING_ALIAS])
+def test_a_name_without_an_address_of_this_version_says_nothing(kind: FailureType) -> None:
+    """Else every failure over IPv6 would be excused by anchors that are there over IPv4 only."""
+    nowhere = anchor(kind, Phase.DNS)
+    assert state(nowhere, nowhere) is UNKNOWN
+    assert state(nowhere, anchor()) is ON
+    assert state(nowhere, anchor(FailureType.TCP_TIMED_OUT)) is OFF
+    assert state(anchor(FailureType.DNS_TIMED_OUT, Phase.DNS)) is OFF
+
+
 def test_a_reply_that_broke_off_and_a_certificate_are_reactions() -> None:
     cut = anchor(FailureType.BODY_TRUNCATED, Phase.BODY, response=seen().response)
     assert state(cut) is ON

@@ -22,7 +22,7 @@ http {{
   client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3;
   uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5;
   keepalive_timeout 0;
-  server {{ {listen} root {root}; location = /ok {{ return 204; }} }}
+  server {{ {listen} root {root}; location = /ok {{ return 204; }} {more} }}
 }}
 """
 
@@ -39,17 +39,24 @@ def until(true: Callable[[], Any], what: str, within_s: float = 20.0) -> Any:
 
 def _listens(pid: int) -> bool:
     """Whether something accepts on port 80 in this process's namespace; asked of the kernel."""
-    return ":0050 00000000:0000 0A" in Path(f"/proc/{pid}/net/tcp").read_text()
+    nobody = {"tcp": "0" * 8, "tcp6": "0" * 32}
+    return any(
+        f":0050 {one}:0000 0A" in Path(f"/proc/{pid}/net/{name}").read_text() for name, one in nobody.items()
+    )
 
 
 @dataclass(slots=True)
 class Site:
-    """nginx on some addresses of one namespace; may be stopped and started again."""
+    """nginx on some addresses of one namespace; may be stopped and started again.
+
+    IPv6 ones in brackets. `more`: further directives of its `server`.
+    """
 
     directory: Path
     root: Path
     addresses: tuple[str, ...]
     prefix: Sequence[str]
+    more: str = ""
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def start(self) -> None:
@@ -57,7 +64,7 @@ class Site:
         self.directory.mkdir(parents=True, exist_ok=True)
         listen = "".join(f"listen {address}:80; " for address in self.addresses)
         config = self.directory / "nginx.conf"
-        config.write_text(NGINX.format(dir=self.directory, root=self.root, listen=listen))
+        config.write_text(NGINX.format(dir=self.directory, root=self.root, listen=listen, more=self.more))
         log = self.directory / "out.log"
         arguments = [*self.prefix, str(find("nginx")), "-c", str(config), "-p", str(self.directory)]
         child = self._stack.enter_context(process(arguments, log))
