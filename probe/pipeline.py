@@ -30,12 +30,12 @@ from probe.core.records import (
     Observation,
     Outcome,
     Phase,
-    Reference,
     Role,
     SlotRecord,
     VantageHealth,
 )
 from probe.core.rows import measured_row, missed_row
+from probe.core.self_comparison import Selves
 from probe.core.strangers import learnable
 from probe.core.symptoms import doubtful_edges, examine, suspicious
 from probe.core.task import EdgePolicy, Request, Task, VantagePoint
@@ -113,6 +113,7 @@ class Pipeline:
         self.nodes = Inventory()
         self._readings: dict[str, Reading | None] = {}
         self._budgets = Budgets()
+        self._selves = Selves()
         self._propagation = PropagationTracker()
         self.references = OriginReferences(fetcher, clock, lookup=self._lookups.origin_address, keep=keep)
 
@@ -185,7 +186,7 @@ class Pipeline:
                 for address in chosen
             ]
         look, edges = asked.result(), [fetch.result() for fetch in fetching]
-        slot.reference = _unless_itself(task, look.reference, addresses)
+        slot.reference = self._selves.marked(task, look.reference, addresses, look.observation)
         slot.append(edges)
         for index, edge in enumerate(edges):
             await self._follow_redirects(slot, index, edge)
@@ -214,7 +215,7 @@ class Pipeline:
         changed = before is not None and before != look.reference.newest_digest
         addresses = [o.address for o in observations if o.role is Role.EDGE]
         reference = replace(look.reference, changed_during_slot=changed)
-        slot.reference = _unless_itself(task, reference, addresses)
+        slot.reference = self._selves.marked(task, reference, addresses, look.observation)
         slot.append([*fetched, *sweeping.result(), *anchors.result(), look.observation])
         for ask in slot.controls_of(off):
             await ask_origin(slot, ask, self._fetcher, self._lookups.origin_address)
@@ -296,9 +297,3 @@ class Pipeline:
             clock_synchronised=synchronised,
             clock_max_error_us=max_error_us,
         )
-
-
-def _unless_itself(task: Task, reference: Reference, edges: Sequence[str]) -> Reference:
-    """An origin at an edge's address proves nothing about the CDN: say so (hostile case 43)."""
-    itself = task.origin is not None and task.origin.address in edges
-    return replace(reference, self_comparison=True) if itself else reference

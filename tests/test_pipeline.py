@@ -377,7 +377,7 @@ async def test_an_origin_at_an_edges_address_compares_with_nothing() -> None:
     assert (row.outcome, row.fault, {f.reason for f in row.findings}) == (
         "ok",
         None,
-        {"integrity.unverified"},
+        {"integrity.unverified", "origin.is_the_cdn"},
     )
 
 
@@ -665,3 +665,27 @@ async def test_behind_a_proxy_that_looks_names_up_no_node_is_asked_nor_counted()
     assert (swept(row), row.reach) == ({}, None), "which node the proxy chose is not known"
     assert row.nodes is not None
     assert row.nodes.known == 3
+
+
+# --- an origin that is the CDN ----------------------------------------------------------------------
+
+
+async def test_an_origin_whose_name_leads_to_an_edge_is_found_and_stays_so_until_asked_again() -> None:
+    def answer(target: FetchTarget, count: int) -> Observation:
+        return reply() if target.role is Role.ORIGIN else reply(b"other", etag=known_etag())
+
+    bench = Bench(answer)
+    task = build.task()
+    assert task.origin is not None
+    named = build.task(origin=replace(task.origin, address=build.EDGE, interval_us=60_000_000))
+    first, second = await bench.measure(named), await bench.measure(named)
+    for row in (first, second):
+        assert row.outcome == "ok", "nothing proves anything about a CDN compared with itself"
+        assert row.reference is not None
+        assert row.reference.self_comparison
+        assert "origin.is_the_cdn" in {f.reason for f in row.findings}
+
+
+async def test_an_origin_that_is_itself_is_not_called_the_cdn() -> None:
+    row = await Bench().measure()
+    assert "origin.is_the_cdn" not in {f.reason for f in row.findings}

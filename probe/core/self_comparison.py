@@ -7,11 +7,31 @@ domain. Then nothing is compared, and the slot says so (contract: the origin mus
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from probe.core.fields import field_values
-from probe.core.records import Observation, Role
+from probe.core.records import Observation, Reference, Role
 from probe.core.task import Task
+
+
+class Selves:
+    """Which origins were found to be the CDN, as they were last asked; a kept version is no better than its look."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], bool] = {}
+
+    def marked(
+        self, task: Task, reference: Reference, edges: Iterable[str], look: Observation | None
+    ) -> Reference:
+        """The reference, saying so if the origin is the CDN (`look`: how it was asked in this slot, if it was)."""
+        if task.origin is None:
+            return reference
+        key = task.customer, f"{task.origin.address} {task.origin.request.url}"
+        found = is_itself(task, edges, [look])
+        if look is not None:
+            self._found[key] = found
+        return replace(reference, self_comparison=True) if found or self._found.get(key) else reference
 
 
 def is_itself(task: Task, edges: Iterable[str], looks: Sequence[Observation | None]) -> bool:

@@ -83,6 +83,13 @@ def _resolution(evidence: Evidence) -> Iterator[Symptom]:
 
 
 def _left_out(evidence: Evidence) -> Iterator[Symptom]:
+    if evidence.reference.self_comparison:
+        yield Symptom(
+            check=BASE,
+            kind=SymptomKind.NOTE,
+            reason="origin.is_the_cdn",
+            detail="the origin leads to the CDN itself: configure its own address, else nothing can be compared",
+        )
     for what in evidence.left_out:
         yield Symptom(check=BASE, kind=SymptomKind.NOTE, reason=f"budget.{what}_left_out")
 
