@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from probe.core.budget import DAY_S
 from probe.core.codec import encode_any
 from probe.core.config import Config
 from probe.core.coverage import absent_slots
@@ -19,6 +20,7 @@ from probe.core.plan import Plan, make_plan, task_to_json
 from probe.core.records import HostFacts, OriginVersion, SlotRecord
 from probe.core.rows import event_row
 from probe.core.task import SecretRef, Task, VantagePoint
+from probe.core.times import utc_text
 from probe.io.clock import Clock, SystemClock, rfc3339
 from probe.io.fetch import AiohttpFetcher
 from probe.io.host import LoopLag
@@ -143,6 +145,10 @@ class Agent:
         store.put_config(self.config.digest, "\n".join(self.config.texts.values()), now)
         self.pipeline.references.restore(store.all_origin_versions())
         self.pipeline.nodes.restore(*store.nodes())
+        now_s = self._clock.time_ns() / 1e9
+        midnight = utc_text(now_s // DAY_S * DAY_S)
+        for customer in {task.customer for task in self.plan.tasks if task.bytes_per_day is not None}:
+            self.pipeline.budgets.resume(customer, store.body_bytes_since(customer, midnight), now_s)
 
     async def _account_for_absence(self, store: Store, now_us: int) -> None:
         """Slots that were due while no agent ran are rows too; from `now_us` on they are the scheduler's."""

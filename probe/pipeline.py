@@ -112,7 +112,7 @@ class Pipeline:
         self._visits = Visits()
         self.nodes = Inventory()
         self._readings: dict[str, Reading | None] = {}
-        self._budgets = Budgets()
+        self.budgets = Budgets()
         self._selves = Selves()
         self._propagation = PropagationTracker()
         self.references = OriginReferences(fetcher, clock, lookup=self._lookups.origin_address, keep=keep)
@@ -121,7 +121,7 @@ class Pipeline:
         """One slot end to end; `scheduled_at` is RFC 3339 UTC."""
         start_ns = self._clock.monotonic_ns()
         started_at = rfc3339(self._clock.time_ns())
-        left_out = self._budgets.left_out(task, epoch_s(started_at))
+        left_out = self.budgets.left_out(task, epoch_s(started_at))
         slot = Slot(
             task=lean(task) if left_out else task,
             left_out=left_out,
@@ -136,7 +136,7 @@ class Pipeline:
             await self._observe(slot, collected)
         slot.observations[:] = self._propagation.placed(task, slot.evidence)
         row = measured_row(task, slot.evidence, self._kinds, finished_at=rfc3339(self._clock.time_ns()))
-        self._budgets.spend(task, row, epoch_s(started_at))
+        self.budgets.spend(task, row, epoch_s(started_at))
         self.nodes.vouch(task, served(slot.evidence, row.findings))
         return row if row.outcome is Outcome.OK else self._with_bundle(row, task, collected)
 

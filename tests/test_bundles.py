@@ -192,3 +192,13 @@ def test_bytes_are_readable() -> None:
     assert readable(b"\x00\xff") == "00 ff"
     assert readable(b"\x1b[31m") == "1b 5b 33 31 6d", "no terminal is told anything"
     assert readable(b"x" * 300).endswith("x … and 44 bytes more")
+
+
+async def test_what_was_moved_today_is_counted_again_at_a_start(tmp_path: Path) -> None:
+    row, _ = await tampered()
+    store = Store.open(tmp_path / "r", "a", SystemClock())
+    await store.append([row, row, replace(row, scheduled_at="2026-11-21T23:59:59.000000Z")])
+    moved = store.body_bytes_since("acme", "2026-11-22T00:00:00.000000Z")
+    assert moved == 2 * sum(o.response.encoded_body_bytes or 0 for o in row.observations if o.response)
+    assert store.body_bytes_since("nobody", "2026-11-22T00:00:00.000000Z") == 0
+    await store.close()

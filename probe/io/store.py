@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from probe.core.budget import body_bytes
 from probe.core.bundle import Bundle
 from probe.core.node_values import UNSEEN_S, Changes, Learning, Sighting
 from probe.core.records import OriginVersion, Record, SlotRecord
@@ -136,6 +137,12 @@ class Store:
         since = rfc3339(self._clock.time_ns() - UNSEEN_S * 1_000_000_000)
         with Reader.open(self._directory) as reader:
             return reader.nodes(since=since), reader.node_learning()
+
+    def body_bytes_since(self, customer: str, since: str) -> int:
+        """Bytes of all bodies of the customer's rows that were due at or after a time (RFC 3339)."""
+        with Reader.open(self._directory) as reader:
+            rows = reader.iterate(customer, None, None, since)
+            return sum(body_bytes(row) for row in rows if isinstance(row, SlotRecord))
 
     def last_scheduled(self) -> dict[str, str]:
         """Task id -> when its last row was due (RFC 3339), passing over rows dated later than now."""

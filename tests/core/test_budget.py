@@ -60,3 +60,11 @@ def test_a_lean_task_asks_for_the_head_alone_and_stays_the_same_measurement() ->
     assert (made.request.method, made.origin) == ("HEAD", None)
     assert {spec.kind for spec in made.checks} == {"availability", "alias"}
     assert (made.id, made.definition) == (task.id, task.definition)
+
+
+def test_what_an_earlier_run_moved_today_counts() -> None:
+    budgets = Budgets()
+    task = build.task(bytes_per_day=1000)
+    budgets.resume("acme", 1000, MIDNIGHT + 50)
+    assert budgets.left_out(task, MIDNIGHT + 60) == (BODY_LEFT_OUT,)
+    assert budgets.left_out(task, MIDNIGHT + DAY_S) == ()
