@@ -112,6 +112,9 @@ class OriginConfig(t.Strict):
         description="How long a verified version is trusted before it is asked for again; default 60s",
     )
 
+    history: t.History | None = Field(
+        default=None, description="How long a version that is no longer seen is remembered; default 30d"
+    )
     requests_per_minute: Annotated[int, Field(ge=1, le=100_000)] = Field(
         default=ORIGIN_REQUESTS_PER_MINUTE,
         description="Ceiling on requests to this address, over all objects of the customer; more are left out",

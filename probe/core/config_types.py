@@ -105,6 +105,12 @@ def _at_most(value_us: int) -> int:
     return value_us
 
 
+def _a_history(value_us: int) -> int:
+    if not 3_600_000_000 <= value_us <= 3650 * 86_400_000_000:
+        raise ValueError("a history is at least 1h and at most 3650d")
+    return value_us
+
+
 def _an_interval(value_us: int) -> int:
     if not MIN_INTERVAL_US <= value_us <= MAX_INTERVAL_US:
         raise ValueError("an interval is at least 100ms and at most 1d")
@@ -162,5 +168,6 @@ IpVersions = Annotated[tuple[Literal[4, 6], ...], Field(min_length=1, max_length
 ProxyUrl = Annotated[str, AfterValidator(lambda value: (text.parse_proxy(value), value)[1])]
 Password = Annotated[str, AfterValidator(_reference)]
 Interval = Annotated[DurationUs, AfterValidator(_an_interval)]
+History = Annotated[DurationUs, AfterValidator(_a_history)]
 Timeout = Annotated[DurationUs, AfterValidator(_at_least), AfterValidator(_at_most)]
 CheckParams = Annotated[dict[str, Any], Schema({"type": "object"})]

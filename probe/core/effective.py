@@ -214,5 +214,6 @@ def _origin(
         ),
         tls=tls,
         interval_us=origin.interval or DEFAULT_INTERVAL_US,
+        history_us=origin.history or OriginSpec(address="", request=request).history_us,
         requests_per_minute=origin.requests_per_minute,
     )

@@ -11,18 +11,28 @@ from dataclasses import replace
 from probe.core.fields import first_value
 from probe.core.freshness import declared, more_generous
 from probe.core.records import Freshness, OriginVersion, Response, identity
+from probe.core.times import epoch_s
 
 KEPT_VERSIONS = 16
+KEPT_S = 30 * 86_400.0
 
 
 def with_reply(
-    versions: Sequence[OriginVersion], response: Response, *, asked: str, seen: str
+    versions: Sequence[OriginVersion],
+    response: Response,
+    *,
+    asked: str,
+    seen: str,
+    keep_s: float = KEPT_S,
 ) -> tuple[OriginVersion, ...] | None:
     """The history with one more reply of the origin; None where it shows no version.
 
     `asked` and `seen`: when the request was begun and the reply was complete, RFC 3339 UTC. A version that returns
-    moves to the end and is first seen now, since what we know of its first time tells nothing of this one.
+    moves to the end and is first seen now, since what we know of its first time tells nothing of this one. Versions
+    not seen for `keep_s` seconds are forgotten, but for the present one.
     """
+    oldest_s = epoch_s(seen) - keep_s
+    versions = [v for v in versions[:-1] if epoch_s(v.last_seen) >= oldest_s] + list(versions[-1:])
     said = _said(response)
     if response.status_code == 304 and versions:
         return (*versions[:-1], _again(versions[-1], said, asked, seen))

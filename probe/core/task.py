@@ -184,7 +184,8 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OriginSpec:
-    """The customer's origin, asked directly. `interval_us`: how long a verified version is trusted.
+    """The customer's origin, asked directly. `interval_us`: how long a verified version is trusted. `history_us`:
+    how long a version that is no longer seen is remembered.
 
     `requests_per_minute`: ceiling over all objects of the customer at this address; what is over it is left out.
     """
@@ -193,6 +194,7 @@ class OriginSpec:
     request: Request
     tls: TlsPolicy = TlsPolicy()
     interval_us: int = 60_000_000
+    history_us: int = 30 * 86_400_000_000
     requests_per_minute: int = ORIGIN_REQUESTS_PER_MINUTE
 
 

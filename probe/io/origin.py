@@ -82,7 +82,7 @@ class OriginReferences:
             asked = rfc3339(self._clock.time_ns())
             observation = await self._ask(task, origin, known, slot_start_ns, whole=force, reading=reading)
             if observation is not None:
-                self._learn(task.customer, key, known, observation, asked)
+                self._learn(task, key, known, observation, asked)
             return Look(reference=_reference(known), observation=observation)
 
     def _ceiling(self, customer: str, origin: OriginSpec) -> Ceiling:
@@ -137,17 +137,18 @@ class OriginReferences:
         except ValueError:
             return await self._lookup(origin.address, task, slot_start_ns)
 
-    def _learn(self, customer: str, key: str, known: _Known, observation: Observation, asked: str) -> None:
+    def _learn(self, task: Task, key: str, known: _Known, observation: Observation, asked: str) -> None:
         response = observation.response
-        if observation.failure is not None or response is None:
+        if observation.failure is not None or response is None or task.origin is None:
             return
         seen = rfc3339(self._clock.time_ns())
-        versions = with_reply(known.versions, response, asked=asked, seen=seen)
+        keep_s = task.origin.history_us / 1e6
+        versions = with_reply(known.versions, response, asked=asked, seen=seen, keep_s=keep_s)
         if versions is None:
             return
         known.versions[:] = versions
         known.verified_ns, known.verified_at = self._clock.monotonic_ns(), seen
-        self._keep(customer, key, versions[-1])
+        self._keep(task.customer, key, versions[-1])
 
 
 def _validators(known: _Known) -> tuple[tuple[str, str], ...]:

@@ -111,3 +111,12 @@ def test_each_digest_is_there_once_and_times_are_in_order(digests: list[str | No
     served = [d for d in digests if d]
     assert not served or found[-1] == served[-1]
     assert all(replace(v, declared=None) == v for v in versions)
+
+
+def test_a_version_that_was_not_seen_for_long_is_forgotten_but_never_the_present_one() -> None:
+    known = history(reply("a"), reply("b"))
+    day = "2026-11-23T10:00:{:02d}.000000Z"
+    for keep_s, expected in ((3_600, ["b", "c"]), (100_000, ["a", "b", "c"])):
+        made = with_reply(known, reply("c"), asked=day.format(0), seen=day.format(1), keep_s=keep_s)
+        assert made is not None
+        assert [version.content_digest for version in made] == expected
