@@ -107,10 +107,11 @@ def _note(reason: str, index: int, words: str) -> Symptom:
 
 
 def _bounded(bounds: MaxAge, evidence: Evidence, index: int, response: Response) -> Iterator[Symptom]:
-    words = _outside(bounds, response)
-    if words is not None:
+    found = _outside(bounds, response)
+    if found is not None:
+        which, words = found
         replies = origin_replies(evidence, response.status_code)
-        defect = partial(_is_outside, bounds)
+        defect = partial(_is_outside, bounds, which)
         yield Symptom(
             check=KIND.name,
             kind=SymptomKind.POLICY,
@@ -122,20 +123,21 @@ def _bounded(bounds: MaxAge, evidence: Evidence, index: int, response: Response)
         )
 
 
-def _is_outside(bounds: MaxAge, response: Response) -> bool:
-    return _outside(bounds, response) is not None
+def _is_outside(bounds: MaxAge, which: str, response: Response) -> bool:
+    """In the same way: a lifetime that is too long does not come from an origin that declares none."""
+    return (_outside(bounds, response) or ("", ""))[0] == which
 
 
-def _outside(bounds: MaxAge, response: Response) -> str | None:
-    """In words; a heuristic is nobody's declaration."""
+def _outside(bounds: MaxAge, response: Response) -> tuple[str, str] | None:
+    """In which way, and in words; a heuristic is nobody's declaration."""
     fresh = declared(response.fields)
     if not fresh.explicit or fresh.lifetime_s is None:
-        return "no lifetime declared"
+        return "none", "no lifetime declared"
     lifetime_us, said = fresh.lifetime_s * 1e6, f"{fresh.lifetime_s:.0f}s by {fresh.source}"
     if bounds.at_least_us is not None and lifetime_us < bounds.at_least_us:
-        return f"{said}, agreed at least {format_duration(bounds.at_least_us)}"
+        return "short", f"{said}, agreed at least {format_duration(bounds.at_least_us)}"
     if bounds.at_most_us is not None and lifetime_us > bounds.at_most_us:
-        return f"{said}, agreed at most {format_duration(bounds.at_most_us)}"
+        return "long", f"{said}, agreed at most {format_duration(bounds.at_most_us)}"
     return None
 
 

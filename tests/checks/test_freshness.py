@@ -128,6 +128,8 @@ def test_an_origin_that_declares_the_same_lifetime_has_the_fault() -> None:
     assert judged(seen(), seen(Role.ORIGIN), params=bounds) == ("failed", "origin", "origin.same_reply")
     assert judged(seen(), longer, params=bounds) == ("failed", "cdn", "freshness.lifetime_outside")
     assert judged(seen(), params=bounds) == ("failed", "unknown", "freshness.lifetime_outside")
+    nothing, most = seen(Role.ORIGIN, fields=()), {"max_age": {"at_most": "1s"}}
+    assert judged(seen(), nothing, params=most) == ("failed", "cdn", "freshness.lifetime_outside")
 
 
 @pytest.mark.parametrize(
