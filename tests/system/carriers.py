@@ -11,7 +11,7 @@ import itertools
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -159,6 +159,13 @@ class World:
         finally:
             self.run(BACKBONE, "sh", "-c", f"ip link del {place} 2>&1 || true")
             self.add_place(place)
+
+    def cut(self, place: str, how: str) -> AbstractContextManager[None]:
+        """Its line is cut: link_down, carrier_lost, black_hole or deleted."""
+        if how == "black_hole":
+            return self.black_hole(f'iifname "{place}"', f'oifname "{place}"')
+        ways = {"link_down": self.link_down, "carrier_lost": self.carrier_lost, "deleted": self.deleted}
+        return ways[how](place)
 
     @contextmanager
     def stopped(self, *nodes: str) -> Iterator[None]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from probe.core.records import SlotRecord
+from probe.core.records import EventRecord, SlotRecord
 from probe.core.times import epoch_s
 from probe.io.store import StoreError
 from probe.io.store_reader import Reader
@@ -109,14 +109,21 @@ def once(made: World, config: Path, *more: str) -> tuple[int, dict[str, dict[str
     return done.returncode, rows
 
 
+def vantage_check(made: World, config: Path) -> tuple[int, dict[str, dict[str, Any]]]:
+    """`vantage check --json`: its exit code, and what was found, by vantage point."""
+    done = cdn_probe(made, "vantage", "check", "-c", str(config), "--json")
+    return done.returncode, {look["vantage_point"]: look for look in json_lines(done.stdout)}
+
+
 @dataclass(slots=True)
 class Daemon:
-    """`run` going on beside the test; `rows` are all its rows so far, in the order of storing."""
+    """`run` going on beside the test; `rows` and `events` are all of its so far, in the order of storing."""
 
     directory: Path
     child: subprocess.Popen[bytes]
     log: Path
     rows: list[SlotRecord] = field(default_factory=list)
+    events: list[EventRecord] = field(default_factory=list)
     _seen: dict[str, int] = field(default_factory=dict)
 
     def look(self) -> list[SlotRecord]:
@@ -134,6 +141,8 @@ class Daemon:
                     self._seen[record.customer] = record.seq
                     if isinstance(record, SlotRecord):
                         self.rows.append(record)
+                    else:
+                        self.events.append(record)
         except StoreError:
             return
 
@@ -146,6 +155,15 @@ class Daemon:
             and row.state == "measured"
             and epoch_s(row.started_at) >= since_s
             and (carrier is None or row.vantage_point == NAME[carrier])
+        ]
+
+    def lines_told(self, since_s: float) -> list[tuple[str, str]]:
+        """(event, vantage point) of what the anchors told of the lines since then."""
+        self.look()
+        return [
+            (event.event, event.detail["vantage_point"])
+            for event in self.events
+            if event.event in ("vantage.offline", "vantage.online") and epoch_s(event.at) >= since_s
         ]
 
     def each_measured(self, since_s: float, times: int = 1) -> list[SlotRecord]:

@@ -84,3 +84,19 @@ def nobody_came_from_home(made: World) -> None:
     clients |= {p.source for p in made.dns()}
     assert HOME not in clients
     assert clients <= {*SOURCE.values(), RESOLVER["cu"]}
+
+
+# --- rows as values ---------------------------------------------------------------------------------
+
+
+def health(row: SlotRecord) -> tuple[str, bool, int, int] | None:
+    """State of the line, offline meanwhile, anchors asked and reached."""
+    line = row.vantage_health
+    if line is None:
+        return None
+    return str(line.state), line.offline_meanwhile, line.anchors_asked, line.anchors_reached
+
+
+def accusers(rows: list[SlotRecord]) -> list[str | None]:
+    """Rows that put anything on the CDN, be it in one finding."""
+    return [r.summary for r in rows if r.fault == "cdn" or any(f.fault == "cdn" for f in r.findings)]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +36,15 @@ from tests.system.carriers_agent import (
     cdn_probe,
     once,
     running,
+    vantage_check,
     write_config,
 )
 from tests.system.carriers_logs import (
     EDGE_ROLES,
+    accusers,
     answered,
     as_told,
+    health,
     host,
     nobody_came_from_home,
     node_log,
@@ -163,19 +165,6 @@ def test_the_daemon_measures_the_same_and_its_rows_are_the_servers_logs(made: Wo
 # --- a line is cut ----------------------------------------------------------------------------------
 
 
-def cut(made: World, carrier: str, how: str) -> AbstractContextManager[None]:
-    return {
-        "link_down": lambda: made.link_down(carrier),
-        "black_hole": lambda: made.black_hole(f'iifname "{carrier}"', f'oifname "{carrier}"'),
-        "deleted": lambda: made.deleted(carrier),
-    }[how]()
-
-
-def accusers(rows: list[SlotRecord]) -> list[str | None]:
-    """Rows that put anything on the CDN, be it in one finding."""
-    return [r.summary for r in rows if r.fault == "cdn" or any(f.fault == "cdn" for f in r.findings)]
-
-
 @pytest.mark.parametrize(
     ("carrier", "how", "reason"),
     [
@@ -188,12 +177,14 @@ def test_a_cut_line_is_the_vantage_points_and_nobody_elses(
     made: World, agent: Daemon, carrier: str, how: str, reason: str
 ) -> None:
     before_s = agent.all_well()
-    with cut(made, carrier, how):
+    with made.cut(carrier, how):
         cut_s = time.time()
         rows = agent.each_measured(cut_s, 2)
         if how == "deleted":
             until(lambda: not made.has_line(carrier), "the agent keeps no namespace alive", 10)
     agent.all_well()
+    told_of = [("vantage.offline", NAME[carrier]), ("vantage.online", NAME[carrier])]
+    until(lambda: agent.lines_told(before_s) == told_of, f"{told_of}: {agent.lines_told(before_s)}", 10)
     mine = [row for row in rows if row.vantage_point == NAME[carrier]]
     assert {(row.outcome, row.fault, row.reason) for row in mine} == {("inconclusive", "vantage", reason)}, (
         agent.told()
@@ -203,6 +194,8 @@ def test_a_cut_line_is_the_vantage_points_and_nobody_elses(
     assert missed or first_s - cut_s < INTERVAL_S + 0.1, "not within one interval"
     others = [row for row in rows if row.vantage_point != NAME[carrier]]
     assert {(row.outcome, row.fault) for row in others} == {("ok", None)}, agent.told()
+    assert {health(row) for row in mine} == {("offline", True, 2, 0)}
+    assert {health(row) for row in others} == {("online", False, 2, 2)}
     assert accusers(agent.measured(before_s)) == []  # nor the slots in the moments of cutting and mending
     nobody_came_from_home(made)
 
@@ -332,3 +325,27 @@ def test_nodes_lists_who_was_given_which(made: World, agent: Daemon) -> None:
         assert (node["swept"], node["on_trial"]) == (True, False)
     unknown = cdn_probe(made, "nodes", "www.other.example", "-c", str(agent.directory / "agent.yaml"))
     assert (unknown.returncode, unknown.stdout) == (1, "")
+
+
+# --- looked at by hand ------------------------------------------------------------------------------
+
+
+def test_vantage_check_names_the_line_that_is_cut(made: World, tmp_path: Path) -> None:
+    config = write_config(made, tmp_path)
+    code, looks = vantage_check(made, config)
+    assert (code, {name: look["well"] for name, look in looks.items()}) == (
+        0,
+        dict.fromkeys(NAME.values(), True),
+    )
+    for carrier in CARRIERS:
+        (line,) = looks[NAME[carrier]]["lines"]
+        assert (line["local"], line["state"], line["reached"]) == (SOURCE[carrier], "online", 2)
+    with made.link_down("cm"):
+        code, looks = vantage_check(made, config)
+        words = cdn_probe(made, "vantage", "check", "-c", str(config))
+    assert (code, words.returncode) == (1, 1)
+    assert {name for name, look in looks.items() if not look["well"]} == {NAME["cm"]}
+    assert "it is down" in looks[NAME["cm"]]["line_problem"]
+    assert NAME["cm"] in words.stdout
+    assert "2 of 3 vantage points" in words.stdout
+    nobody_came_from_home(made)
