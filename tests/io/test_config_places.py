@@ -39,7 +39,7 @@ def test_the_examples_load_where_there_is_nothing_else() -> None:
 
     config = load_config(ROOT / "config/agent.yaml", CHECKS)
     assert names(config) == ["acme"]
-    assert len(make_plan(config).tasks) == 2
+    assert len(make_plan(config).tasks) == 3
 
 
 def test_what_is_no_customer_file_is_passed_over(agent: Path) -> None:
