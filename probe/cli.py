@@ -19,6 +19,7 @@ from probe.commands.replay import replay
 from probe.commands.results import results
 from probe.commands.run import run
 from probe.commands.trace import trace
+from probe.commands.vantage import vantage
 from probe.core.config import ConfigError
 from probe.io.secrets import SecretError
 from probe.io.store import StoreError
@@ -32,7 +33,7 @@ def cli() -> None:
     """Observes what a CDN serves, compares it with the origin, judges, and keeps the evidence."""
 
 
-for command in (run, once, trace, results, nodes, replay, demo, check_config, schema):
+for command in (run, once, trace, results, nodes, vantage, replay, demo, check_config, schema):
     cli.add_command(command)
 
 

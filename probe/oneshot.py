@@ -12,6 +12,7 @@ from probe.core.task import Task
 from probe.io.clock import SystemClock, rfc3339
 from probe.io.fetch import AiohttpFetcher
 from probe.io.host import LoopLag, clock_state
+from probe.io.netns import close_namespaces
 from probe.io.resolve import Resolver
 from probe.io.secrets import reveal
 from probe.pipeline import HostProbe, Pipeline
@@ -53,3 +54,4 @@ async def measure_alone(task: Task) -> SlotRecord:
     finally:
         await fetcher.close()
         await lag.stop()
+        close_namespaces()

@@ -1,20 +1,25 @@
-"""`trace URL`: without any configuration, everything that one look at an accelerated URL can show."""
+"""`trace URL`: everything that one look at an accelerated URL can show, from here or from a vantage point."""
 
 from __future__ import annotations
 
 import asyncio
-from ipaddress import ip_address
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
 from rich.console import Console
 from rich.text import Text
 
+from probe.checks import CHECKS
 from probe.checks.availability import Availability
 from probe.checks.integrity import Integrity
-from probe.commands import console
+from probe.commands import config_option, console
+from probe.commands.vantage import point_named
 from probe.core.codec import encode
-from probe.core.config_text import parse_resolver
+from probe.core.config_text import parse_proxy, parse_resolver
 from probe.core.records import Observation, Outcome, Role, SlotRecord
 from probe.core.task import (
     CheckSpec,
@@ -22,6 +27,7 @@ from probe.core.task import (
     EdgePolicy,
     Limits,
     OriginSpec,
+    ProxySpec,
     RedirectPolicy,
     Request,
     Task,
@@ -29,6 +35,7 @@ from probe.core.task import (
     VantagePoint,
 )
 from probe.core.units import parse_duration_us
+from probe.io.files import load_config
 from probe.oneshot import measure_alone
 from probe.render import certificate_lines, evidence
 
@@ -38,15 +45,31 @@ REACHED = tuple(range(200, 400))
 @click.command()
 @click.argument("url")
 @click.option("--origin", metavar="ADDRESS", help="Compare with this origin: ADDRESS, ADDRESS:PORT or a URL.")
+@click.option("--vantage", default=None, help="From this configured vantage point; see --config.")
+@config_option
 @click.option(
     "--resolver",
     "resolvers",
     multiple=True,
-    help="udp://192.0.2.53, tcp://... or tls://...; default: the system's.",
+    help="udp://192.0.2.53, tcp://..., tls://... or https://...; default: the system's.",
 )
-@click.option("--source", default=None, help="Source address to look from.")
+@click.option(
+    "--source", "sources", multiple=True, help="Source address to look from; one of each IP version."
+)
+@click.option("--interface", default=None, help="Network interface to look from.")
+@click.option(
+    "--netns", default=None, help="Network namespace to look from: a name below /run/netns, or a path."
+)
+@click.option("--mark", default=None, help="Firewall mark of every packet, such as 7 or 0x7.")
+@click.option("--proxy", default=None, help="socks5://host:port, or http://host:port for CONNECT.")
 @click.option("--client-subnet", default=None, help="EDNS client subnet to send, such as 203.0.113.0/24.")
-@click.option("--ip", "ip_version", type=click.Choice(["4", "6"]), default="4", show_default=True)
+@click.option(
+    "--ip",
+    "ip_version",
+    type=click.Choice(["4", "6"]),
+    default=None,
+    help="Default: what the line carries, 4 first.",
+)
 @click.option("--ca", default=None, help="PEM file of authorities to trust in place of the system's.")
 @click.option("--insecure", is_flag=True, help="Do not verify certificates.")
 @click.option("--timeout", default="10s", show_default=True)
@@ -54,35 +77,80 @@ REACHED = tuple(range(200, 400))
 def trace(
     url: str,
     origin: str | None,
-    resolvers: tuple[str, ...],
-    source: str | None,
-    client_subnet: str | None,
-    ip_version: str,
+    vantage: str | None,
+    config_file: Path,
+    ip_version: str | None,
     ca: str | None,
     insecure: bool,
     timeout: str,
     as_json: bool,
+    **line: Any,
 ) -> None:
     """Resolve URL through its CNAME chain, fetch it from every address, show phases, certificate and cache."""
     try:
         request = request_of(url)
-        version = _literal_version(request.host) or int(ip_version)
         tls = TlsPolicy(verify=not insecure, ca=ca)
-        vantage = VantagePoint(
-            name="here",
-            source_v4=source if source and ":" not in source else None,
-            source_v6=source if source and ":" in source else None,
-            resolvers=tuple(parse_resolver(text) for text in resolvers),
-            client_subnet=client_subnet,
-        )
+        point = VantagePoint(name="here")
+        if vantage is not None:
+            point = point_named(load_config(config_file, CHECKS), vantage)
+        point = with_line(point, **line)
+        version = _literal_version(request.host) or int(ip_version or min(point.ip_versions or (4,)))
         total_us = parse_duration_us(timeout)
-        task = _task(request, vantage, version, tls, _origin(origin, request, tls), total_us)
+        task = _task(request, point, version, tls, _origin(origin, request, tls), total_us)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     row = asyncio.run(measure_alone(task))
     click.echo(encode(row)) if as_json else _print(console(), row)
     if row.outcome is not Outcome.OK:
         raise click.exceptions.Exit(1)
+
+
+def with_line(
+    point: VantagePoint,
+    *,
+    resolvers: tuple[str, ...] = (),
+    sources: tuple[str, ...] = (),
+    interface: str | None = None,
+    netns: str | None = None,
+    mark: str | None = None,
+    proxy: str | None = None,
+    client_subnet: str | None = None,
+) -> VantagePoint:
+    """The vantage point with what was typed in place of what it had. Raises ValueError with words for a person."""
+    given: dict[str, Any] = {"interface": interface, "netns": netns, "client_subnet": client_subnet}
+    changes = {name: value for name, value in given.items() if value is not None}
+    if client_subnet is not None:
+        ip_network(client_subnet, strict=False)
+    if sources:
+        changes |= _sources(sources)
+    if resolvers:
+        changes["resolvers"] = tuple(parse_resolver(text) for text in resolvers)
+    if mark is not None:
+        changes["mark"] = _mark(mark)
+    if proxy is not None:
+        scheme, host, port = parse_proxy(proxy)
+        changes["proxy"] = ProxySpec(scheme=scheme, host=host, port=port)
+    return replace(point, **changes)
+
+
+def _sources(texts: tuple[str, ...]) -> dict[str, Any]:
+    """The IP versions looked over are those of the addresses given."""
+    versions = [_literal_version(text) for text in texts]
+    if None in versions or len(set(versions)) < len(versions):
+        raise ValueError(f"--source {' '.join(texts)}: give one address of each IP version at most")
+    by_version = dict(zip(versions, texts, strict=True))
+    carried = tuple(sorted(version for version in by_version if version is not None))
+    return {"source_v4": by_version.get(4), "source_v6": by_version.get(6), "ip_versions": carried}
+
+
+def _mark(text: str) -> int:
+    try:
+        mark = int(text, 0)
+    except ValueError:
+        mark = 0
+    if not 1 <= mark <= 0xFFFFFFFF:
+        raise ValueError(f"--mark {text!r} is no number from 1 to 0xffffffff")
+    return mark
 
 
 def request_of(url: str) -> Request:
