@@ -30,6 +30,7 @@ from probe.core.redaction import without_secret_query
 from probe.core.symptoms import asked_observations, final_of
 from probe.core.task import Task
 
+DENIED_BYTES = 64 * 1024  # of what should not have come at all
 _REDIRECTS = range(300, 400)
 
 
@@ -104,14 +105,14 @@ def asks(params: Hotlink, task: Task, slot_number: int) -> Iterator[Ask]:
     for number, referer in enumerate(params.allowed, 1):
         yield Ask(name=f"allowed_{number}", fields=(("Referer", referer or None),), origin_if_off=True)
     for number, referer in enumerate(params.denied, 1):
-        yield Ask(name=f"denied_{number}", fields=(("Referer", referer or None),))
+        yield Ask(name=f"denied_{number}", fields=(("Referer", referer or None),), limit_bytes=DENIED_BYTES)
     signed = params.signed or Signed.model_construct()
     if signed.allowed_path is not None:
         yield Ask(name="signed", path=signed.allowed_path, origin_if_off=True)
     if signed.expired_path is not None:
-        yield Ask(name="expired", path=signed.expired_path)
+        yield Ask(name="expired", path=signed.expired_path, limit_bytes=DENIED_BYTES)
     if signed.unsigned_path is not None:
-        yield Ask(name="unsigned", path=signed.unsigned_path)
+        yield Ask(name="unsigned", path=signed.unsigned_path, limit_bytes=DENIED_BYTES)
 
 
 def examine(params: Hotlink, task: Task, evidence: Evidence) -> Iterator[Symptom]:

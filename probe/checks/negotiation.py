@@ -26,7 +26,9 @@ from probe.core.fields import first_value
 from probe.core.http_tags import usable_date, usable_tag
 from probe.core.kinds import Ask, AtOrigin, CheckKind, Params, Symptom, SymptomKind
 from probe.core.negotiated import (
+    GONE,
     Finding,
+    Says,
     judge_beyond,
     judge_head,
     judge_match,
@@ -170,6 +172,8 @@ def _one(
             yield failed
         return
     found = Finding("a body where none may be") if bodied else _found(way, own, observation)
+    if found is not None and _gone(evidence, observation):
+        found = Finding(found.words, Says.CHANGED)
     if found is None:
         return
     if _is_wrong(way, found):
@@ -185,15 +189,25 @@ def _one(
             else at_origin(evidence, control_replies(evidence, observation.ask), defect),
             again=None if bodied else seen_again(evidence, index, defect),
         )
-    elif not way.name.startswith("range"):
-        reason = "negotiation.version_differs" if way.name == "head" else "negotiation.conditional_ignored"
+    elif found.says is Says.CHANGED or way.reason.endswith("conditional_wrong"):
+        changed = found.says is Says.CHANGED
         yield Symptom(
             check=KIND.name,
             kind=SymptomKind.NOTE,
-            reason=reason,
+            reason="negotiation.version_differs" if changed else "negotiation.conditional_ignored",
             observation=index,
             detail=told(observation, found.words),
         )
+
+
+def _gone(evidence: Evidence, asked: Observation) -> bool:
+    """The object was taken away in this slot: a plain GET, made last of all, does not find it either."""
+    if asked.response is None or asked.response.status_code not in GONE:
+        return False
+    last = (
+        o for _, o in asked_observations(evidence, f"{KIND.name}.unmatched") if o.address == asked.address
+    )
+    return any(o.response is not None and o.response.status_code in GONE for o in last)
 
 
 def _found(way: _Way, own: Response, observation: Observation) -> Finding | None:
@@ -211,7 +225,7 @@ def _defect(way: _Way, own: Response, reply: Response) -> bool:
 
 
 def _is_wrong(way: _Way, found: Finding) -> bool:
-    return found.wrong or way.duty == "required"
+    return found.says is Says.WRONG or (found.says is Says.IGNORED and way.duty == "required")
 
 
 def _body_where_none_is_due(observation: Observation) -> bool:

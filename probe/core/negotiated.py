@@ -8,18 +8,30 @@ replies, they prove nothing against each other.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from probe.core.fields import field_values, first_value
 from probe.core.records import Response
 from probe.core.sampling import parse_content_range
 
 
+class Says(StrEnum):
+    """What a reply amounts to."""
+
+    WRONG = "wrong"  # it would mislead a client
+    IGNORED = "ignored"  # the server did not do what it need not do
+    CHANGED = "changed"  # it may be of another version: it proves nothing
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`wrong`: it misleads; else it was `ignored`, or differs by its version only. `words` for people."""
+    """What is to be said of a reply; `words` for people."""
 
     words: str
-    wrong: bool = True
+    says: Says = Says.WRONG
+
+
+GONE = frozenset({404, 410})
 
 
 def judge_head(own: Response, reply: Response) -> Finding | None:
@@ -29,18 +41,18 @@ def judge_head(own: Response, reply: Response) -> Finding | None:
     """
     if reply.status_code != own.status_code:
         return Finding(f"status {reply.status_code}, GET gave {own.status_code}")
+    if another_version(own, reply):
+        return Finding("validators of another version than GET gave", Says.CHANGED)
+    known = Says.WRONG if same_version(own, reply) else Says.CHANGED
     types = first_value(own.fields, "content-type"), first_value(reply.fields, "content-type")
     if None not in types and _type(types[0]) != _type(types[1]):
-        return Finding(f"content-type {types[1]}, GET gave {types[0]}")
-    if another_version(own, reply):
-        return Finding("validators of another version than GET gave", wrong=False)
+        return Finding(f"content-type {types[1]}, GET gave {types[0]}", known)
     same_coding = field_values(own.fields, "content-encoding") == field_values(
         reply.fields, "content-encoding"
     )
     lengths = _length(own), _length(reply)
     if same_coding and None not in lengths and lengths[0] != lengths[1]:
-        known = same_version(own, reply)
-        return Finding(f"content-length {lengths[1]}, GET gave {lengths[0]}", wrong=known)
+        return Finding(f"content-length {lengths[1]}, GET gave {lengths[0]}", known)
     return None
 
 
@@ -48,6 +60,8 @@ def judge_range(own: Response, reply: Response, first: int, last: int) -> Findin
     """A satisfiable range: 206 with just these bytes, or the whole object with 200."""
     if reply.status_code == 200:
         return _whole(own, reply)
+    if reply.status_code == 416 and field_values(reply.fields, "content-range") == ["bytes */0"]:
+        return Finding("416: the object is empty by now", Says.CHANGED)
     if reply.status_code != 206:
         return Finding(f"status {reply.status_code}, 206 or 200 was due")
     if (first_value(reply.fields, "content-type") or "").lower().startswith("multipart/byteranges"):
@@ -70,7 +84,7 @@ def _whole(own: Response, reply: Response) -> Finding:
     short = reply.body_complete and reply.encoded_body_bytes != own.encoded_body_bytes
     if short and _comparable(own, reply):
         return Finding(f"200 with {reply.encoded_body_bytes} of {own.encoded_body_bytes} bytes")
-    return Finding("200: the range was ignored", wrong=False)
+    return Finding("200: the range was ignored", Says.IGNORED)
 
 
 def judge_beyond(reply: Response, first: int) -> Finding | None:
@@ -78,7 +92,7 @@ def judge_beyond(reply: Response, first: int) -> Finding | None:
     if reply.status_code == 416:
         return None
     if reply.status_code == 200:
-        return Finding("200: the range was ignored", wrong=False)
+        return Finding("200: the range was ignored", Says.IGNORED)
     places = field_values(reply.fields, "content-range")
     place = parse_content_range(places[0]) if len(places) == 1 else None
     if reply.status_code == 206 and place is not None and place[0] == first:
@@ -103,7 +117,7 @@ def _not_modified(reply: Response, *, changed: bool) -> Finding | None:
     if reply.status_code == 304 or (reply.status_code == 200 and changed):
         return None
     if reply.status_code == 200:
-        return Finding("200 with the version that the condition named", wrong=False)
+        return Finding("200 with the version that the condition named", Says.IGNORED)
     return Finding(f"status {reply.status_code}, 304 or 200 was due")
 
 

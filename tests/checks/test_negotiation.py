@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from probe.checks.negotiation import KIND, NO_TAG, Negotiation
@@ -120,7 +122,7 @@ def changed(**values: str) -> list[tuple[str, str]]:
     [
         (asked("head", 200, *OWN), []),
         (asked("head", 200), []),
-        (asked("head", 200, ("content-type", "Text/Plain;charset=UTF-8")), []),
+        (asked("head", 200, ("content-type", "Text/Plain;charset=UTF-8"), ("etag", '"v1"')), []),
         (asked("head", 405), [(*HEAD_WRONG, "negotiation.head: status 405, GET gave 200")]),
         (asked("head", 404, *OWN), [(*HEAD_WRONG, "negotiation.head: status 404, GET gave 200")]),
         (asked("head", 204), [(*HEAD_WRONG, "negotiation.head: status 204, GET gave 200")]),
@@ -135,6 +137,10 @@ def changed(**values: str) -> list[tuple[str, str]]:
         (asked("head", 200, *changed(etag='W/"v1"')), []),
         (asked("head", 200, ("content-length", "0")),
          [(*VERSION, "negotiation.head: content-length 0, GET gave 1000")]),
+        (asked("head", 200, ("content-type", "text/html")),
+         [(*VERSION, "negotiation.head: content-type text/html, GET gave text/plain; charset=utf-8")]),
+        (asked("head", 200, *changed(etag='"v2"', content_type="text/html")),
+         [(*VERSION, "negotiation.head: validators of another version than GET gave")]),
         (asked("head", 200, *changed(content_length="99"), ("content-encoding", "gzip")), []),
         (asked("head", 200, *changed(content_length="9" * 30)), []),
         (asked("head", 503), [("policy", "http.error", "negotiation.head: status 503")]),
@@ -183,6 +189,7 @@ def part(span: str, *fields: tuple[str, str], size: int = 100, **changes: object
         (part("bytes 0-99/1000", ("content-type", "multipart/byteranges; boundary=x")),
          "several parts where one range was asked for"),
         (asked("range", 416), "status 416, 206 or 200 was due"),
+        (asked("range", 416, ("content-range", "bytes */1000")), "status 416, 206 or 200 was due"),
         (asked("range", 404), "status 404, 206 or 200 was due"),
         (asked("range", 200, *OWN, size=100), "200 with 100 of 1000 bytes"),
     ],
@@ -201,6 +208,76 @@ def test_an_object_that_changed_meanwhile_accuses_nobody() -> None:
         told(own(), asked("range", 206, ("content-range", "bytes 0-41/42"), ("etag", '"v2"'), size=42)) == []
     )
     assert told(own(), asked("range", 200, ("etag", '"v2"'), size=7)) == []
+
+
+def test_an_object_that_is_taken_away_meanwhile_accuses_nobody() -> None:
+    gone = [asked(name, 404) for name in ("head", "range", "range_beyond", "if_none_match", "unmatched")]
+    assert {(kind, reason) for kind, reason, _ in told(own(), *gone)} == {VERSION}
+    here = [*gone[:-1], asked("unmatched", 200, *OWN, size=1000)]
+    assert {kind for kind, _, _ in told(own(), *here)} == {"policy"}
+
+
+@dataclass(frozen=True)
+class Version:
+    """What a right server knows of one version of an object."""
+
+    number: int
+    size: int
+    kind: str
+    tagged: bool
+    dated: bool
+
+    @property
+    def fields(self) -> tuple[tuple[str, str], ...]:
+        made = [("content-type", self.kind), ("content-length", str(self.size))]
+        made += [("etag", f'"v{self.number}"')] if self.tagged else []
+        made += [("last-modified", f"Sun, 22 Nov 2026 09:00:{self.number:02} GMT")] if self.dated else []
+        return tuple(made)
+
+    def answer(self, ask: Ask, *, ranges: bool, conditional: bool) -> Response:
+        """As RFC 9110 has it."""
+        fields, wanted = self.fields, dict(ask.fields)
+        tag, date = wanted.get("If-None-Match"), wanted.get("If-Modified-Since")
+        known = tag == f'"v{self.number}"' or (date is not None and ("last-modified", date) in fields)
+        if conditional and known:
+            return response(304, *fields)
+        if "Range" in wanted and ranges:
+            first, _, last = (wanted["Range"] or "").removeprefix("bytes=").partition("-")
+            if int(first) >= self.size:
+                return response(416, ("content-range", f"bytes */{self.size}"))
+            end = min(int(last or self.size), self.size - 1)
+            place = ("content-range", f"bytes {first}-{end}/{self.size}")
+            return response(206, place, *fields, size=end + 1 - int(first))
+        return response(200, *fields, size=0 if ask.method == "HEAD" else self.size)
+
+
+@given(st.data())
+def test_no_right_server_is_accused_however_often_its_object_changes(data: st.DataObject) -> None:
+    tagged, dated = data.draw(st.booleans()), data.draw(st.booleans())
+    ranges, conditional = data.draw(st.booleans()), data.draw(st.booleans())
+    size, kind = (
+        st.sampled_from([0, 1, 99, 100, 101, 1000, 3 << 20]),
+        st.sampled_from(["text/plain", "text/html"]),
+    )
+
+    def version(number: int) -> Version:
+        return Version(number, data.draw(size), data.draw(kind), tagged, dated)
+
+    number = 0
+    now = version(number)
+    edge = replace(seen(), response=response(200, *now.fields, size=now.size))
+    replies = []
+    for ask in settled(edge):
+        if data.draw(st.booleans()):
+            number += 1
+            now = version(number)
+        made = now.answer(ask, ranges=ranges, conditional=conditional)
+        replies.append(asked(ask.name, 200, response=made))
+    duties = {
+        "ranges": "required" if ranges else "allowed",
+        "conditional": "required" if conditional else "allowed",
+    }
+    assert [found for found in told(edge, *replies, **duties) if found[0] != "note"] == []
 
 
 def test_a_whole_object_where_ranges_are_required_is_wrong() -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
+from typing import Any
 
 import pytest
 
 import probe.checks
 from probe.checks import CHECKS
+from probe.core.codec import encode_any
 from probe.core.kinds import CheckKind
-from tests.build import evidence, task
+from probe.core.plan import task_from_json, task_to_json
+from tests.build import checks, evidence, task
 
 
 @pytest.mark.parametrize(("key", "kind"), CHECKS.items())
@@ -28,6 +32,35 @@ def test_every_module_is_in_the_table_under_its_own_name() -> None:
     assert modules == set(CHECKS)
     for name in modules:
         assert importlib.import_module(f"probe.checks.{name}").KIND is CHECKS[name]
+
+
+PARAMS: dict[str, dict[str, Any]] = {
+    "availability": {"status": [200, 404]},
+    "response_time": {"ttfb": "500ms", "total": "2s"},
+    "integrity": {"mode": "none"},
+    "alias": {"suffixes": ["cdn.example.net"]},
+    "redirect": {
+        "location_pattern": "/new.*",
+        "chain": {"hops": [{"status": 302, "location": "/x"}], "url": "/y"},
+    },
+    "hotlink": {
+        "allowed": ["https://a.example/"],
+        "denied": [""],
+        "refused": {"status": [403, 404], "redirect_to": "x"},
+    },
+    "freshness": {"refresh": "10m", "max_age": {"at_least": "1s", "at_most": "1h"}},
+    "certificate": {"names": ["a.example"], "ciphers": {"forbid": ["RC4", "*-SHA"]}, "issuers": ["R11"]},
+    "headers": {"present": ["A"], "equal": {"B": "1"}, "match": {"C": "[0-9]+"}, "same_as_origin": ["D"]},
+    "throughput": {"at_least": "10Mbps", "size_at_least": "4MiB"},
+    "negotiation": {"head": False, "ranges": "required"},
+}
+
+
+@pytest.mark.parametrize("key", CHECKS)
+def test_a_kept_definition_reads_back_as_it_was(key: str) -> None:
+    made = task(checks=checks(**{key: PARAMS[key]}))
+    kept = json.loads(encode_any(task_to_json(made)))
+    assert task_from_json(kept, CHECKS).checks == made.checks
 
 
 def test_the_table_cannot_be_changed_from_outside() -> None:
