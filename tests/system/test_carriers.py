@@ -327,9 +327,6 @@ def test_nodes_lists_who_was_given_which(made: World, agent: Daemon) -> None:
     assert (unknown.returncode, unknown.stdout) == (1, "")
 
 
-# --- looked at by hand ------------------------------------------------------------------------------
-
-
 def test_vantage_check_names_the_line_that_is_cut(made: World, tmp_path: Path) -> None:
     config = write_config(made, tmp_path)
     code, looks = vantage_check(made, config)
