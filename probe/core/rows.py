@@ -10,7 +10,7 @@ from dataclasses import replace
 from probe.core.grounds import grounds
 from probe.core.judge import exclusions_at, judge
 from probe.core.kinds import Kinds
-from probe.core.reach import reach
+from probe.core.node_symptoms import trusted_reach
 from probe.core.records import (
     SCHEMA_VERSION,
     EventRecord,
@@ -41,7 +41,7 @@ def measured_row(task: Task, evidence: Evidence, kinds: Kinds, *, finished_at: s
         observations=evidence.observations,
         reference=evidence.reference,
         nodes=evidence.nodes,
-        reach=reach(task, evidence),
+        reach=trusted_reach(task, evidence),
         vantage_health=evidence.vantage_health,
         left_out=evidence.left_out,
     )

@@ -146,9 +146,23 @@ def openssl_server(context: ssl.SSLContext) -> Iterator[int]:
 
     def one(raw: socket.socket) -> None:
         raw.settimeout(5)
-        with contextlib.suppress(OSError), raw, context.wrap_socket(raw, server_side=True) as sock:
-            sock.recv(65536)
-            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        with raw:
+            try:
+                # Wrapped by hand: wrap_socket would close at once, and unread bytes turn a close into a reset
+                # that takes the alert with it.
+                sock = context.wrap_socket(raw.dup(), server_side=True, do_handshake_on_connect=False)
+                with sock:
+                    sock.settimeout(5)
+                    try:
+                        sock.do_handshake()
+                        sock.recv(65536)
+                        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                    except ssl.SSLError:
+                        raw.shutdown(socket.SHUT_WR)
+                        while raw.recv(65536):
+                            pass
+            except OSError:
+                pass
 
     def run() -> None:
         with contextlib.suppress(OSError):
