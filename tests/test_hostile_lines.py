@@ -20,10 +20,7 @@ ROWS = {name: case for name, case in CASES.items() if 10 <= case.row <= 25}
 # and left is shown in tests/system.
 LINES: dict[str, Callable[[], dict[str, Any]]] = {
     "source": lambda: {"source_v4": "127.0.0.77"},
-    "interface": lambda: {"interface": "lo"},
-    "mark": lambda: {"mark": 7},
-    "netns": lambda: {"netns": f"/proc/{os.getpid()}/ns/net"},
-    "all of them": lambda: {
+    "namespace, interface, mark and source": lambda: {
         "source_v4": "127.0.0.77",
         "interface": "lo",
         "mark": 7,
@@ -32,7 +29,7 @@ LINES: dict[str, Callable[[], dict[str, Any]]] = {
     "all resolvers compared": lambda: {"resolver_policy": "all"},
     "client subnet": lambda: {"client_subnet": "203.0.113.0/24"},
 }
-PRIVILEGED = ("interface", "mark", "netns", "all of them")
+PRIVILEGED = ("namespace, interface, mark and source",)
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ from probe.io.store_reader import Reader
 from tests.system.agent import COMMAND, write_config
 from tests.system.conftest import SmallCdn
 
-SOAK_S = float(os.environ.get("SOAK_S", "45"))
+SOAK_S = float(os.environ.get("SOAK_S", "32"))
 STOP_S = float(os.environ.get("STOP_S", "8"))
 PERIOD_S = 10
 TASKS = 200
