@@ -1,6 +1,6 @@
 """Every due slot is one row: a healthy run, with the whole process stopped in the middle of it.
 
-45 seconds by default; SOAK_S=600 STOP_S=30 is the long run that the release notes quote.
+32 seconds by default; SOAK_S=600 STOP_S=30 is the long run that the release notes quote.
 """
 
 from __future__ import annotations
