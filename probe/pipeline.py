@@ -6,7 +6,9 @@ confirmation round on fresh connections; judge. All I/O is passed in; the decidi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -53,6 +55,8 @@ from probe.slot import Slot
 from probe.stagger import Staggered
 from probe.sweep import Sweeper
 
+WORRY_S = 1.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostProbe:
@@ -70,6 +74,10 @@ class LineHealth(Protocol):
 
     def health(self, vantage: VantagePoint, ip_version: int, start_ns: int) -> VantageHealth | None:
         """How the line was from `start_ns` (monotonic) until now; None where nobody watches."""
+        ...
+
+    def worry(self, vantage: VantagePoint, ip_version: int) -> None:
+        """A slot has waited for `WORRY_S` and goes on waiting."""
         ...
 
     def note_round(
@@ -142,8 +150,9 @@ class Pipeline:
 
     async def _observe(self, slot: Slot, collected: Collector) -> None:
         """Everything that is asked for the slot."""
-        slot.resolution = await self._lookups.resolve(slot.task, slot.start_ns)
-        await self._first_round(slot)
+        with self._worrying(slot.task):
+            slot.resolution = await self._lookups.resolve(slot.task, slot.start_ns)
+            await self._first_round(slot)
         await ask_further(slot, self._kinds, self._fetcher, self._lookups.origin_address)
         evidence = slot.evidence
         if suspicious(examine(slot.task, evidence, self._kinds), evidence):
@@ -255,6 +264,20 @@ class Pipeline:
         policy = EdgePolicy(kind="sample", count=task.limits.sweep)
         chosen = self._visits.choose(owner, policy, others, slot.number) if policy.count else ()
         return await self._sweeper.ask([slot.target(Role.SWEEP, address) for address in chosen])
+
+    @contextmanager
+    def _worrying(self, task: Task) -> Iterator[None]:
+        """If this takes long, the anchors are asked meanwhile: afterwards all may be well again."""
+        watch = self._line_health
+        if watch is None:
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(WORRY_S, watch.worry, task.vantage_point, task.ip_version)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _health(self, task: Task, start_ns: int) -> VantageHealth | None:
         if self._line_health is None:

@@ -17,29 +17,25 @@ from probe.core.vantage_report import AnchorLook, LineLook, PointLook, ResolverL
 
 _NONE = "–"
 _STATE = {LineState.ONLINE: "bold green", LineState.OFFLINE: "bold red", LineState.UNKNOWN: "bold yellow"}
-_COLUMNS = ("name", "region", "carrier", "AS", "line", "IP", "resolvers", "subnet", "anchors", "tasks")
+_COLUMNS = ("name", "region, carrier, AS", "line", "IP", "resolvers, client subnet", "anchors", "tasks")
 
 
 def points_table(points: Iterable[tuple[VantagePoint, Sequence[int], int]]) -> Table:
-    """A line for each vantage point, with its IP versions and the number of its tasks."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    """A row for each vantage point, with its IP versions and the number of its tasks."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 1, 0))
     for name in _COLUMNS:
-        table.add_column(
-            name, justify="right" if name in ("AS", "tasks") else "left", no_wrap=name != "carrier"
-        )
+        table.add_column(name, justify="right" if name == "tasks" else "left", overflow="fold")
     for vantage, versions, tasks in points:
-        table.add_row(
-            Text(vantage.name),
-            Text(vantage.region or _NONE),
-            Text(vantage.carrier or _NONE),
-            Text(_NONE if vantage.asn is None else str(vantage.asn)),
-            Text("\n".join(line_words(vantage)) or "the host's own"),
-            Text(" ".join(f"v{version}" for version in versions)),
-            Text(_resolvers(vantage)),
-            Text(vantage.client_subnet or _NONE),
-            Text("\n".join(map(str, vantage.anchors)) or _NONE),
-            Text(str(tasks)),
+        cells = (
+            [vantage.name],
+            [vantage.region, vantage.carrier, None if vantage.asn is None else f"AS{vantage.asn}"],
+            line_words(vantage) or ["the host's own"],
+            [f"IPv{version}" for version in versions],
+            _resolvers(vantage),
+            list(map(str, vantage.anchors)),
+            [str(tasks)],
         )
+        table.add_row(*(Text("\n".join(filter(None, lines)) or _NONE) for lines in cells))
     return table
 
 
@@ -50,20 +46,18 @@ def line_words(vantage: VantagePoint) -> list[str]:
         "interface": vantage.interface,
         "mark": None if vantage.mark is None else f"{vantage.mark:#x}",
         "source": " ".join(filter(None, (vantage.source_v4, vantage.source_v6))) or None,
-        "proxy": None if vantage.proxy is None else f"{vantage.proxy}, names looked up {_where(vantage)}",
+        "proxy": None if vantage.proxy is None else f"{vantage.proxy}",
     }
-    return [f"{name} {value}" for name, value in said.items() if value is not None]
+    lines = [f"{name} {value}" for name, value in said.items() if value is not None]
+    if vantage.proxy is not None:
+        lines.append(f"names looked up {'by it' if vantage.proxy.resolve == 'proxy' else 'here'}")
+    return lines
 
 
-def _where(vantage: VantagePoint) -> str:
-    return "by it" if vantage.proxy is not None and vantage.proxy.resolve == "proxy" else "here"
-
-
-def _resolvers(vantage: VantagePoint) -> str:
-    if not vantage.resolvers:
-        return "the system's"
-    policy = [] if len(vantage.resolvers) == 1 else [vantage.resolver_policy.replace("_", " ") + ":"]
-    return "\n".join([*policy, *map(str, vantage.resolvers)])
+def _resolvers(vantage: VantagePoint) -> list[str]:
+    policy = [f"{vantage.resolver_policy.replace('_', ' ')}:"] if len(vantage.resolvers) > 1 else []
+    subnet = [] if vantage.client_subnet is None else [f"subnet {vantage.client_subnet}"]
+    return [*policy, *(map(str, vantage.resolvers) if vantage.resolvers else ["the system's"]), *subnet]
 
 
 def point_look(look: PointLook) -> Group:

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
+
 from probe.checks import CHECKS
 from probe.core.records import (
     Failure,
@@ -74,12 +76,14 @@ class Net:
 
 
 class World:
-    def __init__(self, **net: Any) -> None:
+    def __init__(self, interval_s: int = 10, **net: Any) -> None:
         self.time = VirtualTime()
         self.net = Net(self.time, **net)
         request = build.task().request
         self.task = build.task(
-            vantage_point=VantagePoint(name="bj-ct", anchors=ANCHORS, anchor_interval_us=10_000_000),
+            vantage_point=VantagePoint(
+                name="bj-ct", anchors=ANCHORS, anchor_interval_us=interval_s * 1_000_000
+            ),
             period_us=5_000_000,
             deadlines=Deadlines(total_us=4_000_000, connect_us=2_000_000),
             origin=OriginSpec(address=build.ORIGIN, request=request, interval_us=3600_000_000),
@@ -192,6 +196,51 @@ def test_a_line_that_is_back_when_the_anchors_are_asked_again_excuses_the_slot()
 
     world.run(work)
     assert accusers(world) == []
+
+
+@pytest.mark.parametrize("interval_s", [30, 3600])
+def test_a_line_that_was_away_between_two_rounds_excuses_the_slot_too(interval_s: int) -> None:
+    """Three seconds, and no round of the schedule in them: a slot that waits long has the anchors asked meanwhile."""
+    world = World(interval_s, resolver_at_home=True)
+    slow = replace(world.task, deadlines=Deadlines(total_us=9_000_000, connect_us=5_000_000))
+
+    async def work() -> None:
+        await asyncio.sleep(6)
+        await world.measure()
+        await asyncio.sleep(2)
+        before = len(world.watch._lines["bj-ct", 4].history.rounds)
+        world.net.away = [(world.time.now_us / 1e6, world.time.now_us / 1e6 + 3.1)]
+        row = await world.measure(slow)
+        looks = [o.failure for o in row.observations if o.role in (Role.CONFIRM, Role.ANCHOR)]
+        assert looks == [None] * 4
+        assert triple(row) == OFFLINE
+        assert len(world.watch._lines["bj-ct", 4].history.rounds) > before
+
+    world.run(work)
+    assert accusers(world) == []
+
+
+def test_slots_that_all_wait_have_the_anchors_asked_once() -> None:
+    world = World(3600, dead={build.EDGE, build.EDGE_2}, resolver_at_home=True)
+    rounds: list[float] = []
+    fetch = world.net.fetch
+
+    async def counting(target: FetchTarget) -> Observation:
+        if target.role is Role.ANCHOR and target.deadlines.total_us == 2_000_000:
+            rounds.append(world.time.now_us / 1e6)
+        return await fetch(target)
+
+    world.net.connect_only = counting  # type: ignore[method-assign]
+
+    async def work() -> None:
+        await asyncio.sleep(6)
+        for _ in range(10):
+            rows = await asyncio.gather(*(world.measure() for _ in range(20)))
+            assert {triple(row) for row in rows} == {FAILED}
+
+    world.run(work)
+    took_s = world.time.now_us / 1e6 - 6
+    assert 2 * 2 <= len(rounds) <= 2 * (took_s / 10 + 1)
 
 
 def test_the_same_failure_with_a_line_that_was_well_is_the_cdns() -> None:

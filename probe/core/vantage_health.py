@@ -22,6 +22,9 @@ from probe.core.task import AnchorSpec, VantagePoint
 KEPT_ROUNDS = 128
 CLOSE_NS = 250_000_000  # rounds that say the same and lie closer together are kept as one
 STALE_AFTER_INTERVALS = 2
+RESENT_US = (
+    1_000_000  # a TCP connection that takes longer had its first packet sent again (RFC 6298 section 2)
+)
 _WITHOUT_ADDRESS = (FailureType.DNS_NO_DATA, FailureType.DNS_DANGLING_ALIAS)
 
 
@@ -70,6 +73,30 @@ def _nowhere(anchor: Observation) -> bool:
     return anchor.failure is not None and anchor.failure.type in _WITHOUT_ADDRESS
 
 
+def late(anchors: Sequence[Observation]) -> bool:
+    """Whether somebody reacted, and everybody who did only after the first packet to it was lost.
+
+    Anchors that have nothing to do with each other and lose it at the same moment were asked while the line was away.
+    Told by the time for connecting, and by a DNS question that had to be repeated. Never of a proxy's connections.
+    """
+    if any(o.proxy is not None for o in anchors):
+        return False
+    asked = [o for o in anchors if own_fault(o) is None]
+    lost = {_key(o) for o in asked if not reacted(o) and o.url.startswith("dns://")}
+    answered = [o for o in anchors if reacted(o)]
+    return bool(answered) and all(_key(o) in lost or _connecting_us(o) >= RESENT_US for o in answered)
+
+
+def _connecting_us(anchor: Observation) -> int:
+    timing = anchor.timing
+    end_us = (
+        timing.connect_end_us
+        if timing.secure_connection_start_us is None
+        else timing.secure_connection_start_us
+    )
+    return 0 if timing.connect_start_us is None or end_us is None else end_us - timing.connect_start_us
+
+
 def _key(anchor: Observation) -> tuple[str, str, int]:
     return anchor.url, anchor.address, anchor.port
 
@@ -103,12 +130,12 @@ class AnchorRound:
         return state_of(self.asked, self.reached)
 
 
-def round_of(
-    anchors: Iterable[Observation], *, started_ns: int, ended_ns: int, started_at: str, ended_at: str
-) -> AnchorRound:
-    """The round that these observations were."""
+def rounds_of(
+    anchors: Sequence[Observation], *, started_ns: int, ended_ns: int, started_at: str, ended_at: str
+) -> tuple[AnchorRound, ...]:
+    """The round that these observations were; two where it began with the line away and ended with it back."""
     asked, reached = counted(anchors)
-    return AnchorRound(
+    made = AnchorRound(
         started_ns=started_ns,
         ended_ns=ended_ns,
         told_ns=ended_ns if reached else started_ns,
@@ -117,6 +144,7 @@ def round_of(
         asked=asked,
         reached=reached,
     )
+    return (replace(made, reached=0, told_ns=started_ns), made) if late(anchors) else (made,)
 
 
 # --- rounds over time ---------------------------------------------------------------------------------

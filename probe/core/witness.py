@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from probe.core.hearsay import answered_through_proxy, is_hearsay
 from probe.core.records import Evidence, FailureType, LineState, Observation, Phase, Relation, Role
 from probe.core.task import Task
-from probe.core.vantage_health import counted, own_fault, reacted, state_of, version_of
+from probe.core.vantage_health import counted, late, own_fault, reacted, state_of, version_of
 
 # Nothing came back at all: a dead line looks the same as a dead server.
 SILENT = frozenset(
@@ -46,6 +46,8 @@ class Witness:
         health = self.evidence.vantage_health
         if health is not None and health.offline_meanwhile:
             return True
+        if late(self._anchors) and not self.stalled:
+            return True  # the line was only coming back when they were asked
         return state_of(*counted(self._anchors)) is LineState.OFFLINE
 
     @property

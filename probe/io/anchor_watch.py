@@ -7,6 +7,7 @@ own host lacked, or a round that our own loop slept through, says nothing of the
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 
 from probe.core.records import Failure, LineState, Observation, VantageHealth
 from probe.core.task import Deadlines, VantagePoint
-from probe.core.vantage_health import LineHistory, health_during, round_of, stale_after_ns
+from probe.core.vantage_health import LineHistory, health_during, late, rounds_of, stale_after_ns
 from probe.core.witness import STALL_US
 from probe.io.anchors import AnchorRequest, ask_anchors
 from probe.io.clock import Clock, rfc3339
@@ -24,6 +25,8 @@ log = logging.getLogger("probe.anchors")
 
 ROUND_AT_MOST_US = 5_000_000
 OFFLINE_AGAIN_US = 5_000_000  # a line that is away is looked at this often at least: it is missed
+WORRIED_US = 2_000_000  # a round that a waiting slot asked for: it must be over before the slot is
+WORRIED_APART_S = 10.0
 TOLD_APART_S = 1.0  # a line that comes and goes is told of once in this time at most
 
 # host, vantage point, IP version, start (monotonic), limit -> an address
@@ -39,6 +42,7 @@ class _Line:
     told: LineState = LineState.UNKNOWN
     told_at_s: float | None = None
     telling: asyncio.TimerHandle | None = None
+    worry_from_s: float = 0.0
 
 
 class AnchorWatch:
@@ -65,6 +69,7 @@ class AnchorWatch:
         self._worst_lag_us = worst_lag_us
         self._lines = {(vantage.name, version): _Line(vantage, version) for vantage, version in lines}
         self._tasks: list[asyncio.Task[None]] = []
+        self._worries: set[asyncio.Task[None]] = set()
         self._started = False
 
     async def start(self) -> None:
@@ -76,7 +81,7 @@ class AnchorWatch:
 
     async def stop(self) -> None:
         """End them; may be called again, or before `start`."""
-        tasks, self._tasks = self._tasks, []
+        tasks, self._tasks = [*self._tasks, *self._worries], []
         self._started = False
         for line in self._lines.values():
             if line.telling is not None:
@@ -100,17 +105,39 @@ class AnchorWatch:
         if line is None or not self._started:
             return
         ended_ns, wall_ns = self._clock.monotonic_ns(), self._clock.time_ns()
-        made = round_of(
+        made = rounds_of(
             anchors,
             started_ns=started_ns,
             ended_ns=ended_ns,
             started_at=rfc3339(wall_ns - (ended_ns - started_ns)),
             ended_at=rfc3339(wall_ns),
         )
-        if not made.reached and self._worst_lag_us(started_ns, ended_ns) >= STALL_US:
+        doubtful = late(anchors) or not made[-1].reached
+        if doubtful and self._worst_lag_us(started_ns, ended_ns) >= STALL_US:
             return  # answers may have waited for us, not we for them
-        line.history = line.history.with_round(made)
+        for one in made:
+            line.history = line.history.with_round(one)
         self._tell(line)
+
+    def worry(self, vantage: VantagePoint, ip_version: int) -> None:
+        """A slot waits for longer than it should: ask the anchors now, not when it has failed and all is well again.
+
+        At most once in `WORRIED_APART_S`.
+        """
+        line = self._lines.get((vantage.name, ip_version))
+        now_s = asyncio.get_running_loop().time()
+        if line is None or not self._started or not vantage.anchors or now_s < line.worry_from_s:
+            return
+        line.worry_from_s = now_s + WORRIED_APART_S
+        alone = contextvars.Context()  # what is asked here is no part of the slot's evidence
+        task = asyncio.get_running_loop().create_task(self._round(line, WORRIED_US), context=alone)
+        self._worries.add(task)
+        task.add_done_callback(self._worried)
+
+    def _worried(self, task: asyncio.Task[None]) -> None:
+        self._worries.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("anchors.defect", exc_info=task.exception())
 
     # --- the rounds -----------------------------------------------------------------------------------
 
@@ -128,8 +155,8 @@ class AnchorWatch:
             step_us = min(interval_us, OFFLINE_AGAIN_US) if offline else interval_us
             due_s = max(due_s + step_us / 1e6, loop.time())  # what was slept through is not made up for
 
-    async def _round(self, line: _Line) -> None:
-        limit_us = min(line.vantage.anchor_interval_us, ROUND_AT_MOST_US)
+    async def _round(self, line: _Line, at_most_us: int = ROUND_AT_MOST_US) -> None:
+        limit_us = min(line.vantage.anchor_interval_us, at_most_us)
         started_ns = self._clock.monotonic_ns()
         request = AnchorRequest(
             vantage=line.vantage,

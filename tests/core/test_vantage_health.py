@@ -15,6 +15,7 @@ from probe.core.records import (
     Observation,
     Outcome,
     Phase,
+    ResourceTiming,
     Role,
     Tls,
     VantageHealth,
@@ -27,7 +28,8 @@ from probe.core.vantage_health import (
     anchors_for,
     counted,
     health_during,
-    round_of,
+    late,
+    rounds_of,
     stale_after_ns,
     state_of,
 )
@@ -141,6 +143,45 @@ def test_each_ip_version_has_the_anchors_of_its_own() -> None:
     assert anchors_for(VantagePoint(name="v"), 6) == ()
 
 
+def after(connecting_us: int, **changes: Any) -> Observation:
+    timing = ResourceTiming(connect_start_us=1_000, connect_end_us=1_000 + connecting_us)
+    return anchor(timing=timing, **changes)
+
+
+def test_a_line_that_comes_back_while_it_is_asked() -> None:
+    """Every first packet was lost at the same moment, and sent again after a second."""
+    both = [after(1_020_000), after(1_030_000)]
+    assert late(both)
+    times = {"started_ns": 1, "ended_ns": 5, "started_at": "a", "ended_at": "b"}
+    away, back = rounds_of(both, **times)  # type: ignore[arg-type]
+    assert (away.state, away.told_ns, back.state, back.told_ns) == (OFF, 1, ON, 5)
+    found = history(away, back)
+    assert (found.state, health_during(found, 2, 6, STALE).offline_meanwhile) == (ON, True)
+    assert health_during(found, 6, 7, STALE).offline_meanwhile is False
+    assert triple(evidence(silent(), seen(Role.ORIGIN), *both)) == OFFLINE
+    stalled = build.host(loop_lag_us=900_000)
+    assert triple(evidence(refused(), seen(Role.ORIGIN), *both, host=stalled))[1] == "cdn"
+
+
+def test_one_that_is_reached_at_once_shows_that_the_line_was_there() -> None:
+    assert not late([after(1_020_000), after(20_000)])
+    assert not late([after(999_999)])
+    assert not late([anchor(FailureType.TCP_TIMED_OUT)])
+    assert not late([])
+    assert not late([after(2_000_000, proxy="socks5://192.0.2.80:1080")]), "a proxy takes its time"
+    slow_tls = ResourceTiming(
+        connect_start_us=0, secure_connection_start_us=300_000, connect_end_us=1_500_000
+    )
+    assert not late([anchor(timing=slow_tls)]), "a long way, and nothing was lost"
+
+
+def test_a_question_that_had_to_be_repeated_was_lost() -> None:
+    lost = broken(FailureType.DNS_TIMED_OUT, Phase.DNS, Role.ANCHOR, url="dns://192.0.2.53:53/.")
+    answered = replace(lost, failure=None)
+    assert late([lost, answered])
+    assert not late([lost, answered, after(20_000)])
+
+
 # --- rounds over time ---------------------------------------------------------------------------------
 
 
@@ -170,9 +211,9 @@ def during(start_s: float, end_s: float, *rounds: AnchorRound) -> VantageHealth:
 
 def test_a_round_is_made_of_its_observations() -> None:
     times = {"started_ns": 1, "ended_ns": 5, "started_at": "a", "ended_at": "b"}
-    found = round_of([anchor(), anchor(FailureType.TCP_TIMED_OUT)], **times)  # type: ignore[arg-type]
+    (found,) = rounds_of([anchor(), anchor(FailureType.TCP_TIMED_OUT)], **times)  # type: ignore[arg-type]
     assert (found.asked, found.reached, found.state, found.told_ns) == (2, 1, ON, 5)
-    found = round_of([anchor(FailureType.TCP_TIMED_OUT)], **times)  # type: ignore[arg-type]
+    (found,) = rounds_of([anchor(FailureType.TCP_TIMED_OUT)], **times)  # type: ignore[arg-type]
     assert (found.asked, found.reached, found.state, found.told_ns) == (1, 0, OFF, 1)
 
 

@@ -20,6 +20,7 @@ from probe.core.records import (
 from probe.core.task import AnchorSpec, VantagePoint
 from probe.core.vantage_health import LineHistory
 from probe.io.anchor_watch import AnchorWatch
+from probe.io.capture import collecting, collector
 from probe.io.clock import rfc3339
 from probe.io.target import FetchTarget
 from tests import build
@@ -383,6 +384,36 @@ def test_whoever_is_told_and_whatever_breaks_does_not_end_the_watch() -> None:
         assert world.health().state is ON
 
     world.run(work)
+
+
+def test_a_slot_that_worries_has_the_anchors_asked_at_once_and_not_in_its_own_name() -> None:
+    world = World(point(anchor_interval_us=3600_000_000))
+    collectors: list[object] = []
+    fetch = world.line.fetch
+
+    async def looking(target: FetchTarget) -> Observation:
+        collectors.append(collector())
+        return await fetch(target)
+
+    world.line.connect_only = looking  # type: ignore[method-assign]
+
+    async def work() -> None:
+        await asyncio.sleep(6)
+        world.line.away = True
+        del collectors[:]
+        with collecting():
+            for _ in range(5):
+                world.watch.worry(world.points[0], 4)
+                await asyncio.sleep(0.5)
+        world.watch.worry(point("unknown"), 4)
+        assert collectors == [None, None]
+        assert world.health().state is OFF
+        await asyncio.sleep(9)
+        world.watch.worry(world.points[0], 4)
+        await asyncio.sleep(0.5)
+
+    world.run(work)
+    assert len(collectors) in (4, 6, 8), "the second worry, and the rounds of a line that is offline"
 
 
 def test_stopping_in_the_middle_of_a_round_leaves_nothing_behind() -> None:
