@@ -286,3 +286,20 @@ def test_what_one_slot_saw_of_the_anchors_excuses_the_one_beside_it() -> None:
 
     world.run(work)
     assert accusers(world) == []
+
+
+def test_what_a_failing_slot_saw_of_the_anchors_is_known_at_once() -> None:
+    """No round of the schedule, and too short a wait to worry: the slot's own confirmation round tells."""
+    world = World(3600, resolver_at_home=True)
+    quick = replace(world.task, deadlines=Deadlines(total_us=900_000, connect_us=200_000))
+
+    async def work() -> None:
+        await asyncio.sleep(6)
+        await world.measure()
+        world.net.away = [(world.time.now_us / 1e6, world.time.now_us / 1e6 + 60)]
+        assert triple(await world.measure(quick)) == OFFLINE
+        found = world.watch.health(world.task.vantage_point, 4, world.time.monotonic_ns())
+        assert found is not None
+        assert (found.state, found.offline_meanwhile) == (LineState.OFFLINE, True)
+
+    world.run(work)
