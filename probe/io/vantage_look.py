@@ -11,7 +11,7 @@ import secrets
 import socket
 from collections.abc import Sequence
 
-from probe.core.records import Observation
+from probe.core.records import DnsQuery, Observation
 from probe.core.task import Deadlines, ResolverSpec, VantagePoint
 from probe.core.vantage_health import anchors_for, counted, reacted, state_of, version_of
 from probe.core.vantage_report import (
@@ -115,7 +115,7 @@ class Looks:
             well=well,
             rcode=reply.answer.rcode,
             transport=last.transport,
-            taken_us=None if last.end_us is None else last.end_us - last.start_us,
+            taken_us=_taken_us(last),
             nsid=reply.nsid,
             rewrites=rewrites,
             words=_resolver_words(reply.answer.rcode, rewrites=rewrites, said=reply.extended_errors),
@@ -214,3 +214,8 @@ def _taken_us(anchor: Observation) -> int | None:
     if timing.connect_start_us is None or end_us is None or not reacted(anchor):
         return None
     return end_us - timing.connect_start_us
+
+
+def _taken_us(query: DnsQuery) -> int | None:
+    """From the question to its answer; None where there was none."""
+    return None if query.start_us is None or query.end_us is None else query.end_us - query.start_us
