@@ -115,7 +115,7 @@ class Looks:
             well=well,
             rcode=reply.answer.rcode,
             transport=last.transport,
-            taken_us=_taken_us(last),
+            taken_us=_answered_after_us(last),
             nsid=reply.nsid,
             rewrites=rewrites,
             words=_resolver_words(reply.answer.rcode, rewrites=rewrites, said=reply.extended_errors),
@@ -216,6 +216,6 @@ def _taken_us(anchor: Observation) -> int | None:
     return end_us - timing.connect_start_us
 
 
-def _taken_us(query: DnsQuery) -> int | None:
+def _answered_after_us(query: DnsQuery) -> int | None:
     """From the question to its answer; None where there was none."""
     return None if query.start_us is None or query.end_us is None else query.end_us - query.start_us
