@@ -54,7 +54,7 @@ class Setting:
 
     `edge_address`: where the edge is. `openssl`: it is a blocking server, which sends alerts where asyncio's is mute.
     `warm`: the origin was seen before this slot. `changes` go to the task, `deadlines` to its deadlines, `line` to its
-    vantage point.
+    vantage point. `lines`: further vantage points of the agent.
     """
 
     edge: Script | None = field(default_factory=right)
@@ -75,6 +75,7 @@ class Setting:
     changes: dict[str, Any] = field(default_factory=dict)
     request: dict[str, Any] = field(default_factory=dict)
     line: dict[str, Any] = field(default_factory=dict)
+    lines: tuple[VantagePoint, ...] = ()
 
 
 QUICK = {"total_us": 1_500_000, "connect_us": 700_000, "tls_us": 700_000, "first_byte_us": 700_000}
@@ -95,6 +96,7 @@ async def measure(setting: Setting, directory: Path) -> tuple[Task, SlotRecord]:
             fetcher=fetcher,
             clock=clock,
             host=host_probe("test", "0" * 64, lag),
+            lines=setting.lines,
         )
         if setting.warm:
             await pipeline.references.look(task, clock.monotonic_ns())
