@@ -125,9 +125,9 @@ class Agent:
                 concurrency=self.config.agent.limits.concurrency,
                 since_us=now_us,
             )
-            await self._watches.start()
-            await scheduler.start()
+            await scheduler.start()  # first: what is due before it starts is missed
             try:
+                await self._watches.start()
                 await stop.wait()
             finally:
                 await scheduler.stop(drain_s)

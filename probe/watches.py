@@ -49,8 +49,8 @@ class Watches:
 
     async def start(self) -> None:
         """Look at every line once, tell what is missing, and go on watching."""
-        await self.lines.start()
         await self.anchors.start()
+        await self.lines.start()
 
     async def stop(self) -> None:
         """End both; may be called again, or before `start`."""
