@@ -44,6 +44,12 @@ def told(directory: Path, *names: str) -> list[EventRecord]:
     return [e for e in events(directory / "results") if e.event in names]
 
 
+def states(directory: Path) -> set[tuple[str, str]]:
+    """(vantage point, state of its line) of the rows so far."""
+    rows: list[SlotRecord] = slots(directory / "results")
+    return {(row.vantage_point, row.vantage_health.state.value) for row in rows if row.vantage_health}
+
+
 @pytest.fixture
 def warnings(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     caplog.set_level(logging.INFO, logger="probe.agent")
@@ -80,6 +86,7 @@ async def test_a_line_that_goes_offline_and_comes_back(
                 await _until(lambda: len(slots(tmp_path / "results")) >= 6)
                 answering = False
                 await _until(lambda: bool(told(tmp_path, "vantage.offline")))
+                await _until(lambda: ("ct", "offline") in states(tmp_path))
                 answering = True
                 await _until(lambda: bool(told(tmp_path, "vantage.online")))
         finally:
@@ -94,9 +101,8 @@ async def test_a_line_that_goes_offline_and_comes_back(
     assert (online[0].detail["asked"], online[0].detail["reached"]) == ("1", "1")
     assert offline[0].detail["since"] < online[0].detail["since"]
     rows: list[SlotRecord] = slots(tmp_path / "results")
-    states = {(r.vantage_point, r.vantage_health.state.value) for r in rows if r.vantage_health}
-    assert states >= {("ct", "online"), ("ct", "offline")}
-    assert ("cu", "offline") not in states
+    assert states(tmp_path) >= {("ct", "online"), ("ct", "offline")}
+    assert ("cu", "offline") not in states(tmp_path)
     assert {row.outcome for row in rows if row.state == "measured"} == {"ok"}, "a healthy edge stays ok"
     levels = {r.message: r.levelno for r in warnings.records if r.message.startswith("vantage.")}
     assert levels == {"vantage.offline": logging.WARNING, "vantage.online": logging.INFO}
