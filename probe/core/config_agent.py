@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from probe.core import config_types as t
+from probe.core.config_results import ApiConfig, KeepConfig, SegmentsConfig
 from probe.core.config_text import parse_anchor, parse_field_value, parse_proxy, parse_resolver
 from probe.core.task import Limits, ProxySpec, VantagePoint
 from probe.core.units import SizeBytes
@@ -173,23 +174,6 @@ class LimitsConfig(t.Strict):
         )
 
 
-class TokenConfig(t.Strict):
-    """One reader of the results. Kept for a later release: nothing listens yet."""
-
-    name: t.OwnName = Field(description="Name of the reader, for the log")
-    hash: Annotated[str, Field(min_length=1, max_length=500)] = Field(
-        description="Hash of the token, never itself"
-    )
-    customers: tuple[t.OwnName, ...] = Field(default=(), description="Customers whose results it may read")
-
-
-class ApiConfig(t.Strict):
-    """Where results are offered for pulling. Kept for a later release: nothing listens yet."""
-
-    listen: t.Listen = Field(default="127.0.0.1:8640", description="Address and port to listen on")
-    tokens: tuple[TokenConfig, ...] = Field(default=(), description="Readers, each with its own token")
-
-
 class AgentConfig(t.Strict):
     """agent.yaml: this host, its vantage points, where customers' files lie and where results go."""
 
@@ -205,8 +189,12 @@ class AgentConfig(t.Strict):
     )
     limits: LimitsConfig = Field(default=LimitsConfig(), description="Caps on what the agent takes in")
     api: ApiConfig | None = Field(
-        default=None, description="Reserved: pulling of results, in a later release"
+        default=None, description="Pulling of results over HTTP; absent: nothing listens"
     )
+    segments: SegmentsConfig | None = Field(
+        default=None, description="Sealed files for pulling by file; absent: none are made"
+    )
+    keep: KeepConfig = Field(default=KeepConfig(), description="How long results are kept")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level of log lines that are written"
     )

@@ -180,7 +180,9 @@ class Verdict:
 class SlotRecord:
     """One row: one due slot of one task. What is stored, printed by `once --json` and pulled.
 
-    `seq` is given by the store, gapless per stream (agent and customer); None until then.
+    `seq` and `previous` are given by the store: a number, gapless per stream (agent and customer), and the SHA-256
+    of the predecessor's line (`probe.core.proof`); None until then. `complete_up_to`: every slot of this customer
+    that was due before this time has a row in the stream up to here.
     `missed_reason` is set where state is not `measured`: agent.stalled, agent.overloaded, agent.overlap,
     agent.stopped, agent.crashed, agent.aborted, agent.shed, agent.internal_error.
     """
@@ -220,6 +222,8 @@ class SlotRecord:
     rests_on: tuple[int, ...] = ()  # indices in `observations`
     evidence_id: str | None = None
     left_out: tuple[str, ...] = ()
+    complete_up_to: str | None = None
+    previous: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +240,8 @@ class EventRecord:
     agent: str
     agent_version: str
     config_digest: str
+    complete_up_to: str | None = None
+    previous: str | None = None
 
 
 Record = SlotRecord | EventRecord

@@ -1,4 +1,4 @@
-"""Rule: one transaction takes all of a call's records or none, and gives each the next `seq` of its stream.
+"""Rule: one transaction takes all of a call's records or none, and gives each its place in its stream.
 
 What is written together, what an error of SQLite means, and who is told.
 """
@@ -13,6 +13,8 @@ from itertools import groupby
 
 from sqlite_utils import Database
 
+from probe.core.codec import encode
+from probe.core.proof import line_digest
 from probe.core.records import OriginVersion, Record
 from probe.io.store_rows import to_row, version_row
 from probe.io.store_schema import StoreError
@@ -54,32 +56,50 @@ def passing(error: Exception) -> bool:
 def commit(db: Database, agent: str, batch: Sequence[Item]) -> None:
     """Write the items in one transaction; it is on the disk when this returns. Raises what SQLite raises.
 
-    The last `seq` is read from the database each time: after an error nobody has to know what became of it.
+    The end of each stream is read from the database each time: after an error nobody has to know what became of it.
     """
     with db.atomic():
-        heads: dict[str, tuple[int, int]] = {}
+        ends: dict[str, _End] = {}
         rows = []
         for item in batch:
             if item.statement is not None:
                 item.statement(db)
             item.written = []
             for record in item.records:
-                stream, head = heads.get(record.customer) or _head(db, agent, record.customer)
-                heads[record.customer] = (stream, head + 1)
-                item.written.append(replace(record, seq=head + 1))
-                rows.append(to_row(item.written[-1], stream))
+                end = ends.get(record.customer)
+                if end is None:
+                    end = ends[record.customer] = _end(db, agent, record.customer)
+                numbered = replace(record, seq=end.seq + 1, previous=end.digest)
+                line = encode(numbered)
+                end.seq, end.digest = end.seq + 1, line_digest(line)
+                end.complete_up_to = record.complete_up_to or end.complete_up_to
+                item.written.append(numbered)
+                rows.append(to_row(numbered, end.stream, line))
         if rows:
             db.table("record").insert_all(rows, batch_size=ROWS_AN_INSERT)
-        for stream, head in heads.values():
-            db.execute("UPDATE stream SET head = ? WHERE id = ?", (head, stream))
+        for end in ends.values():
+            db.execute(
+                "UPDATE stream SET head = ?, digest = ?, complete_up_to = ? WHERE id = ?",
+                (end.seq, end.digest, end.complete_up_to, end.stream),
+            )
 
 
-def _head(db: Database, agent: str, customer: str) -> tuple[int, int]:
-    """(stream id, last seq) as committed; the stream begins if there is none."""
+@dataclass(slots=True)
+class _End:
+    """Where a stream ends, while a transaction is put together."""
+
+    stream: int
+    seq: int
+    digest: str
+    complete_up_to: str | None
+
+
+def _end(db: Database, agent: str, customer: str) -> _End:
+    """As committed; the stream begins if there is none."""
     key = (agent, customer)
     db.execute("INSERT OR IGNORE INTO stream (agent, customer) VALUES (?, ?)", key)
-    found = db.execute("SELECT id, head FROM stream WHERE agent = ? AND customer = ?", key).fetchone()
-    return int(found[0]), int(found[1])
+    sql = "SELECT id, head, digest, complete_up_to FROM stream WHERE agent = ? AND customer = ?"
+    return _End(*db.execute(sql, key).fetchone())
 
 
 def versions_statement(versions: dict[VersionKey, OriginVersion]) -> Statement:

@@ -19,6 +19,7 @@ from probe.core.bundle import Bundle
 from probe.core.codec import CodecError, decode
 from probe.core.coverage import Coverage
 from probe.core.node_values import Learning, Sighting
+from probe.core.proof import GENESIS, Head, Line
 from probe.core.records import OriginVersion, Record
 from probe.io import store_ledger, store_nodes
 from probe.io.store_bundles import GET as GET_BUNDLE
@@ -34,6 +35,7 @@ Times = list[int]
 Sightings = list[Sighting]
 Learned = list[Learning]
 Names = list[str]
+Lines = list[Line]
 
 
 class Reader:
@@ -81,6 +83,22 @@ class Reader:
         """(agent, customer, last seq) of every stream in the directory, also of other agents."""
         sql = "SELECT agent, customer, head FROM stream ORDER BY agent, customer"
         return tuple((agent, customer, head) for agent, customer, head in self._query.rows(sql))
+
+    def head(self, customer: str) -> Head:
+        """The end of a customer's stream; seq 0 where there is none."""
+        sql = "SELECT head, digest, complete_up_to FROM stream WHERE agent = ? AND customer = ?"
+        for seq, digest, complete_up_to in self._query.rows(sql, self.agent, customer):
+            return Head(
+                agent=self.agent, customer=customer, seq=seq, digest=digest, complete_up_to=complete_up_to
+            )
+        return Head(agent=self.agent, customer=customer, seq=0, digest=GENESIS)
+
+    def lines(self, customer: str, after: int, limit: int) -> Lines:
+        """Up to `limit` lines of a customer's stream after `seq` `after`, in order, byte for byte as stored."""
+        sql = "SELECT seq, body FROM record WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?"
+        for stream in self._streams(customer):
+            return [Line(*row) for row in self._query.rows(sql, stream, min(after, 2**62), limit)]
+        return []
 
     def get(self, customer: str, seq: int) -> Record | None:
         """One record, or None."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from probe.core.codec import encode, encode_any
+from probe.core.codec import encode_any
 from probe.core.records import EventRecord, OriginVersion, Record, SlotRecord, State
 
 SHED = "agent.shed"
@@ -24,8 +24,8 @@ def agent_of(record: Record) -> str:
     return record.host.agent if isinstance(record, SlotRecord) else record.agent
 
 
-def to_row(record: Record, stream: int) -> dict[str, Any]:
-    """The row of the record table. `record.seq` must be given. Raises CodecError."""
+def to_row(record: Record, stream: int, line: bytes) -> dict[str, Any]:
+    """The row of the record table. `line`: the record with its `seq`, as `encode` gave it."""
     slot = record if isinstance(record, SlotRecord) else None
     event = record.event if isinstance(record, EventRecord) else None
     return {
@@ -41,7 +41,7 @@ def to_row(record: Record, stream: int) -> dict[str, Any]:
         "outcome": slot.outcome.value if slot and slot.outcome else None,
         "fault": slot.fault.value if slot and slot.fault else None,
         "reason": (slot.missed_reason or slot.reason) if slot else event,
-        "body": encode(record).decode(),
+        "body": line.decode(),
     }
 
 

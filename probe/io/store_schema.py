@@ -15,6 +15,8 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from probe.core.proof import GENESIS
+
 FILE = "results.db"
 LOCK = ".lock"
 LEAST_SQLITE = (3, 37, 0)  # STRICT tables
@@ -76,7 +78,13 @@ def _nodes(db: Database) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first, _bundles, _nodes)
+def _chain(db: Database) -> None:
+    """Records written before this step carry no `previous`; the chain begins with the first one after it."""
+    db.execute(f"ALTER TABLE stream ADD COLUMN digest TEXT NOT NULL DEFAULT '{GENESIS}'")
+    db.execute("ALTER TABLE stream ADD COLUMN complete_up_to TEXT")
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first, _bundles, _nodes, _chain)
 
 
 def database_file(directory: Path) -> Path:

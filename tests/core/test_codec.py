@@ -45,7 +45,7 @@ def test_an_event_survives_the_round_trip(record: EventRecord) -> None:
 def test_keys_come_in_the_order_declared() -> None:
     keys = list(json.loads(encode(slot(0))))
     assert keys[:4] == ["schema_version", "kind", "seq", "task"]
-    assert keys[-1] == "left_out"
+    assert keys[-1] == "previous"
 
 
 def test_a_later_version_may_add_keys() -> None:

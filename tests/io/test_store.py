@@ -73,7 +73,7 @@ async def test_what_is_appended_is_read_back_with_its_seq(store: Store, director
     rows: list[Record] = [slot(0), slot(1, customer="other"), event("agent.started"), slot(2)]
     written = await store.append(rows)
     assert [row.seq for row in written] == [1, 1, 2, 3]
-    assert [replace(row, seq=None) for row in written] == rows
+    assert [replace(row, seq=None, previous=None) for row in written] == rows
     with Reader.open(directory) as reader:
         assert list(reader.follow({})) == written
         assert reader.get("acme", 2) == written[2]
@@ -337,7 +337,7 @@ async def test_one_call_may_be_larger_than_the_room(directory: Path) -> None:
     store = Store.open(directory, "a1", SystemClock(), room=10, held=20)
     rows: list[Record] = [missed(i, "agent.crashed") for i in range(500)]
     written = await store.append(rows)
-    assert [replace(row, seq=None) for row in written] == rows
+    assert [replace(row, seq=None, previous=None) for row in written] == rows
     assert (store.health.shed, store.health.lost) == (0, 0)
     await store.close()
 
