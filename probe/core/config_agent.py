@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
+from pydantic import WithJsonSchema as Schema
 
 from probe.core import config_types as t
+from probe.core.admission import Ceilings
 from probe.core.config_results import ApiConfig, KeepConfig, SegmentsConfig
 from probe.core.config_text import parse_anchor, parse_field_value, parse_proxy, parse_resolver
+from probe.core.shard import Shard, parse_shard
 from probe.core.task import Limits, ProxySpec, VantagePoint
 from probe.core.units import SizeBytes
 
+ShardText = Annotated[
+    str,
+    AfterValidator(lambda value: (parse_shard(value), value)[1]),
+    Schema({"type": "string", "pattern": "^[1-9][0-9]{0,3}/[1-9][0-9]{0,3}$"}),
+]
 Region = Annotated[str, Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
 BodySize = Annotated[SizeBytes, Field(ge=1024, le=1 << 40)]
 ANCHOR_INTERVAL_US = VantagePoint(name="").anchor_interval_us
+SlotsAtOnce = Annotated[int, Field(ge=1, le=10_000)]
 HeadSize = Annotated[SizeBytes, Field(ge=1024, le=16 << 20)]
 
 
@@ -147,8 +156,18 @@ class VantagePointConfig(t.Strict):
 class LimitsConfig(t.Strict):
     """Caps on what the agent takes in and does at once."""
 
-    concurrency: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        default=200, description="Slots measured at once"
+    concurrency: SlotsAtOnce = Field(default=200, description="Slots measured at once")
+    per_customer: SlotsAtOnce | None = Field(
+        default=None, description="Slots of one customer measured at once; default: as room is"
+    )
+    per_origin: SlotsAtOnce | None = Field(
+        default=None, description="Slots at once that ask one origin (address and port); default: as room is"
+    )
+    per_vantage_point: SlotsAtOnce | None = Field(
+        default=None, description="Slots measured at once from one vantage point; default: as room is"
+    )
+    drain: t.Timeout = Field(
+        default=10_000_000, description="What slots in flight are given when the agent is told to stop"
     )
     body: BodySize = Field(default=Limits().body_bytes, description="Greatest body read from the wire")
     decoded: BodySize = Field(default=Limits().decoded_bytes, description="Greatest body after decoding")
@@ -161,6 +180,15 @@ class LimitsConfig(t.Strict):
         default=Limits().sweep,
         description="Most other known nodes that one slot asks after a failure, in turn",
     )
+
+    def ceilings(self) -> Ceilings:
+        """As admission keeps them."""
+        return Ceilings(
+            total=self.concurrency,
+            per_customer=self.per_customer,
+            per_origin=self.per_origin,
+            per_vantage_point=self.per_vantage_point,
+        )
 
     def limits(self) -> Limits:
         """As a task carries them."""
@@ -188,6 +216,14 @@ class AgentConfig(t.Strict):
         description="CIDR prefixes that may be connected to although loopback, private, link-local or reserved",
     )
     limits: LimitsConfig = Field(default=LimitsConfig(), description="Caps on what the agent takes in")
+    shard: ShardText | None = Field(
+        default=None,
+        description="i/n: this is host i of n that share the tasks of the same files; absent: it takes all",
+        examples=["2/5"],
+    )
+    watch_files: bool = Field(
+        default=True, description="Take changed files over by itself, within seconds; false: on reload only"
+    )
     api: ApiConfig | None = Field(
         default=None, description="Pulling of results over HTTP; absent: nothing listens"
     )
@@ -198,3 +234,7 @@ class AgentConfig(t.Strict):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level of log lines that are written"
     )
+
+    def part(self) -> Shard | None:
+        """The shard, read."""
+        return None if self.shard is None else parse_shard(self.shard)

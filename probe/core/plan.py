@@ -17,30 +17,35 @@ from pydantic import BaseModel
 from probe.core.config import Config
 from probe.core.effective import CustomerConfig, MeasuredObject
 from probe.core.kinds import Kinds
+from probe.core.shard import Shard
 from probe.core.task import CheckSpec, Limits, Task, VantagePoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Everything that is to be measured."""
+    """Everything that is to be measured by this host. `shard`: which part of the whole that is; None: all."""
 
     tasks: tuple[Task, ...]
+    shard: Shard | None = None
 
 
 def make_plan(config: Config) -> Plan:
     """The tasks of a configuration, by customer, then in the order of the files.
 
+    Of hosts that share them (`shard`) each makes its own part of the same tasks: ids and phases are the same on all.
     A vantage point whose line does not carry an IP version gives no task for it; `uncarried` tells what is left.
     """
     points = {point.name: point.vantage_point() for point in config.agent.vantage_points}
     limits = config.agent.limits.limits()
+    shard = config.agent.part()
     return Plan(
         tasks=tuple(
             task
             for customer in config.customers
             for item in customer.objects
-            for task in _tasks(customer, item, points, limits)
-        )
+            for task in _tasks(customer, item, points, limits, shard)
+        ),
+        shard=shard,
     )
 
 
@@ -92,12 +97,18 @@ def task_from_json(data: object, kinds: Kinds) -> Task:
 
 
 def _tasks(
-    customer: CustomerConfig, item: MeasuredObject, points: dict[str, VantagePoint], limits: Limits
+    customer: CustomerConfig,
+    item: MeasuredObject,
+    points: dict[str, VantagePoint],
+    limits: Limits,
+    shard: Shard | None,
 ) -> Iterator[Task]:
     for name in item.vantage_points or points:
         carried = points[name].ip_versions or item.ip_versions
         for version in (v for v in item.ip_versions if v in carried):
             identifier = task_id(customer.customer, item, name, version)
+            if shard is not None and not shard.takes(identifier):
+                continue
             task = Task(
                 id=identifier,
                 definition="",
