@@ -122,7 +122,7 @@ class Agent:
                 on_missed=self._on_missed,
                 on_error=self._on_error,
                 on_clock_step=self._on_clock_step,
-                concurrency=self.config.agent.limits.concurrency,
+                ceilings=self.config.agent.limits.ceilings(),
                 since_us=now_us,
             )
             await scheduler.start()  # first: what is due before it starts is missed

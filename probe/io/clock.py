@@ -58,6 +58,10 @@ class AgentTime:
         """Agent time; never goes back but by `reanchor`."""
         return self._at_us + (self._elapsed_ns() - self._at_ns) // 1000
 
+    def slept_us(self) -> int:
+        """For how long the host has been suspended since it was booted; only what it grows by means something."""
+        return (self._elapsed_ns() - self._clock.monotonic_ns()) // 1000
+
     def behind_us(self) -> int:
         """Wall clock minus agent time: what setting the clock has changed and nobody has answered yet."""
         return self._clock.time_ns() // 1000 - self.now_us()

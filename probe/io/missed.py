@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from probe.core.open_slots import OpenSlots, Token
 from probe.core.task import Task
 
 log = logging.getLogger("probe.schedule")
@@ -35,10 +36,12 @@ OnMissed = Callable[[Task, Due, str], Awaitable[None] | None]
 class Reporter:
     """Tells `on_missed`; waits for it where it is async."""
 
-    def __init__(self, on_missed: OnMissed, now_us: Callable[[], int]) -> None:
+    def __init__(self, on_missed: OnMissed, now_us: Callable[[], int], opened: OpenSlots) -> None:
+        """`opened` is told when the last slot of a span has been told of."""
+        self._opened = opened
         self._on_missed = on_missed
         self._now_us = now_us
-        self._spans: deque[tuple[Task, range, str]] = deque()
+        self._spans: deque[tuple[Task, range, str, Token]] = deque()
         self._news = asyncio.Event()
         self._closing = False
         self._work: asyncio.Task[None] | None = None
@@ -48,15 +51,20 @@ class Reporter:
         """Begin on the running event loop."""
         self._work = asyncio.get_running_loop().create_task(self._run())
 
-    def one(self, task: Task, scheduled_us: int, reason: str, *, count: bool = True) -> None:
+    def one(
+        self, task: Task, scheduled_us: int, reason: str, token: Token | None = None, *, count: bool = True
+    ) -> None:
         """One slot is missed. `count` False: it was started, so that it is no miss in the tally."""
-        self.span(task, range(scheduled_us, scheduled_us + 1), reason, count=count)
+        self.span(task, range(scheduled_us, scheduled_us + 1), reason, token, count=count)
 
-    def span(self, task: Task, times: range, reason: str, *, count: bool = True) -> None:
-        """All these slots are missed."""
+    def span(
+        self, task: Task, times: range, reason: str, token: Token | None = None, *, count: bool = True
+    ) -> None:
+        """All these slots are missed. `token`: under which they are open already."""
         if count:
             self.counts[reason] += len(times)
-        self._spans.append((task, times, reason))
+        token = token or self._opened.open(task.customer, times[0])
+        self._spans.append((task, times, reason, token))
         self._news.set()
 
     async def finish(self) -> None:
@@ -75,17 +83,20 @@ class Reporter:
             if self._closing:
                 return
 
-    def _slots(self) -> Iterator[tuple[Task, int, str]]:
-        """Take slots off the spans, one by one."""
+    def _slots(self) -> Iterator[tuple[Task, int, str, Token | None]]:
+        """Take slots off the spans, one by one; the last of a span comes with its token."""
         while self._spans:
-            task, times, reason = self._spans.popleft()
+            task, times, reason, token = self._spans.popleft()
             if len(times) > 1:
-                self._spans.appendleft((task, times[1:], reason))
-            yield task, times[0], reason
+                self._spans.appendleft((task, times[1:], reason, token))
+            yield task, times[0], reason, token if len(times) == 1 else None
 
-    async def _tell(self, slots: list[tuple[Task, int, str]]) -> None:
-        calls = [self._call(*slot) for slot in slots]
+    async def _tell(self, slots: list[tuple[Task, int, str, Token | None]]) -> None:
+        calls = [self._call(task, time_us, reason) for task, time_us, reason, _ in slots]
         await asyncio.gather(*[call for call in calls if call is not None])
+        for *_, token in slots:
+            if token is not None:
+                self._opened.close(token)
         await asyncio.sleep(0)
 
     def _call(self, task: Task, scheduled_us: int, reason: str) -> asyncio.Future[None] | None:

@@ -5,17 +5,21 @@ the wall clock is set by more than 2 s, the axis is taken anew from it:
 - forward: the slots in the span that was skipped are not due, for no time passed in it;
 - backward: scheduling goes on at the new wall time, so that times come out again that were due before the step.
 Either way `on_clock_step` is told. Nothing that was due up to the step is lost by it.
+
+Time in which the host was suspended passes on that axis: what was due in it is missed as `agent.suspended`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from probe.core.admission import Admission, Ceilings, Place
 from probe.core.coverage import Agenda
+from probe.core.open_slots import OpenSlots, Token
 from probe.core.task import Task
 from probe.io.clock import AgentTime, Clock
 from probe.io.missed import Due, OnMissed, Reporter
@@ -26,6 +30,7 @@ __all__ = ["Due", "Scheduler", "Tally"]
 log = logging.getLogger("probe.schedule")
 
 LONGEST_WAIT_US = 5_000_000
+LEAST_SLEEP_US = 1_000_000
 GRACE_S = 2.0  # for what was cancelled to clean up
 
 OnSlot = Callable[[Task, Due], Awaitable[None]]
@@ -51,7 +56,8 @@ class _Open:
 
     task: Task
     scheduled_us: int
-    give_up_us: int
+    place: Place
+    token: Token
     due: Due | None = None
     closed: bool = False
 
@@ -68,7 +74,8 @@ class Scheduler:
         on_missed: OnMissed,
         on_error: OnError | None = None,
         on_clock_step: Callable[[int], None] | None = None,
-        concurrency: int = 200,
+        on_suspended: Callable[[int], None] | None = None,
+        ceilings: Ceilings | None = None,
         overlap: int = 4,
         stall_s: float = 1.5,
         since_us: int | None = None,
@@ -77,6 +84,7 @@ class Scheduler:
 
         `on_missed(task, due, reason)` may be a plain or an async function; async gives back-pressure.
         `on_error` is told of exceptions of `on_slot`. `on_clock_step(delta_us)`: new wall time minus old.
+        `on_suspended(slept_us)`: for how long the host was suspended.
         `stall_s`: a longer silence of the event loop is a stall, and what was due in it is missed.
         `since_us`: slots due after this time and before `start` are missed as `agent.stopped`; None: not due.
         Raises ValueError for two tasks with one id.
@@ -87,15 +95,19 @@ class Scheduler:
         self._on_slot = on_slot
         self._on_error = on_error
         self._on_clock_step = on_clock_step
-        self._concurrency = concurrency
+        self._on_suspended = on_suspended
+        self._ceilings = ceilings or Ceilings()
+        self._admission: Admission[_Open] = Admission(self._ceilings, customers=_customers(tasks))
         self._overlap = overlap
         self._stall_us = round(stall_s * 1e6)
         self._pump = Pump(self._beat)
-        self._reporter = Reporter(on_missed, self._time.now_us)
-        self._waiting: deque[_Open] = deque()
+        self._open = OpenSlots()
+        self._reporter = Reporter(on_missed, self._time.now_us, self._open)
         self._running: dict[asyncio.Task[None], _Open] = {}
         self._of_task: Counter[str] = Counter()
         self._last_beat_us = 0
+        self._slept_us = 0
+        self._hurry = asyncio.Event()
         self._counts: Counter[str] = Counter()
         self._stopping = False
 
@@ -108,15 +120,24 @@ class Scheduler:
             started=count["started"],
             finished=count["finished"],
             running=len(self._running),
-            waiting=len(self._waiting),
+            waiting=self._admission.waiting,
             aborted=count["aborted"],
             missed=dict(self._reporter.counts),
         )
 
+    def complete_up_to_us(self, customer: str) -> int:
+        """Every slot of the customer due before this time has been accounted for, its callback has returned."""
+        earliest_us = self._open.earliest_us(customer)
+        return self._last_beat_us if earliest_us is None else earliest_us
+
+    def is_open(self, customer: str) -> bool:
+        """Whether a slot of the customer waits, runs or is being reported."""
+        return self._open.earliest_us(customer) is not None
+
     async def start(self) -> None:
         """Begin on the running event loop."""
         self._time.reanchor()
-        now_us = self._time.now_us()
+        now_us, self._slept_us = self._time.now_us(), self._time.slept_us()
         self._last_beat_us = now_us
         if self._since_us is None:
             self._agenda.restart(now_us)
@@ -126,13 +147,17 @@ class Scheduler:
         self._reporter.start()
         self._pump.start()
 
-    def replace(self, tasks: Sequence[Task]) -> None:
+    def replace(self, tasks: Sequence[Task], ceilings: Ceilings | None = None) -> None:
         """Measure these tasks from now on; those whose period and phase are the same keep their place.
 
-        Slots due until now are accounted for first; those that run go on. Raises ValueError for doubled ids.
+        Slots due until now are accounted for first; those that run or wait go on. `ceilings` None: as they are.
+        Raises ValueError, and changes nothing, for doubled ids.
         """
         self._beat()
         self._agenda.replace(tasks, after_us=self._last_beat_us)
+        self._ceilings = ceilings or self._ceilings
+        self._admission.set(self._ceilings, customers=_customers(tasks))
+        self._fill()
 
     async def stop(self, drain_s: float) -> None:
         """Start nothing more, wait up to `drain_s` seconds for what runs, then cut it off.
@@ -143,10 +168,9 @@ class Scheduler:
         self._stopping = True
         await self._pump.stop()
         self._beat()
-        while self._waiting:
-            self._miss(self._waiting.popleft(), "agent.stopped")
-        if self._running:
-            await asyncio.wait(self._running, timeout=max(0.0, drain_s))
+        for slot in self._admission.empty():
+            self._miss(slot, "agent.stopped")
+        await self._wait_for_running(drain_s)
         cut = list(self._running)
         for measurement in cut:
             measurement.cancel()
@@ -156,28 +180,54 @@ class Scheduler:
             self._abort(slot)
         await self._reporter.finish()
 
+    def hasten(self) -> None:
+        """Wait no more for what runs: `stop`, now or later, cuts it off at once."""
+        self._hurry.set()
+
+    async def _wait_for_running(self, drain_s: float) -> None:
+        if not self._running or self._hurry.is_set():
+            return
+        ended = asyncio.ensure_future(asyncio.wait(set(self._running)))
+        hurry = asyncio.ensure_future(self._hurry.wait())
+        await asyncio.wait((ended, hurry), timeout=max(0.0, drain_s), return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()  # only the waiting: what it waits for goes on
+        hurry.cancel()
+        await asyncio.gather(ended, hurry, return_exceptions=True)
+
     # --- the beat: what is due? -------------------------------------------------------------------
 
     def _beat(self) -> float | None:
         """Account for everything due until now. Returns the seconds until the next slot is due."""
         now_us = self._time.now_us()
-        run_from_us = self._last_beat_us
+        run_from_us, why = self._last_beat_us, "agent.stalled"
         if now_us - self._last_beat_us > self._stall_us:
             run_from_us = now_us - round(HEARTBEAT_S * 1e6)
-            log.warning("loop.stalled", extra={"fields": {"silent_us": now_us - self._last_beat_us}})
+            why = self._why_silent(now_us - self._last_beat_us)
+        self._slept_us = self._time.slept_us()
         self._last_beat_us = now_us
         self._counts["beats"] += 1
         for task, times in self._agenda.pop_spans(now_us):
             self._counts["due"] += len(times)
             late = _before(times, run_from_us)
             if late:
-                self._reporter.span(task, late, "agent.stalled")
+                self._reporter.span(task, late, why)
             for time_us in times[len(late) :]:
                 self._admit(task, time_us)
-        self._give_up(now_us)
+        self._fill()
         self._mind_the_clock()
         due_us = self._agenda.next_due_us
         return None if due_us is None else (due_us - self._time.now_us()) / 1e6
+
+    def _why_silent(self, silent_us: int) -> str:
+        """The host slept, or our own loop stood still."""
+        slept_us = self._time.slept_us() - self._slept_us
+        if slept_us < LEAST_SLEEP_US:
+            log.warning("loop.stalled", extra={"fields": {"silent_us": silent_us}})
+            return "agent.stalled"
+        log.warning("host.suspended", extra={"fields": {"slept_us": slept_us}})
+        if self._on_suspended is not None:
+            self._on_suspended(slept_us)
+        return "agent.suspended"
 
     def _mind_the_clock(self) -> None:
         delta_us = self._time.stepped_us()
@@ -187,8 +237,7 @@ class Scheduler:
         self._time.reanchor()
         self._last_beat_us = self._time.now_us()
         self._agenda.restart(self._last_beat_us)
-        for slot in self._waiting:
-            slot.give_up_us += delta_us
+        self._admission.shift(delta_us)
         log.warning("clock.stepped", extra={"fields": {"delta_us": delta_us}})
         if self._on_clock_step is not None:
             self._on_clock_step(delta_us)
@@ -196,16 +245,22 @@ class Scheduler:
     # --- admission --------------------------------------------------------------------------------
 
     def _admit(self, task: Task, time_us: int) -> None:
-        slot = _Open(task, time_us, time_us + min(task.period_us, LONGEST_WAIT_US))
+        slot = _Open(task, time_us, place_of(task), self._open.open(task.customer, time_us))
         if self._stopping:
             self._miss(slot, "agent.stopped")
-        elif self._waiting or len(self._running) >= self._concurrency:
-            self._waiting.append(slot)
         else:
-            self._launch(slot)
+            self._admission.put(slot, slot.place, time_us + min(task.period_us, LONGEST_WAIT_US))
+
+    def _fill(self) -> None:
+        """Give up what waited too long, then begin whatever there is room for."""
+        for slot in self._admission.expire(self._time.now_us()):
+            self._miss(slot, "agent.overloaded")
+        while (taken := self._admission.take()) is not None:
+            self._launch(taken)
 
     def _launch(self, slot: _Open) -> None:
         if self._of_task[slot.task.id] >= self._overlap:
+            self._admission.leave(slot.place)
             self._miss(slot, "agent.overlap")
             return
         slot.due = Due(
@@ -222,6 +277,7 @@ class Scheduler:
 
     def _ended(self, measurement: asyncio.Task[None]) -> None:
         slot = self._running.pop(measurement)
+        self._admission.leave(slot.place)
         self._of_task[slot.task.id] -= 1
         if not self._of_task[slot.task.id]:
             del self._of_task[slot.task.id]
@@ -232,37 +288,20 @@ class Scheduler:
         elif not slot.closed:
             slot.closed = True
             self._counts["finished"] += 1
-        self._fill(self._time.now_us())
-
-    def _fill(self, now_us: int) -> None:
-        while self._waiting and len(self._running) < self._concurrency:
-            slot = self._waiting.popleft()
-            if slot.give_up_us < now_us:
-                self._miss(slot, "agent.overloaded")
-            else:
-                self._launch(slot)
-
-    def _give_up(self, now_us: int) -> None:
-        if not any(slot.give_up_us < now_us for slot in self._waiting):
-            return
-        waiting, self._waiting = self._waiting, deque()
-        for slot in waiting:
-            if slot.give_up_us < now_us:
-                self._miss(slot, "agent.overloaded")
-            else:
-                self._waiting.append(slot)
+            self._open.close(slot.token)
+        self._fill()
 
     # --- the ways in which a slot ends without a measurement --------------------------------------
 
     def _miss(self, slot: _Open, reason: str) -> None:
         slot.closed = True
-        self._reporter.one(slot.task, slot.scheduled_us, reason)
+        self._reporter.one(slot.task, slot.scheduled_us, reason, slot.token)
 
     def _abort(self, slot: _Open) -> None:
         if not slot.closed:
             slot.closed = True
             self._counts["aborted"] += 1
-            self._reporter.one(slot.task, slot.scheduled_us, "agent.aborted", count=False)
+            self._reporter.one(slot.task, slot.scheduled_us, "agent.aborted", slot.token, count=False)
 
     def _failed(self, slot: _Open, error: BaseException) -> None:
         if slot.closed or slot.due is None:
@@ -271,9 +310,21 @@ class Scheduler:
         self._counts["finished"] += 1
         if self._on_error is None:
             log.error("slot.error", exc_info=error, extra={"fields": {"task": slot.task.id}})
-            self._reporter.one(slot.task, slot.scheduled_us, "agent.internal_error", count=False)
+            self._reporter.one(slot.task, slot.scheduled_us, "agent.internal_error", slot.token, count=False)
         else:
             self._on_error(slot.task, slot.due, error)
+            self._open.close(slot.token)
+
+
+def place_of(task: Task) -> Place:
+    """What a slot of the task takes room of. An origin is an address and a port, whoever's it is."""
+    origin = task.origin
+    at = None if origin is None else f"{origin.address} {origin.request.port}"
+    return Place(task.customer, at, task.vantage_point.name)
+
+
+def _customers(tasks: Sequence[Task]) -> int:
+    return len({task.customer for task in tasks})
 
 
 def _before(times: range, bound_us: int) -> range:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from probe.core.admission import Ceilings
 from probe.core.coverage import due_between
 from probe.core.task import Task
 from probe.io.schedule import Due, Scheduler, _before
@@ -30,6 +31,7 @@ class Bench:
         self.missed: list[tuple[str, int, str]] = []
         self.errors: list[tuple[str, int, BaseException]] = []
         self.steps: list[int] = []
+        self.slept: list[int] = []
         self.body: Callable[[Task, Due], Awaitable[None]] | None = None
         self.scheduler: Scheduler
 
@@ -44,6 +46,7 @@ class Bench:
             on_missed=self._on_missed,
             on_error=lambda task, due, error: self.errors.append((task.id, due.scheduled_us, error)),
             on_clock_step=self.steps.append,
+            on_suspended=self.slept.append,
             **self.options,  # type: ignore[arg-type]
         )
         await self.scheduler.start()
@@ -103,7 +106,7 @@ def test_200_tasks_for_ten_minutes() -> None:
 
 
 def test_due_is_measured_plus_missed_when_nothing_goes_well() -> None:
-    bench = Bench(herd(200, period_us=2 * S), concurrency=20)
+    bench = Bench(herd(200, period_us=2 * S), ceilings=Ceilings(total=20))
     bench.lasts = 0.7
 
     async def script(bench: Bench) -> None:
@@ -163,7 +166,8 @@ def test_a_suspended_host_misses_what_was_due_meanwhile() -> None:
         await asyncio.sleep(61)
 
     bench.play(script)
-    assert bench.reasons == {"agent.stalled": 60}
+    assert bench.reasons == {"agent.suspended": 60}
+    assert bench.slept == [pytest.approx(3600 * S, abs=1000)]
     assert bench.steps == []
     assert bench.accounted() == bench.due(WALL_US, WALL_US + 3722 * S)
 
@@ -230,7 +234,7 @@ def test_a_slow_drift_is_followed_without_a_step() -> None:
 
 
 def test_no_more_than_so_many_at_once_and_none_waits_for_ever() -> None:
-    bench = Bench([task(id=f"t{i:02}", period_us=60 * S) for i in range(30)], concurrency=10)
+    bench = Bench([task(id=f"t{i:02}", period_us=60 * S) for i in range(30)], ceilings=Ceilings(total=10))
     bench.lasts = 3.0
     at_once: list[int] = []
 
@@ -269,7 +273,7 @@ def test_stop_waits_then_cuts_off_and_says_so_once() -> None:
 
 
 def test_stop_reports_those_that_waited() -> None:
-    bench = Bench([task(id=f"t{i}", period_us=10 * S) for i in range(5)], concurrency=2)
+    bench = Bench([task(id=f"t{i}", period_us=10 * S) for i in range(5)], ceilings=Ceilings(total=2))
     bench.lasts = 2
     bench.play(for_s(10.5), drain_s=5)
     assert len(bench.ran) == 2

@@ -1,0 +1,49 @@
+"""Rule: a slot is open from being due until its row is told of; up to the earliest open one a stream is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+
+@dataclass(slots=True, eq=False)
+class Token:
+    """One slot, or a span of them told together. `customer` and the time of the first, microseconds since the epoch."""
+
+    customer: str
+    due_us: int
+    is_open: bool = True
+
+
+class OpenSlots:
+    """Which slots of each customer are open. Opening and closing cost O(log n)."""
+
+    def __init__(self) -> None:
+        self._heaps: dict[str, list[tuple[int, int, Token]]] = {}
+        self._count = 0
+
+    def open(self, customer: str, due_us: int) -> Token:
+        """A slot is due."""
+        token = Token(customer, due_us)
+        self._count += 1
+        heappush(self._heaps.setdefault(customer, []), (due_us, self._count, token))
+        return token
+
+    def close(self, token: Token) -> None:
+        """It is accounted for. Safe to call twice."""
+        token.is_open = False
+        heap = self._heaps.get(token.customer)
+        while heap and not heap[0][2].is_open:
+            heappop(heap)
+        if not heap:
+            self._heaps.pop(token.customer, None)
+
+    def earliest_us(self, customer: str) -> int | None:
+        """When the earliest open slot of a customer was due; None: none is open."""
+        heap = self._heaps.get(customer)
+        return heap[0][0] if heap else None
+
+    def customers(self) -> Iterator[str]:
+        """Those with open slots."""
+        return iter(tuple(self._heaps))
