@@ -7,7 +7,7 @@ SECONDS ?=
 CONFIG ?= config/agent.yaml
 PYTEST_ARGS ?=
 
-.PHONY: demo test check lint run bench lock clean
+.PHONY: demo test check lint run bench install deb lock clean
 
 demo: $(STAMP)                ## the main job on the embedded lab; SECONDS=40 bounds it
 	$(BIN)/cdn-probe demo $(if $(SECONDS),--seconds $(SECONDS))
@@ -27,6 +27,17 @@ run: $(STAMP)                 ## the daemon with CONFIG=config/agent.yaml
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+# Both are for one interpreter, the system's own: an account of the service must be able to run it.
+SYSTEM_PYTHON ?= /usr/bin/python3
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+install: $(STAMP)             ## the command, unit, account and directories under PREFIX; enables and starts nothing
+	PIP='$(abspath $(BIN))/python -m pip' packaging/install '$(DESTDIR)' '$(PREFIX)' $(SYSTEM_PYTHON)
+
+deb: $(STAMP)                 ## dist/cdn-probe_VERSION_ARCHITECTURE.deb
+	PIP='$(abspath $(BIN))/python -m pip' packaging/deb dist $(SYSTEM_PYTHON)
 
 # The interpreter's own SECONDS must not leak into the recipe's shell; hashes are checked by pip.
 $(STAMP): requirements-dev.lock pyproject.toml

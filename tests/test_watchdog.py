@@ -136,7 +136,7 @@ async def test_what_is_stuck_is_said_in_place_of_feeding(tmp_path: Path) -> None
     world.now_s += WRITER_S + 1
     with Heard(tmp_path) as heard:
         async with fed(Notifier(heard.address, watchdog_s=0.03), world.progress):
-            assert await heard.next() == "STATUS=stuck: 3 records wait and none was written for 61 s"
+            assert await heard.next() == "STATUS=stuck: 3 records wait and none was written for 62 s"
             world.health = replace(world.health, queued=0, written=3)
             async with asyncio.timeout(20):
                 while "WATCHDOG=1" not in await heard.next():
