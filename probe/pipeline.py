@@ -7,7 +7,7 @@ confirmation round on fresh connections; judge. All I/O is passed in; the decidi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -124,6 +124,11 @@ class Pipeline:
         self._selves = Selves()
         self._propagation = PropagationTracker()
         self.references = OriginReferences(fetcher, clock, lookup=self._lookups.origin_address, keep=keep)
+
+    def adopt(self, lines: Sequence[VantagePoint], definitions: Collection[str]) -> None:
+        """Other vantage points from the next slot on; of definitions not in force nothing is kept."""
+        self._lines = lines
+        self._readings = {d: reading for d, reading in self._readings.items() if d in definitions}
 
     async def measure(self, task: Task, scheduled_at: str) -> SlotRecord:
         """One slot end to end; `scheduled_at` is RFC 3339 UTC."""

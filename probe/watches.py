@@ -6,7 +6,7 @@ The two watches of a running agent: whether each line is there (`line_watch`), a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from probe.core.plan import Plan
 from probe.core.records import LineState
@@ -38,19 +38,21 @@ class Watches:
         """`tell(event, detail, customers)` is called on the loop for each change."""
         self._tell = tell
         self._customers = customers_by_vantage(plan)
-        points: Sequence[VantagePoint] = tuple(
-            {t.vantage_point.name: t.vantage_point for t in plan.tasks}.values()
-        )
-        lines = dict.fromkeys((task.vantage_point, task.ip_version) for task in plan.tasks)
         self.anchors = AnchorWatch(
-            clock, fetcher, Lookups(resolver).address_from, lines, self._on_anchors, worst_lag_us
+            clock, fetcher, Lookups(resolver).address_from, _lines(plan), self._on_anchors, worst_lag_us
         )
-        self.lines = LineWatch(clock, points, self._on_line)
+        self.lines = LineWatch(clock, _points(plan), self._on_line)
 
     async def start(self) -> None:
         """Look at every line once, tell what is missing, and go on watching."""
         await self.anchors.start()
         await self.lines.start()
+
+    def replace(self, plan: Plan) -> None:
+        """Watch what this plan measures from; a vantage point that is as it was goes on."""
+        self._customers = customers_by_vantage(plan)
+        self.anchors.replace(_lines(plan))
+        self.lines.replace(_points(plan))
 
     async def stop(self) -> None:
         """End both; may be called again, or before `start`."""
@@ -76,6 +78,14 @@ class Watches:
             detail["problem"] = problem
         event = "vantage.line_up" if problem is None else "vantage.line_down"
         self._tell(event, detail, self._customers.get(vantage.name, ()))
+
+
+def _points(plan: Plan) -> Sequence[VantagePoint]:
+    return tuple({task.vantage_point.name: task.vantage_point for task in plan.tasks}.values())
+
+
+def _lines(plan: Plan) -> Iterable[tuple[VantagePoint, int]]:
+    return dict.fromkeys((task.vantage_point, task.ip_version) for task in plan.tasks)
 
 
 def customers_by_vantage(plan: Plan) -> dict[str, tuple[str, ...]]:

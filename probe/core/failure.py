@@ -83,6 +83,8 @@ class FailureType(StrEnum):
     VANTAGE_NETWORK_DOWN = "vantage.network_down"  # ENETUNREACH, ENETDOWN: no route from this host
     AGENT_DESCRIPTORS_EXHAUSTED = "agent.descriptors_exhausted"
     AGENT_MEMORY_EXHAUSTED = "agent.memory_exhausted"
+    # A secret that the request needs cannot be had; nothing was sent.
+    AGENT_SECRET_MISSING = "agent.secret_missing"  # noqa: S105
     AGENT_CANCELLED = "agent.cancelled"
     AGENT_INTERNAL_ERROR = "agent.internal_error"
 

@@ -76,6 +76,7 @@ _WHOLE_SLOT: dict[str, str] = {
     "dns.resolvers_disagree": "The vantage point's resolvers contradict each other",
     "dns.alias_changed": "The customer's name no longer leads to the CDN",
     "agent.stalled": "The agent itself stood still while it measured",
+    "agent.secret_missing": "A secret that the request needs could not be had on our host, so nothing was sent",
 }
 _WHOSE = {
     Fault.CDN: "the CDN's fault",

@@ -68,7 +68,7 @@ class AnchorWatch:
         self._on_change = on_change
         self._worst_lag_us = worst_lag_us
         self._lines = {(vantage.name, version): _Line(vantage, version) for vantage, version in lines}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._watching: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._worries: set[asyncio.Task[None]] = set()
         self._started = False
 
@@ -76,12 +76,29 @@ class AnchorWatch:
         """Begin the rounds: the first of each line within five seconds, spread by name."""
         if not self._started:
             self._started = True
-            watched = [line for line in self._lines.values() if line.vantage.anchors]
-            self._tasks = [asyncio.create_task(self._watch(line), name="anchors") for line in watched]
+            self._begin(self._lines)
+
+    def replace(self, lines: Iterable[tuple[VantagePoint, int]]) -> None:
+        """Watch these from now on. A line that is as it was goes on, with what is known of it; others begin anew."""
+        before, wanted = self._lines, {(vantage.name, version): vantage for vantage, version in lines}
+        kept = {key for key, line in before.items() if wanted.get(key) == line.vantage}
+        for key in before.keys() - kept:
+            if (telling := before[key].telling) is not None:
+                telling.cancel()
+            if (watching := self._watching.pop(key, None)) is not None:
+                watching.cancel()
+        self._lines = {key: before[key] if key in kept else _Line(v, key[1]) for key, v in wanted.items()}
+        if self._started:
+            self._begin(wanted.keys() - kept)
+
+    def _begin(self, keys: Iterable[tuple[str, int]]) -> None:
+        for key in keys:
+            if self._lines[key].vantage.anchors:
+                self._watching[key] = asyncio.create_task(self._watch(self._lines[key]), name="anchors")
 
     async def stop(self) -> None:
         """End them; may be called again, or before `start`."""
-        tasks, self._tasks = [*self._tasks, *self._worries], []
+        tasks, self._watching = [*self._watching.values(), *self._worries], {}
         self._started = False
         for line in self._lines.values():
             if line.telling is not None:

@@ -18,6 +18,7 @@ from probe.core.decode import DecodedTooLargeError, DecodeError
 from probe.core.http_head import HeadError
 from probe.core.proxy_dialogue import ProxyError
 from probe.core.records import Failure, FailureType, Phase
+from probe.io.secrets import SecretError
 
 _F = FailureType
 
@@ -145,6 +146,8 @@ def _classify(exc: BaseException, phase: Phase) -> tuple[FailureType, Phase | No
             return _F.BODY_TRUNCATED, None
         case SourceError():
             return _F.VANTAGE_SOURCE_UNAVAILABLE, Phase.HOST
+        case SecretError():
+            return _F.AGENT_SECRET_MISSING, Phase.HOST
         case MemoryError():
             return _F.AGENT_MEMORY_EXHAUSTED, Phase.HOST
         case ssl.SSLError():

@@ -58,6 +58,10 @@ class AiohttpFetcher:
         self._allowed = allow_addresses
         self._proxies = ProxyAddresses(clock)
 
+    def allow(self, addresses: tuple[str, ...]) -> None:
+        """Other prefixes from the next request on."""
+        self._allowed = addresses
+
     async def fetch(self, target: FetchTarget) -> Observation:
         """One HTTP request and its response. Raises CancelledError only."""
         return await self._observe(target, Attempt.fetch)

@@ -48,6 +48,14 @@ class LineWatch:
             with contextlib.suppress(asyncio.CancelledError):
                 await watching
 
+    def replace(self, points: Sequence[VantagePoint]) -> None:
+        """Look at these from now on. One that is as it was keeps what was seen of it; others are looked at anew."""
+        kept = {point.name for point in points if point in self._points}
+        self._points = tuple(points)
+        for known in (self._problems, self._since):
+            for name in known.keys() - kept:
+                del known[name]
+
     def problem(self, name: str) -> str | None:
         """What was wrong with this vantage point's line when it was looked at last. None: nothing, or never looked."""
         return self._problems.get(name)

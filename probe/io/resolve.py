@@ -59,6 +59,10 @@ class Resolver:
         self._contexts = ResolverContexts()
         self._named = NamedResolvers()
 
+    def allow(self, addresses: tuple[str, ...]) -> None:
+        """Other prefixes from the next look-up on."""
+        self._allowed = addresses
+
     async def resolve(
         self,
         qname: str,
