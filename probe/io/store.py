@@ -19,6 +19,7 @@ from probe.core.node_values import UNSEEN_S, Changes, Learning, Sighting
 from probe.core.records import OriginVersion, Record, SlotRecord
 from probe.io.clock import Clock, rfc3339
 from probe.io.store_bundles import put_statement as bundle_statement
+from probe.io.store_files import Limits, Notice
 from probe.io.store_reader import Reader
 from probe.io.store_schema import LOCK, StoreError, StoreLocked
 from probe.io.store_writer import Health, Writer
@@ -42,7 +43,16 @@ class Store:
         self._known: set[str] = set()
 
     @classmethod
-    def open(cls, directory: Path, agent: str, clock: Clock, *, room: int = ROOM, held: int = HELD) -> Store:
+    def open(
+        cls,
+        directory: Path,
+        agent: str,
+        clock: Clock,
+        *,
+        room: int = ROOM,
+        held: int = HELD,
+        limits: Limits | None = None,
+    ) -> Store:
         """Open a results directory for writing; make it (mode 0700) if it is not there.
 
         Raises StoreLocked if another process has it, StoreError for whatever else is in the way.
@@ -54,7 +64,7 @@ class Store:
             raise
         except OSError as error:
             raise StoreError(f"{directory}: cannot be used for results: {error.strerror}") from error
-        writer = Writer(directory, agent, clock, room=room, held=held)
+        writer = Writer(directory, agent, clock, room=room, held=held, limits=limits)
         writer.start()
         try:
             return cls(directory, clock, writer, lock)
@@ -108,8 +118,12 @@ class Store:
         """
         if self._writer.health.queued > BUNDLES_UP_TO:
             return False
-        self._writer.put_statement(bundle_statement(bundle))
+        self._writer.put_statement(bundle_statement(bundle), of_evidence=True)
         return True
+
+    def take_notices(self) -> list[Notice]:
+        """What happened to the store's files since this was asked last: to be put on record as events."""
+        return self._writer.take_notices()
 
     def put_origin_version(self, customer: str, url: str, version: OriginVersion) -> None:
         """Insert or update one version of an origin's object. The newest 64 of each object are kept."""

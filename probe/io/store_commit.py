@@ -16,6 +16,7 @@ from sqlite_utils import Database
 from probe.core.codec import encode
 from probe.core.proof import line_digest
 from probe.core.records import OriginVersion, Record
+from probe.io.store_files import Files
 from probe.io.store_rows import to_row, version_row
 from probe.io.store_schema import StoreError
 
@@ -33,6 +34,7 @@ class Item:
 
     records: tuple[Record, ...] = ()
     statement: Statement | None = None
+    of_evidence: bool = False  # the statement is for the evidence, not for the catalogue
     done: Waiting | None = None
     of_loss: bool = False
     written: list[Record] = field(default_factory=list)
@@ -53,17 +55,33 @@ def passing(error: Exception) -> bool:
     return isinstance(error, sqlite3.Error | OSError)
 
 
-def commit(db: Database, agent: str, batch: Sequence[Item]) -> None:
-    """Write the items in one transaction; it is on the disk when this returns. Raises what SQLite raises.
+def commit(files: Files, agent: str, batch: Sequence[Item]) -> None:
+    """Write the items; they are on the disk when this returns. Raises what SQLite raises.
 
+    Three transactions, each only if there is something for it: what records refer to (catalogue, evidence) comes
+    before them, so that no record is without it. Done again as a whole after an error: each statement may be.
     The end of each stream is read from the database each time: after an error nobody has to know what became of it.
     """
+    _state(files.catalogue, [item.statement for item in batch if item.statement and not item.of_evidence])
+    evidence = [item.statement for item in batch if item.statement and item.of_evidence]
+    if evidence:
+        _state(files.evidence, evidence)
+    if any(item.records for item in batch):
+        _append(files.records, agent, batch)
+
+
+def _state(db: Database, statements: Sequence[Statement]) -> None:
+    if statements:
+        with db.atomic():
+            for statement in statements:
+                statement(db)
+
+
+def _append(db: Database, agent: str, batch: Sequence[Item]) -> None:
     with db.atomic():
         ends: dict[str, _End] = {}
         rows = []
         for item in batch:
-            if item.statement is not None:
-                item.statement(db)
             item.written = []
             for record in item.records:
                 end = ends.get(record.customer)
@@ -75,8 +93,7 @@ def commit(db: Database, agent: str, batch: Sequence[Item]) -> None:
                 end.complete_up_to = record.complete_up_to or end.complete_up_to
                 item.written.append(numbered)
                 rows.append(to_row(numbered, end.stream, line))
-        if rows:
-            db.table("record").insert_all(rows, batch_size=ROWS_AN_INSERT)
+        db.table("record").insert_all(rows, batch_size=ROWS_AN_INSERT)
         for end in ends.values():
             db.execute(
                 "UPDATE stream SET head = ?, digest = ?, complete_up_to = ? WHERE id = ?",

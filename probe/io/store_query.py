@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from probe.core.grid import to_us
 from probe.io.clock import rfc3339
-from probe.io.store_schema import BUSY_S, StoreError
+from probe.io.store_schema import BUSY_S, StoreDamaged, StoreError, damaged
 
 Rows = list[tuple[Any, ...]]
 
@@ -52,7 +52,8 @@ class Query:
             raise self._failed(error) from error
 
     def _failed(self, error: sqlite3.Error) -> StoreError:
-        return StoreError(f"{self.path}: cannot be read: {error}")
+        kind = StoreDamaged if damaged(error) else StoreError
+        return kind(f"{self.path}: cannot be read: {error}")
 
 
 def stored_time(text: str | None) -> str | None:

@@ -1,9 +1,13 @@
 """Rule: the shape of the store changes only by the numbered steps below; a step once released never changes.
 
-Tables: `stream` (one agent's results for one customer, with its last `seq`), `record` (append-only; `body` is the
-record as JSON, the other columns repeat what lists and the ledger need), `definition` (tasks by digest, for
-replay), `config_version`, `origin_version`, `bundle` (evidence of slots that are not well), `node` (the inventory,
-by domain and vantage point) and `node_learning`, `meta`. Times are RFC 3339 UTC with microseconds, so that they sort.
+A results directory holds three kinds of SQLite files:
+- the catalogue `results.db`: `definition` (tasks by digest, for replay), `config_version`, `origin_version`, `node`
+  and `node_learning` (the inventory), `meta`;
+- parts `_parts/NNNNNN.db`: `record` (append-only; `body` is the record's line, the other columns repeat what lists
+  and the ledger need), `stream` (one agent's results for one customer: where this part begins and ends in it) and
+  `dropped` (spans whose rows are gone from this part, and why);
+- evidence `_evidence/NNNNNN.db`: `bundle` (evidence of slots that are not well).
+Times are RFC 3339 UTC with microseconds, so that they sort.
 """
 
 from __future__ import annotations
@@ -32,20 +36,12 @@ class StoreLocked(StoreError):  # noqa: N818
     """Another process has this results directory open for writing."""
 
 
+class StoreDamaged(StoreError):  # noqa: N818
+    """A file of the store is not what was written to it."""
+
+
 def _first(db: Database) -> None:
     for statement in (
-        "CREATE TABLE stream (id INTEGER PRIMARY KEY, agent TEXT NOT NULL, customer TEXT NOT NULL,"
-        " head INTEGER NOT NULL DEFAULT 0, UNIQUE (agent, customer)) STRICT",
-        "CREATE TABLE record (id INTEGER PRIMARY KEY, stream INTEGER NOT NULL REFERENCES stream (id),"
-        " seq INTEGER NOT NULL, kind TEXT NOT NULL, task TEXT, domain TEXT, path TEXT, vantage_point TEXT,"
-        " scheduled_at TEXT NOT NULL, state TEXT, outcome TEXT, fault TEXT, reason TEXT, body TEXT NOT NULL,"
-        " UNIQUE (stream, seq)) STRICT",
-        "CREATE INDEX record_of_task ON record (task, scheduled_at, state, reason, stream) WHERE task IS NOT NULL",
-        "CREATE INDEX record_by_time ON record (scheduled_at)",
-        "CREATE INDEX record_of_domain ON record (domain) WHERE domain IS NOT NULL",
-        "CREATE INDEX record_of_outcome ON record (outcome) WHERE outcome IS NOT NULL",
-        "CREATE TRIGGER record_is_append_only BEFORE UPDATE ON record"
-        " BEGIN SELECT RAISE(ABORT, 'records are never changed'); END",
         "CREATE TABLE definition (digest TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT",
         "CREATE TABLE config_version (digest TEXT PRIMARY KEY, at TEXT NOT NULL, body TEXT NOT NULL) STRICT",
         "CREATE TABLE origin_version (customer TEXT NOT NULL, url TEXT NOT NULL, content_digest TEXT NOT NULL,"
@@ -53,14 +49,6 @@ def _first(db: Database) -> None:
         " PRIMARY KEY (customer, url, content_digest)) STRICT",
     ):
         db.execute(statement)
-
-
-def _bundles(db: Database) -> None:
-    db.execute(
-        "CREATE TABLE bundle (id TEXT PRIMARY KEY, customer TEXT NOT NULL, scheduled_at TEXT NOT NULL,"
-        " body BLOB NOT NULL) STRICT"
-    )
-    db.execute("CREATE INDEX bundle_by_time ON bundle (scheduled_at)")
 
 
 def _nodes(db: Database) -> None:
@@ -78,29 +66,56 @@ def _nodes(db: Database) -> None:
     )
 
 
-def _chain(db: Database) -> None:
-    """Records written before this step carry no `previous`; the chain begins with the first one after it."""
-    db.execute(f"ALTER TABLE stream ADD COLUMN digest TEXT NOT NULL DEFAULT '{GENESIS}'")
-    db.execute("ALTER TABLE stream ADD COLUMN complete_up_to TEXT")
+def _part(db: Database) -> None:
+    for statement in (
+        "CREATE TABLE stream (id INTEGER PRIMARY KEY, agent TEXT NOT NULL, customer TEXT NOT NULL,"
+        f" base INTEGER NOT NULL DEFAULT 0, base_digest TEXT NOT NULL DEFAULT '{GENESIS}',"
+        f" head INTEGER NOT NULL DEFAULT 0, digest TEXT NOT NULL DEFAULT '{GENESIS}', complete_up_to TEXT,"
+        " UNIQUE (agent, customer)) STRICT",
+        "CREATE TABLE record (id INTEGER PRIMARY KEY, stream INTEGER NOT NULL REFERENCES stream (id),"
+        " seq INTEGER NOT NULL, kind TEXT NOT NULL, task TEXT, domain TEXT, path TEXT, vantage_point TEXT,"
+        " scheduled_at TEXT NOT NULL, state TEXT, outcome TEXT, fault TEXT, reason TEXT, body TEXT NOT NULL,"
+        " UNIQUE (stream, seq)) STRICT",
+        "CREATE INDEX record_of_task ON record (task, scheduled_at, state, reason, stream) WHERE task IS NOT NULL",
+        "CREATE INDEX record_by_time ON record (scheduled_at)",
+        "CREATE INDEX record_of_domain ON record (domain) WHERE domain IS NOT NULL",
+        "CREATE INDEX record_of_outcome ON record (outcome) WHERE outcome IS NOT NULL",
+        "CREATE TRIGGER record_is_append_only BEFORE UPDATE ON record"
+        " BEGIN SELECT RAISE(ABORT, 'records are never changed'); END",
+        "CREATE TABLE dropped (stream INTEGER NOT NULL REFERENCES stream (id), first_seq INTEGER NOT NULL,"
+        " last_seq INTEGER NOT NULL, previous TEXT NOT NULL, digest TEXT NOT NULL, reason TEXT NOT NULL,"
+        " PRIMARY KEY (stream, first_seq)) STRICT",
+    ):
+        db.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first, _bundles, _nodes, _chain)
+def _bundles(db: Database) -> None:
+    db.execute(
+        "CREATE TABLE bundle (id TEXT PRIMARY KEY, customer TEXT NOT NULL, scheduled_at TEXT NOT NULL,"
+        " body BLOB NOT NULL) STRICT"
+    )
+    db.execute("CREATE INDEX bundle_by_time ON bundle (scheduled_at)")
 
 
-def database_file(directory: Path) -> Path:
-    """Where the store of a results directory is."""
+Step = Callable[[Database], None]
+CATALOGUE: tuple[Step, ...] = (_first, _nodes)
+PART: tuple[Step, ...] = (_part,)
+EVIDENCE: tuple[Step, ...] = (_bundles,)
+
+
+def catalogue_file(directory: Path) -> Path:
+    """Where the catalogue of a results directory is."""
     return directory / FILE
 
 
-def open_writer(directory: Path) -> Database:
-    """The one writing connection, verified and migrated. Call it in the thread that will use it.
+def open_writer(path: Path, steps: tuple[Step, ...]) -> Database:
+    """The one writing connection to a file, verified and migrated. Call it in the thread that will use it.
 
     Raises StoreError, sqlite3.Error or OSError.
     """
     if sqlite3.sqlite_version_info < LEAST_SQLITE:
         least = ".".join(map(str, LEAST_SQLITE))
         raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: {least} or later is needed")
-    path = database_file(directory)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     db = Database(sqlite3.connect(path, timeout=BUSY_S))
     try:
@@ -108,7 +123,7 @@ def open_writer(directory: Path) -> Database:
         _set(db, "synchronous", "FULL", 2, path)
         _set(db, "foreign_keys", "ON", 1, path)
         db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
-        migrate(db, path)
+        migrate(db, path, steps)
     except BaseException:
         db.close()
         raise
@@ -124,17 +139,17 @@ def _set(db: Database, name: str, value: str, expected: object, path: Path) -> N
         )
 
 
-def migrate(db: Database, path: Path) -> None:
+def migrate(db: Database, path: Path, steps: tuple[Step, ...]) -> None:
     """Bring the schema to this version, each step in a transaction. Raises StoreError for a newer schema."""
     with db.atomic():
         db.execute("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT")
     have = int(get_meta(db.conn, "schema_version") or "0")
-    if have > len(MIGRATIONS):
+    if have > len(steps):
         raise StoreError(
-            f"{path} has schema {have}, this version knows up to {len(MIGRATIONS)}:"
+            f"{path} has schema {have}, this version knows up to {len(steps)}:"
             " it was written by a newer version; run that one, or use another results directory"
         )
-    for number, step in enumerate(MIGRATIONS[have:], have + 1):
+    for number, step in enumerate(steps[have:], have + 1):
         with db.atomic():
             step(db)
             put_meta(db, "schema_version", str(number))
@@ -149,3 +164,13 @@ def get_meta(conn: sqlite3.Connection, key: str) -> str | None:
 def put_meta(db: Database, key: str, value: str) -> None:
     """Set a value of the meta table, within the caller's transaction."""
     db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+
+
+def damaged(error: BaseException) -> bool:
+    """Whether SQLite says that a file is not what was written to it."""
+    if isinstance(error, StoreDamaged):
+        return True
+    if not isinstance(error, sqlite3.DatabaseError):
+        return False
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

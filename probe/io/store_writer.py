@@ -32,13 +32,15 @@ from probe.io.store_commit import (
     settle,
     versions_statement,
 )
+from probe.io.store_files import Files, Limits, Notice
 from probe.io.store_nodes import PendingNodes
 from probe.io.store_rows import Loss, has_evidence, stripped
-from probe.io.store_schema import StoreError, get_meta, open_writer, put_meta
+from probe.io.store_schema import StoreError, damaged, get_meta, put_meta
 
 log = logging.getLogger("probe.store")
 
 BATCH = 2_000  # records a transaction
+SIDE_S = 1.0  # least time between two writes of what is kept beside the records
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 5.0
 
@@ -57,7 +59,9 @@ class Health:
 class Writer(threading.Thread):
     """The writer thread. Other threads use `put`, `keep_version` and `close`; none of them waits for the disk."""
 
-    def __init__(self, directory: Path, agent: str, clock: Clock, *, room: int, held: int) -> None:
+    def __init__(
+        self, directory: Path, agent: str, clock: Clock, *, room: int, held: int, limits: Limits | None = None
+    ) -> None:
         """Up to `room` records wait whole; then up to `held` in all, the later ones stripped; more are refused."""
         super().__init__(name="store-writer", daemon=True)
         self._directory = directory
@@ -74,7 +78,8 @@ class Writer(threading.Thread):
         self._counts = {"written": 0, "shed": 0, "lost": 0}
         self._trouble: str | None = None
         self._close_by: float | None = None
-        self._db: Database | None = None
+        self._files = Files(directory, clock, limits or Limits())
+        self._side_at_s = 0.0
         self.opened: Future[bool] = Future()  # whether the store was closed properly before
 
     # --- for other threads ------------------------------------------------------------------------
@@ -100,11 +105,14 @@ class Writer(threading.Thread):
             self._weight = weight
             self._news.notify()
 
-    def put_statement(self, statement: Statement) -> None:
-        """Queue a small write that nobody waits for; it is done before what is put later."""
+    def put_statement(self, statement: Statement, *, of_evidence: bool = False) -> None:
+        """Queue a small write that nobody waits for; it is done before what is put later.
+
+        It may be done more than once. `of_evidence`: it is for the evidence, else for the catalogue.
+        """
         with self._news:
             self._check_open()
-            self._queue.append(Item(statement=statement))
+            self._queue.append(Item(statement=statement, of_evidence=of_evidence))
             self._news.notify()
 
     def keep_version(self, customer: str, url: str, version: OriginVersion) -> None:
@@ -119,6 +127,11 @@ class Writer(threading.Thread):
         with self._news:
             self._check_open()
             self._nodes.add(changes)
+
+    def take_notices(self) -> list[Notice]:
+        """What happened to the files since it was asked last."""
+        taken, self._files.notices = self._files.notices, []
+        return taken
 
     def close(self, within_s: float) -> None:
         """Write what waits, for at most so many seconds, then end. Returns at once; `join` the thread."""
@@ -144,10 +157,10 @@ class Writer(threading.Thread):
     def run(self) -> None:
         """Open, write until closed, close."""
         try:
-            self._db = open_writer(self._directory)
-            clean = self._begin(self._db)
+            self._files.open()
+            clean = self._begin(self._files.catalogue)
         except BaseException as error:  # handed to the caller of Store.open
-            self._shut()
+            self._files.close(clean=False)
             self.opened.set_exception(error)
             return
         self.opened.set_result(clean)
@@ -169,23 +182,18 @@ class Writer(threading.Thread):
             log.error("store.not_written", extra={"fields": {"records": sum(item.weight for item in left)}})
             self._refuse(left)
         try:
-            if clean and self._db is not None:
-                with self._db.atomic():
-                    put_meta(self._db, "closed", "yes")
-                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            if clean:
+                self._files.open()
+                with self._files.catalogue.atomic():
+                    put_meta(self._files.catalogue, "closed", "yes")
         except (sqlite3.Error, OSError) as error:
             log.error("store.close_failed", extra={"fields": {"error": str(error)}})
-        self._shut()
-
-    def _shut(self) -> None:
-        if self._db is not None:
-            self._db.close()
-            self._db = None
+        self._files.close(clean=clean)
 
     def _take(self) -> list[Item]:
         """The next transaction's work; empty when the store is closed and all is written."""
         with self._news:
-            self._news.wait_for(lambda: self._queue or self._versions or self._lost or self._close_by)
+            self._news.wait_for(self._something, timeout=SIDE_S if self._versions else None)
             batch: list[Item] = []
             weight = 0
             while self._queue and (not batch or weight + self._queue[0].weight <= BATCH):
@@ -197,12 +205,25 @@ class Writer(threading.Thread):
                 batch.append(Item(records=events, of_loss=True))
                 self._weight += batch[-1].weight
                 self._lost.clear()
-            if self._versions:
-                batch.append(Item(statement=versions_statement(self._versions)))
-                self._versions = {}
-            if self._nodes:
-                batch.append(Item(statement=self._nodes.take()))
-            return batch
+            return batch + self._side_items(closing=self._close_by is not None)
+
+    def _something(self) -> bool:
+        waits = self._queue or self._lost or self._close_by is not None
+        return bool(waits or (self._versions and time.monotonic() - self._side_at_s >= SIDE_S))
+
+    def _side_items(self, *, closing: bool) -> list[Item]:
+        """What is written beside the records: not each time, for it takes a transaction of its own."""
+        now_s = time.monotonic()
+        items: list[Item] = []
+        if now_s - self._side_at_s < SIDE_S and not closing:
+            return items
+        if self._versions:
+            items.append(Item(statement=versions_statement(self._versions)))
+            self._versions = {}
+        if self._nodes:
+            items.append(Item(statement=self._nodes.take()))
+        self._side_at_s = now_s if items else self._side_at_s
+        return items
 
     def _write(self, batch: list[Item]) -> bool:
         """Until it is done; False if the store was closed before it was."""
@@ -228,9 +249,8 @@ class Writer(threading.Thread):
             pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
 
     def _attempt(self, batch: list[Item]) -> None:
-        if self._db is None:
-            self._db = open_writer(self._directory)
-        commit(self._db, self._agent, batch)
+        self._files.open()
+        commit(self._files, self._agent, batch)
 
     def _past_closing(self) -> bool:
         return self._close_by is not None and time.monotonic() > self._close_by
@@ -252,8 +272,10 @@ class Writer(threading.Thread):
             self._trouble = f"cannot write results: {error}"
             queued = self._weight
         log.error("store.write_failed", extra={"fields": {"error": str(error), "queued": queued}})
-        if not any(word in str(error) for word in ("locked", "full")):
-            self._shut()  # a fresh connection forgets what an input or output error left behind
+        if damaged(error):
+            self._files.damaged()
+        elif not any(word in str(error) for word in ("locked", "full")):
+            self._files.close(clean=False)  # a fresh connection forgets what an error of the disk left behind
 
     def _poisoned(self, item: Item, error: Exception) -> None:
         fields = {"error": f"{type(error).__name__}: {error}", "records": item.weight}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from probe.core.records import EventRecord, HostFacts, Outcome, SlotRecord, State
 from probe.core.rows import event_row, missed_row
 from probe.io.clock import rfc3339
+from probe.io.store_parts import parts_of
 from tests.build import task
 
 HOST = HostFacts(agent="a1", agent_version="0", config_digest="c1")
@@ -43,3 +45,8 @@ def missed(second: int = 0, reason: str = "agent.stalled", **names: Any) -> Slot
 def event(name: str, customer: str = "acme") -> EventRecord:
     """An event of the agent."""
     return event_row(customer, at(0), name, {"a": "b"}, HOST)
+
+
+def newest_part(directory: Path) -> Path:
+    """The file of records that is written now."""
+    return parts_of(directory)[-1].path

@@ -24,8 +24,8 @@ from probe.io.clock import SystemClock
 from probe.io.store import Store, StoreError, StoreLocked
 from probe.io.store_commit import VERSIONS_KEPT
 from probe.io.store_reader import Reader
-from probe.io.store_schema import MIGRATIONS, database_file
-from tests.io.rows import at, event, missed, slot
+from probe.io.store_schema import PART
+from tests.io.rows import at, event, missed, newest_part, slot
 
 ROOT = Path(__file__).parents[2]
 
@@ -113,24 +113,33 @@ async def test_ten_thousand_records_take_less_than_three_seconds(store: Store, d
 async def test_durability_is_what_sqlite_calls_full(store: Store) -> None:
     found: list[object] = []
     for name in ("synchronous", "journal_mode", "foreign_keys"):
-        store._writer.put_statement(
-            lambda db, name=name: found.extend(db.execute(f"PRAGMA {name}").fetchone())
-        )
+        for of_evidence in (False, True):
+            store._writer.put_statement(
+                lambda db, name=name: found.extend(db.execute(f"PRAGMA {name}").fetchone()),
+                of_evidence=of_evidence,
+            )
     await store.append([slot(0)])
-    assert found == [2, "wal", 1]
+    files = store._writer._files
+    store._writer.put_statement(
+        lambda db: found.append(files.records.execute("PRAGMA synchronous").fetchone()[0])
+    )
+    await store.append([slot(0)])
+    assert found == [2, "wal", 1, 2, "wal", 1, 2]
 
 
 async def test_only_the_owner_may_read(store: Store, directory: Path) -> None:
     await store.append([slot(0)])
     assert directory.stat().st_mode & 0o777 == 0o700
-    modes = {path.name: path.stat().st_mode & 0o777 for path in directory.iterdir()}
-    assert modes == {".lock": 0o600, "results.db": 0o600, "results.db-wal": 0o600, "results.db-shm": 0o600}
+    modes = {path: path.stat().st_mode & 0o777 for path in directory.rglob("*")}
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
+    assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
+    assert {path.name for path in modes} >= {".lock", "results.db", "_parts", "000001.db", "_evidence"}
 
 
 async def test_records_are_never_changed(store: Store, directory: Path) -> None:
     await store.append([slot(0)])
     with (
-        sqlite3.connect(database_file(directory)) as conn,
+        sqlite3.connect(newest_part(directory)) as conn,
         pytest.raises(sqlite3.IntegrityError, match="never"),
     ):
         conn.execute("UPDATE record SET outcome = 'ok'")
@@ -210,22 +219,15 @@ async def test_a_closed_store_takes_nothing(directory: Path) -> None:
 
 async def test_a_newer_schema_is_refused(directory: Path) -> None:
     await Store.open(directory, "a1", SystemClock()).close()
-    with sqlite3.connect(database_file(directory)) as conn:
+    with sqlite3.connect(newest_part(directory)) as conn:
         conn.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
     conn.close()
-    with pytest.raises(StoreError, match=f"schema 99, this version knows up to {len(MIGRATIONS)}"):
+    with pytest.raises(StoreError, match=f"schema 99, this version knows up to {len(PART)}"):
         Store.open(directory, "a1", SystemClock())
-    with sqlite3.connect(database_file(directory)) as conn:
-        conn.execute(f"UPDATE meta SET value = '{len(MIGRATIONS)}' WHERE key = 'schema_version'")
+    with sqlite3.connect(newest_part(directory)) as conn:
+        conn.execute(f"UPDATE meta SET value = '{len(PART)}' WHERE key = 'schema_version'")
     conn.close()
     await Store.open(directory, "a1", SystemClock()).close()
-
-
-async def test_a_file_that_is_no_database_is_an_error_in_words(directory: Path) -> None:
-    directory.mkdir()
-    database_file(directory).write_bytes(b"no database" * 100)
-    with pytest.raises(StoreError, match="cannot be opened: file is not a database"):
-        Store.open(directory, "a1", SystemClock())
 
 
 async def test_a_directory_that_cannot_be_made_is_an_error_in_words(tmp_path: Path) -> None:
@@ -239,7 +241,7 @@ async def test_a_directory_that_cannot_be_made_is_an_error_in_words(tmp_path: Pa
 
 async def test_a_foreign_write_lock_delays_and_loses_nothing(store: Store, directory: Path) -> None:
     await store.append([slot(0)])
-    conn = sqlite3.connect(database_file(directory), isolation_level=None)
+    conn = sqlite3.connect(newest_part(directory), isolation_level=None)
     conn.execute("BEGIN IMMEDIATE")
     waiting = [asyncio.ensure_future(store.append([slot(i)])) for i in range(1, 200)]
     await until(lambda: store.health.trouble is not None)
@@ -259,9 +261,9 @@ def pages_at_most(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     most = [1_000_000]
     commit = store_writer.commit
 
-    def limited(db, agent, batch):  # type: ignore[no-untyped-def]
-        db.execute(f"PRAGMA max_page_count = {most[0]}")
-        commit(db, agent, batch)
+    def limited(files, agent, batch):  # type: ignore[no-untyped-def]
+        files.records.execute(f"PRAGMA max_page_count = {most[0]}")
+        commit(files, agent, batch)
 
     monkeypatch.setattr(store_writer, "commit", limited)
     yield most
@@ -290,7 +292,7 @@ async def test_a_file_that_may_not_grow_delays_and_loses_nothing(store: Store, d
     """A real error of input or output: write(2) fails within the log."""
     await store.append([slot(0)])
     old = resource.getrlimit(resource.RLIMIT_FSIZE)
-    wal = database_file(directory).with_name("results.db-wal")
+    wal = newest_part(directory).with_name("000001.db-wal")
     resource.setrlimit(resource.RLIMIT_FSIZE, (wal.stat().st_size + 5000, old[1]))
     try:
         waiting = [asyncio.ensure_future(store.append([slot(i)] * 10)) for i in range(1, 50)]
@@ -307,7 +309,7 @@ async def test_a_long_trouble_strips_then_refuses_and_tells_of_both(
 ) -> None:
     store = Store.open(directory, "a1", SystemClock(), room=10, held=20)
     await store.append([slot(0)])
-    conn = sqlite3.connect(database_file(directory), isolation_level=None)
+    conn = sqlite3.connect(newest_part(directory), isolation_level=None)
     conn.execute("BEGIN IMMEDIATE")
     waiting = [asyncio.ensure_future(store.append([slot(i)])) for i in range(1, 21)]
     await until(lambda: store.health.trouble is not None)
@@ -360,7 +362,7 @@ async def test_closing_while_the_disk_refuses_ends_and_says_so(
     directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = Store.open(directory, "a1", SystemClock())
-    conn = sqlite3.connect(database_file(directory), isolation_level=None)
+    conn = sqlite3.connect(newest_part(directory), isolation_level=None)
     conn.execute("BEGIN IMMEDIATE")
     waiting = asyncio.ensure_future(store.append([slot(0)]))
     await asyncio.sleep(0)
@@ -383,7 +385,7 @@ import asyncio, sys
 from pathlib import Path
 from probe.io.clock import SystemClock
 from probe.io.store import Store
-from tests.io.rows import slot
+from tests.io.rows import newest_part, slot
 
 async def main():
     store = Store.open(Path(sys.argv[1]), "a1", SystemClock())

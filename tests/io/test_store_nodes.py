@@ -14,12 +14,12 @@ import pytest
 from sqlite_utils import Database
 
 from probe.core.node_values import UNSEEN_S, Changes, Learning, Sighting
-from probe.io import store_nodes, store_schema
+from probe.io import store_files, store_nodes, store_writer
 from probe.io.clock import SystemClock, rfc3339
 from probe.io.store import Store, StoreError
 from probe.io.store_nodes import PendingNodes, write
 from probe.io.store_reader import Reader
-from probe.io.store_schema import MIGRATIONS, open_writer
+from probe.io.store_schema import CATALOGUE, catalogue_file, open_writer, put_meta
 from tests.io.rows import START_S, at, slot
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +30,12 @@ class SetClock(SystemClock):
 
     def time_ns(self) -> int:
         return (START_S + 100) * 1_000_000_000
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept beside the records is written each time."""
+    monkeypatch.setattr(store_writer, "SIDE_S", 0.0)
 
 
 @pytest.fixture
@@ -152,7 +158,8 @@ async def test_a_start_is_given_only_nodes_that_may_be_in_use_and_people_all(
 
 def test_the_store_keeps_the_newest_and_of_them_first_what_is_not_on_trial(directory: Path) -> None:
     directory.mkdir()
-    db: Database = open_writer(directory)
+    db: Database = open_writer(catalogue_file(directory), CATALOGUE)
+    put_meta(db, "agent", "a1")
     known = [sighting(f"192.0.2.{i}", i) for i in range(3)]
     trial = [sighting(f"198.51.100.{i}", 50 + i, on_trial=True) for i in range(4)]
     other = sighting("192.0.2.1", 1, domain="b.example")
@@ -183,9 +190,9 @@ def test_what_waits_is_bounded_and_the_latest_counts() -> None:
 async def test_an_earlier_schema_is_readable_and_brought_up(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = [step.__name__ for step in MIGRATIONS].index("_nodes")
+    before = [step.__name__ for step in CATALOGUE].index("_nodes")
     with monkeypatch.context() as patched:
-        patched.setattr(store_schema, "MIGRATIONS", MIGRATIONS[:before])
+        patched.setattr(store_files, "CATALOGUE", CATALOGUE[:before])
         store = Store.open(directory, "a1", SetClock())
         await store.append([slot(0)])
         await store.close()

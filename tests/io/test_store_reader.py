@@ -13,12 +13,12 @@ import pytest
 
 from probe.core.coverage import due_between, to_us
 from probe.core.records import Outcome
-from probe.io import store_reader
+from probe.io import store_ledger, store_list
 from probe.io.clock import SystemClock
 from probe.io.store import Store, StoreError
 from probe.io.store_reader import Reader
-from probe.io.store_schema import database_file
-from tests.io.rows import START_S, at, event, missed, slot
+from probe.io.store_schema import catalogue_file
+from tests.io.rows import START_S, at, event, missed, newest_part, slot
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ async def test_since_is_understood_with_any_offset(store: Store, directory: Path
 
 async def test_pages_make_the_whole(store: Store, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await store.append([slot(i, customer=f"c{i % 3}") for i in range(100)])
-    monkeypatch.setattr(store_reader, "PAGE", 7)
+    monkeypatch.setattr(store_list, "PAGE", 7)
     with Reader.open(directory) as reader:
         scheduled = [row.scheduled_at for row in reader.follow({})]  # type: ignore[union-attr]
         assert scheduled == [at(i) for i in range(100)]
@@ -127,7 +127,7 @@ async def test_a_reader_holds_no_statement_open(store: Store, directory: Path) -
         found: list[tuple[int, ...]] = []
         store._writer.put_statement(lambda db: None)
         await store.append([slot(0)])
-        conn = sqlite3.connect(database_file(directory))
+        conn = sqlite3.connect(newest_part(directory))
         found.append(conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())
         conn.close()
         assert found == [(0, 0, 0)], "not busy"
@@ -137,7 +137,7 @@ async def test_a_reader_holds_no_statement_open(store: Store, directory: Path) -
 async def test_a_reader_cannot_write(store: Store, directory: Path) -> None:
     await store.append([slot(0)])
     with Reader.open(directory) as reader, pytest.raises(StoreError, match="readonly"):
-        reader._query.rows("DELETE FROM record")
+        reader._catalogue.rows("DELETE FROM meta")
 
 
 async def test_reading_without_the_agent_and_after_a_crash(directory: Path, tmp_path: Path) -> None:
@@ -145,30 +145,30 @@ async def test_reading_without_the_agent_and_after_a_crash(directory: Path, tmp_
     await store.append([slot(0)])
     crashed = tmp_path / "crashed"
     shutil.copytree(directory, crashed)  # the log not yet taken over into the database
-    assert (crashed / "results.db-wal").stat().st_size > 0
+    assert newest_part(crashed).with_name("000001.db-wal").stat().st_size > 0
     await store.close()
-    assert not (directory / "results.db-wal").exists()
+    assert not newest_part(directory).with_name("000001.db-wal").exists()
     for place in (directory, crashed):
-        size = [path.stat().st_size for path in place.glob("results.db-wal")]
+        size = [path.stat().st_size for path in place.rglob("*.db-wal")]
         for _ in range(2):
             with Reader.open(place) as reader:
                 assert reader.heads() == {"acme": 1}
                 assert len(reader.list()) == 1
         if size:
-            assert [path.stat().st_size for path in place.glob("results.db-wal")] == size, "no checkpoint"
+            assert [path.stat().st_size for path in place.rglob("*.db-wal")] == size, "no checkpoint"
 
 
 def test_no_results_is_said_in_words(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no results here"):
         Reader.open(tmp_path)
-    (tmp_path / "results.db").write_bytes(b"nonsense" * 1000)
+    catalogue_file(tmp_path).write_bytes(b"nonsense" * 1000)
     with pytest.raises(StoreError, match="cannot be read"):
         Reader.open(tmp_path)
 
 
 async def test_a_record_that_cannot_be_read_is_said_in_words(store: Store, directory: Path) -> None:
     await store.append([slot(0)])
-    conn = sqlite3.connect(database_file(directory))
+    conn = sqlite3.connect(newest_part(directory))
     conn.execute("DROP TRIGGER record_is_append_only")
     conn.execute('UPDATE record SET body = \'{"kind":"slot"}\'')
     conn.commit()
@@ -221,23 +221,25 @@ async def test_questions_of_a_large_store_use_its_indexes(store: Store, director
     await fill(store)
     with Reader.open(directory) as reader:
         seen: list[str] = []
-        reader._query._conn.set_trace_callback(seen.append)
+        part = reader._sources.newest()
+        assert part is not None
+        part._conn.set_trace_callback(seen.append)
         reader.list(customer="acme")
         reader.list(domain="b.example")
         reader.list(outcome="failed")
         reader.list()
         list(reader.follow({}))
-        store_reader.store_ledger.last_scheduled(reader._query, at(99))
+        store_ledger.last_scheduled([part], at(99))
         reader.coverage(task="t1")
-        reader._query._conn.set_trace_callback(None)
+        part._conn.set_trace_callback(None)
         plans = [
             (sql, step[3])
             for sql in seen
             if " record " in sql and not sql.startswith("--")
-            for step in reader._query.rows(f"EXPLAIN QUERY PLAN {sql}")
+            for step in part.rows(f"EXPLAIN QUERY PLAN {sql}")
         ]
         assert len(plans) > 7
         for sql, plan in plans:
             assert "TEMP B-TREE" not in plan, (sql, plan)
             assert not plan.startswith("SCAN record") or "INDEX" in plan, (sql, plan)
-        assert os.path.getsize(database_file(directory)) > 0
+        assert os.path.getsize(newest_part(directory)) > 0

@@ -1,0 +1,69 @@
+"""Rule: lines are handed out in order, byte for byte, and what is gone is named in its place.
+
+A customer's stream across the parts. A span without rows (dropped, or lost with a damaged file) is one line
+`{"kind":"dropped","first_seq":..,"last_seq":..,"previous":..,"digest":..,"reason":..}`: digests of the line before
+the span and of the last one in it, so that the chain can be followed across it (docs/proof.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import merge
+
+import msgspec
+
+from probe.core.proof import Line
+from probe.io.store_query import Query
+from probe.io.store_sources import Sources, StreamPlace, place_of
+
+PAGE = 500
+ELSEWHERE = "store.part_gone"
+LAST = 2**62
+
+
+def lines(sources: Sources, agent: str, customer: str, after: int, limit: int) -> list[Line]:
+    """Up to `limit` lines after `seq` `after`; of what is gone, one line for each span."""
+    found: list[Line] = []
+    seq, digest = after, ""
+    for query in sources.parts():
+        place = place_of(query, agent, customer)
+        if place is None or place.head <= seq:
+            digest = place.digest if place is not None else digest
+            continue
+        if place.base > seq:
+            found.append(_gone(seq + 1, place.base, digest, place.base_digest, ELSEWHERE))
+            seq = place.base
+        for line in _in_part(query, place, seq, limit - len(found)):
+            found.append(line)
+            seq = line.seq
+            if len(found) >= limit:
+                return found
+        digest = place.digest
+    return found[:limit]
+
+
+def _in_part(query: Query, place: StreamPlace, after: int, limit: int) -> Iterator[Line]:
+    rows = query.rows(
+        "SELECT seq, body FROM record WHERE stream = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+        place.id, after, place.head, max(0, limit),
+    )  # fmt: skip
+    gone = query.rows(
+        "SELECT first_seq, last_seq, previous, digest, reason FROM dropped WHERE stream = ? AND last_seq > ?"
+        " ORDER BY first_seq LIMIT ?",
+        place.id, after, max(0, limit),
+    )  # fmt: skip
+    records = (Line(seq, body) for seq, body in rows)
+    spans = (_gone(max(first, after + 1), *rest) for first, *rest in gone)
+    return merge(records, spans, key=lambda line: line.seq)
+
+
+def _gone(first: int, last: int, previous: str, digest: str, reason: str) -> Line:
+    told = {
+        "kind": "dropped",
+        "first_seq": first,
+        "last_seq": last,
+        "previous": previous,
+        "digest": digest,
+        "reason": reason,
+    }
+    return Line(last, msgspec.json.encode(told).decode())
