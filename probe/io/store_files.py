@@ -28,7 +28,7 @@ from probe.io.store_parts import (
     size_bytes,
     stream_ends,
 )
-from probe.io.store_salvage import salvage
+from probe.io.store_salvage import Salvage, salvage
 from probe.io.store_schema import CATALOGUE, catalogue_file, damaged, open_writer
 from probe.io.store_upgrade import upgrade
 
@@ -53,6 +53,24 @@ class Notice:
     event: str
     detail: dict[str, str]
     customer: str | None = None
+
+
+def notices_of(found: Salvage, part: Part, problem: str) -> list[Notice]:
+    """What is to be told of a part that was mended: each span that is lost, in the stream that it is lost from."""
+    fields = {"file": part.path.name, "problem": problem, "records_kept": found.kept}
+    log.error("store.damaged", extra={"fields": {**fields, "set_aside": str(found.place)}})
+    detail = {"file": part.path.name, "problem": problem}
+    if not found.lost:
+        return [Notice(event="store.damaged", detail=detail)]
+    return [
+        Notice(
+            event="store.damaged",
+            detail={**detail, "first_seq": str(first), "last_seq": str(last)},
+            customer=customer,
+        )
+        for customer, spans in found.lost.items()
+        for first, last in spans
+    ]
 
 
 @dataclass(slots=True)
@@ -177,20 +195,7 @@ class Files:
     def mend(self, part: Part, problem: str) -> None:
         """Set a damaged part aside and put what of it is provably as written in its place."""
         found = salvage(self.directory, part, self._now())
-        fields = {"file": part.path.name, "problem": problem, "records_kept": found.kept}
-        log.error("store.damaged", extra={"fields": {**fields, "kept": str(found.place)}})
-        for customer, spans in found.lost.items():
-            for first, last in spans:
-                detail = {
-                    "file": part.path.name,
-                    "problem": problem,
-                    "first_seq": str(first),
-                    "last_seq": str(last),
-                }
-                self.notices.append(Notice(event="store.damaged", detail=detail, customer=customer))
-        if not found.lost:
-            detail = {"file": part.path.name, "problem": problem}
-            self.notices.append(Notice(event="store.damaged", detail=detail))
+        self.notices += notices_of(found, part, problem)
 
     def _now(self) -> str:
         return rfc3339(self.clock.time_ns())

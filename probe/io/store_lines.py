@@ -2,7 +2,8 @@
 
 A customer's stream across the parts. A span without rows (dropped, or lost with a damaged file) is one line
 `{"kind":"dropped","first_seq":..,"last_seq":..,"previous":..,"digest":..,"reason":..}`: digests of the line before
-the span and of the last one in it, so that the chain can be followed across it (docs/proof.md).
+the span and of the last one in it, so that the chain can be followed across it (docs/proof.md). `previous` is empty
+where whoever asks begins behind the line before.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from heapq import merge
 
 import msgspec
 
-from probe.core.proof import Line
+from probe.core.proof import GENESIS, Line
 from probe.io.store_query import Query
 from probe.io.store_sources import Sources, StreamPlace, place_of
 
@@ -24,7 +25,7 @@ LAST = 2**62
 def lines(sources: Sources, agent: str, customer: str, after: int, limit: int) -> list[Line]:
     """Up to `limit` lines after `seq` `after`; of what is gone, one line for each span."""
     found: list[Line] = []
-    seq, digest = after, ""
+    seq, digest = after, "" if after else GENESIS
     for query in sources.parts():
         place = place_of(query, agent, customer)
         if place is None or place.head <= seq:
@@ -53,7 +54,10 @@ def _in_part(query: Query, place: StreamPlace, after: int, limit: int) -> Iterat
         place.id, after, max(0, limit),
     )  # fmt: skip
     records = (Line(seq, body) for seq, body in rows)
-    spans = (_gone(max(first, after + 1), *rest) for first, *rest in gone)
+    spans = (
+        _gone(max(first, after + 1), last, previous if first > after else "", *rest)
+        for first, last, previous, *rest in gone
+    )
     return merge(records, spans, key=lambda line: line.seq)
 
 

@@ -5,7 +5,7 @@ Writing a part anew with fewer rows: after damage, or when healthy rows have bee
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,13 @@ class StreamPart:
     gone: tuple[Gone, ...] = ()
 
 
-def write_part(path: Path, begun_at: str, streams: Iterable[StreamPart], rows: Iterable[Row]) -> None:
+def write_part(
+    path: Path,
+    begun_at: str,
+    streams: Iterable[StreamPart],
+    rows: Iterable[Row],
+    meta: Mapping[str, str] | None = None,
+) -> None:
     """Write the file aside, then give it its name, in place of what was there. Raises OSError, sqlite3.Error."""
     aside = path.with_name(f".{path.stem}.rewritten")
     for old in (aside, *(aside.with_name(aside.name + end) for end in ("-wal", "-shm", "-journal"))):
@@ -59,7 +65,8 @@ def write_part(path: Path, begun_at: str, streams: Iterable[StreamPart], rows: I
     db = open_writer(aside, PART)
     try:
         with db.atomic():
-            put_meta(db, "begun_at", begun_at)
+            for key, value in {"begun_at": begun_at, **(meta or {})}.items():
+                put_meta(db, key, value)
             for stream in streams:
                 db.execute(
                     "INSERT INTO stream (id, agent, customer, base, base_digest, head, digest, complete_up_to)"
