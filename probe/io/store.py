@@ -86,8 +86,11 @@ class Store:
 
     # --- writing ----------------------------------------------------------------------------------
 
-    async def append(self, records: Sequence[Record]) -> list[Record]:
+    async def append(self, records: Sequence[Record], complete_up_to: str | None = None) -> list[Record]:
         """Store records in one transaction; returns them with their `seq` once they are on the disk.
+
+        `complete_up_to` (RFC 3339): every slot of these records' customer that was due before this time is
+        among these records or was appended before them; it is written with each of them.
 
         While the disk refuses this waits. If it is cancelled meanwhile, the records are written all the same.
         Raises StoreError if they cannot be kept: the store is closed, or `held` records wait already (that
@@ -96,7 +99,7 @@ class Store:
         if not records:
             return []
         done: asyncio.Future[list[Record]] = asyncio.get_running_loop().create_future()
-        self._writer.put(records, done)
+        self._writer.put(records, done, complete_up_to)
         return await done
 
     def put_definition(self, digest: str, text: str) -> None:

@@ -30,12 +30,16 @@ Waiting = asyncio.Future[list[Record]]
 
 @dataclass(slots=True)
 class Item:
-    """One call's work: records, or a statement. `written`: the records with their `seq`, once committed."""
+    """One call's work: records, or a statement. `written`: the records with their `seq`, once committed.
+
+    `complete_up_to`: what holds once these records and all before them are stored (RFC 3339).
+    """
 
     records: tuple[Record, ...] = ()
     statement: Statement | None = None
     of_evidence: bool = False  # the statement is for the evidence, not for the catalogue
     done: Waiting | None = None
+    complete_up_to: str | None = None
     of_loss: bool = False
     written: list[Record] = field(default_factory=list)
 
@@ -87,10 +91,12 @@ def _append(db: Database, agent: str, batch: Sequence[Item]) -> None:
                 end = ends.get(record.customer)
                 if end is None:
                     end = ends[record.customer] = _end(db, agent, record.customer)
-                numbered = replace(record, seq=end.seq + 1, previous=end.digest)
+                end.complete_up_to = item.complete_up_to or end.complete_up_to
+                numbered = replace(
+                    record, seq=end.seq + 1, previous=end.digest, complete_up_to=item.complete_up_to
+                )
                 line = encode(numbered)
                 end.seq, end.digest = end.seq + 1, line_digest(line)
-                end.complete_up_to = record.complete_up_to or end.complete_up_to
                 item.written.append(numbered)
                 rows.append(to_row(numbered, end.stream, line))
         db.table("record").insert_all(rows, batch_size=ROWS_AN_INSERT)

@@ -90,7 +90,12 @@ class Writer(threading.Thread):
         with self._news:
             return Health(trouble=self._trouble, queued=self._weight, **self._counts)
 
-    def put(self, records: Sequence[Record], done: asyncio.Future[list[Record]] | None) -> None:
+    def put(
+        self,
+        records: Sequence[Record],
+        done: asyncio.Future[list[Record]] | None,
+        complete_up_to: str | None = None,
+    ) -> None:
         """Queue records. Raises StoreError if the store is closed or there is no room even for stripped ones."""
         with self._news:
             self._check_open()
@@ -101,7 +106,7 @@ class Writer(threading.Thread):
             if weight > self._room:
                 self._counts["shed"] += sum(map(has_evidence, records))
                 records = [stripped(record) for record in records]
-            self._queue.append(Item(records=tuple(records), done=done))
+            self._queue.append(Item(records=tuple(records), done=done, complete_up_to=complete_up_to))
             self._weight = weight
             self._news.notify()
 

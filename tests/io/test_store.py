@@ -443,3 +443,15 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
     finally:
         child.kill()
         child.communicate()
+
+
+async def test_what_is_complete_is_written_with_each_record(store: Store, directory: Path) -> None:
+    await store.append([slot(0), slot(1)], at(1))
+    await store.append([slot(2)])
+    await store.append([slot(3, customer="other")], at(3))
+    with Reader.open(directory) as reader:
+        told = [row.complete_up_to for row in reader.follow({}) if row.customer == "acme"]
+        assert told == [at(1), at(1), None]
+        assert reader.head("acme").complete_up_to == at(1), "what was complete once stays so"
+        assert reader.head("other").complete_up_to == at(3)
+        assert reader.head("nobody").seq == 0
