@@ -1,0 +1,112 @@
+"""Rule: what the document says of an answer is made from the types that make the answer, where there are such.
+
+JSON Schema (2020-12, as OpenAPI 3.1 takes it) of what the API gives.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from probe.core.node_list import ListedNode
+from probe.core.records import EventRecord, SlotRecord
+from probe.io.api_db import Ack
+
+TEXT: dict[str, Any] = {"type": "string"}
+TIME: dict[str, Any] = {"type": ["string", "null"], "format": "date-time"}
+WHOLE: dict[str, Any] = {"type": "integer"}
+MAYBE: dict[str, Any] = {"type": ["string", "null"]}
+OBJECT: dict[str, Any] = {"type": "object"}
+
+
+def ref(name: str) -> dict[str, Any]:
+    """A reference to a schema of the document."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def listed(items: dict[str, Any]) -> dict[str, Any]:
+    """An array."""
+    return {"type": "array", "items": items}
+
+
+def thing(required: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """An object with these members, all of them there."""
+    return {"type": "object", "properties": required, "required": list(required), **more}
+
+
+def components() -> dict[str, Any]:
+    """All schemas by name."""
+    _, made = msgspec.json.schema_components(
+        [SlotRecord, EventRecord, Ack, ListedNode], ref_template="#/components/schemas/{name}"
+    )
+    head = {"agent": TEXT, "customer": TEXT, "seq": WHOLE, "digest": TEXT, "complete_up_to": TIME}
+    return {
+        **made,
+        "Head": {
+            "description": "The end of a stream when it was asked for, signed: docs/proof.md",
+            "type": "object",
+            "properties": head,
+        },
+        "Dropped": thing(
+            {
+                "kind": {"const": "dropped"},
+                "first_seq": WHOLE,
+                "last_seq": WHOLE,
+                "previous": TEXT,
+                "digest": TEXT,
+                "reason": TEXT,
+            },
+            description="Stands where rows are gone: digests of the line before the span and of its last one",
+        ),
+        "Page": thing(
+            {
+                "kind": {"const": "page"},
+                "agent": TEXT,
+                "customer": TEXT,
+                "after": WHOLE,
+                "next": WHOLE,
+                "rows": WHOLE,
+                "complete_up_to": TIME,
+                "head": ref("Head"),
+            },
+            description="The last line of a page; a transfer without it was cut",
+        ),
+        "EventPage": thing(
+            {
+                "kind": {"const": "page"},
+                "agent": TEXT,
+                "customer": TEXT,
+                "after": WHOLE,
+                "next": WHOLE,
+                "rows": WHOLE,
+                "more": {"type": "boolean"},
+            },
+            description="The last line of a page of events; `more`: go on after `next` at once",
+        ),
+        "Problem": thing(
+            {"type": TEXT, "title": TEXT, "status": WHOLE, "detail": TEXT}, description="RFC 9457"
+        ),
+        "Gap": thing({"first": TIME, "last": TIME, "slots": WHOLE, "reason": TEXT}),
+        "TaskCoverage": _task_coverage(),
+    }
+
+
+def _task_coverage() -> dict[str, Any]:
+    grid = {"anyOf": [thing({"period_us": WHOLE, "phase_us": WHOLE}), {"type": "null"}]}
+    counts = ("due", "measured", "missed", "aborted", "unaccounted", "doubled")
+    return thing(
+        {
+            "task": TEXT,
+            "domain": MAYBE,
+            "path": MAYBE,
+            "vantage_point": MAYBE,
+            "ip_version": {"type": ["integer", "null"]},
+            "grid": grid,
+            **dict.fromkeys(counts, WHOLE),
+            "measured_share": {"type": ["number", "null"]},
+            "reasons": {"type": "object", "additionalProperties": WHOLE},
+            "gaps": listed(ref("Gap")),
+        },
+        description="due = measured + missed + aborted + unaccounted",
+    )
