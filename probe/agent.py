@@ -10,33 +10,34 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-from probe.core.budget import DAY_S
-from probe.core.codec import encode_any
-from probe.core.config import Config
-from probe.core.coverage import absent_slots
+from probe.core.config import Config, Problem
 from probe.core.kinds import Kinds
-from probe.core.plan import Plan, make_plan, task_to_json
+from probe.core.plan import Plan, make_plan
 from probe.core.records import HostFacts, OriginVersion, SlotRecord
 from probe.core.rows import event_row
-from probe.core.task import SecretRef, Task, VantagePoint
-from probe.core.times import utc_text
+from probe.core.task import Task
 from probe.io.clock import Clock, SystemClock, rfc3339
 from probe.io.fetch import AiohttpFetcher
 from probe.io.host import LoopLag
 from probe.io.netns import close_namespaces
+from probe.io.preflight import require_secrets
 from probe.io.resolve import Resolver
 from probe.io.schedule import Due, Scheduler
 from probe.io.secrets import reveal
 from probe.io.store import Store
+from probe.io.suspension import Suspensions
 from probe.logs import fields
 from probe.oneshot import host_probe
 from probe.pipeline import Pipeline
+from probe.reloading import Farewells, Reloader, Turn, customers_of, rejection
+from probe.resuming import Ledger, allowed_by, budgeted, lines_of, resume, spent_today
 from probe.watches import Watches
 
 log = logging.getLogger("probe.agent")
 
-ABSENT_ROWS_AT_MOST = 200_000
 OnRow = Callable[[SlotRecord], None]
 
 
@@ -51,38 +52,47 @@ class Agent:
         store: Store | None = None,
         clock: Clock | None = None,
         on_row: OnRow | None = None,
+        config_file: Path | None = None,
     ) -> None:
         """`store` None measures without keeping (`once`); `on_row` is shown every row, after it is stored.
 
-        Raises SecretError if the secret of a header or proxy cannot be had: better told now than in every slot.
+        `config_file`: agent.yaml, to reload from. Without a store, raises SecretError if the secret of a header or
+        proxy cannot be had; a running agent goes on without, and the slots that need it say so.
         """
         self.config = config
         self.plan: Plan = make_plan(config)
-        lines = tuple(point.vantage_point() for point in config.agent.vantage_points)
-        _require_secrets(self.plan, lines)
-        self._kinds = kinds
+        if store is None:
+            require_secrets(self.plan, lines_of(config))
         self._store = store
         self._clock = clock or SystemClock()
         self._on_row = on_row
         self._lag = LoopLag(self._clock)
-        allow = tuple(str(prefix) for prefix in config.agent.allow_addresses)
-        self._fetcher = AiohttpFetcher(self._clock, reveal, allow)
-        resolver = Resolver(self._clock, allow)
+        self._suspensions = Suspensions(self._clock)
+        self._fetcher = AiohttpFetcher(self._clock, reveal, allowed_by(config))
+        self._resolver = Resolver(self._clock, allowed_by(config))
         self._watches = Watches(
-            self.plan, self._clock, self._fetcher, resolver, self._lag.worst_us, self._on_vantage
+            self.plan, self._clock, self._fetcher, self._resolver, self._worst_lag_us, self._on_vantage
         )
+        host = host_probe(config.agent.agent, config.digest, self._lag)
         self.pipeline = Pipeline(
             kinds=kinds,
-            resolver=resolver,
+            resolver=self._resolver,
             fetcher=self._fetcher,
             clock=self._clock,
-            host=host_probe(config.agent.agent, config.digest, self._lag),
+            host=replace(host, config_digest=lambda: self.config.digest, worst_lag_us=self._worst_lag_us),
             keep=self._keep_version,
             keep_bundle=None if store is None else store.put_bundle,
-            lines=lines,
+            lines=lines_of(config),
             line_health=self._watches.anchors,
         )
+        self._scheduler: Scheduler | None = None
+        self._ledger = Ledger(config, self._clock, self._suspensions)
         self._writes: set[asyncio.Task[None]] = set()
+        self._farewells = Farewells(self._farewell)
+        self._begun, self._ending = asyncio.Event(), False
+        self.reloader: Reloader | None = None
+        if config_file is not None:
+            self.reloader = Reloader(config_file, kinds, lambda: (self.config, self.plan), self._take_over)
 
     # --- measuring without a schedule: `once` -----------------------------------------------------
 
@@ -103,68 +113,126 @@ class Agent:
 
     # --- the daemon -------------------------------------------------------------------------------
 
-    async def run(self, stop: asyncio.Event, *, drain_s: float = 10.0) -> None:
-        """Measure on schedule until `stop` is set, then drain. Needs a store."""
+    async def run(
+        self, stop: asyncio.Event, *, drain_s: float | None = None, hurry: asyncio.Event | None = None
+    ) -> None:
+        """Measure on schedule until `stop` is set, then drain. Needs a store.
+
+        `drain_s`: default `limits.drain`. `hurry`, set at any time, ends the draining.
+        """
         store = self._store
         assert store is not None, "a running agent keeps its results"
         async with self.open():
-            await self._remember(store)
-            now_us = self._clock.time_ns() // 1000
-            before = store.last_config()
-            await self._account_for_absence(store, now_us)
-            if before not in (None, self.config.digest):
-                await self._event("config.changed", {"from": str(before), "to": self.config.digest})
-            await self._event("agent.started", {"tasks": str(len(self.plan.tasks))})
-            scheduler = Scheduler(
+            now_us, why = await self._begin(store)
+            scheduler = self._scheduler = Scheduler(
                 self.plan.tasks,
                 clock=self._clock,
                 on_slot=self._on_slot,
                 on_missed=self._on_missed,
                 on_error=self._on_error,
                 on_clock_step=self._on_clock_step,
+                on_suspended=self._on_suspended,
                 ceilings=self.config.agent.limits.ceilings(),
                 since_us=now_us,
+                since_why=why,
+                hurry=hurry,
             )
             await scheduler.start()  # first: what is due before it starts is missed
+            self._begun.set()
+            await self._write_down()
             try:
                 await self._watches.start()
+                if self.reloader is not None:
+                    await self.reloader.watch_files(lambda: self.config.agent.watch_files)
                 await stop.wait()
             finally:
-                await scheduler.stop(drain_s)
+                self._ending = True
+                if self.reloader is not None:
+                    await self.reloader.finish()
+                await scheduler.stop(self.config.agent.limits.drain / 1e6 if drain_s is None else drain_s)
                 await self._watches.stop()
+                await self._farewells.finish()
                 await self._drain()
                 store.put_nodes(self.pipeline.nodes.take_changes(final=True))
                 await self._event("agent.stopped", {})
                 await self._drain()
+                await self._ledger.write_down(self.config, self.plan, ended=True)
 
-    async def _remember(self, store: Store) -> None:
-        """What later replays and restarts need: task definitions, configuration text, origin versions."""
-        now = rfc3339(self._clock.time_ns())
-        for task in self.plan.tasks:
-            store.put_definition(task.definition, encode_any(task_to_json(task)).decode())
-        store.put_config(self.config.digest, "\n".join(self.config.texts.values()), now)
-        self.pipeline.references.restore(store.all_origin_versions())
-        self.pipeline.nodes.restore(*store.nodes())
-        now_s = self._clock.time_ns() / 1e9
-        midnight = utc_text(now_s // DAY_S * DAY_S)
-        for customer in {task.customer for task in self.plan.tasks if task.bytes_per_day is not None}:
-            self.pipeline.budgets.resume(customer, store.body_bytes_since(customer, midnight), now_s)
+    async def _begin(self, store: Store) -> tuple[int, str]:
+        """What a start owes the streams: what was missed while no agent ran, and what has changed since.
 
-    async def _account_for_absence(self, store: Store, now_us: int) -> None:
-        """Slots that were due while no agent ran are rows too; from `now_us` on they are the scheduler's."""
-        clean = store.stopped_cleanly()
-        reason = "agent.stopped" if clean else "agent.crashed"
-        recent = None if clean else store.recent_scheduled()
-        absent, left_out = absent_slots(
-            self.plan.tasks, store.last_scheduled(), now_us, ABSENT_ROWS_AT_MOST, recent
-        )
-        rows = [self._missed(task, scheduled_us, reason) for task, scheduled_us in absent]
+        Returns until when (microseconds since the epoch) that is accounted for, what follows being the scheduler's, and
+        why nobody measured.
+        """
+        resume(self.pipeline, store, self.config, self.plan, self._clock.time_ns())
+        before, now_us = store.last_config(), self._clock.time_ns() // 1000
+        absence = self._ledger.account(store, self.plan, now_us)
+        rows = [self._missed(task, scheduled_us, absence.reason) for task, scheduled_us in absence.slots]
         if rows:
             await store.append(rows)
-            log.warning("ledger.absent", extra=fields(slots=len(rows), reason=reason))
-        if left_out:
-            detail = {"reason": reason, "slots_without_row": str(sum(left_out.values()))}
-            await self._event("ledger.gap", detail)
+            log.warning("ledger.absent", extra=fields(slots=len(rows), reason=absence.reason))
+        # Not waited for: what is put first is stored first, and the schedule begins meanwhile.
+        if absence.without_row:
+            detail = {"reason": absence.reason, "slots_without_row": str(absence.without_row)}
+            self._spawn(self._event("ledger.gap", detail))
+        change = {"from": str(before), "to": self.config.digest}
+        if before not in (None, self.config.digest):
+            self._spawn(self._event("config.changed", change))
+        self._spawn(self._event("customer.removed", change, absence.gone))
+        after = {} if absence.first else {"after": absence.reason}
+        self._spawn(self._event("agent.started", {"tasks": str(len(self.plan.tasks)), **after}))
+        return now_us, absence.reason
+
+    # --- another configuration --------------------------------------------------------------------
+
+    async def reload(self) -> tuple[Problem, ...]:
+        """Read the files anew and take over what is good; the problems that keep parts as they were. Raises nothing."""
+        if self.reloader is None or self._ending:
+            return (Problem("agent.yaml", 0, 0, "not taken over: the agent ends, or runs without its file"),)
+        await self._begun.wait()
+        return await self.reloader.reload()
+
+    async def _take_over(self, turn: Turn) -> None:
+        """Everything of another configuration, at once; slots in flight end under the one that they began with."""
+        store, scheduler, reloader = self._store, self._scheduler, self.reloader
+        assert store is not None, "a running agent keeps its results"
+        assert scheduler is not None, "it has begun"
+        assert reloader is not None, "it was asked to reload"
+        for owner, problems in turn.rejected.items():
+            if reloader.is_news(owner, problems):
+                self._spawn(self._event(*rejection(owner, problems, reloader.base), logging.ERROR))
+        if turn.config.digest == self.config.digest:
+            return
+        before, now_ns = self.config, self._clock.time_ns()
+        new = budgeted(turn.plan) - budgeted(self.plan)
+        for customer, spent_bytes in (await asyncio.to_thread(spent_today, store, new, now_ns)).items():
+            self.pipeline.budgets.resume(customer, spent_bytes, now_ns / 1e9)
+        for digest, text in turn.definitions:
+            store.put_definition(digest, text)
+        store.put_config(turn.config.digest, "\n".join(turn.config.texts.values()), rfc3339(now_ns))
+        self.config, self.plan = turn.config, turn.plan
+        self._fetcher.allow(allowed_by(turn.config))
+        self._resolver.allow(allowed_by(turn.config))
+        self.pipeline.adopt(lines_of(turn.config), {task.definition for task in turn.plan.tasks})
+        change = {"from": before.digest, "to": turn.config.digest}
+        self._spawn(self._event("config.changed", change, turn.touched))
+        self._spawn(self._event("customer.added", change, turn.come))
+        scheduler.replace(turn.plan.tasks, turn.config.agent.limits.ceilings())
+        self._watches.replace(turn.plan)
+        for customer in turn.gone:
+            self._farewells.begin(customer, change, scheduler.is_open)
+        logging.getLogger().setLevel(turn.config.agent.log_level.upper())
+        await self._write_down()
+
+    async def _farewell(self, customer: str, change: dict[str, str]) -> None:
+        if customer not in customers_of(self.plan):  # else it came back meanwhile
+            await self._event("customer.removed", change, (customer,))
+            await self._write_down()
+
+    async def _write_down(self) -> None:
+        await self._ledger.write_down(self.config, self.plan, leaving=self._farewells.pending)
+
+    # --- slots --------------------------------------------------------------------------------------
 
     async def _on_slot(self, task: Task, due: Due) -> None:
         row = await self.pipeline.measure(task, rfc3339(due.scheduled_us * 1000))
@@ -186,6 +254,14 @@ class Agent:
         log.warning("clock.stepped", extra=fields(delta_us=delta_us))
         self._spawn(self._event("clock.stepped", {"delta_us": str(delta_us)}))
 
+    def _on_suspended(self, slept_us: int) -> None:
+        self._spawn(self._event("host.suspended", {"slept_us": str(slept_us)}, level=logging.WARNING))
+        self._spawn(self._write_down())
+
+    def _worst_lag_us(self, since_ns: int, until_ns: int) -> int:
+        """How long our own loop stood still, or the host slept, in a span of the monotonic clock."""
+        return max(self._lag.worst_us(since_ns, until_ns), self._suspensions.worst_us(since_ns, until_ns))
+
     def _on_vantage(self, event: str, detail: dict[str, str], customers: tuple[str, ...]) -> None:
         """What happened to a vantage point, into the streams of those who measure from there."""
         level = logging.INFO if event in ("vantage.online", "vantage.line_up") else logging.WARNING
@@ -197,10 +273,16 @@ class Agent:
     async def _keep(self, row: SlotRecord) -> None:
         assert self._store is not None
         self._store.put_nodes(self.pipeline.nodes.take_changes())
-        (stored,) = await self._store.append([row])
+        (stored,) = await self._store.append([row], self._complete_up_to(row.customer))
         assert isinstance(stored, SlotRecord)
         if self._on_row is not None:
             self._on_row(stored)
+
+    def _complete_up_to(self, customer: str) -> str | None:
+        """Every slot of the customer that was due before this time has been handed to the store."""
+        if self._scheduler is None:
+            return None
+        return rfc3339(self._scheduler.complete_up_to_us(customer) * 1000)
 
     def _keep_version(self, customer: str, url: str, version: OriginVersion) -> None:
         if self._store is not None:
@@ -221,9 +303,20 @@ class Agent:
         host: HostFacts = self.pipeline.facts()
         now = rfc3339(self._clock.time_ns())
         if customers is None:
-            customers = dict.fromkeys(task.customer for task in self.plan.tasks)
-        await self._store.append([event_row(name, now, event, detail, host) for name in customers])
-        log.log(level, event, extra=fields(**detail))
+            customers = customers_of(self.plan)
+        writes: list[Coroutine[Any, Any, object]] = []
+        for name in customers:
+            row = event_row(name, now, event, detail, host)
+            writes.append(self._store.append([row], self._complete_up_to(name)))
+        if writes:
+            await asyncio.gather(*writes)
+            log.log(level, event, extra=fields(**detail))
+
+    async def record_event(
+        self, event: str, detail: dict[str, str], customers: tuple[str, ...] | None = None
+    ) -> None:
+        """Put an event on record in the streams of these customers (None: of all); stored when this returns."""
+        await self._event(event, detail, customers)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -233,31 +326,3 @@ class Agent:
     async def _drain(self) -> None:
         while self._writes:
             await asyncio.gather(*self._writes)
-
-
-def _require_secrets(plan: Plan, lines: Iterable[VantagePoint]) -> None:
-    """Each secret once, and forgotten again. Raises SecretError."""
-    passwords = (line.proxy.password for line in lines if line.proxy is not None)
-    values = (
-        value
-        for task in plan.tasks
-        for request in (task.request, *([task.origin.request] if task.origin is not None else []))
-        for _, value in request.fields
-    )
-    for ref in dict.fromkeys(value for value in (*values, *passwords) if isinstance(value, SecretRef)):
-        reveal(ref)
-
-
-def with_selected(plan: Plan, **wanted: str | None) -> Plan:
-    """The tasks whose customer, domain and vantage point are the wanted ones (None: any)."""
-    names = {
-        "customer": lambda t: t.customer,
-        "domain": lambda t: t.domain,
-        "vantage": lambda t: t.vantage_point.name,
-    }
-    tasks = tuple(
-        task
-        for task in plan.tasks
-        if all(value is None or names[key](task) == value for key, value in wanted.items())
-    )
-    return replace(plan, tasks=tasks)

@@ -1,6 +1,7 @@
 """Rule: only wiring: the store is opened before anything is measured and closed after everything is written.
 
-SIGTERM and SIGINT drain: no new slots, running ones are finished within a deadline, the rest is marked aborted.
+SIGTERM and SIGINT drain: no new slots, running ones are finished within a deadline, the rest is marked aborted; a
+second one ends the waiting. SIGHUP takes changed files over.
 The service manager is told when measuring and draining begin, and its watchdog is fed (`probe.watchdog`).
 """
 
@@ -13,28 +14,36 @@ from pathlib import Path
 from typing import Literal
 
 from probe.agent import Agent, OnRow
+from probe.companions import beside
 from probe.core.config import Config
 from probe.core.kinds import Kinds
 from probe.io.clock import SystemClock
 from probe.io.notify import Notifier
 from probe.io.store import Store
+from probe.keeping import limits_of
 from probe.watchdog import Progress, fed
 
 
-def serve(config: Config, kinds: Kinds, *, seconds: float | None = None) -> None:
-    """Run the agent until a signal comes, or for `seconds`. Raises StoreError if its store cannot be opened."""
-    asyncio.run(_serve(config, kinds, seconds))
+def serve(
+    config: Config, kinds: Kinds, *, seconds: float | None = None, config_file: Path | None = None
+) -> None:
+    """Run the agent until a signal comes, or for `seconds`. Raises StoreError if its store cannot be opened.
+
+    `config_file`: where `config` was read from, to reload it.
+    """
+    asyncio.run(_serve(config, kinds, seconds, config_file))
 
 
-async def _serve(config: Config, kinds: Kinds, seconds: float | None) -> None:
+async def _serve(config: Config, kinds: Kinds, seconds: float | None, config_file: Path | None) -> None:
     notifier = Notifier.from_environment()
-    stop = Stop(notifier)
+    stop, hangup = Stop(notifier), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, hangup.set)
     timer = loop.call_later(seconds, stop.set) if seconds is not None else None
     try:
-        await run_until(config, kinds, stop, notifier=notifier)
+        await run_until(config, kinds, stop, notifier=notifier, config_file=config_file, hangup=hangup)
     finally:
         if timer is not None:
             timer.cancel()
@@ -46,6 +55,7 @@ class Stop(asyncio.Event):
     def __init__(self, notifier: Notifier) -> None:
         super().__init__()
         self._notifier = notifier
+        self.hurry = asyncio.Event()
 
     async def wait(self) -> Literal[True]:
         """Ready, unless it was set before."""
@@ -54,7 +64,9 @@ class Stop(asyncio.Event):
         return await super().wait()
 
     def set(self) -> None:
-        """Draining begins. Safe to call twice."""
+        """Draining begins; whoever says so twice is in a hurry."""
+        if self.is_set():
+            self.hurry.set()
         self._notifier.stopping()
         super().set()
 
@@ -66,17 +78,36 @@ async def run_until(
     *,
     on_row: OnRow | None = None,
     notifier: Notifier | None = None,
+    config_file: Path | None = None,
+    hangup: asyncio.Event | None = None,
 ) -> None:
-    """Open the store, run the agent until `stop`, close the store. For the daemon, the demo and tests."""
+    """Open the store, run the agent until `stop`, close the store. For the daemon, the demo and tests.
+
+    Each time `hangup` is set, the agent reloads from `config_file`.
+    """
     clock = SystemClock()
-    store = Store.open(Path(config.agent.results), config.agent.agent, clock)
+    limits = limits_of(config.agent.keep)
+    store = Store.open(Path(config.agent.results), config.agent.agent, clock, limits=limits)
     try:
-        agent = Agent(config, kinds, store=store, clock=clock, on_row=on_row)
+        agent = Agent(config, kinds, store=store, clock=clock, on_row=on_row, config_file=config_file)
+        notifier = notifier or Notifier()
         progress = Progress(lambda: store.health, lambda: agent.plan.tasks, time.monotonic)
-        async with fed(notifier or Notifier(), progress):
+        async with fed(notifier, progress):
+            reloading = asyncio.create_task(_reload_on(hangup, agent, notifier))
             try:
-                await agent.run(stop)
+                async with beside(agent, store, clock):
+                    await agent.run(stop, hurry=getattr(stop, "hurry", None))
             finally:
+                reloading.cancel()
                 await store.close()  # within: closing may take as long as a watchdog's period
     finally:
         await store.close()
+
+
+async def _reload_on(hangup: asyncio.Event | None, agent: Agent, notifier: Notifier) -> None:
+    """The manager hears of the beginning and the end of each reload."""
+    while hangup is not None:
+        await hangup.wait()
+        hangup.clear()
+        with notifier.reloading():
+            await agent.reload()

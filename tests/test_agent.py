@@ -233,16 +233,30 @@ async def test_a_secret_is_sent_and_appears_nowhere(lab: Lab, tmp_path: Path) ->
     assert SECRET not in once.out + once.err
 
 
-async def test_a_secret_that_is_not_there_is_told_before_anything_starts(lab: Lab, tmp_path: Path) -> None:
+async def test_a_secret_that_is_not_there_is_our_own_fault_and_only_of_those_who_need_it(
+    lab: Lab, tmp_path: Path
+) -> None:
     file = config_of(lab, tmp_path)
     customer = tmp_path / "customers" / "shop.yaml"
     content = yaml.safe_load(customer.read_text())
     content["domains"][0]["headers"] = {"Authorization": "env:PROBE_TEST_NOT_SET"}
     customer.write_text(yaml.safe_dump(content))
     assert "PROBE_TEST_NOT_SET" not in os.environ
-    made = await cdn_probe("run", "-c", file, "--seconds", "1")
-    assert made.code == 2
+    made = await cdn_probe("run", "-c", file, "--seconds", "2.5")
+    assert made.code == 0, made.err
+    assert "config.missing" in made.err
     assert "PROBE_TEST_NOT_SET" in made.err
+    told = {
+        name: {(r.outcome, r.fault, r.reason) for r in slots(tmp_path / "results") if r.customer == name}
+        for name in ("shop", "media")
+    }
+    assert told == {
+        "shop": {("inconclusive", "agent", "agent.secret_missing")},
+        "media": {("ok", None, None)},
+    }
+    once = await cdn_probe("once", "-c", file)
+    assert once.code == 2
+    assert "PROBE_TEST_NOT_SET" in once.err
 
 
 async def test_what_replay_needs_is_stored_with_the_rows(lab: Lab, tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from probe.agent import Agent, with_selected
+from probe.agent import Agent
 from probe.checks import CHECKS
 from probe.commands import config_option, console, selection_options
 from probe.core.codec import encode
+from probe.core.plan import with_selected
 from probe.core.records import Outcome, SlotRecord
 from probe.core.task import Task
 from probe.io.files import load_config

@@ -31,4 +31,4 @@ def run(config_file: Path, seconds: float | None, json_logs: bool | None) -> Non
     set_up(config.agent.log_level, json_lines=json_logs)
     for problem in missing(config):
         log.error("config.missing", extra=fields(problem=str(problem)))
-    daemon.serve(config, CHECKS, seconds=seconds)
+    daemon.serve(config, CHECKS, seconds=seconds, config_file=config_file)

@@ -49,6 +49,21 @@ def make_plan(config: Config) -> Plan:
     )
 
 
+def with_selected(plan: Plan, **wanted: str | None) -> Plan:
+    """The tasks whose customer, domain and vantage point are the wanted ones (None: any)."""
+    names = {
+        "customer": lambda t: t.customer,
+        "domain": lambda t: t.domain,
+        "vantage": lambda t: t.vantage_point.name,
+    }
+    tasks = tuple(
+        task
+        for task in plan.tasks
+        if all(value is None or names[key](task) == value for key, value in wanted.items())
+    )
+    return replace(plan, tasks=tasks)
+
+
 def uncarried(config: Config) -> Iterator[tuple[str, str, int]]:
     """(customer, URL, IP version) of each object that no vantage point of its own can look at over that version."""
     carried = {p.name: p.vantage_point().ip_versions for p in config.agent.vantage_points}

@@ -65,14 +65,15 @@ def load_config(agent_file: Path, kinds: Kinds) -> Config:
 def reload_config(previous: Config, agent_file: Path, kinds: Kinds) -> tuple[Config, tuple[Problem, ...]]:
     """The configuration that now holds, and the problems that keep parts of it as they were.
 
-    A bad agent.yaml keeps the previous one; a customer whose file is bad keeps its previous definition; a
+    A bad agent.yaml keeps everything as it was; a customer whose file is bad keeps its previous definition; a
     customer whose file is gone, without any problem, is gone. Raises nothing.
     """
     agent = _read_agent(agent_file)
-    before = previous.texts.get(agent_file.name, "")
-    config, text = (agent.config, agent.text) if agent.config is not None else (previous.agent, before)
-    read = _read_customers(outline_of(config), agent_file, kinds, previous.sources)
+    read = _read_customers(agent.outline, agent_file, kinds, previous.sources)
     problems = agent.problems + read.problems
+    if agent.config is None:
+        return previous, tuple(problems)
+    config, text = agent.config, agent.text
     _keep_previous(read, previous)
     if missing := _missing_vantage_points(config, read.customers.values()):
         message = (

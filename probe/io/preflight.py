@@ -5,13 +5,13 @@ Files of authorities, secrets, and IP versions that no line carries. Nothing is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from probe.core.config import Config, CustomerConfig, Problem
-from probe.core.plan import uncarried
+from probe.core.plan import Plan, uncarried
 from probe.core.redaction import without_secret_query
-from probe.core.task import SecretRef
+from probe.core.task import SecretRef, VantagePoint
 from probe.io.secrets import SecretError, reveal
 
 
@@ -63,3 +63,16 @@ def _secrets(customer: CustomerConfig) -> Iterator[str]:
             reveal(ref)
         except SecretError as error:
             yield str(error)
+
+
+def require_secrets(plan: Plan, lines: Iterable[VantagePoint]) -> None:
+    """Each secret once, and forgotten again. Raises SecretError."""
+    passwords = (line.proxy.password for line in lines if line.proxy is not None)
+    values = (
+        value
+        for task in plan.tasks
+        for request in (task.request, *([task.origin.request] if task.origin is not None else []))
+        for _, value in request.fields
+    )
+    for ref in dict.fromkeys(value for value in (*values, *passwords) if isinstance(value, SecretRef)):
+        reveal(ref)

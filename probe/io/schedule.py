@@ -79,6 +79,8 @@ class Scheduler:
         overlap: int = 4,
         stall_s: float = 1.5,
         since_us: int | None = None,
+        since_why: str = "agent.stopped",
+        hurry: asyncio.Event | None = None,
     ) -> None:
         """`on_slot` measures; a slot counts as done when it returns, also if that is after its cancellation.
 
@@ -86,11 +88,12 @@ class Scheduler:
         `on_error` is told of exceptions of `on_slot`. `on_clock_step(delta_us)`: new wall time minus old.
         `on_suspended(slept_us)`: for how long the host was suspended.
         `stall_s`: a longer silence of the event loop is a stall, and what was due in it is missed.
-        `since_us`: slots due after this time and before `start` are missed as `agent.stopped`; None: not due.
+        `since_us`: slots due after this time and before `start` are missed as `since_why`; None: not due.
+        `hurry`: once it is set, before or while stopping, what runs is cut off at once.
         Raises ValueError for two tasks with one id.
         """
         self._time = AgentTime(clock)
-        self._since_us = since_us
+        self._since_us, self._since_why = since_us, since_why
         self._agenda = Agenda(tasks, after_us=self._time.now_us() if since_us is None else since_us)
         self._on_slot = on_slot
         self._on_error = on_error
@@ -107,7 +110,7 @@ class Scheduler:
         self._of_task: Counter[str] = Counter()
         self._last_beat_us = 0
         self._slept_us = 0
-        self._hurry = asyncio.Event()
+        self._hurry = hurry or asyncio.Event()
         self._counts: Counter[str] = Counter()
         self._stopping = False
 
@@ -143,7 +146,7 @@ class Scheduler:
             self._agenda.restart(now_us)
         for task, times in self._agenda.pop_spans(now_us):
             self._counts["due"] += len(times)
-            self._reporter.span(task, times, "agent.stopped")
+            self._reporter.span(task, times, self._since_why)
         self._reporter.start()
         self._pump.start()
 
@@ -179,10 +182,6 @@ class Scheduler:
         for slot in list(self._running.values()):  # will not even be cancelled
             self._abort(slot)
         await self._reporter.finish()
-
-    def hasten(self) -> None:
-        """Wait no more for what runs: `stop`, now or later, cuts it off at once."""
-        self._hurry.set()
 
     async def _wait_for_running(self, drain_s: float) -> None:
         if not self._running or self._hurry.is_set():

@@ -1,0 +1,110 @@
+"""Rule: a change is told once it is whole: when nothing has changed any more between two looks.
+
+Files and directories are looked at by stat(2) every two seconds, off the event loop: that works on every file system,
+for links that are exchanged and for files that are replaced. Contents are not read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+log = logging.getLogger("probe.files")
+
+EVERY_S = 2.0
+UNSETTLED_LOOKS = 5  # a file that is written to all the time is told of all the same
+MOST_ENTRIES = 20_000
+
+Look = tuple[tuple[str, tuple[int, ...]], ...]
+
+
+class FileWatch:
+    """Tells `on_change` when a file of `places()` was changed, came or went. `start`, then `stop`."""
+
+    def __init__(
+        self,
+        places: Callable[[], Iterable[Path]],
+        on_change: Callable[[], None],
+        *,
+        suffixes: tuple[str, ...] = (".yaml", ".yml"),
+        every_s: float = EVERY_S,
+    ) -> None:
+        """`places`: files, and directories whose files with these suffixes count; asked anew for each look."""
+        self._places = places
+        self._on_change = on_change
+        self._suffixes = suffixes
+        self._every_s = every_s
+        self._told: Look | None = None
+        self._seen: Look | None = None
+        self._unsettled = 0
+        self._watching: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin. What is there is told of once too, as it may have changed since it was read."""
+        if self._watching is None:
+            self._seen = await self._look()
+            self._watching = asyncio.create_task(self._watch(), name="file watch")
+
+    async def stop(self) -> None:
+        """End it; may be called again, or before `start`."""
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._every_s)
+            try:
+                await self._compare()
+            except Exception as error:  # whoever is told must not end the watch
+                log.error("files.defect", exc_info=error)
+
+    async def _compare(self) -> None:
+        before, self._seen = self._seen, await self._look()
+        if self._seen == self._told:
+            self._unsettled = 0
+            return
+        self._unsettled += 1
+        if self._seen == before or self._unsettled > UNSETTLED_LOOKS:
+            self._told, self._unsettled = self._seen, 0
+            self._on_change()
+
+    async def _look(self) -> Look:
+        return await asyncio.to_thread(look, tuple(self._places()), self._suffixes)
+
+
+def look(places: Iterable[Path], suffixes: tuple[str, ...]) -> Look:
+    """What tells one state of the files from another; what cannot be looked at counts as not there."""
+    found: list[tuple[str, tuple[int, ...]]] = []
+    for place in places:
+        found.append((str(place), _state(place)))
+        try:
+            with os.scandir(place) as entries:
+                names = [entry.path for entry in entries if entry.name.endswith(suffixes)]
+        except OSError:  # a file, or nothing
+            continue
+        found += [(name, _state(name)) for name in sorted(names)[:MOST_ENTRIES]]
+    return tuple(found)
+
+
+def _state(path: str | Path) -> tuple[int, ...]:
+    """Of the file itself, and of what a link leads to. Directories by name only: their entries are looked at."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ()
+    if os.path.isdir(path):
+        return (status.st_dev, status.st_ino, status.st_mode)
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_mode,
+        status.st_uid,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
