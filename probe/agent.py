@@ -255,6 +255,7 @@ class Agent:
         self._spawn(self._event("clock.stepped", {"delta_us": str(delta_us)}))
 
     def _on_suspended(self, slept_us: int) -> None:
+        self._suspensions.look()  # what begins from now on did not sleep
         self._spawn(self._event("host.suspended", {"slept_us": str(slept_us)}, level=logging.WARNING))
         self._spawn(self._write_down())
 
