@@ -1,0 +1,266 @@
+"""What is packaged: the unit's limits by systemd's own judgement, the Debian package, `make install`."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.packaged import CHECKOUT, PYTHON, build_environment, debian_package
+from tests.system.programs import need
+
+UNIT = CHECKOUT / "systemd" / "cdn-probe.service"
+EXAMPLES = sorted((CHECKOUT / "packaging" / "examples").glob("*.conf"))
+EXPOSURE_AT_MOST = 1.5  # 0 is none, 10 is a service without any limit
+
+
+def run(*command: str | Path) -> str:
+    """What it printed; its exit code is 0."""
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+# --- the unit -----------------------------------------------------------------------------------------
+
+
+def exposure(unit: Path) -> float:
+    """The figure of `systemd-analyze security`."""
+    need("systemd-analyze")
+    said = run("systemd-analyze", "security", "--offline=true", "--no-pager", unit)
+    found = re.search(r"Overall exposure level for cdn-probe.service: ([0-9.]+)", said)
+    assert found, said
+    return float(found.group(1))
+
+
+def test_the_unit_exposes_little() -> None:
+    assert exposure(UNIT) <= EXPOSURE_AT_MOST
+
+
+def test_the_figure_tells_a_limit_that_is_missing(tmp_path: Path) -> None:
+    text = UNIT.read_text()
+    assert "PrivateDevices=yes\n" in text
+    looser = tmp_path / UNIT.name
+    looser.write_text(text.replace("PrivateDevices=yes\n", "").replace("NoNewPrivileges=yes\n", ""))
+    assert exposure(looser) > exposure(UNIT)
+
+
+def settings(text: str) -> dict[str, list[str]]:
+    """name -> values of a unit file's lines."""
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if "=" in line and not line.startswith("#"):
+            name, _, value = line.partition("=")
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def test_the_unit_is_watched_limited_and_tried_for_ever() -> None:
+    unit = settings(UNIT.read_text())
+    for name in ("WatchdogSec", "LimitNOFILE", "MemoryMax", "TasksMax", "TimeoutStopSec", "TimeoutAbortSec"):
+        assert unit[name], name
+    assert unit["Type"] == ["notify"]
+    assert unit["Restart"] == ["always"]
+    assert unit["StartLimitIntervalSec"] == ["0"]
+    assert unit["User"] == unit["StateDirectory"] == unit["ConfigurationDirectory"] == ["cdn-probe"]
+    assert unit["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
+
+
+def test_closing_the_store_fits_into_the_time_to_stop() -> None:
+    """limits.drain by default 10 s, two for what is cut off, the store up to 30."""
+    assert int(settings(UNIT.read_text())["TimeoutStopSec"][0]) >= 10 + 2 + 30
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
+def test_an_example_of_a_drop_in_only_loosens_what_it_names(example: Path) -> None:
+    loosened = set(settings(example.read_text()))
+    assert loosened <= {
+        "LoadCredential",
+        "AmbientCapabilities",
+        "CapabilityBoundingSet",
+        "PrivateUsers",
+        "RestrictNamespaces",
+        "SystemCallFilter",
+    }
+    assert example.name in (CHECKOUT / "docs" / "operations.md").read_text()
+
+
+# --- the Debian package -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package, unpacked: control files in DEBIAN."""
+    directory = tmp_path_factory.mktemp("deb")
+    run("dpkg-deb", "--raw-extract", debian_package(), directory)
+    return directory
+
+
+def control(tree: Path) -> dict[str, str]:
+    """Fields of the control file, without continued lines."""
+    lines = (tree / "DEBIAN" / "control").read_text().splitlines()
+    return dict(line.split(": ", 1) for line in lines if ": " in line and not line.startswith(" "))
+
+
+def test_the_package_says_what_it_needs(tree: Path) -> None:
+    fields = control(tree)
+    version = re.search(
+        r'^__version__ = "(.*)"$', (CHECKOUT / "probe" / "__init__.py").read_text(), re.MULTILINE
+    )
+    assert version is not None
+    assert fields["Version"] == version.group(1)
+    assert fields["Architecture"] == run("dpkg", "--print-architecture").strip()
+    minor = int(run(PYTHON, "-c", "import sys; print(sys.version_info[1])"))
+    assert f"python3 (>= 3.{minor}), python3 (<< 3.{minor + 1})" in fields["Depends"]
+    assert "@" not in (tree / "DEBIAN" / "control").read_text().replace("@localhost", "")
+
+
+def test_what_an_administrator_changes_survives_an_upgrade(tree: Path) -> None:
+    conffiles = (tree / "DEBIAN" / "conffiles").read_text().split()
+    assert conffiles == ["/etc/cdn-probe/agent.yaml", "/etc/cdn-probe/customers/acme.yaml.example"]
+
+
+def test_the_package_holds_no_results_no_account_and_nothing_enabled(tree: Path) -> None:
+    assert sorted(path.name for path in tree.iterdir()) == ["DEBIAN", "etc", "usr"]
+    assert sorted(path.name for path in (tree / "etc").iterdir()) == ["cdn-probe"]
+
+
+def test_the_command_runs_by_what_the_package_holds(tree: Path) -> None:
+    home = tree / "usr/lib/cdn-probe"
+    first = (home / "bin/cdn-probe").read_text().splitlines()[0]
+    assert first == "#!/usr/lib/cdn-probe/bin/python -IXfaulthandler"
+    assert (tree / "usr/bin/cdn-probe").resolve() == home / "bin/cdn-probe"
+    assert re.fullmatch(r"python3\.\d+", (home / "bin/python").readlink().name)
+    where = run(
+        home / "bin/python", "-I", "-c", "import sys; print(*(p for p in sys.path if 'packages' in p))"
+    )
+    assert where.split() == [str(next(home.glob("lib/python3.*/site-packages")))]  # none of the system's
+    assert run(home / "bin/python", "-I", home / "bin/cdn-probe", "--version").startswith(
+        "cdn-probe, version"
+    )
+
+
+def test_other_programs_and_installers_are_left_out(tree: Path) -> None:
+    home = tree / "usr/lib/cdn-probe"
+    assert all(
+        path.name.startswith("python") or path.name == "cdn-probe" for path in (home / "bin").iterdir()
+    )
+    (packages,) = home.glob("lib/python3.*/site-packages")
+    assert not [
+        path.name for path in packages.iterdir() if re.match(r"(pip|setuptools|wheel|pytest)\b", path.name)
+    ]
+
+
+def test_everything_pinned_is_in_it_and_nothing_else(tree: Path) -> None:
+    (packages,) = (tree / "usr/lib/cdn-probe").glob("lib/python3.*/site-packages")
+    metadata = [re.match(r"(.+)-([^-]+)\.dist-info$", path.name) for path in packages.iterdir()]
+    found = {(_name(m.group(1)), m.group(2)) for m in metadata if m} - {
+        ("cdn-probe", control(tree)["Version"])
+    }
+    pins = re.findall(
+        r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)(.*)$", (CHECKOUT / "requirements.lock").read_text(), re.MULTILINE
+    )
+    wanted = {
+        (_name(name), version) for name, version, marker in pins if "win32" not in marker and name != "pip"
+    }
+    assert found == wanted
+
+
+def _name(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def test_byte_code_names_no_place_of_the_build(tree: Path) -> None:
+    (cached,) = (tree / "usr/lib/cdn-probe").glob("lib/python3.*/site-packages/probe/__pycache__/cli.*.pyc")
+    assert b"/usr/lib/cdn-probe/lib/" in cached.read_bytes()
+    assert b"/tmp/" not in cached.read_bytes()
+    assert not list((tree / "usr/lib/cdn-probe").rglob("direct_url.json"))
+
+
+def test_nothing_in_it_can_be_written_by_others(tree: Path) -> None:
+    loose = [p for p in tree.rglob("*") if not p.is_symlink() and p.stat().st_mode & 0o6022]
+    assert loose == []
+
+
+@pytest.mark.parametrize("script", ["postinst", "prerm", "postrm"])
+def test_the_package_s_scripts_are_sound_and_touch_no_results(tree: Path, script: str) -> None:
+    file = tree / "DEBIAN" / script
+    run("sh", "-n", file)
+    text = file.read_text()
+    assert "set -e" in text
+    assert not re.search(r"rm .*(/var/lib|\$)", text)
+    assert not re.search(r"systemctl[^\n]* (enable|start|unmask|preset)\b", text)
+
+
+# --- make install -------------------------------------------------------------------------------------
+
+
+def install(destination: Path, prefix: str) -> str:
+    done = subprocess.run(
+        [CHECKOUT / "packaging" / "install", destination, prefix, PYTHON],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env=build_environment(),
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_make_install_under_a_prefix_of_ones_own(tmp_path: Path) -> None:
+    need(PYTHON)
+    stale = tmp_path / "opt/x/lib/cdn-probe/lib/stale.py"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    (tmp_path / "opt/x/lib/cdn-probe/pyvenv.cfg").touch()  # an installation from before
+    (tmp_path / "etc/cdn-probe").mkdir(parents=True)
+    (tmp_path / "etc/cdn-probe/agent.yaml").write_text("# ours\n")
+    said = install(tmp_path, "/opt/x")
+    assert "Nothing was enabled or started" in said
+    assert not stale.exists()
+    assert (tmp_path / "etc/cdn-probe/agent.yaml").read_text() == "# ours\n"
+    assert (tmp_path / "etc/cdn-probe/customers/acme.yaml.example").exists()
+    unit = settings((tmp_path / "opt/x/lib/systemd/system/cdn-probe.service").read_text())
+    assert unit["ExecStart"] == ["/opt/x/bin/cdn-probe run -c /etc/cdn-probe/agent.yaml"]
+    first = (tmp_path / "opt/x/bin/cdn-probe").read_text().splitlines()[0]
+    assert first == "#!/opt/x/lib/cdn-probe/bin/python -IXfaulthandler"
+    for kind in ("sysusers", "tmpfiles"):
+        assert (tmp_path / f"opt/x/lib/{kind}.d/cdn-probe.conf").exists()
+
+
+@pytest.mark.parametrize(
+    ("prefix", "python", "words"),
+    [
+        ("relative", PYTHON, "is not absolute"),
+        ("/with blank", PYTHON, "blanks in paths"),
+        ("/opt/x", "/bin/false", ""),
+    ],
+)
+def test_what_cannot_be_installed_is_refused_before_anything_is_written(
+    tmp_path: Path, prefix: str, python: str, words: str
+) -> None:
+    command = [CHECKOUT / "packaging" / "install", tmp_path / "dest", prefix, python]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, env=build_environment()
+    )
+    assert done.returncode != 0
+    assert words in done.stderr
+    assert not (tmp_path / "dest").exists()
+
+
+def test_a_directory_that_is_not_ours_is_not_removed(tmp_path: Path) -> None:
+    """Told before anything is replaced."""
+    need(PYTHON)
+    foreign = tmp_path / "opt/x/lib/cdn-probe/precious"
+    foreign.parent.mkdir(parents=True)
+    foreign.touch()
+    command = [CHECKOUT / "packaging" / "install", tmp_path, "/opt/x", PYTHON]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=False, env=build_environment()
+    )
+    assert done.returncode == 2
+    assert "is not ours" in done.stderr
+    assert foreign.exists()
