@@ -21,9 +21,10 @@ def check_config(config_file: Path) -> None:
     """Check agent.yaml and every customer file; errors are file:line:column."""
     config = load_config(config_file, CHECKS)
     plan = make_plan(config)
+    shard = "" if plan.shard is None else f" as host {plan.shard}"
     click.echo(
         f"{config_file}: good. {len(config.customers)} customers, {len(config.agent.vantage_points)} vantage "
-        f"points, {len(plan.tasks)} tasks, digest {config.digest[:12]}"
+        f"points, {len(plan.tasks)} tasks{shard}, digest {config.digest[:12]}"
     )
     lacking = missing(config)
     for problem in lacking:

@@ -6,7 +6,8 @@ the wall clock is set by more than 2 s, the axis is taken anew from it:
 - backward: scheduling goes on at the new wall time, so that times come out again that were due before the step.
 Either way `on_clock_step` is told. Nothing that was due up to the step is lost by it.
 
-Time in which the host was suspended passes on that axis: what was due in it is missed as `agent.suspended`.
+Time in which the host was suspended passes on that axis: what was due in it, and what was being measured, is missed as
+`agent.suspended`.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class _Open:
     token: Token
     due: Due | None = None
     closed: bool = False
+    cut_why: str = "agent.aborted"
 
 
 class Scheduler:
@@ -226,6 +228,10 @@ class Scheduler:
         log.warning("host.suspended", extra={"fields": {"slept_us": slept_us}})
         if self._on_suspended is not None:
             self._on_suspended(slept_us)
+        # Their connections died in their sleep: whatever they would find, no peer is to be accused of it.
+        for measurement, slot in self._running.items():
+            slot.cut_why = "agent.suspended"
+            measurement.cancel()
         return "agent.suspended"
 
     def _mind_the_clock(self) -> None:
@@ -300,7 +306,7 @@ class Scheduler:
         if not slot.closed:
             slot.closed = True
             self._counts["aborted"] += 1
-            self._reporter.one(slot.task, slot.scheduled_us, "agent.aborted", slot.token, count=False)
+            self._reporter.one(slot.task, slot.scheduled_us, slot.cut_why, slot.token, count=False)
 
     def _failed(self, slot: _Open, error: BaseException) -> None:
         if slot.closed or slot.due is None:

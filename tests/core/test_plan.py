@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from probe.checks import CHECKS
-from probe.core.config import Config, make_config, parse_agent, parse_customer
+from probe.core.admission import Ceilings
+from probe.core.config import Config, ConfigError, make_config, parse_agent, parse_customer
 from probe.core.plan import define, make_plan, phase_us, task_from_json, task_to_json
 from probe.core.task import SecretRef, Task
 
@@ -213,3 +214,44 @@ def test_ten_thousand_objects_are_read_and_planned_in_seconds() -> None:
     taken_s = time.process_time() - started
     assert len({task.id for task in plan.tasks}) == 10_000
     assert taken_s < 12, f"{taken_s:.1f} s"
+
+
+def test_hosts_that_share_make_the_whole_plan_between_them_each_task_as_it_would_be_alone() -> None:
+    domain = {"objects": [{"path": f"/{n}"} for n in range(200)]}
+    alone = {task.id: task for task in tasks(domain)}
+    parts = [tasks(domain, agent=f"{AGENT}shard: {index}/5\n") for index in range(1, 6)]
+    assert sorted(task.id for part in parts for task in part) == sorted(alone)
+    assert all(task == alone[task.id] for part in parts for task in part), "the same phases and definitions"
+    assert all(20 <= len(part) <= 60 for part in parts)
+
+
+def test_the_plan_and_the_digest_tell_the_shard() -> None:
+    one, two = (config([DOMAIN], agent=f"{AGENT}shard: {index}/2\n") for index in (1, 2))
+    assert [str(make_plan(c).shard) for c in (one, two)] == ["1/2", "2/2"]
+    assert make_plan(config([DOMAIN])).shard is None
+    assert tasks(agent=f"{AGENT}shard: 1/1\n") == tasks()
+
+
+def test_ceilings_of_the_configuration() -> None:
+    limits = "limits: {concurrency: 9, per_customer: 5, per_origin: 2, per_vantage_point: 4, drain: 30s}\n"
+    read = parse_agent(AGENT + limits, "agent.yaml").limits
+    assert read.ceilings() == Ceilings(total=9, per_customer=5, per_origin=2, per_vantage_point=4)
+    assert read.drain == 30_000_000
+    assert parse_agent(AGENT, "agent.yaml").limits.ceilings() == Ceilings(total=200)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("shard: 6/5", "there is no host 6 among 5"),
+        ("shard: two of five", "written i/n"),
+        ("limits: {per_origin: 0}", "greater than or equal to 1"),
+        ("limits: {drain: 20m}", "too long"),
+    ],
+)
+def test_what_is_no_shard_or_ceiling_is_refused_with_its_place(line: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_agent(f"{AGENT}{line}\n", "agent.yaml")
+    (problem,) = caught.value.problems
+    assert problem.line == 5
+    assert says in problem.message

@@ -154,6 +154,28 @@ def test_suspended_for_an_hour_with_a_reload_right_after() -> None:
     assert bench.reasons["agent.suspended"] == pytest.approx(20 * 60, abs=20)
 
 
+def test_what_is_measured_while_the_host_sleeps_accuses_nobody() -> None:
+    one = task(period_us=600 * S)
+    first_us = -(-WALL_US // (600 * S)) * 600 * S
+    bench = Bench([one])
+    slept_us = 0
+    bench.lasts = 30
+    bench.time.elapsed_ns = lambda: (bench.time.now_us + slept_us) * 1000  # type: ignore[attr-defined]
+
+    async def script(bench: Bench) -> None:
+        nonlocal slept_us
+        await asyncio.sleep((first_us - WALL_US) / S + 10)
+        assert bench.scheduler.tally.running == 1
+        slept_us = bench.time.wall_offset_us = 60 * S
+        await asyncio.sleep(1)
+        assert bench.scheduler.tally.running == 0
+        await asyncio.sleep(1)
+
+    bench.play(script)
+    assert bench.missed == [("t1", first_us, "agent.suspended")]
+    assert (bench.scheduler.tally.aborted, bench.scheduler.tally.missed) == (1, {})
+
+
 def test_a_stall_is_no_suspension() -> None:
     bench = Bench(herd(20, period_us=1 * S))
     bench.time.elapsed_ns = lambda: (bench.time.now_us + 7) * 1000  # type: ignore[attr-defined]
