@@ -18,6 +18,8 @@ from probe.commands.once import once
 from probe.commands.replay import replay
 from probe.commands.results import results
 from probe.commands.run import run
+from probe.commands.serve import serve
+from probe.commands.token import token
 from probe.commands.trace import trace
 from probe.commands.vantage import vantage
 from probe.core.config import ConfigError
@@ -33,7 +35,7 @@ def cli() -> None:
     """Observes what a CDN serves, compares it with the origin, judges, and keeps the evidence."""
 
 
-for command in (run, once, trace, results, nodes, vantage, replay, demo, check_config, schema):
+for command in (run, once, trace, results, nodes, vantage, serve, token, replay, demo, check_config, schema):
     cli.add_command(command)
 
 

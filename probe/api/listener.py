@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from probe.api.http import HttpServer
@@ -23,6 +24,7 @@ log = logging.getLogger("probe.api")
 
 BACKLOG = 128
 HANDSHAKE_S = 10.0
+OUT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n"
     b"Cache-Control: no-store\r\n\r\n"
@@ -72,46 +74,60 @@ class Listener:
         self._bounds = bounds or Bounds()
         self._open = 0
         self._by_address: Counter[str] = Counter()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._accepting: asyncio.Task[None] | None = None
+        self._tasks: dict[asyncio.Task[None], socket.socket] = {}
+        self._none_open = asyncio.Event()
+        self._resume: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Begin to accept."""
-        self._accepting = asyncio.create_task(self._accept())
+        asyncio.get_running_loop().add_reader(self._sock, self._readable)
 
     async def close(self) -> None:
         """Accept no more, and end handshakes."""
-        for task in (self._accepting, *self._tasks):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+        asyncio.get_running_loop().remove_reader(self._sock)
+        if self._resume is not None:
+            self._resume.cancel()
         self._sock.close()
+        for task, connection in tuple(self._tasks.items()):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            connection.close()  # one that had not begun could not do it itself
 
     async def all_gone(self, within_s: float) -> None:
         """Until no connection is open any more; or so many seconds."""
-        until = asyncio.get_running_loop().time() + within_s
-        while self._open and asyncio.get_running_loop().time() < until:
-            await asyncio.sleep(0.01)
+        if self._open:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._none_open.wait(), within_s)
 
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
+    def _readable(self) -> None:
+        """Take what has come, but not so much at once that others wait."""
+        for _ in range(BACKLOG):
             try:
-                connection, address = await loop.sock_accept(self._sock)
+                connection, address = self._sock.accept()
+            except (BlockingIOError, InterruptedError):
+                return
             except OSError as error:
-                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                if error.errno in OUT_OF:
                     log.error("api.accept_failed", extra=fields(problem=error.strerror))
-                    await asyncio.sleep(1.0)
-                continue
-            connection.setblocking(False)
-            key = address_key(str(address[0]))
-            if self._open >= self._bounds.connections or self._by_address[key] >= self._bounds.each:
-                self._refuse(connection)
-                continue
-            self._count(key, 1)
-            task = asyncio.create_task(self._connect(connection, key))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+                    self._pause(1.0)
+                    return
+                continue  # it was gone before it was taken
+            self._accepted(connection, address_key(str(address[0])))
+
+    def _accepted(self, connection: socket.socket, key: str) -> None:
+        connection.setblocking(False)
+        if self._open >= self._bounds.connections or self._by_address[key] >= self._bounds.each:
+            self._refuse(connection)
+            return
+        self._count(key, 1)
+        task = asyncio.create_task(self._connect(connection, key))
+        self._tasks[task] = connection
+        task.add_done_callback(lambda done: self._tasks.pop(done, None))
+
+    def _pause(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._sock)
+        self._resume = loop.call_later(seconds, self.start)
 
     async def _connect(self, connection: socket.socket, key: str) -> None:
         over = False
@@ -151,6 +167,7 @@ class Listener:
 
     def _count(self, key: str, change: int) -> None:
         self._open += change
+        self._none_open.clear() if self._open else self._none_open.set()
         self._by_address[key] += change
         if not self._by_address[key]:
             del self._by_address[key]

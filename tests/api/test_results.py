@@ -97,7 +97,10 @@ async def test_compressed_as_preferred(tmp_path: Path, accept: str, coding: str 
     async with served(tmp_path) as api:
         answer = await api.ask("/v1/results?customer=acme", headers={"Accept-Encoding": accept})
     assert answer.headers.get("Content-Encoding") == coding
-    unpack = {"gzip": gzip.decompress, "zstd": lambda b: zstandard.ZstdDecompressor().decompressobj().decompress(b)}
+    unpack = {
+        "gzip": gzip.decompress,
+        "zstd": lambda b: zstandard.ZstdDecompressor().decompressobj().decompress(b),
+    }
     body = unpack.get(coding or "", lambda b: b)(answer.body)
     assert body.decode().splitlines()[:-1] == stored(tmp_path / "r")
     assert answer.headers["Vary"] == "Accept-Encoding"
