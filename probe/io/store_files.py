@@ -22,6 +22,7 @@ from probe.io.store_parts import (
     begin,
     begun_at,
     finish,
+    make,
     open_newest,
     parts_of,
     set_aside,
@@ -95,6 +96,7 @@ class Files:
             self._verified = True
         try:
             if self._catalogue is None:
+                make(catalogue_file(self.directory), CATALOGUE)
                 self._catalogue = open_writer(catalogue_file(self.directory), CATALOGUE)
             if self._records is None:
                 self._part, self._records = open_newest(self.directory, PARTS, self._now())

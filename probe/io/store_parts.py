@@ -1,5 +1,8 @@
 """Rule: what is complete is never written to again: a part that is full is closed and a new one begun.
 
+No file changes its journal mode once it has its name: a kill in the middle of that leaves a journal that a reader,
+which cannot write, could not roll back.
+
 The parts of the store by number; the highest is the one that is written. Within a stream a part continues where the
 one before it ended, and says so in itself, so that parts may be dropped, set aside or carried away one by one.
 """
@@ -81,7 +84,7 @@ def begin(directory: Path, kind: str, number: int, now: str, ends: Iterable[Stre
                     " VALUES (?, ?, ?, ?, ?, ?, ?)",
                     (end.agent, end.customer, end.head, end.digest, end.head, end.digest, end.complete_up_to),
                 )
-        db.execute("PRAGMA journal_mode = DELETE").close()
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
     finally:
         db.close()
     part = Part(number, place / f"{number:06}.db")
@@ -94,6 +97,19 @@ def install(aside: Path, path: Path) -> None:
     _sync(aside, os.O_RDWR)
     os.replace(aside, path)
     _sync(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def make(path: Path, steps: tuple[Step, ...]) -> None:
+    """A new empty file under its name when it is whole; nothing if it is there. Raises OSError, sqlite3.Error."""
+    if path.exists():
+        return
+    aside = path.with_name(f".{path.name}.new")
+    for old in (aside, *_journals(aside)):
+        old.unlink(missing_ok=True)
+    db = open_writer(aside, steps)
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+    db.close()
+    install(aside, path)
 
 
 def stream_ends(db: Database) -> list[StreamEnd]:
@@ -131,7 +147,6 @@ def finish(db: Database) -> None:
     """Close a part that will not be written again; it is one file then, unless somebody reads it right now."""
     with suppress(sqlite3.OperationalError):  # a reader is in the way: the log stays beside it
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
-        db.execute("PRAGMA journal_mode = DELETE").close()
     db.close()
 
 

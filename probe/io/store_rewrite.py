@@ -82,7 +82,7 @@ def write_part(
                     [(stream.id, *astuple(gone)) for gone in stream.gone],
                 )
             db.table("record").insert_all(rows, batch_size=BATCH)
-        db.execute("PRAGMA journal_mode = DELETE").close()
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
     finally:
         db.close()
     install(aside, path)

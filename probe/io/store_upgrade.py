@@ -57,7 +57,7 @@ def _write(path: Path, steps: tuple[Step, ...], old: Path, copy: Step, now: str,
             put_meta(db, "begun_at", now)
             copy(db)
         db.execute("DETACH old")
-        db.execute("PRAGMA journal_mode = DELETE").close()
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
     finally:
         db.close()
     if put:
