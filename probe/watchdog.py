@@ -74,11 +74,18 @@ async def fed(notifier: Notifier, progress: Progress) -> AsyncIterator[None]:
         yield
         return
     feeding = asyncio.create_task(_feed(notifier, progress, notifier.watchdog_s / BEATS), name="watchdog")
+    feeding.add_done_callback(_tell_why)
     try:
         yield
     finally:
         feeding.cancel()
         await asyncio.wait([feeding])
+
+
+def _tell_why(feeding: asyncio.Task[None]) -> None:
+    """Feeding never ends by itself: if it does, the manager will kill us, and the journal is to say why."""
+    if not feeding.cancelled() and (error := feeding.exception()) is not None:
+        log.error("watchdog.failed", exc_info=error)
 
 
 async def _feed(notifier: Notifier, progress: Progress, every_s: float) -> None:

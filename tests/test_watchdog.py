@@ -153,6 +153,17 @@ async def test_a_loop_that_stands_still_feeds_nobody(tmp_path: Path) -> None:
             assert heard.waiting() == []
 
 
+async def test_feeding_that_fails_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    with Heard(tmp_path) as heard:
+        async with fed(Notifier(heard.address, watchdog_s=0.03), world.progress):
+            await heard.next()
+            world.health = None  # type: ignore[assignment]
+            async with asyncio.timeout(20):
+                while "watchdog.failed" not in caplog.messages:
+                    await asyncio.sleep(0.01)
+
+
 async def test_without_a_watchdog_nobody_is_fed(tmp_path: Path) -> None:
     with Heard(tmp_path) as heard:
         async with fed(Notifier(heard.address), World().progress):
