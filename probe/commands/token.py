@@ -30,7 +30,7 @@ def token(name: str, customers: tuple[str, ...], may: tuple[str, ...], as_json: 
             name=name,
             hash=hash_token(made),
             customers=customers,
-            may=tuple(may) or READING,  # type: ignore[arg-type]
+            may=tuple(may) or READING,
         )
     except ValidationError as error:
         words = "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -29,9 +30,9 @@ ROUTES = [
 
 def problem(answer: object) -> dict[str, object]:
     """The problem in an answer; it is one."""
-    assert getattr(answer, "headers")["Content-Type"] == "application/problem+json"
-    made: dict[str, object] = getattr(answer, "json")
-    assert made["status"] == getattr(answer, "status")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    made: dict[str, object] = answer.json
+    assert made["status"] == answer.status
     assert made["type"] == "about:blank"
     assert made["detail"]
     return made
@@ -373,10 +374,10 @@ async def test_57_a_reader_that_never_reads_is_timed_out_and_holds_nobody_up(tmp
                 await asyncio.sleep(0.1)
             else:
                 pytest.fail("it was not timed out")
-            with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-                for _ in range(10_000):
-                    piece = await asyncio.wait_for(reader.readexactly(65536), 20)
+            with contextlib.suppress(ConnectionError):
+                while piece := await asyncio.wait_for(reader.read(65536), 20):
                     got = got[-200:] + piece
+            assert got
             assert b'"kind":"page"' not in got
         finally:
             writer.close()
@@ -488,9 +489,7 @@ async def test_tls_with_client_certificates(tmp_path: Path) -> None:
         good = context(ca, ca)
         assert (await exchange(api, head.encode(), good)).split()[1] == b"200"
         for bad in (context(ca, None), context(ca, others)):
-            with pytest.raises((ssl.SSLError, ConnectionError)):
-                if not await exchange(api, head.encode(), bad):
-                    raise ConnectionError
+            assert await refused(api, head.encode(), bad)
         old = context(ca, ca)
         old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_2
         assert (await exchange(api, head.encode(), old)).split()[1] == b"200"
@@ -508,6 +507,14 @@ def context(authority: trustme.CA, own: trustme.CA | None) -> ssl.SSLContext:
     if own is not None:
         own.issue_cert("reader@example.net").configure_cert(made)
     return made
+
+
+async def refused(api: Served, data: bytes, tls: ssl.SSLContext) -> bool:
+    """Whether no answer came; with TLS 1.3 a client learns that only when it reads."""
+    try:
+        return not await exchange(api, data, tls)
+    except (ssl.SSLError, ConnectionError):
+        return True
 
 
 async def shown(api: Served, tls: ssl.SSLContext) -> bytes:
