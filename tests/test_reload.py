@@ -94,7 +94,8 @@ async def test_a_bad_file_is_refused_told_and_leaves_the_others_alone(lab: Lab, 
         assert "timeout: 7s" in text
         assert "nonsense" not in text
         agent.send_signal(signal.SIGHUP)  # the same again is no news
-        shop.write_text(good.replace("500ms", "400ms"))
+        shop.with_name("shop.new").write_text(good.replace("500ms", "400ms"))
+        shop.with_name("shop.new").replace(shop)
         agent.send_signal(signal.SIGHUP)
         changes = await told(results, "config.changed", 2)
         assert [event.customer for event in changes] == ["media", "shop"]
