@@ -95,7 +95,7 @@ async def run_until(
         async with fed(notifier, progress):
             reloading = asyncio.create_task(_reload_on(hangup, agent, notifier))
             try:
-                async with beside(agent, store, clock):
+                async with beside(agent, store, clock, config_file):
                     await agent.run(stop, hurry=getattr(stop, "hurry", None))
             finally:
                 reloading.cancel()

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from probe import companions
-from probe.companions import kept_running
+from probe.companions import Companion, kept_running, readers_of
+from probe.core.config_results import ApiConfig
 
 
 async def test_a_companion_that_fails_is_begun_again(
@@ -41,3 +42,48 @@ async def test_it_ends_at_once_while_it_pauses(monkeypatch: pytest.MonkeyPatch) 
     await asyncio.sleep(0)
     stop.set()
     await asyncio.wait_for(running, 0.5)
+
+
+async def test_each_follows_its_own_part_of_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(companions, "LOOK_S", 0.001)
+    told: list[str] = []
+    settings: dict[str, object] = {"a": 1, "b": 1}
+
+    def work(name: str, value: object) -> companions.Work:
+        async def run(stop: asyncio.Event) -> None:
+            told.append(f"{name}{value} begins")
+            await stop.wait()
+            told.append(f"{name}{value} ends")
+
+        return run
+
+    async def until(count: int) -> None:
+        while len(told) < count:
+            await asyncio.sleep(0)
+
+    stop = asyncio.Event()
+    following = asyncio.ensure_future(
+        companions.follow(lambda: {n: Companion(v, work(n, v)) for n, v in settings.items()}, stop)
+    )
+    await asyncio.wait_for(until(2), 5)
+    settings["b"] = 2
+    await asyncio.wait_for(until(4), 5)
+    del settings["a"]
+    await asyncio.wait_for(until(5), 5)
+    stop.set()
+    await asyncio.wait_for(following, 5)
+    assert told == ["a1 begins", "b1 begins", "b1 ends", "b2 begins", "a1 ends", "b2 ends"]
+
+
+def test_whose_confirmation_retention_waits_for() -> None:
+    api = ApiConfig.model_validate(
+        {
+            "tokens": [
+                {"name": "both", "hash": "1", "customers": ["acme", "bolt"]},
+                {"name": "all", "hash": "2", "customers": ["*"], "may": ["results", "ack"]},
+                {"name": "looks", "hash": "3", "customers": ["acme"], "may": ["results"]},
+            ]
+        }
+    )
+    assert readers_of(api, "acme") == ["both", "all"]
+    assert readers_of(api, "other") == ["all"]
