@@ -190,6 +190,7 @@ ALLOWED = {
     "connect by IPv4": "ok",
     "connect by IPv6": "ok",
     "bind to an interface": "ok",
+    "lower its priority": "ok",
 }
 DENIED = {
     "write /etc": "EACCES",
