@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from probe.core.config import Config, Problem
+from probe.core.config_shown import together
 from probe.core.kinds import Kinds
 from probe.core.plan import Plan, make_plan
 from probe.core.records import HostFacts, OriginVersion, SlotRecord
@@ -209,7 +210,9 @@ class Agent:
             self.pipeline.budgets.resume(customer, spent_bytes, now_ns / 1e9)
         for digest, text in turn.definitions:
             store.put_definition(digest, text)
-        store.put_config(turn.config.digest, "\n".join(turn.config.texts.values()), rfc3339(now_ns))
+        store.put_config(
+            turn.config.digest, together(turn.config.texts, turn.config.sources), rfc3339(now_ns)
+        )
         self.config, self.plan = turn.config, turn.plan
         self._fetcher.allow(allowed_by(turn.config))
         self._resolver.allow(allowed_by(turn.config))

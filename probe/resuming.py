@@ -15,6 +15,7 @@ from pathlib import Path
 from probe.core.budget import DAY_S
 from probe.core.codec import encode_any
 from probe.core.config import Config
+from probe.core.config_shown import together
 from probe.core.coverage import absent_slots
 from probe.core.plan import Plan, task_to_json
 from probe.core.task import Task, VantagePoint
@@ -45,7 +46,7 @@ def resume(pipeline: Pipeline, store: Store, config: Config, plan: Plan, now_ns:
     """What later replays and restarts need is kept, and what the last run knew is restored, of all customers."""
     for task in plan.tasks:
         store.put_definition(task.definition, encode_any(task_to_json(task)).decode())
-    store.put_config(config.digest, "\n".join(config.texts.values()), rfc3339(now_ns))
+    store.put_config(config.digest, together(config.texts, config.sources), rfc3339(now_ns))
     pipeline.references.restore(store.all_origin_versions())
     pipeline.nodes.restore(*store.nodes())
     for customer, spent_bytes in spent_today(store, budgeted(plan), now_ns).items():

@@ -127,18 +127,22 @@ async def serve_until(
     stop: asyncio.Event, config_file: Path, whole: Whole, say: Callable[[str], None]
 ) -> None:
     """Serve until `stop`. `say` is told where it listens. Raises ConfigError, OSError."""
-    agent = await asyncio.to_thread(read_agent, config_file)
+    agent = read_agent(config_file)  # nothing else runs yet that could be held up
     directory, clock = Path(agent.results), SystemClock()
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     options = Options(
         link=ControlLink(directory),
-        signer=Signer(Keys.open(directory), clock),
+        signer=Signer(_keys(directory), clock),
         whole=whole,
         clock=clock,
     )
     async with serving(config_file, agent, options) as (host, port):
         say(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         await stop.wait()
+
+
+def _keys(directory: Path) -> Keys:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Keys.open(directory)
 
 
 def stop_with_stdin(stop: asyncio.Event) -> None:

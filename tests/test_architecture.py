@@ -15,6 +15,7 @@ IMPURE = {
 }  # fmt: skip
 PURE = sorted([*ROOT.glob("core/**/*.py"), *ROOT.glob("checks/**/*.py")])
 IO = sorted(ROOT.glob("io/**/*.py"))
+API = sorted(ROOT.glob("api/**/*.py"))
 ALL = sorted(ROOT.glob("**/*.py"))
 LARGEST = 350
 
@@ -61,6 +62,15 @@ def test_io_knows_core_and_never_the_checks(file: Path) -> None:
     assert not [
         name for name in imports(file) if name.startswith(("probe.checks", "probe.commands", "probe.lab"))
     ]
+
+
+@pytest.mark.parametrize("file", API, ids=lambda f: f.name)
+def test_the_api_knows_core_and_io_and_nothing_that_measures(file: Path) -> None:
+    assert not [
+        name for name in imports(file) if name.startswith(("probe.checks", "probe.commands", "probe.lab"))
+    ]
+    # It reads the store by `Reader` alone: no SQL on results, and no way to write them.
+    assert not set(imports(file)) & {"sqlite3", "sqlite_utils", "probe.io.store"}
 
 
 @pytest.mark.parametrize("file", ALL, ids=lambda f: str(f.relative_to(ROOT)))

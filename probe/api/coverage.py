@@ -92,8 +92,9 @@ def _read(
     complete: str | None,
 ) -> tuple[dict[str, Coverage], dict[str, range]]:
     since, until = utc_text(span.since_us / 1e6), utc_text(span.until_us / 1e6)
-    until_us = min(span.until_us, span.since_us if complete is None else to_us(complete))
-    starts = _starts(reader, customer, since, span.since_us)
+    until_us = span.since_us if complete is None else max(span.since_us, min(span.until_us, to_us(complete)))
+    # Without a watermark nobody says up to when the grid may be expected to have rows.
+    starts = {} if complete is None else _starts(reader, customer, since, span.since_us)
     grids = {
         name: due_between(task.period_us, task.phase_us, starts[name] - 1, until_us - 1)
         for name, task in tasks.items()

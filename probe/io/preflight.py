@@ -1,17 +1,21 @@
 """Rule: what a good configuration refers to and this host does not have is told before the first slot needs it.
 
-Files of authorities, secrets, and IP versions that no line carries. Nothing is kept or shown of what files hold.
+Files of authorities, secrets, IP versions that no line carries, and what the API needs. Nothing is kept or shown of
+what files hold.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 from probe.core.config import Config, CustomerConfig, Problem
 from probe.core.plan import Plan, uncarried
 from probe.core.redaction import without_secret_query
 from probe.core.task import SecretRef, VantagePoint
+from probe.core.tokens import is_hash
 from probe.io.secrets import SecretError, reveal
 
 
@@ -23,11 +27,37 @@ def missing(config: Config) -> tuple[Problem, ...]:
         for customer in config.customers
         for words in (*_authorities(customer), *_secrets(customer))
     )
-    return tuple(dict.fromkeys((*_proxy_secrets(config), *found, *_uncarried(config, files))))
+    own = (*_proxy_secrets(config), *(Problem(_agent_file(config), 0, 0, words) for words in _api(config)))
+    return tuple(dict.fromkeys((*own, *found, *_uncarried(config, files))))
+
+
+def _agent_file(config: Config) -> str:
+    return next((name for name in config.texts if name not in config.sources), "agent.yaml")
+
+
+def _api(config: Config) -> Iterator[str]:
+    """What keeps the API from being served, or a reader from being let in."""
+    api = config.agent.api
+    if api is None:
+        return
+    host = api.listen.rpartition(":")[0].strip("[]")
+    if api.tls is None and not ip_address(host).is_loopback:
+        yield f"api.listen: {api.listen} is not loopback: it does not listen there without api.tls"
+    for token in api.tokens:
+        if not is_hash(token.hash):
+            yield (
+                f"api.tokens: the hash of {token.name} is not sha256: and 64 hexadecimal digits, so that nobody can"
+                f" have that token: `cdn-probe token {token.name}` makes both"
+            )
+    if api.tls is not None:
+        for key in ("certificate", "key", "client_ca"):
+            name = getattr(api.tls, key)
+            if name is not None and not os.access(name, os.R_OK):
+                yield f"api.tls.{key}: {name} cannot be read: the API is not served without it"
 
 
 def _proxy_secrets(config: Config) -> Iterator[Problem]:
-    file = next((name for name in config.texts if name not in config.sources), "agent.yaml")
+    file = _agent_file(config)
     for point in config.agent.vantage_points:
         proxy = point.vantage_point().proxy
         try:

@@ -56,3 +56,27 @@ def test_a_secret_that_everybody_can_read_is_refused_and_not_shown(tmp_path: Pat
     assert result.exit_code == 1
     assert f"chmod 0600 {secret}" in result.stderr
     assert "s3cr3t" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("api", "words"),
+    [
+        ("{listen: '192.0.2.1:8640'}", "is not loopback: it does not listen there without api.tls"),
+        ("{listen: '[::]:8640'}", "is not loopback: it does not listen there without api.tls"),
+        (
+            "{tokens: [{name: evaluator, hash: secret}]}",
+            "the hash of evaluator is not sha256: and 64 hexadecimal",
+        ),
+        ("{tokens: [{name: e, hash: 'sha256:ABC'}]}", "`cdn-probe token e` makes both"),
+        ("{tls: {certificate: no.pem, key: agent.yaml}}", "no.pem cannot be read"),
+    ],
+)
+def test_what_the_api_lacks_is_told(tmp_path: Path, api: str, words: str) -> None:
+    good = checked(tmp_path, "timeout: 1s")
+    assert (good.exit_code, good.stderr) == (0, "")
+    (tmp_path / "agent.yaml").write_text(f"{AGENT}api: {api}\n")
+    result = CliRunner().invoke(cli, ["check-config", "-c", str(tmp_path / "agent.yaml")])
+    (told,) = result.stderr.splitlines()
+    assert words in told
+    assert told.startswith("agent.yaml: ")
+    assert result.exit_code == 1
