@@ -73,6 +73,19 @@ def test_the_api_knows_core_and_io_and_nothing_that_measures(file: Path) -> None
     assert not set(imports(file)) & {"sqlite3", "sqlite_utils", "probe.io.store"}
 
 
+@pytest.mark.parametrize("file", sorted(ROOT.glob("pull/*.py")), ids=lambda f: f.name)
+def test_pulling_knows_core_alone(file: Path) -> None:
+    """Evaluators run it where no agent is: neither the store nor the server is there."""
+    own = [name for name in imports(file) if name.startswith("probe.")]
+    assert not [name for name in own if not name.startswith(("probe.core", "probe.pull", "probe.__version__"))]
+
+
+@pytest.mark.parametrize("name", ["chain", "heads", "page", "progress", "waits"])
+def test_what_judges_a_page_does_no_io(name: str) -> None:
+    file = ROOT / "pull" / f"{name}.py"
+    assert not {found for found in imports(file) if found in IMPURE or found.split(".")[0] in IMPURE}
+
+
 @pytest.mark.parametrize("file", ALL, ids=lambda f: str(f.relative_to(ROOT)))
 def test_modules_say_what_they_are_and_stay_small(file: Path) -> None:
     text = file.read_text(encoding="utf-8")

@@ -1,0 +1,193 @@
+"""Rule: a line is believed when what comes after it says so; a line that breaks the chain is named by its number.
+
+One stream (an agent's results for one customer) followed line by line, without any I/O. Each record carries its
+number and the SHA-256 of the line before (`probe.core.proof`); a `dropped` line stands for a span whose rows the
+agent no longer has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from probe.core.config_text import OWN_NAME
+from probe.core.proof import GENESIS, line_digest
+
+LINE_MOST_BYTES = 32 * 1024 * 1024
+UNKNOWN = ""  # digest of a line that nobody can tell any more
+
+
+class Tampered(Exception):  # noqa: N818
+    """What was handed out is not what was stored. `seq`: the first number at which that shows."""
+
+    def __init__(self, seq: int, reason: str) -> None:
+        super().__init__(f"at {seq}: {reason}")
+        self.seq = seq
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class StreamName:
+    """Whose results for whom. Raises ValueError for names that could leave a directory."""
+
+    agent: str
+    customer: str
+
+    def __post_init__(self) -> None:
+        for name in (self.agent, self.customer):
+            if not OWN_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is no name: 1 to 63 characters of a-z, 0-9 and -")
+
+    def __str__(self) -> str:
+        return f"{self.agent}/{self.customer}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a stream was followed to.
+
+    `digest`: of the line `seq`; UNKNOWN where nobody can tell. `chained`: a line before carried its predecessor's
+    digest, so that from now on every one must. `complete_up_to`: the last watermark a line told (RFC 3339).
+    """
+
+    seq: int = 0
+    digest: str = GENESIS
+    chained: bool = False
+    complete_up_to: str | None = None
+
+
+START = Cursor()
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """One line that goes on where the one before ended. `day`: UTC date of its time; `kind`: slot, event, dropped."""
+
+    text: bytes
+    kind: str
+    first_seq: int
+    cursor: Cursor
+    day: str | None = None
+
+
+class _Host(msgspec.Struct):
+    agent: str | None = None
+
+
+class _Line(msgspec.Struct):
+    """What the chain needs of a line; the rest is looked at by whoever reads records."""
+
+    kind: str
+    seq: int | None = None
+    customer: str | None = None
+    agent: str | None = None
+    host: _Host | None = None
+    previous: str | None = None
+    complete_up_to: str | None = None
+    scheduled_at: str | None = None
+    at: str | None = None
+    first_seq: int | None = None
+    last_seq: int | None = None
+    digest: Any = None
+
+
+_LINE = msgspec.json.Decoder(_Line)
+
+
+def follow(cursor: Cursor, text: bytes, stream: StreamName) -> Followed:
+    """The next line, without its line feed, if it is the next. Raises Tampered, with the number that was due."""
+    due = cursor.seq + 1
+    try:
+        line = _LINE.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise Tampered(due, f"no record: {error}") from None
+    if line.kind == "dropped":
+        return _across(cursor, line, text)
+    _number(due, line.seq)
+    _owner(due, line, stream)
+    _previous(cursor, line.previous)
+    made = Cursor(
+        seq=due,
+        digest=line_digest(text),
+        chained=cursor.chained or line.previous is not None,
+        complete_up_to=line.complete_up_to or cursor.complete_up_to,
+    )
+    day = (line.scheduled_at or line.at or "")[:10] or None
+    return Followed(text, line.kind, due, made, day)
+
+
+def _across(cursor: Cursor, line: _Line, text: bytes) -> Followed:
+    """Behind a span whose rows are gone."""
+    due = cursor.seq + 1
+    _number(due, line.first_seq)
+    if line.last_seq is None or line.last_seq < due:
+        raise Tampered(due, f"a span of dropped rows from {due} to {line.last_seq}")
+    digest = line.digest or UNKNOWN
+    if digest != UNKNOWN and not _is_digest(digest):
+        raise Tampered(due, "the digest of the last dropped row is none")
+    if line.previous and cursor.digest != UNKNOWN and line.previous != cursor.digest:
+        raise Tampered(
+            due, f"the dropped rows from {due} on follow another line {cursor.seq} than the one here"
+        )
+    made = Cursor(
+        seq=line.last_seq, digest=digest, chained=cursor.chained, complete_up_to=cursor.complete_up_to
+    )
+    return Followed(text, "dropped", due, made)
+
+
+def _number(due: int, seq: int | None) -> None:
+    if seq is None:
+        raise Tampered(due, "a line without a number")
+    if seq > due:
+        missing = f"{due}" if seq == due + 1 else f"{due} to {seq - 1}"
+        raise Tampered(due, f"{missing} missing: the next line is {seq}")
+    if seq < due:
+        raise Tampered(due, f"the line {seq} again, or out of order, where {due} was due")
+
+
+def _owner(due: int, line: _Line, stream: StreamName) -> None:
+    agent = line.agent if line.host is None else line.host.agent
+    if line.customer != stream.customer or (agent is not None and agent != stream.agent):
+        raise Tampered(due, f"a line of {agent}/{line.customer} in the stream {stream}")
+
+
+def _previous(cursor: Cursor, previous: str | None) -> None:
+    due = cursor.seq + 1
+    if previous is None:
+        if cursor.chained:
+            raise Tampered(due, f"the line {due} does not say which line it follows, and those before did")
+    elif cursor.digest != UNKNOWN and previous != cursor.digest:
+        if cursor.seq == 0:
+            raise Tampered(due, "the first line says that there was one before it")
+        raise Tampered(due, f"{cursor.seq} or {due} was altered: {due} follows another line {cursor.seq}")
+    elif not _is_digest(previous):
+        raise Tampered(due, "the digest of the line before is none")
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, str) and len(value) == 64 and not value.strip("0123456789abcdef")
+
+
+@dataclass(slots=True)
+class Witnessed:
+    """Heads that were seen: number -> digest. A line that comes by must be the one that was seen."""
+
+    heads: dict[int, str] = field(default_factory=dict)
+
+    def check(self, line: Followed) -> None:
+        """Raises Tampered where a head seen before says otherwise."""
+        seen = self.heads.get(line.cursor.seq)
+        if seen is not None and line.cursor.digest != UNKNOWN and seen != line.cursor.digest:
+            raise Tampered(line.cursor.seq, "a signed head seen before names another line here")
+
+    def add(self, seq: int, digest: str) -> None:
+        """One more head. Raises Tampered where another was seen for this number."""
+        if digest != UNKNOWN and self.heads.setdefault(seq, digest) != digest:
+            raise Tampered(seq, "two signed heads name two lines for one number")
+
+    def forget(self, seq: int) -> None:
+        """Heads before the line `seq`, which are past."""
+        for known in [known for known in self.heads if known < seq]:
+            del self.heads[known]

@@ -1,0 +1,166 @@
+"""Rule: the names in a copy are few and fixed, and what a host says of itself cannot make others.
+
+DIR/.lock                                 held by the one pull that writes
+DIR/<agent>/agent.pub                     the agent's public key (PEM), known since the first pull or given
+DIR/<agent>/agent.key-id                  where nobody gave the key: only which one it is
+DIR/<agent>/<customer>/000000000001.ndjson    lines, by the number of the first one
+DIR/<agent>/<customer>/heads.ndjson       every head received
+DIR/<agent>/<customer>/rejected/          what failed verification, with the reason
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from probe.core.config_text import OWN_NAME
+from probe.pull.chain import Cursor, Followed, StreamName, follow
+from probe.pull.heads import Key, WrongKey, read_key
+
+LOCK, PUBLIC_KEY, KEY_ID, HEADS, REJECTED = ".lock", "agent.pub", "agent.key-id", "heads.ndjson", "rejected"
+FILE_NAME = re.compile(r"([0-9]{12,19})\.ndjson")
+READ_BYTES = 1 << 20
+
+
+class CopyError(Exception):
+    """The copy on disk cannot be used as it is; the message names the file and what to do."""
+
+
+class KeptHead(msgspec.Struct, kw_only=True):
+    """One line of heads.ndjson. `seq`, `digest`: how far the copy had come, on the disk, when it was written."""
+
+    received_at: str
+    seq: int
+    digest: str
+    head: dict[str, object]
+
+
+_KEPT = msgspec.json.Decoder(KeptHead)
+
+
+def stream_dir(directory: Path, stream: StreamName) -> Path:
+    """Where a stream lies."""
+    return directory / stream.agent / stream.customer
+
+
+def streams_in(directory: Path) -> list[StreamName]:
+    """The streams of a copy, by name."""
+    found = []
+    for agent in sorted(_directories(directory)):
+        for customer in sorted(_directories(agent)):
+            if OWN_NAME.fullmatch(agent.name) and OWN_NAME.fullmatch(customer.name):
+                found.append(StreamName(agent.name, customer.name))
+    return found
+
+
+def _directories(directory: Path) -> list[Path]:
+    return [path for path in directory.iterdir() if path.is_dir()] if directory.is_dir() else []
+
+
+def data_files(path: Path) -> list[tuple[int, Path]]:
+    """(number of the first line, file), in order."""
+    if not path.is_dir():
+        return []
+    found = [(int(match[1]), file) for file in path.iterdir() if (match := FILE_NAME.fullmatch(file.name))]
+    return sorted(found)
+
+
+def file_name(first_seq: int) -> str:
+    """`000000000042.ndjson`."""
+    return f"{first_seq:012d}.ndjson"
+
+
+def whole_size(file: Path) -> int:
+    """Up to where the file holds whole lines, in bytes. Raises OSError."""
+    with open(file, "rb") as stream:
+        end = stream.seek(0, 2)
+        while end:
+            begin = max(0, end - READ_BYTES)
+            stream.seek(begin)
+            found = stream.read(end - begin).rfind(b"\n")
+            if found >= 0:
+                return begin + found + 1
+            end = begin
+    return 0
+
+
+def kept_heads(path: Path, last_bytes: int | None = None) -> Iterator[KeptHead]:
+    """What heads.ndjson holds, oldest first; or its last bytes. Raises CopyError for what cannot be read; OSError."""
+    file = path / HEADS
+    if not file.exists():
+        return
+    skip = 0 if last_bytes is None else max(0, file.stat().st_size - last_bytes)
+    for text, end in read_lines(file, skip):
+        try:
+            yield _KEPT.decode(text)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            raise CopyError(
+                f"{file}: what ends at byte {end} is no head that a pull wrote: the file was damaged or altered"
+            ) from None
+
+
+def known_key(directory: Path, agent: str) -> Key | None:
+    """What is known of an agent's key; None before the first pull. Raises CopyError, OSError."""
+    try:
+        return read_key((directory / agent / PUBLIC_KEY).read_bytes())
+    except FileNotFoundError:
+        pass
+    except WrongKey as error:
+        raise CopyError(f"{directory / agent / PUBLIC_KEY}: {error}") from None
+    try:
+        told = (directory / agent / KEY_ID).read_text(encoding="ascii", errors="replace").strip()
+    except FileNotFoundError:
+        return None
+    if not re.fullmatch(r"[0-9a-f]{16}", told):
+        raise CopyError(
+            f"{directory / agent / KEY_ID}: no id of a key: put agent.pub there, or remove the file"
+        )
+    return Key(told)
+
+
+def begin_of(first_seq: int, known: Cursor | None = None) -> Cursor:
+    """The cursor before the first line of a file; its digest is not known unless the file before told it."""
+    if known is not None or first_seq == 1:
+        return known or Cursor()
+    return Cursor(seq=first_seq - 1, digest="")
+
+
+def follow_file(file: Path, cursor: Cursor, stream: StreamName) -> Iterator[tuple[Followed, int]]:
+    """Each whole line with the offset of its end; a torn one at the end is left out. Raises Tampered, OSError."""
+    for text, end in read_lines(file):
+        line = follow(cursor, text, stream)
+        cursor = line.cursor
+        yield line, end
+
+
+def read_lines(file: Path, skip: int = 0) -> Iterator[tuple[bytes, int]]:
+    """Each whole line without its line feed, and the offset behind it; those that begin at `skip` or later."""
+    with open(file, "rb", buffering=READ_BYTES) as stream:
+        end = max(0, skip - 1)
+        stream.seek(end)
+        if skip:
+            end += len(stream.readline())
+        for text in stream:
+            if not text.endswith(b"\n"):
+                return
+            end += len(text)
+            yield text[:-1], end
+
+
+def lines_backwards(file: Path) -> Iterator[bytes]:
+    """The whole lines from the last to the first. Raises OSError."""
+    end = whole_size(file) - 1  # without the last line feed
+    if end < 0:
+        return
+    with open(file, "rb") as stream:
+        rest = b""
+        while end > 0:
+            begin = max(0, end - READ_BYTES)
+            stream.seek(begin)
+            rest, *others = (stream.read(end - begin) + rest).split(b"\n")
+            yield from reversed(others)
+            end = begin
+    yield rest

@@ -1,0 +1,190 @@
+"""Rule: of a page nothing is taken before all of it was verified; of a transfer that was cut, what its own next line
+vouches for.
+
+Bytes of one `GET /v1/results` in, verified lines out; without any I/O. A page is stored lines and one last line of
+kind `page` that says where it ended and carries the signed head of the stream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from probe.pull.chain import (
+    LINE_MOST_BYTES,
+    UNKNOWN,
+    Cursor,
+    Followed,
+    StreamName,
+    Tampered,
+    Witnessed,
+    follow,
+)
+from probe.pull.heads import BadHead, Key, SeenHead, check_head, is_moment
+
+PAGE_MARK = b'"page"'
+
+
+class Cut(Exception):  # noqa: N818
+    """The transfer ended before the page did: no harm, it is asked again."""
+
+
+class TooMuch(Cut):
+    """More than may be held of one page; asked again for fewer lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A verified page. `lines`: those that are vouched for; `cursor`: behind the last of them.
+
+    `held_back`: the last line sent has no witness yet and is asked again. `raw_head`: the head as it was handed out.
+    `complete_up_to`: what the page says, which is the agent's word alone; the lines and heads say it too.
+    """
+
+    lines: tuple[Followed, ...]
+    cursor: Cursor
+    head: SeenHead
+    raw_head: dict[str, Any]
+    complete_up_to: str | None
+    held_back: bool
+
+
+class _Kind(msgspec.Struct):
+    kind: str
+
+
+class _PageLine(msgspec.Struct):
+    kind: str
+    agent: str
+    customer: str
+    next: int
+    head: dict[str, Any]
+    complete_up_to: str | None = None
+    rows: int | None = None
+
+
+_KIND = msgspec.json.Decoder(_Kind)
+_PAGE = msgspec.json.Decoder(_PageLine)
+
+
+class PageReader:
+    """For one transfer. `most_bytes`: the most that is held of a page."""
+
+    def __init__(
+        self,
+        stream: StreamName,
+        cursor: Cursor,
+        key: Key | None = None,
+        witnessed: Witnessed | None = None,
+        most_bytes: int = 256 * 1024 * 1024,
+    ) -> None:
+        self._stream = stream
+        self._begun = cursor
+        self._cursor = cursor
+        self._key = key
+        self._witnessed = witnessed or Witnessed()
+        self._most_bytes = most_bytes
+        self._lines: list[Followed] = []
+        self._rest: list[bytes] = []
+        self._rest_bytes = 0
+        self._end: tuple[_PageLine, SeenHead] | None = None
+        self.held_bytes = 0
+        self.broken = b""  # the line that failed
+
+    @property
+    def rows(self) -> int:
+        """Lines so far."""
+        return len(self._lines)
+
+    def feed(self, data: bytes) -> None:
+        """Decoded bytes of the body. Raises Tampered, TooMuch; WrongKey for another key."""
+        self.held_bytes += len(data)
+        *whole, rest = data.split(b"\n")
+        if whole:
+            whole[0] = b"".join((*self._rest, whole[0]))
+            self._rest, self._rest_bytes = [], 0
+            for text in whole:
+                self._line(text)
+        if rest:
+            self._rest.append(rest)
+            self._rest_bytes += len(rest)
+        if self._rest_bytes > LINE_MOST_BYTES:
+            raise Tampered(self._cursor.seq + 1, f"a line of more than {LINE_MOST_BYTES} bytes")
+        if self.held_bytes > self._most_bytes:
+            raise TooMuch(f"a page of more than {self._most_bytes} bytes")
+
+    def finish(self) -> Page:
+        """The page, after the body's end. Raises Cut where its last line never came, and Tampered."""
+        if self._end is None:
+            raise Cut("the transfer ended before the page did")
+        if self._rest:
+            self.broken = b"".join(self._rest)
+            raise Tampered(self._cursor.seq + 1, "bytes after the end of the page")
+        said, head = self._end
+        self._witnessed.add(head.seq, head.digest)
+        lines, held_back = tuple(self._lines), False
+        if lines and head.seq > self._cursor.seq:
+            lines, held_back = lines[:-1], True
+        cursor = lines[-1].cursor if lines else self._begun
+        return Page(lines, cursor, head, said.head, said.complete_up_to, held_back)
+
+    def vouched(self) -> tuple[Followed, ...]:
+        """After a cut: the lines that have a line behind them."""
+        return tuple(self._lines[:-1])
+
+    def text(self) -> bytes:
+        """What was received, the line that failed included, as far as it is held."""
+        return b"".join(line.text + b"\n" for line in self._lines) + self.broken + b"".join(self._rest)
+
+    def _line(self, text: bytes) -> None:
+        self.broken = text
+        if len(text) > LINE_MOST_BYTES:
+            raise Tampered(self._cursor.seq + 1, f"a line of more than {LINE_MOST_BYTES} bytes")
+        if self._end is not None:
+            raise Tampered(self._cursor.seq + 1, "a line after the end of the page")
+        if PAGE_MARK in text and _kind(text) == "page":
+            self._end = self._ending(text)
+        else:
+            line = follow(self._cursor, text, self._stream)
+            self._witnessed.check(line)
+            self._lines.append(line)
+            self._cursor = line.cursor
+        self.broken = b""
+
+    def _ending(self, text: bytes) -> tuple[_PageLine, SeenHead]:
+        due = self._cursor.seq + 1
+        try:
+            said = _PAGE.decode(text)
+            if not is_moment(said.complete_up_to):
+                raise ValueError("its watermark is no time")
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            raise Tampered(due, f"the page's last line cannot be read: {error}") from None
+        if (said.agent, said.customer) != (self._stream.agent, self._stream.customer):
+            raise Tampered(due, f"a page of {said.agent}/{said.customer} for the stream {self._stream}")
+        if said.next != self._cursor.seq or said.rows not in (None, len(self._lines)):
+            raise Tampered(
+                due, f"the page says that it ends at {said.next}, and its last line is {self._cursor.seq}"
+            )
+        return said, self._head(said.head)
+
+    def _head(self, value: dict[str, Any]) -> SeenHead:
+        due = self._cursor.seq + 1
+        try:
+            head = check_head(value, self._stream, self._key)
+        except BadHead as error:
+            raise Tampered(due, str(error)) from None
+        if head.seq < self._cursor.seq:
+            raise Tampered(due, f"the head says that the stream ends at {head.seq}, before this page does")
+        same = head.digest == self._cursor.digest or UNKNOWN in (head.digest, self._cursor.digest)
+        if head.seq == self._cursor.seq and not same:
+            raise Tampered(head.seq, f"the signed head names another line {head.seq} than the one sent")
+        return head
+
+
+def _kind(text: bytes) -> str | None:
+    try:
+        return _KIND.decode(text).kind
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None

@@ -1,0 +1,248 @@
+"""Rule: a stream goes on from what is on the disk, page by page; the first thing that is wrong with it ends it, loudly.
+
+One stream from one host into one directory. What is passing (a cut transfer, a busy host, a full disk) is asked again
+from the cursor that the files give.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from probe.pull.chain import LINE_MOST_BYTES, UNKNOWN, Followed, Tampered
+from probe.pull.client import Client, Conflict, Offered, Passing, Refused
+from probe.pull.copy_dir import FILE_ROWS, StreamFiles
+from probe.pull.heads import Key, WrongKey
+from probe.pull.keys import Keys
+from probe.pull.layout import CopyError
+from probe.pull.page import Cut, Page, PageReader, TooMuch
+from probe.pull.progress import State, StreamProgress
+from probe.pull.waits import back_off_s
+
+LINES_FIRST, LINES_LEAST, LINES_MOST = 500, 2, 10_000
+PAGE_BYTES = 16 * 1024 * 1024
+WAIT_S = 30
+
+T = TypeVar("T")
+
+
+def utc_now() -> str:
+    """RFC 3339, UTC."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@dataclass(slots=True, kw_only=True)
+class Manner:
+    """How to pull. `tries`: failures one after another before it gives up (`follow` never does); `pace_s`: least time
+    between two questions where one waits for new rows."""
+
+    follow: bool = False
+    ack: bool = False
+    tries: int = 8
+    pace_s: float = 1.0
+    wait_s: int = WAIT_S
+    lines: int = LINES_FIRST
+    page_bytes: int = PAGE_BYTES
+    file_rows: int = FILE_ROWS
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    back_off: Callable[[int, float | None], float] = back_off_s
+    now_s: Callable[[], float] = time.monotonic
+    now_text: Callable[[], str] = utc_now
+
+    async def pause(self, seconds: float) -> None:
+        """So long, or until it shall stop."""
+        try:
+            await asyncio.wait_for(self.stop.wait(), seconds)
+        except TimeoutError:
+            return
+
+
+class _NoProgress(Passing):
+    """The host gives nothing although there is more."""
+
+
+class StreamPull:
+    """`run` raises nothing but cancellation: how it ended stands in `progress`."""
+
+    def __init__(
+        self,
+        client: Client,
+        offered: Offered,
+        directory: Path,
+        keys: Keys,
+        manner: Manner,
+        progress: StreamProgress,
+    ) -> None:
+        self._client = client
+        self._offered = offered
+        self._directory = directory
+        self._keys = keys
+        self._manner = manner
+        self._progress = progress
+        self._files: StreamFiles | None = None
+        self._lines = manner.lines
+        self._target: int | None = None
+        self._acknowledged = 0
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Until it is complete, refused, given up, or stopped."""
+        self._progress.begun_s = self._manner.now_s()
+        try:
+            while not self._manner.stop.is_set() and self._progress.state in (State.PULLING, State.WAITING):
+                await self._guarded(self._turn)
+        finally:
+            if self._progress.state in (State.PULLING, State.WAITING):
+                well = self._manner.follow and not self._failures
+                self._end(State.COMPLETE if well else State.INCOMPLETE, self._progress.note or "stopped")
+            self._progress.ended_s = self._manner.now_s()
+            self._close()
+
+    async def _guarded(self, turn: Callable[[], Awaitable[None]]) -> None:
+        """One turn; what goes wrong in it is told and, where it may pass, waited for."""
+        try:
+            await turn()
+        except (Tampered, Conflict, WrongKey, CopyError) as error:
+            self._end(State.REFUSED, self._words(error))
+        except Refused as error:
+            self._end(State.REFUSED if error.status in (401, 403, 404) else State.INCOMPLETE, str(error))
+        except OSError as error:
+            await self._disk(error)
+        except Cut as error:
+            await self._again(str(error), None)
+        except Passing as error:
+            await self._again(str(error), error.after_s)
+
+    async def _disk(self, error: OSError) -> None:
+        """Nothing is written until somebody has helped: one pull ends, a following one asks again."""
+        self._close()
+        why = f"{self._directory}: {error.strerror or error}; everything up to {self._progress.seq} is kept"
+        if self._manner.follow:
+            await self._again(f"{why}, and tried again", None)
+        else:
+            self._end(State.INCOMPLETE, f"{why}; pull again when that is mended")
+
+    def _words(self, error: Exception) -> str:
+        if isinstance(error, Conflict):
+            return f"{error}. Nothing of the copy was changed"
+        return str(error)
+
+    async def _again(self, why: str, after_s: float | None) -> None:
+        self._failures += 1
+        self._progress.note = why
+        if not self._manner.follow and self._failures >= self._manner.tries:
+            self._end(State.INCOMPLETE, f"given up after {self._failures} tries: {why}")
+            return
+        self._progress.state = State.WAITING
+        await self._manner.pause(self._manner.back_off(self._failures, after_s))
+
+    def _end(self, state: State, note: str | None = None) -> None:
+        self._progress.state = state
+        self._progress.note = note or self._progress.note
+
+    # --- one turn ---------------------------------------------------------------------------------
+
+    async def _turn(self) -> None:
+        files = await self._opened()
+        self._target = self._offered.seq if self._target is None else self._target
+        begun_s, before = self._manner.now_s(), files.cursor.seq
+        at_end = self._manner.follow and before >= self._progress.head and self._progress.proved is not None
+        self._progress.state = State.WAITING if at_end else State.PULLING
+        page = await self._page(files, wait_s=self._manner.wait_s if at_end else 0)
+        await whole(self._keep, files, page)
+        self._told(files, page.lines)
+        self._progress.head = page.head.seq
+        self._progress.proved = page.head.proved
+        self._progress.complete_up_to = page.complete_up_to or page.head.complete_up_to
+        if files.cursor.seq == before < page.head.seq:
+            raise _NoProgress(
+                f"the host gives nothing after {before}, and its stream goes on to {page.head.seq}"
+            )
+        self._failures, self._progress.note = 0, None
+        await self._acknowledge(files)
+        if not self._manner.follow and files.cursor.seq >= self._target:
+            self._end(State.COMPLETE)
+        elif at_end:
+            await self._manner.pause(max(0.0, self._manner.pace_s - (self._manner.now_s() - begun_s)))
+
+    async def _opened(self) -> StreamFiles:
+        return await whole(self._open) if self._files is None else self._files
+
+    def _open(self) -> StreamFiles:
+        """In a thread; kept at once, so that it is closed also where we are cancelled meanwhile."""
+        files = StreamFiles.open(self._directory, self._offered.stream, file_rows=self._manner.file_rows)
+        self._files, self._progress.seq = files, files.cursor.seq
+        return files
+
+    async def _page(self, files: StreamFiles, wait_s: int) -> Page:
+        key = self._keys.known(self._offered.stream.agent)
+        most_bytes = max(4 * self._manner.page_bytes, (LINES_LEAST + 1) * LINE_MOST_BYTES)
+        reader = PageReader(self._offered.stream, files.cursor, key, files.witnessed, most_bytes)
+        try:
+            async with self._client.page(
+                self._offered, files.cursor, limit=self._lines, wait_s=wait_s
+            ) as pieces:
+                async for piece in pieces:
+                    reader.feed(piece)
+            page = reader.finish()
+        except (Cut, Passing) as error:
+            if isinstance(error, TooMuch):
+                self._lines = max(LINES_LEAST, self._lines // 4)
+            if kept := reader.vouched():
+                await whole(files.append, kept)
+                self._told(files, kept)
+                self._failures = 0
+            raise
+        except Tampered as problem:
+            where = await whole(files.set_aside, problem, reader.text(), self._manner.now_text())
+            kept_at = "" if where is None else f"; what came is kept in {where}"
+            raise Tampered(problem.seq, f"{problem.reason}{kept_at}") from None
+        self._fit(reader)
+        return page
+
+    def _fit(self, reader: PageReader) -> None:
+        """As many lines a page as make a page of moderate size."""
+        if reader.rows:
+            fitting = self._manner.page_bytes * reader.rows // max(1, reader.held_bytes)
+            self._lines = max(LINES_LEAST, min(LINES_MOST, fitting, 4 * self._lines))
+
+    def _keep(self, files: StreamFiles, page: Page) -> None:
+        """On the disk when it returns: the lines, then the head that counts them. Runs in a thread."""
+        if page.head.key is not None:
+            self._keys.use(self._offered.stream.agent, Key(page.head.key))
+        files.append(page.lines)
+        files.keep_head(page, self._manner.now_text())
+
+    def _told(self, files: StreamFiles, lines: Sequence[Followed]) -> None:
+        gone = [line for line in lines if line.kind == "dropped"]
+        self._progress.rows += len(lines) - len(gone)
+        self._progress.dropped += sum(line.cursor.seq - line.first_seq + 1 for line in gone)
+        self._progress.bytes += sum(len(line.text) + 1 for line in lines)
+        self._progress.seq = files.cursor.seq
+        self._progress.complete_up_to = files.cursor.complete_up_to or self._progress.complete_up_to
+
+    async def _acknowledge(self, files: StreamFiles) -> None:
+        cursor = files.cursor
+        if self._manner.ack and cursor.seq > self._acknowledged and cursor.digest != UNKNOWN:
+            await self._client.acknowledge(self._offered, cursor)
+            self._acknowledged = cursor.seq
+
+    def _close(self) -> None:
+        if self._files is not None:
+            self._files.close()
+            self._files = None
+
+
+async def whole(function: Callable[..., T], *arguments: Any) -> T:
+    """In a thread, to its end also where we are cancelled meanwhile: files are never closed under it."""
+    work = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise

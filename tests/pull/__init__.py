@@ -1,0 +1,1 @@
+"""Pulling results and reading the copy."""
