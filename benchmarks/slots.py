@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -63,7 +64,10 @@ def _task(ports: Ports, scheme: str, size: int) -> Task:
 
 
 @asynccontextmanager
-async def _our_slots(ports: Ports, scheme: str, size: int, directory: Path) -> AsyncIterator[Work]:
+async def _our_slots(
+    ports: Ports, scheme: str, size: int, directory: Path, in_flight: int = 1
+) -> AsyncIterator[Work]:
+    """`in_flight`: how many slots are measured at the same time, as an agent under load does."""
     clock = SystemClock()
     lag = LoopLag(clock)
     fetcher = AiohttpFetcher(clock, reveal, LOOPBACK)
@@ -78,11 +82,15 @@ async def _our_slots(ports: Ports, scheme: str, size: int, directory: Path) -> A
     )
     task = _task(ports, scheme, size)
 
-    async def work(operations: int) -> None:
-        for _ in range(operations):
+    async def slots(left: Iterator[int]) -> None:
+        for _ in left:
             row = await pipeline.measure(task, rfc3339(clock.time_ns()))
             (stored,) = await store.append([row])
             _demand_whole(stored)
+
+    async def work(operations: int) -> None:
+        left = iter(range(operations))
+        await asyncio.gather(*(slots(left) for _ in range(in_flight)))
 
     await lag.start()
     try:
