@@ -10,7 +10,9 @@ import click
 
 from probe.checks import CHECKS
 from probe.commands import DEFAULT_CONFIG, console
+from probe.commands.export import export
 from probe.commands.propagation import propagation
+from probe.commands.verify import verify_
 from probe.core.bundle import Bundle
 from probe.core.codec import encode, encode_any
 from probe.core.har import har_of
@@ -39,6 +41,8 @@ FOLLOW_POLL_S = 0.5
 @click.pass_context
 def results(context: click.Context, directory: Path | None, config_file: Path) -> None:
     """Read stored results; works beside a running agent and without one."""
+    if context.invoked_subcommand == verify_.name:  # needs files alone, on whichever machine
+        return
     if directory is None:
         directory = Path(load_config(config_file, CHECKS).agent.results)
     context.obj = context.with_resource(Reader.open(directory))
@@ -166,3 +170,5 @@ def _print(rows: list[Record], as_json: bool) -> None:
 
 
 results.add_command(propagation)
+results.add_command(export)
+results.add_command(verify_)

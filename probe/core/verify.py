@@ -12,9 +12,8 @@ import msgspec
 
 from probe.core.gaps import DECLARING, Gaps
 from probe.core.proof import GENESIS, line_digest
-from probe.core.signed import SignedHead
 from probe.core.verified import Kind, Problem, Problems, StreamReport
-from probe.core.witnesses import Witnesses
+from probe.core.witnesses import Claim, Witnesses
 
 
 class _Host(msgspec.Struct, gc=False):
@@ -56,7 +55,7 @@ class _Held:
     gone: bool = False
     told: bool = False
     vouched: bool = False
-    disowned: SignedHead | None = None  # a signed head that says it was another line
+    disowned: Claim | None = None  # what says that it was another line
     before: _Held | None = None
 
     @property
@@ -144,15 +143,21 @@ class Check:
     def finish(self) -> StreamReport:
         """What was found. Call it once."""
         self._settle(None)
-        for head in self.witnesses.beyond(self.last_seq):
+        notes = []
+        if (claim := self.witnesses.missing_after(self.last_seq)) is not None:
             self.problems.add(
                 Problem(
                     kind=Kind.TRUNCATED,
                     seq=self._next,
-                    last_seq=head.seq,
-                    words=f"the stream ends at {self.last_seq}, and a head signed at {head.at} says that it goes to"
-                    f" {head.seq}: the end was cut off, or is not here yet",
+                    last_seq=claim.seq,
+                    words=f"the stream ends at {self.last_seq}, and record {claim.seq} {claim.words}:"
+                    " the end is cut off",
                 )
+            )
+        elif (claim := self.witnesses.further_than(self.last_seq)) is not None:
+            notes.append(
+                f"not the whole: record {claim.seq} {claim.words}, and this copy ends at {self.last_seq}, where by its"
+                " own account the last pull ended; pull on to have the rest"
             )
         declared, undeclared = self.gaps.finish()
         for problem in undeclared:
@@ -171,7 +176,8 @@ class Check:
             unproven_up_to=self._unproven or None,
             signed_up_to=None if newest is None else newest.seq,
             signed_head=newest,
-            heads=self.witnesses.count,
+            heads=self.witnesses.heads,
+            notes=tuple(notes),
             gaps=declared,
             problems=self.problems.in_order(),
             more_problems=self.problems.left_out,
@@ -219,18 +225,18 @@ class Check:
         elif not fits and before is not None and not before.told and not before.broken and not held.told:
             held.before = before
         self._settle(held if held.previous is not None else None)
-        if (heads := self.witnesses.at(held.seq)) is not None:
-            self._compare(held, heads)
+        if (claims := self.witnesses.at(held.seq)) is not None:
+            self._compare(held, claims)
         self._last, self._next = held, held.seq + 1
 
-    def _compare(self, held: _Held, heads: tuple[SignedHead, ...]) -> None:
-        for head in heads:
-            if head.digest != held.digest:
-                held.disowned = head
+    def _compare(self, held: _Held, claims: tuple[Claim, ...]) -> None:
+        for claim in claims:
+            if claim.digest != held.digest:
+                held.disowned = claim
                 return
         held.vouched = True
         self._vouched = held.seq
-        self.witnesses.match(heads[-1])
+        self.witnesses.match(claims)
         if held.before is not None:
             self._tell(
                 Kind.CHANGED, held.before, "was changed: the line after it, which is as signed, names another"
@@ -271,21 +277,13 @@ class Check:
             words = f"was changed, or {last.seq} after it was: they do not fit together"
         self._tell(Kind.CHANGED, before, words)
 
-    def _disown(self, last: _Held, head: SignedHead, named: str | None) -> None:
+    def _disown(self, last: _Held, claim: Claim, named: str | None) -> None:
         since = self._vouched + 1
-        if named is not None and named != last.digest:
-            self._tell(Kind.CHANGED, last, f"was changed: it is not the line that was signed at {head.at}")
-        elif since == last.seq:
-            self._tell(
-                Kind.CHANGED,
-                last,
-                f"is not the line that was signed at {head.at}, and what follows was made to fit",
-            )
+        if (named is not None and named != last.digest) or since == last.seq:
+            self._tell(Kind.CHANGED, last, f"was changed: it is not the line that {claim.words}")
         else:
-            words = (
-                f"is not the line that was signed at {head.at}: it, or one from {since} on, was changed and"
-            )
-            self._tell(Kind.REWRITTEN, last, f"{words} those after made to fit", since)
+            words = f"is not the line that {claim.words}: it, or one from {since} on, was changed"
+            self._tell(Kind.REWRITTEN, last, f"{words}, and those after that made to fit", since)
 
     # --- other lines ----------------------------------------------------------------------------------
 
