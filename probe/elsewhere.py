@@ -1,4 +1,4 @@
-"""Rule: before wrong bytes are booked on a node, the same node is asked by other ways than the one that gave them.
+"""Rule: before wrong bytes, or a redirect in their place, are booked on a node, the node is asked by other ways too.
 
 Over the lines of other vantage points of this agent, and with TLS beside plain HTTP, where nobody between can change
 what is sent. Right there and wrong here, twice, is the path's doing.
@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from probe.core.proxied import can_be_given
 from probe.core.records import Observation, Relation, Role
+from probe.core.redirect import STATUS_CODES as REDIRECTS
 from probe.core.task import VantagePoint
 from probe.io.fetch import Fetcher
 from probe.io.target import FetchTarget
@@ -26,7 +27,7 @@ async def look_elsewhere(slot: Slot, lines: Sequence[VantagePoint], fetcher: Fet
     targets = [
         (target, index)
         for index, observation in enumerate(slot.observations)
-        if observation.role is Role.EDGE and _unexplained(observation)
+        if observation.role is Role.EDGE and (_unexplained(observation) or _led_away(slot, observation))
         for target in _ways(slot, observation, index, lines)
     ]
     async with Staggered() as staggered:
@@ -42,6 +43,14 @@ async def look_elsewhere(slot: Slot, lines: Sequence[VantagePoint], fetcher: Fet
 def _unexplained(observation: Observation) -> bool:
     comparison = observation.comparison
     return comparison is not None and comparison.relation is Relation.UNKNOWN_VERSION
+
+
+def _led_away(slot: Slot, observation: Observation) -> bool:
+    """A redirect in place of what the origin serves: the CDN may send it, and so may anybody in between."""
+    response, versions = observation.response, slot.reference.versions
+    if response is None or response.status_code not in REDIRECTS or not versions:
+        return False
+    return versions[-1].status_code not in REDIRECTS
 
 
 def _ways(

@@ -81,6 +81,25 @@ async def test_what_a_box_on_the_path_rewrites_is_the_paths(tmp_path: Path, rewr
     assert {f.fault for f in row.findings if f.outcome != "ok"} == {"path"}
 
 
+def redirected(data: bytes) -> bytes:
+    """The whole reply replaced, as boxes do that lead to a page of their own."""
+    del data
+    return b"HTTP/1.1 302 Found\r\nLocation: http://ads.example/\r\nContent-Length: 0\r\n\r\n"
+
+
+async def test_a_redirect_that_a_box_injects_is_the_paths(tmp_path: Path) -> None:
+    row = await slot(tmp_path, redirected, CLEAN)
+    assert (row.outcome, row.fault, row.reason) == ("failed", "path", "http.hijacked"), row.summary
+    (other,) = [o for o in row.observations if o.role == "elsewhere"]
+    assert other.vantage_point == "bj-cu"
+    assert row.observations.index(other) in row.rests_on
+
+
+async def test_a_redirect_without_another_line_is_the_edges(tmp_path: Path) -> None:
+    row = await slot(tmp_path, redirected)
+    assert (row.outcome, row.fault, row.reason) == ("failed", "cdn", "http.error"), row.summary
+
+
 async def test_a_box_that_rewrites_nothing_is_not_seen(tmp_path: Path) -> None:
     row = await slot(tmp_path, bytes, CLEAN)
     assert (row.outcome, row.fault, row.reason) == ("ok", None, None), row.summary

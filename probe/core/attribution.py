@@ -16,6 +16,7 @@ from probe.core.hearsay import is_hearsay, may_be_the_name, proxy_lost
 from probe.core.hijack import FOREIGN_CERTIFICATE, alias_hidden, foreign
 from probe.core.kinds import AtOrigin, Symptom, SymptomKind
 from probe.core.records import FailureType, Fault, Observation, Outcome, Phase
+from probe.core.redirect import STATUS_CODES as REDIRECTS
 from probe.core.symptoms import final_of
 from probe.core.witness import TIMEOUTS, Witness
 
@@ -159,10 +160,22 @@ def _status(symptom: Symptom, witness: Witness) -> Blame:
     assert response is not None, "a status symptom comes from a response"
     if witness.origin_gave(response.status_code):
         return _failed(Fault.ORIGIN, "origin.same_status")
+    if _led_away(symptom, witness):
+        return _failed(Fault.PATH, "http.hijacked")
     if witness.origin_failing:
         fault = Fault.ORIGIN if response.status_code >= 500 else Fault.UNKNOWN
         return _failed(fault, witness.origin_reason if fault is Fault.ORIGIN else symptom.reason)
     return _failed(Fault.CDN if witness.origin_well else Fault.UNKNOWN, symptom.reason)
+
+
+def _led_away(symptom: Symptom, witness: Witness) -> bool:
+    """Redirected here, twice, and not by another way: an error of the CDN's could not tell our lines apart."""
+    assert symptom.observation is not None, "this kind of symptom belongs to an observation"
+    response = witness.evidence.observations[symptom.observation].response
+    redirected = response is not None and response.status_code in REDIRECTS
+    if not redirected or not witness.confirmed(symptom.observation):
+        return False
+    return witness.right_elsewhere(symptom.observation)
 
 
 def _policy(symptom: Symptom, witness: Witness) -> Blame:

@@ -46,6 +46,7 @@ _FAILURES: dict[str, str] = {
     "timing.over_limit": "answered slower than the agreed limit",
     "timing.origin_slow": "had to ask the origin, which is as slow asked directly",
     "http.error": "answered with a status outside the agreed set",
+    "http.hijacked": "redirected us elsewhere, and gave the right content by another way",
     "http.redirect_unexpected": "did not redirect as agreed",
     "http.redirect_chain_unexpected": "redirected as agreed, but what followed did not lead where it should",
     "hotlink.allowed_refused": "turned away a request that is allowed to embed the object",
