@@ -1,0 +1,1 @@
+"""Sealing, signing, exporting and verifying results."""
