@@ -15,6 +15,7 @@ from probe.commands.config import check_config, schema
 from probe.commands.demo import demo
 from probe.commands.nodes import nodes
 from probe.commands.once import once
+from probe.commands.pull import pull
 from probe.commands.replay import replay
 from probe.commands.results import results
 from probe.commands.run import run
@@ -35,7 +36,7 @@ def cli() -> None:
     """Observes what a CDN serves, compares it with the origin, judges, and keeps the evidence."""
 
 
-for command in (run, once, trace, results, nodes, vantage, serve, token, replay, demo, check_config, schema):
+for command in (run, once, trace, results, nodes, vantage, serve, token, pull, replay, demo, check_config, schema):
     cli.add_command(command)
 
 

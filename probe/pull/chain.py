@@ -8,7 +8,6 @@ agent no longer has.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 
@@ -26,6 +25,25 @@ class Tampered(Exception):  # noqa: N818
         super().__init__(f"at {seq}: {reason}")
         self.seq = seq
         self.reason = reason
+
+
+class Unfitting(Tampered):
+    """The line `seq` does not name the line before it. `digest`: its own, by which the line after it may know it."""
+
+    def __init__(self, seq: int, text: bytes) -> None:
+        super().__init__(seq, f"{seq - 1} or {seq} was altered: {seq} follows another line {seq - 1}")
+        self.digest = line_digest(text)
+
+    def blamed(self, after: bytes | None) -> Tampered:
+        """Which of the two it was, by the line after both, or by the head of the page that ends there."""
+        try:
+            line = None if after is None else _LINE.decode(after)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            line = None
+        if line is not None and self.digest in (line.previous, line.head and line.head.digest):
+            words = f"{self.seq - 1} was altered: {self.seq}, which the line after it vouches for, follows another line"
+            return Tampered(self.seq - 1, words)
+        return Tampered(self.seq, self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +94,10 @@ class _Host(msgspec.Struct):
     agent: str | None = None
 
 
+class _Head(msgspec.Struct):
+    digest: str | None = None
+
+
 class _Line(msgspec.Struct):
     """What the chain needs of a line; the rest is looked at by whoever reads records."""
 
@@ -90,7 +112,8 @@ class _Line(msgspec.Struct):
     at: str | None = None
     first_seq: int | None = None
     last_seq: int | None = None
-    digest: Any = None
+    digest: str | None = None
+    head: _Head | None = None
 
 
 _LINE = msgspec.json.Decoder(_Line)
@@ -107,7 +130,7 @@ def follow(cursor: Cursor, text: bytes, stream: StreamName) -> Followed:
         return _across(cursor, line, text)
     _number(due, line.seq)
     _owner(due, line, stream)
-    _previous(cursor, line.previous)
+    _previous(cursor, line.previous, text)
     made = Cursor(
         seq=due,
         digest=line_digest(text),
@@ -153,7 +176,7 @@ def _owner(due: int, line: _Line, stream: StreamName) -> None:
         raise Tampered(due, f"a line of {agent}/{line.customer} in the stream {stream}")
 
 
-def _previous(cursor: Cursor, previous: str | None) -> None:
+def _previous(cursor: Cursor, previous: str | None, text: bytes) -> None:
     due = cursor.seq + 1
     if previous is None:
         if cursor.chained:
@@ -161,7 +184,7 @@ def _previous(cursor: Cursor, previous: str | None) -> None:
     elif cursor.digest != UNKNOWN and previous != cursor.digest:
         if cursor.seq == 0:
             raise Tampered(due, "the first line says that there was one before it")
-        raise Tampered(due, f"{cursor.seq} or {due} was altered: {due} follows another line {cursor.seq}")
+        raise Unfitting(due, text)
     elif not _is_digest(previous):
         raise Tampered(due, "the digest of the line before is none")
 

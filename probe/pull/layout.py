@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from probe.core.config_text import OWN_NAME
-from probe.pull.chain import Cursor, Followed, StreamName, follow
+from probe.pull.chain import Cursor, Followed, StreamName, Unfitting, follow
 from probe.pull.heads import Key, WrongKey, read_key
 
 LOCK, PUBLIC_KEY, KEY_ID, HEADS, REJECTED = ".lock", "agent.pub", "agent.key-id", "heads.ndjson", "rejected"
@@ -130,8 +130,12 @@ def begin_of(first_seq: int, known: Cursor | None = None) -> Cursor:
 
 def follow_file(file: Path, cursor: Cursor, stream: StreamName) -> Iterator[tuple[Followed, int]]:
     """Each whole line with the offset of its end; a torn one at the end is left out. Raises Tampered, OSError."""
-    for text, end in read_lines(file):
-        line = follow(cursor, text, stream)
+    lines = read_lines(file)
+    for text, end in lines:
+        try:
+            line = follow(cursor, text, stream)
+        except Unfitting as problem:
+            raise problem.blamed(next(lines, (None, 0))[0]) from None
         cursor = line.cursor
         yield line, end
 

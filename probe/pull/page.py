@@ -19,6 +19,7 @@ from probe.pull.chain import (
     Followed,
     StreamName,
     Tampered,
+    Unfitting,
     Witnessed,
     follow,
 )
@@ -89,6 +90,7 @@ class PageReader:
         self._lines: list[Followed] = []
         self._rest: list[bytes] = []
         self._rest_bytes = 0
+        self._unfitting: Unfitting | None = None
         self._end: tuple[_PageLine, SeenHead] | None = None
         self.held_bytes = 0
         self.broken = b""  # the line that failed
@@ -117,6 +119,8 @@ class PageReader:
 
     def finish(self) -> Page:
         """The page, after the body's end. Raises Cut where its last line never came, and Tampered."""
+        if self._unfitting is not None:
+            raise self._unfitting
         if self._end is None:
             raise Cut("the transfer ended before the page did")
         if self._rest:
@@ -139,6 +143,8 @@ class PageReader:
         return b"".join(line.text + b"\n" for line in self._lines) + self.broken + b"".join(self._rest)
 
     def _line(self, text: bytes) -> None:
+        if self._unfitting is not None:
+            raise self._unfitting.blamed(text)
         self.broken = text
         if len(text) > LINE_MOST_BYTES:
             raise Tampered(self._cursor.seq + 1, f"a line of more than {LINE_MOST_BYTES} bytes")
@@ -147,7 +153,13 @@ class PageReader:
         if PAGE_MARK in text and _kind(text) == "page":
             self._end = self._ending(text)
         else:
-            line = follow(self._cursor, text, self._stream)
+            try:
+                line = follow(self._cursor, text, self._stream)
+            except Unfitting as problem:
+                if self._lines:
+                    self._unfitting = problem  # the line after it tells which of the two it was
+                    return
+                raise
             self._witnessed.check(line)
             self._lines.append(line)
             self._cursor = line.cursor

@@ -1,15 +1,20 @@
 """Rule: a copy is verified from its files and the agent's public key alone, and the first bad line is named.
 
 What is found: lines edited, taken out, put in, reordered or doubled; files missing; a tail cut off behind what a kept
-head counts; heads altered or signed with another key. What cannot be found: docs/pulling.md.
+head counts; heads altered or signed with another key; rows said to be dropped that the agent never said it dropped.
+What cannot be found: docs/pulling.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
+from probe.core.gaps import DECLARING, Gaps
 from probe.pull import layout
 from probe.pull.chain import UNKNOWN, Cursor, Followed, StreamName, Tampered
 from probe.pull.heads import BadHead, Key, WrongKey, check_head
@@ -40,6 +45,14 @@ class Verified:
         return self.problem is None
 
 
+class _Event(msgspec.Struct):
+    event: str
+    detail: dict[str, str] = {}
+
+
+_EVENT = msgspec.json.Decoder(_Event)
+
+
 @dataclass(slots=True)
 class _Walk:
     """What was seen so far."""
@@ -50,6 +63,7 @@ class _Walk:
     dropped: int = 0
     heads: int = 0
     witnessed: int = 0
+    gaps: Gaps = field(default_factory=Gaps)
 
 
 def verify_stream(directory: Path, stream: StreamName) -> Verified:
@@ -90,17 +104,26 @@ def _follow(directory: Path, stream: StreamName, walk: _Walk) -> None:
                 walk.cursor.seq + 1, f"{file} begins with {first}: a file before it is missing or cut"
             )
         for line, _ in layout.follow_file(file, walk.cursor, stream):
-            _count(walk, line)
+            _count(walk, line, file)
             heads.up_to(walk.cursor)
     heads.end(walk.cursor)
+    if heads.reached:
+        for undeclared in walk.gaps.finish()[1]:
+            raise Tampered(undeclared.seq or 1, undeclared.words)
 
 
-def _count(walk: _Walk, line: Followed) -> None:
+def _count(walk: _Walk, line: Followed, file: Path) -> None:
     walk.cursor = line.cursor
     if line.kind == "dropped":
         walk.dropped += line.cursor.seq - line.first_seq + 1
-    else:
-        walk.rows += 1
+        walk.gaps.add(line.first_seq, line.cursor.seq, line.cursor.digest, "dropped", str(file), 0)
+        return
+    walk.rows += 1
+    if line.kind == "event":
+        with suppress(msgspec.DecodeError, ValueError, KeyError):  # an event without a span declares none
+            event = _EVENT.decode(line.text)
+            if event.event in DECLARING:
+                walk.gaps.declare(event.event, event.detail)
 
 
 class _Heads:
@@ -113,6 +136,11 @@ class _Heads:
         self._walk = walk
         self._waiting: dict[int, tuple[str, bool]] = {}
         self._next: KeptHead | None = next(kept, None)
+
+    @property
+    def reached(self) -> bool:
+        """No head is known that lies beyond the copy: what an agent said of its dropped rows is here too."""
+        return not self._waiting
 
     def up_to(self, cursor: Cursor) -> None:
         """Compare what is known of this line. Raises Tampered."""

@@ -304,20 +304,39 @@ async def test_following_brings_what_comes(tmp_path: Path) -> None:
     assert texts(tmp_path) == lines
 
 
+def _dropped(lines: list[str], first: int, last: int) -> str:
+    gone = {
+        "kind": "dropped", "first_seq": first, "last_seq": last, "previous": line_digest(lines[first - 2].encode()),
+        "digest": line_digest(lines[last - 1].encode()), "reason": "keep.age",
+    }  # fmt: skip
+    return json.dumps(gone, separators=(",", ":"))
+
+
 async def test_what_was_dropped_is_gone_and_told(tmp_path: Path) -> None:
     lines = make_lines(50)
-    gone = {
-        "kind": "dropped", "first_seq": 11, "last_seq": 30, "previous": line_digest(lines[9].encode()),
-        "digest": line_digest(lines[29].encode()), "reason": "keep.age",
+    event = {
+        "kind": "event", "agent": "a1", "host": None, "at": "2023-11-14T22:20:00Z", "event": "retention.dropped",
+        "detail": {"first_seq": "11", "last_seq": "30", "what": "all", "digest": line_digest(lines[29].encode())},
     }  # fmt: skip
-    kept = [*lines[:10], json.dumps(gone, separators=(",", ":")), *lines[30:]]
+    lines.append(make_line(51, line_digest(lines[-1].encode()), **event))
+    kept = [*lines[:10], _dropped(lines, 11, 30), *lines[30:]]
     async with serving(FakeAgent(streams={"acme": kept})) as agent:
         board = await pulled(agent, tmp_path)
-    assert (board.complete, board.streams[0].rows, board.streams[0].dropped) == (True, 30, 20)
+    assert (board.complete, board.streams[0].rows, board.streams[0].dropped) == (True, 31, 20)
     (dropped,) = Copy(tmp_path).dropped("a1", "acme")
     assert (dropped.first_seq, dropped.last_seq, dropped.reason) == (11, 30, "keep.age")
-    assert Copy(tmp_path).verify()[0].ok
-    assert Copy(tmp_path).verify()[0].dropped == 20
+    (verified,) = Copy(tmp_path).verify()
+    assert (verified.problem, verified.dropped) == (None, 20)
+
+
+async def test_rows_that_only_the_messenger_says_were_dropped_are_found(tmp_path: Path) -> None:
+    lines = make_lines(50)
+    async with serving(
+        FakeAgent(streams={"acme": [*lines[:10], _dropped(lines, 11, 30), *lines[30:]]})
+    ) as agent:
+        await pulled(agent, tmp_path)
+    (verified,) = Copy(tmp_path).verify()
+    assert (verified.ok, verified.first_bad) == (False, 11)
 
 
 async def test_records_of_an_old_version_are_taken_until_one_is_chained(tmp_path: Path) -> None:
