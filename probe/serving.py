@@ -129,9 +129,11 @@ async def serve_until(
     """Serve until `stop`. `say` is told where it listens. Raises ConfigError, OSError."""
     agent = read_agent(config_file)  # nothing else runs yet that could be held up
     directory, clock = Path(agent.results), SystemClock()
+    keys = _keys(directory)
     options = Options(
         link=ControlLink(directory),
-        signer=Signer(_keys(directory), clock),
+        signer=Signer(keys, clock),
+        public_key=keys.public.pem().decode(),
         whole=whole,
         clock=clock,
     )

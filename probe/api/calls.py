@@ -33,7 +33,10 @@ class Deadlines:
 
 @dataclass(slots=True, kw_only=True)
 class Services:
-    """What handlers work with. `pages` and `sums` are apart so that sums never keep pages waiting."""
+    """What handlers work with. `pages` and `sums` are apart so that sums never keep pages waiting.
+
+    `public_key`: PEM, for whoever verifies what `signer` signed.
+    """
 
     agent: str
     pages: Readers
@@ -45,6 +48,7 @@ class Services:
     db: ApiDb
     clock: Clock
     counters: Counters
+    public_key: str | None = None
     deadlines: Deadlines = field(default_factory=Deadlines)
 
     def now(self) -> str:

@@ -77,12 +77,6 @@ def _own(call: Call) -> bool:
 async def _begin(call: Call) -> _Page:
     """Where the page begins, verified. Raises Refused (409)."""
     customer, after, digest = (call.values[name] for name in ("customer", "after", "digest"))
-    # The agent's watermark holds of the rows stored when it was told: it is asked before the head is read,
-    # so that every row that it speaks of is among those that can be read after.
-    live = None
-    view = await call.services.link.view() if _own(call) else None
-    if view is not None:
-        live = view.complete_up_to.get(customer)
     head, said = await call.services.pages.run(
         lambda reader: (
             reader.head(customer),
@@ -103,6 +97,11 @@ async def _begin(call: Call) -> _Page:
             f"the line {after} here has another digest than yours: it is not the same stream",
             head=call.services.signer.sign(head),
         )
+    # The agent's watermark holds of the rows stored when it was told: it is asked before they are read, so that
+    # every row that it speaks of is among them. Far from the head it is not asked for at all.
+    near = _own(call) and head.seq - after <= call.values["limit"]
+    view = await call.services.link.view() if near else None
+    live = None if view is None else view.complete_up_to.get(customer)
     return _Page(after=after, upto=head.seq, live=live, next=after)
 
 

@@ -10,7 +10,7 @@ from probe.api import acks, configs, coverage, events, evidence, health, nodes, 
 from probe.api.calls import Call, Route
 from probe.api.params import MOST_SEQ, choice, matching, moment, own_name, whole
 from probe.api.problem import json_response
-from probe.api.schemas import OBJECT, TEXT, TIME, listed, ref, thing
+from probe.api.schemas import MAYBE, OBJECT, TEXT, TIME, listed, ref, thing
 
 CUSTOMER = own_name("customer", "The customer whose stream is meant", required=True)
 AGENT = own_name("agent", "Streams of an agent that wrote here before; default: the one that runs")
@@ -21,6 +21,19 @@ DIGEST = r"[0-9a-f]{64}"
 HEXADECIMAL = "64 hexadecimal digits, lower case"
 SINCE = moment("since", "From this time on (RFC 3339 with its offset, or a date)")
 UNTIL = moment("until", "Before this time (RFC 3339 with its offset, or a date)")
+
+
+ACK = {
+    **thing(
+        {
+            "customer": dict(CUSTOMER.schema),
+            "seq": {"type": "integer", "minimum": 1, "maximum": MOST_SEQ},
+            "digest": {"type": "string", "pattern": f"^{DIGEST}$"},
+        }
+    ),
+    "additionalProperties": False,
+}
+ACK["properties"] = {**ACK["properties"], "agent": dict(AGENT.schema)}
 
 
 def _json(schema: dict[str, Any], media: str = "application/json") -> dict[str, Any]:
@@ -67,18 +80,7 @@ ROUTES: tuple[Route, ...] = (
         verb="ack",
         handler=acks.acknowledge,
         summary="Confirm that you have a stream up to a line; what nobody has yet is kept longer",
-        body=_json(
-            {
-                **thing(
-                    {
-                        "customer": {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,62}$"},
-                        "seq": {"type": "integer", "minimum": 1, "maximum": MOST_SEQ},
-                        "digest": {"type": "string", "pattern": f"^{DIGEST}$"},
-                    },
-                    additionalProperties=False,
-                ),
-            }
-        ),
+        body=_json(ACK),
         answers=_json(ref("Ack")),
         statuses=(404, 408, 409, 413, 415),
     ),
@@ -99,6 +101,8 @@ ROUTES: tuple[Route, ...] = (
         answers=_json(
             thing(
                 {
+                    "agent": TEXT,
+                    "public_key": MAYBE,
                     "streams": listed(
                         thing(
                             {
@@ -109,7 +113,7 @@ ROUTES: tuple[Route, ...] = (
                                 "head": ref("Head"),
                             }
                         )
-                    )
+                    ),
                 }
             )
         ),

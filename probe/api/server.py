@@ -43,6 +43,7 @@ class Options:
 
     link: AgentLink = field(default_factory=NoAgent)
     signer: HeadSigner = field(default_factory=Unsigned)
+    public_key: str | None = None
     whole: Whole = lambda: None
     clock: Clock = field(default_factory=SystemClock)
     now: Callable[[], float] = time.monotonic
@@ -85,6 +86,7 @@ async def serving(file: Path, agent: AgentConfig, options: Options) -> AsyncIter
             watch=watch,
             link=options.link,
             signer=options.signer,
+            public_key=options.public_key,
             known=Known(options.whole, options.now),
             db=db,
             clock=options.clock,

@@ -50,4 +50,4 @@ async def streams(call: Call) -> web.StreamResponse:
         }
         for head in sorted(heads, key=lambda head: (head.agent, head.customer))
     ]
-    return json_response({"streams": told})
+    return json_response({"agent": services.agent, "public_key": services.public_key, "streams": told})
