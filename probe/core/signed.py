@@ -12,7 +12,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import msgspec
@@ -107,10 +107,10 @@ class SignedHead:
 
     def to_json(self) -> dict[str, Any]:
         """As it is handed out: one object, every field in it."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in _HEAD_FIELDS}
 
 
-_HEAD_FIELDS = {field.name for field in fields(SignedHead)}
+_HEAD_FIELDS = tuple(field.name for field in fields(SignedHead))
 
 
 def parse_head(data: bytes | str | Mapping[str, Any]) -> SignedHead:
@@ -122,9 +122,8 @@ def parse_head(data: bytes | str | Mapping[str, Any]) -> SignedHead:
         value = data if isinstance(data, Mapping) else msgspec.json.decode(data)
         if not isinstance(value, Mapping):
             raise ValueError("a signed head is a JSON object")
-        missing, unknown = _HEAD_FIELDS - value.keys(), value.keys() - _HEAD_FIELDS
-        if missing or unknown:
-            raise ValueError(f"a signed head has other fields: {', '.join(sorted(missing | unknown))}")
+        if other := set(_HEAD_FIELDS) ^ value.keys():
+            raise ValueError(f"a signed head has other fields: {', '.join(sorted(other))}")
         return msgspec.convert(value, SignedHead, strict=True)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeError, RecursionError) as error:
         raise ValueError(f"not a signed head: {error}") from error

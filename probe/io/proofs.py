@@ -27,11 +27,12 @@ Stream = tuple[str, str]  # agent, customer
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A manifest and where it lies; `digest`: SHA-256 of its file."""
+    """A manifest and where it lies; `digest`: SHA-256 of its file; `signed`: by the agent's key."""
 
     manifest: Manifest
     path: Path
     digest: str
+    signed: bool
 
 
 @dataclass(slots=True)
@@ -98,8 +99,9 @@ class Proofs:
             self._unreadable(path, str(error))
             return
         stream = manifest.agent, manifest.customer
-        self.manifests[stream].append(Sealed(manifest, path, hashlib.sha256(data).hexdigest()))
         wrong = self.ring.check(manifest)
+        digest = hashlib.sha256(data).hexdigest()
+        self.manifests[stream].append(Sealed(manifest, path, digest, wrong is None))
         if wrong is not None:
             self._bad(stream, wrong, "the manifest", manifest.first_seq, manifest.last_seq, path)
         head = manifest.head
@@ -135,7 +137,7 @@ class Proofs:
 
     def _heads_file(self, path: Path) -> None:
         """One head a line, plain or within what a pull noted with it."""
-        read = Read(path)
+        read = Read(path, digested=False)
         number = 0
         try:
             for data in read.lines():

@@ -39,13 +39,24 @@ class _Hash(Protocol):
     def hexdigest(self) -> str: ...
 
 
+class _NoHash:
+    """Where nobody asks for it."""
+
+    def update(self, data: bytes, /) -> None:
+        """Nothing."""
+
+    def hexdigest(self) -> str:
+        """Nothing."""
+        return ""
+
+
 class Digesting(io.RawIOBase):
     """A file that is read or written, with the SHA-256 and the number of the bytes that passed."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], *, wanted: bool = True) -> None:
         super().__init__()
         self._file = file
-        self._hash: _Hash = hashlib.sha256()
+        self._hash: _Hash = hashlib.sha256() if wanted else _NoHash()
         self.bytes = 0
 
     def readable(self) -> bool:
@@ -104,10 +115,11 @@ class _Unclosed(io.BufferedWriter):
 class Read:
     """A file of lines that is being read: its digest and size in bytes once it is read to its end.
 
-    `cut`: its last line has no line feed.
+    `cut`: its last line has no line feed. `digested`: whether the digest is wanted.
     """
 
     path: Path
+    digested: bool = True
     sha256: str = ""
     size: int = 0
     cut: bool = False
@@ -115,7 +127,7 @@ class Read:
     def lines(self) -> Iterator[bytes]:
         """Each line without its line feed. Raises LinesError, OSError."""
         with open(self.path, "rb") as file:
-            passed = Digesting(file)
+            passed = Digesting(file, wanted=self.digested)
             rest = b""
             try:
                 for piece in _pieces(passed, self.path.name):

@@ -38,8 +38,8 @@ def check_of(
         for head in heads.get(stream, ()):
             if (problem := witnesses.add(head, strict=strict)) is not None:
                 check.problems.add(problem)
-    for sealed in proofs.segments(stream) if vouch else ():
-        if proofs.ring.check(sealed.manifest) is None:
+    for sealed in proofs.segments(stream):
+        if sealed.signed:
             for gap in sealed.manifest.gaps:
                 gaps.vouch(gap.first_seq, gap.last_seq, gap.digest)
     for problem in proofs.problems.pop(stream, ()):  # with the first source that is looked at
@@ -234,7 +234,7 @@ def verify_lines(stream: Stream, files: list[tuple[int, Path]], proofs: Proofs, 
 
 
 def _feed_copy(check: Check, proofs: Proofs, path: Path, tick: Tick, *, last: bool) -> str | None:
-    read, number = Read(path), 0
+    read, number = Read(path, digested=False), 0
     file = proofs.shown(path)
     try:
         for data in read.lines():
@@ -258,7 +258,7 @@ def _feed_copy(check: Check, proofs: Proofs, path: Path, tick: Tick, *, last: bo
 
 def first_line(path: Path) -> tuple[Stream, int]:
     """Whose lines a file holds, and the seq of the first one. Raises LinesError, OSError."""
-    for data in Read(path).lines():
+    for data in Read(path, digested=False).lines():
         try:
             value = msgspec.json.decode(data)
             whose = value["host"]["agent"] if "host" in value else value["agent"]
