@@ -56,6 +56,12 @@ def subnet_option(ecs: str) -> dns.edns.ECSOption:
     return dns.edns.ECSOption(str(subnet.network_address), subnet.prefixlen)
 
 
+@lru_cache(maxsize=1024)
+def subnet_wire(ecs: str | None) -> bytes | None:
+    """The option's data as sent (RFC 7871 section 6); None where none is."""
+    return None if ecs is None else subnet_option(ecs).to_wire()
+
+
 def subnet_answered(options: Sequence[dns.edns.Option], ecs: str) -> int | None:
     """SCOPE PREFIX-LENGTH of the response; None where it holds no such option. It may be longer than the source's.
 
@@ -79,7 +85,11 @@ def _subnet(option: dns.edns.ECSOption) -> object:
 
 def server_identifier(options: Sequence[dns.edns.Option]) -> str | None:
     """Which of the resolver's servers answered: its text where printable, else hexadecimal after `0x`."""
-    nsid = next((o.nsid for o in options if isinstance(o, dns.edns.NSIDOption)), b"")
+    return identifier_text(next((o.nsid for o in options if isinstance(o, dns.edns.NSIDOption)), b""))
+
+
+def identifier_text(nsid: bytes) -> str | None:
+    """The same of the option's bytes as they came."""
     if not nsid:
         return None
     kept = nsid[:_LONGEST_NSID_BYTES]

@@ -19,7 +19,15 @@ import dns.rcode
 import dns.rdatatype
 
 from probe.core.chain import AnswerRecord, DnsAnswer, normal_name
-from probe.io.dns_edns import extended_errors, query_options, server_identifier, subnet_answered
+from probe.io.dns_edns import (
+    extended_errors,
+    identifier_text,
+    query_options,
+    server_identifier,
+    subnet_answered,
+    subnet_wire,
+)
+from probe.io.dns_plain import read_plain
 
 EDNS_PAYLOAD_BYTES = 1232  # what passes unfragmented everywhere (DNS flag day 2020)
 _HEADER = struct.Struct("!HHHHHH")
@@ -120,8 +128,20 @@ def read_reply(wire: bytes, question: Question, age_s: int = 0) -> Reply:
         raise StrayError("another id" if number != question.id else "not a response")
     if questions and not _repeats(wire, question):
         raise _stranger(wire)
+    if questions:
+        plain = read_plain(wire, age_s, subnet_wire(question.ecs))
+        if plain is not None:
+            nsid = identifier_text(plain.nsid)
+            return Reply(answer=plain.answer, truncated=False, ecs_scope=plain.scope, nsid=nsid, wire=wire)
+    return _read_any(wire, question, age_s, flags, answers_count, sum(others))
+
+
+def _read_any(
+    wire: bytes, question: Question, age_s: int, flags: int, answers_count: int, others_count: int
+) -> Reply:
+    """The same by dnspython, whatever the message holds."""
     truncated = bool(flags & dns.flags.TC)
-    if not truncated and answers_count + sum(others) > _MAX_RECORDS:
+    if not truncated and answers_count + others_count > _MAX_RECORDS:
         raise MalformedError(f"more than {_MAX_RECORDS} records")
     message = _parse(wire, answers_count, header_only=truncated)
     if len(message.question) != 1 and dns.rcode.to_text(message.rcode()) not in _MAY_LACK_QUESTION:
