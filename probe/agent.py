@@ -251,7 +251,6 @@ class Agent:
 
     def _on_error(self, task: Task, due: Due, error: BaseException) -> None:
         log.error("slot.error", exc_info=error, extra=fields(task=task.id, domain=task.domain))
-        self._spawn(self._on_missed(task, due, "agent.internal_error"))
 
     def _on_clock_step(self, delta_us: int) -> None:
         log.warning("clock.stepped", extra=fields(delta_us=delta_us))
