@@ -12,10 +12,12 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from probe.api.problem import Refused, problem
+from probe.logs import fields
 
 HEAD_S = 20.0  # for a whole head to come; also how long a connection may be idle
 LINE_BYTES = 8190
 FIELDS = 100
+log = logging.getLogger("probe.api")
 _quiet = logging.getLogger("probe.api.http")
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -48,7 +50,8 @@ class Connection(RequestHandler):
         return made
 
     def log_exception(self, *args: object, **kw: object) -> None:
-        """Told by `App`, without what strangers sent."""
+        """Which kind of error it was, without what strangers sent."""
+        log.error("api.connection_failed", extra=fields(kind=type(kw.get("exc_info")).__name__))
 
 
 class HttpServer(web.Server):

@@ -49,5 +49,5 @@ def _say(address: str) -> None:
 def _whole(config_file: Path) -> Config | None:
     try:
         return load_config(config_file, CHECKS)
-    except ConfigError:
+    except (ConfigError, OSError):
         return None  # the agent tells what is wrong with it

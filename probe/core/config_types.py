@@ -81,7 +81,7 @@ def _one_line(value: str) -> str:
 
 
 def _listen(value: str) -> str:
-    host, _ = text.split_host_port(value, None)
+    host, _ = text.split_host_port(re.sub(r":0$", ":1", value), None)  # port 0: any that is free
     text.parse_address(host)
     return value
 

@@ -11,10 +11,12 @@ from typing import Any
 
 import aiohttp
 import yaml
+import yarl
 
 from probe.api.ports import AgentView
 from probe.api.server import Options, serving
 from probe.api.settings import read_agent
+from probe.core.config_results import VERBS
 from probe.core.records import Record
 from probe.core.tokens import hash_token, make_token
 from probe.io.clock import SystemClock
@@ -23,7 +25,9 @@ from tests.io.rows import slot
 
 TOKENS = {
     name: make_token(bytes([number]) * 32)
-    for number, name in enumerate(("acme", "both", "all", "other", "prometheus", "results-only"), 1)
+    for number, name in enumerate(
+        ("acme", "both", "all", "other", "prometheus", "results-only", "everything"), 1
+    )
 }
 SCOPES: dict[str, dict[str, Any]] = {
     "acme": {"customers": ["acme"]},
@@ -31,6 +35,7 @@ SCOPES: dict[str, dict[str, Any]] = {
     "all": {"customers": ["*"]},
     "other": {"customers": ["zeta"]},
     "prometheus": {"may": ["metrics"]},
+    "everything": {"customers": ["*"], "may": list(VERBS)},
     "results-only": {"customers": ["acme"], "may": ["results"]},
 }
 
@@ -136,8 +141,6 @@ class Served:
         **more: Any,
     ) -> Answer:
         """One request; the path goes out as it stands."""
-        import yarl
-
         sent = dict(headers or {})
         if raw_token is not None or token is not None:
             sent["Authorization"] = f"Bearer {raw_token if raw_token is not None else TOKENS[token or '']}"

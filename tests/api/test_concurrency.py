@@ -15,7 +15,7 @@ from tests.api.served import TOKENS, Served, served
 from tests.api.test_results import stored
 from tests.io.rows import slot
 
-BATCHES, EACH = 60, 50
+BATCHES, EACH = 40, 50
 TOTAL = BATCHES * EACH
 
 

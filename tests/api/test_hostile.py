@@ -43,36 +43,39 @@ def problem(answer: object) -> dict[str, object]:
 RIGHT = TOKENS["acme"]
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        None,
-        "",
-        "Bearer",
-        "Bearer ",
-        f"Basic {RIGHT}",
-        RIGHT,
-        f"Bearer {RIGHT[:-1]}",
-        f"Bearer {RIGHT}x",
-        f"Bearer {RIGHT[1:]}",
-        f"Bearer {RIGHT} {RIGHT}",
-        f"Bearer {RIGHT.lower()}",
-        "Bearer " + "a" * 4096,
-        "Bearer x",
-        "Bearer \u00fcml\u00e4ut",
-        f"Bearer {token_entry('acme')['hash']}",
-    ],
-    ids=lambda h: str(h)[:20],
-)
-async def test_54_a_token_that_is_not_right_is_401(tmp_path: Path, header: str | None) -> None:
+WRONG = [
+    None,
+    "",
+    "Bearer",
+    "Bearer ",
+    f"Basic {RIGHT}",
+    RIGHT,
+    f"Bearer {RIGHT[:-1]}",
+    f"Bearer {RIGHT}x",
+    f"Bearer {RIGHT[1:]}",
+    f"Bearer {RIGHT} {RIGHT}",
+    f"Bearer {RIGHT.lower()}",
+    "Bearer " + "a" * 4096,
+    "Bearer x",
+    "Bearer \u00fcml\u00e4ut",
+    f"Bearer {token_entry('acme')['hash']}",
+]
+
+
+async def test_54_a_token_that_is_not_right_is_401(tmp_path: Path) -> None:
     await fill(tmp_path / "r", rows(1))
-    async with served(tmp_path) as api:
-        for path in ROUTES:
-            headers = {} if header is None else {"Authorization": header}
-            answer = await api.ask(path, token=None, headers=headers)
-            assert answer.status == 401, path
-            assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="cdn-probe"')
-            problem(answer)
+    clock = Ticking()
+    async with served(tmp_path, options=Options(now=clock)) as api:
+        for header in WRONG:
+            clock.at += 60
+            for path in ROUTES:
+                headers = {} if header is None else {"Authorization": header}
+                answer = await api.ask(path, token=None, headers=headers)
+                assert answer.status == 401, (header, path)
+                assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="cdn-probe"')
+                assert problem(answer)["detail"] == (
+                    "a bearer token is needed: 'Authorization: Bearer ...'; the one sent, if any, is not known"
+                )
 
 
 async def test_54_two_authorization_fields_are_401(tmp_path: Path) -> None:
@@ -83,24 +86,25 @@ async def test_54_two_authorization_fields_are_401(tmp_path: Path) -> None:
         assert await status_of(api, head + "\r\n") == 200
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        f"token={RIGHT}", f"access_token={RIGHT}", "token=", f"api_key={RIGHT}", f"Authorization=Bearer%20{RIGHT}",
-        f"after={RIGHT}", f"customer={RIGHT}", f"%74oken={RIGHT}",
-    ],
-)  # fmt: skip
+IN_THE_QUERY = [
+    f"token={RIGHT}", f"access_token={RIGHT}", "token=", f"api_key={RIGHT}", f"Authorization=Bearer%20{RIGHT}",
+    f"after={RIGHT}", f"customer={RIGHT}", f"%74oken={RIGHT}",
+]  # fmt: skip
+
+
 async def test_54_a_token_in_the_query_is_refused_even_with_a_right_header(
-    tmp_path: Path, query: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     await fill(tmp_path / "r", rows(1))
     with caplog.at_level(logging.DEBUG):
         async with served(tmp_path) as api:
-            answer = await api.ask(f"/v1/results?{query}")
-            without = await api.ask(f"/v1/results?{query}", token=None)
-    assert (answer.status, without.status) == (400, 400)
-    assert "Authorization: Bearer" in str(problem(answer)["detail"])
-    assert RIGHT.encode() not in answer.body
+            for query in IN_THE_QUERY:
+                answer = await api.ask(f"/v1/results?{query}")
+                without = await api.ask(f"/v1/results?{query}", token=None)
+                assert (answer.status, without.status) == (400, 400), query
+                assert "Authorization: Bearer" in str(problem(answer)["detail"])
+                assert RIGHT.encode() not in answer.body
+            assert (await api.ask(f"/v1/evidence/{RIGHT}")).status == 400
     assert RIGHT not in caplog.text
     assert all(RIGHT not in str(vars(record)) for record in caplog.records if record.name.startswith("probe"))
 
@@ -467,7 +471,7 @@ async def test_off_loopback_it_does_not_listen_without_tls(tmp_path: Path, liste
     api = read_agent(tmp_path / "agent.yaml").api
     assert api is not None
     if good:
-        assert address_of(api)[1] == 1
+        assert address_of(api) == (listen.rpartition(":")[0].strip("[]"), int(listen.rpartition(":")[2]))
     else:
         with pytest.raises(OSError, match=r"in the clear: give api\.tls"):
             address_of(api)

@@ -31,7 +31,7 @@ async def test_fuzzed_requests_give_no_500_and_only_what_the_document_says(tmp_p
             *(str(PROGRAM) if PROGRAM.exists() else "schemathesis", "run", f"{api.url}/v1/openapi.json"),
             *(
                 "--header",
-                f"Authorization: Bearer {TOKENS['all']}",
+                f"Authorization: Bearer {TOKENS['everything']}",
                 "--checks",
                 CHECKS,
                 "--max-examples",
