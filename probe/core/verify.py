@@ -161,7 +161,10 @@ class Check:
             )
         declared, undeclared = self.gaps.finish()
         for problem in undeclared:
-            self.problems.add(problem)
+            if self.witnesses.further_than(self.last_seq) is None:
+                self.problems.add(problem)
+            else:  # what declares it comes after it, and may not be here yet
+                notes.append(f"{problem.words}; what says so may come with the rest")
         newest = self.witnesses.matched
         return StreamReport(
             agent=self.agent,
