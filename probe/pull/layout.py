@@ -135,7 +135,8 @@ def follow_file(file: Path, cursor: Cursor, stream: StreamName) -> Iterator[tupl
         try:
             line = follow(cursor, text, stream)
         except Unfitting as problem:
-            raise problem.blamed(next(lines, (None, 0))[0]) from None
+            after = next(lines, None)
+            raise (problem if after is None else problem.blamed(after[0])) from None
         cursor = line.cursor
         yield line, end
 

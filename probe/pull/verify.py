@@ -16,7 +16,7 @@ import msgspec
 
 from probe.core.gaps import DECLARING, Gaps
 from probe.pull import layout
-from probe.pull.chain import UNKNOWN, Cursor, Followed, StreamName, Tampered
+from probe.pull.chain import UNKNOWN, Cursor, Followed, StreamName, Tampered, Unfitting
 from probe.pull.heads import BadHead, Key, WrongKey, check_head
 from probe.pull.layout import CopyError, KeptHead
 
@@ -103,9 +103,12 @@ def _follow(directory: Path, stream: StreamName, walk: _Walk) -> None:
             raise Tampered(
                 walk.cursor.seq + 1, f"{file} begins with {first}: a file before it is missing or cut"
             )
-        for line, _ in layout.follow_file(file, walk.cursor, stream):
-            _count(walk, line, file)
-            heads.up_to(walk.cursor)
+        try:
+            for line, _ in layout.follow_file(file, walk.cursor, stream):
+                _count(walk, line, file)
+                heads.up_to(walk.cursor)
+        except Unfitting as problem:  # in the file's last line
+            raise heads.blamed(problem, [after for seq, after in files if seq > first]) from None
     heads.end(walk.cursor)
     if heads.reached:
         for undeclared in walk.gaps.finish()[1]:
@@ -149,6 +152,19 @@ class _Heads:
         known = self._waiting.pop(cursor.seq, None)
         if known is not None:
             self._compare(cursor, *known)
+
+    def blamed(self, problem: Unfitting, files: list[Path]) -> Tampered:
+        """Which of two lines that do not fit was altered, by the first line of the next file or by a head."""
+        for file in files:
+            for text, _ in layout.read_lines(file):
+                return problem.blamed(text)
+        told = [*self._waiting.items()]
+        while self._next is not None:
+            told.append((self._next.seq, (self._next.digest, False)))
+            self._next = next(self._kept, None)
+        if (problem.seq, problem.digest) in [(seq, digest) for seq, (digest, _) in told]:
+            return Tampered(problem.seq - 1, problem.reason)
+        return problem
 
     def end(self, cursor: Cursor) -> None:
         """After the last line: what was kept and is here no more. Raises Tampered."""

@@ -142,7 +142,7 @@ TAMPERINGS: dict[str, tuple[Spoil, Callable[[int], int]]] = {
     ),
     "not UTF-8": (lambda lines, i: [*lines[:i], "\udcff\udcfe", *lines[i + 1 :]], lambda n: n),
     "with a line feed": (lambda lines, i: [*lines[:i], lines[i][:40], lines[i][40:], *lines[i + 1 :]], lambda n: n),
-    "with a space": (lambda lines, i: [*lines[:i], lines[i] + " ", *lines[i + 1 :]], lambda n: n + 1),
+    "with a space": (lambda lines, i: [*lines[:i], lines[i] + " ", *lines[i + 1 :]], lambda n: n),
     "unchained": (
         lambda lines, i: [
             *lines[:i], json.dumps({**json.loads(lines[i]), "previous": None}), *lines[i + 1 :]
@@ -208,7 +208,8 @@ def test_a_page_line_that_lies_is_refused(changes: dict[str, object]) -> None:
     "changes",
     [
         {"seq": 31}, {"seq": 30.0}, {"digest": "0" * 64}, {"agent": "b2"}, {"customer": "zeta"},
-        {"complete_up_to": at(99)}, {"at": at(5)}, {"clock_synchronised": None}, {"clock_max_error_us": 0}, {"signature": ""},
+        {"complete_up_to": at(99)}, {"at": at(5)}, {"clock_synchronised": None}, {"clock_max_error_us": 0},
+        {"signature": ""},
         {"signature": None},
         {"signature": "AAAA"}, {"more": 1},
     ],
