@@ -213,9 +213,11 @@ def _read(path: Path) -> Ed25519PrivateKey | None:
         raise KeyFileError(
             f"{path}: the agent's key cannot be opened: {error.strerror}; it must be a plain file of its own"
         ) from None
-    with open(handle, "rb") as file:
+    try:
         _refuse_exposed(path, os.fstat(handle))
-        pem = file.read(MAX_BYTES)
+        pem = os.read(handle, MAX_BYTES)
+    finally:
+        os.close(handle)
     try:
         key = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
