@@ -27,6 +27,8 @@ SPAN_MOST_US = 32 * DAY_US
 SLOTS_MOST = 2_000_000
 FIRST_ROWS = 2000
 
+Spans = list[tuple[int, int]]
+
 
 @dataclass(frozen=True, slots=True)
 class _Span:
@@ -46,12 +48,12 @@ async def coverage(call: Call) -> web.StreamResponse:
     view = await call.services.link.view()
     live = None if view is None else view.complete_up_to.get(customer)
 
-    def read(reader: Reader) -> tuple[dict[str, Coverage], dict[str, range], str | None]:
+    def read(reader: Reader) -> tuple[dict[str, Coverage], dict[str, range], str | None, Spans]:
         head = reader.head(customer)
         complete = max((t for t in (head.complete_up_to, live) if t is not None), key=to_us, default=None)
-        return *_read(reader, customer, only, tasks, span, complete), complete
+        return *_read(reader, customer, only, tasks, span, complete), complete, reader.dropped(customer)
 
-    found, grids, complete = await call.services.sums.run(read)
+    found, grids, complete, dropped = await call.services.sums.run(read)
     told = [_told(name, sums, tasks.get(name), name in grids) for name, sums in sorted(found.items())]
     return json_response(
         {
@@ -59,6 +61,7 @@ async def coverage(call: Call) -> web.StreamResponse:
             "since": utc_text(span.since_us / 1e6),
             "until": utc_text(span.until_us / 1e6),
             "complete_up_to": complete,
+            "dropped": [{"first_seq": first, "last_seq": last} for first, last in dropped],
             "tasks": told,
         }
     )

@@ -15,7 +15,7 @@ from probe.api.calls import Call
 from probe.api.problem import COMMON
 from probe.core.grid import to_us
 
-SCANNED = 20_000  # lines looked at for one page
+LOOKED_AT = 20_000  # events, for one page
 AT_ONCE = 1000
 LIMIT, MOST = 1000, 10_000
 
@@ -37,9 +37,9 @@ async def events(call: Call) -> web.StreamResponse:
     found: list[str] = []
     at, looked = after, 0
     head = await call.services.sums.run(lambda reader: reader.head(customer).seq)
-    while looked < SCANNED and len(found) < call.values["limit"] and at < head:
+    while looked < LOOKED_AT and len(found) < call.values["limit"] and at < head:
         lines, last, count = await call.services.sums.run(
-            partial(queries.events, customer=customer, after=at, scan=AT_ONCE)
+            partial(queries.events, customer=customer, after=at, most=AT_ONCE)
         )
         room = call.values["limit"] - len(found)
         wanted = [(seq, text) for seq, text in lines if _between(text, since, until)]

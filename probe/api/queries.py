@@ -78,8 +78,7 @@ def said_of(reader: Reader, customer: str, seq: int, digest: str) -> Said:
     return "unknown"
 
 
-def events(reader: Reader, customer: str, after: int, scan: int) -> tuple[list[tuple[int, str]], int, int]:
-    """Of the next `scan` lines those that are no slots, with their seq; the last seq looked at, and how many."""
-    lines = reader.lines(customer, after, scan)
-    found = [(line.seq, line.text) for line in lines if '"kind":"slot"' not in line.text[:64]]
-    return found, lines[-1].seq if lines else after, len(lines)
+def events(reader: Reader, customer: str, after: int, most: int) -> tuple[list[tuple[int, str]], int, int]:
+    """The next events with their seq; the last seq, and how many: none, where there are no more."""
+    found = [(line.seq, line.text) for line in reader.events(customer, after, most)]
+    return found, found[-1][0] if found else after, len(found)

@@ -10,7 +10,7 @@ from probe.api import acks, configs, coverage, events, evidence, health, nodes, 
 from probe.api.calls import Call, Route
 from probe.api.params import MOST_SEQ, choice, matching, moment, own_name, whole
 from probe.api.problem import json_response
-from probe.api.schemas import MAYBE, OBJECT, TEXT, TIME, listed, ref, thing
+from probe.api.schemas import MAYBE, OBJECT, TEXT, TIME, WHOLE, listed, ref, thing
 
 CUSTOMER = own_name("customer", "The customer whose stream is meant", required=True)
 AGENT = own_name("agent", "Streams of an agent that wrote here before; default: the one that runs")
@@ -137,6 +137,7 @@ ROUTES: tuple[Route, ...] = (
                     "since": TIME,
                     "until": TIME,
                     "complete_up_to": TIME,
+                    "dropped": listed(thing({"first_seq": WHOLE, "last_seq": WHOLE})),
                     "tasks": listed(ref("TaskCoverage")),
                 }
             )

@@ -87,7 +87,8 @@ class Scheduler:
         """`on_slot` measures; a slot counts as done when it returns, also if that is after its cancellation.
 
         `on_missed(task, due, reason)` may be a plain or an async function; async gives back-pressure.
-        `on_error` is told of exceptions of `on_slot`; their slots are missed as `agent.internal_error`. `on_clock_step(delta_us)`: new wall time minus old.
+        `on_error` is told of exceptions of `on_slot`; their slots are missed as `agent.internal_error`.
+        `on_clock_step(delta_us)`: new wall time minus old.
         `on_suspended(slept_us)`: for how long the host was suspended.
         `stall_s`: a longer silence of the event loop is a stall, and what was due in it is missed.
         `since_us`: slots due after this time and before `start` are missed as `since_why`; None: not due.

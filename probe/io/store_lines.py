@@ -26,10 +26,9 @@ def lines(sources: Sources, agent: str, customer: str, after: int, limit: int) -
     """Up to `limit` lines after `seq` `after`; of what is gone, one line for each span."""
     found: list[Line] = []
     seq, digest = after, "" if after else GENESIS
-    for query in sources.parts():
+    for query in sources.parts_from(lambda part: _ends_behind(part, agent, customer, after)):
         place = place_of(query, agent, customer)
-        if place is None or place.head <= seq:
-            digest = place.digest if place is not None else digest
+        if place is None:
             continue
         if place.base > seq:
             found.append(_gone(seq + 1, place.base, digest, place.base_digest, ELSEWHERE))
@@ -39,8 +38,46 @@ def lines(sources: Sources, agent: str, customer: str, after: int, limit: int) -
             seq = line.seq
             if len(found) >= limit:
                 return found
-        digest = place.digest
+        digest = place.digest if place.head == seq else ""
     return found[:limit]
+
+
+def dropped(sources: Sources, agent: str, customer: str) -> list[tuple[int, int]]:
+    """Spans of `seq` without rows, in order: what retention took, or damage."""
+    spans: list[tuple[int, int]] = []
+    seq = 0
+    for query in sources.parts():
+        place = place_of(query, agent, customer)
+        if place is None:
+            continue
+        if place.base > seq:
+            spans.append((seq + 1, place.base))
+        sql = "SELECT first_seq, last_seq FROM dropped WHERE stream = ? ORDER BY first_seq"
+        spans += [(first, last) for first, last in query.rows(sql, place.id)]
+        seq = place.head
+    return spans
+
+
+def events(sources: Sources, agent: str, customer: str, after: int, limit: int) -> list[Line]:
+    """Up to `limit` lines of events after `seq` `after`."""
+    found: list[Line] = []
+    sql = (
+        "SELECT seq, body FROM record INDEXED BY record_of_events WHERE kind = 'event' AND stream = ? AND seq > ?"
+        " ORDER BY seq LIMIT ?"
+    )
+    for query in sources.parts_from(lambda part: _ends_behind(part, agent, customer, after)):
+        place = place_of(query, agent, customer)
+        if place is not None:
+            rows = query.rows(sql, place.id, after, limit - len(found))
+            found += [Line(seq, body) for seq, body in rows]
+        if len(found) >= limit:
+            break
+    return found
+
+
+def _ends_behind(query: Query, agent: str, customer: str, after: int) -> bool:
+    place = place_of(query, agent, customer)
+    return place is not None and place.head > after
 
 
 def _in_part(query: Query, place: StreamPlace, after: int, limit: int) -> Iterator[Line]:

@@ -36,6 +36,7 @@ Sightings = list[Sighting]
 Learned = list[Learning]
 Names = list[str]
 Lines = list[Line]
+Spans = list[tuple[int, int]]
 ConfigVersions = list[tuple[str, str, str]]
 
 
@@ -119,6 +120,14 @@ class Reader:
                     return self._record(query, body)
                 return None
         return None
+
+    def events(self, customer: str, after: int, limit: int) -> Lines:
+        """Up to `limit` lines of a customer's events after `seq` `after`, in order, as stored."""
+        return store_lines.events(self._sources, self.agent, customer, min(after, 2**62), limit)
+
+    def dropped(self, customer: str) -> Spans:
+        """(first, last) `seq` of each span without rows, in order: taken by retention, or lost by damage."""
+        return store_lines.dropped(self._sources, self.agent, customer)
 
     def bundle(self, identifier: str) -> Bundle | None:
         """The evidence bundle with this id, or None."""

@@ -79,6 +79,7 @@ def _part(db: Database) -> None:
         "CREATE INDEX record_of_task ON record (task, scheduled_at, state, reason, stream) WHERE task IS NOT NULL",
         "CREATE INDEX record_by_time ON record (scheduled_at)",
         "CREATE INDEX record_of_domain ON record (domain) WHERE domain IS NOT NULL",
+        "CREATE INDEX record_of_events ON record (stream, seq) WHERE kind = 'event'",
         "CREATE INDEX record_of_outcome ON record (outcome) WHERE outcome IS NOT NULL",
         "CREATE TRIGGER record_is_append_only BEFORE UPDATE ON record"
         " BEGIN SELECT RAISE(ABORT, 'records are never changed'); END",

@@ -7,7 +7,7 @@ parts used last; a part that was dropped or replaced meanwhile is noticed.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +50,20 @@ class Sources:
         """The parts that hold records, in order."""
         return self._each(PARTS, newest_first=newest_first)
 
+    def parts_from(self, behind: Callable[[Query], bool]) -> Iterator[Query]:
+        """The parts in order from the first one on for which it holds; it holds for all after one that it holds for."""
+        parts = parts_of(self._directory)
+        low, high = 0, len(parts)
+        while low < high:
+            middle = (low + high) // 2
+            query = self._query(parts[middle])
+            if query is None or not behind(query):  # one that was dropped meanwhile is an old one
+                low = middle + 1
+            else:
+                high = middle
+            self._trim()
+        return self._each_of(parts[low:])
+
     def evidence(self) -> Iterator[Query]:
         """The files of evidence, newest first."""
         return self._each(EVIDENCE_PARTS, newest_first=True)
@@ -60,7 +74,10 @@ class Sources:
 
     def _each(self, kind: str, *, newest_first: bool) -> Iterator[Query]:
         parts = parts_of(self._directory, kind)
-        for part in reversed(parts) if newest_first else parts:
+        return self._each_of(parts[::-1] if newest_first else parts)
+
+    def _each_of(self, parts: list[Part]) -> Iterator[Query]:
+        for part in parts:
             query = self._query(part)
             if query is not None:
                 self._in_use[query] += 1

@@ -143,6 +143,32 @@ async def test_more_parts_than_a_reader_keeps_open(directory: Path) -> None:
         assert len(reader._sources._open) <= 13
 
 
+async def test_events_and_what_is_gone_are_found_without_looking_at_every_line(directory: Path) -> None:
+    store = Store.open(directory, "a1", SystemClock(), limits=SMALL)
+    for i in range(200):
+        await store.append([event("x") if i % 50 == 0 else slot(i)])
+    await store.close()
+    with Reader.open(directory) as reader:
+        assert [line.seq for line in reader.events("acme", 0, 10)] == [1, 51, 101, 151]
+        assert [line.seq for line in reader.events("acme", 51, 1)] == [101]
+        assert reader.events("acme", 151, 10) == []
+        assert reader.dropped("acme") == []
+        first, second = parts_of(directory)[:2]
+        heads = [json.loads(line.text)["seq"] for line in reader.lines("acme", 0, 500)]
+        assert heads == list(range(1, 201))
+        remove(second)
+        ((begin_, end),) = reader.dropped("acme")
+        assert begin_ > 1
+        (gone,) = reader.lines("acme", begin_, 1)
+        assert json.loads(gone.text)["previous"] == "", "asked from inside: nobody knows the line before"
+        assert gone.seq == end
+        (gone,) = reader.lines("acme", begin_ - 1, 1)
+        assert json.loads(gone.text)["first_seq"] == begin_
+        remove(first)
+        assert reader.dropped("acme") == [(1, end)]
+    assert chained(lines_of(directory))
+
+
 async def test_a_begun_part_that_was_not_finished_is_begun_again(directory: Path) -> None:
     await filled(directory, 10)
     (directory / "_parts" / ".000002.new").write_bytes(b"half")
