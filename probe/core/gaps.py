@@ -91,8 +91,7 @@ class Gaps:
             while at < len(self._found) and self._found[at].first <= span.last:
                 gap = self._found[at]
                 low, high = max(gap.first, span.first), min(gap.last, span.last)
-                if gap.first != 1:  # of a beginning that is gone, more may have gone later
-                    gone += sum(b - a + 1 for a, b in _uncovered(low, high, all_of))
+                gone += sum(b - a + 1 for a, b in _uncovered(low, high, all_of))
                 at += 1
             if gone > span.rows:
                 yield Problem(

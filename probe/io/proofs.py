@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ class Proofs:
     manifests: dict[Stream, list[Sealed]] = field(default_factory=lambda: defaultdict(list))
     kept: dict[Stream, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
     problems: dict[Stream, list[Problem]] = field(default_factory=lambda: defaultdict(list))
-    _seen: set[str] = field(default_factory=set)
+    _seen: set[SignedHead] = field(default_factory=set)
 
     def collect(self) -> None:
         """Look through the directory. Raises OSError, KeyFileError.
@@ -55,7 +55,7 @@ class Proofs:
         """
         for path in sorted(self.root.rglob(HEAD)):
             self._head_file(path)
-        for path in sorted({*self.root.rglob(HEADS), *_above(self.root)}):
+        for path in sorted(self.root.rglob(HEADS)):
             self._heads_file(path)
         for path in sorted(self.root.rglob(f"*{ENDING}")):
             self._manifest(path)
@@ -169,14 +169,14 @@ class Proofs:
             self.kept[stream][value["seq"]] = value["digest"]
 
     def _head(self, head: SignedHead, path: Path, number: int | None) -> None:
-        if head.signature in self._seen:
+        if head in self._seen:
             return
         stream = head.agent, head.customer
         wrong = self.ring.check(head)
         if wrong is not None:
             self._bad(stream, wrong, f"the head of record {head.seq}", head.seq, None, path, number)
             return
-        self._seen.add(head.signature)
+        self._seen.add(head)
         self.heads[stream].append(head)
 
     def _bad(
@@ -199,10 +199,3 @@ class Proofs:
         """Of the stream that its place speaks of, as far as it does."""
         problem = Problem(kind=Kind.UNREADABLE, file=self.shown(path), line=number, words=words)
         self.tell(("", path.parent.name if path.name == HEAD else path.parent.parent.name), problem)
-
-
-def _above(root: Path) -> Iterator[Path]:
-    """A stream's directory alone: the heads may lie above it."""
-    for place in (root.parent, root.parent.parent):
-        if (place / HEADS).is_file():
-            yield place / HEADS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from probe.core.config_results import SegmentsConfig
@@ -18,7 +18,7 @@ from probe.io.store import Store
 from probe.io.store_files import Limits
 from probe.io.store_reader import Reader
 from probe.sealing import Sealer
-from tests.io.rows import HOST, START_S, event, slot
+from tests.io.rows import START_S, event, slot
 
 AGENT, CUSTOMERS = "a1", ("acme", "other")
 COUNT = 60  # records of each stream
@@ -85,6 +85,14 @@ def lines_of(directory: Path, customer: str) -> list[str]:
         return [line.text for line in reader.lines(customer, 0, 100_000)]
 
 
+def end_of(line: str) -> tuple[int, str]:
+    """Number and digest of a line, or of the last one that it stands for."""
+    told = json.loads(line)
+    if told["kind"] == "dropped":
+        return told["last_seq"], told["digest"]
+    return told["seq"], line_digest(line.encode())
+
+
 def pulled(directory: Path, copy: Path, *, noted: bool = False, every: int = A_FILE) -> None:
     """A copy as a pull makes it; `noted`: heads as the client keeps them, with how far the copy had come."""
     signer = Signer(Keys.open(directory), SetClock(), lambda: STATE)
@@ -95,8 +103,10 @@ def pulled(directory: Path, copy: Path, *, noted: bool = False, every: int = A_F
         heads = []
         for first in range(0, len(lines), every):
             page = lines[first : first + every]
-            (place / f"{first + 1:012}.ndjson").write_text("".join(line + "\n" for line in page))
-            seq, digest = first + len(page), line_digest(page[-1].encode())
+            begun = json.loads(page[0])
+            number = begun.get("first_seq") or begun["seq"]
+            (place / f"{number:012}.ndjson").write_text("".join(line + "\n" for line in page))
+            seq, digest = end_of(page[-1])
             head = signer.sign(Head(agent=AGENT, customer=customer, seq=seq, digest=digest))
             entry = {"received_at": "x", "seq": seq, "digest": digest, "head": head}
             heads.append(json.dumps(entry if noted else head) + "\n")
@@ -112,9 +122,3 @@ def made(base: Path) -> Made:
     pulled(results, base / "copy")
     shutil.copy(results / "agent.pub", base / "key.pub")
     return Made(results, base / "copy", base / "key.pub")
-
-
-def other_agents(record: Record, agent: str) -> Record:
-    """The same record as another agent writes it."""
-    host = replace(HOST, agent=agent)
-    return replace(record, host=host) if record.kind == "slot" else replace(record, agent=agent)  # type: ignore[arg-type,call-arg]

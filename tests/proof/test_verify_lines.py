@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probe.core.codec import encode
+from probe.core.codec import encode, encode_any
 from probe.core.gaps import Gaps
 from probe.core.proof import GENESIS, Head, line_digest
 from probe.core.signed import SignedHead
@@ -137,9 +137,8 @@ def test_a_chain_made_anew_lies_between_two_heads() -> None:
     lines = chain(20)
     heads = [head(lines, 5), head(lines, 15)]
     for at in range(9, 20):
-        lines[at] = changed(
-            lines[at], lambda told, at=at: told.update(previous=line_digest(lines[at - 1]), path="/x")
-        )
+        named = {"previous": line_digest(lines[at - 1]), "path": "/x"}
+        lines[at] = encode_any({**json.loads(lines[at]), **named})
     (problem,) = checked(lines, heads).problems
     assert (problem.kind, problem.since_seq, problem.seq) == ("rewritten", 6, 15)
 
