@@ -40,6 +40,7 @@ from probe.watches import Watches
 log = logging.getLogger("probe.agent")
 
 OnRow = Callable[[SlotRecord], None]
+OnEvent = Callable[[str, dict[str, str]], None]
 
 
 class Agent:
@@ -66,13 +67,14 @@ class Agent:
             require_secrets(self.plan, lines_of(config))
         self._store = store
         self._clock = clock or SystemClock()
-        self._on_row = on_row
+        self.on_row: list[OnRow] = [] if on_row is None else [on_row]
+        self.on_event: list[OnEvent] = []
         self._lag = LoopLag(self._clock)
         self._suspensions = Suspensions(self._clock)
         self._fetcher = AiohttpFetcher(self._clock, reveal, allowed_by(config))
         self._resolver = Resolver(self._clock, allowed_by(config))
-        self._watches = Watches(
-            self.plan, self._clock, self._fetcher, self._resolver, self._worst_lag_us, self._on_vantage
+        self.watches = Watches(
+            self.plan, self._clock, self._fetcher, self._resolver, self.worst_lag_us, self._on_vantage
         )
         host = host_probe(config.agent.agent, config.digest, self._lag)
         self.pipeline = Pipeline(
@@ -80,17 +82,17 @@ class Agent:
             resolver=self._resolver,
             fetcher=self._fetcher,
             clock=self._clock,
-            host=replace(host, config_digest=lambda: self.config.digest, worst_lag_us=self._worst_lag_us),
+            host=replace(host, config_digest=lambda: self.config.digest, worst_lag_us=self.worst_lag_us),
             keep=self._keep_version,
             keep_bundle=None if store is None else store.put_bundle,
             lines=lines_of(config),
-            line_health=self._watches.anchors,
+            line_health=self.watches.anchors,
         )
-        self._scheduler: Scheduler | None = None
+        self.scheduler: Scheduler | None = None
         self._ledger = Ledger(config, self._clock, self._suspensions)
         self._writes: set[asyncio.Task[None]] = set()
         self._farewells = Farewells(self._farewell)
-        self._begun, self._ending = asyncio.Event(), False
+        self.begun, self.ending = asyncio.Event(), False
         self.reloader: Reloader | None = None
         if config_file is not None:
             self.reloader = Reloader(config_file, kinds, lambda: (self.config, self.plan), self._take_over)
@@ -125,7 +127,7 @@ class Agent:
         assert store is not None, "a running agent keeps its results"
         async with self.open():
             now_us, why = await self._begin(store)
-            scheduler = self._scheduler = Scheduler(
+            scheduler = self.scheduler = Scheduler(
                 self.plan.tasks,
                 clock=self._clock,
                 on_slot=self._on_slot,
@@ -139,19 +141,19 @@ class Agent:
                 hurry=hurry,
             )
             await scheduler.start()  # first: what is due before it starts is missed
-            self._begun.set()
+            self.begun.set()
             await self._write_down()
             try:
-                await self._watches.start()
+                await self.watches.start()
                 if self.reloader is not None:
                     await self.reloader.watch_files(lambda: self.config.agent.watch_files)
                 await stop.wait()
             finally:
-                self._ending = True
+                self.ending = True
                 if self.reloader is not None:
                     await self.reloader.finish()
                 await scheduler.stop(self.config.agent.limits.drain / 1e6 if drain_s is None else drain_s)
-                await self._watches.stop()
+                await self.watches.stop()
                 await self._farewells.finish()
                 await self._drain()
                 store.put_nodes(self.pipeline.nodes.take_changes(final=True))
@@ -188,14 +190,14 @@ class Agent:
 
     async def reload(self) -> tuple[Problem, ...]:
         """Read the files anew and take over what is good; the problems that keep parts as they were. Raises nothing."""
-        if self.reloader is None or self._ending:
+        if self.reloader is None or self.ending:
             return (Problem("agent.yaml", 0, 0, "not taken over: the agent ends, or runs without its file"),)
-        await self._begun.wait()
+        await self.begun.wait()
         return await self.reloader.reload()
 
     async def _take_over(self, turn: Turn) -> None:
         """Everything of another configuration, at once; slots in flight end under the one that they began with."""
-        store, scheduler, reloader = self._store, self._scheduler, self.reloader
+        store, scheduler, reloader = self._store, self.scheduler, self.reloader
         assert store is not None, "a running agent keeps its results"
         assert scheduler is not None, "it has begun"
         assert reloader is not None, "it was asked to reload"
@@ -221,7 +223,7 @@ class Agent:
         self._spawn(self._event("config.changed", change, turn.touched))
         self._spawn(self._event("customer.added", change, turn.come))
         scheduler.replace(turn.plan.tasks, turn.config.agent.limits.ceilings())
-        self._watches.replace(turn.plan)
+        self.watches.replace(turn.plan)
         for customer in turn.gone:
             self._farewells.begin(customer, change, scheduler.is_open)
         logging.getLogger().setLevel(turn.config.agent.log_level.upper())
@@ -261,7 +263,7 @@ class Agent:
         self._spawn(self._event("host.suspended", {"slept_us": str(slept_us)}, level=logging.WARNING))
         self._spawn(self._write_down())
 
-    def _worst_lag_us(self, since_ns: int, until_ns: int) -> int:
+    def worst_lag_us(self, since_ns: int, until_ns: int) -> int:
         """How long our own loop stood still, or the host slept, in a span of the monotonic clock."""
         return max(self._lag.worst_us(since_ns, until_ns), self._suspensions.worst_us(since_ns, until_ns))
 
@@ -276,16 +278,16 @@ class Agent:
     async def _keep(self, row: SlotRecord) -> None:
         assert self._store is not None
         self._store.put_nodes(self.pipeline.nodes.take_changes())
-        (stored,) = await self._store.append([row], self._complete_up_to(row.customer))
+        (stored,) = await self._store.append([row], self.complete_up_to(row.customer))
         assert isinstance(stored, SlotRecord)
-        if self._on_row is not None:
-            self._on_row(stored)
+        for tell in self.on_row:
+            tell(stored)
 
-    def _complete_up_to(self, customer: str) -> str | None:
+    def complete_up_to(self, customer: str) -> str | None:
         """Every slot of the customer that was due before this time has been handed to the store."""
-        if self._scheduler is None:
+        if self.scheduler is None:
             return None
-        return rfc3339(self._scheduler.complete_up_to_us(customer) * 1000)
+        return rfc3339(self.scheduler.complete_up_to_us(customer) * 1000)
 
     def _keep_version(self, customer: str, url: str, version: OriginVersion) -> None:
         if self._store is not None:
@@ -303,6 +305,8 @@ class Agent:
         `customers`: only into theirs, where others have nothing to do with it.
         """
         assert self._store is not None
+        for tell in self.on_event:
+            tell(event, detail)
         host: HostFacts = self.pipeline.facts()
         now = rfc3339(self._clock.time_ns())
         if customers is None:
@@ -310,7 +314,7 @@ class Agent:
         writes: list[Coroutine[Any, Any, object]] = []
         for name in customers:
             row = event_row(name, now, event, detail, host)
-            writes.append(self._store.append([row], self._complete_up_to(name)))
+            writes.append(self._store.append([row], self.complete_up_to(name)))
         if writes:
             await asyncio.gather(*writes)
             log.log(level, event, extra=fields(**detail))

@@ -1,6 +1,7 @@
 """Rule: what works beside measuring may fail by itself, is begun again, and never stops a measurement.
 
-The parts of the daemon that are not the agent: the store's housekeeping, the sealing of segments, the API's process.
+The parts of the daemon that are not the agent: the store's housekeeping, the socket it is asked over, the sealing of
+segments, the API's process.
 Each follows its own part of agent.yaml: when that changes with a reload, it is ended and begun anew.
 """
 
@@ -17,8 +18,10 @@ from probe.agent import Agent
 from probe.core.config_results import ApiConfig
 from probe.io.api_db import Confirmations
 from probe.io.clock import Clock
+from probe.io.control import ControlServer
 from probe.io.store import Store
 from probe.keeping import Keeper
+from probe.live import Live
 from probe.logs import fields
 from probe.sealing import Sealer
 from probe.serving import ApiProcess
@@ -46,8 +49,8 @@ Companions = Callable[[], Mapping[str, Companion]]
 @asynccontextmanager
 async def beside(agent: Agent, store: Store, clock: Clock, config_file: Path | None) -> AsyncIterator[None]:
     """Run every companion of the agent until the block is left."""
-    stop = asyncio.Event()
-    following = asyncio.create_task(follow(lambda: companions(agent, store, clock, config_file), stop))
+    stop, live = asyncio.Event(), Live(agent, store, clock)
+    following = asyncio.create_task(follow(lambda: companions(agent, store, clock, config_file, live), stop))
     try:
         yield
     finally:
@@ -55,13 +58,16 @@ async def beside(agent: Agent, store: Store, clock: Clock, config_file: Path | N
         await following
 
 
-def companions(agent: Agent, store: Store, clock: Clock, config_file: Path | None) -> Mapping[str, Companion]:
+def companions(
+    agent: Agent, store: Store, clock: Clock, config_file: Path | None, live: Live
+) -> Mapping[str, Companion]:
     """By name; those that the configuration in force asks for. The API reads its tokens itself, at each request."""
     config = agent.config.agent
     directory = Path(config.results)
     found: dict[str, Companion] = {}
     keeper = Keeper(directory, store, config.keep, clock, agent.record_event, lambda: confirmed(agent))
     found["keeper"] = Companion(config.keep, keeper.run)
+    found["control"] = Companion(None, ControlServer(directory, live.handlers()).run)
     if config.segments is not None:
         found["sealer"] = Companion(config.segments, Sealer(directory, config.segments, clock).run)
     if config.api is not None and config_file is not None:

@@ -213,6 +213,11 @@ class Reloader:
         """The directory of agent.yaml."""
         return self._agent_file.parent
 
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What keeps parts of the files from being in force, as the last reload told it."""
+        return tuple(problem for problems in self._told.values() for problem in problems)
+
     async def watch_files(self, heeded: Callable[[], bool]) -> None:
         """Reload when the files in force change, from now until `finish`; `heeded` is asked at each change."""
 

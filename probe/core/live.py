@@ -87,7 +87,7 @@ class CustomerState:
     """`outcomes`: measured slots by outcome, over the last `over_s` seconds; `missed` over the same.
 
     `faults`: those that are not well, as `failed/cdn`. `last_at`: when the newest measured slot was due; `last_ok_at`:
-    the newest that was ok.
+    the newest that was ok. `certificate_until`: when the first of the certificates expires that edges showed lately.
     """
 
     name: str
@@ -97,6 +97,7 @@ class CustomerState:
     missed: int = 0
     last_at: str | None = None
     last_ok_at: str | None = None
+    certificate_until: str | None = None
     over_s: int = 0
 
 
