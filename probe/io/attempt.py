@@ -20,6 +20,7 @@ from aiohttp import (
 )
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
+from yarl import URL
 
 from probe.core.http_head import Framing, HeadScanner, violation
 from probe.core.records import Failure, Observation, Phase, Response, Tls
@@ -31,7 +32,7 @@ from probe.io.clock import Clock
 from probe.io.connector import (
     Dial,
     ExactRequest,
-    OneConnection,
+    Sessions,
     attach,
     attach_tls,
     connect_tcp,
@@ -54,7 +55,18 @@ _LINGER_S = 0.05  # for the server's own close after a complete response
 _BUFFER_BYTES = 512 * 1024  # aiohttp stops reading the socket at twice this
 _AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _OF_THE_CONNECTION = (ClientError, HttpProcessingError, OSError)
-_NO_TIMEOUT = ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+_ANY_URL = URL("http://127.0.0.1/")
+
+
+def engine() -> Sessions:
+    """aiohttp as every attempt uses it: its timeouts, cookies and decompression are ours to do."""
+    return Sessions(
+        request_class=ExactRequest,
+        cookie_jar=DummyCookieJar(),
+        auto_decompress=False,
+        timeout=ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
+        read_bufsize=_BUFFER_BYTES,
+    )
 
 
 class Attempt:
@@ -66,12 +78,19 @@ class Attempt:
         clock: Clock,
         fields: list[tuple[str, str]],
         redact: Redactor,
+        sessions: Sessions,
         dial: Dial = connect_tcp,
+        through: str | None = None,
     ) -> None:
-        """`fields`: of the request, secrets revealed. `dial`: how connections to the target are made."""
+        """`fields`: of the request, secrets revealed. `dial`: how connections to the target are made.
+
+        `sessions`: see `engine`. `through`: the proxy, as the record shows it.
+        """
         self.phase = Phase.TCP
         self.operation = "connect"
         self._dial = dial
+        self._through = through
+        self._sessions = sessions
         self._target = target
         self._fields = fields
         self._redact = redact
@@ -110,27 +129,19 @@ class Attempt:
         return self._observation(failure, whole=whole)
 
     async def _steps(self) -> None:
-        connector = OneConnection()
         # Before the connection, so that the making of it is no part of any time that we tell.
-        session = ClientSession(
-            connector=connector,
-            request_class=ExactRequest,
-            cookie_jar=DummyCookieJar(),
-            auto_decompress=False,
-            timeout=_NO_TIMEOUT,
-            read_bufsize=_BUFFER_BYTES,
-        )
-        async with session:
-            await self._connect()
-            connector.ready = wire = await self._handshake()
+        session, connector = self._sessions.get()
+        await self._connect()
+        wire = await self._handshake()
+        connector.make_ready(wire)
+        try:
+            reply = await self._ask(session, wire)
             try:
-                reply = await self._ask(session, wire)
-                try:
-                    await self._read(wire)
-                finally:
-                    reply.close()
+                await self._read(wire)
             finally:
-                wire.hang_up()
+                reply.close()
+        finally:
+            wire.hang_up()
 
     async def _connect(self) -> None:
         if self._target.request.scheme == "https":
@@ -152,7 +163,7 @@ class Attempt:
         wire = WireProtocol(self._loop, self._sock, scanner, self._watch)
         wire.path = target.request.path
         if self._context is None:
-            await attach(self._sock, wire)
+            attach(self._sock, wire)
             self._wire = wire
             return wire
         self.phase, self.operation = Phase.TLS, "handshake"
@@ -173,7 +184,7 @@ class Attempt:
             # aiohttp sees plain HTTP to nobody: the name goes into Host, TLS is already beneath.
             return await session.request(
                 self._target.request.method,
-                "http://127.0.0.1/",
+                _ANY_URL,
                 headers=CIMultiDict(self._fields),
                 skip_auto_headers=_AUTOMATIC,
                 allow_redirects=False,
@@ -290,6 +301,7 @@ class Attempt:
             url=self._redact(without_secret_query(target.request.url) if whole else tcp_url(target)),
             method=target.request.method if whole else "CONNECT",
             source=self._local,
+            proxy=self._through,
             timing=self._watch.timing(complete=self._complete),
             response=self._response(),
             failure=failure,

@@ -16,7 +16,7 @@ from probe.core.records import Observation, Phase
 from probe.core.redaction import secret_query_values
 from probe.core.task import SecretRef
 from probe.io.ask import blocked, check_path, request_fields, unsent
-from probe.io.attempt import Attempt
+from probe.io.attempt import Attempt, engine
 from probe.io.clock import Clock
 from probe.io.connector import Dial, connect_tcp
 from probe.io.diagnose import report_defect
@@ -57,6 +57,7 @@ class AiohttpFetcher:
         self._reveal = reveal
         self._allowed = allow_addresses
         self._proxies = ProxyAddresses(clock)
+        self._sessions = engine()
 
     def allow(self, addresses: tuple[str, ...]) -> None:
         """Other prefixes from the next request on."""
@@ -71,7 +72,8 @@ class AiohttpFetcher:
         return await self._observe(target, Attempt.connect_only)
 
     async def close(self) -> None:
-        """Nothing outlives a fetch."""
+        """No connection outlives a fetch; the session that all use is let go."""
+        self._sessions.close()
 
     async def _observe(
         self, target: FetchTarget, step: Callable[[Attempt], Awaitable[Observation]]
@@ -95,8 +97,9 @@ class AiohttpFetcher:
                 operation = "find proxy"
                 at = await self._proxies.find(target.vantage, proxy, target.deadlines.connect_us)
                 dial = ProxyWay(proxy=proxy, at=at, password=password, redact=redact).connect
-            attempt = Attempt(target, self._clock, request_fields(target, own), redact, dial)
-            return dataclasses.replace(await step(attempt), proxy=through)
+            fields_sent = request_fields(target, own)
+            attempt = Attempt(target, self._clock, fields_sent, redact, self._sessions, dial, through)
+            return await step(attempt)
         except Exception as exc:
             failure = failure_of(exc, Phase.HOST, operation)
             failure = dataclasses.replace(failure, detail=redact(failure.detail or ""))
