@@ -18,7 +18,7 @@ from probe.pull.layout import CopyError
 from probe.pull.progress import Board, State, StreamProgress
 from probe.pull.stream import Manner, StreamPull, whole
 
-AT_ONCE = 4  # streams of one host where nothing is waited for
+AT_ONCE = 2  # streams of one host where nothing is waited for
 LOOK_AGAIN_S = 60.0  # for streams that are new
 
 
@@ -36,7 +36,7 @@ async def pull_all(
     WrongKey for an address or a key that cannot be used at all.
     """
     manner, board = manner or Manner(), board or Board()
-    clients = [Client(source) for source in sources]
+    clients = [Client(source, idle_s=manner.idle_s) for source in sources]
     for source in sources:
         given(source.key_pem)
     with Lock.take(directory):

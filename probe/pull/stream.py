@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from probe.pull.chain import LINE_MOST_BYTES, UNKNOWN, Followed, Tampered
-from probe.pull.client import Client, Conflict, Offered, Passing, Refused
+from probe.pull.client import IDLE_S, Client, Conflict, Offered, Passing, Refused
 from probe.pull.copy_dir import FILE_ROWS, StreamFiles
 from probe.pull.heads import Key, WrongKey
 from probe.pull.keys import Keys
@@ -25,7 +25,7 @@ from probe.pull.progress import State, StreamProgress
 from probe.pull.waits import back_off_s
 
 LINES_FIRST, LINES_LEAST, LINES_MOST = 500, 2, 10_000
-PAGE_BYTES = 16 * 1024 * 1024
+PAGE_BYTES = 8 * 1024 * 1024
 WAIT_S = 30
 
 T = TypeVar("T")
@@ -38,14 +38,19 @@ def utc_now() -> str:
 
 @dataclass(slots=True, kw_only=True)
 class Manner:
-    """How to pull. `tries`: failures one after another before it gives up (`follow` never does); `pace_s`: least time
-    between two questions where one waits for new rows."""
+    """How to pull.
+
+    `tries`: failures one after another before it gives up (`follow` never does). `pace_s`: least time between two
+    questions where one waits for new rows. `idle_s`: a transfer in which nothing comes for so long is cut. `lines`:
+    how many lines are asked for first; then as many as make a page of about `page_bytes`. `file_rows`: most lines a file.
+    """
 
     follow: bool = False
     ack: bool = False
     tries: int = 8
     pace_s: float = 1.0
     wait_s: int = WAIT_S
+    idle_s: float = IDLE_S
     lines: int = LINES_FIRST
     page_bytes: int = PAGE_BYTES
     file_rows: int = FILE_ROWS
@@ -89,6 +94,7 @@ class StreamPull:
         self._target: int | None = None
         self._acknowledged = 0
         self._failures = 0
+        self._idle = 0
 
     async def run(self) -> None:
         """Until it is complete, refused, given up, or stopped."""
@@ -168,7 +174,16 @@ class StreamPull:
         if not self._manner.follow and files.cursor.seq >= self._target:
             self._end(State.COMPLETE)
         elif at_end:
-            await self._manner.pause(max(0.0, self._manner.pace_s - (self._manner.now_s() - begun_s)))
+            await self._manner.pause(self._pace(self._manner.now_s() - begun_s, bool(page.lines)))
+
+    def _pace(self, took_s: float, grew: bool) -> float:
+        """How long to wait before the next question, in seconds.
+
+        A host that answers at once that there is nothing does not know how to wait: it is asked ever less often.
+        """
+        self._idle = 0 if grew or took_s > 0.5 * self._manner.wait_s else min(self._idle + 1, 10)
+        longer = min(float(self._manner.wait_s), self._manner.pace_s * 2.0 ** max(0, self._idle - 1))
+        return max(0.0, max(self._manner.pace_s, longer) - took_s)
 
     async def _opened(self) -> StreamFiles:
         return await whole(self._open) if self._files is None else self._files

@@ -70,7 +70,7 @@ class FakeAgent:
     """`streams`: customer -> lines. `spoil`: what becomes of a page's lines, its last one included, before they go out.
 
     `cut_after`: bytes after which transfers are cut, one number a transfer; `refuse`: answers given first.
-    `hide`: streams end so many lines earlier than they do.
+    `impatient`: long-polls are answered at once.
     """
 
     agent: str = "a1"
@@ -83,6 +83,7 @@ class FakeAgent:
     refuse: list[tuple[int, dict[str, str], str]] = field(default_factory=list)
     coding: str | None = None
     stall: bool = False
+    impatient: bool = False
     piece: int = 4096
     asked: list[str] = field(default_factory=list)
     acks: list[dict[str, Any]] = field(default_factory=list)
@@ -131,7 +132,7 @@ class FakeAgent:
         if customer not in self.streams:
             return problem(404, "nothing here that this token may see")
         lines = self.streams[customer]
-        if wait and after >= self.head(customer)["seq"]:
+        if wait and not self.impatient and after >= self.head(customer)["seq"]:
             self.grown.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.grown.wait(), wait)

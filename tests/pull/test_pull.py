@@ -378,3 +378,50 @@ async def test_addresses_that_would_tell_the_token(tmp_path: Path, url: str) -> 
         await pull_all([Source(url=url, token=lambda: TOKEN)], tmp_path / "x", manner=manner())
     assert "secret-1" not in str(caught.value)
     assert not (tmp_path / "x").exists()
+
+
+async def test_a_host_that_stalls_is_given_up_and_the_others_come_over(tmp_path: Path) -> None:
+    stalled = FakeAgent(agent="bad", streams={"acme": make_lines(5, agent="bad")}, stall=True)
+    good = FakeAgent(streams={"acme": make_lines(5)})
+    async with serving(stalled), serving(good):
+        board = await pull_all([source(stalled), source(good)], tmp_path, manner=manner(idle_s=0.2, tries=2))
+    assert {item.url: (item.state, item.note) for item in board.streams} == {
+        stalled.url: (State.INCOMPLETE, "given up after 2 tries: no answer in time"),
+        good.url: (State.COMPLETE, None),
+    }
+
+
+async def test_one_customers_stream_that_is_tampered_with_does_not_stop_the_others(tmp_path: Path) -> None:
+    def spoil(page: list[str]) -> list[str]:
+        return page[1:] if '"zeta"' in page[0] else page
+
+    streams = {name: make_lines(20, name) for name in ("acme", "zeta", "beta")}
+    following = manner(follow=True, pace_s=0.01)
+    async with serving(FakeAgent(streams=streams, spoil=spoil)) as agent:
+        running = asyncio.create_task(pull_all([source(agent)], tmp_path, manner=following))
+        async with asyncio.timeout(20):
+            while not (tmp_path / "a1/beta").is_dir() or texts(tmp_path, "beta") != streams["beta"]:
+                await asyncio.sleep(0.02)
+        following.stop.set()
+        board = await running
+    assert {str(item.stream): item.state for item in board.streams} == {
+        "a1/acme": State.COMPLETE, "a1/zeta": State.REFUSED, "a1/beta": State.COMPLETE
+    }  # fmt: skip
+    assert not board.complete
+
+
+async def test_a_host_that_cannot_wait_is_asked_ever_less_often(tmp_path: Path) -> None:
+    pauses: list[float] = []
+
+    class Patient(Manner):
+        async def pause(self, seconds: float) -> None:
+            pauses.append(seconds)
+            if len(pauses) > 8:
+                self.stop.set()
+            await asyncio.sleep(0)
+
+    following = Patient(follow=True, pace_s=0.5)
+    async with serving(FakeAgent(streams={"acme": make_lines(3)}, impatient=True)) as agent:
+        board = await pull_all([source(agent)], tmp_path, manner=following)
+    assert board.complete
+    assert pauses[-1] > 20 > pauses[0] > 0.3
