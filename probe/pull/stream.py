@@ -42,7 +42,8 @@ class Manner:
 
     `tries`: failures one after another before it gives up (`follow` never does). `pace_s`: least time between two
     questions where one waits for new rows. `idle_s`: a transfer in which nothing comes for so long is cut. `lines`:
-    how many lines are asked for first; then as many as make a page of about `page_bytes`. `file_rows`: most lines a file.
+    how many lines are asked for first; then as many as make a page of about `page_bytes`.
+    `file_rows`: most lines a file.
     """
 
     follow: bool = False

@@ -16,6 +16,7 @@ from probe.io.store import Store
 from probe.io.store_reader import Reader
 from probe.pull import Copy, Source, State, pull_all
 from probe.pull.progress import Board
+from tests.agent_process import cdn_probe
 from tests.api.served import TOKENS, Served, fill, rows, served
 from tests.io.rows import HOST, slot
 from tests.pull.test_pull import manner, texts
@@ -130,3 +131,17 @@ async def test_following_gets_a_row_soon_after_it_is_stored(tmp_path: Path) -> N
         await store.close(within_s=10)
     heads = (tmp_path / "c/a1/acme/heads.ndjson").read_text().splitlines()
     assert json.loads(heads[-1])["seq"] == 20
+
+
+async def test_the_key_that_the_agent_gives_at_first_is_kept(tmp_path: Path) -> None:
+    await fill(tmp_path / "r", rows(5))
+    pem = Keys.open(tmp_path / "r").public.pem()
+    options = signed(tmp_path)
+    options.public_key = pem.decode()
+    async with served(tmp_path, options=options) as api:
+        source = Source(url=api.url, token=lambda: TOKENS["acme"])
+        board = await pull_all([source], tmp_path / "c", manner=manner())
+    assert (board.complete, board.streams[0].proved) == (True, True)
+    assert (tmp_path / "c/a1/agent.pub").read_bytes() == pem
+    checked = await cdn_probe("results", "verify", tmp_path / "c")
+    assert checked.code == 0, checked.out + checked.err
