@@ -1,0 +1,213 @@
+"""Rule: what is pulled is counted whole: a rate is told only where every row came, in order, and was verified.
+
+A store of many results, served by its own process and pulled by the real client and by a bare one.
+`python -m benchmarks.pulling [--rows 1000000]`: write rate, size and memory, pages at the beginning, in the middle and
+at the end, the rate of a whole pull.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import samples
+from probe.core.times import utc_text
+from probe.core.tokens import hash_token, make_token
+from probe.io.clock import SystemClock
+from probe.io.store import Store
+
+AGENT, CUSTOMER = "bench", "acme"
+START_S = 1_790_000_000
+BATCH, AT_ONCE = 200, 10
+PAGE = 1_000
+PAGES = 15
+
+
+async def fill(directory: Path, rows: int) -> dict[str, float]:
+    """Rows as an agent makes them, each a second after the other; how fast, how large, how much memory it took."""
+    task = replace(samples.make_task(), customer=CUSTOMER)
+    row = samples.row(task, samples.well(task))
+    row = replace(row, host=replace(row.host, agent=AGENT))
+    store = Store.open(directory, AGENT, SystemClock())
+    began, peaks = time.monotonic(), [_resident_mb("self")]
+    try:
+        for start in range(0, rows, BATCH * AT_ONCE):
+            batches = [
+                [
+                    replace(row, scheduled_at=utc_text(START_S + second))
+                    for second in range(first, first + BATCH)
+                ]
+                for first in range(start, min(rows, start + BATCH * AT_ONCE), BATCH)
+            ]
+            await asyncio.gather(*[store.append(batch) for batch in batches])
+            if start % 100_000 == 0:
+                peaks.append(_resident_mb("self"))
+    finally:
+        await store.close()
+    size = _bytes_of(directory)
+    return {
+        "rows_per_s": rows / (time.monotonic() - began),
+        "bytes_per_million": size / rows * 1_000_000,
+        "resident_mb_first": peaks[1],
+        "resident_mb_last": peaks[-1],
+    }
+
+
+@asynccontextmanager
+async def served(place: Path) -> AsyncIterator[tuple[str, str, int]]:
+    """The API over `place`/results: its URL, a token, its process id."""
+    token = make_token(os.urandom(32))
+    (place / "customers").mkdir(exist_ok=True)
+    file = place / "agent.yaml"
+    file.write_text(
+        json.dumps(
+            {
+                "agent": AGENT,
+                "results": "results",
+                "customers": "customers/",
+                "vantage_points": [{"name": "here"}],
+                "api": {
+                    "listen": "127.0.0.1:0",
+                    "requests_per_minute": 1_000_000,
+                    "tokens": [{"name": "bench", "hash": hash_token(token), "customers": ["*"]}],
+                },
+            }
+        )
+    )
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "probe",
+        "serve",
+        "-c",
+        str(file),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert child.stdout is not None
+        address = (await asyncio.wait_for(child.stdout.readline(), 30)).decode().strip()
+        yield f"http://{address}", token, child.pid
+    finally:
+        child.terminate()
+        await child.wait()
+
+
+async def pages(url: str, token: str, coding: str, after: int) -> float:
+    """Seconds a page of PAGE rows, the median of some, beginning behind `after`."""
+    taken = []
+    headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": coding}
+    async with aiohttp.ClientSession(auto_decompress=False, headers=headers) as session:
+        for number in range(PAGES):
+            began = time.monotonic()
+            query = {"customer": CUSTOMER, "after": str(after + number * PAGE), "limit": str(PAGE)}
+            async with session.get(f"{url}/v1/results", params=query) as reply:
+                assert reply.status == 200, await reply.text()
+                await reply.read()
+            taken.append(time.monotonic() - began)
+    return statistics.median(taken)
+
+
+async def bare_pull(url: str, token: str, coding: str, rows: int) -> float:
+    """Rows a second of everything, nothing done with it but counting bytes."""
+    headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": coding}
+    began, limit = time.monotonic(), 10_000
+    async with aiohttp.ClientSession(auto_decompress=False, headers=headers) as session:
+        for after in range(0, rows, limit):
+            query = {"customer": CUSTOMER, "after": str(after), "limit": str(limit)}
+            async with session.get(f"{url}/v1/results", params=query) as reply:
+                assert reply.status == 200, await reply.text()
+                await reply.read()
+    return rows / (time.monotonic() - began)
+
+
+async def client_pull(url: str, token: str, into: Path, rows: int) -> float:
+    """Rows a second of the real client: every line verified and on the disk."""
+    began = time.monotonic()
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "probe", "pull", "--from", url, "--into", str(into)),
+        env={**os.environ, "CDN_PROBE_TOKEN": token},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    assert await child.wait() == 0, "the pull failed"
+    seconds = time.monotonic() - began
+    lines = _lines_in(into)
+    assert lines == rows, f"{lines} of {rows} rows came"
+    return rows / seconds
+
+
+async def run(rows: int, directory: Path) -> dict[str, Any]:
+    """All of it; names say the units."""
+    found: dict[str, Any] = {"rows": rows, "write": await fill(directory / "results", rows)}
+    async with served(directory) as (url, token, pid):
+        last = max(0, rows - PAGES * PAGE)
+        places = {"beginning": 0, "middle": last // 2, "end": last}
+        found["page_of_1000_ms"] = {
+            name: 1000 * await pages(url, token, "zstd", after) for name, after in places.items()
+        }
+        found["bare_rows_per_s"] = {
+            coding: await bare_pull(url, token, coding, rows) for coding in ("identity", "zstd")
+        }
+        found["client_rows_per_s"] = await client_pull(url, token, directory / "copy", rows)
+        found["server_resident_mb"] = _resident_mb(str(pid))
+    return found
+
+
+def _bytes_of(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.rglob("*.db"))
+
+
+def _lines_in(copy: Path) -> int:
+    return sum(1 for part in copy.rglob("0*.ndjson") for _ in part.open("rb"))
+
+
+def _resident_mb(process: str) -> float:
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise ValueError("no VmRSS")
+
+
+def _table(found: dict[str, Any]) -> Table:
+    table = Table(title=f"{found['rows']:,} results", show_header=False)
+    for name, value in found.items():
+        for inner, figure in value.items() if isinstance(value, dict) else [("", value)]:
+            table.add_row(
+                f"{name} {inner}".strip(), f"{figure:,.1f}" if isinstance(figure, float) else f"{figure:,}"
+            )
+    return table
+
+
+def main() -> None:
+    """See above."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="cdn-probe-pulling-") as directory:
+        found = asyncio.run(run(options.rows, Path(directory)))
+    if options.json:
+        sys.stdout.write(json.dumps(found, indent=1) + "\n")
+    else:
+        Console(width=100).print(_table(found))
+
+
+if __name__ == "__main__":
+    main()
