@@ -45,6 +45,13 @@ exec systemd-nspawn --directory="$directory/root" "$@"
 """
 
 
+ENVIRONMENT = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG": "C.UTF-8",
+    "DEBIAN_FRONTEND": "noninteractive",
+}
+
+
 class Machine:
     """A booted machine. `run` runs a command in it as root, `root` is its file system seen from here."""
 
@@ -57,7 +64,7 @@ class Machine:
     def run(self, *command: str, timeout_s: float = 60, check: bool = True) -> str:
         """What it printed, standard error too. Fails with it unless the exit code is 0, where `check`."""
         done = subprocess.run(
-            [*("nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "--"), *command],
+            self._inside(command),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -65,15 +72,34 @@ class Machine:
             timeout=timeout_s,
             check=False,
             cwd="/",
-            env={
-                "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-                "LANG": "C.UTF-8",
-                "DEBIAN_FRONTEND": "noninteractive",
-            },
+            env=ENVIRONMENT,
         )
         if check and done.returncode != 0:
             pytest.fail(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}")
         return done.stdout
+
+    @contextmanager
+    def talking_to(self, *command: str) -> Iterator[subprocess.Popen[str]]:
+        """A program that goes on, with its standard input and output; it ends with its input."""
+        child = subprocess.Popen(
+            self._inside(command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd="/",
+            env=ENVIRONMENT,
+        )
+        with child:
+            try:
+                yield child
+                assert child.stdin is not None
+                child.stdin.close()  # its end: killing nsenter would leave the program
+                child.wait(10)
+            finally:
+                child.kill()
+
+    def _inside(self, command: tuple[str, ...]) -> list[str]:
+        return ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "--", *command]
 
     def show(self, unit: str, name: str) -> str:
         """A property of a unit."""
