@@ -20,6 +20,7 @@ from probe.commands.replay import replay
 from probe.commands.results import results
 from probe.commands.run import run
 from probe.commands.serve import serve
+from probe.commands.status import status
 from probe.commands.token import token
 from probe.commands.trace import trace
 from probe.commands.vantage import vantage
@@ -36,7 +37,22 @@ def cli() -> None:
     """Observes what a CDN serves, compares it with the origin, judges, and keeps the evidence."""
 
 
-for command in (run, once, trace, results, nodes, vantage, serve, token, pull, replay, demo, check_config, schema):
+for command in (
+    run,
+    once,
+    trace,
+    results,
+    nodes,
+    vantage,
+    serve,
+    status,
+    token,
+    pull,
+    replay,
+    demo,
+    check_config,
+    schema,
+):
     cli.add_command(command)
 
 

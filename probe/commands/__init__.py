@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from probe.terminal import HarmlessConsole
+
 DEFAULT_CONFIG = Path("config/agent.yaml")
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,5 +39,5 @@ def selection_options(function: F) -> F:
 
 def console() -> Console:
     """Standard output; as wide as the terminal, and wide enough for tables where there is none."""
-    out = Console()
-    return out if out.is_terminal else Console(width=160)
+    out = HarmlessConsole()
+    return out if out.is_terminal else HarmlessConsole(width=160)

@@ -33,8 +33,10 @@ STATE = LiveState(
     loop_lag_us=12,
     queue=Queue(queued=1, written=9),
     disk=Disk(store_bytes=1000, free_bytes=2000),
-    clock=ClockFacts(synchronised=True, max_error_us=300, steps=1, last_step_us=-5, last_step_at="x"),
-    vantage_points=(VantageState(name="bj-ct", ip_version=4, state="online", since="x"),),
+    clock=ClockFacts(
+        synchronised=True, max_error_us=300, steps=1, last_step_us=-5, last_step_at="2026-11-22T10:30:00Z"
+    ),
+    vantage_points=(VantageState(name="bj-ct", ip_version=4, state="online", since="2026-11-22T10:30:00Z"),),
     customers=(CustomerState(name="acme", tasks=2, outcomes={"ok": 8}, faults={"failed/cdn": 1}),),
     config_problems=("acme.yaml:1:2: no",),
 )

@@ -1,0 +1,32 @@
+"""Rule: what a server sent is shown, and never obeyed: no character of it reaches the terminal as a command.
+
+A console whose text is free of control characters, wherever in a table it stands; styles are the console's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+# C0 and C1 controls but for line breaks (ECMA-48), and what reorders text (Unicode bidirectional controls).
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def harmless(text: str) -> str:
+    """The text with a sign in the place of each character that a terminal would obey."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+class HarmlessConsole(Console):
+    """Shows text as text."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """As rich renders it, without control characters in the text."""
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            if control is None and not text.isprintable() and _CONTROL.search(text):
+                segment = Segment(harmless(text), style)
+            yield segment
