@@ -16,7 +16,6 @@ from aiohttp import (
     ClientResponse,
     ClientSession,
     ClientTimeout,
-    DummyCookieJar,
 )
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
@@ -59,10 +58,9 @@ _ANY_URL = URL("http://127.0.0.1/")
 
 
 def engine() -> Sessions:
-    """aiohttp as every attempt uses it: its timeouts, cookies and decompression are ours to do."""
+    """aiohttp as every attempt uses it: its timeouts and decompression are ours to do."""
     return Sessions(
         request_class=ExactRequest,
-        cookie_jar=DummyCookieJar(),
         auto_decompress=False,
         timeout=ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
         read_bufsize=_BUFFER_BYTES,

@@ -22,6 +22,7 @@ from aiohttp import (
     ClientResponse,
     ClientSession,
     ClientTimeout,
+    DummyCookieJar,
 )
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
@@ -83,7 +84,7 @@ class Sessions:
         if self._made is None or self._made[0] is not loop:
             self.close()
             connector = OneConnection()
-            session = ClientSession(connector=connector, **self._settings)
+            session = ClientSession(connector=connector, cookie_jar=DummyCookieJar(), **self._settings)
             self._made = loop, session, connector
             self._letting_go = weakref.finalize(self, session.detach)
         return self._made[1:]
