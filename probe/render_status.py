@@ -14,6 +14,7 @@ from rich.text import Text
 from probe.core.live import CustomerState, LiveState
 from probe.core.times import epoch_s
 from probe.status import Status, TaskState
+from probe.terminal import harmless
 
 NONE = "–"
 MOST_TASKS = 20
@@ -24,7 +25,7 @@ _OUTCOME = {"ok": "green", "slow": "yellow", "stale": "yellow", "inconclusive": 
 def status_view(status: Status, now_s: float, *, all_tasks: bool = False) -> Group:
     """The whole view; `now_s` seconds since the epoch."""
     parts: list[RenderableType] = [_headline(status, now_s)]
-    parts.extend(Text(f"  ! {words}", style="bold red") for words in status.problems)
+    parts.extend(Text(f"  ! {harmless(words)}", style="bold red") for words in status.problems)
     if status.live is not None:
         parts += [Text(), _figures(status.live, now_s)]
         if status.live.vantage_points:
@@ -152,11 +153,11 @@ def _task_table(tasks: Iterable[TaskState], now_s: float) -> Table:
     for task in tasks:
         verdict = "/".join(filter(None, (task.outcome or task.state, task.fault)))
         table.add_row(
-            Text(f"{task.customer} {task.domain}{task.path}"),
+            Text(harmless(f"{task.customer} {task.domain}{task.path}")),
             f"{task.vantage_point} IPv{task.ip_version}",
             _ago(task.at, now_s),
             Text(verdict, style=_OUTCOME.get(task.outcome or "", "dim")),
-            Text(task.summary or task.reason or ""),
+            Text(harmless(task.summary or task.reason or "")),
         )
     return table
 

@@ -16,7 +16,7 @@ _CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def harmless(text: str) -> str:
-    """The text with a sign in the place of each character that a terminal would obey."""
+    """With a sign in the place of each character that a terminal would obey; for text before it is laid out."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
@@ -24,9 +24,9 @@ class HarmlessConsole(Console):
     """Shows text as text."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """As rich renders it, without control characters in the text."""
+        """As rich renders it, without control characters, which have no width: the layout stays."""
         for segment in super().render(renderable, options):
             text, style, control = segment
             if control is None and not text.isprintable() and _CONTROL.search(text):
-                segment = Segment(harmless(text), style)
+                segment = Segment(_CONTROL.sub("", text), style)
             yield segment

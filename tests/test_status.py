@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
+from rich.tree import Tree
 
 from probe.core.live import CustomerState
 from probe.core.live_concerns import concerns
@@ -99,8 +101,21 @@ def test_what_a_server_sent_does_not_reach_the_terminal() -> None:
     assert "\x9b" not in text
     assert "\x1b" not in text
     assert "\u202e" not in text
-    assert "[red]here" in text
-    assert "\x1b[2J" in shown(status(), console=Console), "this test can fail"
+    assert "refused �[2J�3J�[red]here" in text
+
+
+def test_the_console_lets_no_command_through_wherever_text_comes_from() -> None:
+    def printed(console: type[Console]) -> str:
+        out = io.StringIO()
+        table = Table("a", "b\x1b]0;title\x07")
+        table.add_row("x\x1b[2Jy", Tree("t\x9b3J"))
+        console(file=out, width=80, force_terminal=True, color_system=None).print(table)
+        return out.getvalue()
+
+    assert "\x1b" in printed(Console), "this test can fail"
+    text = printed(HarmlessConsole)
+    assert not {"\x1b", "\x9b", "\x07"} & set(text)
+    assert "x[2Jy" in text
 
 
 def test_an_agent_that_does_not_run() -> None:

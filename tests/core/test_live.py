@@ -36,7 +36,9 @@ STATE = LiveState(
     clock=ClockFacts(
         synchronised=True, max_error_us=300, steps=1, last_step_us=-5, last_step_at="2026-11-22T10:30:00Z"
     ),
-    vantage_points=(VantageState(name="bj-ct", ip_version=4, state="online", since="2026-11-22T10:30:00Z"),),
+    vantage_points=(
+        VantageState(name="bj-ct", ip_version=4, state="online", since="2026-11-22T10:30:00Z", anchors=2),
+    ),
     customers=(CustomerState(name="acme", tasks=2, outcomes={"ok": 8}, faults={"failed/cdn": 1}),),
     config_problems=("acme.yaml:1:2: no",),
 )
