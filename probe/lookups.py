@@ -6,6 +6,7 @@ What a slot needs of the DNS: the domain itself with everything that could clear
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import ip_address
 
 from probe.core.proxied import left_to_proxy, resolution_by_proxy
@@ -91,6 +92,7 @@ class Lookups:
         return Failure(phase=Phase.DNS, type=FailureType.DNS_NO_DATA, operation="resolve", detail=host)
 
 
+@lru_cache(maxsize=16384)
 def literal_resolution(host: str) -> Resolution | None:
     """The resolution of a host that is an address already: nothing was asked."""
     try:

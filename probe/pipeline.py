@@ -10,16 +10,18 @@ import asyncio
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from operator import is_not
 from typing import Protocol
 
 from probe.asking import ask_further, ask_origin
 from probe.bundling import COMPARED_BYTES, bundle_of
+from probe.core.altered import altered
 from probe.core.budget import Budgets, lean
 from probe.core.bundle import Bundle, bundle_id
 from probe.core.codec import encode_any
 from probe.core.edges import Visits
 from probe.core.hijack import led_elsewhere
-from probe.core.kinds import Kinds, reading_of
+from probe.core.kinds import Kinds, Symptom, reading_of
 from probe.core.nodes import Inventory
 from probe.core.plan import task_to_json
 from probe.core.propagation_tracker import PropagationTracker
@@ -27,6 +29,7 @@ from probe.core.proxied import edges_of, left_to_proxy
 from probe.core.reach import served
 from probe.core.reading import Reading
 from probe.core.records import (
+    Evidence,
     Failure,
     HostFacts,
     Observation,
@@ -46,8 +49,8 @@ from probe.elsewhere import look_elsewhere
 from probe.io.anchors import AnchorRequest, ask_anchors
 from probe.io.capture import Collector, collecting
 from probe.io.clock import Clock, rfc3339
-from probe.io.fetch import Fetcher
-from probe.io.origin import Keep, OriginReferences
+from probe.io.fetch import Fetcher, FetchTarget
+from probe.io.origin import Keep, Look, OriginReferences
 from probe.io.redirects import follow
 from probe.io.resolve import Resolver
 from probe.lookups import Lookups
@@ -142,27 +145,35 @@ class Pipeline:
             started_at=started_at,
             start_ns=start_ns,
             facts=lambda: self._facts(start_ns, scheduled_at, started_at),
+            lag_us=lambda: self._host.worst_lag_us(start_ns, self._clock.monotonic_ns()),
             reading=self._reading(task),
             health=lambda: self._health(task, start_ns),
         )
         with collecting() as collected:
-            await self._observe(slot, collected)
-        slot.observations[:] = self._propagation.placed(task, slot.evidence)
-        row = measured_row(task, slot.evidence, self._kinds, finished_at=rfc3339(self._clock.time_ns()))
+            evidence, symptoms = await self._observe(slot, collected)
+        placed = self._propagation.placed(task, evidence)
+        if slot.task is not task or any(map(is_not, placed, evidence.observations)):
+            evidence, symptoms = altered(evidence, observations=placed), None  # to be examined anew
+        row = measured_row(
+            task, evidence, self._kinds, finished_at=rfc3339(self._clock.time_ns()), symptoms=symptoms
+        )
         self.budgets.spend(task, row, epoch_s(started_at))
-        self.nodes.vouch(task, served(slot.evidence, row.findings))
+        self.nodes.vouch(task, served(evidence, row.findings))
         return row if row.outcome is Outcome.OK else self._with_bundle(row, task, collected)
 
-    async def _observe(self, slot: Slot, collected: Collector) -> None:
-        """Everything that is asked for the slot."""
+    async def _observe(self, slot: Slot, collected: Collector) -> tuple[Evidence, tuple[Symptom, ...] | None]:
+        """Everything that is asked for the slot. The evidence, and what was found in it if it was examined already."""
         with self._worrying(slot.task):
             slot.resolution = await self._lookups.resolve(slot.task, slot.start_ns)
             await self._first_round(slot)
         await ask_further(slot, self._kinds, self._fetcher, self._lookups.origin_address)
         evidence = slot.evidence
-        if suspicious(examine(slot.task, evidence, self._kinds), evidence):
-            collected.body_bytes = COMPARED_BYTES
-            await self._confirmation_round(slot)
+        symptoms = examine(slot.task, evidence, self._kinds)
+        if not suspicious(symptoms, evidence):
+            return evidence, symptoms
+        collected.body_bytes = COMPARED_BYTES
+        await self._confirmation_round(slot, symptoms)
+        return slot.evidence, None
 
     def _with_bundle(self, row: SlotRecord, task: Task, collected: Collector) -> SlotRecord:
         """The row with the name of its evidence, if that is kept."""
@@ -193,13 +204,7 @@ class Pipeline:
         self.nodes.learn(task, resolution, epoch_s(slot.started_at))
         answered = addresses if resolution.failure is None else []
         chosen = self._visits.choose(task.id, task.edges, answered, slot.number)
-        async with Staggered() as staggered:
-            asked = await staggered.start(self.references.look(task, slot.start_ns, reading=slot.reading))
-            fetching = [
-                await staggered.start(self._fetcher.fetch(slot.target(Role.EDGE, address)))
-                for address in chosen
-            ]
-        look, edges = asked.result(), [fetch.result() for fetch in fetching]
+        look, edges = await self._look_and_fetch(slot, [slot.target(Role.EDGE, a) for a in chosen])
         slot.reference = self._selves.marked(task, look.reference, addresses, look.observation)
         slot.append(edges)
         for index, edge in enumerate(edges):
@@ -207,11 +212,21 @@ class Pipeline:
         slot.append([look.observation])
         slot.compare_all()
 
-    async def _confirmation_round(self, slot: Slot) -> None:
+    async def _look_and_fetch(self, slot: Slot, targets: list[FetchTarget]) -> tuple[Look, list[Observation]]:
+        """The origin's reference and the edges' replies, each request given its time alone."""
+        kept = self.references.kept(slot.task, slot.reading)
+        if kept is not None and len(targets) == 1:
+            return kept, [await self._fetcher.fetch(targets[0])]  # nothing to be kept apart
+        look = self.references.look(slot.task, slot.start_ns, reading=slot.reading)
+        async with Staggered() as staggered:
+            asked = await staggered.start(look)
+            fetching = [await staggered.start(self._fetcher.fetch(target)) for target in targets]
+        return asked.result(), [fetch.result() for fetch in fetching]
+
+    async def _confirmation_round(self, slot: Slot, symptoms: tuple[Symptom, ...]) -> None:
         """Everything again that can convict or acquit: the edges off, the origin, anchors, other nodes."""
         task, observations = slot.task, slot.observations
         evidence = slot.evidence
-        symptoms = examine(task, evidence, self._kinds)
         off = doubtful_edges(symptoms, evidence)
         if led_elsewhere(task, evidence, symptoms, (observations[i].address for i in off)):
             assert slot.resolution is not None, "resolved before anything was fetched"

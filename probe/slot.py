@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
+from probe.core.altered import altered
 from probe.core.assess import with_comparisons
 from probe.core.cache_fields import with_caches
 from probe.core.kinds import Ask
@@ -30,13 +31,17 @@ TAINTING_LAG_US = 100_000
 
 @dataclass(slots=True, kw_only=True)
 class Slot:
-    """One slot while it is measured. `start_ns` is the zero of all its offsets (monotonic)."""
+    """One slot while it is measured. `start_ns` is the zero of all its offsets (monotonic).
+
+    `facts`: of our own host up to now; `lag_us`: the worst lag of our loop among them.
+    """
 
     task: Task
     scheduled_at: str
     started_at: str
     start_ns: int
     facts: Callable[[], HostFacts]
+    lag_us: Callable[[], int]
     health: Callable[[], VantageHealth | None] = lambda: None
     reading: Reading | None = None
     left_out: tuple[str, ...] = ()
@@ -70,11 +75,11 @@ class Slot:
 
     def append(self, observations: Iterable[Observation | None]) -> None:
         """Add observations, each with its cache status and whether our own loop stalled meanwhile."""
-        tainted = (self.facts().loop_lag_us or 0) >= TAINTING_LAG_US
+        tainted = self.lag_us() >= TAINTING_LAG_US
         for observation in observations:
             if observation is not None:
                 self.observations.append(
-                    replace(
+                    altered(
                         observation,
                         ask=self._ask_of(observation),
                         tainted=tainted,
@@ -93,7 +98,7 @@ class Slot:
         span = lookup_span_us(self.resolution)
         if observation.role is not Role.EDGE or span is None:
             return observation.timing
-        return replace(observation.timing, domain_lookup_start_us=span[0], domain_lookup_end_us=span[1])
+        return altered(observation.timing, domain_lookup_start_us=span[0], domain_lookup_end_us=span[1])
 
     def compare_all(self) -> None:
         """Put every edge-side observation beside the reference as it is known now."""

@@ -79,8 +79,13 @@ def in_prefixes(address: str, prefixes: Iterable[str]) -> bool:
     An IPv4 prefix never holds an IPv6 address, also not one that wraps an IPv4 address. Text that is no address
     lies nowhere. Raises ValueError for a prefix that is none.
     """
+    return _in_prefixes(address, tuple(prefixes))
+
+
+@lru_cache(maxsize=8192)
+def _in_prefixes(address: str, prefixes: tuple[str, ...]) -> bool:
     parsed = _parse(address)
-    return parsed is not None and any(parsed in network for network in _networks(tuple(prefixes)))
+    return parsed is not None and any(parsed in network for network in _networks(prefixes))
 
 
 def refusal(address: str, allowed: Collection[str] = ()) -> str | None:

@@ -5,8 +5,7 @@ Evidence -> the same evidence with every edge-side observation beside the refere
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from probe.core.altered import altered
 from probe.core.cache_fields import words_of
 from probe.core.compare import compare
 from probe.core.records import Evidence, Observation, Response, Role
@@ -38,9 +37,9 @@ def with_comparisons(task: Task, evidence: Evidence) -> Evidence:
             origin_words=words,
             asked_after=last_us is not None and last_us >= (observation.timing.response_end_us or 0),
         )
-        return replace(observation, comparison=comparison)
+        return altered(observation, comparison=comparison)
 
-    return replace(evidence, observations=tuple(compared(o) for o in evidence.observations))
+    return altered(evidence, observations=tuple(compared(o) for o in evidence.observations))
 
 
 def _origin_asked_us(evidence: Evidence) -> int | None:

@@ -32,7 +32,7 @@ _WHOLLY_NEW = frozenset({"bypass", "method", "uri-miss", "vary-miss", "miss", "r
 
 def caches(fields: Fields) -> tuple[CacheStatus, ...]:
     """All caches that say something, the nearest to us last (RFC 9211 section 2); a vendor's word if no other."""
-    if not field_values(fields, "cache-status"):
+    if not any(name == "cache-status" for name, _ in fields):
         return vendor_caches(fields)
     members = structured_list(fields, "cache-status") or []
     return tuple(_cache(name, parameters) for name, parameters in members[-MEMBERS_KEPT:])
@@ -45,6 +45,8 @@ def cache_status(fields: Fields) -> CacheStatus | None:
 
 def proxy_status(fields: Fields) -> tuple[ProxyStatus, ...]:
     """All intermediaries that say something, the nearest to us last (RFC 9209 section 2)."""
+    if not any(name == "proxy-status" for name, _ in fields):
+        return ()
     members = structured_list(fields, "proxy-status") or []
     return tuple(_proxy(name, parameters) for name, parameters in members[-MEMBERS_KEPT:])
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from probe.core.aging import UNDECLARED_LIFETIME_S, allowed, slack_s
+from probe.core.altered import altered
 from probe.core.cache_fields import fetched_for_us
 from probe.core.fields import first_value
 from probe.core.freshness import current_age_s, declared
@@ -56,7 +57,7 @@ def compare(
         return Comparison(mode="exact", relation=Relation.UNVERIFIED, detail=detail)
     at_s = epoch_s(at)
     look = _Look(observation, response, reference, at_s, origin_failing, origin_words or {}, asked_after)
-    return replace(look.compared(), age_s=look.age_s)
+    return altered(look.compared(), age_s=look.age_s)
 
 
 def _unreadable(response: Response) -> Comparison:

@@ -6,6 +6,7 @@ In lower case without the final dot; an escaped dot is part of its label (RFC 10
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _LABEL = re.compile(r"(?:[^.\\]|\\.)+", re.DOTALL)
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
@@ -28,6 +29,7 @@ def parent(name: str) -> str:
     return ".".join(labels(name)[1:]) or "."
 
 
+@lru_cache(maxsize=4096)
 def under_suffix(name: str, suffix: str) -> bool:
     """Whether `name` is `suffix` or lies under it, compared label by label. Nothing lies under the root here."""
     wanted = labels(suffix)

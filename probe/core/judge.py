@@ -31,9 +31,15 @@ _WEIGHT = {
 }
 
 
-def judge(task: Task, evidence: Evidence, kinds: Kinds) -> Verdict:
-    """The verdict on one slot (design: the verdict table). `kinds` is the table of checks."""
-    symptoms = examine(task, evidence, kinds)
+def judge(
+    task: Task, evidence: Evidence, kinds: Kinds, symptoms: tuple[Symptom, ...] | None = None
+) -> Verdict:
+    """The verdict on one slot (design: the verdict table). `kinds` is the table of checks.
+
+    `symptoms`: what `examine` found in this very evidence, where that is known already.
+    """
+    if symptoms is None:
+        symptoms = examine(task, evidence, kinds)
     witness = Witness(task, evidence)
     alias_changed = any(symptom.kind is SymptomKind.ALIAS for symptom in symptoms)
     findings = tuple(_finding(s, witness, alias_changed=alias_changed) for s in symptoms)

@@ -6,11 +6,13 @@ Signed URLs and tokens in paths: `/a.js?token=abc` is shown as `/a.js?token=[red
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote
 
 REDACTED = "[redacted]"
 # Shorter values cannot be told from ordinary text where a server echoes them.
 ECHOED_FROM = 6
+_REMEMBERED = 1024  # characters: a task's own path and URL come back in every slot
 _SECRET_QUERY = re.compile(
     r"""([?&;][^=&;#\s"'<>]*(?:token|secret|passw|signature|credential|api-?_?key|auth)[^=&;#\s"'<>]*=
         |[?&;](?:key|sig|sign|pwd)=)([^&;#\s"'<>,}\]]+)""",
@@ -20,9 +22,15 @@ _SECRET_QUERY = re.compile(
 
 def without_secret_query(text: str) -> str:
     """Any text with URLs or paths in it, without the values of telling query keys."""
+    return _without(text) if len(text) <= _REMEMBERED else _without.__wrapped__(text)
+
+
+@lru_cache(maxsize=16384)
+def _without(text: str) -> str:
     return _SECRET_QUERY.sub(rf"\1{REDACTED}", text)
 
 
+@lru_cache(maxsize=16384)
 def secret_query_values(path: str) -> tuple[str, ...]:
     """The secret values in a path, as sent and decoded, for finding them where a server echoes them."""
     values = [match[2] for match in _SECRET_QUERY.finditer(path)]

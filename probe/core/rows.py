@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from probe.core.altered import altered
 from probe.core.grounds import grounds
 from probe.core.judge import exclusions_at, judge
-from probe.core.kinds import Kinds
+from probe.core.kinds import Kinds, Symptom
 from probe.core.node_symptoms import trusted_reach
 from probe.core.records import (
     SCHEMA_VERSION,
@@ -22,10 +23,17 @@ from probe.core.records import (
 from probe.core.task import Task
 
 
-def measured_row(task: Task, evidence: Evidence, kinds: Kinds, *, finished_at: str) -> SlotRecord:
-    """Evidence and the verdict on it. `seq` is None until the store gives it."""
-    verdict = judge(task, evidence, kinds)
-    return replace(
+def measured_row(
+    task: Task,
+    evidence: Evidence,
+    kinds: Kinds,
+    *,
+    finished_at: str,
+    symptoms: tuple[Symptom, ...] | None = None,
+) -> SlotRecord:
+    """Evidence and the verdict on it. `seq` is None until the store gives it. `symptoms`: see `judge`."""
+    verdict = judge(task, evidence, kinds, symptoms)
+    return altered(
         _bare_row(task, evidence.scheduled_at, evidence.host),
         started_at=evidence.started_at,
         finished_at=finished_at,

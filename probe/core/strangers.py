@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 from probe.core.addresses import in_prefixes
@@ -26,6 +27,7 @@ class Learned:
     suffix: str = ""
 
 
+@lru_cache(maxsize=8192)
 def is_address(text: str) -> bool:
     """Whether this is an IP address, not a name."""
     try:

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
+
+_REMEMBERED = 64  # characters: every date as it should be is shorter
 
 
+@lru_cache(maxsize=4096)
 def epoch_s(text: str) -> float:
     """RFC 3339 with an offset or Z -> seconds since the epoch. Raises ValueError."""
     moment = datetime.fromisoformat(text)
@@ -26,6 +30,11 @@ def http_date_s(text: str | None) -> float | None:
     """HTTP-date -> seconds since the epoch; None where it is absent or garbage."""
     if not text:
         return None
+    return _http_date_s(text) if len(text) <= _REMEMBERED else _http_date_s.__wrapped__(text)
+
+
+@lru_cache(maxsize=4096)
+def _http_date_s(text: str) -> float | None:
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):

@@ -7,6 +7,7 @@ since they may come from different caches.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from probe.core.fields import Fields, field_values
 from probe.core.records import CacheStatus
@@ -14,6 +15,8 @@ from probe.core.vendor_fields import MIXED, TABLE, VendorField, VendorWord
 
 VALUES_KEPT = 16
 VALUE_CHARACTERS = 512
+_REMEMBERED = 256  # characters: what caches really say, in slot after slot
+_FIELDS = {field.name: field for field in TABLE}
 _PATTERNS = {
     field.name: tuple((re.compile(word.pattern, re.IGNORECASE), word) for word in field.words)
     for field in TABLE
@@ -30,7 +33,9 @@ def vendor_caches(fields: Fields) -> tuple[CacheStatus, ...]:
     for field in TABLE:
         if field.name not in names:
             continue
-        found = _read(field, fields)
+        lines = tuple(field_values(fields, field.name))
+        short = sum(map(len, lines)) <= _REMEMBERED
+        found = _remembered(field.name, lines) if short else _read(field, lines)
         if any(_tells(status) for status in found):
             return found
         unknown = unknown or found
@@ -41,8 +46,13 @@ def _tells(status: CacheStatus) -> bool:
     return status.hit is not None or status.stored is not None or "parent_hit" in status.flags
 
 
-def _read(field: VendorField, fields: Fields) -> tuple[CacheStatus, ...]:
-    values = [value for line in field_values(fields, field.name) for value in _split(field, line)]
+@lru_cache(maxsize=1024)
+def _remembered(name: str, lines: tuple[str, ...]) -> tuple[CacheStatus, ...]:
+    return _read(_FIELDS[name], lines)
+
+
+def _read(field: VendorField, lines: tuple[str, ...]) -> tuple[CacheStatus, ...]:
+    values = [value for line in lines for value in _split(field, line)]
     found = [_status(field, value) for value in values[-VALUES_KEPT:]]
     told = [status for status in found if status is not None]
     if not field.nearest_last:

@@ -72,6 +72,7 @@ class MalformedError(Exception):
     """No DNS message."""
 
 
+@lru_cache(maxsize=16384)
 def ascii_name(name: str) -> str:
     """A name as people write it -> as the DNS knows it: IDNA-encoded, lower case, no final dot.
 

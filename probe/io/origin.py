@@ -85,6 +85,15 @@ class OriginReferences:
                 self._learn(task, key, known, observation, asked)
             return Look(reference=_reference(known), observation=observation)
 
+    def kept(self, task: Task, reading: Reading | None = None) -> Look | None:
+        """What `look` would give at once, without asking anybody; None where it might have to ask, or to wait."""
+        if task.origin is None:
+            return Look(reference=Reference(configured=False))
+        known = self._known.get((task.customer, history_key(task.origin, reading)))
+        if known is None or known.lock.locked() or not self._trusted(known, task.origin):
+            return None
+        return Look(reference=_reference(known))
+
     def _ceiling(self, customer: str, origin: OriginSpec) -> Ceiling:
         ceiling = self._ceilings.setdefault(
             (customer, origin.address), Ceiling(per_minute=origin.requests_per_minute)
