@@ -6,6 +6,7 @@ The writer's open files: the catalogue, the newest part and the newest file of e
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -135,6 +136,16 @@ class Files:
         evidence: Database | None = self._evidence
         assert evidence is not None, "opened again"
         return evidence
+
+    @property
+    def log_bytes(self) -> int:
+        """Of the newest part's log, which grows for as long as a reader holds an old state of it."""
+        if self._part is None:
+            return 0
+        try:
+            return os.stat(f"{self._part.path}-wal").st_size
+        except FileNotFoundError:
+            return 0
 
     def damaged(self) -> None:
         """Something in an open file is not what was written: look at them all before they are used again."""

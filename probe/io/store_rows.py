@@ -85,30 +85,34 @@ def stripped(record: Record) -> Record:
     )
 
 
+SLOTS_AN_EVENT = 1_000
+
+
 @dataclass(slots=True)
 class Loss:
-    """Records of one customer that could be neither written nor held; told by an event once writing works."""
+    """Records of one task (or events of one customer) that could be neither written nor held.
+
+    Told by events once writing works: which slots exactly, by the times when they were due.
+    """
 
     like: Record
-    count: int
-    first: str
-    last: str
+    times: list[str]
 
     @classmethod
-    def of(cls, record: Record) -> Loss:
-        """The first of them."""
-        return cls(like=record, count=1, first=time_of(record), last=time_of(record))
+    def key(cls, record: Record) -> tuple[str, str | None]:
+        """What is lost together is told together: (customer, task)."""
+        return record.customer, record.task if isinstance(record, SlotRecord) else None
 
-    def add(self, record: Record) -> None:
-        """One more."""
-        self.count += 1
-        self.first = min(self.first, time_of(record))
-        self.last = max(self.last, time_of(record))
+    def events(self, at: str) -> list[EventRecord]:
+        """`ledger.gap`: the task, how many of its slots, and when each was due."""
+        times = sorted(self.times)
+        pages = [times[start : start + SLOTS_AN_EVENT] for start in range(0, len(times), SLOTS_AN_EVENT)]
+        return [self._event(at, page) for page in pages]
 
-    def event(self, at: str) -> EventRecord:
-        """`ledger.gap`, with how many and between which times when due."""
+    def _event(self, at: str, times: list[str]) -> EventRecord:
         like = self.like
         host = like.host if isinstance(like, SlotRecord) else like
+        what = {"task": like.task, "slots": " ".join(times)} if isinstance(like, SlotRecord) else {}
         return EventRecord(
             schema_version=like.schema_version,
             kind="event",
@@ -118,9 +122,10 @@ class Loss:
             event="ledger.gap",
             detail={
                 "reason": "agent.store_full",
-                "records": str(self.count),
-                "first": self.first,
-                "last": self.last,
+                "records": str(len(times)),
+                "first": times[0],
+                "last": times[-1],
+                **what,
             },
             agent=agent_of(like),
             agent_version=host.agent_version,

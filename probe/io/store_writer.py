@@ -34,12 +34,13 @@ from probe.io.store_commit import (
 )
 from probe.io.store_files import Files, Limits, Notice
 from probe.io.store_nodes import PendingNodes
-from probe.io.store_rows import Loss, has_evidence, stripped
-from probe.io.store_schema import StoreError, damaged, get_meta, put_meta
+from probe.io.store_rows import Loss, has_evidence, stripped, time_of
+from probe.io.store_schema import WAL_BYTES, StoreError, damaged, get_meta, put_meta
 
 log = logging.getLogger("probe.store")
 
 BATCH = 2_000  # records a transaction
+LOG_ALARM_BYTES = 4 * WAL_BYTES
 SIDE_S = 1.0  # least time between two writes of what is kept beside the records
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 5.0
@@ -73,13 +74,14 @@ class Writer(threading.Thread):
         self._queue: deque[Item] = deque()
         self._versions: dict[VersionKey, OriginVersion] = {}
         self._nodes = PendingNodes()
-        self._lost: dict[str, Loss] = {}
+        self._lost: dict[tuple[str, str | None], Loss] = {}
         self._weight = 0
         self._counts = {"written": 0, "shed": 0, "lost": 0}
         self._trouble: str | None = None
         self._close_by: float | None = None
         self._files = Files(directory, clock, limits or Limits())
         self._side_at_s = 0.0
+        self._log_alarm = False
         self.opened: Future[bool] = Future()  # whether the store was closed properly before
 
     # --- for other threads ------------------------------------------------------------------------
@@ -151,11 +153,8 @@ class Writer(threading.Thread):
     def _lose(self, records: Sequence[Record]) -> None:
         self._counts["lost"] += len(records)
         for record in records:
-            known = self._lost.get(record.customer)
-            if known is None:
-                self._lost[record.customer] = Loss.of(record)
-            else:
-                known.add(record)
+            lost = self._lost.setdefault(Loss.key(record), Loss(record, []))
+            lost.times.append(time_of(record))
 
     # --- the thread -------------------------------------------------------------------------------
 
@@ -206,7 +205,7 @@ class Writer(threading.Thread):
                 weight += batch[-1].weight + 1
             if self._lost:
                 now = rfc3339(self._clock.time_ns())
-                events = tuple(loss.event(now) for loss in self._lost.values())
+                events = tuple(event for loss in self._lost.values() for event in loss.events(now))
                 batch.append(Item(records=events, of_loss=True))
                 self._weight += batch[-1].weight
                 self._lost.clear()
@@ -270,7 +269,17 @@ class Writer(threading.Thread):
             self._counts["written"] += weight
         if was is not None:
             log.warning("store.recovered", extra={"fields": {"after": was}})
+        self._mind_the_log()
         settle([(item.done, item.written) for item in batch if item.done is not None])
+
+    def _mind_the_log(self) -> None:
+        """A reader that never ends keeps the log from being taken over: said before it fills the disk."""
+        size = self._files.log_bytes
+        if size > LOG_ALARM_BYTES and not self._log_alarm:
+            log.error("store.log_grows", extra={"fields": {"bytes": size, "why": "a reader holds it"}})
+        elif self._log_alarm and size <= LOG_ALARM_BYTES:
+            log.warning("store.log_taken_over", extra={"fields": {"bytes": size}})
+        self._log_alarm = size > LOG_ALARM_BYTES
 
     def _troubled(self, error: Exception) -> None:
         with self._news:

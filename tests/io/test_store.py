@@ -331,7 +331,33 @@ async def test_a_long_trouble_strips_then_refuses_and_tells_of_both(
     assert (gap.event, gap.seq) == ("ledger.gap", 22)
     assert gap.detail == {
         "reason": "agent.store_full", "records": "2", "first": at(21), "last": at(22),
+        "task": "t1", "slots": f"{at(21)} {at(22)}",
     }  # fmt: skip
+
+
+async def test_a_reader_that_pins_the_log_delays_nobody_and_is_said(
+    store: Store, directory: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Row 47: the log grows while a reader holds an old state; writing goes on, and somebody is told."""
+    monkeypatch.setattr(store_writer, "LOG_ALARM_BYTES", 8_000_000)
+    await store.append([slot(0)])
+    reader = sqlite3.connect(newest_part(directory), isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM record").fetchone()
+    large = slot(1, summary="x" * 20_000)
+    for _ in range(6):
+        await store.append([large] * 100)
+    assert "store.log_grows" in caplog.text
+    assert store.health.trouble is None
+    reader.execute("COMMIT")
+    reader.close()
+    for _ in range(4):
+        await store.append([large] * 100)
+    sizes = [path.stat().st_size for path in directory.rglob("000001.db-wal")]
+    for _ in range(20):
+        await store.append([large] * 100)
+    assert [path.stat().st_size for path in directory.rglob("000001.db-wal")] <= [2 * sizes[0]], "used again"
+    assert seqs(directory) == list(range(1, 3002))
 
 
 async def test_one_call_may_be_larger_than_the_room(directory: Path) -> None:
