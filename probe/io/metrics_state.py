@@ -124,6 +124,11 @@ def _customers(customers: tuple[CustomerState, ...], state: LiveState) -> Iterat
         "Every slot that was due before is measured or explained.",
         complete,
     )
+    yield _labelled(
+        "earliest_certificate_expiry_timestamp_seconds",
+        "When the first certificate seen at edges expires.",
+        expiry,
+    )
 
 
 def _labelled(name: str, words: str, values: dict[str, float] | dict[str, int]) -> Metric:
