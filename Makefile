@@ -6,6 +6,8 @@ STAMP  := $(VENV)/.installed
 SECONDS ?=
 CONFIG ?= config/agent.yaml
 PYTEST_ARGS ?=
+# Most tests wait for sockets, clocks and other programs rather than for a processor.
+WORKERS ?= 3
 
 .PHONY: demo test check lint run bench install deb lock clean
 
@@ -13,7 +15,7 @@ demo: $(STAMP)                ## the main job on the embedded lab; SECONDS=40 bo
 	$(BIN)/cdn-probe demo $(if $(SECONDS),--seconds $(SECONDS))
 
 test: $(STAMP)                ## the whole suite; system tests run where their programs are installed
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
