@@ -57,7 +57,9 @@ class Blackbox:
         host = NAME if self.by_name else EDGE
         return f"{scheme}://{host}:{self.servers.ports.of(scheme)}/{size}"
 
-    async def probe(self, operations: int, target: str, *, module: str = "probe", in_flight: int = 1) -> list[bytes]:
+    async def probe(
+        self, operations: int, target: str, *, module: str = "probe", in_flight: int = 1
+    ) -> list[bytes]:
         """So many probes, `in_flight` at once; the metrics of each. Raises WrongResultError for one that failed."""
         left = iter(range(operations))
         pages: list[bytes] = []
@@ -76,7 +78,8 @@ class Blackbox:
 
     async def page(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> bytes:
         """One scrape on a kept connection."""
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nX-Prometheus-Scrape-Timeout-Seconds: 10\r\n\r\n".encode())
+        fields = "Host: localhost\r\nX-Prometheus-Scrape-Timeout-Seconds: 10\r\n\r\n"
+        writer.write(f"GET {path} HTTP/1.1\r\n{fields}".encode())
         head = await reader.readuntil(_HEAD_END)
         length = re.search(rb"(?i)^content-length: (\d+)", head, re.M)
         body = await (reader.readexactly(int(length[1])) if length else _chunks(reader))

@@ -74,7 +74,10 @@ def missing(*names: str) -> tuple[str, ...]:
 @contextmanager
 def running(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The process, ended on leaving."""
-    with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL) as child:  # noqa: S603 - named by us
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL) as child,  # noqa: S603
+    ):
         try:
             yield child
         finally:
@@ -97,7 +100,9 @@ def wait_for(address: str, port: int, child: subprocess.Popen[bytes], log: Path)
             time.sleep(0.02)
         else:
             return
-    raise RuntimeError(f"{Path(str(child.args[0])).name} did not start: {log.read_text(errors='replace')[-500:]}")  # type: ignore[index]
+    raise RuntimeError(
+        f"{Path(str(child.args[0])).name} did not start: {log.read_text(errors='replace')[-500:]}"
+    )  # type: ignore[index]
 
 
 def free_port(*addresses: str, kinds: Sequence[int] = (socket.SOCK_STREAM,)) -> int:

@@ -1,4 +1,4 @@
-"""SIGKILLs at random moments (KILLS=1000 for a thousand): nothing acknowledged is lost, nothing is there twice, no gap in `seq`."""
+"""SIGKILLs at random moments: what was acknowledged is there, once, and no number is left out. KILLS says how many."""
 
 from __future__ import annotations
 
