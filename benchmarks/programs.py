@@ -100,9 +100,9 @@ def wait_for(address: str, port: int, child: subprocess.Popen[bytes], log: Path)
             time.sleep(0.02)
         else:
             return
-    raise RuntimeError(
-        f"{Path(str(child.args[0])).name} did not start: {log.read_text(errors='replace')[-500:]}"
-    )  # type: ignore[index]
+    command = child.args[0] if isinstance(child.args, list) else child.args
+    said = log.read_text(errors="replace")[-500:]
+    raise RuntimeError(f"{Path(str(command)).name} did not start: {said}")
 
 
 def free_port(*addresses: str, kinds: Sequence[int] = (socket.SOCK_STREAM,)) -> int:
