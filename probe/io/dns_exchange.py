@@ -88,13 +88,12 @@ async def exchange(
 
     `context` gives the TLS context when it is needed.
     """
+    if transport == "udp":
+        return await _over_udp(question, resolver, vantage, deadline_s)
     inbox = _Inbox(question)
-    kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
-    with await _open_socket(resolver, vantage, kind, deadline_s) as sock:
+    with await _open_socket(resolver, vantage, socket.SOCK_STREAM, deadline_s) as sock:
         try:
             async with asyncio.timeout_at(deadline_s):
-                if transport == "udp":
-                    return await _over_udp(sock, question, resolver, inbox)
                 tls = context if transport in ("tls", "https") else None
                 async with _stream(sock, resolver, tls) as (reader, writer):
                     if transport == "https":
@@ -113,21 +112,86 @@ async def _open_socket(
         if not is_address(resolver.address):  # a name that was not found; asking it here would stop the loop
             raise OSError(errno.EHOSTUNREACH, "the host's own resolver knows no such resolver")
     with _as_failure("bind"):
+        version = ip_address(resolver.address).version
+        if vantage.netns is None:  # made here and now, nothing is waited for
+            return await open_socket(vantage, version, kind)
         try:
             async with asyncio.timeout_at((now_s + deadline_s) / 2 if now_s < deadline_s else None):
-                return await open_socket(vantage, ip_address(resolver.address).version, kind)
+                return await open_socket(vantage, version, kind)
         except TimeoutError:
             raise SourceError("no socket was made in time") from None
 
 
-async def _over_udp(sock: socket.socket, question: Question, resolver: ResolverSpec, inbox: _Inbox) -> Reply:
-    loop = asyncio.get_running_loop()
-    with _as_failure("connect"):
+async def _over_udp(
+    question: Question, resolver: ResolverSpec, vantage: VantagePoint, deadline_s: float
+) -> Reply:
+    """The way of almost every question, so that it does without the streams' layers."""
+    inbox, operation = _Inbox(question), "connect"
+    sock = await _open_socket(resolver, vantage, socket.SOCK_DGRAM, deadline_s)
+    try:
         sock.connect((resolver.address, resolver.port))
-    with _as_failure("send"):
-        await loop.sock_sendall(sock, question.wire)
-    with _as_failure("read"):
-        return await inbox.first_response(lambda: loop.sock_recv(sock, _MAX_MESSAGE_BYTES))
+        operation = "send"
+        await _sent(sock, question.wire, deadline_s)
+        operation = "read"
+        datagrams = _Datagrams(sock, deadline_s)
+        try:
+            return await inbox.first_response(datagrams.next)
+        finally:
+            datagrams.close()
+    except TimeoutError as error:
+        raise ExchangeError(dns_failure(inbox.silence(), "read")) from error
+    except Exception as error:
+        raise ExchangeError(dns_failure(error, operation)) from error
+    finally:
+        sock.close()
+
+
+async def _sent(sock: socket.socket, wire: bytes, deadline_s: float) -> None:
+    """A datagram goes out whole or not at all, and at once unless the host's own buffer is full."""
+    try:
+        sock.send(wire)
+    except (BlockingIOError, InterruptedError):
+        async with asyncio.timeout_at(deadline_s):
+            await asyncio.get_running_loop().sock_sendall(sock, wire)
+
+
+class _Datagrams:
+    """What comes in on a connected socket, one datagram after the other. `close` before the socket is closed."""
+
+    def __init__(self, sock: socket.socket, deadline_s: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._sock = sock
+        self._waiter: asyncio.Future[bytes] | None = None
+        self._timer = self._loop.call_at(deadline_s, self._late)
+        self._is_late = False
+        self._loop.add_reader(sock.fileno(), self._readable)
+
+    async def next(self) -> bytes:
+        """The next one. Raises TimeoutError at the deadline, OSError."""
+        if self._is_late:
+            raise TimeoutError
+        self._waiter = self._loop.create_future()
+        return await self._waiter
+
+    def _readable(self) -> None:
+        if self._waiter is None or self._waiter.done():
+            return
+        try:
+            self._waiter.set_result(self._sock.recv(_MAX_MESSAGE_BYTES))
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._waiter.set_exception(error)
+
+    def _late(self) -> None:
+        self._is_late = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(TimeoutError())
+
+    def close(self) -> None:
+        """Nobody waits any more."""
+        self._timer.cancel()
+        self._loop.remove_reader(self._sock.fileno())
 
 
 @contextlib.asynccontextmanager
