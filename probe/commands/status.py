@@ -10,6 +10,7 @@ from probe.api.settings import read_agent
 from probe.commands import config_option, console
 from probe.core.codec import encode_any
 from probe.io.clock import SystemClock
+from probe.io.control import ask
 from probe.render_status import status_view
 from probe.status import look
 
@@ -20,12 +21,16 @@ from probe.status import look
 @click.option(
     "--all", "all_tasks", is_flag=True, help="The last verdict of every task, also of those that are ok."
 )
-def status(config_file: Path, as_json: bool, all_tasks: bool) -> int:
+@click.option("--metrics", is_flag=True, help="Only the metrics, in Prometheus' text format.")
+def status(config_file: Path, as_json: bool, all_tasks: bool, metrics: bool) -> int:
     """How the agent is: tasks, last verdicts, lateness, queue, disk, clock, vantage points, who pulled what.
 
     Works beside a running agent and without one. Exit code 1 if it does not run, or something is to be acted on.
     """
     agent = read_agent(config_file)
+    if metrics:
+        click.echo(ask(Path(agent.results), {"ask": "metrics"}).get("text"), nl=False)
+        return 0
     found = look(Path(agent.results), agent.agent)
     if as_json:
         click.echo(encode_any(found))
