@@ -12,6 +12,7 @@ _LABEL = re.compile(r"(?:[^.\\]|\\.)+", re.DOTALL)
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
+@lru_cache(maxsize=4096)
 def normal_name(name: str) -> str:
     """Lower case (ASCII only, RFC 4343), without the final dot; the root is `.`."""
     lowered = name.lower() if name.isascii() else name.translate(_LOWER)

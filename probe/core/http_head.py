@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from probe.core.records import FailureType
 from probe.core.task import Limits
@@ -18,6 +19,7 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9][0-9])(?: (.*))?", re.DO
 _PREFIX = b"HTTP/1."
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _LENGTH = re.compile(r"[0-9]{1,18}")
+_SHORT_NAME = 64
 _BODILESS = frozenset({204, 304})
 
 
@@ -98,7 +100,7 @@ class HeadScanner:
 
         Raises HeadError. Must not be called again once `head` is set.
         """
-        position = 0
+        position = self._whole(data) if self._status is None and not self._line else 0
         while self.head is None and position < len(data):
             end = data.find(b"\n", position)
             stop = len(data) if end < 0 else end + 1
@@ -111,6 +113,36 @@ class HeadScanner:
                 self._raw += line
                 self._take(line)
         return position
+
+    def _whole(self, data: bytes) -> int:
+        """A whole head at the beginning of `data` that is as it should be, taken at once; 0 where it is not.
+
+        Only what the line by line reading takes as well, with the same result; all else is left to that.
+        """
+        end = data.find(b"\r\n\r\n")
+        block = data[: end + 2]
+        if end < 0 or self._taken + end + 4 > self._limits.head_bytes or b"\0" in block:
+            return 0
+        lines = block.split(b"\r\n")[:-1]
+        if block.count(b"\r") != len(lines) or block.count(b"\n") != len(lines):
+            return 0
+        status = _STATUS_LINE.fullmatch(lines[0])
+        if status is None or not 1 <= len(lines) <= self._limits.fields_count + 1:
+            return 0
+        if max(map(len, lines)) > self._limits.field_bytes:
+            return 0
+        fields = []
+        for line in lines[1:]:
+            name, colon, value = line.partition(b":")
+            shown = _field_name(name) if len(name) <= _SHORT_NAME else None
+            if shown is None or not colon:
+                return 0
+            fields.append((shown, value.strip(b" \t").decode("latin-1")))
+        self._taken += end + 4
+        self._raw += data[: end + 4]
+        self._status, self._fields = _status_line(lines[0]), fields
+        self._finish()
+        return end + 4
 
     def _check_line(self, *, complete: bool) -> None:
         line = self._line
@@ -167,6 +199,12 @@ def _status_line(line: bytes) -> tuple[int, int, str]:
     if match is None:
         raise violation(f"not a status line: {_show(line)}")
     return int(match[1]), int(match[2]), (match[3] or b"").decode("latin-1")
+
+
+@lru_cache(maxsize=2048)
+def _field_name(name: bytes) -> str | None:
+    """In lower case; None where it is none. The same few names come in every head."""
+    return name.decode("ascii").lower() if _TOKEN.fullmatch(name) else None
 
 
 def _field(line: bytes) -> tuple[str, str]:

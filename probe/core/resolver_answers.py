@@ -52,6 +52,8 @@ def in_order(asked: Sequence[Resolution]) -> Resolution:
     """
     chosen = _first_proper(asked)
     flags = chosen.flags if chosen is asked[0] else (*chosen.flags, "resolver_failed")
+    if len(asked) == 1:
+        return chosen
     return replace(chosen, queries=_all_queries(asked), flags=flags)
 
 

@@ -171,7 +171,7 @@ class Attempt:
         self._watch.connect_end_us = self._watch.now_us()
         self._wire = wire
         self._tls = describe(session, target.server_name)
-        self._certificates = presented_chain(session)
+        self._certificates = presented_chain(session) if self._collector is not None else ()
         return wire
 
     async def _ask(self, session: ClientSession, wire: WireProtocol) -> ClientResponse:
@@ -219,6 +219,8 @@ class Attempt:
 
     async def _chunk(self, wire: WireProtocol) -> bytes:
         assert wire.content is not None
+        if not wire.waits:
+            return await wire.content.readany()
         async with asyncio.timeout_at(self._total_at):
             return await wire.content.readany()
 

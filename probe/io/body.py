@@ -57,7 +57,7 @@ class Body:
         self._sink = self._pass_on if wanted else None
         self._coded = bool(codings)
         self._wire_hash = hashlib.sha256()
-        self._content_hash = hashlib.sha256()
+        self._content_hash = hashlib.sha256() if self._coded else self._wire_hash
         self._decoded = 0
         self._decoder = Decoder(codings, limits.decoded_bytes) if codings and decodable(codings) else None
         self._done = False

@@ -16,7 +16,6 @@ import errno
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from ipaddress import ip_address
 
 from probe.core.records import Failure
 from probe.core.task import ResolverSpec, VantagePoint
@@ -112,7 +111,7 @@ async def _open_socket(
         if not is_address(resolver.address):  # a name that was not found; asking it here would stop the loop
             raise OSError(errno.EHOSTUNREACH, "the host's own resolver knows no such resolver")
     with _as_failure("bind"):
-        version = ip_address(resolver.address).version
+        version = 6 if ":" in resolver.address else 4
         if vantage.netns is None:  # made here and now, nothing is waited for
             return await open_socket(vantage, version, kind)
         try:

@@ -95,6 +95,8 @@ def _read(wire: bytes, age_s: int, subnet: bytes | None) -> Plain | None:
 
 def _name(wire: bytes, at: int, names: dict[int, str]) -> tuple[str, int]:
     """The name at `at`, without its final dot, and what follows it. Pointers lead back (RFC 1035 section 4.1.4)."""
+    if wire[at] >= 0xC0 and (whole := names.get((wire[at] & 0x3F) << 8 | wire[at + 1])) is not None:
+        return whole, at + 2
     start, labels, length, known = at, [], 0, ""
     while (size := wire[at]) != 0:
         if size >= 0xC0:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from dataclasses import replace
+from functools import lru_cache
 from ipaddress import ip_address
 
 from probe.core.task import ResolverSpec
@@ -25,6 +26,8 @@ class NamedResolvers:
 
         All within `within_s` seconds. Raises nothing.
         """
+        if all(is_address(spec.address) for spec in specs):
+            return specs
         unknown = {spec.address for spec in specs if not is_address(spec.address)} - self._found.keys()
         if unknown:
             async with asyncio.TaskGroup() as group:
@@ -43,6 +46,7 @@ class NamedResolvers:
             self._found[name] = str(found[0][4][0])
 
 
+@lru_cache(maxsize=1024)
 def is_address(text: str) -> bool:
     """Whether it is an IP literal."""
     try:

@@ -58,11 +58,13 @@ def response_of(
 
 
 def _record_fields(head: Head, redact: Redactor) -> tuple[tuple[tuple[str, str], ...], list[str]]:
-    kept = [(name, redact(value)) for name, value in head.fields[:FIELDS_KEPT]]
+    fields = head.fields[:FIELDS_KEPT]
+    kept = [(name, redact(value)) for name, value in fields] if redact.knows_any else fields
     flags = ["fields_cut"] if len(head.fields) > FIELDS_KEPT else []
     if any(len(value) > VALUE_BYTES_KEPT for _, value in kept):
         flags.append("field_cut")
-    return tuple((name, value[:VALUE_BYTES_KEPT]) for name, value in kept), flags
+        kept = [(name, value[:VALUE_BYTES_KEPT]) for name, value in kept]
+    return tuple(kept), flags
 
 
 def _age(values: tuple[str, ...]) -> tuple[int | None, list[str]]:

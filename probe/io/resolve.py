@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from probe.core.addresses import refusal
+from probe.core.altered import altered
 from probe.core.chain import WalkEnd
 from probe.core.records import AddressRecord, Failure, FailureType, Phase, Resolution
 from probe.core.resolver_answers import compared, in_order
@@ -182,7 +183,7 @@ class Resolver:
         )
 
     def _resolution(self, qname: str, qtype: str, walk: ResolverWalk, end: WalkEnd) -> Resolution:
-        addresses = tuple(replace(a, refused=refusal(a.address, self._allowed)) for a in end.addresses)
+        addresses = tuple([self._judged(a) for a in end.addresses])
         bogus = _bogus(end.name, addresses)
         return Resolution(
             qname=qname,
@@ -205,6 +206,10 @@ class Resolver:
             ),
             queries=tuple(walk.queries),
         )
+
+    def _judged(self, record: AddressRecord) -> AddressRecord:
+        reason = refusal(record.address, self._allowed)
+        return record if reason == record.refused else altered(record, refused=reason)
 
 
 def _errand(vantage: VantagePoint, slot_start_ns: int, deadline_us: int) -> _Errand:

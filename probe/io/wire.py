@@ -49,6 +49,7 @@ class WireProtocol(ResponseHandler):
         self._abandoned = False
         self._told = False
         self.closed_event = asyncio.Event()
+        self._lingering: asyncio.Future[None] | None = None
         self.closed_by_us = False  # the connection still stood when we hung up
 
     @property
@@ -161,10 +162,17 @@ class WireProtocol(ResponseHandler):
         if isinstance(exc, Exception) and self.ended_by is None:
             self.ended_by = exc
         self.closed_event.set()
+        self._linger_no_more()
         if self._abandoned or self._all_taken():
             self.tell_end()
 
     # --- the owner -------------------------------------------------------------------------------
+
+    @property
+    def waits(self) -> bool:
+        """Whether a reader of the body would have to wait: nothing is there, and its end is not either."""
+        content = self.content
+        return content is not None and content.total_bytes == self.consumed and not content.is_eof()
 
     def took(self, count: int) -> None:
         """The reader took `count` bytes of the body."""
@@ -181,11 +189,19 @@ class WireProtocol(ResponseHandler):
 
     async def linger(self, seconds: float) -> None:
         """Wait for the server's own close: it should follow the response, and what precedes it is surplus."""
+        if self.closed_event.is_set() or seconds <= 0:
+            return
+        self._lingering = self._loop.create_future()
+        timer = self._loop.call_later(seconds, self._linger_no_more)
         try:
-            async with asyncio.timeout(seconds):
-                await self.closed_event.wait()
-        except TimeoutError:
-            pass
+            await self._lingering
+        finally:
+            timer.cancel()
+            self._lingering = None
+
+    def _linger_no_more(self) -> None:
+        if self._lingering is not None and not self._lingering.done():
+            self._lingering.set_result(None)
 
     def hang_up(self) -> None:
         """End the connection at once; nobody reads any more."""
