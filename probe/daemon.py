@@ -18,8 +18,9 @@ from probe.companions import beside
 from probe.core.config import Config
 from probe.core.kinds import Kinds
 from probe.io.clock import SystemClock
+from probe.io.modes import not_our_own
 from probe.io.notify import Notifier
-from probe.io.store import Store
+from probe.io.store import Store, StoreError
 from probe.keeping import limits_of
 from probe.watchdog import Progress, fed
 
@@ -87,6 +88,8 @@ async def run_until(
     """
     clock = SystemClock()
     limits = limits_of(config.agent.keep)
+    if (problem := not_our_own(Path(config.agent.results))) is not None:
+        raise StoreError(problem)
     store = Store.open(Path(config.agent.results), config.agent.agent, clock, limits=limits)
     try:
         agent = Agent(config, kinds, store=store, clock=clock, on_row=on_row, config_file=config_file)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import ssl
+from pathlib import Path
 
 from probe.core.config_results import TlsServerConfig
+from probe.io.modes import exposed_key
 from probe.logs import fields
 
 log = logging.getLogger("probe.api")
@@ -47,6 +49,8 @@ class TlsFiles:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(["http/1.1"])
+        if (problem := exposed_key(Path(self._config.key))) is not None:
+            raise OSError(f"api.tls: {problem}")
         try:
             # A key with a passphrase would make OpenSSL ask at the terminal: a wrong one is given instead.
             context.load_cert_chain(self._config.certificate, self._config.key, password="")

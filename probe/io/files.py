@@ -26,6 +26,8 @@ from probe.core.config import (
     parse_customer,
 )
 from probe.core.kinds import Kinds
+from probe.core.redaction import without_secret_query
+from probe.io.modes import open_to_additions, replaceable
 
 MAX_BYTES = 8 * 1024 * 1024
 SUFFIXES = (".yaml", ".yml")
@@ -107,6 +109,8 @@ def _missing_vantage_points(agent: AgentConfig, customers: Iterable[CustomerConf
 def _read_agent(agent_file: Path) -> _ReadAgent:
     text, base = "", _directory(agent_file)
     try:
+        if (open_to_all := replaceable(base)) is not None:
+            raise ConfigError([_whole(agent_file, open_to_all)])
         text = _read_text(agent_file)
         config = parse_agent(text, str(agent_file), base=base)
         return _ReadAgent(config, outline_of(config), text, [])
@@ -169,6 +173,10 @@ def _files_at(place: Path, agent_file: Path, read: _Read) -> list[Path]:
     try:
         if not place.is_dir():
             return [place]
+        if (open_to_all := open_to_additions(place)) is not None:
+            read.problems.append(_whole(agent_file, f"customers: {open_to_all}"))
+            read.failed.add(_shown_name(place, agent_file))
+            return []
         return sorted(
             place / entry
             for entry in os.listdir(place)
@@ -186,7 +194,8 @@ def _read_text(file: Path, shown: Path | None = None) -> str:
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with open(descriptor, "rb") as stream:
-            size = _fit_size(shown, os.fstat(descriptor))
+            status = os.fstat(descriptor)
+            size = _fit_size(shown, status)
             data = stream.read(size + 1)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
@@ -194,13 +203,17 @@ def _read_text(file: Path, shown: Path | None = None) -> str:
     if len(data) > size:
         raise ConfigError([_whole(shown, "it grew while it was read: try again once it is written")])
     try:
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = data[: error.start]
         line = before.count(b"\n") + 1
         column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
         message = f"not UTF-8 text: the byte 0x{data[error.start]:02X} stands here; save the file as UTF-8"
         raise ConfigError([Problem(str(shown), line, column, message)]) from None
+    if status.st_mode & stat.S_IROTH and without_secret_query(text) != text:
+        message = f"a URL in it holds a secret, and everybody on this host may read it: chmod o-r {shown}"
+        raise ConfigError([_whole(shown, message)])
+    return text
 
 
 def _fit_size(file: Path, status: os.stat_result) -> int:

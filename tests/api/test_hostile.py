@@ -484,9 +484,12 @@ async def test_tls_with_client_certificates(tmp_path: Path) -> None:
     made.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
     made.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
     ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    async with served(
-        tmp_path, tls={"certificate": "cert.pem", "key": "key.pem", "client_ca": "ca.pem"}
-    ) as api:
+    tls = {"certificate": "cert.pem", "key": "key.pem", "client_ca": "ca.pem"}
+    with pytest.raises(OSError, match=r"key\.pem can be reached by everybody on this host"):
+        async with served(tmp_path, tls=tls):
+            pass
+    (tmp_path / "key.pem").chmod(0o600)  # as it stays when it is written again
+    async with served(tmp_path, tls=tls) as api:
         head = (
             f"GET {RESULTS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {RIGHT}\r\nConnection: close\r\n\r\n"
         )

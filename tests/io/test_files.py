@@ -181,6 +181,10 @@ def test_secrets_in_texts_that_are_kept_are_hidden(agent_file: Path) -> None:
             "acme", path='"/?api_key=s3cr3t"', extra="defaults: {headers: {Authorization: env:ACME_TOKEN}}\n"
         )
     )
+    for file in (agent_file, agent_file.parent / "customers" / "acme.yaml"):
+        with pytest.raises(ConfigError, match="everybody on this host may read it: chmod o-r"):
+            load_config(agent_file, CHECKS)
+        file.chmod(0o640)
     kept = "".join(load_config(agent_file, CHECKS).texts.values())
     assert "s3cr3t" not in kept
     assert "abcdef0123456789" not in kept

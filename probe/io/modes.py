@@ -1,0 +1,67 @@
+"""Rule: what others on this host could read or replace is refused before it is used, with what to do about it.
+
+Modes and owners of files and directories. Each function gives the words for a person, or None where all is well.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from pathlib import Path
+
+
+def replaceable(directory: Path) -> str | None:
+    """Why a file in this directory could be replaced by anybody. A sticky directory, as /tmp, keeps each one's own."""
+    status = _status(directory)
+    if status is None or not status.st_mode & stat.S_IWOTH or status.st_mode & stat.S_ISVTX:
+        return None
+    return f"everybody on this host may replace what lies in {directory}: chmod o-w {directory}"
+
+
+def open_to_additions(directory: Path) -> str | None:
+    """Why a file could be put into this directory by anybody, sticky or not."""
+    status = _status(directory)
+    if status is None or not status.st_mode & stat.S_IWOTH:
+        return None
+    return f"everybody on this host may put files into {directory}: chmod o-w {directory}"
+
+
+def exposed_key(file: Path) -> str | None:
+    """Why this file of a private key is none any more. Its group may read it, as `ssl-cert` does."""
+    status = _status(file)
+    if status is None or not status.st_mode & 0o007:
+        return None
+    mode = stat.S_IMODE(status.st_mode)
+    return (
+        f"{file} can be reached by everybody on this host (mode {mode:04o}): chmod 0640 {file}, and replace the key"
+        " if others may have read it"
+    )
+
+
+def not_our_own(directory: Path) -> str | None:
+    """Why this directory is no place for results: another user's, or open to everybody. None if it is not there."""
+    status = _status(directory)
+    if status is None:
+        return None
+    if status.st_uid != os.geteuid():
+        owner = _name(status.st_uid)
+        return (
+            f"{directory} belongs to the user {owner} and this runs as {_name(os.geteuid())}: run as {owner}"
+            f" (sudo -u {owner} cdn-probe ...), or give the agent a directory of its own"
+        )
+    return open_to_additions(directory) or replaceable(directory.absolute().parent)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except OSError:
+        return None  # whoever opens it says what is wrong
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
