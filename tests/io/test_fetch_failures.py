@@ -557,9 +557,9 @@ async def test_bombs_in_bounded_memory(coding: str, make: Callable[[int], bytes]
 @pytest.mark.parametrize(
     "coded",
     [
-        gzip.compress(b"x" * 5000)[:-9],
-        gzip.compress(b"x" * 5000)[:-1] + b"\xff",
-        gzip.compress(b"x" * 5000) + b"<script>",
+        gzip.compress(b"x" * 5000, mtime=0)[:-9],
+        gzip.compress(b"x" * 5000, mtime=0)[:-1] + b"\xff",
+        gzip.compress(b"x" * 5000, mtime=0) + b"<script>",
         b"<html>not compressed</html>",
     ],
     ids=["cut", "checksum", "junk", "plain"],
