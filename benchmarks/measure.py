@@ -64,13 +64,22 @@ _CLOCKS: dict[str, Callable[[], int]] = {"cpu": time.process_time_ns, "wall": ti
 
 
 async def compare(
-    case: str, *, ours: Work, peer: Work, peer_name: str, operations: int, rounds: int, clock: str = "cpu"
+    case: str,
+    *,
+    ours: Work,
+    peer: Work,
+    peer_name: str,
+    operations: int,
+    rounds: int,
+    clock: str = "cpu",
+    peer_clock: Callable[[], int] | None = None,
 ) -> Result:
     """Time both sides in turns. Each is called with a number of operations to do.
 
-    Raises what they raise. `clock`: see Result.
+    Raises what they raise. `clock`: see Result. `peer_clock`: nanoseconds of the peer, where it is another process.
     """
     now = _CLOCKS[clock]
+    clocks = {ours: now, peer: peer_clock or now}
     warm_up = operations // 10  # nothing where one operation is the whole work: it was done once before
     if warm_up:
         await ours(warm_up)
@@ -80,7 +89,7 @@ async def compare(
     for number in range(rounds):
         sides = [(ours, mine), (peer, theirs)]
         for work, times in sides if number % 2 == 0 else reversed(sides):
-            times.append(await _timed(work, operations, now))
+            times.append(await _timed(work, operations, clocks[work]))
     ratios = [a / b for a, b in zip(mine, theirs, strict=True)]
     return Result(
         case=case,

@@ -35,7 +35,7 @@ async def run(ports: Ports, directory: Path, effort: Effort) -> list[Result]:
     for scheme in ("http", "https"):
         async with (
             bare_fetch(ports, scheme, SMALL) as peer,
-            _our_slots(ports, scheme, SMALL, directory / scheme) as ours,
+            our_slots(ports, scheme, SMALL, directory / scheme) as ours,
         ):
             results.append(
                 await compare(
@@ -64,7 +64,7 @@ def _task(ports: Ports, scheme: str, size: int) -> Task:
 
 
 @asynccontextmanager
-async def _our_slots(
+async def our_slots(
     ports: Ports, scheme: str, size: int, directory: Path, in_flight: int = 1
 ) -> AsyncIterator[Work]:
     """`in_flight`: how many slots are measured at the same time, as an agent under load does."""
