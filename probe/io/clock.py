@@ -27,7 +27,9 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The host's own clocks."""
+    """The host's own clocks. Time stamps of the kernel are on them too; of another clock they say nothing."""
+
+    is_the_kernels = True
 
     def monotonic_ns(self) -> int:
         """CLOCK_MONOTONIC, the clock that asyncio's timers follow."""

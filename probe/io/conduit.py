@@ -12,7 +12,10 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import time
 from typing import Any
+
+from probe.io.arrival import ANCILLARY_BYTES, age_ns, ask_for_stamps
 
 READ_BYTES = 256 * 1024
 _RECORD_BYTES = 16 * 1024  # of plaintext in a TLS record (RFC 8446 section 5.1)
@@ -35,11 +38,23 @@ class Conduit(asyncio.Transport):
         self._closing = False
         self._paused = False
         self._unsent = b""
+        self._came_ns = self._first_ns = time.monotonic_ns()
+        self.wants_first = True  # it costs a system call more a read
+        ask_for_stamps(sock)
 
     def begin(self) -> None:
         """Tell the protocol, then read."""
         self._protocol.connection_made(self)
         self._loop.add_reader(self._fd, self._readable)
+
+    def ages_ns(self) -> tuple[int, int]:
+        """How long ago the kernel had got the first and the last byte of what was read last.
+
+        Of the first one only while `wants_first`; else both are of the last.
+        """
+        now_ns = time.monotonic_ns()
+        last_ns = now_ns - self._came_ns
+        return now_ns - self._first_ns if self.wants_first else last_ns, last_ns
 
     # --- what the protocol and its owner may do -----------------------------------------------------
 
@@ -109,12 +124,16 @@ class Conduit(asyncio.Transport):
 
     def _readable(self) -> None:
         try:
-            count = self._sock.recv_into(_room)
+            if self.wants_first:
+                _, ancillary, _, _ = self._sock.recvmsg(1, ANCILLARY_BYTES, socket.MSG_PEEK)
+                self._first_ns = time.monotonic_ns() - age_ns(ancillary)
+            count, ancillary, _, _ = self._sock.recvmsg_into((_room,), ANCILLARY_BYTES)
         except _AGAIN:
             return
         except OSError as exc:
             self._end(exc)
             return
+        self._came_ns = time.monotonic_ns() - age_ns(ancillary)
         if count:
             self._came(count)
         else:

@@ -17,8 +17,10 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+from probe.core.altered import altered
 from probe.core.records import Failure
 from probe.core.task import ResolverSpec, VantagePoint
+from probe.io.arrival import ANCILLARY_BYTES, age_ns, ask_for_stamps
 from probe.io.dns_failures import SilenceError, dns_failure
 from probe.io.dns_https import post
 from probe.io.dns_message import MalformedError, Question, Reply, StrayError, read_reply
@@ -134,7 +136,8 @@ async def _over_udp(
         operation = "read"
         datagrams = _Datagrams(sock, deadline_s)
         try:
-            return await inbox.first_response(datagrams.next)
+            reply = await inbox.first_response(datagrams.next)
+            return altered(reply, came_s=datagrams.came_s)
         finally:
             datagrams.close()
     except TimeoutError as error:
@@ -163,6 +166,8 @@ class _Datagrams:
         self._waiter: asyncio.Future[bytes] | None = None
         self._timer = self._loop.call_at(deadline_s, self._late)
         self._is_late = False
+        self.came_s = 0.0  # of the last one, on the clock of the loop
+        ask_for_stamps(sock)
         self._loop.add_reader(sock.fileno(), self._readable)
 
     async def next(self) -> bytes:
@@ -176,7 +181,9 @@ class _Datagrams:
         if self._waiter is None or self._waiter.done():
             return
         try:
-            self._waiter.set_result(self._sock.recv(_MAX_MESSAGE_BYTES))
+            wire, ancillary, _, _ = self._sock.recvmsg(_MAX_MESSAGE_BYTES, ANCILLARY_BYTES)
+            self.came_s = self._loop.time() - age_ns(ancillary) / 1e9
+            self._waiter.set_result(wire)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:

@@ -53,7 +53,8 @@ class Question:
 class Reply:
     """One response to a question. `ecs_scope`: SCOPE PREFIX-LENGTH where the option came back.
 
-    `nsid` and `extended_errors` as `DnsQuery` keeps them; `wire`: the message as it came.
+    `nsid` and `extended_errors` as `DnsQuery` keeps them; `wire`: the message as it came. `came_s`: when, on the clock
+    of the loop, where the kernel said so.
     """
 
     answer: DnsAnswer
@@ -62,6 +63,7 @@ class Reply:
     nsid: str | None = None
     extended_errors: tuple[str, ...] = ()
     wire: bytes = b""
+    came_s: float | None = None
 
 
 class StrayError(Exception):

@@ -155,7 +155,7 @@ class ResolverWalk:
             rcode=reply.answer.rcode if reply else None,
             flags=reply.answer.flags if reply else (),
             start_us=start_us,
-            end_us=self._now_us(),
+            end_us=max(start_us, self._now_us() - self._late_us(reply)),
             ecs_source=question.ecs,
             ecs_scope=reply.ecs_scope if reply else None,
             ecs_dropped=not question.edns,
@@ -167,6 +167,12 @@ class ResolverWalk:
         if (collected := collector()) is not None:
             received = reply.wire if reply else None
             collected.messages.append(CapturedMessages(query=query, sent=question.wire, received=received))
+
+    def _late_us(self, reply: Reply | None) -> int:
+        """How long ago the message had come; 0 with a clock that is not the kernel's own."""
+        if reply is None or reply.came_s is None or not getattr(self.clock, "is_the_kernels", False):
+            return 0
+        return max(0, round((asyncio.get_running_loop().time() - reply.came_s) * 1e6))
 
     def _now_us(self) -> int:
         return (self.clock.monotonic_ns() - self.slot_start_ns) // 1000

@@ -14,6 +14,7 @@ class Stopwatch:
 
     __slots__ = (
         "_clock",
+        "_is_the_kernels",
         "_zero_ns",
         "connect_end_us",
         "connect_start_us",
@@ -25,6 +26,7 @@ class Stopwatch:
 
     def __init__(self, clock: Clock, zero_ns: int) -> None:
         self._clock = clock
+        self._is_the_kernels = getattr(clock, "is_the_kernels", False)
         self._zero_ns = zero_ns
         self.connect_start_us: int | None = None
         self.secure_connection_start_us: int | None = None
@@ -36,6 +38,16 @@ class Stopwatch:
     def now_us(self) -> int:
         """Microseconds from the slot's start to now."""
         return (self._clock.monotonic_ns() - self._zero_ns) // 1000
+
+    def came_us(self, age_ns: int) -> int:
+        """The same for what had come `age_ns` ago; nothing of a response comes before the request was begun.
+
+        With a clock that is not the kernel's own, what comes comes now.
+        """
+        if not self._is_the_kernels:
+            return self.now_us()
+        then_us = (self._clock.monotonic_ns() - age_ns - self._zero_ns) // 1000
+        return max(then_us, self.request_start_us or then_us)
 
     def timing(self, *, complete: bool) -> ResourceTiming:
         """The record; the end of a response that did not come to its end was not measured."""

@@ -16,6 +16,7 @@ from aiohttp import StreamReader
 from aiohttp.client_proto import ResponseHandler
 
 from probe.core.http_head import Framing, Head, HeadError, HeadScanner, violation
+from probe.io.conduit import Conduit
 from probe.io.stopwatch import Stopwatch
 from probe.io.tcp_info import read_tcp_info
 
@@ -81,22 +82,32 @@ class WireProtocol(ResponseHandler):
         elif self.ended_by is None:
             self.tcp_info = read_tcp_info(self._sock) or self.tcp_info
             try:
-                self._received(data, self._watch.now_us())
+                self._received(data, *self._came_us())
             except HeadError as exc:
                 self._refuse(exc)
 
-    def _received(self, data: bytes, now_us: int) -> None:
-        if self.head is None:
-            data = data[self._scan(data, now_us) :]
-        if data and self.head is not None:
-            self._body(self.head, data, now_us)
+    def _came_us(self) -> tuple[int, int]:
+        """When the first and the last byte of what is being delivered came."""
+        if not isinstance(self.transport, Conduit):
+            now_us = self._watch.now_us()
+            return now_us, now_us
+        first_ns, last_ns = self.transport.ages_ns()
+        last_us = self._watch.came_us(last_ns)
+        return min(self._watch.came_us(first_ns), last_us), last_us
 
-    def _scan(self, data: bytes, now_us: int) -> int:
+    def _received(self, data: bytes, first_us: int, last_us: int) -> None:
+        if self.head is None:
+            data = data[self._scan(data, first_us, last_us) :]
+        if data and self.head is not None:
+            self._body(self.head, data, last_us)
+
+    def _scan(self, data: bytes, first_us: int, last_us: int) -> int:
         interim = len(self._scanner.interim)
         used = self._scanner.feed(data)
         begun = self._scanner.begun
         if begun and (not self._begun or len(self._scanner.interim) != interim):
-            self._watch.response_start_us = now_us
+            alone = len(self._scanner.interim) == interim  # else it began somewhere behind the interim heads
+            self._watch.response_start_us = first_us if alone else last_us
         if begun != self._begun:
             self._begun = begun
             if not begun:
@@ -105,7 +116,9 @@ class WireProtocol(ResponseHandler):
                 self.on_begun(begun)
         if (head := self._scanner.head) is not None:
             self.head, self._left = head, head.length_bytes or 0
-            self._watch.response_end_us = now_us
+            self._watch.response_end_us = last_us
+            if isinstance(self.transport, Conduit):
+                self.transport.wants_first = False
             self._feed(_rebuilt(head))
             self.content = self._payload
         return used
