@@ -134,7 +134,8 @@ class ContentFacts:
 
     `rules`: digest of what was wanted, so that only facts read by the same rules are compared.
     `normalised_digest`: SHA-256 (hex) of the content without the parts that were declared to change; None where it
-    could not be made (`flags`: too_large, not_json, not_html, patterns_timed_out). `found`: the markers in it.
+    could not be made (`flags`: too_large, too_costly, not_json, not_html, patterns_timed_out, not_read). `found`: the
+    markers in it.
     """
 
     rules: str

@@ -131,11 +131,17 @@ def _take_out(value: Any, place: tuple[int | str, ...]) -> None:
 def _without_elements(selectors: Iterable[str], body: bytes) -> bytes:
     if b"\x00" in body[:1024]:
         raise UnreadableError("not_html")
-    tree = LexborHTMLParser(body)
+    try:
+        tree = LexborHTMLParser(body)
+    except SelectolaxError:
+        raise UnreadableError("not_html") from None
     for selector in selectors:
         for node in tree.css(selector):
             node.decompose()
-    return (tree.html or "").encode()
+    html = tree.html
+    if html is None:  # too large to be written again: not the same as nothing
+        raise UnreadableError("not_html")
+    return html.encode()
 
 
 def check_pattern(text: str) -> str:

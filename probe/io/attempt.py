@@ -36,6 +36,7 @@ from probe.io.connector import (
     attach_tls,
     connect_tcp,
 )
+from probe.io.content_reader import ContentReader
 from probe.io.diagnose import examine, report_defect
 from probe.io.failures import (
     BodyTruncatedError,
@@ -77,18 +78,20 @@ class Attempt:
         fields: list[tuple[str, str]],
         redact: Redactor,
         sessions: Sessions,
+        contents: ContentReader,
         dial: Dial = connect_tcp,
         through: str | None = None,
     ) -> None:
         """`fields`: of the request, secrets revealed. `dial`: how connections to the target are made.
 
-        `sessions`: see `engine`. `through`: the proxy, as the record shows it.
+        `sessions`: see `engine`. `contents` reads what a check wants. `through`: the proxy, as the record shows it.
         """
         self.phase = Phase.TCP
         self.operation = "connect"
         self._dial = dial
         self._through = through
         self._sessions = sessions
+        self._contents = contents
         self._target = target
         self._fields = fields
         self._redact = redact
@@ -124,7 +127,16 @@ class Attempt:
             failure = await self._failure(exc)
         finally:
             self._end()
+        await self._have_read()
         return self._observation(failure, whole=whole)
+
+    async def _have_read(self) -> None:
+        """After everything that is timed."""
+        wanted = self._body.to_read if self._body is not None and self._complete else None
+        if wanted is not None and self._body is not None:
+            assert self._wire is not None
+            assert self._wire.head is not None
+            self._body.facts = await self._contents.read(*wanted, self._wire.head.fields)
 
     async def _steps(self) -> None:
         # Before the connection, so that the making of it is no part of any time that we tell.

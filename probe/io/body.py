@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from probe.core.decode import DecodeError, Decoder, decodable
-from probe.core.reading import Reading, read_content
+from probe.core.reading import Reading
 from probe.core.records import ContentFacts
 from probe.core.task import Limits
 from probe.io.failures import BodyTooLargeError
@@ -48,6 +48,7 @@ class Body:
     ) -> None:
         self.wire_bytes = 0
         self.decode_error: DecodeError | None = None
+        self.facts: ContentFacts | None = None  # what was wanted of the content, once it has been read
         self._limits = limits
         self._reading = reading
         self._read = Kept(0 if reading is None else reading.limit_bytes)
@@ -98,13 +99,12 @@ class Body:
         self._read.take(piece)
         self.kept.take(piece)
 
-    def content(self, fields: Iterable[tuple[str, str]]) -> ContentFacts | None:
-        """What was wanted of the content and the fields; None where nothing was, or where it is not whole."""
-        if self._reading is None or not self._done:
-            return None
-        if self._coded and self._decoder is None:
-            return None  # a coding that we cannot undo
-        return read_content(self._reading, bytes(self._read.data) if self._read.whole else None, fields)
+    @property
+    def to_read(self) -> tuple[Reading, bytes | None] | None:
+        """What is wanted of the content, and the content (None: over the limit); None: nothing, or it is not whole."""
+        if self._reading is None or not self._done or (self._coded and self._decoder is None):
+            return None  # or under a coding that we cannot undo
+        return self._reading, bytes(self._read.data) if self._read.whole else None
 
     def finish(self) -> None:
         """The wire's body is whole: demand the codings' ends. Raises DecodeError."""

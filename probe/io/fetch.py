@@ -19,6 +19,7 @@ from probe.io.ask import blocked, check_path, request_fields, unsent
 from probe.io.attempt import Attempt, engine
 from probe.io.clock import Clock
 from probe.io.connector import Dial, connect_tcp
+from probe.io.content_reader import ContentReader
 from probe.io.diagnose import report_defect
 from probe.io.failures import failure_of
 from probe.io.proxy import ProxyAddresses, ProxyWay, proxy_secrets
@@ -58,6 +59,7 @@ class AiohttpFetcher:
         self._allowed = allow_addresses
         self._proxies = ProxyAddresses(clock)
         self._sessions = engine()
+        self._contents = ContentReader()
 
     def allow(self, addresses: tuple[str, ...]) -> None:
         """Other prefixes from the next request on."""
@@ -74,6 +76,7 @@ class AiohttpFetcher:
     async def close(self) -> None:
         """No connection outlives a fetch; the session that all use is let go."""
         self._sessions.close()
+        await self._contents.close()
 
     async def _observe(
         self, target: FetchTarget, step: Callable[[Attempt], Awaitable[Observation]]
@@ -98,7 +101,9 @@ class AiohttpFetcher:
                 at = await self._proxies.find(target.vantage, proxy, target.deadlines.connect_us)
                 dial = ProxyWay(proxy=proxy, at=at, password=password, redact=redact).connect
             fields_sent = request_fields(target, own)
-            attempt = Attempt(target, self._clock, fields_sent, redact, self._sessions, dial, through)
+            attempt = Attempt(
+                target, self._clock, fields_sent, redact, self._sessions, self._contents, dial, through
+            )
             return await step(attempt)
         except Exception as exc:
             failure = failure_of(exc, Phase.HOST, operation)

@@ -52,7 +52,7 @@ def response_of(
         content_digest=body.content_digest if complete else None,
         age_s=age_s,
         body_complete=complete,
-        content=body.content(head.fields) if complete else None,
+        content=body.facts if complete else None,
         flags=tuple(flags),
     )
 
