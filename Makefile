@@ -15,7 +15,7 @@ demo: $(STAMP)                ## the main job on the embedded lab; SECONDS=40 bo
 	$(BIN)/cdn-probe demo $(if $(SECONDS),--seconds $(SECONDS))
 
 test: $(STAMP)                ## the whole suite; system tests run where their programs are installed
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -14,6 +14,7 @@ import yaml
 
 from probe.checks import CHECKS
 from probe.core.config import Config
+from probe.core.config_shown import together
 from probe.core.plan import make_plan
 from probe.core.records import SlotRecord
 from probe.core.times import epoch_s
@@ -265,7 +266,7 @@ async def test_what_replay_needs_is_stored_with_the_rows(lab: Lab, tmp_path: Pat
     with Reader.open(tmp_path / "results") as reader:
         for task in make_plan(config).tasks:
             assert reader.definition(task.definition) is not None
-        assert reader.config(config.digest) == "\n".join(config.texts.values())
+        assert reader.config(config.digest) == together(config.texts, config.sources)
         cases = list(cases_of_store(reader, CHECKS))
     assert len(cases) == sum(row.state == "measured" for row in slots(tmp_path / "results"))
     assert [change for case in cases if (change := rejudge(case, CHECKS))] == []

@@ -219,7 +219,10 @@ def test_a_reader_that_is_stuck_stops_nobody() -> None:
             if line.startswith("log.lines_lost"):
                 break
         sink.emit(record("then it goes on"))
-        assert reader.readline() == "then it goes on\n"
+        for line in reader:  # what was still waiting, and perhaps a second loss
+            lines += 1
+            if line == "then it goes on\n":
+                break
         sink.close()
     assert 1000 <= lines < 50_000
 

@@ -307,8 +307,8 @@ async def test_it_seals_at_once_and_with_each_period_of_the_wall_clock(
     assert len(sealed_lines(tmp_path)) == 5, "the hour is not over"
     clock.wall_ns += 3600 * 10**9
     await until(lambda: len(sealed_lines(tmp_path)) == 7)
-    clock.wall_ns -= 30 * 86400 * 10**9  # a clock that is set back harms nothing
     await more(tmp_path, 1, 2000)
+    clock.wall_ns -= 30 * 86400 * 10**9  # a clock that is set back harms nothing
     await until(lambda: len(sealed_lines(tmp_path)) == 8)
     stop.set()
     await asyncio.wait_for(running, 10)

@@ -402,6 +402,8 @@ async def test_one_customers_stream_that_is_tampered_with_does_not_stop_the_othe
         async with asyncio.timeout(20):
             while not (tmp_path / "a1/beta").is_dir() or texts(tmp_path, "beta") != streams["beta"]:
                 await asyncio.sleep(0.02)
+            while not list((tmp_path / "a1/zeta").glob("rejected/*")):
+                await asyncio.sleep(0.02)
         following.stop.set()
         board = await running
     assert {str(item.stream): item.state for item in board.streams} == {

@@ -1,0 +1,22 @@
+"""The long files first: in several processes the suite ends when the last file does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent
+FIRST = ("system", "lab", "api", "pull", "proof")  # in this order; then what lies in tests/ itself
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files; within each the order stays."""
+    items.sort(key=lambda item: _place(item.path))
+
+
+def _place(path: Path) -> int:
+    folder = path.relative_to(ROOT).parts[0]
+    if folder in FIRST:
+        return FIRST.index(folder)
+    return len(FIRST) + (folder in ("core", "checks", "io", "replay"))
