@@ -1,7 +1,8 @@
 """Rule: how an agent grows is seen on a whole agent, as it runs: schedule, store, watches and all.
 
-Each size is an agent in a process of its own (`benchmarks.grown`) that measures from four vantage points every 60 s, for
-some seconds. What is kept: CPU a slot, memory, how long until the first result, what was missed, how late slots began.
+Each size is an agent in a process of its own (`benchmarks.grown`) that measures from four vantage points every 60 s,
+for some seconds. What is kept: CPU a slot, memory, how long until the first result, what was missed, how late slots
+began.
 """
 
 from __future__ import annotations

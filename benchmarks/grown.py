@@ -1,6 +1,6 @@
-"""Rule: one whole agent, from its start, in a process that did nothing else before: agent.yaml and seconds as arguments.
+"""Rule: one whole agent, from its start, in a process that did nothing else before.
 
-Run by `benchmarks.growing`; the last line that it prints is a `Growth` as JSON.
+Run by `benchmarks.growing` with agent.yaml and seconds as arguments; the last line printed is a `Growth` as JSON.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ START_S = 10.0
 _PLACES = "/usr/local/sbin:/usr/sbin:/sbin"
 _NGINX = """daemon off; {user} pid {dir}/nginx.pid; error_log {dir}/error.log; worker_processes 1;
 events {{ worker_connections 8192; multi_accept on; }}
-http {{ access_log off; sendfile on; client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2;
+http {{ {extra} access_log off; sendfile on; client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2;
  fastcgi_temp_path {dir}/t3; uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5;
  default_type application/octet-stream;
  server {{ {listen} ssl_certificate {pem}; ssl_certificate_key {pem}; ssl_protocols TLSv1.2 TLSv1.3;
@@ -125,24 +125,29 @@ def _is_free(address: str, port: int, kind: int) -> bool:
 
 
 @contextmanager
-def real_servers(directory: Path, sizes: Sequence[int]) -> Iterator[Servers]:
-    """nginx and nsd with objects of these sizes at `/<size>`. Raises RuntimeError if one does not start."""
+def real_servers(directory: Path, sizes: Sequence[int], extra: str = "") -> Iterator[Servers]:
+    """nginx and nsd with objects of these sizes at `/<size>`; `extra`: further directives of nginx.
+
+    Raises RuntimeError if one does not start.
+    """
     pki = Pki(directory / "pki")
     with ExitStack() as stack:
-        http, https = stack.enter_context(_nginx(directory / "nginx", pki.leaf("server", [NAME]), sizes))
+        http, https = stack.enter_context(
+            _nginx(directory / "nginx", pki.leaf("server", [NAME]), sizes, extra)
+        )
         dns, resolver53 = stack.enter_context(_nsd(directory / "nsd"))
         yield Servers(ports=Ports(http=http, https=https, dns=dns, ca=pki.ca_file), resolver53=resolver53)
 
 
 @contextmanager
-def _nginx(directory: Path, certificate: Path, sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
+def _nginx(directory: Path, certificate: Path, sizes: Sequence[int], extra: str) -> Iterator[tuple[int, int]]:
     (directory / "objects").mkdir(parents=True)
     for size in sizes:
         (directory / "objects" / str(size)).write_bytes(body_of(size))
     http, https = free_port(ORIGIN, EDGE), free_port(ORIGIN, EDGE)
     listen = " ".join(f"listen {a}:{http}; listen {a}:{https} ssl;" for a in (ORIGIN, EDGE))
     user = "user root;" if os.geteuid() == 0 else ""
-    text = _NGINX.format(dir=directory, listen=listen, user=user, pem=certificate)
+    text = _NGINX.format(dir=directory, listen=listen, user=user, pem=certificate, extra=extra)
     (directory / "nginx.conf").write_text(text, encoding="utf-8")
     log = directory / "out.log"
     command = [str(find("nginx")), "-c", str(directory / "nginx.conf"), "-p", str(directory)]

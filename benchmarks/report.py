@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -12,27 +12,79 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.facts import file_name
+from benchmarks.growing import Growth
 from benchmarks.measure import Result
+from benchmarks.truth import Error
 
 
-def show(results: Sequence[Result], facts: dict[str, str], console: Console) -> None:
-    """A table of all cases that fits 80 columns; the peers and the machine under it."""
-    table = Table(title="cdn-probe beside its peers: time an operation, medians", box=None)
-    table.add_column("case", no_wrap=True)
-    table.add_column("clock", no_wrap=True)
-    for heading in ("ours", "a second", "peer", "ratio", "min-max"):
+@dataclass(slots=True)
+class Report:
+    """Everything that one run found. `absent`: programs that were not there, so that their cases were left out."""
+
+    results: list[Result] = field(default_factory=list)
+    growth: list[Growth] = field(default_factory=list)
+    errors: list[Error] = field(default_factory=list)
+    absent: tuple[str, ...] = ()
+
+
+def show(report: Report, facts: dict[str, str], console: Console) -> None:
+    """Tables that fit 112 columns; the peers and the machine under them."""
+    if report.results:
+        console.print(_compared(report.results))
+    if report.growth:
+        console.print(_grown(report.growth))
+    if report.errors:
+        console.print(_true(report.errors))
+    for peer in dict.fromkeys(r.peer for r in report.results):
+        kinds = dict.fromkeys(re.split(r"[ ,]", r.case)[0] for r in report.results if r.peer == peer)
+        console.print(f"peer of {' and '.join(kinds)}: {peer}", soft_wrap=True)
+    if report.absent:
+        console.print(f"not installed, so left out: {', '.join(report.absent)}", soft_wrap=True)
+    console.print(", ".join(f"{name} {value}" for name, value in facts.items()), soft_wrap=True)
+
+
+def _table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
+    table = Table(title=title, box=None)
+    for heading in words:
+        table.add_column(heading, no_wrap=True)
+    for heading in numbers:
         table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def _compared(results: Sequence[Result]) -> Table:
+    headings = ("ours", "a second", "peer", "ratio", "min-max")
+    table = _table("cdn-probe beside its peers: time an operation, medians", ("case", "clock"), headings)
     for r in results:
         spread = f"{r.ratio_min:.2f}-{r.ratio_max:.2f}"
         rate = f"{r.ours_per_s:,.0f}" if r.ours_per_s >= 10 else f"{r.ours_per_s:.2f}"
         table.add_row(
             r.case, r.clock, duration(r.ours_us), rate, duration(r.peer_us), f"{r.ratio:.2f}", spread
         )
-    console.print(table)
-    for peer in dict.fromkeys(r.peer for r in results):
-        kinds = dict.fromkeys(re.split(r"[ ,]", r.case)[0] for r in results if r.peer == peer)
-        console.print(f"peer of {' and '.join(kinds)}: {peer}", soft_wrap=True)
-    console.print(", ".join(f"{name} {value}" for name, value in facts.items()), soft_wrap=True)
+    return table
+
+
+def _grown(growth: Sequence[Growth]) -> Table:
+    headings = ("start", "slots", "missed", "CPU a slot", "of a core", "late p99", "RSS", "a 1,000 tasks")
+    table = _table("a whole agent, every task once a minute", ("tasks",), headings)
+    for g in growth:
+        table.add_row(
+            f"{g.tasks:,}", f"{g.start_s:.2f} s", f"{g.measured:,}", f"{g.missed}", duration(g.cpu_us),
+            f"{g.cpu_share:.0%}", f"{g.lateness_p99_ms:.1f} ms", f"{g.rss_mb:.0f} MB", f"{g.mb_per_1000_tasks:.1f} MB",
+        )  # fmt: skip
+    return table
+
+
+def _true(errors: Sequence[Error]) -> Table:
+    headings = ("load", "a second", "n", "marked", "median", "p99", "p99 with marked")
+    table = _table("measured minus true", ("what", "who"), headings)
+    for e in sorted(errors, key=lambda e: (e.what, e.share, e.who)):
+        table.add_row(
+            e.what, e.who, f"{e.share:.0%}" if e.share else "idle",
+            f"{e.per_s:,.0f}", f"{e.samples:,}", f"{e.marked:,}",
+            f"{e.median_us:.0f} µs", f"{e.p99_us:,.0f} µs", f"{e.p99_all_us:,.0f} µs",
+        )  # fmt: skip
+    return table
 
 
 def duration(us: float) -> str:
@@ -43,9 +95,14 @@ def duration(us: float) -> str:
     return f"{us / 1e6:.3g} s"
 
 
-def save(results: Sequence[Result], facts: dict[str, str], directory: Path) -> Path:
+def save(report: Report, facts: dict[str, str], directory: Path) -> Path:
     """Write the figures as JSON; the file's path. Raises OSError."""
     file = directory / file_name(facts)
-    content = {"machine": facts, "results": [asdict(result) for result in results]}
+    content = {
+        "machine": facts,
+        "results": [asdict(result) for result in report.results],
+        "growth": [asdict(growth) for growth in report.growth],
+        "errors": [asdict(error) for error in report.errors],
+    }
     file.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
     return file

@@ -17,8 +17,10 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import Protocol
 
 from benchmarks.blackbox import Blackbox
 from benchmarks.peer_process import Ports
@@ -42,6 +44,12 @@ _PHASE = re.compile(r'probe_http_duration_seconds\{phase="(\w+)"\} ([0-9.e+-]+)'
 _HERE = ("127.0.0.0/8",)
 _PROGRAM = Path(__file__).with_name("truth_server.py")
 Times = dict[str, float]  # phase -> microseconds
+
+
+class Ask(Protocol):
+    """One request of this name, what was measured going into the run."""
+
+    async def __call__(self, name: str, run: Run) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +104,7 @@ async def run(
                 per_s = most_per_s * share or IDLE_PER_S
                 ours = Run(share, per_s, "ours", scheme)
                 runs.append(ours)
-                await _paced(lambda name, run=ours: ask(name, run), per_s, seconds)
+                await _paced(partial(ask, run=ours), per_s, seconds)
                 if beside is not None and scheme != "dns":
                     theirs = Run(share, per_s, "peer", scheme)
                     runs.append(theirs)
@@ -153,9 +161,7 @@ def _path(name: str) -> str:
     return f"/t/{name}/{first:.2f}/{body:.2f}"
 
 
-def _fetch(
-    ports: Ports, scheme: str, fetcher: AiohttpFetcher, clock: SystemClock, lag: LoopLag
-) -> Callable[[str, Run], Awaitable[None]]:
+def _fetch(ports: Ports, scheme: str, fetcher: AiohttpFetcher, clock: SystemClock, lag: LoopLag) -> Ask:
     async def ask(name: str, run: Run) -> None:
         request = Request(scheme=scheme, host=NAME, port=ports.of(scheme), path=_path(name))
         start_ns = clock.monotonic_ns()
@@ -193,9 +199,7 @@ def _measured(seen: Observation) -> Times:
     return times
 
 
-def _lookup(
-    ports: Ports, resolver: Resolver, clock: SystemClock, lag: LoopLag
-) -> Callable[[str, Run], Awaitable[None]]:
+def _lookup(ports: Ports, resolver: Resolver, clock: SystemClock, lag: LoopLag) -> Ask:
     spec = ResolverSpec(transport="udp", address="127.0.0.1", port=ports.dns)
     vantage = VantagePoint(name="here", resolvers=(spec,))
 
@@ -225,7 +229,7 @@ def _probe(peer: Blackbox, ports: Ports, scheme: str, run: Run) -> Callable[[str
     return ask
 
 
-async def _saturation(ask: Callable[[str, Run], Awaitable[None]], seconds: float = 1.5) -> float:
+async def _saturation(ask: Ask, seconds: float = 1.5) -> float:
     """Requests a second with so many in flight that more would not help."""
     until, done = time.monotonic() + seconds, 0
     scrap = Run(1.0, 0.0, "", "")

@@ -1,14 +1,15 @@
-"""Rule: this server knows what it did: every instant that matters is stamped where it happens, the arrivals by the kernel.
+"""Rule: this server knows what it did: it stamps each instant where it happens; what arrives, the kernel stamps.
 
-Run by `benchmarks.truth` as a program: CERTIFICATE. It serves HTTP and HTTPS at 127.0.0.1 and DNS over UDP, a thread for
-each connection. `/t/<id>/<tls_ms>/<first_ms>/<body_ms>` waits so long before its part of the handshake, before the first
-byte of the reply and before the second half of the body. Prints its ports as JSON, serves until standard input ends, then
-prints for each id (of DNS: each first label) its instants in nanoseconds of CLOCK_MONOTONIC, one JSON line.
+Run by `benchmarks.truth` as a program: CERTIFICATE TLS_MS. It serves HTTP and HTTPS at 127.0.0.1 and DNS over UDP, with
+a thread for each connection. `/t/<id>/<first_ms>/<body_ms>` waits so long before the first byte of the reply and before
+the second half of the body; every handshake waits TLS_MS. Prints its ports as JSON, serves until standard input ends,
+then prints for each id (of DNS: each first label) its instants in nanoseconds of CLOCK_MONOTONIC, as one JSON line.
 """
 
 from __future__ import annotations
 
 import json
+import select
 import socket
 import ssl
 import struct
@@ -35,7 +36,7 @@ def arrived_ns(ancillary: list[tuple[int, int, bytes]]) -> int:
         if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPING):
             seconds, rest_ns = _STAMPS.unpack_from(data)
             if seconds:
-                return seconds * 1_000_000_000 + rest_ns - (wall_ns - now_ns)
+                return int(seconds * 1_000_000_000 + rest_ns - (wall_ns - now_ns))
     return now_ns
 
 
@@ -83,8 +84,6 @@ def peek_tls(sock: ssl.SSLSocket) -> int:
     """The kernel's stamp is of no use once records are buffered: the moment at which the request can be read."""
     sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, 0)
     if not sock.pending():
-        import select
-
         select.select([sock], [], [], 20)
     return time.monotonic_ns()
 
@@ -106,7 +105,7 @@ def serve_dns(sock: socket.socket) -> None:
         ).start()
 
 
-def answer_dns(sock: socket.socket, wire: bytes, client: object, asked_ns: int) -> None:
+def answer_dns(sock: socket.socket, wire: bytes, client: tuple[str, int], asked_ns: int) -> None:
     """The question as it came, and the one answer."""
     end = wire.index(0, 12) + 5
     first = wire[13 : 13 + wire[12]].decode()
@@ -115,7 +114,7 @@ def answer_dns(sock: socket.socket, wire: bytes, client: object, asked_ns: int) 
     record = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 60, 4) + socket.inet_aton("127.0.0.1")
     reply = wire[:2] + struct.pack("!HHHHH", 0x8180, 1, 1, 0, 0) + wire[12:end] + record
     sent_ns = time.monotonic_ns()
-    sock.sendto(reply, client)  # type: ignore[arg-type]
+    sock.sendto(reply, client)
     seen[first] = {"asked": asked_ns, "first": sent_ns}
 
 

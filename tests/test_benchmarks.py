@@ -8,6 +8,7 @@ import socket
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
@@ -15,16 +16,38 @@ from rich.console import Console
 from benchmarks import bare, fetching, judging, slots, storing
 from benchmarks.__main__ import run_all
 from benchmarks.facts import file_name, machine_facts
+from benchmarks.growing import Growth, write
 from benchmarks.measure import Effort, Result, WrongResultError, compare, repeated
-from benchmarks.peer_process import serving
-from benchmarks.report import duration, save, show
+from benchmarks.peer_process import Ports, serving
+from benchmarks.plot import drawn
+from benchmarks.report import Report, duration, save, show
 from benchmarks.server import EDGE
+from benchmarks.truth import Error
+from probe.checks import CHECKS
+from probe.core.plan import make_plan
 from probe.core.records import Outcome
+from probe.io.files import load_config
 
 TINY = Effort(rounds=2, scale=0.02)
 A_RESULT = Result(
     case="case", peer="peer", clock="cpu", operations=1, rounds=5,
     ours_us=20.0, peer_us=10.0, ratio=2.0, ratio_min=1.5, ratio_max=2.5,
+)  # fmt: skip
+A_REPORT = Report(
+    results=[A_RESULT],
+    growth=[
+        Growth(
+            tasks=10_000, seconds=20.0, measured=3_000, not_ok=0, missed=0, start_s=2.0, cpu_us=2_000.0, cpu_share=0.3,
+            lateness_p50_ms=1.0, lateness_p99_ms=9.0, rss_mb=110.0, bare_rss_mb=80.0,
+        )
+    ],
+    errors=[
+        Error(
+            who="ours", what="http ttfb", share=0.6, per_s=300.0, samples=900, marked=3, median_us=40.0, p99_us=300.0,
+            p99_all_us=400.0,
+        )
+    ],
+    absent=("no-such",),
 )  # fmt: skip
 
 
@@ -134,15 +157,31 @@ def test_the_server_ends_with_the_measuring(tmp_path: Path) -> None:
 
 def test_saved_figures_are_those_shown_and_name_no_machine(tmp_path: Path) -> None:
     facts = machine_facts()
-    saved = json.loads(save([A_RESULT], facts, tmp_path).read_text(encoding="utf-8"))
+    saved = json.loads(save(A_REPORT, facts, tmp_path).read_text(encoding="utf-8"))
     assert saved["machine"] == facts
     assert saved["results"][0]["ratio"] == 2.0
     assert Path("/proc/sys/kernel/hostname").read_text().strip() not in json.dumps(saved)
 
     out = StringIO()
-    show([A_RESULT], facts, Console(file=out, width=80))
+    show(A_REPORT, facts, Console(file=out, width=80))
     assert "2.00" in out.getvalue()
     assert "1.50-2.50" in out.getvalue()
+    assert "10,000" in out.getvalue()
+    assert "no-such" in out.getvalue()
+
+
+def test_the_picture_has_a_bar_for_each_case() -> None:
+    picture = ElementTree.fromstring(drawn([A_RESULT, A_RESULT]))
+    bars = [float(bar.get("width", "0")) for bar in picture.iter("{http://www.w3.org/2000/svg}rect")]
+    assert len(bars) == 2
+    assert bars[0] == bars[1] > 0
+
+
+@pytest.mark.parametrize("tasks", [4, 100])
+def test_the_configuration_of_the_growth_has_so_many_tasks(tasks: int, tmp_path: Path) -> None:
+    ports = Ports(http=8080, https=8443, dns=5353, ca=tmp_path / "ca.pem")
+    config = load_config(write(ports, tmp_path / "grown", tasks), CHECKS)
+    assert len(make_plan(config).tasks) == tasks
 
 
 def test_a_file_of_figures_is_named_by_date_and_kind_of_machine() -> None:
