@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 # Most tests wait for sockets, clocks and other programs rather than for a processor.
 WORKERS ?= 3
 
-.PHONY: demo test check lint run bench install deb lock clean
+.PHONY: demo test check lint run bench install deb audit lock clean
 
 demo: $(STAMP)                ## the main job on the embedded lab; SECONDS=40 bounds it
 	$(BIN)/cdn-probe demo $(if $(SECONDS),--seconds $(SECONDS))
@@ -48,6 +48,9 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $(STAMP)
+
+audit:                        ## known vulnerabilities in what is pinned; needs pip-audit and a network
+	pip-audit --strict --disable-pip --require-hashes -r requirements.lock
 
 lock:                         ## renew both lock files; needs `uv` on the PATH
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements.lock
