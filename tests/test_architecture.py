@@ -77,7 +77,9 @@ def test_the_api_knows_core_and_io_and_nothing_that_measures(file: Path) -> None
 def test_pulling_knows_core_alone(file: Path) -> None:
     """Evaluators run it where no agent is: neither the store nor the server is there."""
     own = [name for name in imports(file) if name.startswith("probe.")]
-    assert not [name for name in own if not name.startswith(("probe.core", "probe.pull", "probe.__version__"))]
+    assert not [
+        name for name in own if not name.startswith(("probe.core", "probe.pull", "probe.__version__"))
+    ]
 
 
 @pytest.mark.parametrize("name", ["chain", "heads", "page", "progress", "waits"])
