@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from benchmarks.report import Report, save, show
 
 WIDE = 112  # characters, where no terminal says how wide it is
 RESULTS = Path(__file__).with_name("results")
+# Parts that others add, by the name of the directory that each may make and use.
+FURTHER: dict[str, Callable[[Path, Effort], Awaitable[list[Result]]]] = {}
 
 
 async def run_all(directory: Path, effort: Effort) -> list[Result]:
@@ -36,6 +39,8 @@ async def run_all(directory: Path, effort: Effort) -> list[Result]:
     results += await judging.run(effort)
     results += await storing.run(directory / "storing", effort)
     results += await configuring.run(directory / "configuring", effort)
+    for name, further in FURTHER.items():
+        results += await further(directory / name, effort)
     return results
 
 
