@@ -163,7 +163,7 @@ def test_saved_figures_are_those_shown_and_name_no_machine(tmp_path: Path) -> No
     assert Path("/proc/sys/kernel/hostname").read_text().strip() not in json.dumps(saved)
 
     out = StringIO()
-    show(A_REPORT, facts, Console(file=out, width=80))
+    show(A_REPORT, facts, Console(file=out, width=112))
     assert "2.00" in out.getvalue()
     assert "1.50-2.50" in out.getvalue()
     assert "10,000" in out.getvalue()
