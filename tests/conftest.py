@@ -10,6 +10,15 @@ ROOT = Path(__file__).parent
 FIRST = ("system", "lab", "api", "pull", "proof")  # in this order; then what lies in tests/ itself
 
 
+@pytest.fixture(scope="session", autouse=True)
+def reachable(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Programs that give their rights away reach what lies below; with several processes there is one folder more."""
+    place = tmp_path_factory.getbasetemp()
+    while place.name.startswith(("popen-", "pytest-")):
+        place.chmod(0o755)
+        place = place.parent
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the files; within each the order stays."""
     items.sort(key=lambda item: _place(item.path))

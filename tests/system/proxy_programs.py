@@ -139,7 +139,8 @@ access_log none
 cache_log {dir}/cache.log
 coredump_dir {dir}
 hosts_file {dir}/hosts
-dns_nameservers 127.0.0.1
+dns_nameservers 127.0.8.53
+dns_timeout 2 seconds
 shutdown_lifetime 0 seconds
 pid_filename none
 pinger_enable off
