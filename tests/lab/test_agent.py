@@ -91,7 +91,10 @@ async def test_the_agent_finds_the_fault_and_accuses_nobody_else(tmp_path: Path,
     async with Lab(lifetime_s=1) as lab, measuring(lab, tmp_path) as agent:
         assert [told(row) for row in await agent.round() if row.outcome is not Outcome.OK] == []
         async with lab.fault(name) as fault:
-            affected = await settled(agent, fault)
+            for _ in range(4):
+                affected = await settled(agent, fault)
+                if not any(row.reason == "agent.stalled" for row in affected):
+                    break  # else this machine stood still meanwhile, and the agent said so: looked at again
             others = await agent.round(lambda task: not reached(fault, task))
         assert affected
         assert [told(row) for row in affected if not fault.expected.met_by(row)] == []
