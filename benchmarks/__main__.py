@@ -1,22 +1,22 @@
-"""Rule: `python -m benchmarks` is done in minutes, `--quick` in one, and touches loopback only.
+"""Rule: `python -m benchmarks` is done in minutes, `--quick` in one or two, and touches loopback only.
 
-The whole slot beside the exporter, growth and truth need nginx and nsd; the exporter where it is installed. What is not
-installed is named and left out. The parts (fetch, judge, store, load, plan) need nothing but this checkout.
+Each suite is one row of SUITES. Slots, growth and workers need nginx and nsd; slots and truth stand beside the exporter
+where it is installed. What is not installed is named and left out. The others need nothing but this checkout.
 """
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from benchmarks import configuring, fetching, growing, judging, slots, storing, truth, versus
+from benchmarks import configuring, fetching, growing, judging, pulling, slots, storing, truth, versus
 from benchmarks.blackbox import PROGRAM, Blackbox, blackbox
 from benchmarks.facts import machine_facts
 from benchmarks.measure import FULL, QUICK, Effort, Result, WrongResultError
@@ -24,47 +24,82 @@ from benchmarks.peer_process import Ports, serving
 from benchmarks.plot import plot
 from benchmarks.programs import Servers, missing, real_servers
 from benchmarks.report import Report, save, show
+from probe.io.polls import run
 
 WIDE = 112  # characters, where no terminal says how wide it is
 RESULTS = Path(__file__).with_name("results")
-# Parts that others add, by the name of the directory that each may make and use.
-FURTHER: dict[str, Callable[[Path, Effort], Awaitable[list[Result]]]] = {}
+ROWS = 200_000  # results that are written and pulled
 
 
-async def run_all(directory: Path, effort: Effort) -> list[Result]:
-    """Every case; `directory` takes the files that they need."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What every suite is given. `seconds`: how long each agent of the growth is watched."""
+
+    directory: Path
+    effort: Effort
+    seconds: float
+    report: Report
+
+
+async def _slots(given: Run) -> None:
+    """Whole slots beside the bare probes of an exporter."""
+    with real_servers(given.directory / "servers", list(versus.SIZES)) as servers:
+        given.report.results += await versus.run(servers, given.directory, given.effort)
+
+
+async def _growth(given: Run) -> None:
+    """Whole agents of 100, 1,000 and 10,000 tasks."""
+    with real_servers(given.directory / "servers", list(versus.SIZES)) as servers:
+        given.report.growth += await growing.run(servers.ports, given.directory, given.seconds)
+
+
+async def _truth(given: Run) -> None:
+    """Measured minus true, beside the exporter's."""
+    with ExitStack() as stack:
+
+        def peer(ports: Ports) -> Blackbox:
+            return stack.enter_context(
+                blackbox(given.directory / "peer", Servers(ports=ports, resolver53=None))
+            )
+
+        beside = None if missing(PROGRAM) else peer
+        given.report.errors += await truth.run(given.directory / "truth", beside, given.seconds / 5)
+
+
+async def _rates(given: Run) -> None:
+    """Writing and pulling many results."""
+    given.report.rates = await pulling.run(given.effort.operations(ROWS), given.directory)
+
+
+async def _parts(given: Run) -> None:
+    given.report.results += await run_parts(given.directory, given.effort)
+
+
+async def run_parts(directory: Path, effort: Effort) -> list[Result]:
+    """Fetch, bare slot, judge, store, load and plan; `directory` takes the files that they need."""
     with serving(directory, list(fetching.OPERATIONS)) as ports:
         results = await fetching.run(ports, effort)
         results += await slots.run(ports, directory / "slots", effort)
     results += await judging.run(effort)
     results += await storing.run(directory / "storing", effort)
     results += await configuring.run(directory / "configuring", effort)
-    for name, further in FURTHER.items():
-        results += await further(directory / name, effort)
     return results
 
 
-async def run_whole(directory: Path, effort: Effort, seconds: float) -> Report:
-    """Whole slots and whole agents beside programs that nobody here wrote."""
-    report = Report()
-    with_peer = not missing(PROGRAM)
-    with real_servers(directory / "servers", list(versus.SIZES)) as servers:
-        if with_peer:
-            report.results = await versus.run(servers, directory / "versus", effort)
-        report.growth = await growing.run(servers.ports, directory / "growing", seconds)
-    with ExitStack() as stack:
-
-        def peer(ports: Ports) -> Blackbox:
-            servers = Servers(ports=ports, resolver53=None)
-            return stack.enter_context(blackbox(directory / "truth-peer", servers))
-
-        report.errors = await truth.run(directory / "truth", peer if with_peer else None, seconds / 5)
-    return report
+Suite = Callable[[Run], Awaitable[None]]
+# name -> what it does, the programs without which it is left out
+SUITES: dict[str, tuple[Suite, tuple[str, ...]]] = {
+    "slots": (_slots, ("nginx", "nsd", PROGRAM)),
+    "growth": (_growth, ("nginx", "nsd")),
+    "truth": (_truth, ()),
+    "rates": (_rates, ()),
+    "parts": (_parts, ()),
+}
 
 
 @click.command()
 @click.option("--quick", is_flag=True, help="15 % of the work: for a look, not for a figure.")
-@click.option("--only", type=click.Choice(["whole", "parts"]), help="Whole slots and agents, or their parts.")
+@click.option("--only", multiple=True, type=click.Choice(list(SUITES)), help="These suites; may be repeated.")
 @click.option(
     "--seconds", default=20.0, show_default=True, help="How long each agent of the growth is watched."
 )
@@ -74,13 +109,14 @@ async def run_whole(directory: Path, effort: Effort, seconds: float) -> Report:
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="On which disk the store is measured (default: that of temporary files).",
 )
-def main(quick: bool, only: str | None, seconds: float, keep: bool, directory: Path | None) -> None:
+def main(quick: bool, only: tuple[str, ...], seconds: float, keep: bool, directory: Path | None) -> None:
     """Time cdn-probe beside peers in the same run, and print the ratios."""
     facts = machine_facts()  # the load before our own
+    effort = QUICK if quick else FULL
     try:
         with tempfile.TemporaryDirectory(prefix="cdn-probe-bench-", dir=directory) as place:
-            report = asyncio.run(
-                _report(Path(place), QUICK if quick else FULL, only, min(seconds, 5) if quick else seconds)
+            report = run(
+                _report(Path(place), effort, only or tuple(SUITES), min(seconds, 5) if quick else seconds)
             )
         show(report, facts, Console(width=None if sys.stdout.isatty() else WIDE))
         if keep:
@@ -91,14 +127,17 @@ def main(quick: bool, only: str | None, seconds: float, keep: bool, directory: P
         raise click.ClickException(str(error)) from error
 
 
-async def _report(directory: Path, effort: Effort, only: str | None, seconds: float) -> Report:
-    absent = missing("nginx", "nsd")
-    report = Report()
-    if only != "parts" and not absent:
-        report = await run_whole(directory / "whole", effort, seconds)
-    if only != "whole":
-        report.results = [*report.results, *await run_all(directory, effort)]
-    report.absent = (*absent, *missing(PROGRAM))
+async def _report(directory: Path, effort: Effort, names: tuple[str, ...], seconds: float) -> Report:
+    report, absent = Report(), dict[str, None]()
+    for name in names:
+        suite, needed = SUITES[name]
+        lacking = missing(*needed)
+        absent.update(dict.fromkeys(lacking))
+        if not lacking:
+            place = directory / name
+            place.mkdir()
+            await suite(Run(place, effort, seconds, report))
+    report.absent = tuple(absent)
     return report
 
 

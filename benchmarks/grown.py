@@ -18,6 +18,7 @@ from probe.checks import CHECKS
 from probe.core.records import Outcome, SlotRecord, State
 from probe.io.clock import SystemClock
 from probe.io.files import load_config
+from probe.io.polls import run
 from probe.io.store import Store
 
 
@@ -80,4 +81,4 @@ def _age_s() -> float:
 
 
 if __name__ == "__main__":
-    print(msgspec.json.encode(asyncio.run(measure(Path(sys.argv[1]), float(sys.argv[2])))).decode())
+    print(msgspec.json.encode(run(measure(Path(sys.argv[1]), float(sys.argv[2])))).decode())

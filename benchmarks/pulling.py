@@ -24,9 +24,9 @@ from typing import Any
 
 import aiohttp
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks import samples
+from benchmarks.report import rates_table
 from probe.core.times import utc_text
 from probe.core.tokens import hash_token, make_token
 from probe.io.clock import SystemClock
@@ -185,16 +185,6 @@ def _resident_mb(process: str) -> float:
     raise ValueError("no VmRSS")
 
 
-def _table(found: dict[str, Any]) -> Table:
-    table = Table(title=f"{found['rows']:,} results", show_header=False)
-    for name, value in found.items():
-        for inner, figure in value.items() if isinstance(value, dict) else [("", value)]:
-            table.add_row(
-                f"{name} {inner}".strip(), f"{figure:,.1f}" if isinstance(figure, float) else f"{figure:,}"
-            )
-    return table
-
-
 def main() -> None:
     """See above."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -206,7 +196,7 @@ def main() -> None:
     if options.json:
         sys.stdout.write(json.dumps(found, indent=1) + "\n")
     else:
-        Console(width=100).print(_table(found))
+        Console(width=100).print(rates_table(found))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from rich.console import Console
@@ -24,6 +25,7 @@ class Report:
     results: list[Result] = field(default_factory=list)
     growth: list[Growth] = field(default_factory=list)
     errors: list[Error] = field(default_factory=list)
+    rates: dict[str, Any] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
 
 
@@ -35,6 +37,8 @@ def show(report: Report, facts: dict[str, str], console: Console) -> None:
         console.print(_grown(report.growth))
     if report.errors:
         console.print(_true(report.errors))
+    if report.rates:
+        console.print(rates_table(report.rates))
     for peer in dict.fromkeys(r.peer for r in report.results):
         kinds = dict.fromkeys(re.split(r"[ ,]", r.case)[0] for r in report.results if r.peer == peer)
         console.print(f"peer of {' and '.join(kinds)}: {peer}", soft_wrap=True)
@@ -76,14 +80,25 @@ def _grown(growth: Sequence[Growth]) -> Table:
 
 
 def _true(errors: Sequence[Error]) -> Table:
-    headings = ("load", "a second", "n", "marked", "median", "p99", "p99 with marked")
+    headings = ("load", "a second", "n", "marked", "median", "p99", "p99 with marked", "bound held")
     table = _table("measured minus true", ("what", "who"), headings)
     for e in sorted(errors, key=lambda e: (e.what, e.share, e.who)):
         table.add_row(
             e.what, e.who, f"{e.share:.0%}" if e.share else "idle",
             f"{e.per_s:,.0f}", f"{e.samples:,}", f"{e.marked:,}",
             f"{e.median_us:.0f} µs", f"{e.p99_us:,.0f} µs", f"{e.p99_all_us:,.0f} µs",
+            "" if e.held is None else f"{e.held:.1%}",
         )  # fmt: skip
+    return table
+
+
+def rates_table(found: dict[str, Any]) -> Table:
+    """What `benchmarks.pulling` found; the names say the units."""
+    table = _table(f"writing and pulling {found['rows']:,} results", ("what",), ("figure",))
+    for name, value in found.items():
+        for inner, figure in value.items() if isinstance(value, dict) else [("", value)]:
+            shown = f"{figure:,.1f}" if isinstance(figure, float) else f"{figure:,}"
+            table.add_row(f"{name} {inner}".strip(), shown)
     return table
 
 
@@ -103,6 +118,7 @@ def save(report: Report, facts: dict[str, str], directory: Path) -> Path:
         "results": [asdict(result) for result in report.results],
         "growth": [asdict(growth) for growth in report.growth],
         "errors": [asdict(error) for error in report.errors],
+        "rates": report.rates,
     }
     file.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
     return file

@@ -2,7 +2,8 @@
 
 Each request waits random times in each phase. Rates are shares of what our fetcher manages at most here and now
 (`saturation`). Beside ours stands the exporter, asked for the same at the same rates; its phases are of the same
-names. Samples taken while our own loop lagged by more than MARKED_US are counted as marked, and shown apart.
+names. Samples that the record itself calls uncertain by more than MARKED_US are counted as marked, and shown apart; of
+all ours is told in how many the truth lay between what was told less its uncertainty, and what was told.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ from statistics import median
 from typing import Protocol
 
 from benchmarks.blackbox import Blackbox
+from benchmarks.measure import WrongResultError
 from benchmarks.peer_process import Ports
 from benchmarks.server import NAME
-from probe.core.records import Observation, Role
+from probe.core.observation import UNSURE_US
+from probe.core.records import Observation, Role, TimingUncertainty
 from probe.core.task import Deadlines, Limits, Request, ResolverSpec, TlsPolicy, VantagePoint
 from probe.io.clock import SystemClock
 from probe.io.fetch import AiohttpFetcher
-from probe.io.host import LoopLag
 from probe.io.resolve import Resolver
 from probe.io.secrets import reveal
 from probe.io.target import FetchTarget
@@ -39,7 +41,9 @@ SHARES = (0.0, 0.3, 0.6, 0.9)
 TLS_MS = 3.0
 SECONDS = 4.0
 IDLE_PER_S = 20.0
-MARKED_US = 1_000
+MARKED_US = float(UNSURE_US)
+STAMPED_WITHIN_US = 200.0  # the server's own stamps of what it sends stand before the sending
+AT_LEAST, AT_MOST_S = 320, 20.0  # samples at each rate, as far as they can be had in this time
 _PHASE = re.compile(r'probe_http_duration_seconds\{phase="(\w+)"\} ([0-9.e+-]+)')
 _HERE = ("127.0.0.0/8",)
 _PROGRAM = Path(__file__).with_name("truth_server.py")
@@ -54,9 +58,10 @@ class Ask(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Error:
-    """Measured minus true, microseconds, over `samples`, of which `marked` were taken while our loop lagged.
+    """Measured minus true, microseconds, over `samples`, of which `marked` were told to be uncertain.
 
-    `p99_us` is over those not marked, `p99_all_us` over all. `share` of saturation; `who`: ours or the peer's.
+    `median_us` and `p99_us` are over those not marked, `p99_all_us` over all. `share` of saturation; `who`: ours or the
+    peer's. `held`: the share of samples whose truth lay within what was told; the peer tells nothing.
     """
 
     who: str
@@ -68,18 +73,19 @@ class Error:
     median_us: float
     p99_us: float
     p99_all_us: float
+    held: float | None = None
 
 
 @dataclass(slots=True)
 class Run:
-    """What was measured at one rate: by id the phases, and the ids marked."""
+    """What was measured at one rate: by id the phases, and by how much each may be too long."""
 
     share: float
     per_s: float
     who: str
     scheme: str
     times: dict[str, Times] = field(default_factory=dict)
-    marked: set[str] = field(default_factory=set)
+    unsure: dict[str, Times] = field(default_factory=dict)
 
 
 async def run(
@@ -89,27 +95,23 @@ async def run(
     runs: list[Run] = []
     with _server(directory) as (ports, told):
         clock = SystemClock()
-        lag = LoopLag(clock, sample_s=0.005)
-        await lag.start()
         fetcher, resolver = AiohttpFetcher(clock, reveal, _HERE), Resolver(clock, _HERE)
         beside = peer(ports) if peer is not None else None
         for scheme in ("http", "https", "dns"):
             ask = (
-                _lookup(ports, resolver, clock, lag)
-                if scheme == "dns"
-                else _fetch(ports, scheme, fetcher, clock, lag)
+                _lookup(ports, resolver, clock) if scheme == "dns" else _fetch(ports, scheme, fetcher, clock)
             )
             most_per_s = await _saturation(ask)
             for share in SHARES:
                 per_s = most_per_s * share or IDLE_PER_S
                 ours = Run(share, per_s, "ours", scheme)
                 runs.append(ours)
-                await _paced(partial(ask, run=ours), per_s, seconds)
+                lasting_s = max(seconds, min(AT_MOST_S, AT_LEAST / per_s)) if share else seconds
+                await _paced(partial(ask, run=ours), per_s, lasting_s)
                 if beside is not None and scheme != "dns":
                     theirs = Run(share, per_s, "peer", scheme)
                     runs.append(theirs)
-                    await _paced(_probe(beside, ports, scheme, theirs), per_s, seconds)
-        await lag.stop()
+                    await _paced(_probe(beside, ports, scheme, theirs), per_s, lasting_s)
         await fetcher.close()
         truth = told()
     return [error for run in runs for error in _errors(run, truth)]
@@ -122,7 +124,8 @@ def _errors(run: Run, truth: dict[str, dict[str, int]]) -> Iterator[Error]:
         errors = {
             n: times[what] - true[n][what] for n, times in found.items() if what in times and what in true[n]
         }
-        sure = [error for name, error in errors.items() if name not in run.marked]
+        unsure = {name: run.unsure.get(name, {}).get(what, 0.0) for name in errors}
+        sure = [error for name, error in errors.items() if unsure[name] <= MARKED_US]
         if errors:
             yield Error(
                 who=run.who,
@@ -131,10 +134,20 @@ def _errors(run: Run, truth: dict[str, dict[str, int]]) -> Iterator[Error]:
                 per_s=run.per_s,
                 samples=len(errors),
                 marked=len(errors) - len(sure),
-                median_us=median(errors.values()),
+                median_us=median(sure or [0.0]),
                 p99_us=_p99(sure),
                 p99_all_us=_p99(list(errors.values())),
+                held=None if run.who == "peer" else _held(errors, unsure),
             )
+
+
+def _held(errors: Times, unsure: Times) -> float:
+    """The share of samples that are not too short, and too long by no more than they say."""
+    good = [
+        -STAMPED_WITHIN_US <= error <= max(unsure[name], MARKED_US) + STAMPED_WITHIN_US
+        for name, error in errors.items()
+    ]
+    return sum(good) / len(good)
 
 
 def _p99(values: list[float]) -> float:
@@ -161,7 +174,7 @@ def _path(name: str) -> str:
     return f"/t/{name}/{first:.2f}/{body:.2f}"
 
 
-def _fetch(ports: Ports, scheme: str, fetcher: AiohttpFetcher, clock: SystemClock, lag: LoopLag) -> Ask:
+def _fetch(ports: Ports, scheme: str, fetcher: AiohttpFetcher, clock: SystemClock) -> Ask:
     async def ask(name: str, run: Run) -> None:
         request = Request(scheme=scheme, host=NAME, port=ports.of(scheme), path=_path(name))
         start_ns = clock.monotonic_ns()
@@ -179,8 +192,12 @@ def _fetch(ports: Ports, scheme: str, fetcher: AiohttpFetcher, clock: SystemCloc
         )
         if seen.failure is None:
             run.times[name] = _measured(seen)
-            if lag.worst_us(start_ns, clock.monotonic_ns()) > MARKED_US:
-                run.marked.add(name)
+            unsure = seen.timing.uncertainty or TimingUncertainty()
+            run.unsure[name] = {
+                "tls": float(unsure.tls_us),
+                "ttfb": float(unsure.response_start_us),
+                "total": float(unsure.response_end_us),
+            }
 
     return ask
 
@@ -199,7 +216,7 @@ def _measured(seen: Observation) -> Times:
     return times
 
 
-def _lookup(ports: Ports, resolver: Resolver, clock: SystemClock, lag: LoopLag) -> Ask:
+def _lookup(ports: Ports, resolver: Resolver, clock: SystemClock) -> Ask:
     spec = ResolverSpec(transport="udp", address="127.0.0.1", port=ports.dns)
     vantage = VantagePoint(name="here", resolvers=(spec,))
 
@@ -210,15 +227,16 @@ def _lookup(ports: Ports, resolver: Resolver, clock: SystemClock, lag: LoopLag) 
         (query, *more) = found.queries
         if found.failure is None and not more and query.start_us is not None and query.end_us is not None:
             run.times[name] = {"ttfb": float(query.end_us - query.start_us)}
-            if lag.worst_us(start_ns, clock.monotonic_ns()) > MARKED_US:
-                run.marked.add(name)
 
     return ask
 
 
 def _probe(peer: Blackbox, ports: Ports, scheme: str, run: Run) -> Callable[[str], Awaitable[None]]:
     async def ask(name: str) -> None:
-        (page,) = await peer.probe(1, f"{scheme}://127.0.0.1:{ports.of(scheme)}{_path(name)}")
+        try:
+            (page,) = await peer.probe(1, f"{scheme}://127.0.0.1:{ports.of(scheme)}{_path(name)}")
+        except WrongResultError:
+            return  # no figure of a probe that failed; the samples that are there are counted
         phases = {phase: float(value) * 1e6 for phase, value in _PHASE.findall(page.decode())}
         run.times[name] = {
             "ttfb": phases["processing"],
@@ -275,6 +293,4 @@ def _server(directory: Path) -> Iterator[tuple[Ports, Callable[[], dict[str, dic
         try:
             yield ports, told
         finally:
-            if not child.stdin.closed:
-                child.stdin.close()
-            child.wait(10)
+            child.kill()

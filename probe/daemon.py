@@ -20,6 +20,7 @@ from probe.core.kinds import Kinds
 from probe.io.clock import SystemClock
 from probe.io.modes import not_our_own
 from probe.io.notify import Notifier
+from probe.io.polls import run
 from probe.io.store import Store, StoreError
 from probe.keeping import limits_of
 from probe.watchdog import Progress, fed
@@ -32,7 +33,7 @@ def serve(
 
     `config_file`: where `config` was read from, to reload it.
     """
-    asyncio.run(_serve(config, kinds, seconds, config_file))
+    run(_serve(config, kinds, seconds, config_file))
 
 
 async def _serve(config: Config, kinds: Kinds, seconds: float | None, config_file: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""Rule: only time that the network took counts against a limit; a stall of our own loop is taken off first.
+"""Rule: only time that the network took counts against a limit; what may have been our own is taken off first.
 
 Contract B: response time of objects; contract D: time to first byte. Both are measured from the start of the
 connection, as a user without one would wait; the look-up of the name is recorded apart.
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pydantic import Field, model_validator
 
 from probe.core.kinds import CheckKind, Params, Symptom, SymptomKind
-from probe.core.records import Evidence, Observation
+from probe.core.records import Evidence, Observation, TimingUncertainty
 from probe.core.symptoms import edge_observations
 from probe.core.task import Task
 from probe.core.units import DurationUs, format_duration
@@ -35,14 +35,14 @@ class ResponseTime(Params):
 
 
 def examine(params: ResponseTime, task: Task, evidence: Evidence) -> Iterator[Symptom]:
-    """A TIMING symptom for each edge over a limit; `agent.stalled` where our own lag explains the excess."""
+    """A TIMING symptom for each edge over a limit; `agent.stalled` where our own lag may explain the excess."""
     lag_us = evidence.host.loop_lag_us or 0
     for index, observation in edge_observations(evidence):
         if observation.failure is not None:
             continue
-        for name, limit_us, taken_us in _measured(params, observation):
+        for name, limit_us, taken_us, unsure_us in _measured(params, observation):
             if limit_us is not None and taken_us is not None and taken_us > limit_us:
-                explained = taken_us - lag_us <= limit_us
+                explained = taken_us - max(lag_us, unsure_us) <= limit_us
                 yield Symptom(
                     check=KIND.name,
                     kind=SymptomKind.TIMING,
@@ -53,14 +53,18 @@ def examine(params: ResponseTime, task: Task, evidence: Evidence) -> Iterator[Sy
                 break
 
 
-def _measured(params: ResponseTime, observation: Observation) -> Iterator[tuple[str, int | None, int | None]]:
-    timing = observation.timing
+def _measured(
+    params: ResponseTime, observation: Observation
+) -> Iterator[tuple[str, int | None, int | None, int]]:
+    """Name, limit, what it took, and how much of that may have been our own."""
+    timing, unsure = observation.timing, observation.timing.uncertainty or TimingUncertainty()
     start_us = timing.connect_start_us
-    for name, limit_us, end_us in (
-        ("ttfb", params.ttfb_us, timing.response_start_us),
-        ("total", params.total_us, timing.response_end_us),
+    for name, limit_us, end_us, unsure_us in (
+        ("ttfb", params.ttfb_us, timing.response_start_us, unsure.response_start_us),
+        ("total", params.total_us, timing.response_end_us, unsure.response_end_us),
     ):
-        yield name, limit_us, None if start_us is None or end_us is None else end_us - start_us
+        taken_us = None if start_us is None or end_us is None else end_us - start_us
+        yield name, limit_us, taken_us, unsure.until(unsure_us)
 
 
 KIND = CheckKind(

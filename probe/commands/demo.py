@@ -13,6 +13,7 @@ from rich.live import Live
 
 from probe.commands import console
 from probe.demo import Demo, DemoError, Scene
+from probe.io.polls import run
 from probe.lab.lab import LabError
 from probe.render import verdict_text
 from probe.render_demo import live, verdict_table
@@ -33,7 +34,7 @@ def demo(seconds: float | None, directory: Path | None) -> None:
     out = console()
     out.print(f"lab and agent are starting; everything is kept in {where}")
     try:
-        right = asyncio.run(_run(Demo(where, seconds), out))
+        right = run(_run(Demo(where, seconds), out))
     except (DemoError, LabError) as error:
         raise click.ClickException(str(error)) from None
     out.print(f"\nread on: cdn-probe results -c {where}/agent.yaml list --outcome failed")

@@ -17,6 +17,7 @@ from probe.core.plan import with_selected
 from probe.core.records import Outcome, SlotRecord
 from probe.core.task import Task
 from probe.io.files import load_config
+from probe.io.polls import run
 from probe.render import once_table
 
 AT_ONCE = 4  # more would wait for each other in one loop and show that as the network
@@ -34,7 +35,7 @@ def once(
     plan = with_selected(agent.plan, customer=customer, domain=domain, vantage=vantage)
     if not plan.tasks:
         raise click.ClickException("nothing selected: no task has this customer, domain and vantage point")
-    rows = asyncio.run(_measure(agent, plan.tasks))
+    rows = run(_measure(agent, plan.tasks))
     if as_json:
         for row in rows:
             click.echo(encode(row))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -36,6 +35,7 @@ from probe.core.task import (
 )
 from probe.core.units import parse_duration_us
 from probe.io.files import load_config
+from probe.io.polls import run
 from probe.oneshot import measure_alone
 from probe.render import certificate_lines, evidence
 
@@ -99,7 +99,7 @@ def trace(
         task = _task(request, point, version, tls, _origin(origin, request, tls), total_us)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-    row = asyncio.run(measure_alone(task))
+    row = run(measure_alone(task))
     click.echo(encode(row)) if as_json else _print(console(), row)
     if row.outcome is not Outcome.OK:
         raise click.exceptions.Exit(1)

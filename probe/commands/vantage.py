@@ -23,6 +23,7 @@ from probe.io.clock import SystemClock
 from probe.io.fetch import AiohttpFetcher
 from probe.io.files import load_config
 from probe.io.netns import close_namespaces
+from probe.io.polls import run
 from probe.io.resolve import Resolver
 from probe.io.secrets import reveal
 from probe.io.vantage_look import Looks
@@ -64,7 +65,7 @@ def check(config_file: Path, name: str | None, as_json: bool) -> None:
     for point in points:
         if point.proxy is not None and point.proxy.password is not None:
             reveal(point.proxy.password)
-    looks = asyncio.run(_look(config, points))
+    looks = run(_look(config, points))
     if as_json:
         for look in looks:
             click.echo(encode_any(look))

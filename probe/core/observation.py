@@ -32,12 +32,34 @@ class Role(StrEnum):
     ELSEWHERE = "elsewhere"
 
 
+UNSURE_US = 1_000  # what is less certain than this is recorded as such
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimingUncertainty:
+    """By how much the spans of a ResourceTiming may be too long, never too short; durations.
+
+    Either our own program stood still in them, or it looked too late to know. The true span lies between what is told
+    less this, and what is told.
+    """
+
+    connect_us: int = 0  # from connect_start to the end of the TCP handshake
+    tls_us: int = 0  # from secure_connection_start to connect_end
+    response_start_us: int = 0  # from request_start to response_start
+    response_end_us: int = 0  # from request_start to response_end
+
+    def until(self, response_us: int) -> int:
+        """Of a span from connect_start to an instant of the response, whose own part is `response_us`."""
+        return self.connect_us + self.tls_us + response_us
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceTiming:
     """W3C Resource Timing names; `_us` from slot start, monotonic.
 
     domain_lookup_* belong to the slot's resolution and are None where an address was given.
-    secure_connection_start is None over plain HTTP; it is also the end of the TCP handshake.
+    secure_connection_start is None over plain HTTP; it is also taken for the end of the TCP handshake.
+    `uncertainty`: None where no part of it is over UNSURE_US.
     """
 
     domain_lookup_start_us: int | None = None
@@ -48,6 +70,7 @@ class ResourceTiming:
     request_start_us: int | None = None
     response_start_us: int | None = None
     response_end_us: int | None = None
+    uncertainty: TimingUncertainty | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

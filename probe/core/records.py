@@ -24,6 +24,7 @@ from probe.core.observation import (
     Response,
     Role,
     TcpInfo,
+    TimingUncertainty,
     Tls,
 )
 from probe.core.resolution import AddressRecord, CnameLink, DnsQuery, Resolution, ResolverAnswer
@@ -283,6 +284,7 @@ __all__ = [
     "SlotRecord",
     "State",
     "TcpInfo",
+    "TimingUncertainty",
     "Tls",
     "VantageHealth",
     "Verdict",

@@ -9,6 +9,7 @@ import asyncio
 import dataclasses
 import socket
 import ssl
+from time import monotonic_ns
 
 from aiohttp import (
     ClientError,
@@ -31,6 +32,7 @@ from probe.io.clock import Clock
 from probe.io.connector import (
     Dial,
     ExactRequest,
+    Opening,
     Sessions,
     attach,
     attach_tls,
@@ -47,7 +49,7 @@ from probe.io.redact import Redactor
 from probe.io.reply import codings_of, response_of
 from probe.io.stopwatch import Stopwatch
 from probe.io.target import FetchTarget
-from probe.io.tcp_info import parse_tcp_info, read_tcp_info
+from probe.io.tcp_info import handshake_us, parse_tcp_info, read_tcp_info
 from probe.io.tls import context_for, describe, presented_chain
 from probe.io.wire import WireProtocol
 
@@ -160,11 +162,16 @@ class Attempt:
         self.phase = Phase.TCP
         self.operation = "connect" if self._target.vantage.proxy is None else "proxy connect"
         self._watch.connect_start_us = self._watch.now_us()
-        self._sock = await self._dial(self._target, self._until(self._target.deadlines.connect_us))
-        self._watch.connect_end_us = self._watch.now_us()
+        opening, until = Opening(), self._until(self._target.deadlines.connect_us)
+        try:
+            self._sock = await self._dial(self._target, until, opening)
+        finally:
+            self._watch.began(opening.began_ns)
+        self._tcp_info = read_tcp_info(self._sock)
+        direct = self._target.vantage.proxy is None
+        self._watch.connected(opening.took(handshake_us(self._tcp_info)) if direct else (monotonic_ns(), 0))
         host, port, *_ = self._sock.getsockname()
         self._local = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._tcp_info = read_tcp_info(self._sock)
 
     async def _handshake(self) -> WireProtocol:
         assert self._sock is not None
@@ -177,10 +184,12 @@ class Attempt:
             self._wire = wire
             return wire
         self.phase, self.operation = Phase.TLS, "handshake"
-        self._watch.secure_connection_start_us, self._watch.connect_end_us = self._watch.connect_end_us, None
         seconds = self._until(target.deadlines.tls_us) - self._loop.time()
-        session = await attach_tls(self._sock, wire, self._context, target.server_name, seconds)
-        self._watch.connect_end_us = self._watch.now_us()
+        connected_us = self._watch.connect_end_us
+        self._watch.secure_connection_start_us, self._watch.connect_end_us = connected_us, None
+        conduit = await attach_tls(self._sock, wire, self._context, target.server_name, seconds)
+        self._watch.connect_end_us, session = connected_us, conduit.session
+        self._watch.shook(conduit.hello_ns, (conduit.shaken_ns, conduit.shaking_unsure_ns))
         self._wire = wire
         self._tls = describe(session, target.server_name)
         self._certificates = presented_chain(session) if self._collector is not None else ()

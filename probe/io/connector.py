@@ -13,6 +13,7 @@ import ssl
 import weakref
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import (
@@ -30,9 +31,12 @@ from aiohttp.tracing import Trace
 from yarl import URL
 
 from probe.core.task import VantagePoint
-from probe.io.conduit import Conduit, SecureConduit
+from probe.io.conduit import Conduit
+from probe.io.conduit_tls import SecureConduit
+from probe.io.dating import Dated
 from probe.io.failures import SourceError
 from probe.io.line import open_socket
+from probe.io.polls import Polls, polls_of
 from probe.io.tls import Presented
 from probe.io.wire import WireProtocol
 
@@ -119,11 +123,28 @@ class ExactRequest(ClientRequest):
             wire.asked()
 
 
+class Opening:
+    """When a connection was begun (0: it was not) and found to be made; CLOCK_MONOTONIC."""
+
+    __slots__ = ("began_ns", "made")
+
+    def __init__(self) -> None:
+        self.began_ns = 0
+        self.made: Dated = (0, 0)
+
+    def took(self, handshake_us: int | None) -> Dated:
+        """When SYN and ACK came, by the time that the kernel says it took; None: it does not say."""
+        noticed_ns, unsure_ns = self.made
+        if handshake_us is None:
+            return noticed_ns, unsure_ns
+        return min(noticed_ns, self.began_ns + handshake_us * 1000), 0
+
+
 # Makes a connected, non-blocking socket to a target until the loop's time given: directly or through a proxy.
-Dial = Callable[["FetchTarget", float], Awaitable[socket.socket]]
+Dial = Callable[["FetchTarget", float, Opening], Awaitable[socket.socket]]
 
 
-async def connect_tcp(target: FetchTarget, until: float) -> socket.socket:
+async def connect_tcp(target: FetchTarget, until: float, opening: Opening) -> socket.socket:
     """Straight to the target's address. Raises OSError (TimeoutError among them), SourceError.
 
     What the making of the socket takes, in another namespace, is no part of the time for connecting: nobody is to be
@@ -133,18 +154,21 @@ async def connect_tcp(target: FetchTarget, until: float) -> socket.socket:
     asked = loop.time()
     sock = await _socket_towards(target.vantage, target.address)
     try:
-        await _connect(sock, (target.address, target.request.port), until + loop.time() - asked)
+        where = (target.address, target.request.port)
+        await _connect(sock, where, until + loop.time() - asked, opening)
     except BaseException:
         sock.close()
         raise
     return sock
 
 
-async def open_connection(vantage: VantagePoint, address: str, port: int) -> socket.socket:
+async def open_connection(
+    vantage: VantagePoint, address: str, port: int, opening: Opening | None = None
+) -> socket.socket:
     """A connected, non-blocking socket from the vantage point's source. Raises OSError, SourceError."""
     sock = await _socket_towards(vantage, address)
     try:
-        await _connect(sock, (address, port), None)
+        await _connect(sock, (address, port), None, opening or Opening())
     except BaseException:
         sock.close()
         raise
@@ -155,9 +179,12 @@ async def _socket_towards(vantage: VantagePoint, address: str) -> socket.socket:
     return await open_socket(vantage, 6 if ":" in address else 4, socket.SOCK_STREAM)
 
 
-async def _connect(sock: socket.socket, where: tuple[str, int], until: float | None) -> None:
+async def _connect(
+    sock: socket.socket, where: tuple[str, int], until: float | None, opening: Opening
+) -> None:
     """As `loop.sock_connect` within a timeout, at a third of the cost. Raises OSError, SourceError."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    opening.began_ns = monotonic_ns()
     try:
         sock.connect(where)
     except (BlockingIOError, InterruptedError):
@@ -167,33 +194,40 @@ async def _connect(sock: socket.socket, where: tuple[str, int], until: float | N
             raise SourceError("the source address cannot be used towards this address") from exc
         raise
     else:
+        opening.made = (monotonic_ns(), 0)
         return
-    await writable(sock, until)
+    noticed_ns, empty_ns = await writable(sock, until)
+    opening.made = (noticed_ns, noticed_ns - max(empty_ns, opening.began_ns))
     error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if error:
         raise OSError(error, f"Connect call failed {where}")
 
 
-async def writable(sock: socket.socket, until: float | None) -> None:
-    """Until the socket can be written to, and is connected then. Raises TimeoutError at `until` (the loop's time)."""
+async def writable(sock: socket.socket, until: float | None) -> tuple[int, int]:
+    """Until the socket can be written to, and is connected then. Raises TimeoutError at `until` (the loop's time).
+
+    When that was noticed, and when it certainly was not so (0: nobody knows).
+    """
     loop, number = asyncio.get_running_loop(), sock.fileno()
-    waiter: asyncio.Future[None] = loop.create_future()
+    waiter: asyncio.Future[tuple[int, int]] = loop.create_future()
     timer = None if until is None else loop.call_at(until, _too_late, waiter)
-    loop.add_writer(number, _wake, waiter)
+    polls = polls_of(loop)
+    loop.add_writer(number, _wake, waiter, polls, 0 if polls is None else polls.count)
     try:
-        await waiter
+        return await waiter
     finally:
         loop.remove_writer(number)
         if timer is not None:
             timer.cancel()
 
 
-def _wake(waiter: asyncio.Future[None]) -> None:
+def _wake(waiter: asyncio.Future[tuple[int, int]], polls: Polls | None, since: int) -> None:
     if not waiter.done():
-        waiter.set_result(None)
+        asked_before = polls is not None and (polls.slept or polls.count - since > 1)
+        waiter.set_result((monotonic_ns(), polls.empty_ns if polls is not None and asked_before else 0))
 
 
-def _too_late(waiter: asyncio.Future[None]) -> None:
+def _too_late(waiter: asyncio.Future[tuple[int, int]]) -> None:
     if not waiter.done():
         waiter.set_exception(TimeoutError())
 
@@ -205,7 +239,7 @@ def attach(sock: socket.socket, wire: WireProtocol) -> None:
 
 async def attach_tls(
     sock: socket.socket, wire: WireProtocol, context: ssl.SSLContext, server_name: str, seconds: float
-) -> ssl.SSLObject:
+) -> SecureConduit:
     """The handshake, then `wire` on top. Raises OSError (ssl.SSLError among them), TimeoutError."""
     try:
         conduit = SecureConduit(asyncio.get_running_loop(), sock, wire, context, server_name)
@@ -214,7 +248,7 @@ async def attach_tls(
         raise
     async with asyncio.timeout(seconds):
         await conduit.shake()
-    return conduit.session
+    return conduit
 
 
 async def read_certificates(

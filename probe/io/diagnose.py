@@ -9,7 +9,7 @@ import ssl
 import traceback
 
 from probe.core.records import Failure, FailureType, Tls
-from probe.io.connector import Dial, read_certificates
+from probe.io.connector import Dial, Opening, read_certificates
 from probe.io.failures import CHAIN_VERIFY_CODES
 from probe.io.redact import Redactor
 from probe.io.target import FetchTarget
@@ -40,7 +40,8 @@ async def examine(
 async def _second_handshake(target: FetchTarget, total_at: float, dial: Dial) -> ssl.SSLObject:
     loop = asyncio.get_running_loop()
     context = context_for(dataclasses.replace(target.tls, verify=False))
-    sock = await dial(target, min(total_at, loop.time() + target.deadlines.connect_us / 1e6))
+    until = min(total_at, loop.time() + target.deadlines.connect_us / 1e6)
+    sock = await dial(target, until, Opening())
     seconds = min(total_at - loop.time(), target.deadlines.tls_us / 1e6)
     return await read_certificates(sock, context, target.server_name, seconds)
 

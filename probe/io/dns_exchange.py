@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from probe.core.altered import altered
 from probe.core.records import Failure
 from probe.core.task import ResolverSpec, VantagePoint
-from probe.io.arrival import ANCILLARY_BYTES, age_ns, ask_for_stamps
+from probe.io.arrival import ANCILLARY_BYTES, arrived_ns, ask_for_stamps
 from probe.io.dns_failures import SilenceError, dns_failure
 from probe.io.dns_https import post
 from probe.io.dns_message import MalformedError, Question, Reply, StrayError, read_reply
@@ -132,12 +132,14 @@ async def _over_udp(
     try:
         sock.connect((resolver.address, resolver.port))
         operation = "send"
+        ask_for_stamps(sock)
+        sent_s = asyncio.get_running_loop().time()
         await _sent(sock, question.wire, deadline_s)
         operation = "read"
         datagrams = _Datagrams(sock, deadline_s)
         try:
             reply = await inbox.first_response(datagrams.next)
-            return altered(reply, came_s=datagrams.came_s)
+            return altered(reply, sent_s=sent_s, came_s=datagrams.came_s)
         finally:
             datagrams.close()
     except TimeoutError as error:
@@ -167,7 +169,6 @@ class _Datagrams:
         self._timer = self._loop.call_at(deadline_s, self._late)
         self._is_late = False
         self.came_s = 0.0  # of the last one, on the clock of the loop
-        ask_for_stamps(sock)
         self._loop.add_reader(sock.fileno(), self._readable)
 
     async def next(self) -> bytes:
@@ -182,7 +183,8 @@ class _Datagrams:
             return
         try:
             wire, ancillary, _, _ = self._sock.recvmsg(_MAX_MESSAGE_BYTES, ANCILLARY_BYTES)
-            self.came_s = self._loop.time() - age_ns(ancillary) / 1e9
+            came_ns = arrived_ns(ancillary)
+            self.came_s = self._loop.time() if came_ns is None else came_ns / 1e9
             self._waiter.set_result(wire)
         except (BlockingIOError, InterruptedError):
             return

@@ -53,8 +53,9 @@ class Question:
 class Reply:
     """One response to a question. `ecs_scope`: SCOPE PREFIX-LENGTH where the option came back.
 
-    `nsid` and `extended_errors` as `DnsQuery` keeps them; `wire`: the message as it came. `came_s`: when, on the clock
-    of the loop, where the kernel said so.
+    `nsid` and `extended_errors` as `DnsQuery` keeps them; `wire`: the message as it came. `sent_s`: when the
+    question went out, `came_s`: when this came, on the clock of the loop, where that is known better than by whoever
+    asked.
     """
 
     answer: DnsAnswer
@@ -63,6 +64,7 @@ class Reply:
     nsid: str | None = None
     extended_errors: tuple[str, ...] = ()
     wire: bytes = b""
+    sent_s: float | None = None
     came_s: float | None = None
 
 

@@ -146,6 +146,7 @@ class ResolverWalk:
     def _record(
         self, question: Question, transport: str, start_us: int, reply: Reply | None, failure: Failure | None
     ) -> None:
+        sent_us = self._known_us(reply.sent_s if reply else None, start_us)
         query = DnsQuery(
             qname=question.qname,
             qtype=question.qtype,
@@ -154,8 +155,8 @@ class ResolverWalk:
             purpose=self.purpose,
             rcode=reply.answer.rcode if reply else None,
             flags=reply.answer.flags if reply else (),
-            start_us=start_us,
-            end_us=max(start_us, self._now_us() - self._late_us(reply)),
+            start_us=sent_us,
+            end_us=max(sent_us, self._known_us(reply.came_s if reply else None, self._now_us())),
             ecs_source=question.ecs,
             ecs_scope=reply.ecs_scope if reply else None,
             ecs_dropped=not question.edns,
@@ -168,11 +169,11 @@ class ResolverWalk:
             received = reply.wire if reply else None
             collected.messages.append(CapturedMessages(query=query, sent=question.wire, received=received))
 
-    def _late_us(self, reply: Reply | None) -> int:
-        """How long ago the message had come; 0 with a clock that is not the kernel's own."""
-        if reply is None or reply.came_s is None or not getattr(self.clock, "is_the_kernels", False):
-            return 0
-        return max(0, round((asyncio.get_running_loop().time() - reply.came_s) * 1e6))
+    def _known_us(self, instant_s: float | None, else_us: int) -> int:
+        """The instant as the clock of the loop told it; `else_us` where it did not, or is not the kernel's own."""
+        if instant_s is None or not getattr(self.clock, "is_the_kernels", False):
+            return else_us
+        return round(instant_s * 1e6 - self.slot_start_ns / 1000)
 
     def _now_us(self) -> int:
         return (self.clock.monotonic_ns() - self.slot_start_ns) // 1000

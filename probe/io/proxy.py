@@ -18,7 +18,7 @@ from probe.core.records import AddressRecord, Resolution
 from probe.core.task import ProxySpec, VantagePoint
 from probe.io.ask import USER_AGENT
 from probe.io.clock import Clock
-from probe.io.connector import open_connection
+from probe.io.connector import Opening, open_connection
 from probe.io.failures import failure_of
 from probe.io.redact import Redactor
 from probe.io.resolve import Resolver
@@ -51,14 +51,16 @@ class ProxyWay:
     def __repr__(self) -> str:
         return f"ProxyWay({self.proxy}, at={self.at})"
 
-    async def connect(self, target: FetchTarget, until: float) -> socket.socket:
+    async def connect(
+        self, target: FetchTarget, until: float, opening: Opening | None = None
+    ) -> socket.socket:
         """A tunnel to the target, until the loop's time `until` at the latest. Raises ProxyError, SourceError, OSError.
 
         OSError only for what is our own host's: no route, no descriptors.
         """
         try:
             dialogue = self._dialogue(target.address, target.request.port)
-            sock = await self._reach(target.vantage, until)
+            sock = await self._reach(target.vantage, until, opening)
             try:
                 await speak(sock, dialogue, until)
             except BaseException:
@@ -73,10 +75,10 @@ class ProxyWay:
             return Socks5(address, port, self.proxy.user, self.password)
         return HttpConnect(address, port, self.proxy.user, self.password, agent=USER_AGENT)
 
-    async def _reach(self, vantage: VantagePoint, until: float) -> socket.socket:
+    async def _reach(self, vantage: VantagePoint, until: float, opening: Opening | None) -> socket.socket:
         try:
             async with asyncio.timeout_at(until):
-                return await open_connection(vantage, self.at, self.proxy.port)
+                return await open_connection(vantage, self.at, self.proxy.port, opening)
         except TimeoutError:
             raise unreachable(f"{self.proxy} did not answer in time") from None
         except OSError as error:

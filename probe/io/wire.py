@@ -11,12 +11,15 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from time import monotonic_ns
+from typing import cast
 
 from aiohttp import StreamReader
 from aiohttp.client_proto import ResponseHandler
 
 from probe.core.http_head import Framing, Head, HeadError, HeadScanner, violation
 from probe.io.conduit import Conduit
+from probe.io.dating import Dated, Dating
 from probe.io.stopwatch import Stopwatch
 from probe.io.tcp_info import read_tcp_info
 
@@ -42,6 +45,7 @@ class WireProtocol(ResponseHandler):
         self._sock = sock
         self._scanner = scanner
         self._watch = watch
+        self._dates: Dating | None = None
         self._asked = False
         self._early = b""
         self._begun = False
@@ -63,10 +67,14 @@ class WireProtocol(ResponseHandler):
     def asking(self) -> None:
         """The request is about to be written."""
         self._watch.request_start_us = self._watch.now_us()
+        if self._dates is not None:
+            cast(Conduit, self.transport).expect_reply()
 
     def asked(self) -> None:
         """The request was written: what came before it may now be looked at."""
         self._asked = True
+        if self._dates is not None:
+            self._watch.asked(self._dates.sent_ns, self._dates.sent_by_ns)
         early, self._early = self._early, b""
         if early:
             self.data_received(early)
@@ -80,34 +88,48 @@ class WireProtocol(ResponseHandler):
         elif not self._asked:
             self._early = (self._early + data)[:_EARLY_BYTES]
         elif self.ended_by is None:
-            self.tcp_info = read_tcp_info(self._sock) or self.tcp_info
             try:
-                self._received(data, *self._came_us())
+                self._received(data)
             except HeadError as exc:
                 self._refuse(exc)
 
-    def _came_us(self) -> tuple[int, int]:
-        """When the first and the last byte of what is being delivered came."""
-        if not isinstance(self.transport, Conduit):
-            now_us = self._watch.now_us()
-            return now_us, now_us
-        first_ns, last_ns = self.transport.ages_ns()
-        last_us = self._watch.came_us(last_ns)
-        return min(self._watch.came_us(first_ns), last_us), last_us
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection can be used."""
+        super().connection_made(transport)
+        if isinstance(transport, Conduit):
+            self._dates = transport.dates
 
-    def _received(self, data: bytes, first_us: int, last_us: int) -> None:
+    def _look(self) -> bytes:
+        """What the kernel knows of the connection now, or knew last."""
+        self.tcp_info = read_tcp_info(self._sock) or self.tcp_info
+        return self.tcp_info
+
+    def _first(self, *, alone: bool) -> Dated:
+        """When the head's first byte came, of what is being delivered; not `alone`: not at its beginning."""
+        if self._dates is None:
+            return monotonic_ns(), 0
+        info = self._look()
+        return self._dates.first(info) if alone else self._dates.amid()
+
+    def _last(self) -> Dated:
+        """When the last byte of it came."""
+        return self._dates.last(self._look()) if self._dates is not None else (monotonic_ns(), 0)
+
+    def _received(self, data: bytes) -> None:
         if self.head is None:
-            data = data[self._scan(data, first_us, last_us) :]
+            data = data[self._scan(data) :]
         if data and self.head is not None:
-            self._body(self.head, data, last_us)
+            self._body(self.head, data)
 
-    def _scan(self, data: bytes, first_us: int, last_us: int) -> int:
+    def _scan(self, data: bytes) -> int:
         interim = len(self._scanner.interim)
         used = self._scanner.feed(data)
         begun = self._scanner.begun
         if begun and (not self._begun or len(self._scanner.interim) != interim):
             alone = len(self._scanner.interim) == interim  # else it began somewhere behind the interim heads
-            self._watch.response_start_us = first_us if alone else last_us
+            self._watch.response_start(self._first(alone=alone))
+        elif self._dates is not None and not begun:
+            self._dates.look(self._look())
         if begun != self._begun:
             self._begun = begun
             if not begun:
@@ -116,14 +138,15 @@ class WireProtocol(ResponseHandler):
                 self.on_begun(begun)
         if (head := self._scanner.head) is not None:
             self.head, self._left = head, head.length_bytes or 0
-            self._watch.response_end_us = last_us
-            if isinstance(self.transport, Conduit):
-                self.transport.wants_first = False
+            if self._dates is not None:
+                self._dates.awaits = False
+            if used == len(data):
+                self._watch.response_end(self._last())
             self._feed(_rebuilt(head))
             self.content = self._payload
         return used
 
-    def _body(self, head: Head, data: bytes, now_us: int) -> None:
+    def _body(self, head: Head, data: bytes) -> None:
         if head.framing is Framing.LENGTH:
             due, rest = data[: self._left], data[self._left :]
             self._left -= len(due)
@@ -133,9 +156,10 @@ class WireProtocol(ResponseHandler):
             due, rest = data, b""
         self.surplus += len(rest)
         if due:
-            self._watch.response_end_us = now_us
             self._feed(due)
             self._check_parser(head)
+            if self._all_came():  # else more comes, and the end is dated then
+                self._watch.response_end(self._last())
 
     def _feed(self, data: bytes) -> None:
         super().data_received(data)
@@ -160,6 +184,9 @@ class WireProtocol(ResponseHandler):
         if self._violation is not None and self.content is not None and self._all_taken():
             self.content.set_exception(self._violation)
 
+    def _all_came(self) -> bool:
+        return self.content is not None and self.content.is_eof()
+
     def _all_taken(self) -> bool:
         return self.content is None or self.content.total_bytes == self.consumed
 
@@ -174,6 +201,10 @@ class WireProtocol(ResponseHandler):
         """The end; aiohttp hears of it once the bytes before it were read."""
         if isinstance(exc, Exception) and self.ended_by is None:
             self.ended_by = exc
+        if self.head is not None and self.head.framing is Framing.CLOSE:
+            self._watch.response_end(self._last())
+        elif not self._all_came():
+            self._look()
         self.closed_event.set()
         self._linger_no_more()
         if self._abandoned or self._all_taken():
@@ -220,6 +251,8 @@ class WireProtocol(ResponseHandler):
         """End the connection at once; nobody reads any more."""
         self.closed_by_us = self.closed_by_us or not self.closed_event.is_set()
         self._abandoned = True
+        if not self._all_came():
+            self._look()
         if self.closed_event.is_set():
             self.tell_end()
         elif self.transport is not None:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from probe.checks.response_time import KIND, ResponseTime
 from probe.core.kinds import Symptom, SymptomKind
-from probe.core.records import Evidence, ResourceTiming, Role
+from probe.core.records import Evidence, ResourceTiming, Role, TimingUncertainty
 from tests.build import evidence, host, refused, seen, task, timing
 
 LIMITS = {"ttfb": "500ms", "total": "2s"}
@@ -54,6 +54,18 @@ def test_time_starts_with_the_connection_not_with_the_slot() -> None:
         connect_start_us=5_000_000, response_start_us=5_400_000, response_end_us=5_500_000
     )
     assert symptoms(evidence(seen(timing=queued))) == []
+
+
+def test_what_may_have_been_our_own_convicts_nobody() -> None:
+    unsure = TimingUncertainty(
+        connect_us=100_000, tls_us=200_000, response_start_us=150_000, response_end_us=2_000_000
+    )  # 450 ms until the first byte, 2.3 s until the last
+    told = evidence(seen(timing=replace(timing(900_000, 3_000_000), uncertainty=unsure)))
+    ours = "agent.stalled"
+    assert symptoms(told, ttfb="449999us") == [off("ttfb 900.0ms, limit 449999us")]
+    assert symptoms(told, ttfb="450ms") == [off("ttfb 900.0ms, limit 450ms", reason=ours)]
+    assert symptoms(told, total="699999us") == [off("total 3000.0ms, limit 699999us")]
+    assert symptoms(told, total="700ms") == [off("total 3000.0ms, limit 700ms", reason=ours)]
 
 
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.EDGE])
