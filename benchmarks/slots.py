@@ -82,15 +82,19 @@ async def our_slots(
     )
     task = _task(ports, scheme, size)
 
-    async def slots(left: Iterator[int]) -> None:
+    async def keep(row: SlotRecord) -> None:
+        (stored,) = await store.append([row])
+        _demand_whole(stored)
+
+    async def slots(left: Iterator[int], storing: asyncio.TaskGroup) -> None:
         for _ in left:
             row = await pipeline.measure(task, rfc3339(clock.time_ns()))
-            (stored,) = await store.append([row])
-            _demand_whole(stored)
+            storing.create_task(keep(row))  # as an agent: the next slot does not wait for the disk
 
     async def work(operations: int) -> None:
         left = iter(range(operations))
-        await asyncio.gather(*(slots(left) for _ in range(in_flight)))
+        async with asyncio.TaskGroup() as storing:  # ends when every row is on the disk
+            await asyncio.gather(*(slots(left, storing) for _ in range(in_flight)))
 
     await lag.start()
     try:

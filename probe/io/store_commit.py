@@ -8,16 +8,18 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Any
 
 from sqlite_utils import Database
 
+from probe.core.altered import altered
 from probe.core.codec import encode
 from probe.core.proof import line_digest
 from probe.core.records import OriginVersion, Record
 from probe.io.store_files import Files
-from probe.io.store_rows import to_row, version_row
+from probe.io.store_rows import INSERT_RECORD, to_row, version_row
 from probe.io.store_schema import StoreError
 
 VERSIONS_KEPT = 64
@@ -84,7 +86,7 @@ def _state(db: Database, statements: Sequence[Statement]) -> None:
 def _append(db: Database, agent: str, batch: Sequence[Item]) -> None:
     with db.atomic():
         ends: dict[str, _End] = {}
-        rows = []
+        rows: list[tuple[Any, ...]] = []
         for item in batch:
             item.written = []
             for record in item.records:
@@ -92,14 +94,14 @@ def _append(db: Database, agent: str, batch: Sequence[Item]) -> None:
                 if end is None:
                     end = ends[record.customer] = _end(db, agent, record.customer)
                 end.complete_up_to = item.complete_up_to or end.complete_up_to
-                numbered = replace(
+                numbered = altered(
                     record, seq=end.seq + 1, previous=end.digest, complete_up_to=item.complete_up_to
                 )
                 line = encode(numbered)
                 end.seq, end.digest = end.seq + 1, line_digest(line)
                 item.written.append(numbered)
                 rows.append(to_row(numbered, end.stream, line))
-        db.table("record").insert_all(rows, batch_size=ROWS_AN_INSERT)
+        db.conn.executemany(INSERT_RECORD, rows)
         for end in ends.values():
             db.execute(
                 "UPDATE stream SET head = ?, digest = ?, complete_up_to = ? WHERE id = ?",

@@ -24,25 +24,34 @@ def agent_of(record: Record) -> str:
     return record.host.agent if isinstance(record, SlotRecord) else record.agent
 
 
-def to_row(record: Record, stream: int, line: bytes) -> dict[str, Any]:
-    """The row of the record table. `line`: the record with its `seq`, as `encode` gave it."""
-    slot = record if isinstance(record, SlotRecord) else None
-    event = record.event if isinstance(record, EventRecord) else None
-    return {
-        "stream": stream,
-        "seq": record.seq,
-        "kind": record.kind,
-        "task": slot and slot.task,
-        "domain": slot and slot.domain,
-        "path": slot and slot.path,
-        "vantage_point": slot and slot.vantage_point,
-        "scheduled_at": time_of(record),
-        "state": slot and slot.state.value,
-        "outcome": slot.outcome.value if slot and slot.outcome else None,
-        "fault": slot.fault.value if slot and slot.fault else None,
-        "reason": (slot.missed_reason or slot.reason) if slot else event,
-        "body": line.decode(),
-    }
+COLUMNS = (
+    "stream", "seq", "kind", "task", "domain", "path", "vantage_point", "scheduled_at", "state", "outcome", "fault",
+    "reason", "body",
+)  # fmt: skip
+INSERT_RECORD = f"INSERT INTO record ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+
+
+def to_row(record: Record, stream: int, line: bytes) -> tuple[Any, ...]:
+    """The row of the record table, as COLUMNS. `line`: the record with its `seq`, as `encode` gave it."""
+    body = line.decode()
+    if not isinstance(record, SlotRecord):
+        at, event = record.at, record.event
+        return stream, record.seq, record.kind, None, None, None, None, at, None, None, None, event, body
+    return (
+        stream,
+        record.seq,
+        record.kind,
+        record.task,
+        record.domain,
+        record.path,
+        record.vantage_point,
+        record.scheduled_at,
+        record.state.value,
+        record.outcome and record.outcome.value,
+        record.fault and record.fault.value,
+        record.missed_reason or record.reason,
+        body,
+    )
 
 
 def version_row(customer: str, url: str, version: OriginVersion) -> dict[str, Any]:

@@ -41,6 +41,9 @@ log = logging.getLogger("probe.store")
 
 BATCH = 2_000  # records a transaction
 LOG_ALARM_BYTES = 4 * WAL_BYTES
+ENOUGH = 64  # records that make a transaction worth its cost
+GATHER_A_RECORD_S = 0.01  # how long the next records are waited for, for each that the last transaction took
+LONGEST_GATHER_S = 0.2
 SIDE_S = 1.0  # least time between two writes of what is kept beside the records
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 5.0
@@ -79,6 +82,8 @@ class Writer(threading.Thread):
         self._counts = {"written": 0, "shed": 0, "lost": 0}
         self._trouble: str | None = None
         self._close_by: float | None = None
+        self._gather_until_s = 0.0
+        self._enough = threading.Event()  # no more is to be waited for
         self._files = Files(directory, clock, limits or Limits())
         self._side_at_s = 0.0
         self._log_alarm = False
@@ -110,6 +115,8 @@ class Writer(threading.Thread):
                 records = [stripped(record) for record in records]
             self._queue.append(Item(records=tuple(records), done=done, complete_up_to=complete_up_to))
             self._weight = weight
+            if weight >= ENOUGH:
+                self._enough.set()
             self._news.notify()
 
     def put_statement(self, statement: Statement, *, of_evidence: bool = False) -> None:
@@ -144,6 +151,7 @@ class Writer(threading.Thread):
         """Write what waits, for at most so many seconds, then end. Returns at once; `join` the thread."""
         with self._news:
             self._close_by = time.monotonic() + within_s
+            self._enough.set()
             self._news.notify()
 
     def _check_open(self) -> None:
@@ -198,6 +206,8 @@ class Writer(threading.Thread):
         """The next transaction's work; empty when the store is closed and all is written."""
         with self._news:
             self._news.wait_for(self._something, timeout=SIDE_S if self._versions else None)
+        self._gather()
+        with self._news:
             batch: list[Item] = []
             weight = 0
             while self._queue and (not batch or weight + self._queue[0].weight <= BATCH):
@@ -210,6 +220,22 @@ class Writer(threading.Thread):
                 self._weight += batch[-1].weight
                 self._lost.clear()
             return batch + self._side_items(closing=self._close_by is not None)
+
+    def _gather(self) -> None:
+        """Records that come one by one share a transaction: alone it costs as much as several of them.
+
+        Who writes now and then waits for nothing, and who writes much at once neither.
+        """
+        while (rest_s := self._gather_until_s - time.monotonic()) > 0:
+            if self._enough.wait(rest_s):
+                break
+
+    def _gathered(self, weight: int) -> None:
+        """After a transaction of so many records: how long the next one is gathered."""
+        self._gather_until_s = time.monotonic() + min(LONGEST_GATHER_S, weight * GATHER_A_RECORD_S)
+        with self._news:
+            if self._weight < ENOUGH and self._close_by is None:
+                self._enough.clear()
 
     def _something(self) -> bool:
         waits = self._queue or self._lost or self._close_by is not None
@@ -271,6 +297,7 @@ class Writer(threading.Thread):
             log.warning("store.recovered", extra={"fields": {"after": was}})
         self._mind_the_log()
         settle([(item.done, item.written) for item in batch if item.done is not None])
+        self._gathered(weight)
 
     def _mind_the_log(self) -> None:
         """A reader that never ends keeps the log from being taken over: said before it fills the disk."""
