@@ -18,7 +18,6 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from rich.console import Console
 
 from benchmarks import samples
 from benchmarks.report import rates_table
+from probe.core.altered import altered
 from probe.core.times import utc_text
 from probe.core.tokens import hash_token, make_token
 from probe.io.clock import SystemClock
@@ -41,16 +41,16 @@ PAGES = 15
 
 async def fill(directory: Path, rows: int) -> dict[str, float]:
     """Rows as an agent makes them, each a second after the other; how fast, how large, how much memory it took."""
-    task = replace(samples.make_task(), customer=CUSTOMER)
+    task = altered(samples.make_task(), customer=CUSTOMER)
     row = samples.row(task, samples.well(task))
-    row = replace(row, host=replace(row.host, agent=AGENT))
+    row = altered(row, host=altered(row.host, agent=AGENT))
     store = Store.open(directory, AGENT, SystemClock())
     began, peaks = time.monotonic(), [_resident_mb("self")]
     try:
         for start in range(0, rows, BATCH * AT_ONCE):
             batches = [
                 [
-                    replace(row, scheduled_at=utc_text(START_S + second))
+                    altered(row, scheduled_at=utc_text(START_S + second))
                     for second in range(first, first + BATCH)
                 ]
                 for first in range(start, min(rows, start + BATCH * AT_ONCE), BATCH)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from benchmarks.server import CDN_NAME, EDGE, NAME, ORIGIN
 from probe.checks import CHECKS
+from probe.core.altered import altered
 from probe.core.assess import with_comparisons
 from probe.core.records import (
     AddressRecord,
@@ -80,7 +80,7 @@ def make_task(**changes: Any) -> Task:
         ),
         exclusions=(),
     )
-    return replace(made, **changes)
+    return altered(made, **changes)
 
 
 def _seen(role: Role, address: str, digest: str, of: int | None = None) -> Observation:

@@ -86,15 +86,18 @@ async def our_slots(
         (stored,) = await store.append([row])
         _demand_whole(stored)
 
-    async def slots(left: Iterator[int], storing: asyncio.TaskGroup) -> None:
+    async def slots(left: Iterator[int], storing: list[asyncio.Task[None]]) -> None:
         for _ in left:
             row = await pipeline.measure(task, rfc3339(clock.time_ns()))
-            storing.create_task(keep(row))  # as an agent: the next slot does not wait for the disk
+            storing.append(
+                asyncio.create_task(keep(row))
+            )  # as an agent: the next slot does not wait for the disk
 
     async def work(operations: int) -> None:
         left = iter(range(operations))
-        async with asyncio.TaskGroup() as storing:  # ends when every row is on the disk
-            await asyncio.gather(*(slots(left, storing) for _ in range(in_flight)))
+        storing: list[asyncio.Task[None]] = []
+        await asyncio.gather(*(slots(left, storing) for _ in range(in_flight)))
+        await asyncio.gather(*storing)  # every row is on the disk
 
     await lag.start()
     try:

@@ -9,10 +9,10 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from probe.core.altered import altered
 from probe.core.config import Config, Problem
 from probe.core.config_shown import together
 from probe.core.kinds import Kinds
@@ -82,7 +82,7 @@ class Agent:
             resolver=self._resolver,
             fetcher=self._fetcher,
             clock=self._clock,
-            host=replace(host, config_digest=lambda: self.config.digest, worst_lag_us=self.worst_lag_us),
+            host=altered(host, config_digest=lambda: self.config.digest, worst_lag_us=self.worst_lag_us),
             keep=self._keep_version,
             keep_bundle=None if store is None else store.put_bundle,
             lines=lines_of(config),

@@ -7,9 +7,9 @@ edges that answered are asked: of a dead one nothing is learned twice.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from ipaddress import ip_address
 
+from probe.core.altered import altered
 from probe.core.kinds import Ask, Kinds
 from probe.core.records import Failure, Observation, Role
 from probe.core.redaction import without_secret_query
@@ -27,7 +27,7 @@ def asked_request(request: Request, ask: Ask) -> Request:
     replaced = {name.lower() for name, _ in ask.fields}
     kept = tuple((name, value) for name, value in request.fields if name.lower() not in replaced)
     added = tuple((name, value) for name, value in ask.fields if value is not None)
-    return replace(
+    return altered(
         request,
         method=ask.method or request.method,
         path=ask.path or request.path,
@@ -60,7 +60,7 @@ async def ask_further(slot: Slot, kinds: Kinds, fetcher: Fetcher, lookup: Lookup
 def _settled(ask: Ask, kind: str, edge: Observation) -> Ask | None:
     """The ask that is meant for this edge, under its whole name."""
     meant = ask if ask.settle is None else ask.settle(edge)
-    return None if meant is None else replace(meant, name=f"{kind}.{meant.name}")
+    return None if meant is None else altered(meant, name=f"{kind}.{meant.name}")
 
 
 async def _ask_each(slot: Slot, settled: Sequence[tuple[Ask, str]], fetcher: Fetcher) -> None:
@@ -68,7 +68,7 @@ async def _ask_each(slot: Slot, settled: Sequence[tuple[Ask, str]], fetcher: Fet
     async with Staggered() as staggered:
         made = [(ask, target, await staggered.start(fetcher.fetch(target))) for ask, target in targets]
     for ask, target, task in made:
-        slot.append_asked(replace(task.result(), ask=ask.name), target, ask)
+        slot.append_asked(altered(task.result(), ask=ask.name), target, ask)
 
 
 def _target(slot: Slot, ask: Ask, address: str) -> FetchTarget:
@@ -81,7 +81,7 @@ def limited(target: FetchTarget, ask: Ask) -> FetchTarget:
     if ask.limit_bytes is None:
         return target
     most = min(ask.limit_bytes, target.limits.body_bytes)
-    return replace(target, limits=replace(target.limits, body_bytes=most))
+    return altered(target, limits=altered(target.limits, body_bytes=most))
 
 
 async def ask_origin(slot: Slot, ask: Ask, fetcher: Fetcher, lookup: Lookup) -> None:
@@ -109,4 +109,4 @@ async def _of_origin(
             ask=ask.name,
         )
     target = target_of(slot.task, Role.CONTROL, address, slot.start_ns, request=request, tls=origin.tls)
-    return replace(await fetcher.fetch(limited(target, ask)), ask=ask.name)
+    return altered(await fetcher.fetch(limited(target, ask)), ask=ask.name)

@@ -7,8 +7,8 @@ what is sent. Right there and wrong here, twice, is the path's doing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
+from probe.core.altered import altered
 from probe.core.proxied import can_be_given
 from probe.core.records import Observation, Relation, Role
 from probe.core.redirect import STATUS_CODES as REDIRECTS
@@ -34,7 +34,7 @@ async def look_elsewhere(slot: Slot, lines: Sequence[VantagePoint], fetcher: Fet
         made = [(await staggered.start(fetcher.fetch(target)), target) for target, _ in targets]
     own = slot.task.vantage_point.name
     slot.append(
-        replace(fetch.result(), vantage_point=None if target.vantage.name == own else target.vantage.name)
+        altered(fetch.result(), vantage_point=None if target.vantage.name == own else target.vantage.name)
         for fetch, target in made
     )
     slot.compare_all()
@@ -66,7 +66,7 @@ def _ways(
         and can_be_given(line, observation.address)
     ]
     for line in others[:LINES_AT_MOST]:
-        yield replace(target, vantage=line)
+        yield altered(target, vantage=line)
     plain, secure = _PORTS
     if (task.request.scheme, task.request.port) == ("http", plain):
-        yield replace(target, request=replace(task.request, scheme="https", port=secure))
+        yield altered(target, request=altered(task.request, scheme="https", port=secure))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import is_not
 from typing import Protocol
 
@@ -179,7 +179,7 @@ class Pipeline:
         """The row with the name of its evidence, if that is kept."""
         if self._keep_bundle is None:
             return row
-        named = replace(row, evidence_id=bundle_id(row.host.agent, row.task, row.scheduled_at))
+        named = altered(row, evidence_id=bundle_id(row.host.agent, row.task, row.scheduled_at))
         definition = encode_any(task_to_json(task)).decode()
         return named if self._keep_bundle(bundle_of(named, definition, collected)) else row
 
@@ -243,7 +243,7 @@ class Pipeline:
         look, fetched = asked.result(), [fetch.result() for fetch in fetching]
         changed = before is not None and before != look.reference.newest_digest
         addresses = [o.address for o in observations if o.role is Role.EDGE]
-        reference = replace(look.reference, changed_during_slot=changed)
+        reference = altered(look.reference, changed_during_slot=changed)
         slot.reference = self._selves.marked(task, reference, addresses, look.observation)
         slot.append([*fetched, *sweeping.result(), *anchors.result(), look.observation])
         for ask in slot.controls_of(off):
@@ -326,7 +326,7 @@ class Pipeline:
         hops, failure = await follow(edge, index, target, task.redirects, self._fetcher, lookup)
         if failure is not None:
             last = hops[-1] if hops else edge
-            hops = [*hops, replace(last, role=Role.REDIRECT, of=index, response=None, failure=failure)]
+            hops = [*hops, altered(last, role=Role.REDIRECT, of=index, response=None, failure=failure)]
         slot.append(hops)
 
     def _facts(self, since_ns: int, scheduled_at: str, started_at: str) -> HostFacts:

@@ -12,9 +12,10 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from probe.core.altered import altered
 from probe.core.codec import encode_any
 from probe.core.config import Config, Problem
 from probe.core.config_agent import AgentConfig
@@ -94,11 +95,11 @@ def rejection(
 
     What is wrong in a file that is not a customer's own is told to all by its place only: it may speak of others.
     """
-    told = tuple(replace(p, file=p.file.removeprefix(f"{base}/")) for p in problems)
+    told = tuple(altered(p, file=p.file.removeprefix(f"{base}/")) for p in problems)
     files = ", ".join(dict.fromkeys(p.file for p in told))
     if owner:
         return "config.rejected", {"file": files, "problems": _cut("; ".join(map(str, told)))}, (owner,)
-    at = ", ".join(str(replace(p, message="")).removesuffix(": ") for p in told)
+    at = ", ".join(str(altered(p, message="")).removesuffix(": ") for p in told)
     return "config.rejected", {"file": files, "at": _cut(at)}, None
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+from probe.core.altered import altered
 from probe.core.assess import with_comparisons
 from probe.core.codec import decode
 from probe.core.judge import judge
@@ -51,9 +52,9 @@ class Change:
 
 def rejudge(case: Case, kinds: Kinds) -> Change | None:
     """None if the same comes out."""
-    bare = replace(
+    bare = altered(
         case.evidence,
-        observations=tuple(replace(o, comparison=None) for o in case.evidence.observations),
+        observations=tuple(altered(o, comparison=None) for o in case.evidence.observations),
     )
     verdict = judge(case.task, with_comparisons(case.task, bare), kinds)
     now: Triple = (verdict.outcome, verdict.fault, verdict.reason)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from probe.core.altered import altered
 from probe.core.assess import with_comparisons
@@ -117,5 +117,5 @@ class Slot:
     def target(self, role: Role, address: str, *, of: int | None = None) -> FetchTarget:
         """What to fetch from an edge of this slot's task; `of`: the observation that is looked at again."""
         if of is not None and of in self.further:
-            return replace(self.further[of][0], role=role, of=of)
+            return altered(self.further[of][0], role=role, of=of)
         return target_of(self.task, role, address, self.start_ns, of=of, reading=self.reading)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+from probe.core.altered import altered
 from probe.core.verified import Kind, Problem, StreamReport
 from probe.io.key_ring import KeyRing
 from probe.io.proofs import Proofs, Stream
@@ -118,4 +119,4 @@ def _signed_at_all(report: StreamReport) -> StreamReport:
     if report.signed_head is not None or report.source == "store" or report.problems:
         return report
     words = "no signed head fits these lines: the key that was given proves nothing of them"
-    return replace(report, problems=(Problem(kind=Kind.UNSIGNED, words=words),))
+    return altered(report, problems=(Problem(kind=Kind.UNSIGNED, words=words),))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from probe.checks import CHECKS
+from probe.core.altered import altered
 from probe.core.assess import with_comparisons
 from probe.core.judge import judge
 from probe.core.records import (
@@ -75,7 +75,7 @@ def task(**changes: Any) -> Task:
         ),
         exclusions=(),
     )
-    return replace(made, **changes)
+    return altered(made, **changes)
 
 
 def resolution(*addresses: str, **changes: Any) -> Resolution:
@@ -97,7 +97,7 @@ def resolution(*addresses: str, **changes: Any) -> Resolution:
         resolver="udp://192.0.2.53:53",
         transport="udp",
     )
-    return replace(made, **changes)
+    return altered(made, **changes)
 
 
 def unresolved(kind: FailureType, failing_name: str, *flags: str) -> Resolution:
@@ -138,7 +138,7 @@ def seen(role: Role = Role.EDGE, status: int = 200, digest: str | None = GOOD, *
         timing=timing(),
         response=response,
     )
-    return replace(made, **changes)
+    return altered(made, **changes)
 
 
 def broken(kind: FailureType, phase: Phase, role: Role = Role.EDGE, **changes: Any) -> Observation:
@@ -150,7 +150,7 @@ def broken(kind: FailureType, phase: Phase, role: Role = Role.EDGE, **changes: A
         url="https://www.acme.example/a.js",
         failure=Failure(phase=phase, type=kind),
     )
-    return replace(made, **changes)
+    return altered(made, **changes)
 
 
 def refused(role: Role = Role.EDGE, **changes: Any) -> Observation:
@@ -171,16 +171,16 @@ def version(digest: str = GOOD, first_seen: str = EARLIER, **changes: Any) -> Or
         first_seen=first_seen,
         last_seen=AT,
     )
-    return replace(made, **changes)
+    return altered(made, **changes)
 
 
 def reference(*versions: OriginVersion, **changes: Any) -> Reference:
-    return replace(Reference(configured=True, versions=versions or (version(),), verified_at=AT), **changes)
+    return altered(Reference(configured=True, versions=versions or (version(),), verified_at=AT), **changes)
 
 
 def host(**changes: Any) -> HostFacts:
     made = HostFacts(agent="bj-mon-01", agent_version="0", config_digest="0" * 64, loop_lag_us=0)
-    return replace(made, **changes)
+    return altered(made, **changes)
 
 
 def evidence(*observations: Observation, **changes: Any) -> Evidence:
@@ -192,7 +192,7 @@ def evidence(*observations: Observation, **changes: Any) -> Evidence:
         reference=reference(),
         host=host(),
     )
-    return replace(made, **changes)
+    return altered(made, **changes)
 
 
 def verdict(of: Evidence, made_for: Task | None = None) -> Verdict:

@@ -11,8 +11,9 @@ import gzip
 import ssl
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from probe.core.altered import altered
 from probe.core.task import RedirectPolicy
 from tests import build
 from tests.io.dns_server import Query, reply, zone
@@ -368,7 +369,7 @@ CASES: dict[str, Case] = {
         row=35,
         setting=Setting(
             edge=endless_chunks(),
-            changes={"limits": replace(build.task().limits, body_bytes=2_000_000)},
+            changes={"limits": altered(build.task().limits, body_bytes=2_000_000)},
             deadlines={"total_us": 20_000_000},
         ),
         expected=cdn("body.too_large"),
@@ -378,7 +379,7 @@ CASES: dict[str, Case] = {
         setting=Setting(
             edge=coded(BOMB),
             request={"accept_encoding": "gzip"},
-            changes={"limits": replace(build.task().limits, decoded_bytes=10_000_000)},
+            changes={"limits": altered(build.task().limits, decoded_bytes=10_000_000)},
             deadlines={"total_us": 20_000_000},
         ),
         expected=cdn("body.decoded_too_large"),

@@ -6,11 +6,12 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from probe.checks import CHECKS
+from probe.core.altered import altered
 from probe.core.records import SlotRecord
 from probe.core.task import (
     AnchorSpec,
@@ -122,7 +123,7 @@ async def _world(setting: Setting, directory: Path, stack: AsyncExitStack) -> Ta
         anchors = (AnchorSpec(scheme="http", host=ANCHOR, port=port),)
     scheme = "https" if context is not None else "http"
     request = Request(scheme=scheme, host=HOST, port=edge_port, path="/a.js", **setting.request)
-    return replace(
+    return altered(
         build.task(
             domain=HOST,
             request=request,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
 from probe.asking import asked_request
 from probe.checks import CHECKS
+from probe.core.altered import altered
 from probe.core.kinds import Ask, CheckKind, Params, Symptom, SymptomKind
 from probe.core.records import Evidence, FailureType, Observation, Phase, Role, SlotRecord
 from probe.core.symptoms import asked_observations
@@ -148,7 +148,7 @@ async def test_further_requests_that_fail_are_failures_of_the_edge() -> None:
                 )
 
     bench = AskingBench(answer)
-    bench.pipeline._kinds = {**KINDS, "made_up": replace(MADE_UP, examine=examine)}
+    bench.pipeline._kinds = {**KINDS, "made_up": altered(MADE_UP, examine=examine)}
     task = build.task(checks=(CheckSpec(kind="made_up", params=Nothing()),))
     row = await bench.pipeline.measure(task, build.AT)
     assert (row.outcome, row.fault, row.reason) == ("failed", "cdn", "tcp.reset")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import socket
-from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from xml.etree import ElementTree
@@ -24,6 +23,7 @@ from benchmarks.report import Report, duration, save, show
 from benchmarks.server import EDGE
 from benchmarks.truth import Error
 from probe.checks import CHECKS
+from probe.core.altered import altered
 from probe.core.plan import make_plan
 from probe.core.records import Outcome
 from probe.io.files import load_config
@@ -131,7 +131,7 @@ async def test_a_peer_that_fetches_something_else_is_no_figure(
 async def test_a_slot_that_is_off_is_no_figure(tmp_path: Path) -> None:
     """Nothing answers DNS there: the slot is a row all the same, but not the work to be timed."""
     with serving(tmp_path, [fetching.SMALL]) as ports:
-        deaf = replace(ports, dns=ports.http)
+        deaf = altered(ports, dns=ports.http)
         with pytest.raises(WrongResultError, match="a slot came out"):
             await slots.run(deaf, tmp_path / "slots", TINY)
 

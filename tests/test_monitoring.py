@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from probe.api.metrics import Counters
+from probe.core.altered import altered
 from probe.core.failure import Failure, FailureType, Phase
 from probe.core.live import CustomerState, VantageState
 from probe.core.records import State
@@ -32,11 +32,11 @@ def exposed() -> dict[str, set[str]]:
     """Name of each sample of a full exposition -> names of its labels."""
     metrics = Metrics("1")
     metrics.row(row())
-    refused = replace(build.seen(), failure=Failure(phase=Phase.TCP, type=FailureType.TCP_REFUSED))
+    refused = altered(build.seen(), failure=Failure(phase=Phase.TCP, type=FailureType.TCP_REFUSED))
     metrics.row(row(observations=(refused,), resolution=build.resolution("192.0.2.1")))
     metrics.row(row(state=State.MISSED, missed_reason="agent.stalled"))
     metrics.event("clock.stepped")
-    state = replace(
+    state = altered(
         STATE,
         vantage_points=(VantageState(name="a", ip_version=4, state="online"),),
         customers=(CustomerState(name="acme", tasks=3, certificate_until="2026-12-01T00:00:00Z"),),

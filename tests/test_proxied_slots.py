@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from click.testing import CliRunner
 from probe.agent import Agent
 from probe.checks import CHECKS
 from probe.cli import cli
+from probe.core.altered import altered
 from probe.core.codec import encode
 from probe.core.records import Observation, Role, SlotRecord
 from probe.core.task import (
@@ -49,7 +49,7 @@ def through(answer: Answer) -> Answer:
 
     def made(target: FetchTarget, count: int) -> Observation:
         proxy = target.vantage.proxy
-        return replace(answer(target, count), proxy=None if proxy is None else str(proxy))
+        return altered(answer(target, count), proxy=None if proxy is None else str(proxy))
 
     return made
 
@@ -100,7 +100,7 @@ async def test_a_failing_name_is_asked_again_and_nodes_that_others_learned_are_n
 
 
 async def test_names_of_origins_anchors_and_hops_are_handed_over_too() -> None:
-    moved = replace(
+    moved = altered(
         reply(status=302, location="https://hop.acme.example/there"),
     )
 
@@ -136,7 +136,7 @@ async def test_a_name_is_not_asked_for_over_a_line_that_cannot_be_given_it() -> 
 
     bench = Bench(through(answer))
     direct = VantagePoint(name="direct")
-    here = VantagePoint(name="here", proxy=replace(BY_PROXY, resolve="here"))
+    here = VantagePoint(name="here", proxy=altered(BY_PROXY, resolve="here"))
     other = VantagePoint(name="other", proxy=BY_PROXY)
     bench.pipeline._lines = (direct, here, other)
     task = by_proxy()
@@ -155,7 +155,7 @@ def local_task(made: Proxy, edge_port: int, origin_port: int, **changes: Any) ->
     return build.task(
         request=request,
         vantage_point=VantagePoint(name="bj-ct", proxy=made.spec(**changes)),
-        origin=OriginSpec(address="127.0.0.1", request=replace(request, port=origin_port)),
+        origin=OriginSpec(address="127.0.0.1", request=altered(request, port=origin_port)),
         tls=TlsPolicy(),
         checks=build.checks(availability={}),
     )

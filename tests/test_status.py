@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
+from probe.core.altered import altered
 from probe.core.live import CustomerState
 from probe.core.live_concerns import concerns
 from probe.core.proof import Head
@@ -72,9 +72,9 @@ def status(**changes: object) -> Status:
                 at="2026-11-22T11:00:40Z",
             ),
         ),
-        tasks=(TASK, replace(TASK, path="/ok", outcome="ok", fault=None, summary="well")),
+        tasks=(TASK, altered(TASK, path="/ok", outcome="ok", fault=None, summary="well")),
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return altered(made, **changes)  # type: ignore[arg-type]
 
 
 def test_everything_stands_in_it() -> None:
@@ -128,9 +128,9 @@ def test_an_agent_that_does_not_run() -> None:
 
 
 def test_customers_without_any_outcome() -> None:
-    live = replace(STATE, customers=(CustomerState(name="acme", tasks=1, missed=4),))
+    live = altered(STATE, customers=(CustomerState(name="acme", tasks=1, missed=4),))
     assert "4 missed" in shown(status(live=live))
-    assert "acme" in shown(status(live=replace(STATE, customers=())))
+    assert "acme" in shown(status(live=altered(STATE, customers=())))
 
 
 async def test_beside_a_running_agent_and_after_it(tmp_path: Path) -> None:

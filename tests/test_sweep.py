@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
+from probe.core.altered import altered
 from probe.core.records import Observation, Role
 from probe.io.target import FetchTarget, target_of
 from probe.sweep import Sweeper
@@ -36,7 +36,7 @@ class Nodes:
             if self.fail:
                 raise RuntimeError("a fault of our own")
             await (self.let_go.wait() if takes_s is None else asyncio.sleep(takes_s))
-            return replace(build.seen(), role=target.role, address=target.address)
+            return altered(build.seen(), role=target.role, address=target.address)
         finally:
             self.at_once -= 1
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from probe.checks import CHECKS
+from probe.core.altered import altered
 from probe.core.records import (
     Failure,
     FailureType,
@@ -49,12 +50,12 @@ class Net:
         return any(start <= now_s < end for start, end in self.away)
 
     async def fetch(self, target: FetchTarget) -> Observation:
-        made = replace(
+        made = altered(
             reply(), role=target.role, address=target.address, of=target.of, url=target.request.url
         )
         if self.cut() or target.address in self.dead:
             await asyncio.sleep(target.deadlines.connect_us / 1e6)
-            return replace(
+            return altered(
                 made, response=None, failure=Failure(phase=Phase.TCP, type=FailureType.TCP_TIMED_OUT)
             )
         await asyncio.sleep(0.02)
@@ -178,7 +179,7 @@ def test_health_is_in_every_row() -> None:
 def test_a_line_that_is_back_when_the_anchors_are_asked_again_excuses_the_slot() -> None:
     """A round of the watch fell into the time in which it was away; when the slot looks again all is well."""
     world = World(resolver_at_home=True)
-    slow = replace(world.task, deadlines=Deadlines(total_us=9_000_000, connect_us=6_000_000))
+    slow = altered(world.task, deadlines=Deadlines(total_us=9_000_000, connect_us=6_000_000))
 
     async def work() -> None:
         await asyncio.sleep(11)
@@ -202,7 +203,7 @@ def test_a_line_that_is_back_when_the_anchors_are_asked_again_excuses_the_slot()
 def test_a_line_that_was_away_between_two_rounds_excuses_the_slot_too(interval_s: int) -> None:
     """Three seconds, and no round of the schedule in them: a slot that waits long has the anchors asked meanwhile."""
     world = World(interval_s, resolver_at_home=True)
-    slow = replace(world.task, deadlines=Deadlines(total_us=9_000_000, connect_us=5_000_000))
+    slow = altered(world.task, deadlines=Deadlines(total_us=9_000_000, connect_us=5_000_000))
 
     async def work() -> None:
         await asyncio.sleep(6)
@@ -271,7 +272,7 @@ def test_a_node_that_fails_after_the_line_came_back_is_found_at_once() -> None:
 def test_what_one_slot_saw_of_the_anchors_excuses_the_one_beside_it() -> None:
     """The watch itself has not had a round since; the other slot's confirmation round is what is known."""
     world = World()
-    slow = replace(world.task, id="t2", deadlines=Deadlines(total_us=9_000_000, connect_us=6_000_000))
+    slow = altered(world.task, id="t2", deadlines=Deadlines(total_us=9_000_000, connect_us=6_000_000))
 
     async def work() -> None:
         await asyncio.sleep(11)
@@ -291,7 +292,7 @@ def test_what_one_slot_saw_of_the_anchors_excuses_the_one_beside_it() -> None:
 def test_what_a_failing_slot_saw_of_the_anchors_is_known_at_once() -> None:
     """No round of the schedule, and too short a wait to worry: the slot's own confirmation round tells."""
     world = World(3600, resolver_at_home=True)
-    quick = replace(world.task, deadlines=Deadlines(total_us=900_000, connect_us=200_000))
+    quick = altered(world.task, deadlines=Deadlines(total_us=900_000, connect_us=200_000))
 
     async def work() -> None:
         await asyncio.sleep(6)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from probe.checks.availability import Availability
 from probe.checks.integrity import Integrity
 from probe.commands import config_option, console
 from probe.commands.vantage import point_named
+from probe.core.altered import altered
 from probe.core.codec import encode
 from probe.core.config_text import parse_proxy, parse_resolver
 from probe.core.records import Observation, Outcome, Role, SlotRecord
@@ -130,7 +130,7 @@ def with_line(
     if proxy is not None:
         scheme, host, port = parse_proxy(proxy)
         changes["proxy"] = ProxySpec(scheme=scheme, host=host, port=port)
-    return replace(point, **changes)
+    return altered(point, **changes)
 
 
 def _sources(texts: tuple[str, ...]) -> dict[str, Any]:

@@ -5,8 +5,9 @@ Bodies of a customer's objects, as they crossed the wire, counted by UTC day.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from probe.core.altered import altered
 from probe.core.records import SlotRecord
 from probe.core.task import Task
 
@@ -69,7 +70,7 @@ def lean(task: Task) -> Task:
     Its id and definition stay: it is the same measurement, with something left out.
     """
     checks = tuple(spec for spec in task.checks if spec.kind in ("availability", "alias", "redirect"))
-    return replace(task, request=replace(task.request, method="HEAD"), origin=None, checks=checks)
+    return altered(task, request=altered(task.request, method="HEAD"), origin=None, checks=checks)
 
 
 def body_bytes(row: SlotRecord) -> int:

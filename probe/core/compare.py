@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from probe.core.aging import UNDECLARED_LIFETIME_S, allowed, slack_s
 from probe.core.altered import altered
@@ -107,7 +107,7 @@ class _Look:
         unseen = self._aged(Relation.UNSEEN_VERSION, self.newest, self.newest, UNDECLARED_LIFETIME_S)
         if unseen.within_lifetime is False and self._modified_after():
             detail = "modified after the origin's present version"
-            return replace(self._relation(Relation.UNKNOWN_VERSION), detail=detail)
+            return altered(self._relation(Relation.UNKNOWN_VERSION), detail=detail)
         return unseen
 
     @property
@@ -123,7 +123,7 @@ class _Look:
         """An old version; where the origin may have returned to it unseen, only a copy of its first time convicts."""
         found = self._aged(Relation.OLDER, version, successor, None)
         if found.within_lifetime is False and self._unasked and not self._from_before(successor):
-            return replace(found, relation=Relation.UNVERIFIED, within_lifetime=None)
+            return altered(found, relation=Relation.UNVERIFIED, within_lifetime=None)
         return found
 
     def _from_before(self, successor: OriginVersion) -> bool:
@@ -146,7 +146,7 @@ class _Look:
             origin_failing=self.origin_failing,
             undeclared_s=undeclared_s,
         )
-        return replace(
+        return altered(
             self._relation(relation),
             superseded_at=successor.first_seen,
             behind_s=behind_s,

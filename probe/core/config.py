@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from probe.core.altered import altered
 from probe.core.config_agent import AgentConfig
 from probe.core.config_customer import CustomerFile
 from probe.core.config_rules import ParamsReader, agent_problems, customer_problems
@@ -143,7 +144,7 @@ def _raise_if_any(problems: list[Problem]) -> None:
         told = sorted({(p.line, p.column): p for p in reversed(problems)}.values())
         if len(told) > MAX_PROBLEMS:
             message = f"and {len(told) - MAX_PROBLEMS} problems more in this file"
-            told = [*told[:MAX_PROBLEMS], replace(told[MAX_PROBLEMS], message=message)]
+            told = [*told[:MAX_PROBLEMS], altered(told[MAX_PROBLEMS], message=message)]
         raise ConfigError(told)
 
 

@@ -6,9 +6,10 @@ The nearest value counts, object before domain before defaults; `headers` (by na
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from probe.core.altered import altered
 from probe.core.config_customer import (
     CustomerFile,
     DomainConfig,
@@ -117,7 +118,7 @@ def _measured(
     )
     checks = _checks(near, domain, item, reader)
     wanted = (reader.kinds[spec.kind].method(spec.params) for spec in checks)
-    request = replace(request, method=next((m for m in wanted if m is not None), item.method))
+    request = altered(request, method=next((m for m in wanted if m is not None), item.method))
     redirects = _nearest(near, "redirects", None)
     origin = None if domain.origin is None else _origin(domain.origin, domain, near, request)
     return MeasuredObject(

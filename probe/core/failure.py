@@ -6,8 +6,9 @@ can never be read as the CDN's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from probe.core.value import Value
 
 
 class Phase(StrEnum):
@@ -89,8 +90,7 @@ class FailureType(StrEnum):
     AGENT_INTERNAL_ERROR = "agent.internal_error"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(Value, frozen=True, kw_only=True):
     """Why an observation or a look-up gave no complete reply. A 5xx is a Response, not a Failure."""
 
     phase: Phase

@@ -7,8 +7,7 @@ counts, of directives that conflict the most restrictive (section 4.2.1).
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from probe.core.altered import altered
 from probe.core.cache_control import Directives, Seconds, cache_control, targeted_directives
 from probe.core.fields import Fields, field_values, first_value
 from probe.core.records import Freshness
@@ -30,10 +29,10 @@ def freshness(fields: Fields) -> Freshness:
     if targeted is None:
         invalid = ("cdn_cache_control_ignored",) if field_values(fields, CDN_FIELD) else ()
         found = _freshness(fields, cache_control(fields), targeted=False)
-        return replace(found, flags=(*found.flags, *invalid))
+        return altered(found, flags=(*found.flags, *invalid))
     found = _freshness(fields, targeted, targeted=True)
     named = found.source if found.source in (None, "heuristic") else f"{found.source} of {CDN_FIELD}"
-    return replace(found, source=named)
+    return altered(found, source=named)
 
 
 def declared(fields: Fields) -> Freshness:
@@ -66,7 +65,7 @@ def _freshness(fields: Fields, directives: Directives, *, targeted: bool) -> Fre
         or any(name in directives for name in _NO_STALE)
         or (fresh.source == "s-maxage" and not asked_for)
     )
-    return replace(
+    return altered(
         fresh,
         stale_while_revalidate_s=seconds.of("stale-while-revalidate"),
         stale_if_error_s=seconds.of("stale-if-error"),
@@ -102,7 +101,7 @@ def _dated(fields: Fields, *, targeted: bool) -> Freshness:
     flags = ("date_invalid",) if date is None and field_values(fields, "date") else ()
     expires = [] if targeted else field_values(fields, "expires")
     if expires:
-        return replace(_expires(expires, date), flags=flags)
+        return altered(_expires(expires, date), flags=flags)
     modified = http_date_s(first_value(fields, "last-modified"))
     if date is not None and modified is not None and modified < date:
         return Freshness(lifetime_s=(date - modified) * HEURISTIC_FRACTION, source="heuristic", flags=flags)

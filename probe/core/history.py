@@ -6,8 +6,8 @@ Pure: the versions known and one more reply of the origin -> the versions known.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
+from probe.core.altered import altered
 from probe.core.fields import first_value
 from probe.core.freshness import declared, more_generous
 from probe.core.records import Freshness, OriginVersion, Response, identity
@@ -41,14 +41,14 @@ def with_reply(
     newest = versions[-1] if versions else None
     if newest is not None and identity(newest) == identity(response):
         # The name under which it is kept stays, also where bytes that count for nothing are others each time.
-        version = replace(
+        version = altered(
             _version(response, newest.first_seen),
             declared=newest.declared,
             content_digest=newest.content_digest,
         )
         return (*versions[:-1], _again(version, said, asked, seen))
     others = [v for v in versions if identity(v) != identity(response)]
-    made = replace(_version(response, seen), last_asked=asked, last_seen=seen, declared=said)
+    made = altered(_version(response, seen), last_asked=asked, last_seen=seen, declared=said)
     return (*others, made)[-KEPT_VERSIONS:]
 
 
@@ -67,7 +67,7 @@ def _version(response: Response, first_seen: str) -> OriginVersion:
 
 def _again(version: OriginVersion, said: Freshness | None, asked: str, seen: str) -> OriginVersion:
     """Seen once more. What it declared before held for copies that were taken then."""
-    return replace(version, last_asked=asked, last_seen=seen, declared=_both(said, version.declared))
+    return altered(version, last_asked=asked, last_seen=seen, declared=_both(said, version.declared))
 
 
 def _both(one: Freshness | None, other: Freshness | None) -> Freshness | None:

@@ -7,12 +7,12 @@ finds one final head (interim 1xx heads are counted and dropped) or raises `Head
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
 from probe.core.records import FailureType
 from probe.core.task import Limits
+from probe.core.value import Value
 
 INTERIM_LIMIT = 16  # heads with status 1xx before the final one; real servers send one or two
 _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9][0-9])(?: (.*))?", re.DOTALL)
@@ -41,8 +41,7 @@ class Framing(StrEnum):
     CLOSE = "close"  # until the server closes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class Head(Value, frozen=True, kw_only=True):
     """One final response head; `fields` in wire order, names in lower case, values as ISO 8859-1."""
 
     minor_version: int

@@ -9,11 +9,12 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import msgspec
 
+from probe.core.altered import altered
 from probe.core.signed import MANIFEST_PREFIX, SignedHead, parse_head, to_be_signed
 
 VERSION = 1
@@ -88,7 +89,7 @@ class Manifest:
 
     def signed(self, signature: bytes) -> Manifest:
         """The same with its signature."""
-        return replace(self, signature=base64.b64encode(signature).decode("ascii"))
+        return altered(self, signature=base64.b64encode(signature).decode("ascii"))
 
     def to_json(self) -> dict[str, Any]:
         """As it is written."""

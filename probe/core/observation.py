@@ -5,10 +5,10 @@ Names of RFC 9110, 9111, 9211 and W3C Resource Timing. `_us` are offsets from th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from probe.core.failure import Failure
+from probe.core.value import Value
 
 
 class Role(StrEnum):
@@ -35,8 +35,7 @@ class Role(StrEnum):
 UNSURE_US = 1_000  # what is less certain than this is recorded as such
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimingUncertainty:
+class TimingUncertainty(Value, frozen=True, kw_only=True):
     """By how much the spans of a ResourceTiming may be too long, never too short; durations.
 
     Either our own program stood still in them, or it looked too late to know. The true span lies between what is told
@@ -53,8 +52,7 @@ class TimingUncertainty:
         return self.connect_us + self.tls_us + response_us
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceTiming:
+class ResourceTiming(Value, frozen=True, kw_only=True):
     """W3C Resource Timing names; `_us` from slot start, monotonic.
 
     domain_lookup_* belong to the slot's resolution and are None where an address was given.
@@ -73,8 +71,7 @@ class ResourceTiming:
     uncertainty: TimingUncertainty | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tls:
+class Tls(Value, frozen=True, kw_only=True):
     """What the handshake showed. Certificates by SHA-256 of their DER, leaf first."""
 
     version: str | None = None  # TLSv1.3
@@ -90,8 +87,7 @@ class Tls:
     second_connection: bool = False  # seen on a connection made only to read the certificate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TcpInfo:
+class TcpInfo(Value, frozen=True, kw_only=True):
     """Linux TCP_INFO at the last read. Durations in microseconds."""
 
     rtt_us: int
@@ -100,8 +96,7 @@ class TcpInfo:
     mss_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheStatus:
+class CacheStatus(Value, frozen=True, kw_only=True):
     """RFC 9211 members of one cache; `derived_from` names the vendor's field where it was read from one.
 
     `flags`: value_unknown (a vendor's word that we do not know: nothing is made of it), parent_hit (a cache behind
@@ -121,8 +116,7 @@ class CacheStatus:
     flags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProxyStatus:
+class ProxyStatus(Value, frozen=True, kw_only=True):
     """RFC 9209: what one intermediary says of how it handled the response. Its word, never a proof."""
 
     proxy: str
@@ -133,8 +127,7 @@ class ProxyStatus:
     details: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Freshness:
+class Freshness(Value, frozen=True, kw_only=True):
     """How long a response says that a shared cache may serve it (RFC 9111 section 4.2, RFC 5861, RFC 9213).
 
     `lifetime_s` is None where nothing is said. `source`: the directive or field, and in which targeted or vendor's
@@ -151,8 +144,7 @@ class Freshness:
     flags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContentFacts:
+class ContentFacts(Value, frozen=True, kw_only=True):
     """What a check wanted to know of the decoded content itself, read once while it was at hand.
 
     `rules`: digest of what was wanted, so that only facts read by the same rules are compared.
@@ -167,8 +159,7 @@ class ContentFacts:
     flags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
+class Response(Value, frozen=True, kw_only=True):
     """What the server answered, complete or not.
 
     `fields` in wire order, names in lower case, values decoded as ISO 8859-1, secrets redacted.
@@ -203,8 +194,7 @@ class Relation(StrEnum):
     UNVERIFIED = "unverified"  # nothing to compare with
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(Value, frozen=True, kw_only=True):
     """One observation's content beside the origin's version history (pure result of `core.compare`)."""
 
     mode: str  # exact
@@ -225,8 +215,7 @@ class Comparison:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
+class Observation(Value, frozen=True, kw_only=True):
     """One request on the wire (or the attempt at one). Never edited, never dropped for a later one."""
 
     role: Role

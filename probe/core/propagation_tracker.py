@@ -7,8 +7,9 @@ observation. Pure: no clock of its own, bounded memory, the least recently seen 
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from probe.core.altered import altered
 from probe.core.propagation import Sighting, sighting_of
 from probe.core.records import Evidence, Observation, OriginVersion, Reference, identity
 from probe.core.task import Task
@@ -66,12 +67,12 @@ class PropagationTracker:
         before = reference.versions[place - 1]
         at_least_s = max(0.0, last.look.at_s - epoch_s(version.first_seen))
         at_most_s = max(at_least_s, look.until_s - epoch_s(before.last_asked or before.last_seen))
-        comparison = replace(
+        comparison = altered(
             observation.comparison,
             propagated_after_s_at_least=at_least_s,
             propagated_after_s_at_most=at_most_s,
         )
-        return replace(observation, comparison=comparison)
+        return altered(observation, comparison=comparison)
 
 
 def _place(digest: str, versions: tuple[OriginVersion, ...]) -> int | None:

@@ -8,7 +8,6 @@ What was not measured is None, never 0. docs/records.md lists every field with i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from probe.core.failure import Failure, FailureType, Phase
@@ -29,6 +28,7 @@ from probe.core.observation import (
 )
 from probe.core.resolution import AddressRecord, CnameLink, DnsQuery, Resolution, ResolverAnswer
 from probe.core.surroundings import LineState, NodeFacts, Reach, VantageHealth
+from probe.core.value import Value
 
 SCHEMA_VERSION = 1
 
@@ -71,8 +71,7 @@ class State(StrEnum):
     ABORTED = "aborted"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OriginVersion:
+class OriginVersion(Value, frozen=True, kw_only=True):
     """One version of an object as the origin itself served it. Times RFC 3339 UTC.
 
     `last_asked`: when the request was begun that `last_seen` ended; the origin still had this version after it.
@@ -91,8 +90,7 @@ class OriginVersion:
     declared: Freshness | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
+class Reference(Value, frozen=True, kw_only=True):
     """The origin's side of a slot: the versions known, newest last, and how fresh that knowledge is.
 
     `configured` is False where the customer named no origin. `verified_at`: when the newest version was last
@@ -114,8 +112,7 @@ class Reference:
         return identity(self.versions[-1]) if self.versions else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostFacts:
+class HostFacts(Value, frozen=True, kw_only=True):
     """The agent's own state during the slot."""
 
     agent: str
@@ -127,8 +124,7 @@ class HostFacts:
     clock_max_error_us: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(Value, frozen=True, kw_only=True):
     """Everything a verdict may rest on, and nothing else. Times as in the record."""
 
     scheduled_at: str
@@ -150,8 +146,7 @@ class Severity(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Value, frozen=True, kw_only=True):
     """One thing that a check or the judge noticed, attributed. `observation` indexes `observations`."""
 
     check: str
@@ -165,8 +160,7 @@ class Finding:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Value, frozen=True, kw_only=True):
     """An opinion formed from Evidence by pure functions; `summary` says it in one sentence."""
 
     outcome: Outcome
@@ -177,8 +171,7 @@ class Verdict:
     summary: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlotRecord:
+class SlotRecord(Value, frozen=True, kw_only=True):
     """One row: one due slot of one task. What is stored, printed by `once --json` and pulled.
 
     `seq` and `previous` are given by the store: a number, gapless per stream (agent and customer), and the SHA-256
@@ -228,8 +221,7 @@ class SlotRecord:
     previous: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventRecord:
+class EventRecord(Value, frozen=True, kw_only=True):
     """What happened to the agent itself, written into every stream that it touches."""
 
     schema_version: int

@@ -12,10 +12,10 @@ What we decided where the RFCs leave the choice:
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
+from probe.core.altered import altered
 from probe.core.records import Failure, FailureType, Phase, Response
 from probe.core.redaction import without_secret_query
 from probe.core.task import RedirectPolicy, Request, SecretRef
@@ -98,7 +98,7 @@ def _refusal(
 
 
 def _request(current: Request, status_code: int, parts: SplitResult) -> Request:
-    following = dataclasses.replace(
+    following = altered(
         current,
         scheme=parts.scheme,
         host=_host(parts),
@@ -106,9 +106,7 @@ def _request(current: Request, status_code: int, parts: SplitResult) -> Request:
         path=(parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
         method=_method(current.method, status_code),
     )
-    return (
-        following if _trusted(current, following) else dataclasses.replace(following, fields=_open(current))
-    )
+    return following if _trusted(current, following) else altered(following, fields=_open(current))
 
 
 def _method(method: str, status_code: int) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from probe.core.failure import Failure
+from probe.core.value import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CnameLink:
+class CnameLink(Value, frozen=True, kw_only=True):
     """One link of the chain: `owner` is an alias, `target` is its CNAME RDATA. Names end without a dot."""
 
     owner: str
@@ -18,8 +16,7 @@ class CnameLink:
     doubled: bool = False  # a second CNAME at the same owner: kept, not followed (RFC 2181 section 10.1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddressRecord:
+class AddressRecord(Value, frozen=True, kw_only=True):
     """An A or AAAA record as it was answered; `refused` says why the address policy will not connect to it."""
 
     address: str
@@ -27,8 +24,7 @@ class AddressRecord:
     refused: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DnsQuery:
+class DnsQuery(Value, frozen=True, kw_only=True):
     """One message sent to one resolver and what came back. `start_us` and `end_us` from slot start.
 
     `purpose`: chain (the walk), compared (the same at a further resolver, where all are asked), other_resolver
@@ -56,8 +52,7 @@ class DnsQuery:
     failure: Failure | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResolverAnswer:
+class ResolverAnswer(Value, frozen=True, kw_only=True):
     """What one of several compared resolvers said: the end of its own walk along the aliases."""
 
     resolver: str
@@ -69,8 +64,7 @@ class ResolverAnswer:
     failure: Failure | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolution:
+class Resolution(Value, frozen=True, kw_only=True):
     """The look-up of one name and type from one vantage point.
 
     `canonical_name` is the last name reached; on failure `failing_name` is the name whose look-up failed, and

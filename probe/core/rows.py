@@ -5,8 +5,6 @@ Builds the rows that are stored: from evidence and its verdict, or from the reas
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from probe.core.altered import altered
 from probe.core.grounds import grounds
 from probe.core.judge import exclusions_at, judge
@@ -58,7 +56,7 @@ def measured_row(
 def missed_row(task: Task, scheduled_at: str, reason: str, host: HostFacts) -> SlotRecord:
     """A due slot without a measurement: `agent.stalled`, `agent.overloaded`, `agent.aborted` ..."""
     state = State.ABORTED if reason == "agent.aborted" else State.MISSED
-    return replace(
+    return altered(
         _bare_row(task, scheduled_at, host),
         state=state,
         missed_reason=reason,

@@ -7,9 +7,9 @@ domain. Then nothing is compared, and the slot says so (contract: the origin mus
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from urllib.parse import urlsplit
 
+from probe.core.altered import altered
 from probe.core.fields import field_values
 from probe.core.records import Observation, Reference, Role
 from probe.core.task import Task
@@ -31,7 +31,7 @@ class Selves:
         found = is_itself(task, edges, [look])
         if look is not None:
             self._found[key] = found
-        return replace(reference, self_comparison=True) if found or self._found.get(key) else reference
+        return altered(reference, self_comparison=True) if found or self._found.get(key) else reference
 
 
 def is_itself(task: Task, edges: Iterable[str], looks: Sequence[Observation | None]) -> bool:

@@ -12,11 +12,12 @@ import binascii
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 import msgspec
 
+from probe.core.altered import altered
 from probe.core.proof import Head
 
 HEAD_PREFIX = b"cdn-probe head v1\n"
@@ -103,7 +104,7 @@ class SignedHead:
 
     def signed(self, signature: bytes) -> SignedHead:
         """The same with its signature."""
-        return replace(self, signature=base64.b64encode(signature).decode("ascii"))
+        return altered(self, signature=base64.b64encode(signature).decode("ascii"))
 
     def to_json(self) -> dict[str, Any]:
         """As it is handed out: one object, every field in it."""

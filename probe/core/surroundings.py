@@ -5,8 +5,9 @@ Facts that come from other slots and from the vantage point's own watch, so that
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from probe.core.value import Value
 
 
 class LineState(StrEnum):
@@ -17,8 +18,7 @@ class LineState(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VantageHealth:
+class VantageHealth(Value, frozen=True, kw_only=True):
     """What the anchors said on their own schedule. Times RFC 3339 UTC.
 
     `state` is that of the last round that ended before the slot did, `since` when it began. `offline_meanwhile`:
@@ -34,8 +34,7 @@ class VantageHealth:
     offline_meanwhile: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeFacts:
+class NodeFacts(Value, frozen=True, kw_only=True):
     """What the inventory knew of the domain's nodes, over the slot's IP version, before this slot.
 
     `known` counts them. `settled`: it has been learning for long enough that an address which it does not hold is
@@ -47,8 +46,7 @@ class NodeFacts:
     strangers: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
+class Reach(Value, frozen=True, kw_only=True):
     """How many nodes answered in this slot: did all fail (contract B, interruption), or some?
 
     `known`: those of the inventory and of this slot's answer together; `asked`: those asked in this slot, as

@@ -11,9 +11,10 @@ everybody, and would refuse the edges just so. Behind a proxy only what was aske
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import ip_address
 
+from probe.core.altered import altered
 from probe.core.failure import FailureType
 from probe.core.observation import Observation
 from probe.core.surroundings import LineState, VantageHealth
@@ -144,7 +145,7 @@ def rounds_of(
         asked=asked,
         reached=reached,
     )
-    return (replace(made, reached=0, told_ns=started_ns), made) if late(anchors) else (made,)
+    return (altered(made, reached=0, told_ns=started_ns), made) if late(anchors) else (made,)
 
 
 # --- rounds over time ---------------------------------------------------------------------------------
@@ -224,7 +225,7 @@ def _added(rounds: tuple[AnchorRound, ...], made: AnchorRound) -> tuple[AnchorRo
 def _one(last: AnchorRound, made: AnchorRound) -> AnchorRound:
     """Two offline rounds that meet: the line was offline from the start of the one to the end of the other."""
     first = min(last, made, key=lambda r: r.started_ns)
-    return replace(
+    return altered(
         made,
         started_ns=first.started_ns,
         started_at=first.started_at,

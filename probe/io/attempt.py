@@ -6,7 +6,6 @@ connect (tcp) -> handshake (tls) -> ask (http) -> read (body). Whatever was lear
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import socket
 import ssl
 from time import monotonic_ns
@@ -22,6 +21,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
 
+from probe.core.altered import altered
 from probe.core.http_head import Framing, HeadScanner, violation
 from probe.core.records import Failure, Observation, Phase, Response, Tls
 from probe.core.redaction import without_secret_query
@@ -256,8 +256,8 @@ class Attempt:
             self._tls, type_, self._certificates = await examine(
                 exc, self._target, self._total_at, self._dial
             )
-            failure = dataclasses.replace(failure, type=type_ or failure.type)
-        failure = dataclasses.replace(failure, detail=self._redact(failure.detail or ""))
+            failure = altered(failure, type=type_ or failure.type)
+        failure = altered(failure, detail=self._redact(failure.detail or ""))
         report_defect(failure, exc, self._redact)
         return failure
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
 import ssl
 import traceback
 
+from probe.core.altered import altered
 from probe.core.records import Failure, FailureType, Tls
 from probe.io.connector import Dial, Opening, read_certificates
 from probe.io.failures import CHAIN_VERIFY_CODES
@@ -39,7 +39,7 @@ async def examine(
 
 async def _second_handshake(target: FetchTarget, total_at: float, dial: Dial) -> ssl.SSLObject:
     loop = asyncio.get_running_loop()
-    context = context_for(dataclasses.replace(target.tls, verify=False))
+    context = context_for(altered(target.tls, verify=False))
     until = min(total_at, loop.time() + target.deadlines.connect_us / 1e6)
     sock = await dial(target, until, Opening())
     seconds = min(total_at - loop.time(), target.deadlines.tls_us / 1e6)

@@ -6,11 +6,11 @@ connecting, reveals secrets for the time of one request, and turns its own defec
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from probe.core.addresses import refusal
+from probe.core.altered import altered
 from probe.core.proxy_dialogue import is_literal
 from probe.core.records import Observation, Phase
 from probe.core.redaction import secret_query_values
@@ -107,9 +107,9 @@ class AiohttpFetcher:
             return await step(attempt)
         except Exception as exc:
             failure = failure_of(exc, Phase.HOST, operation)
-            failure = dataclasses.replace(failure, detail=redact(failure.detail or ""))
+            failure = altered(failure, detail=redact(failure.detail or ""))
             report_defect(failure, exc, redact)
-            return dataclasses.replace(unsent(target, failure, redact), proxy=through)
+            return altered(unsent(target, failure, redact), proxy=through)
 
     def _refusal(self, target: FetchTarget) -> str | None:
         """Why the address policy does not let us connect there. What a proxy looks up, only the proxy sees."""

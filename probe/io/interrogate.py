@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
+from probe.core.altered import altered
 from probe.core.chain import WalkEnd
 from probe.core.records import DnsQuery, FailureType, Resolution, ResolverAnswer
 from probe.core.resolver_answers import answer_of, is_proper, same_kind
@@ -56,10 +56,10 @@ async def interrogate(
     answered = next((other for other in others if other.failure is None), None)
     if answered is not None and not is_proper(resolution):
         flags = ("resolver_failed", *flags)
-        return replace(answered, answers=answers, queries=queries, flags=_joined(answered.flags, flags))
+        return altered(answered, answers=answers, queries=queries, flags=_joined(answered.flags, flags))
     if alias is not None and alias.links:
         resolution, flags = _led_on(resolution, alias), (*flags, "alias_walked")
-    return replace(resolution, answers=answers, queries=queries, flags=_joined(resolution.flags, flags))
+    return altered(resolution, answers=answers, queries=queries, flags=_joined(resolution.flags, flags))
 
 
 async def _ask_other(
@@ -92,7 +92,7 @@ async def _alias_walk(
 def _led_on(resolution: Resolution, alias: WalkEnd) -> Resolution:
     """The same failure, found to lie at the end of the aliases."""
     chain = (*resolution.cname_chain, *alias.links)
-    return replace(resolution, cname_chain=chain, canonical_name=alias.name, failing_name=alias.name)
+    return altered(resolution, cname_chain=chain, canonical_name=alias.name, failing_name=alias.name)
 
 
 def _flags_of_others(resolution: Resolution, others: Sequence[ResolverAnswer]) -> tuple[str, ...]:

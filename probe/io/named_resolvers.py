@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from dataclasses import replace
 from functools import lru_cache
 from ipaddress import ip_address
 
+from probe.core.altered import altered
 from probe.core.task import ResolverSpec
 
 
@@ -33,7 +33,7 @@ class NamedResolvers:
             async with asyncio.TaskGroup() as group:
                 for name in unknown:
                     group.create_task(self._find(name, within_s))
-        return tuple(replace(spec, address=self._found.get(spec.address, spec.address)) for spec in specs)
+        return tuple(altered(spec, address=self._found.get(spec.address, spec.address)) for spec in specs)
 
     async def _find(self, name: str, within_s: float) -> None:
         loop = asyncio.get_running_loop()

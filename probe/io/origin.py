@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 
+from probe.core.altered import altered
 from probe.core.ceiling import Ceiling
 from probe.core.history import with_reply
 from probe.core.reading import Reading
@@ -78,7 +79,7 @@ class OriginReferences:
             if not force and self._trusted(known, origin):
                 return Look(reference=_reference(known))
             if not self._ceiling(task.customer, origin).admit(self._clock.monotonic_ns()):
-                return Look(reference=replace(_reference(known), left_out=True))
+                return Look(reference=altered(_reference(known), left_out=True))
             asked = rfc3339(self._clock.time_ns())
             observation = await self._ask(task, origin, known, slot_start_ns, whole=force, reading=reading)
             if observation is not None:

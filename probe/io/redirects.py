@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Awaitable, Callable
 
+from probe.core.altered import altered
 from probe.core.records import Failure, Observation, Role
 from probe.core.redirect import next_hop
 from probe.core.task import RedirectPolicy, Request
@@ -43,12 +43,12 @@ async def follow(
 def _hop(target: FetchTarget, index: int, request: Request, address: str) -> FetchTarget:
     """Validators and the body's sink belong to the first request; so does an SNI that was given for its host."""
     same_host = request.host == target.request.host
-    return dataclasses.replace(
+    return altered(
         target,
         role=Role.REDIRECT,
         address=address,
         request=request,
-        tls=target.tls if same_host else dataclasses.replace(target.tls, server_name=None),
+        tls=target.tls if same_host else altered(target.tls, server_name=None),
         of=index,
         validators=(),
         body_sink=None,

@@ -8,7 +8,7 @@ says then.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -126,7 +126,7 @@ class Resolver:
             return resolution
         errand = _errand(vantage, slot_start_ns, deadline_us)
         specs = await self._resolvers(vantage, errand.longest_try_s)
-        first = replace(errand, end_s=errand.end_s - deadline_us * _FOR_THE_ZONE / 1e6)
+        first = altered(errand, end_s=errand.end_s - deadline_us * _FOR_THE_ZONE / 1e6)
         resolution = await interrogate(
             resolution,
             specs,

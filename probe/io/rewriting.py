@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
-from dataclasses import replace
 
+from probe.core.altered import altered
 from probe.core.chain import WalkEnd
 from probe.core.dns_names import labels, parent
 from probe.core.records import Resolution
@@ -88,7 +88,7 @@ def _with_findings(
         answers = tuple(known[str(spec)] for spec in specs if str(spec) in known)
     told = differences(answers) if len(specs) > 1 else ("no_other_resolver",)
     flags = (*resolution.flags, *([FLAG] if rewritten else []), *told)
-    return replace(
+    return altered(
         resolution,
         answers=answers,
         flags=tuple(dict.fromkeys(flags)),

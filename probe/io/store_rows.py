@@ -5,9 +5,10 @@ From records to rows of the tables, and the sparse rows that stand for what coul
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from probe.core.altered import altered
 from probe.core.codec import encode_any
 from probe.core.records import EventRecord, OriginVersion, Record, SlotRecord, State
 
@@ -28,7 +29,7 @@ COLUMNS = (
     "stream", "seq", "kind", "task", "domain", "path", "vantage_point", "scheduled_at", "state", "outcome", "fault",
     "reason", "body",
 )  # fmt: skip
-INSERT_RECORD = f"INSERT INTO record ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+INSERT_RECORD = f"INSERT INTO record ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 
 
 def to_row(record: Record, stream: int, line: bytes) -> tuple[Any, ...]:
@@ -78,7 +79,7 @@ def stripped(record: Record) -> Record:
     """
     if not isinstance(record, SlotRecord) or not has_evidence(record):
         return record
-    return replace(
+    return altered(
         record,
         state=State.MISSED,
         missed_reason=SHED,

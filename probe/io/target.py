@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from probe.core.reading import Reading
 from probe.core.records import Role
 from probe.core.task import Deadlines, Limits, Request, Task, TlsPolicy, VantagePoint
+from probe.core.value import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchTarget:
+class FetchTarget(Value, frozen=True, kw_only=True):
     """One request to be made to one address.
 
     `address`: IP literal, connected to as it stands; a name only where a proxy is to look it up. `vantage`: the

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
+from probe.core.altered import altered
 from probe.core.chain import DnsAnswer
 from probe.core.records import Resolution
 from probe.core.resolver_answers import is_proper
@@ -33,7 +33,7 @@ async def with_zone(resolution: Resolution, specs: Sequence[ResolverSpec], make_
     for spec in _responding(resolution, specs)[:_MOST_RESOLVERS]:
         walk = make_walk("zone_cut", spec)
         zone = await _zone(name, walk, at_once=not is_proper(resolution))
-        resolution = replace(resolution, zone=zone, queries=(*resolution.queries, *walk.queries))
+        resolution = altered(resolution, zone=zone, queries=(*resolution.queries, *walk.queries))
         if zone is not None:
             break
     return resolution

@@ -10,9 +10,10 @@ import gzip
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from probe.core.altered import altered
 from probe.lab.cache import Cache, CacheKey, Entry
 from probe.lab.http1 import Fields, HttpServer, Reply, Request
 from probe.lab.origin import matches
@@ -148,7 +149,7 @@ class Edge:
         if misdeed.truncate:
             reply.send_bytes = len(reply.body) // 2
         if misdeed.tamper and reply.status == 200:
-            return replace(reply, body=_tampered(reply))
+            return altered(reply, body=_tampered(reply))
         return reply
 
     def _choose_certificate(self, connection: Any, server_name: str | None, context: ssl.SSLContext) -> None:

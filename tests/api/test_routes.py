@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from probe.api.ports import AgentView
 from probe.api.routes import ROUTES
 from probe.api.server import Options
 from probe.checks import CHECKS
+from probe.core.altered import altered
 from probe.core.bundle import Bundle
 from probe.core.config import Config
 from probe.core.config_shown import apart, together
@@ -179,7 +179,7 @@ async def test_events_are_found_among_many_slots(tmp_path: Path) -> None:
         event("clock.stepped"),
         *rows(700, first=2000),
     ]
-    await fill(tmp_path / "r", [*records, replace(event("agent.stopped"), at=at(5000))])
+    await fill(tmp_path / "r", [*records, altered(event("agent.stopped"), at=at(5000))])
     async with served(tmp_path) as api:
         whole = await api.ask("/v1/events?customer=acme")
         assert [json.loads(line)["event"] for line in whole.lines[:-1]] == [
@@ -214,8 +214,8 @@ async def test_coverage_says_due_measured_missed_and_gaps(tmp_path: Path) -> Non
         for index, time_us in enumerate(times):
             row = missed(0, "agent.overloaded", id=task.id) if index in (3, 4) else slot(0, id=task.id)
             if index not in (8, 9):
-                records.append(replace(row, scheduled_at=text(time_us)))
-        records.append(replace(missed(0, id=task.id), scheduled_at=text(times[11] + 60_000_000)))
+                records.append(altered(row, scheduled_at=text(time_us)))
+        records.append(altered(missed(0, id=task.id), scheduled_at=text(times[11] + 60_000_000)))
         await fill(tmp_path / "r", records)
         api.agent.seen = AgentView(complete_up_to={"acme": text(times[11] + 1)})
         day = "since=2023-11-14&until=2023-11-15T12:00:00Z"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from pydantic import ValidationError
 
 from probe.checks.alias import KIND, Alias
+from probe.core.altered import altered
 from probe.core.kinds import Symptom, SymptomKind
 from probe.core.records import CnameLink, FailureType, Resolution
 from probe.core.task import Task
@@ -60,7 +59,7 @@ def test_a_name_that_merely_ends_alike_is_not_under_the_suffix() -> None:
 
 def test_second_cname_at_one_owner_does_not_count() -> None:
     doubled = chain("acme.cdn.example.net", doubled=True)
-    assert len(symptoms(replace(doubled, canonical_name="www.acme.example"))) == 1
+    assert len(symptoms(altered(doubled, canonical_name="www.acme.example"))) == 1
 
 
 def test_further_suffixes_count_beside_the_domains_own() -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from pydantic import ValidationError
 
 from probe.checks.certificate import KIND, Certificate
+from probe.core.altered import altered
 from probe.core.certificate_names import FAMILIES, covered, is_cipher
 from probe.core.kinds import Symptom
 from probe.core.records import Evidence, FailureType, Observation, Phase, Role, Tls
@@ -25,7 +24,7 @@ TLS = Tls(
 
 
 def shown(**changes: object) -> Observation:
-    return seen(tls=replace(TLS, **changes))  # type: ignore[arg-type]
+    return seen(tls=altered(TLS, **changes))  # type: ignore[arg-type]
 
 
 def symptoms(of: Evidence, **params: object) -> list[Symptom]:
@@ -190,14 +189,14 @@ def test_what_was_not_shown_is_not_judged(observation: Observation) -> None:
 def test_wrong_names_are_the_cdns_and_the_paths_at_a_foreign_address() -> None:
     checked = build.task(checks=build.checks(certificate={"names": ["b.example"]}))
     assert build.triple(evidence(shown()), checked) == ("failed", "cdn", "certificate.name_missing")
-    elsewhere = replace(checked, cdn_prefixes=("203.0.113.0/24",))
+    elsewhere = altered(checked, cdn_prefixes=("203.0.113.0/24",))
     assert build.triple(evidence(shown()), elsewhere) == ("failed", "path", "dns.hijacked")
 
 
 def test_a_second_look_is_of_the_certificate() -> None:
-    again = replace(shown(names=("b.example",)), role=Role.CONFIRM, of=0)
+    again = altered(shown(names=("b.example",)), role=Role.CONFIRM, of=0)
     assert [s.again for s in symptoms(evidence(shown(), again), names=["b.example"])] == [False]
-    again = replace(shown(), role=Role.CONFIRM, of=0)
+    again = altered(shown(), role=Role.CONFIRM, of=0)
     assert [s.again for s in symptoms(evidence(shown(), again), names=["b.example"])] == [True]
 
 

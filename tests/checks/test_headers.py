@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from pydantic import ValidationError
 
 from probe.checks.headers import KIND, Headers
+from probe.core.altered import altered
 from probe.core.kinds import AtOrigin, SymptomKind
 from probe.core.records import CacheStatus, Comparison, Evidence, Observation, Relation, Role
 from tests import build
@@ -108,7 +107,7 @@ def test_where_no_whole_reply_of_the_origin_tells_the_fault_is_unknown() -> None
 
 def test_without_an_origin_the_agreement_is_the_cdns() -> None:
     checked = build.task(checks=build.checks(headers={"present": ["x-a"]}), origin=None)
-    none = evidence(with_fields(), reference=replace(build.reference(), configured=False, versions=()))
+    none = evidence(with_fields(), reference=altered(build.reference(), configured=False, versions=()))
     assert build.triple(none, checked) == ("failed", "cdn", "headers.missing")
 
 

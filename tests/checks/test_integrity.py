@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from pydantic import ValidationError
 
 from probe.checks.integrity import KIND, Integrity
+from probe.core.altered import altered
 from probe.core.kinds import Symptom, SymptomKind
 from probe.core.records import Comparison, Evidence, Observation, Relation, Role
 from tests.build import AT, evidence, reference, refused, seen, task
@@ -20,7 +19,7 @@ def symptoms(of: Evidence, **params: object) -> list[Symptom]:
 def compared(
     relation: Relation, role: Role = Role.EDGE, of: int | None = None, **facts: object
 ) -> Observation:
-    comparison = replace(Comparison(mode="exact", relation=relation), **facts)
+    comparison = altered(Comparison(mode="exact", relation=relation), **facts)
     return seen(role, comparison=comparison, of=of)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from pydantic import ValidationError
 
 from probe.checks.throughput import KIND, Throughput
+from probe.core.altered import altered
 from probe.core.kinds import Symptom
 from probe.core.records import FailureType, Observation, Phase, ResourceTiming, Role
 from tests import build
@@ -25,7 +24,7 @@ def body(
     timing = ResourceTiming(
         connect_start_us=0, request_start_us=1000, response_start_us=500_000, response_end_us=end_us
     )
-    return replace(made, timing=timing, response=replace(made.response, encoded_body_bytes=size))
+    return altered(made, timing=timing, response=altered(made.response, encoded_body_bytes=size))
 
 
 def symptoms(*observations: Observation, lag_us: int = 0, **params: object) -> list[Symptom]:
@@ -60,8 +59,8 @@ def test_the_detail_says_both_rates() -> None:
         body(None),
         body(took_us=None),
         body(tainted=True),
-        replace(body(), failure=broken(FailureType.BODY_TRUNCATED, Phase.BODY).failure),
-        replace(body(), response=None),
+        altered(body(), failure=broken(FailureType.BODY_TRUNCATED, Phase.BODY).failure),
+        altered(body(), response=None),
     ],
     ids=["small", "unknown size", "no end", "tainted", "failed", "no reply"],
 )
@@ -72,7 +71,7 @@ def test_nothing_to_judge_is_no_symptom(observation: Observation) -> None:
 def test_an_incomplete_body_is_not_judged() -> None:
     made = body()
     assert made.response is not None
-    assert symptoms(replace(made, response=replace(made.response, body_complete=False))) == []
+    assert symptoms(altered(made, response=altered(made.response, body_complete=False))) == []
 
 
 def test_what_our_loop_lost_is_taken_off() -> None:
@@ -99,7 +98,7 @@ def test_whose_fault() -> None:
 
 
 def test_time_to_the_first_byte_excuses_no_rate() -> None:
-    late = replace(body(took_us=1, role=Role.ORIGIN))
+    late = altered(body(took_us=1, role=Role.ORIGIN))
     assert judged(body(cache_status=MISS), late) == ("slow", "cdn", "throughput.under_limit")
 
 

@@ -6,11 +6,12 @@ Pure: times are numbers, nothing sleeps. The agent is the project's own: history
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from probe.checks import CHECKS
+from probe.core.altered import altered
 from probe.core.assess import with_comparisons
 from probe.core.cache_fields import with_caches
 from probe.core.history import with_reply
@@ -153,7 +154,7 @@ class World:
         made = self._observation(
             role, slot_s, at_s, until_s, response, of=0 if role is Role.CONFIRM else None
         )
-        return replace(made, **with_caches(made)), until_s
+        return altered(made, **with_caches(made)), until_s
 
     def _observation(
         self,
@@ -208,7 +209,7 @@ class World:
                 observations.append(looked)
             reference = self._reference(left_out=denied)
             changed = before is not None and before != reference.newest_digest
-            evidence = self._evidence(slot_s, observations, replace(reference, changed_during_slot=changed))
+            evidence = self._evidence(slot_s, observations, altered(reference, changed_during_slot=changed))
         self.compared += sum(o.comparison is not None for o in evidence.observations)
         return judge(TASK, evidence, CHECKS)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from probe.checks import CHECKS
+from probe.core.altered import altered
 from probe.core.budget import BODY_LEFT_OUT, DAY_S, Budgets, DayBudget, body_bytes, lean
 from probe.core.records import Role, SlotRecord
 from probe.core.rows import measured_row
@@ -18,7 +17,7 @@ def row(*sizes: int) -> SlotRecord:
     for size in sizes:
         made = build.seen(Role.EDGE)
         assert made.response is not None
-        observations.append(replace(made, response=replace(made.response, encoded_body_bytes=size)))
+        observations.append(altered(made, response=altered(made.response, encoded_body_bytes=size)))
     return measured_row(
         build.task(), build.evidence(*observations, build.refused()), CHECKS, finished_at=build.AT
     )

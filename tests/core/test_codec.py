@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from probe.core.altered import altered
 from probe.core.codec import CodecError, decode, encode, encode_any
 from probe.core.records import (
     EventRecord,
@@ -97,7 +97,7 @@ def test_an_unknown_kind_names_the_known_ones() -> None:
 
 
 def test_text_that_is_no_unicode_does_not_lose_the_row() -> None:
-    row = replace(
+    row = altered(
         missed_row(task(), "2026-11-22T10:00:00.000000Z", "agent.stalled", HOST), summary="a\udc80b"
     )
     again = decode(encode(row))
@@ -133,7 +133,7 @@ def test_any_frozen_record_can_be_written() -> None:
 
 
 def test_enums_are_read_as_enums() -> None:
-    row = replace(slot(0), observations=(Observation(role=Role.EDGE, address="192.0.2.1", port=1, url="u"),))
+    row = altered(slot(0), observations=(Observation(role=Role.EDGE, address="192.0.2.1", port=1, url="u"),))
     again = decode(encode(row))
     assert isinstance(again, SlotRecord)
     assert again.observations[0].role is Role.EDGE

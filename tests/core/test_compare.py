@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.checks import CHECKS
+from probe.core.altered import altered
 from probe.core.assess import with_comparisons
 from probe.core.cache_fields import with_caches
 from probe.core.codec import decode, encode
@@ -396,7 +395,7 @@ def test_any_reply_is_compared_judged_and_written(
     fields: list[tuple[str, str]], digest: str | None, age_s: int | None, failing: bool
 ) -> None:
     made = seen(digest=digest, fields=tuple(fields), age_s=age_s)
-    made = replace(made, **with_caches(made))
+    made = altered(made, **with_caches(made))
     origin = refused(Role.ORIGIN) if failing else seen(Role.ORIGIN, fields=tuple(fields))
     versions = version(OLD, first_seen=BEFORE, declared=declared(fields)), version()
     at = evidence(made, origin, reference=reference(*versions))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from probe.core.altered import altered
 from probe.core.grounds import grounds
 from probe.core.records import Evidence, FailureType, Role
 from tests import build
@@ -48,7 +47,7 @@ def test_wrong_content_rests_on_the_looks_by_another_way_too() -> None:
     wrong = build.seen(digest=OTHER, fields=(known,))
     found = build.evidence(
         wrong,
-        replace(wrong, role=Role.CONFIRM, of=0),
+        altered(wrong, role=Role.CONFIRM, of=0),
         build.seen(Role.ELSEWHERE, of=0, vantage_point="bj-cu"),
         build.seen(Role.ORIGIN),
     )

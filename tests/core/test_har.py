@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import replace
 from typing import Any
 
 import jsonschema
 import pytest
 
 from probe.checks import CHECKS
+from probe.core.altered import altered
 from probe.core.bundle import Exchange
 from probe.core.har import har
 from probe.core.records import (
@@ -29,7 +29,7 @@ from tests.core.har_schema import HAR_1_2
 
 def row(*observations: Observation) -> SlotRecord:
     made = measured_row(build.task(), build.evidence(*observations), CHECKS, finished_at=build.AT)
-    return replace(made, seq=7)
+    return altered(made, seq=7)
 
 
 def entries(made: dict[str, Any]) -> list[dict[str, Any]]:
@@ -93,7 +93,7 @@ def test_a_failure_is_an_entry_without_a_response_that_says_why() -> None:
 
 
 def test_a_response_cut_in_its_body_has_both() -> None:
-    cut = replace(build.seen(), failure=build.broken(FailureType.BODY_TRUNCATED, Phase.BODY).failure)
+    cut = altered(build.seen(), failure=build.broken(FailureType.BODY_TRUNCATED, Phase.BODY).failure)
     (entry,) = entries(har(row(cut)))
     assert (entry["response"]["status"], entry["response"]["_error"]) == (200, "body.truncated")
 
@@ -126,7 +126,7 @@ def with_body(body: bytes, size: int) -> Observation:
         decoded_body_bytes=size,
         body_complete=True,
     )
-    return replace(build.seen(), response=response)
+    return altered(build.seen(), response=response)
 
 
 @pytest.mark.parametrize(

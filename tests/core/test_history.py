@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.core.altered import altered
 from probe.core.history import KEPT_VERSIONS, with_reply
 from probe.core.records import OriginVersion, Response
 
@@ -110,7 +109,7 @@ def test_each_digest_is_there_once_and_times_are_in_order(digests: list[str | No
     assert all(v.first_seen <= v.last_seen and (v.last_asked or "") < v.last_seen for v in versions)
     served = [d for d in digests if d]
     assert not served or found[-1] == served[-1]
-    assert all(replace(v, declared=None) == v for v in versions)
+    assert all(altered(v, declared=None) == v for v in versions)
 
 
 def test_a_version_that_was_not_seen_for_long_is_forgotten_but_never_the_present_one() -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.core.altered import altered
 from probe.core.judge import exclusions_at
 from probe.core.records import CacheStatus, FailureType, Fault, Outcome, Phase, Role
 from probe.core.task import Exclusion
@@ -356,4 +355,4 @@ def test_another_healthy_edge_never_makes_a_verdict_worse(edges: list) -> None:
 
 def test_same_evidence_same_verdict() -> None:
     found = evidence(refused(), ORIGIN_OK)
-    assert verdict(found) == verdict(replace(found))
+    assert verdict(found) == verdict(altered(found))

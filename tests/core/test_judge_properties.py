@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from probe.core.altered import altered
 from probe.core.records import (
     Evidence,
     FailureType,
@@ -54,7 +53,7 @@ def observations(draw: st.DrawFn, *roles: Role) -> Observation:
             timing=build.timing(*draw(st.sampled_from([(20_000, 30_000), (900_000, 5_000_000)]))),
         )
     of = 0 if role in (Role.CONFIRM, Role.ELSEWHERE) else None
-    return replace(made, of=of, tainted=draw(st.booleans()))
+    return altered(made, of=of, tainted=draw(st.booleans()))
 
 
 @st.composite
@@ -67,7 +66,7 @@ def surroundings(draw: st.DrawFn) -> dict[str, object]:
     return {
         "reference": build.reference(*versions, changed_during_slot=draw(st.booleans()))
         if versions
-        else replace(build.reference(), versions=()),
+        else altered(build.reference(), versions=()),
         "host": build.host(loop_lag_us=draw(st.sampled_from([0, 0, 0, 900_000]))),
         "nodes": draw(
             st.sampled_from(
@@ -169,7 +168,7 @@ def test_a_first_failure_stays_whatever_comes_after(
 ) -> None:
     """Promise 2: a second look that is well confirms nothing and takes nothing away."""
     around["host"] = build.host()
-    again = [replace(o, of=0) if o.role is Role.CONFIRM else o for o in later]
+    again = [altered(o, of=0) if o.role is Role.CONFIRM else o for o in later]
     witnesses = well(Role.ANCHOR), well(Role.ORIGIN)
     made = build.verdict(whole(build.refused(), *again, *witnesses, **around))
     assert made.outcome is Outcome.FAILED

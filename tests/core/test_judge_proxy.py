@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from probe.core.altered import altered
 from probe.core.node_symptoms import trusted_reach
 from probe.core.records import Evidence, FailureType, NodeFacts, Observation, Phase, Role, Tls
 from probe.core.strangers import BY_PROXY
@@ -30,12 +30,12 @@ HEARSAY = [
 
 
 def proxied(resolve: str = "here", **changes: Any) -> Task:
-    spec = replace(PROXY, resolve=resolve)
+    spec = altered(PROXY, resolve=resolve)
     return task(vantage_point=VantagePoint(name="bj-ct", proxy=spec), **changes)
 
 
 def through(*observations: Observation, **changes: Any) -> Evidence:
-    return evidence(*(replace(o, proxy=str(PROXY)) for o in observations), **changes)
+    return evidence(*(altered(o, proxy=str(PROXY)) for o in observations), **changes)
 
 
 def lost(role: Role) -> Observation:
@@ -56,21 +56,21 @@ def test_with_a_real_reply_through_the_same_proxy_it_is_the_cdns(kind: FailureTy
 
 
 def test_a_connection_that_an_anchor_accepted_is_a_reply() -> None:
-    anchor = replace(seen(Role.ANCHOR), response=None)
+    anchor = altered(seen(Role.ANCHOR), response=None)
     assert triple(through(refused(), anchor), proxied()) == ("failed", "cdn", "tcp.refused")
 
 
 def test_a_certificate_is_proof_whatever_is_wrong_with_it() -> None:
     shown = broken(FailureType.TLS_CERT_DATE_INVALID, Phase.TLS, tls=Tls(chain_sha256=("a" * 64,)))
     assert triple(through(shown), proxied()) == ("failed", "cdn", "tls.cert.date_invalid")
-    assert triple(through(refused(), replace(shown, role=Role.ORIGIN)), proxied())[1] == "cdn"
-    nothing_shown = replace(shown, role=Role.SWEEP, tls=Tls())
+    assert triple(through(refused(), altered(shown, role=Role.ORIGIN)), proxied())[1] == "cdn"
+    nothing_shown = altered(shown, role=Role.SWEEP, tls=Tls())
     assert triple(through(refused(), nothing_shown), proxied()) == NO_WITNESS
 
 
 def test_a_reply_by_another_way_proves_nothing_of_this_proxy() -> None:
     direct = seen(Role.ORIGIN)
-    assert triple(evidence(replace(refused(), proxy=str(PROXY)), direct), proxied()) == NO_WITNESS
+    assert triple(evidence(altered(refused(), proxy=str(PROXY)), direct), proxied()) == NO_WITNESS
     elsewhere = seen(Role.ELSEWHERE, vantage_point="bj-cu", of=0)
     assert triple(through(refused(), elsewhere), proxied()) == NO_WITNESS
 
@@ -141,7 +141,7 @@ def named(*observations: Observation) -> Evidence:
         flags=(BY_PROXY,),
         resolver=str(PROXY),
     )
-    edges = (replace(o, address="www.acme.example") if o.role is Role.EDGE else o for o in observations)
+    edges = (altered(o, address="www.acme.example") if o.role is Role.EDGE else o for o in observations)
     return through(*edges, resolution=looked_up)
 
 

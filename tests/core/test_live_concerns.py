@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
+from probe.core.altered import altered
 from probe.core.live import ClockFacts, Disk, Lateness, Queue, SlotCounts, VantageState
 from probe.core.live_concerns import concerns
 from tests.core.test_live import STATE
 
-WELL = replace(STATE, config_problems=(), disk=Disk(store_bytes=1, free_bytes=1 << 40))
+WELL = altered(STATE, config_problems=(), disk=Disk(store_bytes=1, free_bytes=1 << 40))
 
 
 def test_nothing_where_all_is_well() -> None:
@@ -18,7 +17,7 @@ def test_nothing_where_all_is_well() -> None:
 
 
 def test_a_missed_slot_or_a_bad_verdict_is_a_result() -> None:
-    assert concerns(replace(WELL, slots=SlotCounts(missed={"agent.overlap": 5}))) == ()
+    assert concerns(altered(WELL, slots=SlotCounts(missed={"agent.overlap": 5}))) == ()
 
 
 @pytest.mark.parametrize(
@@ -40,7 +39,7 @@ def test_a_missed_slot_or_a_bad_verdict_is_a_result() -> None:
     ],
 )
 def test_each_concern_is_a_sentence(change: dict[str, object], words: str) -> None:
-    (said,) = concerns(replace(WELL, **change))  # type: ignore[arg-type]
+    (said,) = concerns(altered(WELL, **change))  # type: ignore[arg-type]
     assert words in said
 
 
@@ -48,18 +47,18 @@ def test_lines_that_are_away() -> None:
     gone = VantageState(name="a", ip_version=4, state="unknown", problem="eth1 is gone")
     points = (
         gone,
-        replace(gone, ip_version=6),
+        altered(gone, ip_version=6),
         VantageState(name="b", ip_version=6, state="offline", since="x"),
         VantageState(name="c", ip_version=4, state="unknown"),
     )
-    assert concerns(replace(WELL, vantage_points=points)) == (
+    assert concerns(altered(WELL, vantage_points=points)) == (
         "vantage point a: eth1 is gone",
         "vantage point b is offline over IPv6 since x",
     )
 
 
 def test_what_is_not_known_is_no_concern() -> None:
-    unknown = replace(
+    unknown = altered(
         WELL, disk=Disk(), clock=ClockFacts(), lateness=Lateness(), loop_lag_us=None, complete_up_to={}
     )
     assert concerns(unknown) == ()

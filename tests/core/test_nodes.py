@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.core.altered import altered
 from probe.core.node_values import TRIAL_S, UNSEEN_S, Changes, gather, swept
 from probe.core.nodes import Inventory
 from probe.core.nodes_of_domain import SETTLED_AFTER_S, SETTLED_RESOLUTIONS, STALE_LEARNING_S
@@ -64,7 +64,7 @@ def test_customers_domains_and_ip_versions_are_apart(other: Task) -> None:
         (answer("www.acme.example"), build.task()),
         (answer(A, flags=("nxdomain_rewritten",)), build.task()),
         (answer(A), build.task(cdn_prefixes=("198.51.100.0/24",))),
-        (replace(answer(A), addresses=(AddressRecord(address=A, ttl_s=1, refused="reserved"),)), build.task()),
+        (altered(answer(A), addresses=(AddressRecord(address=A, ttl_s=1, refused="reserved"),)), build.task()),
         (build.unresolved(FailureType.DNS_TIMED_OUT, "x"), build.task()),
         (answer(A, cname_chain=(), canonical_name="notcdn.example.net"), build.task()),
     ],
@@ -253,7 +253,7 @@ def test_sightings_are_gathered_by_node() -> None:
     assert not swept(second, T0 + 61 + UNSEEN_S, suffixes=(), prefixes=())
     assert not swept(second, T0, suffixes=("other.example",), prefixes=())
     assert not swept(second, T0, suffixes=(), prefixes=("203.0.113.0/24",))
-    on_trial = replace(second, on_trial=True)
+    on_trial = altered(second, on_trial=True)
     assert not swept(on_trial, T0 + TRIAL_S - 1, suffixes=(), prefixes=())
     assert swept(on_trial, T0 + TRIAL_S, suffixes=(), prefixes=())
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.checks import CHECKS
+from probe.core.altered import altered
 from probe.core.history import with_reply
 from probe.core.propagation import (
     Change,
@@ -51,7 +51,7 @@ def look(
         until_s=at_s + 0.5 if until_s is None else until_s,
         digest=digest,
     )
-    return replace(made, **changes)
+    return altered(made, **changes)
 
 
 def change(digest: str, had_old_s: float, had_new_s: float, allowed_s: float | None = None) -> Change:
@@ -127,7 +127,7 @@ def test_nodes_are_told_apart_by_vantage_point_and_address() -> None:
     ],
 )
 def test_over_its_lifetime(origin_s: float | None, edge_s: float | None, over: bool | None) -> None:
-    changes = (replace(B, allowed_s=origin_s),)
+    changes = (altered(B, allowed_s=origin_s),)
     (found,) = told(look(130, "a", allowed_s=edge_s), look(150, "b"), changes=changes)
     assert found.over_lifetime is over
 
@@ -160,9 +160,9 @@ def test_changes_are_counted_from_the_start_of_the_request_that_last_showed_the_
     old = version("a", last_asked="2026-11-22T09:59:58Z", last_seen=AT, declared=said)
     new = version("b", first_seen="2026-11-22T10:00:07Z")
     assert changes_of((old, new)) == (change("b", ZERO_S - 2, ZERO_S + 7, 65),)
-    assert changes_of((replace(old, last_asked=None), new)) == (change("b", ZERO_S, ZERO_S + 7, 65),)
-    assert changes_of((replace(old, declared=replace(said, must_revalidate=True)), new))[0].allowed_s == 60
-    assert changes_of((replace(old, declared=replace(said, explicit=False)), new))[0].allowed_s is None
+    assert changes_of((altered(old, last_asked=None), new)) == (change("b", ZERO_S, ZERO_S + 7, 65),)
+    assert changes_of((altered(old, declared=altered(said, must_revalidate=True)), new))[0].allowed_s == 60
+    assert changes_of((altered(old, declared=altered(said, explicit=False)), new))[0].allowed_s is None
     assert changes_of((old,)) == ()
 
 
@@ -175,7 +175,7 @@ def test_what_is_a_sighting() -> None:
     older = sighting_of(seen(digest="a", comparison=comparison, vantage_point="far"), ZERO_S, "vp")
     assert older is not None
     assert (older.allowed_s, older.vantage_point) == (9, "far")
-    nothing = seen(comparison=replace(comparison, within_lifetime=None))
+    nothing = seen(comparison=altered(comparison, within_lifetime=None))
     assert (sighting_of(nothing, ZERO_S, "vp") or found).allowed_s is None
 
 
@@ -253,7 +253,7 @@ def row(second: float, digest: str, *versions: OriginVersion, **changes: object)
     observation = seen(digest=digest, url=str(changes.pop("url", "https://www.acme.example/a.js")))
     response = observation.response
     if response is not None and "content" in changes:
-        observation = replace(observation, response=replace(response, content=changes.pop("content")))
+        observation = altered(observation, response=altered(response, content=changes.pop("content")))
     made = evidence(
         observation,
         started_at=utc_text(ZERO_S + second),
@@ -293,8 +293,8 @@ def test_objects_are_told_apart_and_rows_without_a_look_tell_nothing() -> None:
         row(60, "a", *versions),
         row(80, "b", *versions, url="https://www.acme.example/b.js"),
         row(90, "b", *versions, self_comparison=True),
-        replace(row(90, "b", *versions), started_at=None),
-        replace(row(90, "b", *versions), reference=None),
+        altered(row(90, "b", *versions), started_at=None),
+        altered(row(90, "b", *versions), reference=None),
     ]
     assert [(n.url[-4:], n.at_most_s is None) for n in propagation_report(rows)] == [
         ("a.js", True),
@@ -339,11 +339,11 @@ def test_many_rows_are_no_burden() -> None:
 
 def follow(tracker: PropagationTracker, second: float, digest: str, *versions: OriginVersion) -> Comparison:
     made = row(second, digest, *versions)
-    observation = replace(made.observations[0], comparison=Comparison(mode="exact", relation=Relation.EQUAL))
+    observation = altered(made.observations[0], comparison=Comparison(mode="exact", relation=Relation.EQUAL))
     at = evidence(observation, started_at=utc_text(ZERO_S + second), reference=reference(*versions))
     (found,) = tracker.placed(PLAIN, at)
     assert found.comparison is not None
-    assert replace(found, comparison=observation.comparison) == observation
+    assert altered(found, comparison=observation.comparison) == observation
     return found.comparison
 
 
@@ -399,7 +399,7 @@ def test_looks_that_overlap_tell_nothing_until_the_next() -> None:
 
 def test_without_a_reference_or_with_the_cdn_as_its_own_nothing_is_said() -> None:
     tracker = PropagationTracker()
-    for known_to_be in (replace(reference(), versions=()), reference(self_comparison=True)):
+    for known_to_be in (altered(reference(), versions=()), reference(self_comparison=True)):
         made = evidence(seen(), refused(), reference=known_to_be)
         assert tracker.placed(PLAIN, made) == made.observations
 

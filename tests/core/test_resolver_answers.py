@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
+from probe.core.altered import altered
 from probe.core.records import AddressRecord, DnsQuery, Failure, FailureType, Phase, Resolution
 from probe.core.resolver_answers import answer_of, compared, differences, in_order
 
@@ -68,7 +67,7 @@ def test_in_order() -> None:
 
 
 def test_answer_keeps_what_was_said() -> None:
-    said = replace(resolution(ONE, "r0"), ecs_scope=24, canonical_name="x.cdn")
+    said = altered(resolution(ONE, "r0"), ecs_scope=24, canonical_name="x.cdn")
     answer = answer_of(said)
     assert (answer.resolver, answer.rcode, answer.canonical_name) == ("r0", "NOERROR", "x.cdn")
     assert (answer.addresses, answer.ttl_s, answer.ecs_scope, answer.failure) == (ONE, 5, 24, None)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
+from probe.core.altered import altered
 from probe.core.records import Observation, Role
 from probe.core.self_comparison import is_itself
 from probe.core.task import OriginSpec
@@ -25,7 +24,7 @@ WELL = build.seen(Role.ORIGIN)
     [
         (WELL, False),
         (None, False),
-        (replace(WELL, address=build.EDGE), True),
+        (altered(WELL, address=build.EDGE), True),
         (build.refused(Role.ORIGIN, address=build.EDGE), True),
         (redirect("https://www.acme.example/a.js"), True),
         (redirect("https://www.acme.example:443/a.js"), True),
@@ -37,7 +36,7 @@ WELL = build.seen(Role.ORIGIN)
         (redirect("https://[broken/"), False),
         (redirect("https://www.acme.example:99999/a.js"), False),
         (redirect("https://www.acme.example/a.js", status=304), False),
-        (replace(redirect("https://www.acme.example/a.js"), role=Role.EDGE), False),
+        (altered(redirect("https://www.acme.example/a.js"), role=Role.EDGE), False),
     ],
 )
 def test_what_the_origin_did(look: Observation | None, itself: bool) -> None:

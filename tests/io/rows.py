@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from probe.core.altered import altered
 from probe.core.records import EventRecord, HostFacts, Outcome, SlotRecord, State
 from probe.core.rows import event_row, missed_row
 from probe.io.clock import rfc3339
@@ -25,7 +25,7 @@ def slot(second: int = 0, **changes: Any) -> SlotRecord:
     """A measured slot that was well, due at that second."""
     names = {key: changes.pop(key) for key in ("id", "customer", "domain") if key in changes}
     row = missed_row(task(**names), at(second), "agent.stalled", HOST)
-    measured = replace(
+    measured = altered(
         row,
         state=State.MEASURED,
         missed_reason=None,
@@ -34,7 +34,7 @@ def slot(second: int = 0, **changes: Any) -> SlotRecord:
         finished_at=at(second),
         summary="well",
     )
-    return replace(measured, **changes)
+    return altered(measured, **changes)
 
 
 def missed(second: int = 0, reason: str = "agent.stalled", **names: Any) -> SlotRecord:

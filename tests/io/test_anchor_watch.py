@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
+from probe.core.altered import altered
 from probe.core.records import (
     Failure,
     FailureType,
@@ -47,12 +48,12 @@ class MadeLine:
 
     async def fetch(self, target: FetchTarget) -> Observation:
         self.asked.append((self.time.now_us / 1e6, target.vantage.name, target.address))
-        made = replace(build.seen(Role.ANCHOR), address=target.address, url=f"tcp://{target.address}")
+        made = altered(build.seen(Role.ANCHOR), address=target.address, url=f"tcp://{target.address}")
         if self.own is not None:
-            return replace(made, response=None, failure=Failure(phase=Phase.HOST, type=self.own))
+            return altered(made, response=None, failure=Failure(phase=Phase.HOST, type=self.own))
         if self.away or target.address in self.down:
             await asyncio.sleep(target.deadlines.connect_us / 1e6)
-            return replace(
+            return altered(
                 made, response=None, failure=Failure(phase=Phase.TCP, type=FailureType.TCP_TIMED_OUT)
             )
         await asyncio.sleep(0.02)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from probe.core.altered import altered
 from probe.core.failure import Failure, FailureType, Phase
 from probe.core.live import ClockFacts, CustomerState, Disk, Queue, SlotCounts, VantageState
 from probe.core.observation import ResourceTiming
@@ -47,7 +47,7 @@ def row(**changes: Any) -> SlotRecord:
     """A measured slot of acme from bj-ct with one edge."""
     made = slot(customer="acme", vantage_point="bj-ct", outcome=Outcome.OK, fault=None)
     edge = build.seen(timing=TIMING)
-    return replace(made, **{"observations": (edge,), **changes})
+    return altered(made, **{"observations": (edge,), **changes})
 
 
 PAIR = {"customer": "acme", "vantage_point": "bj-ct"}
@@ -70,9 +70,9 @@ def test_phases_are_those_of_the_observations() -> None:
 
 def test_what_did_not_take_place_and_what_our_own_stall_spoiled_has_no_time() -> None:
     metrics = Metrics("1")
-    edge = build.seen(timing=replace(TIMING, response_start_us=None, response_end_us=None))
-    stalled = replace(build.seen(timing=TIMING), tainted=True)
-    origin = replace(build.seen(timing=TIMING), role=Role.ORIGIN)
+    edge = build.seen(timing=altered(TIMING, response_start_us=None, response_end_us=None))
+    stalled = altered(build.seen(timing=TIMING), tainted=True)
+    origin = altered(build.seen(timing=TIMING), role=Role.ORIGIN)
     metrics.row(row(observations=(edge, stalled, origin)))
     found = samples(metrics)
     assert of(found, "cdn_probe_phase_duration_seconds_count", phase="connect", **PAIR) == 1
@@ -83,7 +83,7 @@ def test_what_did_not_take_place_and_what_our_own_stall_spoiled_has_no_time() ->
 def test_verdicts_failures_and_replies_are_counted() -> None:
     metrics = Metrics("1")
     failure = Failure(phase=Phase.TCP, type=FailureType.TCP_REFUSED)
-    refused = replace(build.seen(), failure=failure, response=None)
+    refused = altered(build.seen(), failure=failure, response=None)
     metrics.row(row())
     metrics.row(row())
     metrics.row(row(outcome=Outcome.FAILED, fault=Fault.CDN, observations=(refused,)))
@@ -115,7 +115,7 @@ def test_when_it_was_ok_last() -> None:
 
 
 def test_the_state_is_told_in_base_units() -> None:
-    state = replace(
+    state = altered(
         STATE,
         slots=SlotCounts(tasks=3, running=2, waiting=1, due=100),
         queue=Queue(queued=4, written=50, shed=2, lost=1, trouble="full"),
@@ -152,7 +152,7 @@ def test_the_state_is_told_in_base_units() -> None:
 
 
 def test_what_is_unknown_has_no_series() -> None:
-    state = replace(STATE, disk=Disk(), clock=ClockFacts(), loop_lag_us=None, complete_up_to={})
+    state = altered(STATE, disk=Disk(), clock=ClockFacts(), loop_lag_us=None, complete_up_to={})
     names = {name for name, _ in samples(Metrics("1"), state)}
     assert not names & {
         "cdn_probe_store_size_bytes",
@@ -187,7 +187,7 @@ def test_who_is_measured_no_longer_has_no_series() -> None:
     metrics.row(row(outcome=Outcome.FAILED, fault=Fault.CDN))
     metrics.row(row(customer="bolt"))
     metrics.forget_but({("bolt", "bj-ct")})
-    assert 'customer="acme"' not in metrics.text(replace(STATE, customers=(), complete_up_to={}))
+    assert 'customer="acme"' not in metrics.text(altered(STATE, customers=(), complete_up_to={}))
     assert 'customer="bolt"' in metrics.text(STATE)
     metrics.row(row())
     assert (
@@ -209,8 +209,8 @@ def test_the_largest_exposition_is_bounded_and_made_quickly() -> None:
     for number in range(1000):
         for point in range(3):
             for outcome in Outcome:
-                metrics.row(replace(made, customer=f"c{number}", vantage_point=f"v{point}", outcome=outcome))
-    state = replace(
+                metrics.row(altered(made, customer=f"c{number}", vantage_point=f"v{point}", outcome=outcome))
+    state = altered(
         STATE,
         customers=tuple(CustomerState(name=f"c{n}", tasks=1) for n in range(1000)),
         complete_up_to={f"c{n}": STATE.at for n in range(1000)},

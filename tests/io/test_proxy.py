@@ -7,11 +7,11 @@ import base64
 import contextlib
 import errno
 import logging
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from probe.core.altered import altered
 from probe.core.codec import encode_any
 from probe.core.records import AddressRecord, Failure, FailureType, Observation, Phase, Resolution
 from probe.core.task import ProxySpec, VantagePoint
@@ -510,7 +510,7 @@ class Names:
         self.asked.append(f"{vantage.name} {qname} {qtype}")
         if qtype == self.only:
             return self.answer
-        return replace(self.answer, addresses=(), failure=Failure(phase=Phase.DNS, type=F.DNS_NO_DATA))
+        return altered(self.answer, addresses=(), failure=Failure(phase=Phase.DNS, type=F.DNS_NO_DATA))
 
 
 def led_to(address: str, ttl_s: int = 60) -> Resolution:
@@ -540,7 +540,7 @@ async def test_its_address_is_kept_for_its_ttl_and_each_line_asks_for_itself() -
     for _ in range(3):
         assert await found.find(HERE, BY_NAME, 1_000_000) == "192.0.2.80"
     assert names.asked == ["here proxy.example.net A"]
-    assert await found.find(replace(HERE, name="there"), BY_NAME, 1_000_000) == "192.0.2.80"
+    assert await found.find(altered(HERE, name="there"), BY_NAME, 1_000_000) == "192.0.2.80"
     clock.now_ns += 30 * 10**9
     await found.find(HERE, BY_NAME, 1_000_000)
     assert len(names.asked) == 3
@@ -565,7 +565,7 @@ async def test_over_the_ip_versions_that_the_line_carries(
     names = Names(led_to("2001:db8::80"), only="AAAA")
     found = ProxyAddresses(Still(), names)  # type: ignore[arg-type]
     with contextlib.suppress(proxies.ProxyError):
-        assert await found.find(replace(HERE, ip_versions=versions), BY_NAME, 1_000_000) == "2001:db8::80"
+        assert await found.find(altered(HERE, ip_versions=versions), BY_NAME, 1_000_000) == "2001:db8::80"
     assert names.asked == [f"here proxy.example.net {qtype}" for qtype in asked]
 
 

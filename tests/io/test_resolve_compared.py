@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import time
 
 import pytest
 
+from probe.core.altered import altered
 from probe.core.records import FailureType, Resolution
 from probe.core.task import ResolverSpec, VantagePoint
 from probe.io.resolve import Resolver
@@ -20,7 +20,7 @@ SILENT = BROKEN["silent"]
 
 
 def all_of(setting: Setting) -> VantagePoint:
-    return dataclasses.replace(setting.point, resolver_policy="all")
+    return altered(setting.point, resolver_policy="all")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def wildcard(query: Query) -> object:
 
 
 async def examined(setting: Setting, qtype: str = "A", **more: object) -> Resolution:
-    point = dataclasses.replace(setting.point, **more)  # type: ignore[arg-type]
+    point = altered(setting.point, **more)  # type: ignore[arg-type]
     start_ns = CLOCK.monotonic_ns()
     found = await setting.resolver.resolve("www.a", qtype, point, slot_start_ns=start_ns)
     return await setting.resolver.examine_resolver(found, point, slot_start_ns=start_ns, deadline_us=600_000)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
+from probe.core.altered import altered
 from probe.core.chain import failing_zone
 from probe.core.records import FailureType, Phase, Resolution
 from probe.core.task import ResolverSpec, VantagePoint
@@ -63,7 +63,7 @@ class Setting:
         await self._stack.aclose()
 
     def only(self, *places: int) -> VantagePoint:
-        return dataclasses.replace(self.point, resolvers=tuple(self.point.resolvers[i] for i in places))
+        return altered(self.point, resolvers=tuple(self.point.resolvers[i] for i in places))
 
     async def resolve(self, point: VantagePoint | None = None) -> Resolution:
         return await self.resolver.resolve(
@@ -234,7 +234,7 @@ async def test_any_reply_means_alive(rcode: str) -> None:
 
 async def test_our_own_host_in_the_way_says_nothing_about_the_resolver() -> None:
     async with Setting(zone(GOOD)) as setting:
-        point = dataclasses.replace(setting.point, source_v4="203.0.113.77")
+        point = altered(setting.point, source_v4="203.0.113.77")
         after = await setting.interrogate(await setting.resolve(point), point)
     assert after.failure is not None
     assert after.failure.phase is Phase.HOST

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 import pytest
 
 from probe.core.admission import Ceilings
+from probe.core.altered import altered
 from probe.core.coverage import due_between
 from probe.core.task import Task
 from probe.io.schedule import Due, Scheduler, _before
@@ -337,7 +337,7 @@ def test_replacing_keeps_what_is_the_same_and_accounts_for_what_was_due() -> Non
 
     async def script(bench: Bench) -> None:
         await asyncio.sleep(8)
-        bench.scheduler.replace([replace(one, definition="d2"), task(id="new", period_us=4 * S)])
+        bench.scheduler.replace([altered(one, definition="d2"), task(id="new", period_us=4 * S)])
         await asyncio.sleep(10)
 
     bench.play(script)

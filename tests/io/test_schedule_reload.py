@@ -8,12 +8,12 @@ import random
 import time as wall
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from probe.core.admission import Ceilings
+from probe.core.altered import altered
 from probe.core.coverage import due_between
 from probe.core.task import OriginSpec, Task, VantagePoint
 from probe.io.schedule import Due
@@ -261,7 +261,7 @@ def test_other_ceilings_hold_from_the_reload_on() -> None:
         ),
         (
             Ceilings(total=100, per_origin=3),
-            [{"origin": replace(task().origin or OriginSpec, address=f"192.0.2.{i}")} for i in range(2)],
+            [{"origin": altered(task().origin or OriginSpec, address=f"192.0.2.{i}")} for i in range(2)],
         ),
     ],
 )

@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlite_utils import Database
 
+from probe.core.altered import altered
 from probe.core.node_values import UNSEEN_S, Changes, Learning, Sighting
 from probe.io import store_files, store_nodes, store_writer
 from probe.io.clock import SystemClock, rfc3339
@@ -61,7 +61,7 @@ def sighting(address: str = "192.0.2.1", second: int = 0, **changes: object) -> 
         first_seen=at(second),
         last_seen=at(second),
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return altered(made, **changes)  # type: ignore[arg-type]
 
 
 LEARNING = Learning(
@@ -215,7 +215,6 @@ async def test_a_node_that_cannot_be_stored_holds_no_record_up(store: Store, dir
 
 KILLED = """
 import asyncio, os, signal, sys
-from dataclasses import replace
 from pathlib import Path
 from probe.core.node_values import Changes
 from probe.io.store import Store

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from probe.core.altered import altered
 from probe.core.records import Fault, HostFacts, Outcome, SlotRecord, State
 from probe.io.clock import rfc3339
 from probe.lab.assessment import Assessment, accuses, assess
@@ -224,7 +224,7 @@ def test_our_own_trouble_accuses_nobody() -> None:
     assert accuses(row(4.0, "failed/unknown/http.error"))
     assert accuses(row(4.0, "inconclusive/vantage/vantage.offline"))
     one, healthy = found(
-        row(4.0, REFUSED), own, replace(own, started_at=_at(1), finished_at=_at(1.1)), row(8.0)
+        row(4.0, REFUSED), own, altered(own, started_at=_at(1), finished_at=_at(1.1)), row(8.0)
     )
     assert (one.right, healthy.right) == (True, True)
 

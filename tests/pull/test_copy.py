@@ -241,7 +241,7 @@ async def test_coverage_shows_the_denominators(tmp_path: Path) -> None:
 
 
 def _fields(record: EventRecord) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in record.__dataclass_fields__}
+    return {name: getattr(record, name) for name in record.__struct_fields__}
 
 
 async def test_the_example_of_the_guide_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

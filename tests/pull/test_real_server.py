@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from probe.api.server import Options
+from probe.core.altered import altered
 from probe.io.clock import SystemClock
 from probe.io.keys import PUBLIC, Keys, Signer
 from probe.io.store import Store
@@ -54,7 +54,7 @@ async def test_all_streams_that_the_token_may_see(tmp_path: Path) -> None:
 
 async def test_streams_of_an_agent_that_had_another_name(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "r", "a0", SystemClock())
-    await store.append([slot(n, host=replace(HOST, agent="a0")) for n in range(7)])
+    await store.append([slot(n, host=altered(HOST, agent="a0")) for n in range(7)])
     await store.close(within_s=10)
     await fill(tmp_path / "r", rows(4))
     async with served(tmp_path, options=signed(tmp_path)) as api:

@@ -12,11 +12,11 @@ import json
 import sys
 import tempfile
 from collections.abc import Collection
-from dataclasses import replace
 from pathlib import Path
 
 from probe.agent import Agent
 from probe.checks import CHECKS
+from probe.core.altered import altered
 from probe.core.codec import encode
 from probe.core.plan import task_to_json
 from probe.core.records import Outcome, SlotRecord
@@ -48,9 +48,9 @@ NAMES = (
 def write(name: str, task: Task, row: SlotRecord) -> None:
     """One case.json, readable and without the place of the files that it was made with."""
     if task.tls.ca is not None:
-        task = replace(task, tls=replace(task.tls, ca=CA_FILE))
+        task = altered(task, tls=altered(task.tls, ca=CA_FILE))
     if task.origin is not None and task.origin.tls.ca is not None:
-        task = replace(task, origin=replace(task.origin, tls=replace(task.origin.tls, ca=CA_FILE)))
+        task = altered(task, origin=altered(task.origin, tls=altered(task.origin.tls, ca=CA_FILE)))
     case = {
         "definition": task_to_json(task),
         "record": json.loads(encode(row)),

@@ -12,9 +12,9 @@ import gc
 import json
 import os
 import sys
-from dataclasses import replace
 
 from probe.checks import CHECKS
+from probe.core.altered import altered
 from probe.core.codec import encode
 from probe.core.records import FailureType, Observation, Phase, Role
 from probe.core.task import Task
@@ -48,7 +48,7 @@ class Network:
             made = self.down
         elif target.role is Role.EDGE and self.asked % 201 == 0:
             made = self.other
-        return replace(made, role=target.role, address=target.address, of=target.of)
+        return altered(made, role=target.role, address=target.address, of=target.of)
 
     async def connect_only(self, target: FetchTarget) -> Observation:
         return await self.fetch(target)

@@ -12,12 +12,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from probe.core.altered import altered
 from probe.core.records import Failure, FailureType, Observation, Phase, Resolution, Role
 from probe.core.task import Deadlines, Limits, Request, ResolverSpec, TlsPolicy, VantagePoint
 from probe.io.clock import SystemClock
@@ -93,7 +94,7 @@ class Line:
 
     def vantage(self, **more: object) -> VantagePoint:
         plain = VantagePoint(name="here", netns=self.here, source_v4=OURS, source_v6=OURS_V6)
-        return replace(plain, **more)  # type: ignore[arg-type]
+        return altered(plain, **more)  # type: ignore[arg-type]
 
     async def fetch(self, vantage: VantagePoint, address: str = BEYOND) -> Observation:
         fetcher = AiohttpFetcher(self.clock, str, ALLOWED)
@@ -113,7 +114,7 @@ class Line:
     async def ask(self, vantage: VantagePoint, transport: str = "udp", address: str = BEYOND) -> Resolution:
         spec = ResolverSpec(transport=transport, address=address, port=53)
         return await Resolver(self.clock, ALLOWED).resolve(
-            NAME, "A", replace(vantage, resolvers=(spec,)), slot_start_ns=self.clock.monotonic_ns(),
+            NAME, "A", altered(vantage, resolvers=(spec,)), slot_start_ns=self.clock.monotonic_ns(),
             deadline_us=3_000_000,
         )  # fmt: skip
 

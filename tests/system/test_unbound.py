@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 import trustme
 import yaml
 
+from probe.core.altered import altered
 from probe.core.chain import failing_zone
 from probe.core.records import FailureType, Resolution
 from probe.core.task import ResolverSpec, VantagePoint
@@ -48,7 +49,7 @@ class World:
         if transport not in ports:
             return spec
         path = "/dns-query" if transport == "https" else None
-        return replace(spec, tls_name="dns.example", tls_ca=self.ca_file, path=path)
+        return altered(spec, tls_name="dns.example", tls_ca=self.ca_file, path=path)
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +164,7 @@ async def test_bogus_zone_is_told_with_its_reason(world: World) -> None:
 async def test_certificate_is_verified(world: World, transport: str) -> None:
     good = world.spec(transport)
     assert kind(await look_up("www.acme.test", good)) is None
-    for bad in (replace(good, tls_ca=world.stranger_file), replace(good, tls_name="other.example")):
+    for bad in (altered(good, tls_ca=world.stranger_file), altered(good, tls_name="other.example")):
         found = await look_up("www.acme.test", bad)
         assert kind(found) is FailureType.DNS_TLS_FAILED
         assert {query.rcode for query in found.queries} == {None}
