@@ -49,6 +49,7 @@ class Slot:
     nodes: NodeFacts | None = None
     reference: Reference = field(default_factory=lambda: Reference(configured=False))
     observations: list[Observation] = field(default_factory=list)
+    judged: Evidence | None = None  # what `compare_all` made, while it holds
     further: dict[int, tuple[FetchTarget, Ask]] = field(
         default_factory=dict
     )  # what checks asked beside the object
@@ -60,7 +61,10 @@ class Slot:
 
     @property
     def evidence(self) -> Evidence:
-        """Everything so far, as the judge reads it."""
+        """Everything so far, as the judge reads it; what `compare_all` made where nothing came since."""
+        made, self.judged = self.judged, None
+        if made is not None and self._holds(made):
+            return made
         return Evidence(
             scheduled_at=self.scheduled_at,
             started_at=self.started_at,
@@ -71,6 +75,15 @@ class Slot:
             nodes=self.nodes,
             vantage_health=self.health(),
             left_out=self.left_out,
+        )
+
+    def _holds(self, made: Evidence) -> bool:
+        """Nothing was added since; no time passed either, since nothing was asked."""
+        return (
+            len(made.observations) == len(self.observations)
+            and made.resolution is self.resolution
+            and made.reference is self.reference
+            and made.nodes is self.nodes
         )
 
     def append(self, observations: Iterable[Observation | None]) -> None:
@@ -102,7 +115,8 @@ class Slot:
 
     def compare_all(self) -> None:
         """Put every edge-side observation beside the reference as it is known now."""
-        self.observations[:] = with_comparisons(self.task, self.evidence).observations
+        self.judged = with_comparisons(self.task, self.evidence)
+        self.observations[:] = self.judged.observations
 
     def append_asked(self, observation: Observation, target: FetchTarget, ask: Ask) -> None:
         """Add what came of a check's further request, so that it can be asked again."""

@@ -7,6 +7,7 @@ another carrier's node, and whether all nodes failed or some (contract B, interr
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from probe.core.addresses import in_prefixes
 from probe.core.kinds import Symptom, SymptomKind
@@ -69,7 +70,21 @@ def _stranger(task: Task, evidence: Evidence, address: str) -> tuple[str, str] |
 
 
 def trusted_reach(task: Task, evidence: Evidence) -> Reach | None:
-    """How many nodes answered, or None where that may be our own doing: offline, nobody reacted, a stalled loop."""
+    """How many nodes answered, or None where that may be our own doing: offline, nobody reacted, a stalled loop.
+
+    Asked of the same evidence again, as the judge and the row do, it is not worked out again.
+    """
+    if _last_asked and _last_asked[0] is evidence and _last_asked[1] is task:
+        return _last_asked[2]
+    seen = _trusted_reach(task, evidence)
+    _last_asked[:] = evidence, task, seen
+    return seen
+
+
+_last_asked: list[Any] = []
+
+
+def _trusted_reach(task: Task, evidence: Evidence) -> Reach | None:
     seen = reach(task, evidence)
     if seen is None or not seen.unanswered:
         return seen

@@ -41,8 +41,8 @@ def visitable(resolution: Resolution | None) -> tuple[str, ...]:
     """The addresses of an answer that the address policy lets us connect to, each once, in the order answered."""
     if resolution is None or resolution.failure is not None or BY_PROXY in resolution.flags:
         return ()
-    found = (r.address for r in resolution.addresses if r.refused is None and is_address(r.address))
-    return tuple(dict.fromkeys(found))
+    found = [r.address for r in resolution.addresses if r.refused is None and is_address(r.address)]
+    return tuple(dict.fromkeys(found)) if len(found) > 1 else tuple(found)
 
 
 def learnable(task: Task, resolution: Resolution | None) -> Learned:
@@ -52,7 +52,7 @@ def learnable(task: Task, resolution: Resolution | None) -> Learned:
         return Learned(())
     prefixes = task.cdn_prefixes
     found = visitable(resolution)
-    return Learned(tuple(a for a in found if not prefixes or in_prefixes(a, prefixes)), suffix)
+    return Learned(tuple(a for a in found if in_prefixes(a, prefixes)) if prefixes else found, suffix)
 
 
 def _suffix_passed(task: Task, resolution: Resolution | None) -> str | None:

@@ -23,7 +23,7 @@ def epoch_s(text: str) -> float:
 
 def utc_text(seconds: float) -> str:
     """Seconds since the epoch -> `2026-11-22T10:00:00.000000Z`."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat(timespec='microseconds')[:26]}Z"
 
 
 def http_date_s(text: str | None) -> float | None:
