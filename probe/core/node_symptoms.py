@@ -7,7 +7,6 @@ another carrier's node, and whether all nodes failed or some (contract B, interr
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from probe.core.addresses import in_prefixes
 from probe.core.kinds import Symptom, SymptomKind
@@ -74,14 +73,13 @@ def trusted_reach(task: Task, evidence: Evidence) -> Reach | None:
 
     Asked of the same evidence again, as the judge and the row do, it is not worked out again.
     """
-    if _last_asked and _last_asked[0] is evidence and _last_asked[1] is task:
-        return _last_asked[2]
-    seen = _trusted_reach(task, evidence)
-    _last_asked[:] = evidence, task, seen
-    return seen
+    global _last_answer
+    if _last_answer is None or _last_answer[0] is not evidence or _last_answer[1] is not task:
+        _last_answer = evidence, task, _trusted_reach(task, evidence)
+    return _last_answer[2]
 
 
-_last_asked: list[Any] = []
+_last_answer: tuple[Evidence, Task, Reach | None] | None = None
 
 
 def _trusted_reach(task: Task, evidence: Evidence) -> Reach | None:

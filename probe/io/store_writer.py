@@ -1,8 +1,9 @@
 """Rule: a record is acknowledged when its transaction is on the disk, and not before.
 
-One thread owns the only writing connection and does its checkpoints; everything else hands it work through a
-queue with a bound. What SQLite refuses (locked, full, input or output error) is tried again until it works or
-the store is closed. Within a stream `seq` has no gap: it is given in the transaction that writes the record.
+One thread owns the only writing connection and does its checkpoints; everything else hands it work through a queue
+with a bound. Records that come one by one are gathered for a moment, the longer the more of them come: a transaction
+costs as much as several records. What SQLite refuses (locked, full, input or output error) is tried again until it
+works or the store is closed. Within a stream `seq` has no gap: it is given in the transaction that writes the record.
 """
 
 from __future__ import annotations

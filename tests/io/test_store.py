@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,7 +22,8 @@ from probe.core.records import EventRecord, OriginVersion, Record, SlotRecord, S
 from probe.io import store_writer
 from probe.io.clock import SystemClock
 from probe.io.store import Store, StoreError, StoreLocked
-from probe.io.store_commit import VERSIONS_KEPT
+from probe.io.store_commit import VERSIONS_KEPT, Item
+from probe.io.store_files import Files
 from probe.io.store_reader import Reader
 from probe.io.store_schema import PART
 from tests.io.rows import at, event, missed, newest_part, slot
@@ -106,6 +107,39 @@ async def test_ten_thousand_calls_at_once_get_their_numbers_in_order(store: Stor
     assert [row.seq for (row,) in written] == list(range(1, 10_001))
     assert store.health.written == 10_000
     assert seqs(directory) == list(range(1, 10_001))
+
+
+async def test_records_that_come_one_by_one_share_a_transaction(
+    store: Store, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    commit = store_writer.commit
+
+    def counting(files: Files, agent: str, batch: Sequence[Item]) -> None:
+        sizes.append(sum(item.weight for item in batch))
+        commit(files, agent, batch)
+
+    monkeypatch.setattr(store_writer, "commit", counting)
+    monkeypatch.setattr(store_writer, "GATHER_A_RECORD_S", 0.3)
+    monkeypatch.setattr(store_writer, "LONGEST_GATHER_S", 0.3)
+    await store.append([slot(0)])  # nothing was before it: nothing is waited for
+    assert sizes == [1]
+    waiting = []
+    for second in range(1, 6):
+        waiting.append(asyncio.ensure_future(store.append([slot(second)])))
+        await asyncio.sleep(0.01)
+    await asyncio.gather(*waiting)
+    assert sizes == [1, 5]
+    await store.append([slot(second) for second in range(6, 6 + store_writer.ENOUGH)])  # enough: at once
+    assert sizes == [1, 5, store_writer.ENOUGH]
+    monkeypatch.setattr(store_writer, "LONGEST_GATHER_S", 60.0)
+    monkeypatch.setattr(store_writer, "GATHER_A_RECORD_S", 60.0)
+    await store.append([slot(100)])
+    last = asyncio.ensure_future(store.append([slot(101)]))
+    await asyncio.sleep(0)
+    await asyncio.wait_for(store.close(), 20)  # closing waits for no more either
+    assert [row.seq for row in await last] == [72]
+    assert sizes == [1, 5, store_writer.ENOUGH, 1, 1]
 
 
 async def test_durability_is_what_sqlite_calls_full(store: Store) -> None:
