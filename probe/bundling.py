@@ -28,7 +28,8 @@ _DOUBTED = frozenset({Relation.UNKNOWN_VERSION, Relation.UNSEEN_VERSION, Relatio
 
 def bundle_of(row: SlotRecord, definition: str, collected: Collector) -> Bundle:
     """Everything kept of the slot. `definition`: the task in force as JSON text."""
-    found = [_of(observation, collected.exchanges) for observation in row.observations]
+    exchanges_kept = collected.exchanges
+    found = [_of(observation, exchanges_kept) for observation in row.observations]
     origin = _whole_body(row.observations, found)
     exchanges = tuple(
         _exchange(index, observation, captured, origin)

@@ -130,7 +130,11 @@ def test_bytes_that_belong_to_no_observation_are_left_out() -> None:
         certificates=(),
     )
     unconnected = altered(stray, source=None, address=build.EDGE, port=443)
-    assert bundle_of(build_row(), "{}", Collector(exchanges=[stray, unconnected])).exchanges == ()
+    collected = Collector()
+    collected.keep(lambda: stray)
+    collected.keep(lambda: unconnected)
+    assert collected.exchanges == [stray, unconnected]
+    assert bundle_of(build_row(), "{}", collected).exchanges == ()
 
 
 async def test_packed_and_unpacked_it_is_the_same() -> None:

@@ -24,7 +24,13 @@ def request_fields(target: FetchTarget, own: list[tuple[str, str]]) -> list[tupl
         ("Connection", "close"),
     ]
     theirs = {name.lower() for name, _ in own}
-    return [field for field in ours if field[0].lower() not in theirs] + own + list(target.validators)
+    fields = [field for field in ours if field[0].lower() not in theirs] + own + list(target.validators)
+    if "host" not in theirs:
+        return fields
+    named = [field for field in fields if field[0].lower() == "host"]
+    return named[-1:] + [
+        field for field in fields if field not in named
+    ]  # first, and once (RFC 9110 section 7.2)
 
 
 def check_path(path: str) -> None:

@@ -13,13 +13,8 @@ from time import monotonic_ns
 from aiohttp import (
     ClientError,
     ClientPayloadError,
-    ClientResponse,
-    ClientSession,
-    ClientTimeout,
 )
 from aiohttp.http_exceptions import HttpProcessingError
-from multidict import CIMultiDict
-from yarl import URL
 
 from probe.core.altered import altered
 from probe.core.http_head import Framing, HeadScanner, violation
@@ -31,9 +26,7 @@ from probe.io.capture import Captured, collector, cut
 from probe.io.clock import Clock
 from probe.io.connector import (
     Dial,
-    ExactRequest,
     Opening,
-    Sessions,
     attach,
     attach_tls,
     connect_tcp,
@@ -47,6 +40,7 @@ from probe.io.failures import (
 )
 from probe.io.redact import Redactor
 from probe.io.reply import codings_of, response_of
+from probe.io.request import ask
 from probe.io.stopwatch import Stopwatch
 from probe.io.target import FetchTarget
 from probe.io.tcp_info import handshake_us, parse_tcp_info, read_tcp_info
@@ -54,20 +48,7 @@ from probe.io.tls import context_for, describe, presented_chain
 from probe.io.wire import WireProtocol
 
 _LINGER_S = 0.05  # for the server's own close after a complete response
-_BUFFER_BYTES = 512 * 1024  # aiohttp stops reading the socket at twice this
-_AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _OF_THE_CONNECTION = (ClientError, HttpProcessingError, OSError)
-_ANY_URL = URL("http://127.0.0.1/")
-
-
-def engine() -> Sessions:
-    """aiohttp as every attempt uses it: its timeouts and decompression are ours to do."""
-    return Sessions(
-        request_class=ExactRequest,
-        auto_decompress=False,
-        timeout=ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
-        read_bufsize=_BUFFER_BYTES,
-    )
 
 
 class Attempt:
@@ -79,20 +60,18 @@ class Attempt:
         clock: Clock,
         fields: list[tuple[str, str]],
         redact: Redactor,
-        sessions: Sessions,
         contents: ContentReader,
         dial: Dial = connect_tcp,
         through: str | None = None,
     ) -> None:
         """`fields`: of the request, secrets revealed. `dial`: how connections to the target are made.
 
-        `sessions`: see `engine`. `contents` reads what a check wants. `through`: the proxy, as the record shows it.
+        `contents` reads what a check wants. `through`: the proxy, as the record shows it.
         """
         self.phase = Phase.TCP
         self.operation = "connect"
         self._dial = dial
         self._through = through
-        self._sessions = sessions
         self._contents = contents
         self._target = target
         self._fields = fields
@@ -141,17 +120,11 @@ class Attempt:
             self._body.facts = await self._contents.read(*wanted, self._wire.head.fields)
 
     async def _steps(self) -> None:
-        # Before the connection, so that the making of it is no part of any time that we tell.
-        session, connector = self._sessions.get()
         await self._connect()
         wire = await self._handshake()
-        connector.make_ready(wire)
         try:
-            reply = await self._ask(session, wire)
-            try:
-                await self._read(wire)
-            finally:
-                reply.close()
+            await self._ask(wire)
+            await self._read(wire)
         finally:
             wire.hang_up()
 
@@ -195,19 +168,13 @@ class Attempt:
         self._certificates = presented_chain(session) if self._collector is not None else ()
         return wire
 
-    async def _ask(self, session: ClientSession, wire: WireProtocol) -> ClientResponse:
+    async def _ask(self, wire: WireProtocol) -> None:
         self.phase, self.operation = Phase.HTTP, "read head"
         first_byte_at = self._until(self._target.deadlines.first_byte_us)
         async with asyncio.timeout_at(first_byte_at) as timer:
             wire.on_begun = lambda begun: _move(timer, self._total_at if begun else first_byte_at)
-            # aiohttp sees plain HTTP to nobody: the name goes into Host, TLS is already beneath.
-            return await session.request(
-                self._target.request.method,
-                _ANY_URL,
-                headers=CIMultiDict(self._fields),
-                skip_auto_headers=_AUTOMATIC,
-                allow_redirects=False,
-            )
+            request = self._target.request
+            await ask(self._loop, wire, request.method, request.path, self._fields)
 
     async def _read(self, wire: WireProtocol) -> None:
         head, content = wire.head, wire.content
@@ -288,16 +255,15 @@ class Attempt:
         elif self._sock is not None and self.phase is Phase.TCP:
             self._sock.close()  # no transport owns it
 
-    def _capture(self) -> None:
-        """Leave what crossed the wire with whoever collects it."""
-        if self._collector is None or self._local is None:
-            return
+    def _captured(self) -> Captured:
+        """What crossed the wire, without secrets."""
+        assert self._local is not None
         target, wire, body = self._target, self._wire, self._body
         path = without_secret_query(target.request.path)
         lines = [f"{target.request.method} {path} HTTP/1.1", *(f"{n}: {v}" for n, v in self._fields)]
         head = wire.raw_head if wire is not None else b""
         kept = bytes(body.kept.data) if body is not None else b""
-        captured = Captured(
+        return Captured(
             source=self._local,
             address=target.address,
             port=target.request.port,
@@ -307,13 +273,14 @@ class Attempt:
             whole=body is not None and body.kept.whole and self._complete,
             certificates=self._certificates,
         )
-        self._collector.exchanges.append(captured)
 
     def _redacted(self, data: bytes) -> bytes:
         return self._redact(data.decode("latin-1")).encode("latin-1", "replace")
 
     def _observation(self, failure: Failure | None, *, whole: bool) -> Observation:
-        self._capture()
+        collected, self._collector = self._collector, None  # it refers to us from now on
+        if collected is not None and self._local is not None:
+            collected.keep(self._captured)
         target = self._target
         return Observation(
             role=target.role,

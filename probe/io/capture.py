@@ -1,4 +1,4 @@
-"""Rule: the bytes behind an observation are kept while their slot lasts, bounded, and redacted where they are taken.
+"""Rule: the bytes behind an observation are kept while their slot lasts, bounded, and redacted before they are seen.
 
 Whoever measures a slot opens a `Collector`; fetches and look-ups made within it, also in tasks that it starts, leave
 there what crossed the wire. Without a collector nothing is kept.
@@ -6,7 +6,7 @@ there what crossed the wire. Without a collector nothing is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -51,8 +51,17 @@ class Collector:
     """What one slot keeps. `body_bytes`: how much of each body; raised before bodies are to be compared."""
 
     body_bytes: int = BODY_HEAD_BYTES
-    exchanges: list[Captured] = field(default_factory=list)
     messages: list[CapturedMessages] = field(default_factory=list)
+    _exchanges: list[Callable[[], Captured]] = field(default_factory=list)
+
+    def keep(self, captured: Callable[[], Captured]) -> None:
+        """One exchange; it is put together only if the slot's evidence is wanted, as that of few slots is."""
+        self._exchanges.append(captured)
+
+    @property
+    def exchanges(self) -> list[Captured]:
+        """All that was kept, in the order in which it ended."""
+        return [captured() for captured in self._exchanges]
 
 
 _collector: ContextVar[Collector | None] = ContextVar("collector", default=None)

@@ -1,7 +1,6 @@
 """Rule: one fresh connection for one request, made by us so that every phase has its own clock and its own failure.
 
-aiohttp asks its connector for a connection; `OneConnection` hands over the one that was made and refuses a second,
-so that nothing can be sent twice however aiohttp feels about retrying. No names, no cache, no pool, no racing.
+No names, no cache, no pool, no racing: nothing can be sent twice.
 """
 
 from __future__ import annotations
@@ -10,25 +9,9 @@ import asyncio
 import errno
 import socket
 import ssl
-import weakref
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, cast
-
-from aiohttp import (
-    BaseConnector,
-    ClientError,
-    ClientRequest,
-    ClientResponse,
-    ClientSession,
-    ClientTimeout,
-    DummyCookieJar,
-)
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.connector import Connection
-from aiohttp.tracing import Trace
-from yarl import URL
+from typing import TYPE_CHECKING, cast
 
 from probe.core.task import VantagePoint
 from probe.io.conduit import Conduit
@@ -42,85 +25,6 @@ from probe.io.wire import WireProtocol
 
 if TYPE_CHECKING:
     from probe.io.target import FetchTarget
-
-
-class SecondRequestError(ClientError):
-    """aiohttp was about to send a request again, as it does once after a disconnect, fresh connection or not."""
-
-
-_ready: ContextVar[WireProtocol | None] = ContextVar("ready", default=None)
-
-
-class OneConnection(BaseConnector):
-    """Gives the connection that its caller made ready, once. Overrides the same hook as aiohttp's UnixConnector.
-
-    One connector serves all fetches at the same time: each runs in a task of its own, and so in its own context.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(force_close=True, limit=0)
-
-    def make_ready(self, wire: WireProtocol) -> None:
-        """What the next request of this task is to be sent over."""
-        _ready.set(wire)
-
-    async def _create_connection(
-        self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout
-    ) -> ResponseHandler:
-        ready = _ready.get()
-        if ready is None:
-            raise SecondRequestError("a second request was about to be sent for one observation")
-        _ready.set(None)
-        return ready
-
-
-class Sessions:
-    """One aiohttp session for all fetches of an event loop: no connection outlives its request all the same."""
-
-    def __init__(self, **settings: Any) -> None:
-        """`settings`: of `ClientSession`."""
-        self._settings = settings
-        self._made: tuple[asyncio.AbstractEventLoop, ClientSession, OneConnection] | None = None
-
-    def get(self) -> tuple[ClientSession, OneConnection]:
-        """That of the running loop."""
-        loop = asyncio.get_running_loop()
-        if self._made is None or self._made[0] is not loop:
-            self.close()
-            connector = OneConnection()
-            session = ClientSession(connector=connector, cookie_jar=DummyCookieJar(), **self._settings)
-            self._made = loop, session, connector
-            self._letting_go = weakref.finalize(self, session.detach)
-        return self._made[1:]
-
-    def close(self) -> None:
-        """It holds no connection: there is nothing to wait for."""
-        if self._made is not None:
-            self._letting_go()
-            self._made = None
-
-
-class _Path:
-    """Stands in for the URL while the request line is written: yarl drops an empty query."""
-
-    def __init__(self, path: str) -> None:
-        self.raw_path_qs = path
-
-
-class ExactRequest(ClientRequest):
-    """A request whose target is sent as configured, and whose writing is stamped."""
-
-    async def send(self, conn: Connection) -> ClientResponse:
-        """Write the request. `conn` carries a WireProtocol."""
-        wire = cast(WireProtocol, conn.protocol)
-        url = self.url
-        self.url = cast(URL, _Path(wire.path))
-        wire.asking()
-        try:
-            return await super().send(conn)
-        finally:
-            self.url = url
-            wire.asked()
 
 
 class Opening:

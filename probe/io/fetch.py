@@ -16,7 +16,7 @@ from probe.core.records import Observation, Phase
 from probe.core.redaction import secret_query_values
 from probe.core.task import SecretRef
 from probe.io.ask import blocked, check_path, request_fields, unsent
-from probe.io.attempt import Attempt, engine
+from probe.io.attempt import Attempt
 from probe.io.clock import Clock
 from probe.io.connector import Dial, connect_tcp
 from probe.io.content_reader import ContentReader
@@ -58,7 +58,6 @@ class AiohttpFetcher:
         self._reveal = reveal
         self._allowed = allow_addresses
         self._proxies = ProxyAddresses(clock)
-        self._sessions = engine()
         self._contents = ContentReader()
 
     def allow(self, addresses: tuple[str, ...]) -> None:
@@ -74,8 +73,7 @@ class AiohttpFetcher:
         return await self._observe(target, Attempt.connect_only)
 
     async def close(self) -> None:
-        """No connection outlives a fetch; the session that all use is let go."""
-        self._sessions.close()
+        """No connection outlives a fetch; what reads contents is let go."""
         await self._contents.close()
 
     async def _observe(
@@ -101,9 +99,7 @@ class AiohttpFetcher:
                 at = await self._proxies.find(target.vantage, proxy, target.deadlines.connect_us)
                 dial = ProxyWay(proxy=proxy, at=at, password=password, redact=redact).connect
             fields_sent = request_fields(target, own)
-            attempt = Attempt(
-                target, self._clock, fields_sent, redact, self._sessions, self._contents, dial, through
-            )
+            attempt = Attempt(target, self._clock, fields_sent, redact, self._contents, dial, through)
             return await step(attempt)
         except Exception as exc:
             failure = failure_of(exc, Phase.HOST, operation)

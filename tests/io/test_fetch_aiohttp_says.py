@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from aioresponses import aioresponses
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -21,6 +20,7 @@ from probe.core.task import Deadlines, Limits, Request, TlsPolicy, VantagePoint
 from probe.io.clock import SystemClock
 from probe.io.fetch import AiohttpFetcher
 from probe.io.target import FetchTarget
+from probe.io.wire import WireProtocol
 
 INFO = aiohttp.RequestInfo(
     URL("http://127.0.0.1/"), "GET", CIMultiDictProxy(CIMultiDict()), URL("http://127.0.0.1/")
@@ -56,7 +56,13 @@ async def port() -> AsyncIterator[int]:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-async def test_what_aiohttp_raises(port: int, raised: Exception, phase: Phase, kind: FailureType) -> None:
+async def test_what_aiohttp_raises(
+    port: int, raised: Exception, phase: Phase, kind: FailureType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def read(wire: WireProtocol) -> None:
+        raise raised
+
+    monkeypatch.setattr(WireProtocol, "read", read)
     clock = SystemClock()
     target = FetchTarget(
         role=Role.EDGE,
@@ -68,9 +74,7 @@ async def test_what_aiohttp_raises(port: int, raised: Exception, phase: Phase, k
         vantage=VantagePoint(name="here"),
         slot_start_ns=clock.monotonic_ns(),
     )
-    with aioresponses() as faked:
-        faked.get("http://127.0.0.1/", exception=raised)
-        found = await AiohttpFetcher(clock, str, ("127.0.0.0/8",)).fetch(target)
+    found = await AiohttpFetcher(clock, str, ("127.0.0.0/8",)).fetch(target)
     assert found.failure is not None
     assert (found.failure.phase, found.failure.type) == (phase, kind)
     assert found.response is None, "a status was stored that the server never sent"
