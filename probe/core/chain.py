@@ -8,13 +8,13 @@ without the final dot (RFC 4343, RFC 9499).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from probe.core.dns_names import normal_name as normal_name
 from probe.core.dns_names import under_suffix as under_suffix
 from probe.core.fault_zone import failing_zone as failing_zone
 from probe.core.fault_zone import passes_suffix as passes_suffix
 from probe.core.records import AddressRecord, CnameLink, Failure, FailureType, Phase
+from probe.core.value import Value
 
 MAX_LINKS = 32
 _MAX_TTL_S = 2**31 - 1
@@ -37,8 +37,7 @@ ANSWERED_FAILURES = frozenset(
 """Failures that the DNS itself answered; with any other one, this resolver gave no proper answer."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerRecord:
+class AnswerRecord(Value, frozen=True, kw_only=True):
     """One resource record of the answer section; `rdata` in presentation format."""
 
     owner: str
@@ -47,8 +46,7 @@ class AnswerRecord:
     rdata: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DnsAnswer:
+class DnsAnswer(Value, frozen=True, kw_only=True):
     """One response message: the answer section in wire order, and the record types of the authority section.
 
     `authority_soas`: the owners of the SOA records there, each the apex of a zone.
@@ -61,8 +59,7 @@ class DnsAnswer:
     authority_soas: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WalkEnd:
+class WalkEnd(Value, frozen=True, kw_only=True):
     """How a walk ended. `name` is the last name reached, `failing_name` the one whose look-up failed.
 
     `final`: the answer is the DNS's own (addresses, NXDOMAIN, NODATA, a loop ...), so that another resolver

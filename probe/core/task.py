@@ -7,6 +7,7 @@ Frozen values between the configuration (people's words) and the slot (what is d
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from probe.core.redaction import without_secret_query
@@ -42,8 +43,13 @@ class ResolverSpec:
     path: str | None = None
 
     def __str__(self) -> str:
-        host = f"[{self.address}]" if ":" in self.address else self.address
-        return f"{self.transport}://{host}:{self.port}{self.path or ''}"
+        return _resolver_text(self.transport, self.address, self.port, self.path)
+
+
+@lru_cache(maxsize=1024)
+def _resolver_text(transport: str, address: str, port: int, path: str | None) -> str:
+    host = f"[{address}]" if ":" in address else address
+    return f"{transport}://{host}:{port}{path or ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

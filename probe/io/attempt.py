@@ -20,6 +20,7 @@ from probe.core.altered import altered
 from probe.core.http_head import Framing, HeadScanner, violation
 from probe.core.records import Failure, Observation, Phase, Response, Tls
 from probe.core.redaction import without_secret_query
+from probe.io.alarm import Alarm
 from probe.io.ask import tcp_url
 from probe.io.body import Body
 from probe.io.capture import Captured, collector, cut
@@ -171,10 +172,15 @@ class Attempt:
     async def _ask(self, wire: WireProtocol) -> None:
         self.phase, self.operation = Phase.HTTP, "read head"
         first_byte_at = self._until(self._target.deadlines.first_byte_us)
-        async with asyncio.timeout_at(first_byte_at) as timer:
-            wire.on_begun = lambda begun: _move(timer, self._total_at if begun else first_byte_at)
+        alarm, late = Alarm(self._loop), wire.late
+        wire.on_begun = lambda begun: alarm.set(self._total_at if begun else first_byte_at, late)
+        alarm.set(first_byte_at, late)
+        try:
             request = self._target.request
             await ask(self._loop, wire, request.method, request.path, self._fields)
+        finally:
+            wire.on_begun = None
+            alarm.end()
 
     async def _read(self, wire: WireProtocol) -> None:
         head, content = wire.head, wire.content
@@ -310,8 +316,3 @@ class Attempt:
             clean_close=self._tls is None or wire.close_notify,
             redact=self._redact,
         )
-
-
-def _move(timer: asyncio.Timeout, when: float) -> None:
-    if not timer.expired():
-        timer.reschedule(when)

@@ -15,7 +15,7 @@ import contextlib
 import errno
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from probe.core.altered import altered
 from probe.core.records import Failure
@@ -40,14 +40,20 @@ class ExchangeError(Exception):
         self.failure = failure
 
 
-@contextlib.contextmanager
-def _as_failure(operation: str) -> Iterator[None]:
-    try:
-        yield
-    except ExchangeError:
-        raise
-    except Exception as error:
-        raise ExchangeError(dns_failure(error, operation)) from error
+class _as_failure:  # noqa: N801 - used as a statement, like those of contextlib
+    """What is raised within becomes an ExchangeError of this operation."""
+
+    __slots__ = ("_operation",)
+
+    def __init__(self, operation: str) -> None:
+        self._operation = operation
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, ExchangeError):
+            raise ExchangeError(dns_failure(error, self._operation)) from error
 
 
 class _Inbox:

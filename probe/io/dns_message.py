@@ -6,9 +6,8 @@ record of its own, which dnspython's usual reading would reduce to the last one.
 
 from __future__ import annotations
 
-import secrets
+import os
 import struct
-from dataclasses import dataclass
 from functools import lru_cache
 
 import dns.exception
@@ -19,6 +18,7 @@ import dns.rcode
 import dns.rdatatype
 
 from probe.core.chain import AnswerRecord, DnsAnswer, normal_name
+from probe.core.value import Value
 from probe.io.dns_edns import (
     extended_errors,
     identifier_text,
@@ -37,8 +37,7 @@ _MAX_RECORDS = 512  # reading more would hold up the event loop; no honest answe
 _MAY_LACK_QUESTION = ("FORMERR", "SERVFAIL", "NOTIMP", "REFUSED")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Value, frozen=True, kw_only=True):
     """One query as sent: `wire` carries the message id; `ecs` is the client subnet sent, if any."""
 
     qname: str
@@ -49,8 +48,7 @@ class Question:
     ecs: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(Value, frozen=True, kw_only=True):
     """One response to a question. `ecs_scope`: SCOPE PREFIX-LENGTH where the option came back.
 
     `nsid` and `extended_errors` as `DnsQuery` keeps them; `wire`: the message as it came. `sent_s`: when the
@@ -98,8 +96,9 @@ def build_question(
     Raises ValueError for a name that cannot be asked for.
     """
     ecs = ecs if edns else None
-    number = secrets.randbits(16) if number is None else number
-    wire = number.to_bytes(2, "big") + _wire_without_id(qname, qtype, ecs, edns)
+    id_wire = os.urandom(2) if number is None else number.to_bytes(2, "big")
+    number = int.from_bytes(id_wire, "big")
+    wire = id_wire + _wire_without_id(qname, qtype, ecs, edns)
     return Question(qname=qname, qtype=qtype, id=number, wire=wire, edns=edns, ecs=ecs)
 
 

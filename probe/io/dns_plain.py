@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
 from functools import lru_cache
 
 import dns.ipv6
 
 from probe.core.chain import AnswerRecord, DnsAnswer
+from probe.core.value import Value
 
 _HEADER_BYTES = 12
 _COUNTS = struct.Struct("!HHHH")
@@ -34,8 +34,7 @@ _SOA_NUMBERS_BYTES = 20
 _LABEL = re.compile(rb"[A-Za-z0-9_-]{1,63}")
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
+class Plain(Value, frozen=True):
     """What a plain response says. `nsid`: as it came; `scope`: SCOPE PREFIX-LENGTH, None without the option."""
 
     answer: DnsAnswer

@@ -65,9 +65,11 @@ def _nothing_to_end(problem: str | None) -> None:
 
 
 def _made(vantage: VantagePoint, ip_version: int, kind: socket.SocketKind) -> socket.socket:
-    sock = socket.socket(socket.AF_INET6 if ip_version == 6 else socket.AF_INET, kind)
+    family = socket.AF_INET6 if ip_version == 6 else socket.AF_INET
+    sock = socket.socket(family, kind | socket.SOCK_NONBLOCK)
+    if vantage.interface is None and vantage.mark is None and vantage.source(ip_version) is None:
+        return sock
     try:
-        sock.setblocking(False)
         _bind(sock, vantage, ip_version)
     except BaseException:
         sock.close()

@@ -8,7 +8,6 @@ says then.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from probe.core.chain import WalkEnd
 from probe.core.records import AddressRecord, Failure, FailureType, Phase, Resolution
 from probe.core.resolver_answers import compared, in_order
 from probe.core.task import ResolverSpec, VantagePoint
+from probe.core.value import Value
 from probe.io.clock import Clock
 from probe.io.dns_message import ascii_name
 from probe.io.dns_walk import ResolverWalk
@@ -33,8 +33,7 @@ _FOR_THE_ZONE = 0.4  # of the time after a failure
 _HOPELESS = (FailureType.AGENT_DESCRIPTORS_EXHAUSTED, FailureType.AGENT_MEMORY_EXHAUSTED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Errand:
+class _Errand(Value, frozen=True, kw_only=True):
     """From where to look things up, and until when on the loop's clock."""
 
     vantage: VantagePoint

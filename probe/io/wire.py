@@ -118,7 +118,15 @@ class WireProtocol(ResponseHandler):
     def _received(self, data: bytes) -> None:
         if self.head is None:
             data = data[self._scan(data) :]
-        if data and self.head is not None:
+            if (head := self._scanner.head) is None:
+                return
+            self.head = head
+            if head.framing is Framing.LENGTH:  # aiohttp gets both in one
+                self._body(head, data, _rebuilt(head))
+                return
+            self._feed(_rebuilt(head))
+            self.content = self._payload
+        if data:
             self._body(self.head, data)
 
     def _scan(self, data: bytes) -> int:
@@ -137,16 +145,15 @@ class WireProtocol(ResponseHandler):
             if self.on_begun is not None:
                 self.on_begun(begun)
         if (head := self._scanner.head) is not None:
-            self.head, self._left = head, head.length_bytes or 0
+            self._left = head.length_bytes or 0
             if self._dates is not None:
                 self._dates.awaits = False
             if used == len(data):
                 self._watch.response_end(self._last())
-            self._feed(_rebuilt(head))
-            self.content = self._payload
         return used
 
-    def _body(self, head: Head, data: bytes) -> None:
+    def _body(self, head: Head, data: bytes, before: bytes = b"") -> None:
+        """`before`: the head, where aiohttp does not have it yet."""
         if head.framing is Framing.LENGTH:
             due, rest = data[: self._left], data[self._left :]
             self._left -= len(due)
@@ -155,8 +162,12 @@ class WireProtocol(ResponseHandler):
         else:
             due, rest = data, b""
         self.surplus += len(rest)
-        if due:
+        if before:
+            self._feed(before + due)
+            self.content = self._payload
+        elif due:
             self._feed(due)
+        if due:
             self._check_parser(head)
             if self._all_came():  # else more comes, and the end is dated then
                 self._watch.response_end(self._last())
@@ -246,6 +257,10 @@ class WireProtocol(ResponseHandler):
     def _linger_no_more(self) -> None:
         if self._lingering is not None and not self._lingering.done():
             self._lingering.set_result(None)
+
+    def late(self) -> None:
+        """The reply's head did not come in time: whoever waits for it hears of that."""
+        self.set_exception(TimeoutError())
 
     def hang_up(self) -> None:
         """End the connection at once; nobody reads any more."""
