@@ -34,7 +34,7 @@ from probe.logs import fields
 from probe.oneshot import host_probe
 from probe.pipeline import Pipeline
 from probe.reloading import Farewells, Reloader, Turn, customers_of, rejection
-from probe.resuming import Ledger, allowed_by, budgeted, lines_of, resume, spent_today
+from probe.resuming import Ledger, allowed_by, budgeted, lines_of, put_definition, resume, spent_today
 from probe.watches import Watches
 
 log = logging.getLogger("probe.agent")
@@ -171,6 +171,8 @@ class Agent:
         before, now_us = store.last_config(), self._clock.time_ns() // 1000
         absence = self._ledger.account(store, self.plan, now_us)
         rows = [self._missed(task, scheduled_us, absence.reason) for task, scheduled_us in absence.slots]
+        for task in {task.id: task for task, _ in absence.slots}.values():
+            put_definition(store, task)
         if rows:
             await store.append(rows)
             log.warning("ledger.absent", extra=fields(slots=len(rows), reason=absence.reason))
@@ -241,7 +243,7 @@ class Agent:
 
     async def _on_slot(self, task: Task, due: Due) -> None:
         row = await self.pipeline.measure(task, rfc3339(due.scheduled_us * 1000))
-        keep = asyncio.ensure_future(self._keep(row))
+        keep = asyncio.ensure_future(self._keep(row, task))
         try:
             await asyncio.shield(keep)
         except asyncio.CancelledError:
@@ -249,7 +251,7 @@ class Agent:
             await keep
 
     async def _on_missed(self, task: Task, due: Due, reason: str) -> None:
-        await self._keep(self._missed(task, due.scheduled_us, reason))
+        await self._keep(self._missed(task, due.scheduled_us, reason), task)
 
     def _on_error(self, task: Task, due: Due, error: BaseException) -> None:
         log.error("slot.error", exc_info=error, extra=fields(task=task.id, domain=task.domain))
@@ -275,8 +277,9 @@ class Agent:
     def _missed(self, task: Task, scheduled_us: int, reason: str) -> SlotRecord:
         return self.pipeline.missed(task, rfc3339(scheduled_us * 1000), reason)
 
-    async def _keep(self, row: SlotRecord) -> None:
+    async def _keep(self, row: SlotRecord, task: Task) -> None:
         assert self._store is not None
+        put_definition(self._store, task)
         self._store.put_nodes(self.pipeline.nodes.take_changes())
         (stored,) = await self._store.append([row], self.complete_up_to(row.customer))
         assert isinstance(stored, SlotRecord)

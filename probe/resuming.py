@@ -43,14 +43,18 @@ def lines_of(config: Config) -> tuple[VantagePoint, ...]:
 
 
 def resume(pipeline: Pipeline, store: Store, config: Config, plan: Plan, now_ns: int) -> None:
-    """What later replays and restarts need is kept, and what the last run knew is restored, of all customers."""
-    for task in plan.tasks:
-        store.put_definition(task.definition, encode_any(task_to_json(task)).decode())
+    """What later restarts need is kept, and what the last run knew is restored, of all customers."""
     store.put_config(config.digest, together(config.texts, config.sources), rfc3339(now_ns))
     pipeline.references.restore(store.all_origin_versions())
     pipeline.nodes.restore(*store.nodes())
     for customer, spent_bytes in spent_today(store, budgeted(plan), now_ns).items():
         pipeline.budgets.resume(customer, spent_bytes, now_ns / 1e9)
+
+
+def put_definition(store: Store, task: Task) -> None:
+    """What a row was measured by is kept for replay, not later than the row; with the first one, not at the start."""
+    if not store.has_definition(task.definition):
+        store.put_definition(task.definition, encode_any(task_to_json(task)).decode())
 
 
 def budgeted(plan: Plan) -> set[str]:

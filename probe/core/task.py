@@ -6,15 +6,14 @@ Frozen values between the configuration (people's words) and the slot (what is d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from probe.core.redaction import without_secret_query
+from probe.core.value import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecretRef:
+class SecretRef(Value, frozen=True, kw_only=True):
     """Where a secret lies: scheme `env`, `file` or `credential`, and its name. Shown, the value is not."""
 
     scheme: str
@@ -28,8 +27,7 @@ FieldValue = str | SecretRef
 ORIGIN_REQUESTS_PER_MINUTE = 600
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResolverSpec:
+class ResolverSpec(Value, frozen=True, kw_only=True):
     """One resolver: transport udp, tcp, tls or https; address (IP literal); port; `tls_name` to verify.
 
     `path` is the template of DNS over HTTPS without its variable (RFC 8484 section 4.1), used with POST.
@@ -52,8 +50,7 @@ def _resolver_text(transport: str, address: str, port: int, path: str | None) ->
     return f"{transport}://{host}:{port}{path or ''}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnchorSpec:
+class AnchorSpec(Value, frozen=True, kw_only=True):
     """A target that tells whether this vantage point's line works: scheme http, https, tcp or dns.
 
     With dns, `path` is / and the name asked for, `/.` by default: any response will do.
@@ -69,8 +66,7 @@ class AnchorSpec:
         return f"{self.scheme}://{host}:{self.port}" + (self.path if self.scheme != "tcp" else "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProxySpec:
+class ProxySpec(Value, frozen=True, kw_only=True):
     """A proxy that everything but DNS goes through: scheme socks5 (RFC 1928) or http (CONNECT, RFC 9110 9.3.6).
 
     `resolve` is `here`, by the vantage point's resolvers, or `proxy`: the proxy is given the name, and which
@@ -89,8 +85,7 @@ class ProxySpec:
         return f"{self.scheme}://{host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VantagePoint:
+class VantagePoint(Value, frozen=True, kw_only=True):
     """From where we look. `region` is ISO 3166-2; `asn` and `carrier` are declared, not measured.
 
     `mark` is SO_MARK; `netns` a name below /run/netns or a path. `ip_versions` are those that the line carries;
@@ -120,8 +115,7 @@ class VantagePoint:
         return self.source_v6 if ip_version == 6 else self.source_v4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsPolicy:
+class TlsPolicy(Value, frozen=True, kw_only=True):
     """How certificates are verified: `ca` is a PEM file beside the system's store's place (None: the system's).
 
     `server_name`: SNI and the name verified; None: the URL's host.
@@ -133,8 +127,7 @@ class TlsPolicy:
     minimum_version: str = "TLSv1.2"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deadlines:
+class Deadlines(Value, frozen=True, kw_only=True):
     """Durations from the start of each phase; `total_us` from the start of the connection to the last byte."""
 
     total_us: int = 10_000_000
@@ -143,8 +136,7 @@ class Deadlines:
     first_byte_us: int = 10_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Value, frozen=True, kw_only=True):
     """Caps on what one observation may take in; `sweep`: on how many other nodes a slot asks after a failure."""
 
     body_bytes: int = 64 * 1024 * 1024
@@ -155,16 +147,14 @@ class Limits:
     sweep: int = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RedirectPolicy:
+class RedirectPolicy(Value, frozen=True, kw_only=True):
     """`limit` 0: a redirect is the reply itself. `hosts`: other hosts that may be followed to."""
 
     limit: int = 0
     hosts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Value, frozen=True, kw_only=True):
     """What to ask. `host` is the Host field and, unless the TLS policy says otherwise, the SNI."""
 
     scheme: str
@@ -188,8 +178,7 @@ class Request:
         return f"{self.scheme}://{host}{'' if self.port == default else f':{self.port}'}{self.path}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OriginSpec:
+class OriginSpec(Value, frozen=True, kw_only=True):
     """The customer's origin, asked directly. `interval_us`: how long a verified version is trusted. `history_us`:
     how long a version that is no longer seen is remembered.
 
@@ -204,32 +193,28 @@ class OriginSpec:
     requests_per_minute: int = ORIGIN_REQUESTS_PER_MINUTE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EdgePolicy:
+class EdgePolicy(Value, frozen=True, kw_only=True):
     """kind all, one or sample; `count` for sample, rotating so that every address is visited."""
 
     kind: str = "all"
     count: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CarrierPrefix:
+class CarrierPrefix(Value, frozen=True, kw_only=True):
     """Addresses (CIDR) of nodes that serve one carrier's users, as the CDN declared."""
 
     prefix: str
     carrier: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckSpec:
+class CheckSpec(Value, frozen=True, kw_only=True):
     """One check of the object: its kind (a row of CHECKS) and the parameters that its kind validated."""
 
     kind: str
     params: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exclusion:
+class Exclusion(Value, frozen=True, kw_only=True):
     """A span declared by the customer or provider: RFC 3339 UTC, half open [start, end)."""
 
     start: str
@@ -238,8 +223,7 @@ class Exclusion:
     source: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class Task(Value, frozen=True, kw_only=True):
     """One object of one domain from one vantage point over one IP version (a Task in RFC 7594's sense).
 
     `id` depends on what is measured, not on how (period, limits, checks), so that history goes on across

@@ -165,8 +165,8 @@ class Attempt:
         self._watch.connect_end_us, session = connected_us, conduit.session
         self._watch.shook(conduit.hello_ns, (conduit.shaken_ns, conduit.shaking_unsure_ns))
         self._wire = wire
-        self._tls = describe(session, target.server_name)
-        self._certificates = presented_chain(session) if self._collector is not None else ()
+        self._certificates = presented_chain(session)
+        self._tls = describe(session, target.server_name, self._certificates)
         return wire
 
     async def _ask(self, wire: WireProtocol) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from probe.io.arrival import ANCILLARY_BYTES, arrived_ns, ask_for_stamps
 from probe.io.dating import Dating
 
-READ_BYTES = 256 * 1024
+READ_BYTES = 128 * 1024
 _AGAIN = (BlockingIOError, InterruptedError)
 ROOM = memoryview(bytearray(READ_BYTES))  # filled and emptied within one call, in the one thread of the loop
 

@@ -34,7 +34,7 @@ async def examine(
         return Tls(server_name=sni_of(target.server_name), verify_error=words), None, ()
     chain = presented_chain(session)
     exact = chain_verdict(chain) if exc.verify_code in CHAIN_VERIFY_CODES else None
-    return describe(session, target.server_name, verify_error=words, second=True), exact, chain
+    return describe(session, target.server_name, chain, verify_error=words, second=True), exact, chain
 
 
 async def _second_handshake(target: FetchTarget, total_at: float, dial: Dial) -> ssl.SSLObject:

@@ -91,7 +91,8 @@ class Scheduler:
         `on_clock_step(delta_us)`: new wall time minus old.
         `on_suspended(slept_us)`: for how long the host was suspended.
         `stall_s`: a longer silence of the event loop is a stall, and what was due in it is missed.
-        `since_us`: slots due after this time and before `start` are missed as `since_why`; None: not due.
+        `since_us`: slots due after this time and before `start` are begun late, or missed as `since_why` if that was
+        more than `stall_s` ago; None: not due.
         `hurry`: once it is set, before or while stopping, what runs is cut off at once.
         Raises ValueError for two tasks with one id.
         """
@@ -147,9 +148,7 @@ class Scheduler:
         self._last_beat_us = now_us
         if self._since_us is None:
             self._agenda.restart(now_us)
-        for task, times in self._agenda.pop_spans(now_us):
-            self._counts["due"] += len(times)
-            self._reporter.span(task, times, self._since_why)
+        self._account(now_us, now_us - self._stall_us, self._since_why)
         self._reporter.start()
         self._pump.start()
 
@@ -208,6 +207,14 @@ class Scheduler:
         self._slept_us = self._time.slept_us()
         self._last_beat_us = now_us
         self._counts["beats"] += 1
+        self._account(now_us, run_from_us, why)
+        self._fill()
+        self._mind_the_clock()
+        due_us = self._agenda.next_due_us
+        return None if due_us is None else (due_us - self._time.now_us()) / 1e6
+
+    def _account(self, now_us: int, run_from_us: int, why: str) -> None:
+        """All that is due by now waits for room; what was due before `run_from_us` is missed."""
         for task, times in self._agenda.pop_spans(now_us):
             self._counts["due"] += len(times)
             late = _before(times, run_from_us)
@@ -215,10 +222,6 @@ class Scheduler:
                 self._reporter.span(task, late, why)
             for time_us in times[len(late) :]:
                 self._admit(task, time_us)
-        self._fill()
-        self._mind_the_clock()
-        due_us = self._agenda.next_due_us
-        return None if due_us is None else (due_us - self._time.now_us()) / 1e6
 
     def _why_silent(self, silent_us: int) -> str:
         """The host slept, or our own loop stood still."""

@@ -102,6 +102,10 @@ class Store:
         self._writer.put(records, done, complete_up_to)
         return await done
 
+    def has_definition(self, digest: str) -> bool:
+        """Whether this run of the agent has put it already."""
+        return digest in self._known
+
     def put_definition(self, digest: str, text: str) -> None:
         """Keep a task's definition, for replay; on the disk not later than what is appended after this."""
         if digest not in self._known:

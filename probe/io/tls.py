@@ -80,10 +80,14 @@ def _context(path: str | None, stamp: int, verify: bool, minimum: str) -> ssl.SS
 
 
 def describe(
-    session: ssl.SSLObject, server_name: str, *, verify_error: str | None = None, second: bool = False
+    session: ssl.SSLObject,
+    server_name: str,
+    chain: Sequence[bytes],
+    *,
+    verify_error: str | None = None,
+    second: bool = False,
 ) -> Tls:
-    """The record of a handshake that came to its end."""
-    chain = presented_chain(session)
+    """The record of a handshake that came to its end; `chain`: see `presented_chain`."""
     leaf = parse_certificate(chain[0]) if chain else Certificate(sha256="")
     cipher = session.cipher()
     return Tls(

@@ -15,7 +15,7 @@ import struct
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +207,7 @@ def closed_port() -> int:
     return port
 
 
-_LINE = frozenset(f.name for f in fields(VantagePoint)) - {"name"}
+_LINE = frozenset(VantagePoint.__struct_fields__) - {"name"}
 
 
 def make_target(port: int, **changes: Any) -> FetchTarget:
@@ -222,7 +222,7 @@ def make_target(port: int, **changes: Any) -> FetchTarget:
     rest: dict[str, Any] = {}
     line = {name: changes.pop(name) for name in _LINE & changes.keys()}
     for name, value in changes.items():
-        part = next((part for part in parts if name in kinds[part].__dataclass_fields__), None)
+        part = next((part for part in parts if name in kinds[part].__struct_fields__), None)
         (parts[part] if part else rest)[name] = value
     return FetchTarget(
         **{

@@ -346,11 +346,14 @@ def test_replacing_keeps_what_is_the_same_and_accounts_for_what_was_due() -> Non
     assert bench.missed == []
 
 
-def test_slots_due_while_the_agent_was_starting_are_accounted_for() -> None:
-    bench = Bench([task(period_us=1 * S)], since_us=WALL_US - 5 * S)
+def test_slots_due_while_the_agent_was_starting_are_begun_late_or_accounted_for() -> None:
+    bench = Bench([task(period_us=2 * S, phase_us=1 * S)], since_us=WALL_US - 6 * S)
     bench.play(for_s(1.5))
-    assert bench.accounted() == bench.due(WALL_US - 5 * S, WALL_US + 1 * S)
-    assert bench.reasons == {"agent.stopped": 5}
+    assert bench.accounted() == bench.due(WALL_US - 6 * S, WALL_US + 1 * S)
+    assert bench.reasons == {
+        "agent.stopped": 2
+    }  # 5 and 3 seconds ago; that of a second ago is worth measuring
+    assert [(time - WALL_US) // S for _, time, _ in bench.ran] == [-1, 1]
 
 
 def test_a_callback_that_fails_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
