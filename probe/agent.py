@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from probe.core.altered import altered
 from probe.core.config import Config, Problem
 from probe.core.config_shown import together
 from probe.core.kinds import Kinds
 from probe.core.plan import Plan, make_plan
-from probe.core.records import HostFacts, OriginVersion, SlotRecord
-from probe.core.rows import event_row
+from probe.core.records import OriginVersion, SlotRecord
 from probe.core.task import Task
+from probe.crew import LOST, Crew
 from probe.io.clock import Clock, SystemClock, rfc3339
+from probe.io.crew_seat import WorkerLostError
 from probe.io.fetch import AiohttpFetcher
 from probe.io.host import LoopLag
 from probe.io.netns import close_namespaces
@@ -35,12 +36,12 @@ from probe.oneshot import host_probe
 from probe.pipeline import Pipeline
 from probe.reloading import Farewells, Reloader, Turn, customers_of, rejection
 from probe.resuming import Ledger, allowed_by, budgeted, lines_of, put_definition, resume, spent_today
+from probe.telling import Teller
 from probe.watches import Watches
 
 log = logging.getLogger("probe.agent")
 
 OnRow = Callable[[SlotRecord], None]
-OnEvent = Callable[[str, dict[str, str]], None]
 
 
 class Agent:
@@ -68,7 +69,6 @@ class Agent:
         self._store = store
         self._clock = clock or SystemClock()
         self.on_row: list[OnRow] = [] if on_row is None else [on_row]
-        self.on_event: list[OnEvent] = []
         self._lag = LoopLag(self._clock)
         self._suspensions = Suspensions(self._clock)
         self._fetcher = AiohttpFetcher(self._clock, reveal, allowed_by(config))
@@ -88,9 +88,16 @@ class Agent:
             lines=lines_of(config),
             line_health=self.watches.anchors,
         )
+        self._teller = Teller(
+            store, self._clock, self.pipeline.facts, lambda: customers_of(self.plan), self.complete_up_to
+        )
+        self.on_event = self._teller.on_event
+        self.crew: Crew | None = None
+        if store is not None and config.agent.limits.workers > 1:
+            watch, tell = self.watches.anchors, partial(self._teller.soon, level=logging.ERROR)
+            self.crew = Crew(config, self.plan, store, self._clock, watch, tell)
         self.scheduler: Scheduler | None = None
         self._ledger = Ledger(config, self._clock, self._suspensions)
-        self._writes: set[asyncio.Task[None]] = set()
         self._farewells = Farewells(self._farewell)
         self.begun, self.ending = asyncio.Event(), False
         self.reloader: Reloader | None = None
@@ -106,6 +113,8 @@ class Agent:
         try:
             yield self
         finally:
+            if self.crew is not None:
+                await self.crew.stop()
             await self._fetcher.close()
             await self._lag.stop()
             close_namespaces()
@@ -145,6 +154,8 @@ class Agent:
             await self._write_down()
             try:
                 await self.watches.start()
+                if self.crew is not None:
+                    self.crew.watch_lines()
                 if self.reloader is not None:
                     await self.reloader.watch_files(lambda: self.config.agent.watch_files)
                 await stop.wait()
@@ -154,11 +165,13 @@ class Agent:
                     await self.reloader.finish()
                 await scheduler.stop(self.config.agent.limits.drain / 1e6 if drain_s is None else drain_s)
                 await self.watches.stop()
+                if self.crew is not None:
+                    await self.crew.stop()
                 await self._farewells.finish()
-                await self._drain()
+                await self._teller.drain()
                 store.put_nodes(self.pipeline.nodes.take_changes(final=True))
-                await self._event("agent.stopped", {})
-                await self._drain()
+                await self._teller.tell("agent.stopped", {})
+                await self._teller.drain()
                 await self._ledger.write_down(self.config, self.plan, ended=True)
 
     async def _begin(self, store: Store) -> tuple[int, str]:
@@ -167,7 +180,10 @@ class Agent:
         Returns until when (microseconds since the epoch) that is accounted for, what follows being the scheduler's, and
         why nobody measured.
         """
-        resume(self.pipeline, store, self.config, self.plan, self._clock.time_ns())
+        if self.crew is not None:
+            self.crew.start()
+        learns = self.pipeline if self.crew is None else None
+        resume(learns, store, self.config, self.plan, self._clock.time_ns())
         before, now_us = store.last_config(), self._clock.time_ns() // 1000
         absence = self._ledger.account(store, self.plan, now_us)
         rows = [self._missed(task, scheduled_us, absence.reason) for task, scheduled_us in absence.slots]
@@ -179,13 +195,13 @@ class Agent:
         # Not waited for: what is put first is stored first, and the schedule begins meanwhile.
         if absence.without_row:
             detail = {"reason": absence.reason, "slots_without_row": str(absence.without_row)}
-            self._spawn(self._event("ledger.gap", detail))
+            self._teller.soon("ledger.gap", detail)
         change = {"from": str(before), "to": self.config.digest}
         if before not in (None, self.config.digest):
-            self._spawn(self._event("config.changed", change))
-        self._spawn(self._event("customer.removed", change, absence.gone))
+            self._teller.soon("config.changed", change)
+        self._teller.soon("customer.removed", change, absence.gone)
         after = {} if absence.first else {"after": absence.reason}
-        self._spawn(self._event("agent.started", {"tasks": str(len(self.plan.tasks)), **after}))
+        self._teller.soon("agent.started", {"tasks": str(len(self.plan.tasks)), **after})
         return now_us, absence.reason
 
     # --- another configuration --------------------------------------------------------------------
@@ -205,7 +221,7 @@ class Agent:
         assert reloader is not None, "it was asked to reload"
         for owner, problems in turn.rejected.items():
             if reloader.is_news(owner, problems):
-                self._spawn(self._event(*rejection(owner, problems, reloader.base), logging.ERROR))
+                self._teller.soon(*rejection(owner, problems, reloader.base), logging.ERROR)
         if turn.config.digest == self.config.digest:
             return
         before, now_ns = self.config, self._clock.time_ns()
@@ -217,15 +233,19 @@ class Agent:
         store.put_config(
             turn.config.digest, together(turn.config.texts, turn.config.sources), rfc3339(now_ns)
         )
+        places = {} if self.crew is None else await self.crew.prepare(turn.plan)
         self.config, self.plan = turn.config, turn.plan
         self._fetcher.allow(allowed_by(turn.config))
         self._resolver.allow(allowed_by(turn.config))
         self.pipeline.adopt(lines_of(turn.config), {task.definition for task in turn.plan.tasks})
         change = {"from": before.digest, "to": turn.config.digest}
-        self._spawn(self._event("config.changed", change, turn.touched))
-        self._spawn(self._event("customer.added", change, turn.come))
+        self._teller.soon("config.changed", change, turn.touched)
+        self._teller.soon("customer.added", change, turn.come)
         scheduler.replace(turn.plan.tasks, turn.config.agent.limits.ceilings())
         self.watches.replace(turn.plan)
+        if self.crew is not None:
+            self.crew.adopt(turn.config, turn.plan, places)
+            self.crew.watch_lines()
         for customer in turn.gone:
             self._farewells.begin(customer, change, scheduler.is_open)
         logging.getLogger().setLevel(turn.config.agent.log_level.upper())
@@ -233,7 +253,7 @@ class Agent:
 
     async def _farewell(self, customer: str, change: dict[str, str]) -> None:
         if customer not in customers_of(self.plan):  # else it came back meanwhile
-            await self._event("customer.removed", change, (customer,))
+            await self._teller.tell("customer.removed", change, (customer,))
             await self._write_down()
 
     async def _write_down(self) -> None:
@@ -242,13 +262,22 @@ class Agent:
     # --- slots --------------------------------------------------------------------------------------
 
     async def _on_slot(self, task: Task, due: Due) -> None:
-        row = await self.pipeline.measure(task, rfc3339(due.scheduled_us * 1000))
+        row = await self._measured(task, rfc3339(due.scheduled_us * 1000))
         keep = asyncio.ensure_future(self._keep(row, task))
         try:
             await asyncio.shield(keep)
         except asyncio.CancelledError:
             # Measured already: it is kept, and returning says that this slot needs no `aborted` row.
             await keep
+
+    async def _measured(self, task: Task, scheduled_at: str) -> SlotRecord:
+        """By this process, or by the worker whose task it is."""
+        if self.crew is None:
+            return await self.pipeline.measure(task, scheduled_at)
+        try:
+            return await self.crew.measure(task, scheduled_at)
+        except WorkerLostError:
+            return self.pipeline.missed(task, scheduled_at, LOST)
 
     async def _on_missed(self, task: Task, due: Due, reason: str) -> None:
         await self._keep(self._missed(task, due.scheduled_us, reason), task)
@@ -258,12 +287,12 @@ class Agent:
 
     def _on_clock_step(self, delta_us: int) -> None:
         log.warning("clock.stepped", extra=fields(delta_us=delta_us))
-        self._spawn(self._event("clock.stepped", {"delta_us": str(delta_us)}))
+        self._teller.soon("clock.stepped", {"delta_us": str(delta_us)})
 
     def _on_suspended(self, slept_us: int) -> None:
         self._suspensions.look()  # what begins from now on did not sleep
-        self._spawn(self._event("host.suspended", {"slept_us": str(slept_us)}, level=logging.WARNING))
-        self._spawn(self._write_down())
+        self._teller.soon("host.suspended", {"slept_us": str(slept_us)}, level=logging.WARNING)
+        self._teller.spawn(self._write_down())
 
     def worst_lag_us(self, since_ns: int, until_ns: int) -> int:
         """How long our own loop stood still, or the host slept, in a span of the monotonic clock."""
@@ -272,7 +301,7 @@ class Agent:
     def _on_vantage(self, event: str, detail: dict[str, str], customers: tuple[str, ...]) -> None:
         """What happened to a vantage point, into the streams of those who measure from there."""
         level = logging.INFO if event in ("vantage.online", "vantage.line_up") else logging.WARNING
-        self._spawn(self._event(event, detail, customers, level))
+        self._teller.soon(event, detail, customers, level)
 
     def _missed(self, task: Task, scheduled_us: int, reason: str) -> SlotRecord:
         return self.pipeline.missed(task, rfc3339(scheduled_us * 1000), reason)
@@ -296,43 +325,8 @@ class Agent:
         if self._store is not None:
             self._store.put_origin_version(customer, url, version)
 
-    async def _event(
-        self,
-        event: str,
-        detail: dict[str, str],
-        customers: Iterable[str] | None = None,
-        level: int = logging.INFO,
-    ) -> None:
-        """The same event into every customer's stream: whoever may see one stream only sees it too.
-
-        `customers`: only into theirs, where others have nothing to do with it.
-        """
-        assert self._store is not None
-        for tell in self.on_event:
-            tell(event, detail)
-        host: HostFacts = self.pipeline.facts()
-        now = rfc3339(self._clock.time_ns())
-        if customers is None:
-            customers = customers_of(self.plan)
-        writes: list[Coroutine[Any, Any, object]] = []
-        for name in customers:
-            row = event_row(name, now, event, detail, host)
-            writes.append(self._store.append([row], self.complete_up_to(name)))
-        if writes:
-            await asyncio.gather(*writes)
-            log.log(level, event, extra=fields(**detail))
-
     async def record_event(
         self, event: str, detail: dict[str, str], customers: tuple[str, ...] | None = None
     ) -> None:
         """Put an event on record in the streams of these customers (None: of all); stored when this returns."""
-        await self._event(event, detail, customers)
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
-
-    async def _drain(self) -> None:
-        while self._writes:
-            await asyncio.gather(*self._writes)
+        await self._teller.tell(event, detail, customers)

@@ -1,8 +1,8 @@
 """Rule: a reload either takes a whole file over or leaves the old one in force; what stays as it was is told, with why.
 
 Reading, checking and planning are done off the event loop, so that no slot waits for them. What cannot be changed in
-a running agent (its name, its results directory, where its API listens) refuses the whole reload: what is on record as
-in force is then exactly what is in force.
+a running agent (its name, its results directory, where its API listens, its workers) refuses the whole reload: what is
+on record as in force is then exactly what is in force.
 """
 
 from __future__ import annotations
@@ -110,14 +110,15 @@ def _cut(text: str) -> str:
 def _unchangeable(before: AgentConfig, made: Config, agent_file: Path) -> Iterator[Problem]:
     agent, text = made.agent, made.texts.get(agent_file.name, "")
     listens = [None if one.api is None else one.api.listen for one in (before, agent)]
-    fixed: tuple[tuple[str, str | None, str | None], ...] = (
+    fixed: tuple[tuple[str, object, object], ...] = (
         ("agent", before.agent, agent.agent),
         ("results", before.results, agent.results),
-        ("listen", listens[0], listens[1]),
+        ("api.listen", listens[0], listens[1]),
+        ("limits.workers", before.limits.workers, agent.limits.workers),
     )
-    for key, was, is_now in fixed:
+    for name, was, is_now in fixed:
         if was != is_now:
-            name = "api.listen" if key == "listen" else key
+            key = name.rpartition(".")[2]
             message = (
                 f"{name} cannot be changed while the agent runs: everything stays as it was; "
                 "restart the agent, or put it back"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +18,13 @@ from probe.core.config import Config
 from probe.core.config_shown import together
 from probe.core.coverage import absent_slots
 from probe.core.plan import Plan, task_to_json
+from probe.core.records import OriginVersion
 from probe.core.task import Task, VantagePoint
 from probe.core.times import utc_text
 from probe.io.clock import Clock, rfc3339
+from probe.io.crew_messages import Seed
 from probe.io.last_run import LastRun, absence_reason, boot_id, booted_us, read_last_run, write_last_run
+from probe.io.origin import origin_in
 from probe.io.store import Store
 from probe.io.suspension import Suspensions
 from probe.logs import fields
@@ -42,13 +45,36 @@ def lines_of(config: Config) -> tuple[VantagePoint, ...]:
     return tuple(point.vantage_point() for point in config.agent.vantage_points)
 
 
-def resume(pipeline: Pipeline, store: Store, config: Config, plan: Plan, now_ns: int) -> None:
-    """What later restarts need is kept, and what the last run knew is restored, of all customers."""
+def resume(pipeline: Pipeline | None, store: Store, config: Config, plan: Plan, now_ns: int) -> None:
+    """What later restarts need is kept, and what the last run knew is restored, of all customers.
+
+    `pipeline` None: workers measure, and each is given its own part (`seed_of`).
+    """
     store.put_config(config.digest, together(config.texts, config.sources), rfc3339(now_ns))
+    if pipeline is None:
+        return
     pipeline.references.restore(store.all_origin_versions())
     pipeline.nodes.restore(*store.nodes())
     for customer, spent_bytes in spent_today(store, budgeted(plan), now_ns).items():
         pipeline.budgets.resume(customer, spent_bytes, now_ns / 1e9)
+
+
+def seed_of(store: Store, tasks: Sequence[Task], now_ns: int) -> Seed:
+    """The same for a worker: what the store knows of the objects of these tasks. For a thread: it may be much."""
+    origins = {(task.customer, task.origin.address) for task in tasks if task.origin is not None}
+    domains = {(task.customer, task.domain) for task in tasks}
+    histories: dict[tuple[str, str], list[OriginVersion]] = {}
+    for customer, key, version in store.all_origin_versions():
+        if (customer, origin_in(key)) in origins:
+            histories.setdefault((customer, key), []).append(version)
+    nodes, learning = store.nodes()
+    bounded = {task.customer for task in tasks if task.bytes_per_day is not None}
+    return Seed(
+        histories=tuple((*key, tuple(versions)) for key, versions in histories.items()),
+        nodes=tuple(node for node in nodes if (node.customer, node.domain) in domains),
+        learning=tuple(known for known in learning if (known.customer, known.domain) in domains),
+        spent=tuple(spent_today(store, bounded, now_ns).items()),
+    )
 
 
 def put_definition(store: Store, task: Task) -> None:

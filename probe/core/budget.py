@@ -56,6 +56,10 @@ class Budgets:
         if task.bytes_per_day is not None:
             self._budget(task).spend(body_bytes(row), at_s)
 
+    def forget(self, customer: str) -> None:
+        """What it moved is counted by somebody else now, or told anew."""
+        self._of.pop(customer, None)
+
     def resume(self, customer: str, spent_bytes: int, at_s: float) -> None:
         """What was moved already on the day of `at_s`, by a run before this one."""
         self._of.setdefault(customer, DayBudget()).spend(spent_bytes, at_s)

@@ -156,6 +156,10 @@ class VantagePointConfig(t.Strict):
 class LimitsConfig(t.Strict):
     """Caps on what the agent takes in and does at once."""
 
+    workers: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=1,
+        description="Processes that measure, where one core is not enough; 1: the agent's own. Changed by a restart",
+    )
     concurrency: SlotsAtOnce = Field(default=200, description="Slots measured at once")
     per_customer: SlotsAtOnce | None = Field(
         default=None, description="Slots of one customer measured at once; default: as room is"

@@ -102,12 +102,32 @@ class CustomerState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerState:
+    """One of several worker processes (`limits.workers`). `starts`: how often it was begun; `slots`: rows from it.
+
+    `loop_lag_us`: the greatest lag of its own loop within the last minute. `problem`: why it was lost last; None: it
+    measures, or never began yet.
+    """
+
+    number: int
+    pid: int | None = None
+    measuring: bool = False
+    starts: int = 0
+    tasks: int = 0
+    running: int = 0
+    slots: int = 0
+    loop_lag_us: int = 0
+    rss_bytes: int = 0
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LiveState:
     """One look at a running agent.
 
     `ready`: it measures. `trouble`: as in `queue`. `complete_up_to`: customer -> every slot due before has a row; a
     customer of whom that is not known yet is left out. `config_problems`: what keeps parts of the files on disk from
-    being in force, as the last reload told it.
+    being in force, as the last reload told it. `workers`: empty where the agent's own process measures.
     """
 
     agent: str
@@ -129,6 +149,7 @@ class LiveState:
     vantage_points: tuple[VantageState, ...] = ()
     customers: tuple[CustomerState, ...] = ()
     config_problems: tuple[str, ...] = ()
+    workers: tuple[WorkerState, ...] = ()
 
 
 def to_json(state: LiveState) -> dict[str, object]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from probe.core.records import Failure, LineState, Observation, VantageHealth
 from probe.core.task import Deadlines, VantagePoint
-from probe.core.vantage_health import LineHistory, health_during, late, rounds_of, stale_after_ns
+from probe.core.vantage_health import AnchorRound, LineHistory, health_during, late, rounds_of, stale_after_ns
 from probe.core.witness import STALL_US
 from probe.io.anchors import AnchorRequest, ask_anchors
 from probe.io.clock import Clock, rfc3339
@@ -32,6 +32,8 @@ TOLD_APART_S = 1.0  # a line that comes and goes is told of once in this time at
 # host, vantage point, IP version, start (monotonic), limit -> an address
 Lookup = Callable[[str, VantagePoint, int, int, int], Awaitable[str | Failure]]
 OnChange = Callable[[VantagePoint, int, LineHistory], None]
+# vantage point, IP version, rounds, who made them (None: the watch itself)
+OnRounds = Callable[[str, int, tuple[AnchorRound, ...], object], None]
 
 
 @dataclass(slots=True)
@@ -71,6 +73,7 @@ class AnchorWatch:
         self._watching: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._worries: set[asyncio.Task[None]] = set()
         self._started = False
+        self.on_rounds: list[OnRounds] = []  # told of all that is taken in
 
     async def start(self) -> None:
         """Begin the rounds: the first of each line within five seconds, spread by name."""
@@ -118,23 +121,28 @@ class AnchorWatch:
         self, vantage: VantagePoint, ip_version: int, anchors: Sequence[Observation], started_ns: int
     ) -> None:
         """Take in what was seen of all its anchors, asked from `started_ns` (monotonic) until now."""
-        line = self._lines.get((vantage.name, ip_version))
-        if line is None or not self._started:
-            return
-        ended_ns, wall_ns = self._clock.monotonic_ns(), self._clock.time_ns()
-        made = rounds_of(
-            anchors,
-            started_ns=started_ns,
-            ended_ns=ended_ns,
-            started_at=rfc3339(wall_ns - (ended_ns - started_ns)),
-            ended_at=rfc3339(wall_ns),
+        self.hear(
+            vantage.name, ip_version, rounds_seen(anchors, started_ns, self._clock, self._worst_lag_us)
         )
-        doubtful = late(anchors) or not made[-1].reached
-        if doubtful and self._worst_lag_us(started_ns, ended_ns) >= STALL_US:
-            return  # answers may have waited for us, not we for them
-        for one in made:
+
+    def hear(
+        self, vantage_point: str, ip_version: int, rounds: Sequence[AnchorRound], teller: object = None
+    ) -> None:
+        """Take in rounds of a line's anchors. `teller`: who made them, if it was not this watch's process."""
+        line = self._lines.get((vantage_point, ip_version))
+        if line is None or not self._started or not rounds:
+            return
+        for one in rounds:
             line.history = line.history.with_round(one)
         self._tell(line)
+        for tell in self.on_rounds:
+            tell(vantage_point, ip_version, tuple(rounds), teller)
+
+    def histories(self) -> tuple[tuple[str, int, LineHistory], ...]:
+        """What is known of each line: vantage point, IP version, history. Nothing while nobody watches."""
+        if not self._started:
+            return ()
+        return tuple((*key, line.history) for key, line in self._lines.items())
 
     def worry(self, vantage: VantagePoint, ip_version: int) -> None:
         """A slot waits for longer than it should: ask the anchors now, not when it has failed and all is well again.
@@ -211,6 +219,27 @@ class AnchorWatch:
     def _tell_later(self, line: _Line) -> None:
         line.telling = None
         self._tell(line)
+
+
+def rounds_seen(
+    anchors: Sequence[Observation], started_ns: int, clock: Clock, worst_lag_us: Callable[[int, int], int]
+) -> tuple[AnchorRound, ...]:
+    """The rounds that these observations were, asked from `started_ns` (monotonic) until now.
+
+    Nothing where nobody was reached, or only late, while our own loop stood still (`worst_lag_us` of the asking process).
+    """
+    ended_ns, wall_ns = clock.monotonic_ns(), clock.time_ns()
+    made = rounds_of(
+        anchors,
+        started_ns=started_ns,
+        ended_ns=ended_ns,
+        started_at=rfc3339(wall_ns - (ended_ns - started_ns)),
+        ended_at=rfc3339(wall_ns),
+    )
+    doubtful = late(anchors) or not made[-1].reached
+    if doubtful and worst_lag_us(started_ns, ended_ns) >= STALL_US:
+        return ()  # answers may have waited for us, not we for them
+    return made
 
 
 def _phase_us(line: _Line) -> int:

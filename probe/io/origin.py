@@ -59,9 +59,14 @@ class OriginReferences:
         self._ceilings: dict[tuple[str, str], Ceiling] = {}
 
     def restore(self, kept: Iterable[tuple[str, str, OriginVersion]]) -> None:
-        """Fill the histories from the store: (customer, url, version), oldest first."""
+        """Histories as the store has them, instead of what was known: (customer, url, version), oldest first."""
+        found: dict[tuple[str, str], list[OriginVersion]] = {}
         for customer, url, version in kept:
-            self._known.setdefault((customer, url), _Known()).versions.append(version)
+            found.setdefault((customer, url), []).append(version)
+        for key, versions in found.items():
+            known = self._known.setdefault(key, _Known())
+            known.versions[:] = versions
+            known.verified_ns = known.verified_at = None
 
     async def look(
         self, task: Task, slot_start_ns: int, *, force: bool = False, reading: Reading | None = None
@@ -172,6 +177,11 @@ def _validators(known: _Known) -> tuple[tuple[str, str], ...]:
 
 def _reference(known: _Known) -> Reference:
     return Reference(configured=True, versions=tuple(known.versions), verified_at=known.verified_at)
+
+
+def origin_in(key: str) -> str:
+    """The origin's address in a key that `history_key` made."""
+    return key.partition(" ")[0]
 
 
 def history_key(origin: OriginSpec, reading: Reading | None = None) -> str:

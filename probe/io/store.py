@@ -18,6 +18,7 @@ from probe.core.bundle import Bundle
 from probe.core.node_values import UNSEEN_S, Changes, Learning, Sighting
 from probe.core.records import OriginVersion, Record, SlotRecord
 from probe.io.clock import Clock, rfc3339
+from probe.io.store_bundles import put_packed
 from probe.io.store_bundles import put_statement as bundle_statement
 from probe.io.store_files import Limits, Notice
 from probe.io.store_reader import Reader
@@ -126,6 +127,13 @@ class Store:
         if self._writer.health.queued > BUNDLES_UP_TO:
             return False
         self._writer.put_statement(bundle_statement(bundle), of_evidence=True)
+        return True
+
+    def put_packed_bundle(self, row: SlotRecord, packed: bytes) -> bool:
+        """The same for the bundle of this row, which `store_bundles.pack` has packed in another process."""
+        if row.evidence_id is None or self._writer.health.queued > BUNDLES_UP_TO:
+            return False
+        self._writer.put_statement(put_packed(row.evidence_id, row, packed), of_evidence=True)
         return True
 
     def take_notices(self) -> list[Notice]:

@@ -10,6 +10,7 @@ import zstandard
 from sqlite_utils import Database
 
 from probe.core.bundle import Bundle
+from probe.core.records import SlotRecord
 from probe.io.store_commit import Statement
 from probe.io.store_schema import StoreError
 
@@ -34,7 +35,12 @@ def unpack(body: bytes) -> Bundle:
 
 def put_statement(bundle: Bundle) -> Statement:
     """The statement that keeps the bundle; packing is done now."""
-    row = bundle.id, bundle.record.customer, bundle.record.scheduled_at, pack(bundle)
+    return put_packed(bundle.id, bundle.record, pack(bundle))
+
+
+def put_packed(name: str, record: SlotRecord, packed: bytes) -> Statement:
+    """The same for one that `pack` gave; `record`: the row that it belongs to."""
+    row = name, record.customer, record.scheduled_at, packed
 
     def statement(db: Database) -> None:
         db.execute(PUT, row).close()

@@ -1,0 +1,110 @@
+"""Rule: a message arrives whole or not at all, in the order in which it was sent, many of them at once.
+
+Frames over a stream socket that only a process and its child hold: a length (four bytes, network order), then so many
+bytes. What is sent within a moment goes as one frame. Nothing waits in it for long: what may be under way is bounded by
+the slots that are measured at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+HEAD = struct.Struct("!I")
+MOST_BYTES = 256 * 1024 * 1024  # of one frame: a length beyond that is no length
+
+Out = TypeVar("Out")
+
+
+class Wire(asyncio.Protocol, Generic[Out]):
+    """One end. `take` is given each frame; `ended` is called once, when the other end is gone."""
+
+    def __init__(
+        self,
+        *,
+        packed: Callable[[list[Out]], bytes],
+        take: Callable[[bytes], None],
+        ended: Callable[[], None],
+        gather_s: float = 0.0,
+    ) -> None:
+        """`packed` makes a frame of messages; for `gather_s` more of them are waited for."""
+        self._packed = packed
+        self._take = take
+        self._ended = ended
+        self._gather_s = gather_s
+        self._waiting: list[Out] = []
+        self._timer: asyncio.Handle | None = None
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray()
+        self.frames_in = 0
+
+    def say(self, message: Out) -> None:
+        """Send it soon; to one who is gone nothing is said."""
+        self._waiting.append(message)
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = (
+                loop.call_later(self._gather_s, self.flush) if self._gather_s else loop.call_soon(self.flush)
+            )
+
+    def flush(self) -> None:
+        """Send what waits, now."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self.send(self._packed(waiting))
+
+    def send(self, frame: bytes) -> None:
+        """A frame that is packed already; it overtakes what `say` was given."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(HEAD.pack(len(frame)) + frame)
+
+    def close(self) -> None:
+        """Send what waits and end."""
+        if self._transport is not None:
+            self.flush()
+            self._transport.close()
+
+    # --- asyncio's side -------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """From now on it can be spoken."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Give out every frame that is whole. What is no frame ends the connection."""
+        buffer = self._buffer
+        buffer += data
+        start = 0
+        while len(buffer) - start >= HEAD.size:
+            (size,) = HEAD.unpack_from(buffer, start)
+            if size > MOST_BYTES:
+                self.abort()
+                return
+            end = start + HEAD.size + size
+            if len(buffer) < end:
+                break
+            self.frames_in += 1
+            self._take(bytes(memoryview(buffer)[start + HEAD.size : end]))
+            start = end
+        if start:
+            del buffer[:start]
+
+    def abort(self) -> None:
+        """End at once: nothing more is taken from the other side."""
+        self._buffer.clear()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The other end is gone; all that it had sent before has been given out."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._transport = None
+        self._ended()
