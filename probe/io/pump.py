@@ -38,6 +38,7 @@ class Pump:
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._job: Any = None
         self._guard: asyncio.TimerHandle | None = None
+        self._early: asyncio.TimerHandle | None = None
         self._last = 0.0
         self.runs = 0
         self.woken = 0
@@ -62,19 +63,30 @@ class Pump:
         if self._guard is not None:
             self._guard.cancel()
             self._guard = None
+        if self._early is not None:
+            self._early.cancel()
+            self._early = None
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
             await asyncio.sleep(0)  # it ends itself in a callback
 
     async def _run(self) -> None:
+        """APScheduler's heartbeat."""
         if self._guard is None:
             return
+        self._last = asyncio.get_running_loop().time()
+        self._pulse()
+
+    def _pulse(self) -> None:
+        """One beat. Until the next heartbeat the loop's own timer wakes it: a job of APScheduler costs ten of those."""
         self.runs += 1
-        loop = asyncio.get_running_loop()
-        self._last = loop.time()
+        if self._early is not None:
+            self._early.cancel()
+            self._early = None
         wish_s = self._beat()
-        if wish_s is not None and wish_s < HEARTBEAT_S:
-            self._job.modify(next_run_time=datetime.now(UTC) + timedelta(seconds=max(wish_s, LEAST_S)))
+        if wish_s is not None and wish_s < HEARTBEAT_S and self._guard is not None:
+            loop = asyncio.get_running_loop()
+            self._early = loop.call_later(max(wish_s, LEAST_S), self._pulse)
 
     def _watch(self) -> None:
         """The wall clock went back and APScheduler waits for it: wake it. Runs on the monotonic clock."""
