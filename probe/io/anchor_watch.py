@@ -121,9 +121,7 @@ class AnchorWatch:
         self, vantage: VantagePoint, ip_version: int, anchors: Sequence[Observation], started_ns: int
     ) -> None:
         """Take in what was seen of all its anchors, asked from `started_ns` (monotonic) until now."""
-        self.hear(
-            vantage.name, ip_version, rounds_seen(anchors, started_ns, self._clock, self._worst_lag_us)
-        )
+        self.hear(vantage.name, ip_version, rounds_seen(anchors, started_ns, self._clock, self._worst_lag_us))
 
     def hear(
         self, vantage_point: str, ip_version: int, rounds: Sequence[AnchorRound], teller: object = None

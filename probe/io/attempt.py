@@ -17,7 +17,7 @@ from aiohttp import (
 from aiohttp.http_exceptions import HttpProcessingError
 
 from probe.core.altered import altered
-from probe.core.http_head import Framing, HeadScanner, violation
+from probe.core.http_head import Framing, Head, HeadScanner, violation
 from probe.core.records import Failure, Observation, Phase, Response, Tls
 from probe.core.redaction import without_secret_query
 from probe.io.alarm import Alarm
@@ -43,6 +43,7 @@ from probe.io.redact import Redactor
 from probe.io.reply import codings_of, response_of
 from probe.io.request import ask
 from probe.io.stopwatch import Stopwatch
+from probe.io.straight import Take
 from probe.io.target import FetchTarget
 from probe.io.tcp_info import handshake_us, parse_tcp_info, read_tcp_info
 from probe.io.tls import context_for, describe, presented_chain
@@ -174,27 +175,40 @@ class Attempt:
         first_byte_at = self._until(self._target.deadlines.first_byte_us)
         alarm, late = Alarm(self._loop), wire.late
         wire.on_begun = lambda begun: alarm.set(self._total_at if begun else first_byte_at, late)
+        wire.on_head = self._headed
         alarm.set(first_byte_at, late)
         try:
             request = self._target.request
             await ask(self._loop, wire, request.method, request.path, self._fields)
         finally:
-            wire.on_begun = None
+            wire.on_begun = wire.on_head = None
             alarm.end()
 
-    async def _read(self, wire: WireProtocol) -> None:
-        head, content = wire.head, wire.content
-        assert head is not None
-        assert content is not None
-        self.phase, self.operation = Phase.BODY, "read body"
-        self._body = body = Body(
+    def _headed(self, head: Head) -> Take | None:
+        """What the body may go to straight, as it comes."""
+        if head.framing is not Framing.LENGTH or codings_of(head):
+            return None
+        self._body = self._body_of(head)
+        return self._body.add
+
+    def _body_of(self, head: Head) -> Body:
+        return Body(
             codings_of(head),
             self._target.limits,
             self._target.body_sink,
             self._target.reading,
             keep_bytes=self._collector.body_bytes if self._collector is not None else 0,
         )
-        if head.framing is not Framing.NONE:
+
+    async def _read(self, wire: WireProtocol) -> None:
+        head, content = wire.head, wire.content
+        assert head is not None
+        assert content is not None
+        self.phase, self.operation = Phase.BODY, "read body"
+        self._body = body = self._body or self._body_of(head)
+        if wire.straight is not None:
+            await wire.straight.whole(self._total_at)
+        elif head.framing is not Framing.NONE:
             while chunk := await self._chunk(wire):
                 wire.took(len(chunk))
                 for _ in body.take(chunk):
@@ -250,7 +264,7 @@ class Attempt:
         return exc
 
     def _all_read(self) -> bool:
-        return self._wire is not None and self._wire.content is not None and self._wire.content.is_eof()
+        return self._wire is not None and self._wire.all_came()
 
     # --- ending ----------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ class Kept:
         self.whole = True
         self._limit = limit_bytes
 
-    def take(self, piece: bytes) -> None:
+    def take(self, piece: bytes | memoryview) -> None:
         """Keep what there is room for."""
         room = self._limit - len(self.data)
         if room > 0:
@@ -69,12 +69,24 @@ class Body:
         Raises BodyTooLargeError and DecodedTooLargeError: stop reading. A coding that cannot be undone does not
         stop the reading (`decode_error`): the wire's digest is still worth having.
         """
+        if not self._coded:
+            self.add(chunk)
+            return
         self.wire_bytes += len(chunk)
         self._wire_hash.update(chunk)
-        if not self._coded and self._sink is not None:
-            self._sink(chunk)
         if self._decoder is not None and self.decode_error is None:
             yield from self._decode(self._decoder, chunk)
+        self._check_size()
+
+    def add(self, chunk: bytes | memoryview) -> None:
+        """The same, of a body without codings: nobody has to wait for it. `chunk` is not kept."""
+        self.wire_bytes += len(chunk)
+        self._wire_hash.update(chunk)
+        if self._sink is not None:
+            self._sink(chunk)
+        self._check_size()
+
+    def _check_size(self) -> None:
         if self.wire_bytes > self._limits.body_bytes:
             raise BodyTooLargeError(f"the body is over {self._limits.body_bytes} bytes")
 
@@ -93,9 +105,9 @@ class Body:
         except DecodeError as exc:
             self.decode_error = exc
 
-    def _pass_on(self, piece: bytes) -> None:
+    def _pass_on(self, piece: bytes | memoryview) -> None:
         if self._further is not None:
-            self._further(piece)
+            self._further(bytes(piece))
         self._read.take(piece)
         self.kept.take(piece)
 

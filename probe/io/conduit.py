@@ -9,15 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from time import monotonic_ns
 from typing import Any
 
 from probe.io.arrival import ANCILLARY_BYTES, arrived_ns, ask_for_stamps
 from probe.io.dating import Dating
 
-READ_BYTES = 128 * 1024
+READ_BYTES = 128 * 1024  # more than this falls out of the processor's cache before it is hashed
 _AGAIN = (BlockingIOError, InterruptedError)
-ROOM = memoryview(bytearray(READ_BYTES))  # filled and emptied within one call, in the one thread of the loop
+_of_thread = threading.local()
+
+
+def _room() -> memoryview:
+    """The buffer of all conduits of a loop, filled and emptied within one call."""
+    made: memoryview | None = getattr(_of_thread, "room", None)
+    if made is None:
+        made = _of_thread.room = memoryview(bytearray(READ_BYTES))
+    return made
 
 
 class Conduit(asyncio.Transport):
@@ -36,6 +45,8 @@ class Conduit(asyncio.Transport):
         self._closing = False
         self._paused = False
         self._unsent = b""
+        self._room = _room()
+        self.views = False  # whether the protocol is given views of the buffer, that hold for the call only
         self.dates = Dating(loop, told_by_poll=self._told_by_poll)
         ask_for_stamps(sock)
 
@@ -120,7 +131,7 @@ class Conduit(asyncio.Transport):
 
     def _readable(self) -> None:
         try:
-            count, ancillary, _, _ = self._sock.recvmsg_into((ROOM,), ANCILLARY_BYTES)
+            count, ancillary, _, _ = self._sock.recvmsg_into((self._room,), ANCILLARY_BYTES)
         except _AGAIN:
             return
         except OSError as exc:
@@ -133,16 +144,18 @@ class Conduit(asyncio.Transport):
             self._over()
 
     def _came(self, count: int) -> None:
-        self._deliver(bytes(ROOM[:count]))
+        self._deliver(count)
 
     def _over(self) -> None:
         """The peer sends nothing more."""
         self._protocol.eof_received()
         self._end(None)
 
-    def _deliver(self, data: bytes) -> None:
+    def _deliver(self, count: int) -> None:
+        """What the buffer begins with."""
+        data = self._room[:count]
         try:
-            self._protocol.data_received(data)
+            self._protocol.data_received(data if self.views else bytes(data))  # type: ignore[arg-type]
         except Exception as exc:  # the protocol's own defect: told, and the connection with it is over
             words = {"message": "a protocol failed", "exception": exc, "protocol": self._protocol}
             self._loop.call_exception_handler(words)

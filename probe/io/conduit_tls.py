@@ -12,7 +12,7 @@ import socket
 import ssl
 from typing import Any
 
-from probe.io.conduit import READ_BYTES, ROOM, Conduit
+from probe.io.conduit import READ_BYTES, Conduit
 from probe.io.tcp_info import read_tcp_info
 
 _RECORD_BYTES = 16 * 1024  # of plaintext in a TLS record (RFC 8446 section 5.1)
@@ -125,7 +125,7 @@ class SecureConduit(Conduit):
     # --- after it ------------------------------------------------------------------------------------
 
     def _came(self, count: int) -> None:
-        self._incoming.write(ROOM[:count])
+        self._incoming.write(self._room[:count])
         if self._shaken is not None:
             self._step()
         else:
@@ -137,7 +137,7 @@ class SecureConduit(Conduit):
         while more and self.is_reading():
             filled, more = self._fill()
             if filled:
-                self._deliver(bytes(ROOM[:filled]))
+                self._deliver(filled)
             elif self.dates.awaits:  # it was something else, or a part that says nothing yet
                 self.dates.look(read_tcp_info(self._sock))
         self._flush()  # OpenSSL may have had something to say to it
@@ -146,10 +146,10 @@ class SecureConduit(Conduit):
 
     def _fill(self) -> tuple[int, bool]:
         """Bytes decrypted into the buffer, and whether there may be more at once."""
-        filled, read = 0, self.session.read
+        filled, read, room = 0, self.session.read, self._room
         try:
             while filled <= READ_BYTES - _RECORD_BYTES:
-                count = read(_RECORD_BYTES, ROOM[filled:])
+                count = read(_RECORD_BYTES, room[filled:])
                 if not count:  # close_notify
                     self.dates.joined = True
                     self._loop.call_soon(self._announced_end)

@@ -11,16 +11,18 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from functools import lru_cache
 from time import monotonic_ns
 from typing import cast
 
-from aiohttp import StreamReader
+from aiohttp import ClientPayloadError, StreamReader
 from aiohttp.client_proto import ResponseHandler
 
 from probe.core.http_head import Framing, Head, HeadError, HeadScanner, violation
 from probe.io.conduit import Conduit
 from probe.io.dating import Dated, Dating
 from probe.io.stopwatch import Stopwatch
+from probe.io.straight import Straight, Take
 from probe.io.tcp_info import read_tcp_info
 
 _EARLY_BYTES = 64 * 1024  # kept of what a server says before it was asked
@@ -42,6 +44,8 @@ class WireProtocol(ResponseHandler):
         self.close_notify = False  # TLS only: the peer said that it was done
         self.tcp_info = b""
         self.on_begun: Callable[[bool], None] | None = None
+        self.on_head: Callable[[Head], Take | None] | None = None  # gives what the body may go to straight
+        self.straight: Straight | None = None
         self._sock = sock
         self._scanner = scanner
         self._watch = watch
@@ -81,8 +85,15 @@ class WireProtocol(ResponseHandler):
 
     # --- what the transport says -----------------------------------------------------------------
 
-    def data_received(self, data: bytes) -> None:
-        """Bytes of the application; empty: aiohttp's parser goes on with what it holds."""
+    def data_received(self, data: bytes | memoryview) -> None:
+        """Bytes of the application; empty: aiohttp's parser goes on with what it holds.
+
+        A view, that holds for the call, once the body goes straight to its reader.
+        """
+        if self.straight is not None and data:
+            self._goes_straight(self.straight, data)
+            return
+        assert isinstance(data, bytes)
         if not data:
             self._feed(data)
         elif not self._asked:
@@ -121,13 +132,37 @@ class WireProtocol(ResponseHandler):
             if (head := self._scanner.head) is None:
                 return
             self.head = head
-            if head.framing is Framing.LENGTH:  # aiohttp gets both in one
+            take = self.on_head(head) if self.on_head is not None else None
+            if take is not None and head.length_bytes is not None:
+                self._straighten(take, head)
+            elif head.framing is Framing.LENGTH:  # aiohttp gets both in one
                 self._body(head, data, _rebuilt(head))
                 return
-            self._feed(_rebuilt(head))
-            self.content = self._payload
-        if data:
+            else:
+                self._feed(_rebuilt(head))
+                self.content = self._payload
+        if not data:
+            return
+        if self.straight is not None:
+            self._goes_straight(self.straight, data)
+        else:
             self._body(self.head, data)
+
+    def _straighten(self, take: Take, head: Head) -> None:
+        """The body goes past aiohttp."""
+        assert head.length_bytes is not None
+        self.straight = Straight(take, head.length_bytes)
+        self._feed(_bodiless(head.status_code))
+        self.content = self._payload
+        if isinstance(self.transport, Conduit):
+            self.transport.views = True
+
+    def _goes_straight(self, straight: Straight, data: bytes | memoryview) -> None:
+        count = straight.came(data)
+        self.consumed += count
+        self.surplus += len(data) - count
+        if count and not straight.left:
+            self._watch.response_end(self._last())
 
     def _scan(self, data: bytes) -> int:
         interim = len(self._scanner.interim)
@@ -169,7 +204,7 @@ class WireProtocol(ResponseHandler):
             self._feed(due)
         if due:
             self._check_parser(head)
-            if self._all_came():  # else more comes, and the end is dated then
+            if self.all_came():  # else more comes, and the end is dated then
                 self._watch.response_end(self._last())
 
     def _feed(self, data: bytes) -> None:
@@ -195,11 +230,14 @@ class WireProtocol(ResponseHandler):
         if self._violation is not None and self.content is not None and self._all_taken():
             self.content.set_exception(self._violation)
 
-    def _all_came(self) -> bool:
+    def all_came(self) -> bool:
+        """Whether the whole body is there."""
+        if self.straight is not None:
+            return not self.straight.left
         return self.content is not None and self.content.is_eof()
 
     def _all_taken(self) -> bool:
-        return self.content is None or self.content.total_bytes == self.consumed
+        return self.straight is not None or self.content is None or self.content.total_bytes == self.consumed
 
     def eof_received(self) -> None:
         """The peer is done; asyncio does not tell whether it said so (RFC 8446 section 6.1) or just left."""
@@ -214,8 +252,10 @@ class WireProtocol(ResponseHandler):
             self.ended_by = exc
         if self.head is not None and self.head.framing is Framing.CLOSE:
             self._watch.response_end(self._last())
-        elif not self._all_came():
+        elif not self.all_came():
             self._look()
+        if self.straight is not None and self.straight.left:
+            self.straight.fail(self.ended_by or ClientPayloadError("closed before all of it came"))
         self.closed_event.set()
         self._linger_no_more()
         if self._abandoned or self._all_taken():
@@ -266,7 +306,7 @@ class WireProtocol(ResponseHandler):
         """End the connection at once; nobody reads any more."""
         self.closed_by_us = self.closed_by_us or not self.closed_event.is_set()
         self._abandoned = True
-        if not self._all_came():
+        if not self.all_came():
             self._look()
         if self.closed_event.is_set():
             self.tell_end()
@@ -288,6 +328,12 @@ def _announced(session: ssl.SSLObject) -> bool:
         return True
     except ssl.SSLError:
         return False
+
+
+@lru_cache(maxsize=1024)
+def _bodiless(status_code: int) -> bytes:
+    """The head of a reply whose body somebody else reads."""
+    return f"HTTP/1.1 {status_code} -\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode("ascii")
 
 
 def _rebuilt(head: Head) -> bytes:
