@@ -16,7 +16,18 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from benchmarks import configuring, fetching, growing, judging, pulling, slots, storing, truth, versus
+from benchmarks import (
+    configuring,
+    fetching,
+    growing,
+    judging,
+    pulling,
+    slots,
+    storing,
+    truth,
+    versus,
+    working,
+)
 from benchmarks.blackbox import PROGRAM, Blackbox, blackbox
 from benchmarks.facts import machine_facts
 from benchmarks.measure import FULL, QUICK, Effort, Result, WrongResultError
@@ -51,6 +62,13 @@ async def _growth(given: Run) -> None:
     """Whole agents of 100, 1,000 and 10,000 tasks."""
     with real_servers(given.directory / "servers", list(versus.SIZES)) as servers:
         given.report.growth += await growing.run(servers.ports, given.directory, given.seconds)
+
+
+async def _working(given: Run) -> None:
+    """Whole agents of one process and of two workers."""
+    with real_servers(given.directory / "servers", list(versus.SIZES)) as servers:
+        seconds = min(given.seconds, working.SECONDS)
+        given.report.working += await working.compared(servers.ports, given.directory, given.effort, seconds)
 
 
 async def _truth(given: Run) -> None:
@@ -91,6 +109,7 @@ Suite = Callable[[Run], Awaitable[None]]
 SUITES: dict[str, tuple[Suite, tuple[str, ...]]] = {
     "slots": (_slots, ("nginx", "nsd", PROGRAM)),
     "growth": (_growth, ("nginx", "nsd")),
+    "working": (_working, ("nginx", "nsd")),
     "truth": (_truth, ()),
     "rates": (_rates, ()),
     "parts": (_parts, ()),

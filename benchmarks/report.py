@@ -16,6 +16,7 @@ from benchmarks.facts import file_name
 from benchmarks.growing import Growth
 from benchmarks.measure import Result
 from benchmarks.truth import Error
+from benchmarks.working import Working
 
 
 @dataclass(slots=True)
@@ -24,6 +25,7 @@ class Report:
 
     results: list[Result] = field(default_factory=list)
     growth: list[Growth] = field(default_factory=list)
+    working: list[Working] = field(default_factory=list)
     errors: list[Error] = field(default_factory=list)
     rates: dict[str, Any] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
@@ -35,6 +37,8 @@ def show(report: Report, facts: dict[str, str], console: Console) -> None:
         console.print(_compared(report.results))
     if report.growth:
         console.print(_grown(report.growth))
+    if report.working:
+        console.print(_worked(report.working))
     if report.errors:
         console.print(_true(report.errors))
     if report.rates:
@@ -79,6 +83,17 @@ def _grown(growth: Sequence[Growth]) -> Table:
     return table
 
 
+def _worked(working: Sequence[Working]) -> Table:
+    headings = ("slots", "keeper", "workers", "a core each", "ratio", "as many cores", "ratio", "RSS")
+    table = _table("whole agents by processes: CPU a slot, and slots a second", ("workers",), headings)
+    for w in working:
+        table.add_row(
+            f"{w.workers}", f"{w.slots:,}", duration(w.keeper_us), duration(w.workers_us), f"{w.capacity:,.0f}",
+            f"{w.capacity_ratio:.2f}", f"{w.on_cores:,.0f}", f"{w.on_cores_ratio:.2f}", f"{w.rss_mb:.0f} MB",
+        )  # fmt: skip
+    return table
+
+
 def _true(errors: Sequence[Error]) -> Table:
     headings = ("load", "a second", "n", "marked", "median", "p99", "p99 with marked", "bound held")
     table = _table("measured minus true", ("what", "who"), headings)
@@ -117,6 +132,7 @@ def save(report: Report, facts: dict[str, str], directory: Path) -> Path:
         "machine": facts,
         "results": [asdict(result) for result in report.results],
         "growth": [asdict(growth) for growth in report.growth],
+        "working": [asdict(working) for working in report.working],
         "errors": [asdict(error) for error in report.errors],
         "rates": report.rates,
     }

@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from probe.core.altered import altered
-from probe.core.codec import decode
 from probe.core.config import Config
 from probe.core.crew import groups_of, spread
 from probe.core.live import WorkerState
@@ -22,7 +21,7 @@ from probe.core.vantage_health import AnchorRound
 from probe.io import crew_messages as m
 from probe.io.anchor_watch import AnchorWatch
 from probe.io.clock import Clock
-from probe.io.crew_seat import Seat, SlotFailedError, WorkerLostError
+from probe.io.crew_seat import Seat, WorkerLostError
 from probe.io.store import Store
 from probe.resuming import allowed_by, lines_of, seed_of
 
@@ -67,15 +66,13 @@ class Crew:
     # --- slots ----------------------------------------------------------------------------------------
 
     async def measure(self, task: Task, scheduled_at: str) -> SlotRecord:
-        """One slot end to end, by the worker whose task it is. Raises WorkerLostError, SlotFailedError."""
+        """One slot end to end, by the worker whose task it is. Raises WorkerLostError, SlotFailedError, m.MALFORMED."""
         try:
             done = await self._seat_of(task).measure(task, scheduled_at)
         except WorkerLostError:
             self.lost_slots += 1
             raise
-        row = decode(done.line)
-        if not isinstance(row, SlotRecord):
-            raise SlotFailedError(f"a worker gave a {row.kind} for a slot")
+        row = m.row_in(done.line)
         if done.nodes is not None:
             self._store.put_nodes(done.nodes)
         if row.evidence_id is None:

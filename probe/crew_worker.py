@@ -39,7 +39,7 @@ from probe.pipeline import Pipeline
 
 log = logging.getLogger("probe.worker")
 
-GATHER_S = 0.005  # rows that are ready within it go together: each message costs the other side a moment
+GATHER_S = 0.02  # rows that are ready within it go together: each message costs both sides as much as a row
 BEAT_S = 1.0
 LAG_OVER_NS = 60_000_000_000
 PR_SET_PDEATHSIG = 1

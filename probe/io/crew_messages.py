@@ -15,7 +15,7 @@ import msgspec
 
 from probe.core.codec import encode_any
 from probe.core.node_values import Changes, Learning, Sighting
-from probe.core.records import OriginVersion
+from probe.core.records import OriginVersion, SlotRecord
 from probe.core.task import Task, VantagePoint
 from probe.core.vantage_health import AnchorRound, LineHistory
 
@@ -166,6 +166,7 @@ class Beat(Report, frozen=True):
 AnyReport = Ready | Done | Failed | Version | Learned | Worried | Saw | Beat
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(list[AnyReport])
+_ROW = msgspec.json.Decoder(SlotRecord)
 _FROM_JSON = msgspec.json.Decoder(list[AnyReport])
 
 
@@ -175,6 +176,11 @@ def reports_out(reports: Sequence[AnyReport]) -> bytes:
         return _ENCODER.encode(reports)
     except UnicodeEncodeError:
         return _ENCODER.encode(_FROM_JSON.decode(encode_any(reports)))
+
+
+def row_in(line: bytes) -> SlotRecord:
+    """The row of a `Done`. Raises MALFORMED."""
+    return _ROW.decode(line)
 
 
 def reports_in(frame: bytes) -> list[AnyReport]:
