@@ -133,6 +133,8 @@ class Live:
         """As it is now."""
         agent, now_ns = self._agent, self._clock.monotonic_ns()
         health, disk = self._store.health, await self._disk.now()
+        workers = () if agent.crew is None else agent.crew.states()
+        lag_us = agent.worst_lag_us(now_ns - LAG_OVER_NS, now_ns)
         return LiveState(
             agent=agent.config.agent.agent,
             agent_version=__version__,
@@ -146,7 +148,7 @@ class Live:
             complete_up_to=self._complete_up_to(agent.plan),
             slots=self._slots(),
             lateness=self._late(),
-            loop_lag_us=agent.worst_lag_us(now_ns - LAG_OVER_NS, now_ns),
+            loop_lag_us=max([lag_us, *(worker.loop_lag_us for worker in workers)]),
             queue=Queue(
                 queued=health.queued,
                 written=health.written,
@@ -158,6 +160,7 @@ class Live:
             clock=self._clock_facts(),
             vantage_points=self._vantage_points(now_ns),
             customers=self._customers(),
+            workers=workers,
             config_problems=() if agent.reloader is None else tuple(map(str, agent.reloader.problems)),
         )
 

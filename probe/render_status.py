@@ -72,7 +72,19 @@ def _figures(live: LiveState, now_s: float) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, words in lines:
         table.add_row(Text(name, style="bold"), Text(words))
+    if live.workers:
+        table.add_row(Text("workers", style="bold"), Text(_workers(live)))
     return table
+
+
+def _workers(live: LiveState) -> str:
+    """How many measure, what they take, and how the slots are shared; what is wrong stands among the problems."""
+    workers = live.workers
+    restarts = sum(max(0, worker.starts - 1) for worker in workers)
+    memory = _size(sum(worker.rss_bytes for worker in workers))
+    slots = ", ".join(str(worker.slots) for worker in workers)
+    measuring = sum(worker.measuring for worker in workers)
+    return f"{measuring} of {len(workers)} measure, begun again {restarts} times; slots {slots}; memory {memory}"
 
 
 def _clock(synchronised: bool | None, max_error_us: int | None) -> str:

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from probe.api.metrics import Counters
 from probe.core.altered import altered
 from probe.core.failure import Failure, FailureType, Phase
-from probe.core.live import CustomerState, VantageState
+from probe.core.live import CustomerState, VantageState, WorkerState
 from probe.core.records import State
 from probe.io.metrics import Metrics
 from tests import build
@@ -39,6 +39,7 @@ def exposed() -> dict[str, set[str]]:
     state = altered(
         STATE,
         vantage_points=(VantageState(name="a", ip_version=4, state="online"),),
+        workers=(WorkerState(number=0, measuring=True, starts=1),),
         customers=(CustomerState(name="acme", tasks=3, certificate_until="2026-12-01T00:00:00Z"),),
     )
     counters = Counters()

@@ -39,6 +39,9 @@ def _concerns(state: LiveState) -> Iterator[str]:
         )
     if state.loop_lag_us is not None and state.loop_lag_us > LAG_US:
         yield f"its own loop stood still for {state.loop_lag_us / 1e6:.1f} s within the last minute"
+    for worker in state.workers:
+        if not worker.measuring and worker.problem is not None:
+            yield f"worker {worker.number} does not measure: {worker.problem}; it is begun again by itself"
     yield from _lines(state)
     yield from _behind(state)
     if state.clock.synchronised is False:

@@ -224,7 +224,7 @@ def rounds_seen(
 ) -> tuple[AnchorRound, ...]:
     """The rounds that these observations were, asked from `started_ns` (monotonic) until now.
 
-    Nothing where nobody was reached, or only late, while our own loop stood still (`worst_lag_us` of the asking process).
+    Nothing where nobody was reached, or only late, while the loop that asked stood still (`worst_lag_us`).
     """
     ended_ns, wall_ns = clock.monotonic_ns(), clock.time_ns()
     made = rounds_of(

@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from probe.core.live import CustomerState, LiveState
+from probe.core.live import CustomerState, LiveState, WorkerState
 from probe.core.times import epoch_s
 from probe.io.metrics_labels import named
 
@@ -35,6 +35,7 @@ class StateCollector(Collector):
         if state is None:
             return
         yield from _scheduling(state)
+        yield from _workers(state.workers)
         yield from _keeping(state)
         yield from _surroundings(state)
         yield from _customers(state.customers, state)
@@ -58,6 +59,23 @@ def _scheduling(state: LiveState) -> Iterator[Metric]:
     yield _gauge(
         "config_problems", "Problems that keep changed files from being in force.", len(state.config_problems)
     )
+
+
+def _workers(workers: tuple[WorkerState, ...]) -> Iterator[Metric]:
+    up = GaugeMetricFamily(f"{_PREFIX}worker_up", "1: this worker measures.", labels=("worker",))
+    starts = CounterMetricFamily(f"{_PREFIX}worker_starts", "Times that it was begun.", labels=("worker",))
+    slots = CounterMetricFamily(f"{_PREFIX}worker_slots", "Slots that it measured.", labels=("worker",))
+    memory = GaugeMetricFamily(
+        f"{_PREFIX}worker_resident_memory_bytes", "Resident memory of its process.", labels=("worker",)
+    )
+    for worker in workers:
+        label = (str(worker.number),)
+        up.add_metric(label, float(worker.measuring))
+        starts.add_metric(label, float(worker.starts))
+        slots.add_metric(label, float(worker.slots))
+        if worker.measuring:
+            memory.add_metric(label, float(worker.rss_bytes))
+    yield from (up, starts, slots, memory)
 
 
 def _keeping(state: LiveState) -> Iterator[Metric]:

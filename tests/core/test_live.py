@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from probe.core.altered import altered
 from probe.core.live import (
     ClockFacts,
     CustomerState,
@@ -15,6 +16,7 @@ from probe.core.live import (
     Queue,
     SlotCounts,
     VantageState,
+    WorkerState,
     from_json,
     to_json,
 )
@@ -46,6 +48,11 @@ STATE = LiveState(
 
 def test_it_is_read_back_as_it_was_written() -> None:
     assert from_json(json.loads(json.dumps(to_json(STATE)))) == STATE
+
+
+def test_workers_are_read_back_too() -> None:
+    state = altered(STATE, workers=(WorkerState(number=1, pid=7, measuring=True, starts=2, slots=9),))
+    assert from_json(json.loads(json.dumps(to_json(state)))) == state
 
 
 def test_what_a_later_version_adds_is_passed_over() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from probe.core.altered import altered
-from probe.core.live import ClockFacts, Disk, Lateness, Queue, SlotCounts, VantageState
+from probe.core.live import ClockFacts, Disk, Lateness, Queue, SlotCounts, VantageState, WorkerState
 from probe.core.live_concerns import concerns
 from tests.core.test_live import STATE
 
@@ -34,6 +34,15 @@ def test_a_missed_slot_or_a_bad_verdict_is_a_result() -> None:
         ({"lateness": Lateness(slots=9, p99_us=6_000_000)}, "slots begin 6.0 s late"),
         ({"loop_lag_us": 1_500_000}, "stood still for 1.5 s"),
         ({"clock": ClockFacts(synchronised=False)}, "clock is not synchronised"),
+        (
+            {
+                "workers": (
+                    WorkerState(number=0, measuring=True),
+                    WorkerState(number=1, problem="ended by SIGKILL"),
+                )
+            },
+            "worker 1 does not measure: ended by SIGKILL",
+        ),
         ({"config_problems": ("acme.yaml:1:2: no",)}, "not in force: acme.yaml:1:2: no"),
         ({"complete_up_to": {"acme": "2026-11-22T10:40:00Z"}}, "results of acme are complete only up to"),
     ],
