@@ -178,8 +178,8 @@ class SlotRecord(Value, frozen=True, kw_only=True):
     of the predecessor's line (`probe.core.proof`); None until then. `complete_up_to`: every slot of this customer
     that was due before this time has a row in the stream up to here.
     `missed_reason` is set where state is not `measured`: agent.stalled, agent.overloaded, agent.overlap,
-    agent.stopped, agent.crashed, agent.suspended, agent.aborted, agent.shed, agent.internal_error, host.rebooted,
-    host.suspended (docs/records.md).
+    agent.stopped, agent.crashed, agent.suspended, agent.aborted, agent.shed, agent.internal_error, agent.worker_lost,
+    host.rebooted, host.suspended (docs/records.md).
     """
 
     schema_version: int
