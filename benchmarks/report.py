@@ -73,14 +73,23 @@ def _compared(results: Sequence[Result]) -> Table:
 
 
 def _grown(growth: Sequence[Growth]) -> Table:
-    headings = ("start", "slots", "missed", "CPU a slot", "of a core", "late p99", "RSS", "a 1,000 tasks")
+    headings = (
+        "start", "slots", "missed", "CPU a slot", "one more", "of a core", "late p99", "RSS", "a 1,000 tasks",
+    )  # fmt: skip
     table = _table("a whole agent, every task once a minute", ("tasks",), headings)
-    for g in growth:
+    for g, smaller in zip(growth, (None, *growth), strict=False):
+        more = "" if smaller is None else duration(further_slot_us(smaller, g))
         table.add_row(
-            f"{g.tasks:,}", f"{g.start_s:.2f} s", f"{g.measured:,}", f"{g.missed}", duration(g.cpu_us),
-            f"{g.cpu_share:.0%}", f"{g.lateness_p99_ms:.1f} ms", f"{g.rss_mb:.0f} MB", f"{g.mb_per_1000_tasks:.1f} MB",
+            f"{g.tasks:,}", f"{g.start_s:.2f} s", f"{g.measured:,}", f"{g.missed}", duration(g.cpu_us), more,
+            f"{g.cpu_share:.1%}", f"{g.lateness_p99_ms:.1f} ms", f"{g.rss_mb:.0f} MB", f"{g.mb_per_1000_tasks:.1f} MB",
         )  # fmt: skip
     return table
+
+
+def further_slot_us(smaller: Growth, larger: Growth) -> float:
+    """CPU of a slot that the larger agent measures and the smaller one does not: what an idle agent costs is no part."""
+    rates = [growth.measured / growth.seconds for growth in (smaller, larger)]
+    return 1e6 * (larger.cpu_share - smaller.cpu_share) / (rates[1] - rates[0])
 
 
 def _worked(working: Sequence[Working]) -> Table:

@@ -1,10 +1,14 @@
-"""The long files first: in several processes the suite ends when the last file does."""
+"""Tests run on the loop that the agent runs on. The long files first: in several processes the suite ends when the last
+file does.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+
+from probe.io.polls import DatedLoop
 
 ROOT = Path(__file__).parent
 FIRST = ("system", "lab", "api", "pull", "proof")  # in this order; then what lies in tests/ itself
@@ -17,6 +21,11 @@ def reachable(tmp_path_factory: pytest.TempPathFactory) -> None:
     while place.name.startswith(("popen-", "pytest-")):
         place.chmod(0o755)
         place = place.parent
+
+
+def pytest_asyncio_loop_factories() -> dict[str, type[DatedLoop]]:
+    """On a loop that does not date what comes, times would be less certain than they are in the agent."""
+    return {"dated": DatedLoop}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -19,7 +19,7 @@ from benchmarks.growing import Growth, write
 from benchmarks.measure import Effort, Result, WrongResultError, compare, repeated
 from benchmarks.peer_process import Ports, serving
 from benchmarks.plot import drawn
-from benchmarks.report import Report, duration, save, show
+from benchmarks.report import Report, duration, further_slot_us, save, show
 from benchmarks.server import EDGE
 from benchmarks.truth import Error
 from probe.checks import CHECKS
@@ -194,3 +194,12 @@ def test_a_file_of_figures_is_named_by_date_and_kind_of_machine() -> None:
 )
 def test_durations_are_readable(us: float, text: str) -> None:
     assert duration(us) == text
+
+
+def test_what_a_further_slot_costs_is_not_what_an_idle_agent_costs() -> None:
+    (larger,) = A_REPORT.growth  # 150 slots a second, 30 % of a core
+    smaller = altered(larger, tasks=1_000, measured=300, cpu_share=0.057)  # 15 a second
+    assert further_slot_us(smaller, larger) == pytest.approx(1_800)
+    text = StringIO()
+    show(Report(growth=[smaller, larger]), {}, Console(file=text, width=140))
+    assert "1.8 ms" in text.getvalue()

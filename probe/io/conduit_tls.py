@@ -149,6 +149,8 @@ class SecureConduit(Conduit):
         filled, read, room = 0, self.session.read, self._room
         try:
             while filled <= READ_BYTES - _RECORD_BYTES:
+                if filled and not self._incoming.pending and not self.session.pending():
+                    return filled, False  # an exception would say the same, dearly
                 count = read(_RECORD_BYTES, room[filled:])
                 if not count:  # close_notify
                     self.dates.joined = True
