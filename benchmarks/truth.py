@@ -42,7 +42,7 @@ TLS_MS = 3.0
 SECONDS = 4.0
 IDLE_PER_S = 20.0
 MARKED_US = float(UNSURE_US)
-STAMPED_WITHIN_US = 200.0  # the server's own stamps of what it sends stand before the sending
+STAMPED_WITHIN_US = 100.0  # on either side two clocks are read for a stamp
 AT_LEAST, AT_MOST_S = 320, 20.0  # samples at each rate, as far as they can be had in this time
 _PHASE = re.compile(r'probe_http_duration_seconds\{phase="(\w+)"\} ([0-9.e+-]+)')
 _HERE = ("127.0.0.0/8",)

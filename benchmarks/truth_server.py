@@ -1,4 +1,4 @@
-"""Rule: this server knows what it did: it stamps each instant where it happens; what arrives, the kernel stamps.
+"""Rule: this server knows what it did: what it receives and what it sends, the kernel stamps as it happens.
 
 Run by `benchmarks.truth` as a program: CERTIFICATE TLS_MS. It serves HTTP and HTTPS at 127.0.0.1 and DNS over UDP, with
 a thread for each connection. `/t/<id>/<first_ms>/<body_ms>` waits so long before the first byte of the reply and before
@@ -8,6 +8,7 @@ then prints for each id (of DNS: each first label) its instants in nanoseconds o
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -16,28 +17,56 @@ import struct
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 ADDRESS = "127.0.0.1"
 BODY_BYTES = 20_000
 _SO_TIMESTAMPING = 37  # asm-generic/socket.h
 _SOFTWARE_ON_ARRIVAL = 1 << 3 | 1 << 4  # SOF_TIMESTAMPING_RX_SOFTWARE, SOF_TIMESTAMPING_SOFTWARE
+_ON_LEAVING = 1 << 1 | 1 << 7 | 1 << 11  # SOF_TIMESTAMPING_TX_SOFTWARE, _OPT_ID, _OPT_TSONLY
+_TOGETHER_NS = 20_000  # clocks read within this time were read together
 _STAMPS = struct.Struct("@qq")
 _HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
     % BODY_BYTES
 )
+_sending = threading.Lock()  # of one socket for all, so that a stamp is that of this answer
 seen: dict[str, dict[str, int]] = {}
 
 
-def arrived_ns(ancillary: list[tuple[int, int, bytes]]) -> int:
-    """When the kernel got what was just read; now, where it does not say."""
-    now_ns, wall_ns = time.monotonic_ns(), time.time_ns()
+def stamp_ns(ancillary: list[tuple[int, int, bytes]]) -> int | None:
+    """The kernel's stamp among these, on CLOCK_MONOTONIC."""
     for level, kind, data in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPING):
             seconds, rest_ns = _STAMPS.unpack_from(data)
             if seconds:
-                return int(seconds * 1_000_000_000 + rest_ns - (wall_ns - now_ns))
-    return now_ns
+                return int(seconds * 1_000_000_000 + rest_ns - ahead_ns())
+    return None
+
+
+def ahead_ns() -> int:
+    """How much later it is by the wall clock; both are read until nothing came between."""
+    for _ in range(50):
+        now_ns, wall_ns = time.monotonic_ns(), time.time_ns()
+        if time.monotonic_ns() - now_ns < _TOGETHER_NS:
+            break
+    return wall_ns - now_ns
+
+
+def arrived_ns(ancillary: list[tuple[int, int, bytes]]) -> int:
+    """When the kernel got what was just read; now, where it does not say."""
+    return stamp_ns(ancillary) or time.monotonic_ns()
+
+
+def left_ns(sock: socket.socket, at_least_ns: int) -> int:
+    """When the last of what was sent so far left, by the kernel; `at_least_ns` where it does not say."""
+    told_ns = at_least_ns
+    sock.settimeout(0)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            _, ancillary, _, _ = sock.recvmsg(1, 512, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
+            told_ns = max(told_ns, stamp_ns(ancillary) or 0)
+    return told_ns
 
 
 def peek(sock: socket.socket) -> int:
@@ -48,7 +77,7 @@ def peek(sock: socket.socket) -> int:
 
 def answer(sock: socket.socket, context: ssl.SSLContext | None, tls_ms: float) -> None:
     """One connection. `tls_ms`: the path is not known before the handshake, so all handshakes wait alike."""
-    sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, _SOFTWARE_ON_ARRIVAL)
+    sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, _SOFTWARE_ON_ARRIVAL | _ON_LEAVING)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.settimeout(20)
     instants: dict[str, int] = {}
@@ -66,12 +95,11 @@ def answer(sock: socket.socket, context: ssl.SSLContext | None, tls_ms: float) -
             head += sock.recv(65536)
         _, _, name, first_ms, body_ms = head.split(b" ", 2)[1].decode().split("/")
         time.sleep(float(first_ms) / 1000)
-        instants["first"] = time.monotonic_ns()
-        sock.sendall(_HEAD + b"x" * (BODY_BYTES // 2))
+        instants["first"] = send(sock, _HEAD + b"x" * (BODY_BYTES // 2))
         time.sleep(float(body_ms) / 1000)
-        instants["last"] = time.monotonic_ns()
-        sock.sendall(b"y" * (BODY_BYTES - BODY_BYTES // 2))
+        instants["last"] = send(sock, b"y" * (BODY_BYTES - BODY_BYTES // 2))
         seen[name] = instants
+        sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, _SOFTWARE_ON_ARRIVAL)
         if isinstance(sock, ssl.SSLSocket):
             sock = sock.unwrap()
     except (OSError, ValueError):
@@ -90,17 +118,30 @@ def shake(sock: ssl.SSLSocket) -> dict[str, int]:
     try:
         sock.do_handshake()
     except ssl.SSLWantReadError:
-        told["shaken"] = time.monotonic_ns()
+        told["shaken"] = beneath(sock, lambda plain: left_ns(plain, 0))
     sock.settimeout(20)
     sock.do_handshake()
+    beneath(sock, lambda plain: left_ns(plain, 0))  # the tickets': whoever waits would be woken by it
     return told
+
+
+def send(sock: socket.socket, data: bytes) -> int:
+    """Send all of it; when it left."""
+    begun_ns = beneath(sock, lambda plain: left_ns(plain, time.monotonic_ns()))
+    sock.sendall(data)
+    return beneath(sock, lambda plain: left_ns(plain, begun_ns))
+
+
+def beneath(sock: socket.socket, act: Callable[[socket.socket], int]) -> int:
+    """What is done with the socket itself, without TLS: an ssl.SSLSocket refuses it."""
+    with socket.socket(fileno=os.dup(sock.fileno())) as plain:
+        plain.settimeout(20)  # of this object alone: the socket beneath does not block in any case
+        return act(plain)
 
 
 def peek_tls(sock: ssl.SSLSocket) -> int:
     """As `peek`: OpenSSL reads no further than the record that it needs, the request is still with the kernel."""
-    with socket.socket(fileno=os.dup(sock.fileno())) as beneath:
-        beneath.settimeout(20)
-        return peek(beneath)
+    return beneath(sock, peek)
 
 
 def serve_http(listener: socket.socket, context: ssl.SSLContext | None, tls_ms: float) -> None:
@@ -112,7 +153,8 @@ def serve_http(listener: socket.socket, context: ssl.SSLContext | None, tls_ms: 
 
 def serve_dns(sock: socket.socket) -> None:
     """Answer A questions with one address, after the milliseconds that the second label names."""
-    sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, _SOFTWARE_ON_ARRIVAL)
+    sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, _SOFTWARE_ON_ARRIVAL | _ON_LEAVING)
+    sock.settimeout(3600)
     while True:
         wire, ancillary, _, client = sock.recvmsg(2048, 256)
         threading.Thread(
@@ -128,8 +170,10 @@ def answer_dns(sock: socket.socket, wire: bytes, client: tuple[str, int], asked_
     time.sleep(float(wire[place + 1 : place + 1 + wire[place]].decode().removeprefix("d")) / 1000)
     record = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 60, 4) + socket.inet_aton("127.0.0.1")
     reply = wire[:2] + struct.pack("!HHHHH", 0x8180, 1, 1, 0, 0) + wire[12:end] + record
-    sent_ns = time.monotonic_ns()
-    sock.sendto(reply, client)
+    with _sending:
+        begun_ns = time.monotonic_ns()
+        sock.sendto(reply, client)
+        sent_ns = beneath(sock, lambda plain: left_ns(plain, begun_ns))
     seen[first] = {"asked": asked_ns, "first": sent_ns}
 
 

@@ -113,3 +113,45 @@ def test_who_looks_in_time_is_sure(pieces: int) -> None:
     (_, (told_ns, unsure_ns), _) = told[0]
     assert told_ns - unsure_ns - SLACK_NS < sent[0] < told_ns + SLACK_NS
     assert unsure_ns < 15_000_000
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_glance_bounds_what_was_joined_in_a_long_turn(late: bool) -> None:
+    """`late`: the first byte came after the glance, which found nothing; else the glance found it."""
+
+    async def read() -> tuple[Dated, int, int, int]:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            ours = socket.create_connection(listener.getsockname())
+            ours.setblocking(False)
+            theirs, _ = listener.accept()
+        theirs.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        reader = Reader(ours)
+        conduit = Conduit(asyncio.get_running_loop(), ours, reader)
+        conduit.begin()
+        await asyncio.sleep(0.01)
+        conduit.dates.speak()
+        conduit.write(b"?")
+        time.sleep(0.02)  # a long turn of the loop, with a glance in the middle
+        if not late:
+            theirs.send(b"x")
+        before_ns = time.monotonic_ns()
+        conduit.dates.glance()
+        after_ns = time.monotonic_ns()
+        time.sleep(0.02)
+        for _ in range(2):
+            sent_ns = time.monotonic_ns()
+            theirs.send(b"y")
+        time.sleep(0.02)
+        await asyncio.wait_for(reader.read.wait(), 10)
+        conduit.abort()
+        await asyncio.sleep(0)
+        theirs.close()
+        return reader.pieces[0][1], before_ns, after_ns, sent_ns
+
+    (told_ns, unsure_ns), before_ns, after_ns, sent_ns = run(read())
+    if late:
+        assert told_ns > sent_ns - SLACK_NS
+        assert before_ns <= told_ns - unsure_ns <= after_ns
+    else:
+        assert told_ns <= after_ns
+        assert told_ns - unsure_ns < before_ns - 15_000_000  # since the question
