@@ -198,9 +198,8 @@ async def test_a_worker_that_is_killed_loses_only_what_it_held(lab: Lab, tmp_pat
     assert lost
     assert {row.state for row in lost} == {"missed"}
     assert LOST in {row.missed_reason for row in lost} <= {LOST, OVERLAP}
-    assert sum(row.missed_reason == LOST for row in lost) <= 8, (
-        "those under way, and those due while it began anew"
-    )
+    mine = {task for task, worker in places(made).items() if worker == 0}
+    assert {row.task for row in lost if row.missed_reason == LOST} <= mine
     (told,) = {event.event: event for event in events(made.results) if event.event == "worker.lost"}.values()
     assert told.detail["why"] == "ended by SIGKILL"
     measured = [row for row in after if row.state == "measured"]
@@ -336,9 +335,10 @@ async def test_a_reload_moves_what_now_belongs_together_with_what_is_known_of_it
         assert len([task for task in after if after[task] != before[task]]) <= len(moved) + 2
         digest = made.agent.config.digest
         rows = [row for row in await made.more(40) if row.host.config_digest == digest]
+        rows = [row for row in rows if row.state == "measured"]
         first = {row.task: row for row in reversed(rows) if row.task in moved}
-    assert {row.outcome for row in rows if row.state == "measured"} == {"ok"}, kinds(rows)
-    earliest = {row.task: row for row in reversed(slots(made.results))}
+    assert {row.outcome for row in rows} == {"ok"}, kinds(rows)
+    earliest = {row.task: row for row in reversed(slots(made.results)) if row.state == "measured"}
     for row in first.values():
         assert row.reference is not None
         mine = earliest[row.task].reference

@@ -33,7 +33,7 @@ FORBIDDEN_ATTRIBUTES = {
     "execl",
 }
 # Who starts processes: our own Python with our own modules, and nothing else.
-STARTS_PROCESSES = {"serving.py", "demo.py", "io/content_reader.py"}
+STARTS_PROCESSES = {"serving.py", "demo.py", "io/content_reader.py", "io/crew_seat.py"}
 LOADS_BY_NAME = {"io/parquet.py"}  # one constant name, an optional library
 
 

@@ -99,7 +99,7 @@ def task_to_json(task: Task) -> dict[str, Any]:
     if task.origin is not None:
         asked = task.origin.request
         task = altered(task, origin=altered(task.origin, request=altered(asked, path=asked.shown_path)))
-    made: dict[str, Any] = msgspec.to_builtins(task, enc_hook=_params_to_json)
+    made: dict[str, Any] = msgspec.to_builtins(task, enc_hook=params_to_json)
     return made
 
 
@@ -109,7 +109,7 @@ def task_from_json(data: object, kinds: Kinds) -> Task:
         task = msgspec.convert(data, Task)
     except msgspec.ValidationError as error:
         raise ValueError(f"not a task's definition: {error}") from error
-    return altered(task, checks=tuple(_check_from_json(check, kinds) for check in task.checks))
+    return altered(task, checks=tuple(check_from_json(check, kinds) for check in task.checks))
 
 
 def _tasks(
@@ -152,16 +152,18 @@ def _tasks(
 
 
 def _encode(task: Task) -> bytes:
-    return msgspec.json.encode(task, enc_hook=_params_to_json, order="sorted")
+    return msgspec.json.encode(task, enc_hook=params_to_json, order="sorted")
 
 
-def _params_to_json(value: object) -> object:
+def params_to_json(value: object) -> object:
+    """A check's parameters as plain values: msgspec's hook for what it does not know. Raises NotImplementedError."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", by_alias=True, exclude_none=True)
     raise NotImplementedError(f"a {type(value).__name__} in a task cannot be written as JSON")
 
 
-def _check_from_json(check: CheckSpec, kinds: Kinds) -> CheckSpec:
+def check_from_json(check: CheckSpec, kinds: Kinds) -> CheckSpec:
+    """The check with its parameters read from plain values. Raises ValueError."""
     if check.kind not in kinds:
         raise ValueError(f"the definition uses the check '{check.kind}', which this version does not know")
     text = msgspec.json.encode(check.params)

@@ -1,22 +1,23 @@
-"""Rule: what comes from a worker is data and never code; only what we say to our own worker is pickled.
+"""Rule: what crosses between the process that keeps and a worker is data of declared types, both ways, never code.
 
-A worker reads what strangers send. Its reports are MessagePack into declared types (`msgspec`), rows among them as the
-JSON lines that they will be. Orders go the other way, from the process that holds everything: they carry tasks whole,
-with their checks' parameters, and secrets as references only (`SecretRef`).
+A worker reads what strangers send: what it says must not make the other run anything. MessagePack (`msgspec`); rows
+are the JSON lines that they will be; tasks go whole, with their checks' parameters; secrets are references.
 """
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from typing import TypeVar
 
 import msgspec
 
+from probe.core.altered import altered
 from probe.core.codec import encode_any
+from probe.core.kinds import Kinds
 from probe.core.node_values import Changes, Learning, Sighting
+from probe.core.plan import check_from_json, params_to_json
 from probe.core.records import OriginVersion, SlotRecord
-from probe.core.task import Task, VantagePoint
+from probe.core.task import CheckSpec, Task, VantagePoint
 from probe.core.vantage_health import AnchorRound, LineHistory
 
 MALFORMED = (msgspec.DecodeError, UnicodeError, RecursionError)
@@ -25,8 +26,25 @@ MALFORMED = (msgspec.DecodeError, UnicodeError, RecursionError)
 # --- orders: to a worker ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Order(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """What a worker may be told."""
+
+
+class Measure(Order, frozen=True):
+    """One slot: its number, the task's id, when it was due (RFC 3339)."""
+
+    slot: int
+    task: str
+    scheduled_at: str
+
+
+class Cut(Order, frozen=True):
+    """Measure this slot no further; nothing more is said of it."""
+
+    slot: int
+
+
+class Settings(Order, frozen=True, kw_only=True):
     """What holds for every slot from now on. `definitions`: those in force; of others nothing need be kept."""
 
     agent: str
@@ -37,16 +55,14 @@ class Settings:
     log_level: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tasks:
+class Tasks(Order, frozen=True, kw_only=True):
     """These are yours, as they stand here; those named in `gone` no longer are."""
 
     tasks: tuple[Task, ...] = ()
     gone: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seed:
+class Seed(Order, frozen=True, kw_only=True):
     """What others learned of your tasks' objects; it replaces what you knew of them. `spent`: customer -> bytes today.
 
     `histories`: (customer, key, versions), oldest first.
@@ -58,15 +74,13 @@ class Seed:
     spent: tuple[tuple[str, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lines:
+class Lines(Order, frozen=True, kw_only=True):
     """What the anchors said of every line that is watched; others are not."""
 
     histories: tuple[tuple[str, int, LineHistory], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class Heard(Order, frozen=True, kw_only=True):
     """Another round of a line's anchors, made by somebody else."""
 
     vantage_point: str
@@ -74,30 +88,70 @@ class Heard:
     rounds: tuple[AnchorRound, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Begin:
+class Begin(Order, frozen=True):
     """All that you need has been said: answer `Ready`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stop:
+class Stop(Order, frozen=True):
     """Say what you have not said, then end."""
 
 
-Slot = tuple[int, str, str]  # its number, the task's id, when it was due (RFC 3339)
-# A slot to measure, or the number of one to be cut off, or one of the above.
-Order = Slot | int | Settings | Tasks | Seed | Lines | Heard | Begin | Stop
+AnyOrder = Measure | Cut | Settings | Tasks | Seed | Lines | Heard | Begin | Stop
+_ORDERS_OUT = msgspec.msgpack.Encoder(enc_hook=params_to_json)
+_ORDERS_IN = msgspec.msgpack.Decoder(list[AnyOrder])
 
 
-def orders_out(orders: Sequence[Order]) -> bytes:
+def orders_out(orders: Sequence[AnyOrder]) -> bytes:
     """As they cross the socket."""
-    return pickle.dumps(orders, protocol=5)
+    return _ORDERS_OUT.encode(orders)
 
 
-def orders_in(frame: bytes) -> list[Order]:
-    """What the parent said. Only for a worker: it trusts the process that started it."""
-    orders: list[Order] = pickle.loads(frame)  # noqa: S301
-    return orders
+def orders_in(frame: bytes) -> list[AnyOrder]:
+    """What was said; the parameters of tasks' checks are still plain values (`TaskReader`). Raises MALFORMED."""
+    return _ORDERS_IN.decode(frame)
+
+
+T = TypeVar("T", bound=Hashable)
+
+
+class TaskReader:
+    """Tasks as a plan has them: their checks' parameters read, what they have in common held once."""
+
+    def __init__(self, kinds: Kinds) -> None:
+        """`kinds` is the table of checks."""
+        self._kinds = kinds
+        self._checks: dict[bytes, CheckSpec] = {}
+        self._common: dict[Hashable, Hashable] = {}
+
+    def read(self, task: Task) -> Task:
+        """The task of a `Tasks`."""
+        once = self._once
+        return altered(
+            task,
+            vantage_point=once(task.vantage_point),
+            deadlines=once(task.deadlines),
+            limits=once(task.limits),
+            tls=once(task.tls),
+            cdn_suffixes=once(task.cdn_suffixes),
+            cdn_prefixes=once(task.cdn_prefixes),
+            exclusions=once(task.exclusions),
+            carrier_prefixes=once(task.carrier_prefixes),
+            checks=tuple(map(self._check, task.checks)),
+        )
+
+    def forget(self) -> None:
+        """What older tasks had in common: a configuration came into force."""
+        self._checks.clear()
+        self._common.clear()
+
+    def _once(self, value: T) -> T:
+        return self._common.setdefault(value, value)  # type: ignore[return-value]
+
+    def _check(self, check: CheckSpec) -> CheckSpec:
+        key = msgspec.msgpack.encode(check)
+        if key not in self._checks:
+            self._checks[key] = check_from_json(check, self._kinds)
+        return self._checks[key]
 
 
 # --- reports: from a worker ---------------------------------------------------------------------------

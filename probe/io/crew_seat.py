@@ -35,7 +35,7 @@ START_BEATS = 60  # before its first word
 ROOM_S = 5.0  # a slot waits so long for a worker that is about to begin
 END_S = 5.0
 GOODBYE_S = 3.0
-TASKS_A_FRAME = 200
+TASKS_A_FRAME = 100
 
 
 class WorkerLostError(Exception):
@@ -70,7 +70,7 @@ class Seat:
         self._pending: dict[int, asyncio.Future[m.Done]] = {}
         self._known: dict[str, str] = {}  # task id -> the definition that the worker has
         self._ready = asyncio.Event()
-        self._wire: Wire[m.Order] | None = None
+        self._wire: Wire[m.AnyOrder] | None = None
         self._child: Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._silent = 0
@@ -128,7 +128,7 @@ class Seat:
         except OSError as error:
             ours.close()
             return f"not started: {error.strerror}"
-        wire: Wire[m.Order] = Wire(packed=m.orders_out, take=self._take, ended=ended.set)
+        wire: Wire[m.AnyOrder] = Wire(packed=m.orders_out, take=self._take, ended=ended.set)
         doing = asyncio.gather(self._prepared(wire, ours), self._watch(wire))
         why = None
         try:
@@ -149,13 +149,13 @@ class Seat:
             self._lose(why)
         return why
 
-    async def _prepared(self, wire: Wire[m.Order], ours: socket.socket) -> None:
+    async def _prepared(self, wire: Wire[m.AnyOrder], ours: socket.socket) -> None:
         await asyncio.get_running_loop().create_connection(lambda: wire, sock=ours)
         self._known.clear()
         self._wire = wire
         await self._prepare(self)
 
-    async def _watch(self, wire: Wire[m.Order]) -> None:
+    async def _watch(self, wire: Wire[m.AnyOrder]) -> None:
         """Raises WorkerLostError when it has been silent for too long while we listened."""
         frames, self._silent = -1, 0
         while True:
@@ -173,7 +173,7 @@ class Seat:
 
     # --- what it is told --------------------------------------------------------------------------------
 
-    def say(self, *orders: m.Order) -> None:
+    def say(self, *orders: m.AnyOrder) -> None:
         """An order, to the worker that is there; another one is told everything anew by `prepare`."""
         if self._wire is not None:
             for order in orders:
@@ -208,12 +208,12 @@ class Seat:
         number = next(self._numbers)
         future: asyncio.Future[m.Done] = asyncio.get_running_loop().create_future()
         self._pending[number] = future
-        self.say((number, task.id, scheduled_at))
+        self.say(m.Measure(number, task.id, scheduled_at))
         try:
             return await future
         except asyncio.CancelledError:
             if self._pending.pop(number, None) is not None:
-                self.say(number)
+                self.say(m.Cut(number))
             raise
 
     def _teach(self, tasks: list[Task]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import pickle
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -12,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.checks import CHECKS
 from probe.core.altered import altered
 from probe.core.codec import encode
 from probe.core.node_values import Changes, Learning, Sighting
+from probe.core.plan import define
 from probe.core.task import SecretRef
 from probe.core.vantage_health import AnchorRound, LineHistory
 from probe.io import crew_messages as m
@@ -65,9 +66,7 @@ def test_nothing_that_a_worker_sends_is_run_or_stops_us(noise: bytes) -> None:
         m.reports_in(noise)
 
 
-def test_a_pickle_is_no_report() -> None:
-    with pytest.raises(m.MALFORMED):
-        m.reports_in(pickle.dumps([m.Ready()]))
+def test_what_is_no_row_is_refused() -> None:
     with pytest.raises(m.MALFORMED):
         m.row_in(b'{"kind":"slot"}')
 
@@ -75,14 +74,22 @@ def test_a_pickle_is_no_report() -> None:
 def test_orders_carry_tasks_whole_and_secrets_as_references() -> None:
     task = build.task()
     secret = altered(task.request, fields=(("Authorization", SecretRef(scheme="env", name="TOKEN")),))
-    orders: list[m.Order] = [
+    orders: list[m.AnyOrder] = [
         m.Tasks(tasks=(altered(task, request=secret),), gone=("t2",)),
-        (1, "t1", build.AT),
-        1,
+        m.Measure(1, "t1", build.AT),
+        m.Cut(1),
         m.Lines(histories=(("bj", 4, LineHistory().with_round(ROUND)),)),
         m.Seed(nodes=(SEEN,), learning=(LEARNED,), spent=(("acme", 5),)),
     ]
-    assert m.orders_in(m.orders_out(orders)) == orders
+    told = m.orders_in(m.orders_out(orders))
+    assert told[1:] == orders[1:]
+    assert isinstance(told[0], m.Tasks)
+    reader = m.TaskReader(CHECKS)
+    read = [reader.read(task) for task in (*told[0].tasks, *told[0].tasks)]
+    assert read[0] == altered(task, request=secret)
+    assert read[0].vantage_point is read[1].vantage_point
+    assert read[0].checks[0] is read[1].checks[0]
+    assert define(read[0]) == define(altered(task, request=secret))
 
 
 class End:
