@@ -8,6 +8,7 @@ lost worker held is a row all the same: `agent.worker_lost`. docs/decisions/0014
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from probe.core.altered import altered
@@ -23,7 +24,7 @@ from probe.io.anchor_watch import AnchorWatch
 from probe.io.clock import Clock
 from probe.io.crew_seat import Seat, WorkerLostError
 from probe.io.store import Store
-from probe.resuming import allowed_by, lines_of, seed_of
+from probe.resuming import allowed_by, budgeted, lines_of, seed_of
 
 LOST = "agent.worker_lost"
 
@@ -61,7 +62,8 @@ class Crew:
 
     def states(self) -> tuple[WorkerState, ...]:
         """Each worker as it is now."""
-        return tuple(seat.state() for seat in self._seats)
+        tasks = Counter(self._places.values())
+        return tuple(seat.state(tasks[seat.number]) for seat in self._seats)
 
     # --- slots ----------------------------------------------------------------------------------------
 
@@ -88,17 +90,19 @@ class Crew:
     # --- another configuration --------------------------------------------------------------------------
 
     async def prepare(self, plan: Plan) -> dict[str, int]:
-        """Tell the workers what another plan will need of them; who will do what, to be given to `adopt`.
+        """Who will do what under another plan, to be given to `adopt`.
 
-        A task that comes to a worker comes with what the store knows of it.
+        Who takes a task over is told what the store knows of it; the task itself goes with its first slot.
         """
         places = spread(groups_of(plan.tasks), len(self._seats), self._places)
-        for seat in self._seats:
-            mine = [task for task in plan.tasks if places[task.id] == seat.number]
-            came = [task for task in mine if self._places.get(task.id, seat.number) != seat.number]
-            await seat.give(mine)
-            if came:
-                seat.send(await self._seed(came))
+        counted_anew = budgeted(plan) - budgeted(self._plan)
+        came: dict[int, list[Task]] = {}
+        for task in plan.tasks:
+            number = places[task.id]
+            if self._places.get(task.id, number) != number or task.customer in counted_anew:
+                came.setdefault(number, []).append(task)
+        for number, tasks in came.items():
+            self._seats[number].send(await self._seed(tasks))
         return places
 
     def adopt(self, config: Config, plan: Plan, places: dict[str, int]) -> None:
@@ -116,10 +120,10 @@ class Crew:
 
     async def _prepare(self, seat: Seat) -> None:
         seat.say(self._settings)
-        mine = self._share(seat)
-        await seat.give(mine)
-        seat.send(await self._seed(mine))
-        await seat.give(self._share(seat))  # if another plan came into force meanwhile
+        plan = None
+        while plan is not self._plan:  # else another came into force while this one's was read
+            plan = self._plan
+            seat.send(await self._seed(self._share(seat)))
         seat.say(self._settings, m.Lines(histories=self._watch.histories()), m.Begin())
 
     def _share(self, seat: Seat) -> list[Task]:

@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Protocol
 
@@ -35,7 +35,6 @@ START_BEATS = 60  # before its first word
 ROOM_S = 5.0  # a slot waits so long for a worker that is about to begin
 END_S = 5.0
 GOODBYE_S = 3.0
-TASKS_A_FRAME = 100
 
 
 class WorkerLostError(Exception):
@@ -185,13 +184,6 @@ class Seat:
             self._wire.flush()
             self._wire.send(frame)
 
-    async def give(self, tasks: Iterable[Task]) -> None:
-        """Tell it those of these tasks that it does not know as they are, in portions."""
-        news = [task for task in tasks if self._known.get(task.id) != task.definition]
-        for start in range(0, len(news), TASKS_A_FRAME):
-            self._teach(news[start : start + TASKS_A_FRAME])
-            await asyncio.sleep(0)
-
     def keep_only(self, ids: set[str]) -> None:
         """Of other tasks it need know nothing."""
         gone = self._known.keys() - ids
@@ -203,8 +195,11 @@ class Seat:
     async def measure(self, task: Task, scheduled_at: str) -> m.Done:
         """Have one slot measured. Raises WorkerLostError, SlotFailedError; cancelled, it is cut off there too."""
         await self._usable()
-        if self._known.get(task.id) != task.definition:
-            self._teach([task])
+        if (
+            self._known.get(task.id) != task.definition
+        ):  # with its first slot, so that a start or reload costs nothing
+            self._known[task.id] = task.definition
+            self.say(m.Tasks(tasks=(task,)))
         number = next(self._numbers)
         future: asyncio.Future[m.Done] = asyncio.get_running_loop().create_future()
         self._pending[number] = future
@@ -215,10 +210,6 @@ class Seat:
             if self._pending.pop(number, None) is not None:
                 self.say(m.Cut(number))
             raise
-
-    def _teach(self, tasks: list[Task]) -> None:
-        self._known.update((task.id, task.definition) for task in tasks)
-        self.say(m.Tasks(tasks=tuple(tasks)))
 
     async def _usable(self) -> None:
         if not self._ready.is_set() and not self._hopeless:
@@ -260,14 +251,14 @@ class Seat:
         else:
             self._hears.hear(self, report)
 
-    def state(self) -> WorkerState:
-        """As it is now."""
+    def state(self, tasks: int) -> WorkerState:
+        """As it is now; it has so many tasks."""
         return WorkerState(
             number=self.number,
             pid=self.pid,
             measuring=self._ready.is_set() and self._silent < DOUBTED_BEATS,
             starts=self.starts,
-            tasks=len(self._known),
+            tasks=tasks,
             running=len(self._pending),
             slots=self.slots,
             loop_lag_us=self._beat.lag_us,
