@@ -16,8 +16,10 @@ from select import EPOLLIN, EPOLLOUT, epoll
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
 from typing import Any, Protocol, TypeVar
 
+from probe.io.queued import Queued
+
 WAKE_NS = 500_000
-"""Who sleeps in a poll is taken to run so soon after what woke him, unless the host has more to do than it can."""
+"""Who sleeps in a poll runs so soon after what woke him, besides what he then waits for a processor (`Queued`)."""
 
 GLANCE_NS, GLANCES = 200_000, 256  # so often at most, and so many are remembered
 
@@ -50,6 +52,7 @@ class Polls(BaseSelector):
         self.count = 0
         self.slept = False
         self.returned_ns = self.empty_ns = self._last_ns = self._asked_ns = time.monotonic_ns()
+        self._queued: Queued | None = None
         self._glances: deque[tuple[int, set[int]]] = deque(maxlen=GLANCES)
 
     def fileno(self) -> int:
@@ -93,9 +96,13 @@ class Polls(BaseSelector):
         """Nothing is polled any more."""
         self._epoll.close()
         self.watched.clear()
+        if self._queued is not None:
+            self._queued.close()
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
         """What can be read or written now, after at most so many seconds; None: whenever that is."""
+        if self._queued is None:
+            self._queued = Queued()  # here: of the thread that polls
         # To the next millisecond, as epoll counts: else the loop would spin for the rest of one.
         wait_s = -1.0 if timeout is None else math.ceil(timeout * 1e3) * 1e-3 if timeout > 0 else 0
         asked_ns = time.monotonic_ns()
@@ -105,11 +112,18 @@ class Polls(BaseSelector):
             events = []
         self.returned_ns = self._asked_ns = returned_ns = time.monotonic_ns()
         surely_ns = returned_ns - WAKE_NS
+        if surely_ns > asked_ns:
+            surely_ns -= self._waited_ns(surely_ns - asked_ns)
         self.slept = surely_ns > asked_ns
         last_ns, self._last_ns = self._last_ns, surely_ns if self.slept else asked_ns
         self.empty_ns = surely_ns if self.slept else last_ns
         self.count += 1
         return self._ready(events)
+
+    def _waited_ns(self, unknown_ns: int) -> int:
+        """For a processor, since this was asked last; `unknown_ns` where the kernel does not say."""
+        waited_ns = self._queued.since_ns() if self._queued is not None else None
+        return unknown_ns if waited_ns is None else waited_ns
 
     def glance(self) -> None:
         """Note what has something now, so that all else is known to be empty; no more often than each GLANCE_NS."""

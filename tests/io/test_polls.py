@@ -12,7 +12,8 @@ from selectors import EVENT_READ, EVENT_WRITE
 
 import pytest
 
-from probe.io.polls import GLANCE_NS, DatedLoop, Polls, polls_of, run
+from probe.io.polls import GLANCE_NS, WAKE_NS, DatedLoop, Polls, polls_of, run
+from probe.io.queued import Queued
 
 
 @pytest.fixture
@@ -153,6 +154,58 @@ def _let_pass(span_ns: int) -> None:
     until_ns = time.monotonic_ns() + span_ns
     while time.monotonic_ns() <= until_ns:
         pass
+
+
+class Waited:
+    """A kernel that says how long we waited for a processor."""
+
+    def __init__(self, *waited_ns: int | None) -> None:
+        self._waited_ns = list(waited_ns)
+
+    def since_ns(self) -> int | None:
+        return self._waited_ns.pop(0)
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+def test_a_late_wakening_is_no_proof_that_all_was_empty(
+    polls: Polls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long_ns = 3_600_000_000_000
+    waited = Waited(0, 5_000_000, long_ns, None)
+    monkeypatch.setattr("probe.io.polls.Queued", lambda: waited)
+    asked_ns = time.monotonic_ns()
+    polls.select(0.03)
+    assert (polls.slept, polls.empty_ns) == (True, polls.returned_ns - WAKE_NS)
+    polls.select(0.03)
+    assert (polls.slept, polls.empty_ns) == (True, polls.returned_ns - WAKE_NS - 5_000_000)
+    for _ in range(2):  # all of it was spent in the queue; and nobody says
+        before_ns, asked_ns = asked_ns, time.monotonic_ns()
+        polls.select(0.03)
+        assert not polls.slept
+        assert polls.empty_ns <= asked_ns + 1_000_000
+        assert polls.empty_ns >= before_ns
+
+
+def test_the_kernel_counts_how_long_we_waited() -> None:
+    queued = Queued()
+    waited_ns = queued.since_ns()
+    assert waited_ns is not None
+    assert 0 <= waited_ns < 5_000_000_000
+    queued.close()
+    queued.close()
+    assert queued.since_ns() is None
+
+
+def test_a_kernel_that_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise FileNotFoundError
+
+    monkeypatch.setattr("probe.io.queued.os.open", refuse)
+    queued = Queued()
+    assert [queued.since_ns(), queued.since_ns()] == [None, None]
+    queued.close()
 
 
 def test_a_timeout_is_not_cut_short(polls: Polls) -> None:
