@@ -156,12 +156,11 @@ class Seat:
 
     async def _watch(self, wire: Wire[m.AnyOrder]) -> None:
         """Raises WorkerLostError when it has been silent for too long while we listened."""
-        frames, self._silent = -1, 0
+        self._silent = 0
         while True:
             await asyncio.sleep(BEAT_S)
-            self._silent = self._silent + 1 if wire.frames_in == frames else 0
-            frames = wire.frames_in
-            if self._silent >= (SILENT_BEATS if frames else START_BEATS):
+            self._silent += 1  # any word of it sets it back
+            if self._silent >= (SILENT_BEATS if wire.frames_in else START_BEATS):
                 raise WorkerLostError(f"silent for {self._silent} s")
 
     def _lose(self, why: str) -> None:
@@ -223,6 +222,7 @@ class Seat:
     # --- what it says -----------------------------------------------------------------------------------
 
     def _take(self, frame: bytes) -> None:
+        self._silent = 0
         try:
             reports = m.reports_in(frame)
         except m.MALFORMED as error:
