@@ -87,7 +87,7 @@ def _grown(growth: Sequence[Growth]) -> Table:
 
 
 def further_slot_us(smaller: Growth, larger: Growth) -> float:
-    """CPU of a slot that the larger agent measures and the smaller one does not: what an idle agent costs is no part."""
+    """CPU of a slot that the larger agent measures and the smaller does not: what an idle agent costs is no part."""
     rates = [growth.measured / growth.seconds for growth in (smaller, larger)]
     return 1e6 * (larger.cpu_share - smaller.cpu_share) / (rates[1] - rates[0])
 
