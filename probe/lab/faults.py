@@ -111,8 +111,9 @@ def _fault(
 
 # --- the list -----------------------------------------------------------------------------------------
 
-# The origin is looked at once a second, then the lifetime passes, then ages are whole seconds.
-_STALE_SETTLES_S = 1.5 + DEFAULT_LIFETIME_S + 1.0
+# The origin is looked at once a second, then the lifetime passes, then two seconds by which its age may be wrong: one
+# for the edge and one for a cache behind it that does not show itself (`core.aging.slack_s`).
+_STALE_SETTLES_S = 1.5 + DEFAULT_LIFETIME_S + 2.0
 _APP = WWW.paths[1]
 
 FAULTS = MappingProxyType(
