@@ -14,17 +14,22 @@ import yaml
 
 from probe.agent import Agent
 from probe.checks import CHECKS
+from probe.core.altered import altered
 from probe.core.config import Config
 from probe.core.live import WorkerState
+from probe.core.node_values import Changes, Sighting
 from probe.core.records import SlotRecord
 from probe.io import crew_seat
-from probe.io.clock import SystemClock
+from probe.io.clock import SystemClock, rfc3339
+from probe.io.crew_messages import Seed
 from probe.io.files import load_config
 from probe.io.store import Store
 from probe.io.store_reader import Reader
 from probe.lab.edge import Misdeed
 from probe.lab.lab import Lab
 from probe.replay import cases_of_store, rejudge
+from probe.resuming import seed_of
+from tests import build
 from tests.agent_process import ended, events, slots, start, until, until_measuring
 from tests.test_agent import assert_every_due_slot_is_one_row, assert_streams_are_gapless
 
@@ -380,3 +385,29 @@ async def test_workers_that_cannot_begin_leave_rows_and_are_tried_again(
         assert {worker.problem for worker in made.workers} == {"ended with code 1"}
     assert {(row.state, row.missed_reason) for row in rows} == {("missed", LOST)}
     assert 4 <= len(broken) <= 12, "again, and later each time"
+
+
+async def test_a_seed_is_of_what_the_tasks_share_and_of_nobody_else(tmp_path: Path) -> None:
+    clock, task = SystemClock(), altered(build.task(), bytes_per_day=1000)
+    assert task.origin is not None
+    mine, others = f"{task.origin.address} https://x/", "203.0.113.9 https://x/"
+    now = rfc3339(clock.time_ns())
+    node = Sighting(
+        customer="acme", domain=task.domain, ip_version=4, address="192.0.2.1", vantage_point="bj",
+        suffix="", first_seen=now, last_seen=now,
+    )  # fmt: skip
+    store = Store.open(tmp_path, "a1", clock)
+    for customer, key in (("acme", mine), ("acme", others), ("beta", mine)):
+        store.put_origin_version(customer, key, build.version())
+    store.put_nodes(
+        Changes(nodes=(node, altered(node, domain="else.example"), altered(node, customer="beta")))
+    )
+    await store.close()
+    store = Store.open(tmp_path, "a1", clock)
+    try:
+        seed = seed_of(store, [task], clock.time_ns())
+    finally:
+        await store.close()
+    assert seed == Seed(
+        histories=(("acme", mine, (build.version(),)),), nodes=(node,), learning=(), spent=(("acme", 0),)
+    )

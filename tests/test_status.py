@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from probe.core.altered import altered
-from probe.core.live import CustomerState
+from probe.core.live import CustomerState, WorkerState
 from probe.core.live_concerns import concerns
 from probe.core.proof import Head
 from probe.io.api_db import Ack, ApiDb
@@ -94,6 +94,16 @@ def test_everything_stands_in_it() -> None:
         assert words in text, words
     assert "/ok" not in text
     assert "/ok" in shown(status(), all_tasks=True)
+
+
+def test_workers_are_shown_where_there_are_some() -> None:
+    workers = (
+        WorkerState(number=0, measuring=True, starts=1, slots=70, rss_bytes=50 << 20),
+        WorkerState(number=1, starts=3, slots=65, problem="ended by SIGKILL"),
+    )
+    text = shown(status(live=altered(STATE, workers=workers)))
+    assert "1 of 2 measure, begun again 2 times; slots 70, 65; memory" in text
+    assert "workers" not in shown(status())
 
 
 def test_what_a_server_sent_does_not_reach_the_terminal() -> None:

@@ -67,3 +67,12 @@ def test_what_an_earlier_run_moved_today_counts() -> None:
     budgets.resume("acme", 1000, MIDNIGHT + 50)
     assert budgets.left_out(task, MIDNIGHT + 60) == (BODY_LEFT_OUT,)
     assert budgets.left_out(task, MIDNIGHT + DAY_S) == ()
+
+
+def test_what_somebody_else_counts_now_is_forgotten() -> None:
+    budgets, task = Budgets(), altered(build.task(), bytes_per_day=100)
+    budgets.resume(task.customer, 100, MIDNIGHT)
+    assert budgets.left_out(task, MIDNIGHT) == (BODY_LEFT_OUT,)
+    budgets.forget(task.customer)
+    budgets.resume(task.customer, 99, MIDNIGHT)
+    assert budgets.left_out(task, MIDNIGHT) == ()
