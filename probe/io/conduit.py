@@ -47,7 +47,7 @@ class Conduit(asyncio.Transport):
         self._unsent = b""
         self._room = _room()
         self.views = False  # whether the protocol is given views of the buffer, that hold for the call only
-        self.dates = Dating(loop, self._fd, told_by_poll=self._told_by_poll)
+        self.dates = Dating(loop, told_by_poll=self._told_by_poll)
         ask_for_stamps(sock)
 
     def begin(self) -> None:
@@ -130,7 +130,6 @@ class Conduit(asyncio.Transport):
     # --- what the socket says ------------------------------------------------------------------------
 
     def _readable(self) -> None:
-        self.dates.glance()
         try:
             count, ancillary, _, _ = self._sock.recvmsg_into((self._room,), ANCILLARY_BYTES)
         except _AGAIN:

@@ -128,7 +128,6 @@ class SecureConduit(Conduit):
         self._incoming.write(self._room[:count])
         if self._shaken is not None:
             self._step()
-            self.dates.glance()  # such a step takes long
         else:
             self._decrypt()
 

@@ -29,19 +29,17 @@ class Dating:
     """
 
     __slots__ = (
-        "_empty_ns", "_fd", "_had_ns", "_poll", "_polls", "_segments", "_stamped", "_watched_ns", "awaits", "came_ns",
-        "joined", "sent_by_ns", "sent_ns", "told_by_poll",
+        "_empty_ns", "_poll", "_polls", "_segments", "_stamped", "awaits", "came_ns", "joined", "sent_by_ns", "sent_ns",
+        "told_by_poll",
     )  # fmt: skip
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, fd: int, *, told_by_poll: bool) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, told_by_poll: bool) -> None:
         self._polls = polls_of(loop)
-        self._fd = fd
         self._poll = -1  # the last one that had something for us
         self._segments: int | None = 0  # with data, until the last look
         self._stamped = True
         self.came_ns = self._empty_ns = monotonic_ns()
-        self.sent_ns = self.sent_by_ns = self._had_ns = 0
-        self._watched_ns = self.came_ns
+        self.sent_ns = self.sent_by_ns = 0
         self.awaits = self.joined = False
         self.told_by_poll = told_by_poll
 
@@ -58,12 +56,6 @@ class Dating:
         """No poll until now was asked for this socket."""
         if self._polls is not None:
             self._poll = self._polls.count
-            self._watched_ns = monotonic_ns()
-
-    def glance(self) -> None:
-        """Much of our own was done meanwhile: see what has come to others, though their turn has not."""
-        if self._polls is not None:
-            self._polls.glance()
 
     def received(self, stamp_ns: int | None) -> None:
         """Bytes were read; `stamp_ns`: the kernel's."""
@@ -72,10 +64,6 @@ class Dating:
             if polls.slept or polls.count - self._poll > 1:
                 empty_ns = max(empty_ns, polls.empty_ns)
             self._poll = polls.count
-            watched_ns = max(empty_ns, self._watched_ns)
-            glanced_ns, self._had_ns = polls.glanced(self._fd, watched_ns)
-            if glanced_ns > watched_ns:
-                empty_ns = glanced_ns
         self._stamped = stamp_ns is not None and stamp_ns > empty_ns - _ASTRAY_NS
         came_ns = stamp_ns if stamp_ns is not None and self._stamped else monotonic_ns()
         self.came_ns = came_ns = max(came_ns, self.came_ns)
@@ -92,10 +80,8 @@ class Dating:
         if alone and self._ends_it(info):
             return self.came_ns, 0
         told_ns = self.came_ns
-        if self.told_by_poll and self._polls is not None and self.sent_ns:
-            for noticed_ns in (self._polls.returned_ns, self._had_ns):
-                if noticed_ns > self.sent_ns:
-                    told_ns = min(told_ns, noticed_ns)
+        if self.told_by_poll and self._polls is not None and self._polls.returned_ns > self.sent_ns > 0:
+            told_ns = min(told_ns, self._polls.returned_ns)
         return told_ns, self._late_ns(told_ns)
 
     def last(self, info: bytes) -> Dated:

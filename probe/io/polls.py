@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from select import EPOLLIN, EPOLLOUT, epoll
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
@@ -20,8 +19,6 @@ from probe.io.queued import Queued
 
 WAKE_NS = 500_000
 """Who sleeps in a poll runs so soon after what woke him, besides what he then waits for a processor (`Queued`)."""
-
-GLANCE_NS, GLANCES = 200_000, 256  # so often at most, and so many are remembered
 
 T = TypeVar("T")
 _WANTED = (0, EPOLLIN, EPOLLOUT, EPOLLIN | EPOLLOUT)  # by EVENT_READ | EVENT_WRITE
@@ -41,7 +38,7 @@ class Polls(BaseSelector):
     when it began. `empty_ns`: all that it reported was empty then; where it did not sleep, all that the one before it
     did not report.
 
-    `watched`: what is registered, by descriptor. Where one turn of the loop is long, `glance` asks in the middle of it.
+    `watched`: what is registered, by descriptor.
 
     As `selectors.EpollSelector`, at a third of its cost: a fetch registers three times and looks up six times.
     """
@@ -51,9 +48,8 @@ class Polls(BaseSelector):
         self.watched: dict[int, SelectorKey] = {}
         self.count = 0
         self.slept = False
-        self.returned_ns = self.empty_ns = self._last_ns = self._asked_ns = time.monotonic_ns()
+        self.returned_ns = self.empty_ns = self._last_ns = time.monotonic_ns()
         self._queued: Queued | None = None
-        self._glances: deque[tuple[int, set[int]]] = deque(maxlen=GLANCES)
 
     def fileno(self) -> int:
         """Of epoll itself."""
@@ -110,7 +106,7 @@ class Polls(BaseSelector):
             events = self._epoll.poll(wait_s, len(self.watched) or 1)
         except InterruptedError:
             events = []
-        self.returned_ns = self._asked_ns = returned_ns = time.monotonic_ns()
+        self.returned_ns = returned_ns = time.monotonic_ns()
         surely_ns = returned_ns - WAKE_NS
         if surely_ns > asked_ns:
             surely_ns -= self._waited_ns(surely_ns - asked_ns)
@@ -124,30 +120,6 @@ class Polls(BaseSelector):
         """For a processor, since this was asked last; `unknown_ns` where the kernel does not say."""
         waited_ns = self._queued.since_ns() if self._queued is not None else None
         return unknown_ns if waited_ns is None else waited_ns
-
-    def glance(self) -> None:
-        """Note what has something now, so that all else is known to be empty; no more often than each GLANCE_NS."""
-        now_ns = time.monotonic_ns()
-        if now_ns - self._asked_ns < GLANCE_NS:
-            return
-        self._asked_ns = now_ns
-        with contextlib.suppress(InterruptedError):
-            found = self._epoll.poll(0, len(self.watched) or 1)
-            self._glances.append((now_ns, {number for number, _ in found}))
-
-    def glanced(self, number: int, since_ns: int) -> tuple[int, int]:
-        """Of a descriptor that was empty at `since_ns` and watched from then on until something was there.
-
-        The last glance that found it empty, else `since_ns`; the first that found something, 0: none did.
-        """
-        had_ns = 0
-        for glanced_ns, had in reversed(self._glances):
-            if glanced_ns <= since_ns:
-                break
-            if number not in had:
-                return glanced_ns, had_ns
-            had_ns = glanced_ns
-        return since_ns, had_ns
 
     def _ready(self, events: list[tuple[int, int]]) -> list[tuple[SelectorKey, int]]:
         ready, keys = [], self.watched

@@ -12,7 +12,7 @@ from selectors import EVENT_READ, EVENT_WRITE
 
 import pytest
 
-from probe.io.polls import GLANCE_NS, WAKE_NS, DatedLoop, Polls, polls_of, run
+from probe.io.polls import WAKE_NS, DatedLoop, Polls, polls_of, run
 from probe.io.queued import Queued
 
 
@@ -124,36 +124,6 @@ def test_when_a_socket_was_empty(polls: Polls, pair: tuple[socket.socket, socket
     asked_ns = polls.returned_ns
     assert polls.select(0) != []
     assert slept_until_ns < polls.empty_ns <= asked_ns
-
-
-def test_a_glance_tells_what_was_empty_in_the_middle_of_a_long_turn(polls: Polls) -> None:
-    (ours, theirs), (quiet, other) = socket.socketpair(), socket.socketpair()
-    with ours, theirs, quiet, other:
-        for sock in (ours, quiet):
-            polls.register(sock, EVENT_READ)
-        polls.select(0)
-        begun_ns = time.monotonic_ns()
-        polls.glance()  # too soon after the poll: nothing is asked
-        assert polls.glanced(ours.fileno(), begun_ns - GLANCE_NS) == (begun_ns - GLANCE_NS, 0)
-        _let_pass(GLANCE_NS)
-        polls.glance()
-        sent_ns = time.monotonic_ns()
-        theirs.send(b"x")
-        _let_pass(GLANCE_NS)
-        polls.glance()
-        after_ns = time.monotonic_ns()
-        empty_ns, had_ns = polls.glanced(ours.fileno(), begun_ns)
-        assert begun_ns < empty_ns < sent_ns < had_ns < after_ns
-        assert polls.glanced(quiet.fileno(), begun_ns) == (had_ns, 0)
-        assert polls.glanced(ours.fileno(), had_ns + 1) == (had_ns + 1, 0)  # none since
-        ((key, _),) = polls.select(0)  # and whoever waits is told all the same
-        assert key.fileobj is ours
-
-
-def _let_pass(span_ns: int) -> None:
-    until_ns = time.monotonic_ns() + span_ns
-    while time.monotonic_ns() <= until_ns:
-        pass
 
 
 class Waited:
