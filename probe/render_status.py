@@ -84,7 +84,9 @@ def _workers(live: LiveState) -> str:
     memory = _size(sum(worker.rss_bytes for worker in workers))
     slots = ", ".join(str(worker.slots) for worker in workers)
     measuring = sum(worker.measuring for worker in workers)
-    return f"{measuring} of {len(workers)} measure, begun again {restarts} times; slots {slots}; memory {memory}"
+    return (
+        f"{measuring} of {len(workers)} measure, begun again {restarts} times; slots {slots}; memory {memory}"
+    )
 
 
 def _clock(synchronised: bool | None, max_error_us: int | None) -> str:

@@ -1,4 +1,4 @@
-"""Rule: a rate is told of whole large bodies alone, and what our own loop lost is taken off first.
+"""Rule: a rate is told of whole large bodies alone, and what may have been our own time is taken off first.
 
 Contract B: download speed of large objects. Bytes on the wire after the transfer coding, from the first byte of the
 response to its last. Nothing is judged of an observation during which our loop stalled.
@@ -37,7 +37,7 @@ def examine(params: Throughput, task: Task, evidence: Evidence) -> Iterator[Symp
         rate_bps = _rate_bps(params, observation, lag_us)
         if rate_bps is None or rate_bps >= params.at_least_bps:
             continue
-        measured_bps = _rate_bps(params, observation, 0) or 0
+        measured_bps = _rate_bps(params, observation, None) or 0
         yield Symptom(
             check=KIND.name,
             kind=SymptomKind.TIMING,
@@ -55,8 +55,8 @@ def _at_origin(params: Throughput, evidence: Evidence, lag_us: int) -> AtOrigin:
     return AtOrigin.SAME if slow else AtOrigin.NOT_THERE
 
 
-def _rate_bps(params: Throughput, observation: Observation, lag_us: int) -> float | None:
-    """Bits per second without our own lag; None where there is nothing to judge."""
+def _rate_bps(params: Throughput, observation: Observation, lag_us: int | None) -> float | None:
+    """Bits per second without our own lag and late looking; `lag_us` None: as measured. None: nothing to judge."""
     response, timing = observation.response, observation.timing
     if (
         observation.failure is not None
@@ -70,7 +70,9 @@ def _rate_bps(params: Throughput, observation: Observation, lag_us: int) -> floa
         return None
     if timing.response_start_us is None or timing.response_end_us is None:
         return None
-    return size_bytes * 8e6 / max(1, timing.response_end_us - timing.response_start_us - lag_us)
+    unsure_us = timing.uncertainty.response_end_us if timing.uncertainty is not None else 0
+    ours_us = 0 if lag_us is None else max(lag_us, unsure_us)
+    return size_bytes * 8e6 / max(1, timing.response_end_us - timing.response_start_us - ours_us)
 
 
 KIND = CheckKind(

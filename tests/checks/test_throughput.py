@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from probe.checks.throughput import KIND, Throughput
 from probe.core.altered import altered
 from probe.core.kinds import Symptom
-from probe.core.records import FailureType, Observation, Phase, ResourceTiming, Role
+from probe.core.records import FailureType, Observation, Phase, ResourceTiming, Role, TimingUncertainty
 from tests import build
 from tests.build import MISS, broken, evidence, host, seen, task
 
@@ -77,6 +77,19 @@ def test_an_incomplete_body_is_not_judged() -> None:
 def test_what_our_loop_lost_is_taken_off() -> None:
     assert symptoms(body(took_us=160_000), lag_us=40_000) == []
     assert len(symptoms(body(took_us=160_000), lag_us=30_000)) == 1
+
+
+def test_what_we_may_have_noticed_too_late_is_taken_off() -> None:
+    def told(late_us: int) -> Observation:
+        slow = body(took_us=160_000)
+        unsure = TimingUncertainty(response_start_us=100_000, response_end_us=late_us)
+        return altered(slow, timing=altered(slow.timing, uncertainty=unsure))
+
+    assert symptoms(told(40_000)) == []
+    (found,) = symptoms(told(30_000))
+    assert found.detail == symptoms(body(took_us=160_000))[0].detail, "the rate told is the one measured"
+    assert symptoms(told(40_000), lag_us=1_000) == []  # the same time is not taken off twice
+    assert len(symptoms(told(30_000), lag_us=30_000)) == 1
 
 
 def test_smaller_bodies_where_the_customer_says_so() -> None:
