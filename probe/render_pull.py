@@ -10,14 +10,13 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TextIO
 
-from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from probe.core.times import epoch_s
 from probe.pull.progress import Board, State, StreamProgress
+from probe.terminal import HarmlessConsole, harmless
 
 REFRESH_S = 0.5
 STYLES = {
@@ -38,7 +37,7 @@ def board_table(board: Board, now_s: float, wall_s: float) -> Table:
     for item in board.streams:
         stream = item.stream
         table.add_row(
-            escape(item.url),
+            Text(item.url),
             "" if stream is None else stream.agent,
             "" if stream is None else stream.customer,
             *([""] * 6 if stream is None else _figures(item, now_s, wall_s)),
@@ -77,8 +76,13 @@ def _state(item: StreamProgress) -> Text:
             f" {item.dropped:,} rows were dropped by the agent before they were pulled", style="yellow"
         )
     if item.note and not (item.state is State.COMPLETE and item.note == "stopped"):
-        text.append(f" {item.note}", style="")
+        text.append(f" {_one_line(item.note)}", style="")
     return text
+
+
+def _one_line(note: str) -> str:
+    """What an agent's server may have said: with its own line breaks it could write lines of ours."""
+    return harmless(" ".join(note.splitlines()))
 
 
 class Shown:
@@ -90,9 +94,9 @@ class Shown:
         self._board = board
         self._now_s = now_s
         self._wall_s = wall_s
-        self._console = Console(file=out)
+        self._console = HarmlessConsole(file=out)
         if not self._console.is_terminal:
-            self._console = Console(file=out, width=200)
+            self._console = HarmlessConsole(file=out, width=200)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._told: dict[int, tuple[State, str | None]] = {}
 
@@ -127,7 +131,7 @@ class Shown:
             if old != new and (item.note is not None or (old is not None and old[1] is not None)):
                 what = item.url if item.stream is None else f"{item.url} {item.stream}"
                 self._console.print(
-                    f"{what}: {item.state.value} at {item.seq:,}: {item.note or 'well again'}",
+                    f"{what}: {item.state.value} at {item.seq:,}: {_one_line(item.note or 'well again')}",
                     markup=False,
                     soft_wrap=True,
                 )

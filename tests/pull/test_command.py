@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import signal
 import ssl
@@ -14,9 +15,10 @@ import trustme
 from probe.cli import main
 from probe.core.tokens import make_token
 from probe.pull import Copy
+from probe.pull.chain import StreamName
 from probe.pull.progress import Board, State, StreamProgress
 from probe.pull.waits import back_off_s, retry_after_s
-from probe.render_pull import board_table, lag
+from probe.render_pull import Shown, board_table, lag
 from tests.agent_process import cdn_probe, ended, start
 from tests.pull.server import TOKEN, FakeAgent, make_lines, serving
 from tests.pull.test_pull import texts
@@ -159,3 +161,21 @@ def test_the_board_is_shown() -> None:
     assert (table.row_count, lag(None, 0)) == (1, "–")
     assert lag("2026-11-22T10:00:00Z", 1_795_341_600 + 3600) == "60 min"
     assert os.environ.get("CDN_PROBE_TOKEN") is None
+
+
+@pytest.mark.parametrize(
+    "note", ["\x1b]0;owned\x07\x1b[2J", "a\u202eb", "x\nhttps://h: complete at 9: well again"]
+)
+async def test_what_a_server_said_reaches_no_terminal_and_writes_no_line_of_ours(note: str) -> None:
+    """The words of an agent stand in its line of the table and of the log, without what a terminal obeys."""
+    out = io.StringIO()
+    stream = StreamName("a", "acme")
+    item = StreamProgress(url="https://h", stream=stream, state=State.REFUSED, note=note)
+    shown = Shown(Board([item]), out, lambda: 0.0, lambda: 0.0)
+    looking = asyncio.create_task(shown.keep_up())
+    await asyncio.sleep(0)
+    looking.cancel()
+    logged = out.getvalue()
+    shown.final()
+    assert (logged.count("\n"), "refused at 0: " in logged) == (1, True)
+    assert [char for char in out.getvalue() if not char.isprintable() and char != "\n"] == []
