@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from probe.core.proof import GENESIS
+from probe.core.spans import uncovered, union
 from probe.core.verified import DeclaredGap, Kind, Problem
 
 RETENTION, DAMAGED = "retention.dropped", "store.damaged"
@@ -64,12 +65,12 @@ class Gaps:
 
     def finish(self) -> tuple[tuple[DeclaredGap, ...], list[Problem]]:
         """The spans that are declared, and what is wrong with the others."""
-        whole = _union((d.first, d.last) for d in self._declared)
+        whole = union((d.first, d.last) for d in self._declared)
         declared: list[DeclaredGap] = []
         problems: list[Problem] = []
         ends = {d.last: d.digest for d in self._declared if d.digest not in (None, GENESIS)}
         for gap in self._found:
-            bare = _uncovered(gap.first, gap.last, whole)
+            bare = uncovered(gap.first, gap.last, whole)
             if bare and gap.first == 1 and bare[-1][1] < gap.last:
                 bare = []
             if not bare and ends.get(gap.last, gap.digest) == gap.digest:
@@ -81,7 +82,7 @@ class Gaps:
 
     def _too_many(self) -> Iterable[Problem]:
         """Spans in which more is gone than the agent says that it dropped."""
-        all_of = _union((d.first, d.last) for d in self._declared if d.rows is None)
+        all_of = union((d.first, d.last) for d in self._declared if d.rows is None)
         firsts = [gap.first for gap in self._found]
         for span in self._declared:
             if span.rows is None:
@@ -91,7 +92,7 @@ class Gaps:
             while at < len(self._found) and self._found[at].first <= span.last:
                 gap = self._found[at]
                 low, high = max(gap.first, span.first), min(gap.last, span.last)
-                gone += sum(b - a + 1 for a, b in _uncovered(low, high, all_of))
+                gone += sum(b - a + 1 for a, b in uncovered(low, high, all_of))
                 at += 1
             if gone > span.rows:
                 yield Problem(
@@ -113,29 +114,3 @@ def _problem(gap: _Gap, first: int, last: int) -> Problem:
         words=f"records {first} to {last} are said to be dropped ({gap.reason or 'no reason given'}), and nothing that"
         " the agent wrote or signed says so",
     )
-
-
-def _union(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """As few spans as there can be, in order."""
-    made: list[tuple[int, int]] = []
-    for first, last in sorted(spans):
-        if made and first <= made[-1][1] + 1:
-            made[-1] = made[-1][0], max(made[-1][1], last)
-        else:
-            made.append((first, last))
-    return made
-
-
-def _uncovered(first: int, last: int, union: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """What of first..last no span holds."""
-    found: list[tuple[int, int]] = []
-    at = first
-    for low, high in union[max(0, bisect_right(union, (first, 0)) - 1) :]:
-        if low > last:
-            break
-        if low > at:
-            found.append((at, low - 1))
-        at = max(at, high + 1)
-    if at <= last:
-        found.append((at, last))
-    return found

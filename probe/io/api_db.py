@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from sqlite_utils import Database
 
-from probe.core.spans import uncovered
+from probe.core.spans import uncovered, union
 
 FILE = "_api.db"
 BUSY_S = 5.0
@@ -151,7 +151,7 @@ class ApiDb:
                 "SELECT first, last FROM pulled WHERE agent = ? AND customer = ? AND last >= ? AND first <= ?",
                 (pull.agent, pull.customer, pull.first, pull.last),
             ).fetchall()
-            new = uncovered(pull.first, pull.last, covered)
+            new = uncovered(pull.first, pull.last, union(covered))
             db.conn.executemany(
                 "INSERT INTO pulled (agent, customer, first, last, reader, at) VALUES (?, ?, ?, ?, ?, ?)",
                 [(pull.agent, pull.customer, low, high, pull.reader, pull.at) for low, high in new],

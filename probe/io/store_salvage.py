@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from probe.core.proof import GENESIS, line_digest
+from probe.core.spans import Span, union
 from probe.io.store_check import previous_of
 from probe.io.store_parts import Part, parts_of, set_aside
 from probe.io.store_query import Query
@@ -23,7 +24,6 @@ from probe.io.store_schema import StoreError
 LEAST_ROW_BYTES = 200
 SKIPPED = 1_000_000  # numbers left free where the end of a stream cannot be read: none is given out twice
 REASON = "store.damaged"
-Spans = list[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Salvage:
 
     place: Path
     kept: int
-    lost: dict[str, Spans]
+    lost: dict[str, list[Span]]
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ def salvage(directory: Path, part: Part, now: str) -> Salvage:
         for row in _rows(conn, place):
             if row["stream"] in streams:
                 streams[row["stream"]].rows[row["seq"]] = row
-    lost: dict[str, Spans] = {}
+    lost: dict[str, list[Span]] = {}
     kept: list[Row] = []
     parts: list[StreamPart] = []
     for number, stream in streams.items():
@@ -75,7 +75,7 @@ def salvage(directory: Path, part: Part, now: str) -> Salvage:
     return Salvage(place, len(kept), lost)
 
 
-def _vouched(stream: _Stream) -> tuple[list[Row], list[Gone], Spans]:
+def _vouched(stream: _Stream) -> tuple[list[Row], list[Gone], list[Span]]:
     """The rows whose digest a later line or the end of the stream names; and what stands for the others.
 
     Walks from the end: `named` is the digest that the line looked at must have.
@@ -103,7 +103,7 @@ def _vouched(stream: _Stream) -> tuple[list[Row], list[Gone], Spans]:
             # A line that is not vouched for still tells what the one before it must be, if that one agrees.
             named = _agreed(stream.rows, seq)
         seq -= 1
-    spans = _spans(sorted(after))
+    spans = union((seq, seq) for seq in after)
     for first, last in spans:
         before = good.get(first - 1)
         previous = stream.base_digest if before is None else line_digest(before["body"].encode())
@@ -119,16 +119,6 @@ def _agreed(rows: dict[int, Row], seq: int) -> str | None:
         return None
     digest = line_digest(before["body"].encode())
     return digest if previous_of(row["body"]) == digest else None
-
-
-def _spans(numbers: list[int]) -> Spans:
-    spans: Spans = []
-    for seq in numbers:
-        if spans and spans[-1][1] == seq - 1:
-            spans[-1] = spans[-1][0], seq
-        else:
-            spans.append((seq, seq))
-    return spans
 
 
 def _stream_part(number: int, stream: _Stream, gone: list[Gone]) -> StreamPart:

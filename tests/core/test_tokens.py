@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.core import tokens
-from probe.core.spans import uncovered
+from probe.core.spans import uncovered, union
 from probe.core.tokens import find, hash_token, is_hash, make_token
 
 TOKEN = make_token(bytes(range(32)))
@@ -72,6 +74,15 @@ SPANS = st.lists(
 def test_what_is_new_of_a_span(covered: list[tuple[int, int]], first: int, length: int) -> None:
     last = first + length
     known = {n for low, high in covered for n in range(low, high + 1)}
-    new = uncovered(first, last, covered)
+    new = uncovered(first, last, union(covered))
     told = [n for low, high in new for n in range(low, high + 1)]
     assert told == [n for n in range(first, last + 1) if n not in known]
+
+
+@given(SPANS)
+def test_a_union_holds_the_same_numbers_and_no_two_of_its_spans_touch(spans: list[tuple[int, int]]) -> None:
+    made = union(spans)
+    assert {n for low, high in made for n in range(low, high + 1)} == {
+        n for low, high in spans for n in range(low, high + 1)
+    }
+    assert all(after[0] > before[1] + 1 for before, after in itertools.pairwise(made))
