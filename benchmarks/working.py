@@ -32,11 +32,11 @@ from probe.io.files import load_config
 from probe.io.polls import run
 
 WORKERS = (1, 2)
-RATE = 250  # slots a second of each process that measures: some 30 to 40 % of what it can
+RATE = 200  # slots a second of each process that measures: some 30 % of what it can
 INTERVAL_S = 5
 CUSTOMERS = 20
 SECONDS = 10.0
-WARM_S = 6.0  # past the start and the first look at every origin
+WARM_S = 8.0  # past the start, the first look at every origin and the first slot of every task
 TICKS_A_S = os.sysconf("SC_CLK_TCK")
 
 
