@@ -228,12 +228,12 @@ class Agent:
         new = budgeted(turn.plan) - budgeted(self.plan)
         for customer, spent_bytes in (await asyncio.to_thread(spent_today, store, new, now_ns)).items():
             self.pipeline.budgets.resume(customer, spent_bytes, now_ns / 1e9)
+        places = {} if self.crew is None else await self.crew.prepare(turn.plan)
         for digest, text in turn.definitions:
             store.put_definition(digest, text)
         store.put_config(
             turn.config.digest, together(turn.config.texts, turn.config.sources), rfc3339(now_ns)
         )
-        places = {} if self.crew is None else await self.crew.prepare(turn.plan)
         self.config, self.plan = turn.config, turn.plan
         self._fetcher.allow(allowed_by(turn.config))
         self._resolver.allow(allowed_by(turn.config))
