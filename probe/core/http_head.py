@@ -105,7 +105,7 @@ class HeadScanner:
             stop = len(data) if end < 0 else end + 1
             self._line += data[position:stop]
             position = stop
-            self._check_line(complete=end >= 0)
+            self._check_line()
             if end >= 0:
                 self._taken += len(self._line)
                 line, self._line = bytes(self._line), bytearray()
@@ -143,13 +143,15 @@ class HeadScanner:
         self._finish()
         return end + 4
 
-    def _check_line(self, *, complete: bool) -> None:
+    def _check_line(self) -> None:
         line = self._line
         if self._status is None and not line.startswith(_PREFIX) and not _PREFIX.startswith(bytes(line[:7])):
             raise violation("the reply does not begin with an HTTP/1.x status line")
         if self._taken + len(line) > self._limits.head_bytes:
             raise too_large(f"the head is over {self._limits.head_bytes} bytes")
-        if len(line) - 2 * complete > self._limits.field_bytes:
+        # Without its end, of which a part may have come: the answer must not depend on how the bytes were cut.
+        ended = 2 if line.endswith(b"\r\n") else int(line.endswith((b"\r", b"\n")))
+        if len(line) - ended > self._limits.field_bytes:
             raise too_large(f"a line of the head is over {self._limits.field_bytes} bytes")
 
     def _take(self, raw: bytes) -> None:

@@ -144,3 +144,28 @@ def outcome(wire: bytes, step: int) -> Head | FailureType | None:
         return scan(wire, step=step).head
     except HeadError as exc:
         return exc.type
+
+
+def judged(limits: Limits, *pieces: bytes) -> FailureType | None:
+    """Why the head in these pieces is refused; None: it is taken."""
+    scanner = HeadScanner(limits)
+    try:
+        for piece in pieces:
+            scanner.feed(piece)
+    except HeadError as error:
+        return error.type
+    assert scanner.head is not None
+    return None
+
+
+@pytest.mark.parametrize("line_end", [b"\r\n", b"\n"])
+@pytest.mark.parametrize(
+    ("over", "refused"),
+    [(-1, None), (0, None), (1, FailureType.HTTP_FIELDS_TOO_LARGE), (2, FailureType.HTTP_FIELDS_TOO_LARGE)],
+)
+def test_a_line_at_the_limit_is_judged_the_same_however_it_is_cut(
+    line_end: bytes, over: int, refused: FailureType | None
+) -> None:
+    wire = line_end.join((b"HTTP/1.1 200 OK", b"x: " + b"a" * (37 + over), b"", b""))
+    found = {judged(Limits(field_bytes=40), wire[:cut], wire[cut:]) for cut in range(1, len(wire))}
+    assert found == {refused}
