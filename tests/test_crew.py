@@ -352,17 +352,6 @@ async def test_a_reload_moves_what_now_belongs_together_with_what_is_known_of_it
     assert {row.missed_reason for row in slots(made.results)} <= {None, OVERLAP}
 
 
-async def test_the_number_of_workers_needs_a_restart_and_says_so(lab: Lab, tmp_path: Path) -> None:
-    file = config_of(lab, tmp_path)
-    async with running(file) as made:
-        await made.until_all_measure()
-        edit(file, lambda content: content.update(limits={"workers": 3}))
-        (problem,) = await made.agent.reload()
-        assert "limits.workers cannot be changed while the agent runs" in str(problem)
-        assert len(made.workers) == 2
-        await made.more(4)
-
-
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Workers that end as soon as they are begun."""

@@ -73,6 +73,7 @@ def test_agent_yaml_touches_everybody(agent_file: Path) -> None:
         (AGENT.replace("agent: a", "agent: b"), "agent.yaml:1:1"),
         (AGENT.replace("results: results", "results: elsewhere"), "agent.yaml:2:1"),
         (AGENT + "api: {listen: '127.0.0.1:1'}\n", "agent.yaml:5:7"),
+        (AGENT + "limits: {concurrency: 9, workers: 2}\n", "agent.yaml:5:26"),
     ],
 )
 def test_what_needs_a_restart_keeps_everything(agent_file: Path, text: str, place: str) -> None:
