@@ -29,7 +29,7 @@ COLUMNS: Mapping[str, type] = {
     "cache_hit": bool, "age_s": int, "tainted": bool, "observations": int, "findings": int, "exclusions": str,
     "evidence_id": str, "summary": str, "task": str, "definition": str, "loop_lag_us": int, "lateness_us": int,
     "clock_synchronised": bool, "clock_max_error_us": int, "agent_version": str, "config_digest": str,
-    "complete_up_to": str, "schema_version": int,
+    "complete_up_to": str, "schema_version": int, "ttfb_unsure_us": int, "total_unsure_us": int,
 }  # fmt: skip
 
 Row = dict[str, Cell]
@@ -122,6 +122,11 @@ def _of_observation(slot: SlotRecord, seen: Observation) -> Row:
             "resolve_us", "connect_us", "tls_us", "processing_us", "transfer_us", "ttfb_us", "total_us"
         )
     }  # fmt: skip
+    if (unsure := seen.timing.uncertainty) is not None:
+        row |= {
+            "ttfb_unsure_us": unsure.until(unsure.response_start_us),
+            "total_unsure_us": unsure.until(unsure.response_end_us),
+        }
     row |= {
         "address": seen.address,
         "port": seen.port,

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from probe.cli import cli
 from probe.core.columns import COLUMNS, flat_row
-from probe.core.observation import Observation, ResourceTiming, Response, Role
+from probe.core.observation import Observation, ResourceTiming, Response, Role, TimingUncertainty
 from probe.io import export_files
 from probe.io.clock import SystemClock
 from probe.io.segment_files import Read
@@ -121,8 +121,9 @@ def test_a_span_holds_what_was_due_in_it(world: Made, tmp_path: Path) -> None:
 def test_csv_has_the_fixed_columns_and_no_formula(tmp_path: Path) -> None:
     """What others sent is no formula in a spreadsheet."""
     timing = ResourceTiming(
-        connect_start_us=0, connect_end_us=10, request_start_us=12, response_start_us=30, response_end_us=50
-    )
+        connect_start_us=0, connect_end_us=10, request_start_us=12, response_start_us=30, response_end_us=50,
+        uncertainty=TimingUncertainty(connect_us=1, tls_us=2, response_start_us=4, response_end_us=8),
+    )  # fmt: skip
     seen = Observation(
         role=Role.EDGE,
         address="192.0.2.1",
@@ -148,6 +149,7 @@ def test_csv_has_the_fixed_columns_and_no_formula(tmp_path: Path) -> None:
     assert (rows[0]["status_code"], rows[0]["ttfb_us"], rows[0]["total_us"], rows[0]["address"]) == (
         "503", "30", "50", "192.0.2.1",
     )  # fmt: skip
+    assert (rows[0]["ttfb_unsure_us"], rows[0]["total_unsure_us"]) == ("7", "11")
     assert (rows[0]["summary"], rows[0]["exclusions"]) == ('\'=HYPERLINK("http://evil")', "'@a; b")
     assert rows[2]["domain"] == "'-1.example"
     assert (rows[1]["state"], rows[1]["missed_reason"], rows[1]["status_code"]) == (
