@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +69,19 @@ async def prometheus(directory: Path, target: str) -> AsyncIterator[str]:
     ]
     with process(arguments, log) as child:
         await asyncio.to_thread(wait_for_tcp, HOST, port, child, log)
+        await until(partial(asyncio.to_thread, ready, f"{HOST}:{port}"), 30)
         yield f"{HOST}:{port}"
+
+
+def ready(address: str) -> bool:
+    """Whether it answers questions: it listens before it has read its own files."""
+    try:
+        with urllib.request.urlopen(f"http://{address}/-/ready", timeout=10) as reply:
+            return bool(reply.status == 200)
+    except urllib.error.HTTPError as error:
+        if error.code != 503:
+            raise
+        return False
 
 
 async def get(address: str, path: str, **query: str) -> Any:
