@@ -31,6 +31,7 @@ from probe.io.schedule import Due, Scheduler
 from probe.io.secrets import reveal
 from probe.io.store import Store
 from probe.io.suspension import Suspensions
+from probe.keeping import limits_of
 from probe.logs import fields
 from probe.oneshot import host_probe
 from probe.pipeline import Pipeline
@@ -234,6 +235,7 @@ class Agent:
         store.put_config(
             turn.config.digest, together(turn.config.texts, turn.config.sources), rfc3339(now_ns)
         )
+        store.limit(limits_of(turn.config.agent.keep))
         self.config, self.plan = turn.config, turn.plan
         self._fetcher.allow(allowed_by(turn.config))
         self._resolver.allow(allowed_by(turn.config))

@@ -85,6 +85,10 @@ class Store:
         os.close(self._lock)
         self._lock = None
 
+    def limit(self, limits: Limits) -> None:
+        """How much a part holds from now on; the newest one too."""
+        self._writer.limit(limits)
+
     # --- writing ----------------------------------------------------------------------------------
 
     async def append(self, records: Sequence[Record], complete_up_to: str | None = None) -> list[Record]:

@@ -143,6 +143,10 @@ class Writer(threading.Thread):
             self._check_open()
             self._nodes.add(changes)
 
+    def limit(self, limits: Limits) -> None:
+        """When parts are full from now on."""
+        self._files.limits = limits
+
     def take_notices(self) -> list[Notice]:
         """What happened to the files since it was asked last."""
         taken, self._files.notices = self._files.notices, []

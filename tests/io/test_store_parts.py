@@ -343,3 +343,18 @@ async def test_the_first_layout_is_carried_over(directory: Path) -> None:
 def test_a_directory_without_results_is_said_in_words(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no results here"):
         Reader.open(tmp_path)
+
+
+async def test_other_limits_hold_from_the_next_record(directory: Path) -> None:
+    store = Store.open(directory, "a1", SystemClock())
+    await store.append([slot(second) for second in range(150)])
+    assert len(parts_of(directory)) == 1
+    store.limit(SMALL)
+    await store.append([slot(150)])
+    assert len(parts_of(directory)) == 2
+    store.limit(Limits())
+    await store.append([slot(second) for second in range(151, 300)])
+    await store.close()
+    assert len(parts_of(directory)) == 2
+    assert len(lines_of(directory)) == 300
+    assert chained(lines_of(directory))
