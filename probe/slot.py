@@ -62,9 +62,8 @@ class Slot:
     @property
     def evidence(self) -> Evidence:
         """Everything so far, as the judge reads it; what `compare_all` made where nothing came since."""
-        made, self.judged = self.judged, None
-        if made is not None and self._holds(made):
-            return made
+        if self.judged is not None and self._holds(self.judged):
+            return self.judged
         return Evidence(
             scheduled_at=self.scheduled_at,
             started_at=self.started_at,

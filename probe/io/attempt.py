@@ -153,21 +153,18 @@ class Attempt:
         target = self._target
         scanner = HeadScanner(target.limits, target.request.method)
         wire = WireProtocol(self._loop, self._sock, scanner, self._watch)
-        wire.path = target.request.path
         if self._context is None:
             attach(self._sock, wire)
             self._wire = wire
             return wire
         self.phase, self.operation = Phase.TLS, "handshake"
         seconds = self._until(target.deadlines.tls_us) - self._loop.time()
-        connected_us = self._watch.connect_end_us
-        self._watch.secure_connection_start_us, self._watch.connect_end_us = connected_us, None
+        self._watch.shakes()
         conduit = await attach_tls(self._sock, wire, self._context, target.server_name, seconds)
-        self._watch.connect_end_us, session = connected_us, conduit.session
         self._watch.shook(conduit.hello_ns, (conduit.shaken_ns, conduit.shaking_unsure_ns))
         self._wire = wire
-        self._certificates = presented_chain(session)
-        self._tls = describe(session, target.server_name, self._certificates)
+        self._certificates = presented_chain(conduit.session)
+        self._tls = describe(conduit.session, target.server_name, self._certificates)
         return wire
 
     async def _ask(self, wire: WireProtocol) -> None:

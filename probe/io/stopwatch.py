@@ -65,9 +65,13 @@ class Stopwatch:
         """TCP's end, or the tunnel's."""
         self.connect_end_us, self.connect_unsure_ns = self.at_us(dated[0]), dated[1]
 
+    def shakes(self) -> None:
+        """TLS follows on TCP: the connection is not made yet."""
+        self.secure_connection_start_us, self.connect_end_us = self.connect_end_us, None
+
     def shook(self, hello_ns: int, shaken: Dated) -> None:
         """The TLS handshake, after TCP: what passed between the two was ours."""
-        connected_us, self.secure_connection_start_us = self.connect_end_us, self.at_us(hello_ns)
+        connected_us, self.secure_connection_start_us = self.secure_connection_start_us, self.at_us(hello_ns)
         self.connect_end_us, self.tls_unsure_ns = self.at_us(shaken[0]), shaken[1]
         if connected_us is not None:
             self.connect_unsure_ns += max(0, self.secure_connection_start_us - connected_us) * 1000

@@ -29,7 +29,7 @@ _EARLY_BYTES = 64 * 1024  # kept of what a server says before it was asked
 
 
 class WireProtocol(ResponseHandler):
-    """One connection, one request, one response. Closed by its owner with `hang_up`, not by aiohttp."""
+    """One connection, one request, one response. Closed by its owner with `hang_up`."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, sock: socket.socket, scanner: HeadScanner, watch: Stopwatch
@@ -37,7 +37,6 @@ class WireProtocol(ResponseHandler):
         super().__init__(loop=loop)
         self.head: Head | None = None
         self.content: StreamReader | None = None
-        self.path = "/"  # the request target, exactly as it goes out
         self.consumed = 0  # body bytes that the reader took
         self.surplus = 0  # bytes after the end of the response
         self.ended_by: Exception | None = None  # why the connection ended, where not in good order
@@ -134,13 +133,11 @@ class WireProtocol(ResponseHandler):
             self.head = head
             take = self.on_head(head) if self.on_head is not None else None
             if take is not None and head.length_bytes is not None:
-                self._straighten(take, head)
-            elif head.framing is Framing.LENGTH:  # aiohttp gets both in one
-                self._body(head, data, _rebuilt(head))
-                return
+                self._straighten(take, head.length_bytes)
+                self._feed(_rebuilt(head.status_code, Framing.NONE))  # the body goes past aiohttp
             else:
-                self._feed(_rebuilt(head))
-                self.content = self._payload
+                self._feed(_rebuilt(head.status_code, head.framing, head.length_bytes))
+            self.content = self._payload
         if not data:
             return
         if self.straight is not None:
@@ -148,12 +145,8 @@ class WireProtocol(ResponseHandler):
         else:
             self._body(self.head, data)
 
-    def _straighten(self, take: Take, head: Head) -> None:
-        """The body goes past aiohttp."""
-        assert head.length_bytes is not None
-        self.straight = Straight(take, head.length_bytes)
-        self._feed(_bodiless(head.status_code))
-        self.content = self._payload
+    def _straighten(self, take: Take, length_bytes: int) -> None:
+        self.straight = Straight(take, length_bytes)
         if isinstance(self.transport, Conduit):
             self.transport.views = True
 
@@ -187,8 +180,7 @@ class WireProtocol(ResponseHandler):
                 self._watch.response_end(self._last())
         return used
 
-    def _body(self, head: Head, data: bytes, before: bytes = b"") -> None:
-        """`before`: the head, where aiohttp does not have it yet."""
+    def _body(self, head: Head, data: bytes) -> None:
         if head.framing is Framing.LENGTH:
             due, rest = data[: self._left], data[self._left :]
             self._left -= len(due)
@@ -197,12 +189,8 @@ class WireProtocol(ResponseHandler):
         else:
             due, rest = data, b""
         self.surplus += len(rest)
-        if before:
-            self._feed(before + due)
-            self.content = self._payload
-        elif due:
-            self._feed(due)
         if due:
+            self._feed(due)
             self._check_parser(head)
             if self.all_came():  # else more comes, and the end is dated then
                 self._watch.response_end(self._last())
@@ -313,12 +301,6 @@ class WireProtocol(ResponseHandler):
         elif self.transport is not None:
             self.transport.abort()
 
-    def close(self) -> None:
-        """What aiohttp does as soon as it has read the body; the owner hangs up later."""
-
-    def abort(self) -> None:
-        """As `close`."""
-
 
 def _announced(session: ssl.SSLObject) -> bool:
     """Was a close_notify received? Then a read finds the end, else it asks for more."""
@@ -331,17 +313,12 @@ def _announced(session: ssl.SSLObject) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _bodiless(status_code: int) -> bytes:
-    """The head of a reply whose body somebody else reads."""
-    return f"HTTP/1.1 {status_code} -\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode("ascii")
-
-
-def _rebuilt(head: Head) -> bytes:
+def _rebuilt(status_code: int, framing: Framing, length_bytes: int | None = None) -> bytes:
     """A head that says how the body is framed and nothing else."""
-    framing = {
+    framed = {
         Framing.NONE: "content-length: 0\r\n",
-        Framing.LENGTH: f"content-length: {head.length_bytes}\r\n",
+        Framing.LENGTH: f"content-length: {length_bytes}\r\n",
         Framing.CHUNKED: "transfer-encoding: chunked\r\n",
         Framing.CLOSE: "",
-    }[head.framing]
-    return f"HTTP/1.1 {head.status_code} -\r\n{framing}connection: close\r\n\r\n".encode("ascii")
+    }[framing]
+    return f"HTTP/1.1 {status_code} -\r\n{framed}connection: close\r\n\r\n".encode("ascii")
