@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -17,5 +17,5 @@ def altered(record: T, **changes: Any) -> T:
     """
     if isinstance(record, msgspec.Struct):
         return msgspec.structs.replace(record, **changes)
-    made: T = dataclasses.replace(record, **changes)  # type: ignore[type-var]
+    made: T = dataclasses.replace(cast(Any, record), **changes)
     return made

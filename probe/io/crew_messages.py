@@ -7,7 +7,7 @@ are the JSON lines that they will be; tasks go whole, with their checks' paramet
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -121,7 +121,7 @@ class TaskReader:
         """`kinds` is the table of checks."""
         self._kinds = kinds
         self._checks: dict[bytes, CheckSpec] = {}
-        self._common: dict[Hashable, Hashable] = {}
+        self._common: dict[Any, Any] = {}
 
     def read(self, task: Task) -> Task:
         """The task of a `Tasks`."""
@@ -145,7 +145,8 @@ class TaskReader:
         self._common.clear()
 
     def _once(self, value: T) -> T:
-        return self._common.setdefault(value, value)  # type: ignore[return-value]
+        first: T = self._common.setdefault(value, value)
+        return first
 
     def _check(self, check: CheckSpec) -> CheckSpec:
         key = msgspec.msgpack.encode(check)

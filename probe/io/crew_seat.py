@@ -194,9 +194,7 @@ class Seat:
     async def measure(self, task: Task, scheduled_at: str) -> m.Done:
         """Have one slot measured. Raises WorkerLostError, SlotFailedError; cancelled, it is cut off there too."""
         await self._usable()
-        if (
-            self._known.get(task.id) != task.definition
-        ):  # with its first slot, so that a start or reload costs nothing
+        if self._known.get(task.id) != task.definition:  # told with its first slot: a start waits for none
             self._known[task.id] = task.definition
             self.say(m.Tasks(tasks=(task,)))
         number = next(self._numbers)

@@ -14,9 +14,8 @@ from probe.io.polls import polls_of
 from probe.io.tcp_info import data_segments, has_fin
 
 Dated = tuple[int, int]  # an instant, and by how much it may be too late
-_ASTRAY_NS = (
-    5_000_000  # a stamp so long before the socket was found to be empty: the wall clock was set meanwhile
-)
+_ASTRAY_NS = 5_000_000
+"""A stamp so long before the socket was found to be empty: the wall clock was set meanwhile."""
 
 
 class Dating:

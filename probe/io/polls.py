@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from select import EPOLLIN, EPOLLOUT, epoll
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 from probe.io.queued import Queued
 
@@ -21,6 +21,7 @@ WAKE_NS = 500_000
 """Who sleeps in a poll runs so soon after what woke him, besides what he then waits for a processor (`Queued`)."""
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 _WANTED = (0, EPOLLIN, EPOLLOUT, EPOLLIN | EPOLLOUT)  # by EVENT_READ | EVENT_WRITE
 
 
@@ -45,7 +46,7 @@ class Polls(BaseSelector):
 
     def __init__(self) -> None:
         self._epoll = epoll()
-        self.watched: dict[int, SelectorKey] = {}
+        self.watched: dict[FileObject, SelectorKey] = {}
         self.count = 0
         self.slept = False
         self.returned_ns = self.empty_ns = self._last_ns = time.monotonic_ns()
@@ -82,11 +83,11 @@ class Polls(BaseSelector):
 
     def get_key(self, fileobj: FileObject) -> SelectorKey:
         """Raises KeyError for what is not registered."""
-        return self.watched[fileobj if fileobj.__class__ is int else _number(fileobj)]
+        return self.watched[_number(fileobj)]
 
     def get_map(self) -> Mapping[FileObject, SelectorKey]:
         """By descriptor."""
-        return self.watched  # type: ignore[return-value]
+        return self.watched
 
     def close(self) -> None:
         """Nothing is polled any more."""
@@ -156,7 +157,7 @@ class DatedLoop(asyncio.SelectorEventLoop):
         self._watched = self.polls.watched
         super().__init__(self.polls)
 
-    def add_reader(self, fd: FileObject, callback: Callable[..., Any], *args: Any) -> None:  # type: ignore[override]
+    def add_reader(self, fd: FileObject, callback: Callable[[*Ts], Any], *args: *Ts) -> None:
         """As asyncio's."""
         if isinstance(fd, int) and fd not in self._watched:
             handle = asyncio.Handle(callback, args, self, None)
@@ -164,7 +165,7 @@ class DatedLoop(asyncio.SelectorEventLoop):
         else:
             super().add_reader(fd, callback, *args)
 
-    def add_writer(self, fd: FileObject, callback: Callable[..., Any], *args: Any) -> None:  # type: ignore[override]
+    def add_writer(self, fd: FileObject, callback: Callable[[*Ts], Any], *args: *Ts) -> None:
         """As asyncio's."""
         if isinstance(fd, int) and fd not in self._watched:
             handle = asyncio.Handle(callback, args, self, None)
@@ -174,7 +175,7 @@ class DatedLoop(asyncio.SelectorEventLoop):
 
     def remove_reader(self, fd: FileObject) -> bool:
         """As asyncio's."""
-        key = self._watched.get(fd) if isinstance(fd, int) else None
+        key = self._watched.get(fd)
         if key is None or key.events != EVENT_READ:
             return super().remove_reader(fd)
         self.polls.unregister(key.fd)
@@ -183,7 +184,7 @@ class DatedLoop(asyncio.SelectorEventLoop):
 
     def remove_writer(self, fd: FileObject) -> bool:
         """As asyncio's."""
-        key = self._watched.get(fd) if isinstance(fd, int) else None
+        key = self._watched.get(fd)
         if key is None or key.events != EVENT_WRITE:
             return super().remove_writer(fd)
         self.polls.unregister(key.fd)
