@@ -11,8 +11,7 @@ import aiohttp
 from benchmarks.measure import Work, WrongResultError
 from benchmarks.peer_process import Ports
 from benchmarks.server import EDGE, NAME, body_of
-from probe.core.task import TlsPolicy
-from probe.io.tls import context_for
+from probe.io.tls import system_client
 
 PEER = "bare aiohttp GET, SHA-256"
 
@@ -21,7 +20,9 @@ PEER = "bare aiohttp GET, SHA-256"
 async def bare_fetch(ports: Ports, scheme: str, size: int) -> AsyncIterator[Work]:
     """The work of fetching the object of `size` bytes from the edge, every time on a new connection."""
     expected = hashlib.sha256(body_of(size)).hexdigest()
-    tls = context_for(TlsPolicy(ca=str(ports.ca)))  # verified as ours, with the same trust
+    tls = system_client(
+        str(ports.ca), verify=True, minimum="TLSv1.2"
+    ).context  # verified as ours, with the same trust
     url = f"{scheme}://{EDGE}:{ports.of(scheme)}/{size}"
     connector = aiohttp.TCPConnector(force_close=True, ssl=tls)
     headers = {"Host": NAME, "Accept-Encoding": "identity"}

@@ -46,7 +46,8 @@ from probe.io.stopwatch import Stopwatch
 from probe.io.straight import Take
 from probe.io.target import FetchTarget
 from probe.io.tcp_info import handshake_us, parse_tcp_info, read_tcp_info
-from probe.io.tls import context_for, describe, presented_chain
+from probe.io.tls import client_for, describe
+from probe.io.tls_session import TlsClient
 from probe.io.wire import WireProtocol
 
 _LINGER_S = 0.05  # for the server's own close after a complete response
@@ -81,7 +82,7 @@ class Attempt:
         self._watch = Stopwatch(clock, target.slot_start_ns)
         self._loop = asyncio.get_running_loop()
         self._total_at = self._loop.time() + target.deadlines.total_us / 1e6
-        self._context: ssl.SSLContext | None = None
+        self._client: TlsClient | None = None
         self._sock: socket.socket | None = None
         self._local: str | None = None
         self._wire: WireProtocol | None = None
@@ -133,7 +134,7 @@ class Attempt:
     async def _connect(self) -> None:
         if self._target.request.scheme == "https":
             self.phase, self.operation = Phase.HOST, "read CA file"
-            self._context = context_for(self._target.tls)
+            self._client = client_for(self._target.tls)
         self.phase = Phase.TCP
         self.operation = "connect" if self._target.vantage.proxy is None else "proxy connect"
         self._watch.connect_start_us = self._watch.now_us()
@@ -153,17 +154,17 @@ class Attempt:
         target = self._target
         scanner = HeadScanner(target.limits, target.request.method)
         wire = WireProtocol(self._loop, self._sock, scanner, self._watch)
-        if self._context is None:
+        if self._client is None:
             attach(self._sock, wire)
             self._wire = wire
             return wire
         self.phase, self.operation = Phase.TLS, "handshake"
         seconds = self._until(target.deadlines.tls_us) - self._loop.time()
         self._watch.shakes()
-        conduit = await attach_tls(self._sock, wire, self._context, target.server_name, seconds)
+        conduit = await attach_tls(self._sock, wire, self._client, target.server_name, seconds)
         self._watch.shook(conduit.hello_ns, (conduit.shaken_ns, conduit.shaking_unsure_ns))
         self._wire = wire
-        self._certificates = presented_chain(conduit.session)
+        self._certificates = conduit.session.chain()
         self._tls = describe(conduit.session, target.server_name, self._certificates)
         return wire
 

@@ -62,6 +62,10 @@ class Conduit(asyncio.Transport):
 
     # --- what the protocol and its owner may do -----------------------------------------------------
 
+    def announced_end(self) -> bool:
+        """Whether the peer said that it is done, before it left: never without TLS."""
+        return False
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Nothing: TCP_NODELAY is set already, and who else asks knows the socket."""
         return default

@@ -7,16 +7,13 @@ before an error is delivered before the error is told; the end of the socket is 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import ssl
 from typing import Any
 
 from probe.io.conduit import READ_BYTES, Conduit
 from probe.io.tcp_info import read_tcp_info
-
-_RECORD_BYTES = 16 * 1024  # of plaintext in a TLS record (RFC 8446 section 5.1)
-_MORE = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLSyscallError)
+from probe.io.tls_session import OVER, RECORD_BYTES, TlsClient
 
 
 class SecureConduit(Conduit):
@@ -29,13 +26,12 @@ class SecureConduit(Conduit):
         loop: asyncio.AbstractEventLoop,
         sock: socket.socket,
         protocol: asyncio.Protocol,
-        context: ssl.SSLContext,
+        client: TlsClient,
         server_name: str,
     ) -> None:
-        """An IP literal is verified as such and sends no SNI. Raises ValueError for what is no name."""
+        """Raises ValueError for what is no name."""
         super().__init__(loop, sock, protocol)
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.session = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+        self.session = client.session(server_name, self._room)
         self._shaken: asyncio.Future[None] | None = None
         self._peer_done = False  # the socket's end was read, and not yet told
         self.hello_ns = self.shaken_ns = self.shaking_unsure_ns = 0
@@ -55,9 +51,9 @@ class SecureConduit(Conduit):
             self._end(None)
             raise
 
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """`ssl_object` as asyncio's transports have it."""
-        return self.session if name == "ssl_object" else default
+    def announced_end(self) -> bool:
+        """Whether the server said that it is done, and did not just leave (RFC 8446 section 6.1)."""
+        return self.session.announced_end()
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
         """Encrypt and send."""
@@ -85,30 +81,34 @@ class SecureConduit(Conduit):
     def _step(self) -> None:
         assert self._shaken is not None
         try:
-            self.session.do_handshake()
-        except _MORE:
-            self._shake_on()
+            done = self.session.handshake()
         except ssl.SSLError as exc:
             self._end(exc)
         else:
-            self.shaken_ns = self.dates.came_ns
-            self.dates.joined = self._incoming.pending > 0
-            self.shaking_unsure_ns += self.dates.pausing()[1]
-            self._flush()
-            shaken, self._shaken = self._shaken, None
-            if self._closing or shaken.done():
-                return
-            self._protocol.connection_made(self)
-            shaken.set_result(None)
-            self._decrypt()
+            ours = self.session.drain()
+            if done:
+                self._shook(self._shaken, ours)
+            elif ours:
+                self._shake_on(ours)
 
-    def _shake_on(self) -> None:
-        """Our next part of it, if there is one: what passed since the server's last came was our own."""
-        if not self._outgoing.pending:
+    def _shook(self, shaken: asyncio.Future[None], ours: bytes | bytearray) -> None:
+        self.shaken_ns = self.dates.came_ns
+        self.dates.joined = self.session.unread_bytes() > 0
+        self.shaking_unsure_ns += self.dates.pausing()[1]
+        if ours:
+            super().write(ours)
+        self._shaken = None
+        if self._closing or shaken.done():
             return
+        self._protocol.connection_made(self)
+        shaken.set_result(None)
+        self._decrypt()
+
+    def _shake_on(self, ours: bytes | bytearray) -> None:
+        """Our next part of it: what passed since the server's last came was our own."""
         dates, since_ns = self.dates, self.dates.came_ns
         dates.speak()
-        self._flush()
+        super().write(ours)
         if not self.hello_ns:
             self.hello_ns = since_ns = dates.sent_ns
         self.shaking_unsure_ns += dates.sent_by_ns - since_ns
@@ -119,13 +119,14 @@ class SecureConduit(Conduit):
         self.dates.look(read_tcp_info(self._sock))
 
     def _flush(self) -> None:
-        if self._outgoing.pending:
-            super().write(self._outgoing.read())
+        ours = self.session.drain()
+        if ours:
+            super().write(ours)
 
     # --- after it ------------------------------------------------------------------------------------
 
     def _came(self, count: int) -> None:
-        self._incoming.write(self._room[:count])
+        self.session.feed(count)
         if self._shaken is not None:
             self._step()
         else:
@@ -146,19 +147,18 @@ class SecureConduit(Conduit):
 
     def _fill(self) -> tuple[int, bool]:
         """Bytes decrypted into the buffer, and whether there may be more at once."""
-        filled, read, room = 0, self.session.read, self._room
+        filled, session = 0, self.session
         try:
-            while filled <= READ_BYTES - _RECORD_BYTES:
-                if filled and not self._incoming.pending and not self.session.pending():
-                    return filled, False  # an exception would say the same, dearly
-                count = read(_RECORD_BYTES, room[filled:])
-                if not count:  # close_notify
+            while filled <= READ_BYTES - RECORD_BYTES:
+                if filled and not session.unread_bytes() and not session.decrypted_bytes():
+                    return filled, False  # a read would say the same, dearly
+                count = session.read(filled, RECORD_BYTES)
+                if count == OVER:
                     self.dates.joined = True
                     self._loop.call_soon(self._announced_end)
+                if count <= 0:
                     return filled, False
-                filled += int(count)  # a count: a buffer was given
-        except _MORE:
-            return filled, False
+                filled += count
         except ssl.SSLError as exc:
             self._loop.call_soon(self._end, exc)
             return filled, False
@@ -176,8 +176,7 @@ class SecureConduit(Conduit):
         if self._closing:
             return
         self._protocol.eof_received()
-        with contextlib.suppress(ssl.SSLError):  # it may be gone already
-            self.session.unwrap()
+        self.session.say_end()
         self._flush()
         self._end(None)
 

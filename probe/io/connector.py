@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-import ssl
 from collections.abc import Awaitable, Callable
 from time import monotonic_ns
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from probe.core.task import VantagePoint
 from probe.io.conduit import Conduit
@@ -21,6 +20,7 @@ from probe.io.failures import SourceError
 from probe.io.line import open_socket
 from probe.io.polls import Polls, polls_of
 from probe.io.tls import Presented
+from probe.io.tls_session import TlsClient, TlsSession
 from probe.io.wire import WireProtocol
 
 if TYPE_CHECKING:
@@ -142,11 +142,11 @@ def attach(sock: socket.socket, wire: WireProtocol) -> None:
 
 
 async def attach_tls(
-    sock: socket.socket, wire: WireProtocol, context: ssl.SSLContext, server_name: str, seconds: float
+    sock: socket.socket, protocol: asyncio.Protocol, client: TlsClient, server_name: str, seconds: float
 ) -> SecureConduit:
-    """The handshake, then `wire` on top. Raises OSError (ssl.SSLError among them), TimeoutError."""
+    """The handshake, then `protocol` on top. Raises OSError (ssl.SSLError among them), TimeoutError."""
     try:
-        conduit = SecureConduit(asyncio.get_running_loop(), sock, wire, context, server_name)
+        conduit = SecureConduit(asyncio.get_running_loop(), sock, protocol, client, server_name)
     except BaseException:
         sock.close()
         raise
@@ -156,29 +156,9 @@ async def attach_tls(
 
 
 async def read_certificates(
-    sock: socket.socket, context: ssl.SSLContext, server_name: str, seconds: float
-) -> ssl.SSLObject:
-    """A handshake made only to read the certificates; the connection is ended without a request."""
-    transport = await _handshake(sock, Presented(), context, server_name, seconds)
-    session = cast(ssl.SSLObject, transport.get_extra_info("ssl_object"))
-    transport.abort()
-    return session
-
-
-async def _handshake(
-    sock: socket.socket,
-    protocol: asyncio.Protocol,
-    context: ssl.SSLContext,
-    server_name: str,
-    seconds: float,
-) -> asyncio.Transport:
-    loop = asyncio.get_running_loop()
-    async with asyncio.timeout(seconds):
-        transport, _ = await loop.create_connection(
-            lambda: protocol,
-            sock=sock,
-            ssl=context,
-            server_hostname=server_name,  # an IP literal is verified as such and sends no SNI
-            ssl_handshake_timeout=seconds + 60,  # a net below ours, which tells a timeout by its type
-        )
-    return transport
+    sock: socket.socket, client: TlsClient, server_name: str, seconds: float
+) -> TlsSession:
+    """A handshake made only to read the certificates; the connection is ended without a request. Raises as above."""
+    conduit = await attach_tls(sock, Presented(), client, server_name, seconds)
+    conduit.abort()
+    return conduit.session

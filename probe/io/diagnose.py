@@ -13,7 +13,8 @@ from probe.io.connector import Dial, Opening, read_certificates
 from probe.io.failures import CHAIN_VERIFY_CODES
 from probe.io.redact import Redactor
 from probe.io.target import FetchTarget
-from probe.io.tls import chain_verdict, context_for, describe, presented_chain, sni_of
+from probe.io.tls import chain_verdict, client_for, describe, sni_of
+from probe.io.tls_session import TlsSession
 
 _log = logging.getLogger("probe.fetch")
 
@@ -32,18 +33,18 @@ async def examine(
         session = await _second_handshake(target, total_at, dial)
     except Exception:
         return Tls(server_name=sni_of(target.server_name), verify_error=words), None, ()
-    chain = presented_chain(session)
+    chain = session.chain()
     exact = chain_verdict(chain) if exc.verify_code in CHAIN_VERIFY_CODES else None
     return describe(session, target.server_name, chain, verify_error=words, second=True), exact, chain
 
 
-async def _second_handshake(target: FetchTarget, total_at: float, dial: Dial) -> ssl.SSLObject:
+async def _second_handshake(target: FetchTarget, total_at: float, dial: Dial) -> TlsSession:
     loop = asyncio.get_running_loop()
-    context = context_for(altered(target.tls, verify=False))
+    client = client_for(altered(target.tls, verify=False))
     until = min(total_at, loop.time() + target.deadlines.connect_us / 1e6)
     sock = await dial(target, until, Opening())
     seconds = min(total_at - loop.time(), target.deadlines.tls_us / 1e6)
-    return await read_certificates(sock, context, target.server_name, seconds)
+    return await read_certificates(sock, client, target.server_name, seconds)
 
 
 def report_defect(failure: Failure, exc: BaseException, redact: Redactor) -> None:

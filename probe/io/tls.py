@@ -1,6 +1,6 @@
 """Rule: certificates are verified by OpenSSL as the policy says; we only read and describe what was presented.
 
-Contexts are kept per policy and CA file, certificates are parsed once per fingerprint. RFC 5280, RFC 6066.
+Clients are kept per policy and CA file, certificates are parsed once per fingerprint. RFC 5280, RFC 6066.
 """
 
 from __future__ import annotations
@@ -19,6 +19,13 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from probe.core.records import FailureType, Tls
 from probe.core.task import TlsPolicy
+from probe.io.tls_session import TlsClient, TlsSession
+from probe.io.tls_system import SystemClient
+
+try:
+    from probe.io.tls_bundled import BundledClient
+except (ImportError, AttributeError):  # a release of `cryptography` without what we use
+    BundledClient = None  # type: ignore[assignment,misc]
 
 _VERSIONS = {
     "TLSv1": ssl.TLSVersion.TLSv1,
@@ -47,22 +54,32 @@ class Certificate:
     has_issuer_url: bool = False  # Authority Information Access names where its issuer's certificate lies
 
 
-def context_for(policy: TlsPolicy) -> ssl.SSLContext:
-    """The client context of a policy; a changed CA file gives a new one.
+def client_for(policy: TlsPolicy) -> TlsClient:
+    """What makes the sessions of a policy; a changed CA file gives a new one.
 
     Raises CaFileError where the CA file cannot be used, ValueError for a version that is none.
     """
     path = policy.ca.removeprefix("file:") if policy.ca is not None else None
     try:
         stamp = os.stat(path).st_mtime_ns if path is not None else 0
-        return _context(path, stamp, policy.verify, policy.minimum_version)
+        return _client(path, stamp, policy.verify, policy.minimum_version)
     except OSError as exc:  # ssl.SSLError is one
         raise CaFileError(f"the CA file {path} cannot be used: {exc.strerror or exc}") from exc
 
 
 @lru_cache(maxsize=256)
-def _context(path: str | None, stamp: int, verify: bool, minimum: str) -> ssl.SSLContext:
+def _client(path: str | None, stamp: int, verify: bool, minimum: str) -> TlsClient:
     del stamp  # part of the key only
+    system = system_client(path, verify=verify, minimum=minimum)
+    return (
+        system
+        if BundledClient is None
+        else bundled_client(system.context, path, verify=verify, minimum=minimum)
+    )
+
+
+def system_client(path: str | None, *, verify: bool, minimum: str) -> SystemClient:
+    """By Python's own `ssl`. Raises OSError (ssl.SSLError among them), ValueError."""
     if minimum not in _VERSIONS:
         raise ValueError(f"minimum_version {minimum} is none of {', '.join(_VERSIONS)}")
     context = ssl.create_default_context(cafile=path)
@@ -76,23 +93,36 @@ def _context(path: str | None, stamp: int, verify: bool, minimum: str) -> ssl.SS
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    return context
+    return SystemClient(context)
+
+
+def bundled_client(like: ssl.SSLContext, path: str | None, *, verify: bool, minimum: str) -> TlsClient:
+    """By the OpenSSL that `cryptography` brings: trusts and offers what `like` does. Raises ssl.SSLError."""
+    assert BundledClient is not None
+    by_default = ssl.get_default_verify_paths()
+    suites = [cipher["name"] for cipher in like.get_ciphers() if cipher["protocol"] != "TLSv1.3"]
+    return BundledClient(
+        ca_file=path or by_default.cafile,
+        ca_directory=None if path else by_default.capath,
+        verify=verify,
+        minimum=minimum,
+        ciphers=":".join((f"@SECLEVEL={like.security_level}", *suites)),
+    )
 
 
 def describe(
-    session: ssl.SSLObject,
+    session: TlsSession,
     server_name: str,
     chain: Sequence[bytes],
     *,
     verify_error: str | None = None,
     second: bool = False,
 ) -> Tls:
-    """The record of a handshake that came to its end; `chain`: see `presented_chain`."""
+    """The record of a handshake that came to its end; `chain`: the session's."""
     leaf = parse_certificate(chain[0]) if chain else Certificate(sha256="")
-    cipher = session.cipher()
     return Tls(
         version=session.version(),
-        cipher=cipher[0] if cipher else None,
+        cipher=session.cipher(),
         server_name=sni_of(server_name),
         names=leaf.names,
         subject=leaf.subject,
@@ -103,19 +133,6 @@ def describe(
         verify_error=verify_error,
         second_connection=second,
     )
-
-
-def presented_chain(session: ssl.SSLObject) -> tuple[bytes, ...]:
-    """The certificates as the server sent them (DER, leaf first); the leaf alone where Python hides the rest."""
-    public = getattr(session, "get_unverified_chain", None)  # public since Python 3.13
-    if public is not None:
-        return tuple(public() or ())
-    private = getattr(getattr(session, "_sslobj", None), "get_unverified_chain", None)
-    if private is not None:
-        der = 1 << 1  # _ssl.ENCODING_DER (X509_FILETYPE_ASN1)
-        return tuple(certificate.public_bytes(der) for certificate in private() or ())
-    leaf = session.getpeercert(binary_form=True)
-    return (leaf,) if leaf else ()
 
 
 def chain_verdict(chain: Sequence[bytes]) -> FailureType:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Callable
 from functools import lru_cache
 from time import monotonic_ns
@@ -228,10 +227,9 @@ class WireProtocol(ResponseHandler):
         return self.straight is not None or self.content is None or self.content.total_bytes == self.consumed
 
     def eof_received(self) -> None:
-        """The peer is done; asyncio does not tell whether it said so (RFC 8446 section 6.1) or just left."""
-        session = self.transport.get_extra_info("ssl_object") if self.transport is not None else None
-        if session is not None:
-            self.close_notify = _announced(session)
+        """The peer is done, and may have said so (RFC 8446 section 6.1) or just left."""
+        if isinstance(self.transport, Conduit):
+            self.close_notify = self.transport.announced_end()
         super().eof_received()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -300,16 +298,6 @@ class WireProtocol(ResponseHandler):
             self.tell_end()
         elif self.transport is not None:
             self.transport.abort()
-
-
-def _announced(session: ssl.SSLObject) -> bool:
-    """Was a close_notify received? Then a read finds the end, else it asks for more."""
-    try:
-        return session.read(1) == b""
-    except ssl.SSLZeroReturnError:
-        return True
-    except ssl.SSLError:
-        return False
 
 
 @lru_cache(maxsize=1024)

@@ -12,7 +12,7 @@ import pytest
 from probe.io.arrival import ANCILLARY_BYTES, arrived_ns, ask_for_stamps
 from probe.io.conduit import Conduit
 from probe.io.conduit_tls import SecureConduit
-from probe.io.tls import context_for
+from probe.io.tls import client_for
 from tests.io.http_server import HOST, Pki
 
 LARGE = bytes(range(256)) * 16_384  # 4 MiB: more than any socket takes at once
@@ -81,7 +81,7 @@ async def test_nothing_comes_while_paused_and_all_of_it_after(secure: bool, tmp_
     sock.setblocking(False)
     told, loop = Told(), asyncio.get_running_loop()
     if secure:
-        conduit: Conduit = SecureConduit(loop, sock, told, context_for(pki.policy()), HOST)
+        conduit: Conduit = SecureConduit(loop, sock, told, client_for(pki.policy()), HOST)
         assert isinstance(conduit, SecureConduit)
         await conduit.shake()
     else:

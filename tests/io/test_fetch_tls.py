@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from probe.core.task import TlsPolicy
-from probe.io.tls import context_for, parse_certificate
+from probe.io.tls import client_for, parse_certificate
 from tests.io.http_server import HOST, Pki, make_fetcher, make_target, reply, response, serve
 
 MEGABYTE = os.urandom(1 << 20)
@@ -158,10 +158,10 @@ def test_context_is_kept_until_the_ca_file_changes(pki: Pki, tmp_path: Path) -> 
     path = tmp_path / "ca.pem"
     path.write_bytes(Path(pki.ca).read_bytes())
     policy = TlsPolicy(ca=str(path))
-    first = context_for(policy)
-    assert context_for(TlsPolicy(ca=f"file:{path}")) is first
+    first = client_for(policy)
+    assert client_for(TlsPolicy(ca=f"file:{path}")) is first
     os.utime(path, ns=(1, 1))
-    assert context_for(policy) is not first
+    assert client_for(policy) is not first
 
 
 def test_odd_certificate_is_told_by_its_fingerprint() -> None:
