@@ -6,11 +6,12 @@ is formed in each round, so that what slows the whole machine slows both sides o
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from statistics import median
+
+from probe.io.garbage import settle
 
 Work = Callable[[int], Awaitable[None]]
 ROUNDS = 5
@@ -107,7 +108,7 @@ async def compare(
 
 async def _timed(work: Work, operations: int, now: Callable[[], int]) -> float:
     """Microseconds an operation."""
-    gc.collect()  # nobody pays for what the other left behind
+    settle()  # as an agent does; and nobody pays for what the other left behind
     start = now()
     await work(operations)
     return max(now() - start, 1) / 1000 / operations

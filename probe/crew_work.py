@@ -23,6 +23,7 @@ from probe.io.clock import SystemClock
 from probe.io.crew_lines import LineCopies
 from probe.io.crew_wire import Wire
 from probe.io.fetch import AiohttpFetcher
+from probe.io.garbage import settle
 from probe.io.host import LoopLag
 from probe.io.netns import close_namespaces
 from probe.io.polls import run
@@ -210,6 +211,7 @@ def _rss_kb() -> int:
 
 def work(descriptor: int) -> None:
     """Obey whoever is at the other end of this socket, until it ends."""
+    settle()
     run(_work(descriptor))
 
 

@@ -18,6 +18,7 @@ from probe.companions import beside
 from probe.core.config import Config
 from probe.core.kinds import Kinds
 from probe.io.clock import SystemClock
+from probe.io.garbage import settle
 from probe.io.modes import not_our_own
 from probe.io.notify import Notifier
 from probe.io.polls import run
@@ -44,6 +45,7 @@ async def _serve(config: Config, kinds: Kinds, seconds: float | None, config_fil
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hangup.set)
     timer = loop.call_later(seconds, stop.set) if seconds is not None else None
+    settle()
     try:
         await run_until(config, kinds, stop, notifier=notifier, config_file=config_file, hangup=hangup)
     finally:

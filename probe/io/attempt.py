@@ -112,7 +112,10 @@ class Attempt:
         finally:
             self._end()
         await self._have_read()
-        return self._observation(failure, whole=whole)
+        observation = self._observation(failure, whole=whole)
+        if self._wire is not None:
+            self._wire.forget()
+        return observation
 
     async def _have_read(self) -> None:
         """After everything that is timed."""

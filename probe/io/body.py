@@ -54,8 +54,7 @@ class Body:
         self._read = Kept(0 if reading is None else reading.limit_bytes)
         self.kept = Kept(keep_bytes)
         self._further = sink
-        wanted = sink is not None or reading is not None or keep_bytes > 0
-        self._sink = self._pass_on if wanted else None
+        self._wanted = sink is not None or reading is not None or keep_bytes > 0
         self._coded = bool(codings)
         self._wire_hash = hashlib.sha256()
         self._content_hash = hashlib.sha256() if self._coded else self._wire_hash
@@ -82,8 +81,8 @@ class Body:
         """The same, of a body without codings: nobody has to wait for it. `chunk` is not kept."""
         self.wire_bytes += len(chunk)
         self._wire_hash.update(chunk)
-        if self._sink is not None:
-            self._sink(chunk)
+        if self._wanted:
+            self._pass_on(chunk)
         self._check_size()
 
     def _check_size(self) -> None:
@@ -96,8 +95,8 @@ class Body:
             for piece in decoder.feed(chunk):
                 self._decoded += len(piece)
                 self._content_hash.update(piece)
-                if self._sink is not None:
-                    self._sink(piece)
+                if self._wanted:
+                    self._pass_on(piece)
                 since += len(piece)
                 if since >= _PAUSE_BYTES:
                     since = 0

@@ -238,7 +238,7 @@ class WireProtocol(ResponseHandler):
             self.ended_by = exc
         if self.head is not None and self.head.framing is Framing.CLOSE:
             self._watch.response_end(self._last())
-        elif not self.all_came():
+        elif not self._abandoned and not self.all_came():
             self._look()
         if self.straight is not None and self.straight.left:
             self.straight.fail(self.ended_by or ClientPayloadError("closed before all of it came"))
@@ -298,6 +298,10 @@ class WireProtocol(ResponseHandler):
             self.tell_end()
         elif self.transport is not None:
             self.transport.abort()
+
+    def forget(self) -> None:
+        """After `hang_up`, once all was asked of it: what refers to us is let go, so that nothing goes in a circle."""
+        self.content = self.straight = None
 
 
 @lru_cache(maxsize=1024)
