@@ -202,9 +202,8 @@ class Attempt:
         )
 
     async def _read(self, wire: WireProtocol) -> None:
-        head, content = wire.head, wire.content
+        head = wire.head
         assert head is not None
-        assert content is not None
         self.phase, self.operation = Phase.BODY, "read body"
         self._body = body = self._body or self._body_of(head)
         if wire.straight is not None:

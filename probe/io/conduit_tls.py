@@ -33,23 +33,29 @@ class SecureConduit(Conduit):
         super().__init__(loop, sock, protocol)
         self.session = client.session(server_name, self._room)
         self._shaken: asyncio.Future[None] | None = None
+        self._owed: bytes | bytearray = b""
         self._peer_done = False  # the socket's end was read, and not yet told
         self.hello_ns = self.shaken_ns = self.shaking_unsure_ns = 0
 
-    async def shake(self) -> None:
-        """The handshake, then as `begin`. Raises OSError (ssl.SSLError among them); the socket is closed then.
+    async def shake(self, seconds: float) -> None:
+        """The handshake, then as `begin`. Raises OSError (ssl.SSLError, TimeoutError after so many seconds).
+
+        The socket is closed then.
 
         `hello_ns`: when our first word was sent; `shaken_ns`: when the server's last one came; `shaking_unsure_ns`: how
         much of the time between was or may have been our own, as what we took to answer in the middle of it.
         """
         shaken = self._shaken = self._loop.create_future()
         self._loop.add_reader(self._fd, self._readable)
+        late = self._loop.call_later(seconds, self._end, TimeoutError())
         try:
             self._step()
             await shaken
         except BaseException:
             self._end(None)
             raise
+        finally:
+            late.cancel()
 
     def announced_end(self) -> bool:
         """Whether the server said that it is done, and did not just leave (RFC 8446 section 6.1)."""
@@ -64,7 +70,8 @@ class SecureConduit(Conduit):
         except ssl.SSLError as exc:
             self._end(exc)
             return
-        self._flush()
+        owed, self._owed = self._owed, b""
+        super().write(owed + self.session.drain())
 
     def resume_reading(self) -> None:
         """Also what was received and not decrypted yet."""
@@ -95,13 +102,12 @@ class SecureConduit(Conduit):
         self.shaken_ns = self.dates.came_ns
         self.dates.joined = self.session.unread_bytes() > 0
         self.shaking_unsure_ns += self.dates.pausing()[1]
-        if ours:
-            super().write(ours)
-        self._shaken = None
-        if self._closing or shaken.done():
+        self._shaken, self._owed = None, ours
+        if shaken.done():
             return
         self._protocol.connection_made(self)
         shaken.set_result(None)
+        self._loop.call_soon(self._flush)  # unless who waited asks at once: then both go out as one
         self._decrypt()
 
     def _shake_on(self, ours: bytes | bytearray) -> None:
@@ -119,7 +125,8 @@ class SecureConduit(Conduit):
         self.dates.look(read_tcp_info(self._sock))
 
     def _flush(self) -> None:
-        ours = self.session.drain()
+        owed, self._owed = self._owed, b""
+        ours = owed + self.session.drain()
         if ours:
             super().write(ours)
 
@@ -141,7 +148,8 @@ class SecureConduit(Conduit):
                 self._deliver(filled)
             elif self.dates.awaits:  # it was something else, or a part that says nothing yet
                 self.dates.look(read_tcp_info(self._sock))
-        self._flush()  # OpenSSL may have had something to say to it
+        if not self._owed:
+            self._flush()  # OpenSSL may have had something to say to it
         if self._peer_done and self.is_reading():
             self._tell_end()
 

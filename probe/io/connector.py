@@ -150,8 +150,7 @@ async def attach_tls(
     except BaseException:
         sock.close()
         raise
-    async with asyncio.timeout(seconds):
-        await conduit.shake()
+    await conduit.shake(seconds)
     return conduit
 
 

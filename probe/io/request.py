@@ -13,22 +13,15 @@ from multidict import CIMultiDict
 
 from probe.io.wire import WireProtocol
 
-_BUFFER_BYTES = 512 * 1024  # aiohttp stops reading the socket at twice this
-
 
 async def ask(
     loop: asyncio.AbstractEventLoop, wire: WireProtocol, method: str, path: str, fields: list[tuple[str, str]]
 ) -> None:
-    """Write the request, exactly so, and wait for the reply's head; its body is `wire.content` then.
+    """Write the request, exactly so, and wait for the reply's head; its body is `wire.straight` or `wire.content` then.
 
     Raises what aiohttp raises (ClientError, HttpProcessingError), ValueError for a line break in a field.
     """
-    wire.set_response_params(
-        skip_payload=method == "HEAD",
-        read_until_eof=True,
-        auto_decompress=False,  # we digest what was on the wire
-        read_bufsize=_BUFFER_BYTES,
-    )
+    wire.bodiless = method == "HEAD"
     writer = StreamWriter(wire, loop)
     await writer.write_headers(f"{method} {path} HTTP/1.1", CIMultiDict(fields))
     wire.asking()

@@ -1,8 +1,9 @@
 """Rule: aiohttp undoes the transfer coding; what was on the wire, when, and how it ended we see for ourselves.
 
-`WireProtocol` stands between the transport and aiohttp's parser. The head is judged by `core.http_head`, and
-aiohttp is given a head rebuilt from nothing but the framing, then the body's bytes. Bytes after a declared length
-never reach it. The end of the connection is told to it only when the bytes before it have been read.
+`WireProtocol` stands between the transport and aiohttp's parser. The head is judged by `core.http_head`. A body that
+can go straight to its reader goes past aiohttp; for all others it is given a head rebuilt from nothing but the framing,
+then the body's bytes. Bytes after a declared length never reach it. The end of the connection is told to it only when
+the bytes before it have been read.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import socket
 from collections.abc import Callable
 from functools import lru_cache
 from time import monotonic_ns
-from typing import cast
+from typing import Any, cast
 
 from aiohttp import ClientPayloadError, StreamReader
 from aiohttp.client_proto import ResponseHandler
@@ -24,7 +25,9 @@ from probe.io.stopwatch import Stopwatch
 from probe.io.straight import Straight, Take
 from probe.io.tcp_info import read_tcp_info
 
+_BUFFER_BYTES = 512 * 1024  # aiohttp stops reading the socket at twice this
 _EARLY_BYTES = 64 * 1024  # kept of what a server says before it was asked
+_PAST_AIOHTTP: Any = None  # the message that its queue gives then: what matters is `head`
 
 
 class WireProtocol(ResponseHandler):
@@ -44,6 +47,7 @@ class WireProtocol(ResponseHandler):
         self.on_begun: Callable[[bool], None] | None = None
         self.on_head: Callable[[Head], Take | None] | None = None  # gives what the body may go to straight
         self.straight: Straight | None = None
+        self.bodiless = False  # whatever the head says: the answer to HEAD
         self._sock = sock
         self._scanner = scanner
         self._watch = watch
@@ -133,10 +137,8 @@ class WireProtocol(ResponseHandler):
             take = self.on_head(head) if self.on_head is not None else None
             if take is not None and head.length_bytes is not None:
                 self._straighten(take, head.length_bytes)
-                self._feed(_rebuilt(head.status_code, Framing.NONE))  # the body goes past aiohttp
             else:
-                self._feed(_rebuilt(head.status_code, head.framing, head.length_bytes))
-            self.content = self._payload
+                self._parse(head)
         if not data:
             return
         if self.straight is not None:
@@ -148,6 +150,18 @@ class WireProtocol(ResponseHandler):
         self.straight = Straight(take, length_bytes)
         if isinstance(self.transport, Conduit):
             self.transport.views = True
+        self.feed_data(_PAST_AIOHTTP)
+        self.feed_eof()
+
+    def _parse(self, head: Head) -> None:
+        self.set_response_params(
+            skip_payload=self.bodiless,
+            read_until_eof=True,
+            auto_decompress=False,  # we digest what was on the wire
+            read_bufsize=_BUFFER_BYTES,
+        )
+        self._feed(_rebuilt(head.status_code, head.framing, head.length_bytes))
+        self.content = self._payload
 
     def _goes_straight(self, straight: Straight, data: bytes | memoryview) -> None:
         count = straight.came(data)
@@ -305,7 +319,7 @@ class WireProtocol(ResponseHandler):
 
 
 @lru_cache(maxsize=1024)
-def _rebuilt(status_code: int, framing: Framing, length_bytes: int | None = None) -> bytes:
+def _rebuilt(status_code: int, framing: Framing, length_bytes: int | None) -> bytes:
     """A head that says how the body is framed and nothing else."""
     framed = {
         Framing.NONE: "content-length: 0\r\n",

@@ -83,7 +83,7 @@ async def test_nothing_comes_while_paused_and_all_of_it_after(secure: bool, tmp_
     if secure:
         conduit: Conduit = SecureConduit(loop, sock, told, client_for(pki.policy()), HOST)
         assert isinstance(conduit, SecureConduit)
-        await conduit.shake()
+        await conduit.shake(10)
     else:
         conduit = Conduit(loop, sock, told)
         conduit.begin()
