@@ -6,10 +6,11 @@ import os
 import platform
 import re
 import sqlite3
-import ssl
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+
+from probe.io.tls import openssl_version
 
 _LIBRARIES = ("aiohttp", "dnspython", "msgspec", "pydantic", "PyYAML", "sqlite-utils")
 
@@ -23,7 +24,7 @@ def machine_facts() -> dict[str, str]:
         "load_1min": f"{os.getloadavg()[0]:.2f}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "kernel": re.split(r"[-+]", platform.release())[0],
-        "openssl": ssl.OPENSSL_VERSION,
+        "openssl": openssl_version(),
         "sqlite": sqlite3.sqlite_version,
         "cdn-probe": version("cdn-probe"),
         **{name: version(name) for name in _LIBRARIES},

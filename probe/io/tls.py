@@ -23,6 +23,7 @@ from probe.io.tls_session import TlsClient, TlsSession
 from probe.io.tls_system import SystemClient
 
 try:
+    from probe.io.tls_bundled import OPENSSL_VERSION as BUNDLED_VERSION
     from probe.io.tls_bundled import BundledClient
 except (ImportError, AttributeError):  # a release of `cryptography` without what we use
     BundledClient = None  # type: ignore[assignment,misc]
@@ -108,6 +109,11 @@ def bundled_client(like: ssl.SSLContext, path: str | None, *, verify: bool, mini
         minimum=minimum,
         ciphers=":".join((f"@SECLEVEL={like.security_level}", *suites)),
     )
+
+
+def openssl_version() -> str:
+    """Of the OpenSSL that measures."""
+    return ssl.OPENSSL_VERSION if BundledClient is None else BUNDLED_VERSION
 
 
 def describe(

@@ -43,9 +43,10 @@ _WANTS_MORE = frozenset({_lib.SSL_ERROR_WANT_READ, _lib.SSL_ERROR_WANT_WRITE})
 _ZERO_RETURN = _lib.SSL_ERROR_ZERO_RETURN
 
 _ERR_LIB_SSL = 20
+_RECORD_LAYER_FAILURE = 313  # SSL_R_RECORD_LAYER_FAILURE (openssl/sslerr.h)
 _VERSIONS = {"TLSv1": 0x301, "TLSv1.1": 0x302, "TLSv1.2": 0x303, "TLSv1.3": 0x304}
 # What OpenSSL 3.0 offers by itself; newer ones add a second, larger key share that most servers ignore.
-_GROUPS = b"X25519:P-256:X448:P-521:P-384"
+_GROUPS = b"X25519:P-256:X448:P-521:P-384:ffdhe2048:ffdhe3072:ffdhe4096:ffdhe6144:ffdhe8192"
 # In the order in which browsers ask: the first is the cheapest for both ends where processors know AES and SHA-256.
 _SUITES_OF_TLS_1_3 = b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 _ALPN = b"\x08http/1.1"
@@ -105,7 +106,8 @@ class BundledSession:
     def __init__(self, session: Any, server_name: str, room: memoryview) -> None:
         self._session = _ffi.gc(session, _free)
         self._name = server_name
-        self._room = _ffi.from_buffer("char[]", room)
+        # Of what is beneath the view: before Python 3.13 the collector crashes on a view of a view in a cycle.
+        self._room = _ffi.from_buffer("char[]", room.obj)
         self._incoming, self._outgoing = _new_bio(_memory()), _new_bio(_memory())
         _set_bio(session, self._incoming, self._outgoing)  # they are freed with it
         _set_connect_state(session)
@@ -239,10 +241,11 @@ def _demand(done: int) -> None:
 
 
 def _last_error() -> ssl.SSLError:
-    """What was said last says most; nothing is left of it."""
+    """What was said last says most, unless it says only that a record was not as it should be. Nothing is left."""
     last = 0
     while code := _next_error():
-        last = code
+        if not last or _lib.ERR_GET_REASON(code) != _RECORD_LAYER_FAILURE:
+            last = code
     library = (
         "SSL" if last >> 23 & 0xFF == _ERR_LIB_SSL else _text(_lib.ERR_lib_error_string(last)) or "OpenSSL"
     )

@@ -59,7 +59,7 @@ class TlsClient(Protocol):
     """What is the same for all connections under one policy."""
 
     def session(self, server_name: str, room: memoryview) -> TlsSession:
-        """For one connection to `server_name`, whose bytes pass through `room`.
+        """For one connection to `server_name`, whose bytes pass through `room`, the view of a whole bytearray.
 
         An IP literal is verified as such and sends no SNI (RFC 6066 section 3). Raises ValueError for what is no name.
         """

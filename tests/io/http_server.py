@@ -287,10 +287,10 @@ class Pki:
 
     def _made(self, *, issuer: str | None, chain: bool = False) -> ssl.SSLContext:
         key, issuer_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-        leaf = _sign(HOST, key, issuer or HOST, issuer_key if issuer else key, aia=issuer == "intermediate")
+        leaf = sign(HOST, key, issuer or HOST, issuer_key if issuer else key, aia=issuer == "intermediate")
         pem = leaf.public_bytes(serialization.Encoding.PEM)
         if chain:
-            root = _sign(issuer or "", issuer_key, issuer or "", issuer_key, ca=True)
+            root = sign(issuer or "", issuer_key, issuer or "", issuer_key, ca=True)
             pem += root.public_bytes(serialization.Encoding.PEM)
         pem += key.private_bytes(
             serialization.Encoding.PEM,
@@ -304,7 +304,7 @@ class Pki:
         return context
 
 
-def _sign(
+def sign(
     subject: str,
     key: ec.EllipticCurvePrivateKey,
     issuer: str,
@@ -313,6 +313,7 @@ def _sign(
     ca: bool = False,
     aia: bool = False,
 ) -> x509.Certificate:
+    """A certificate for one DNS name, which may be odd, signed by the issuer's key."""
     now = datetime.datetime.now(datetime.UTC)
     builder = (
         x509.CertificateBuilder()

@@ -43,6 +43,7 @@ from tests.io.http_server import (
 F = FailureType
 SEEN: set[FailureType] = set()  # what these tests have produced; the last test looks at it
 OK = b"HTTP/1.1 200 OK\r\n"
+EACH_TLS = pytest.mark.usefixtures("each_tls")
 
 
 @pytest.fixture(scope="module")
@@ -227,6 +228,7 @@ async def test_head_that_never_ends() -> None:
 # --- tls (rows 26, 27) -----------------------------------------------------------------------------
 
 
+@EACH_TLS
 @pytest.mark.parametrize(
     ("kind", "type_"),
     [
@@ -253,6 +255,7 @@ async def test_certificates(pki: Pki, kind: str, type_: FailureType) -> None:
     assert len(seen.tls.chain_sha256) == (2 if kind == "untrusted_with_root" else 1)
 
 
+@EACH_TLS
 async def test_wrong_address_in_the_certificate(pki: Pki) -> None:
     seen = await ask(
         response(), tls=pki.issued("127.0.0.9"), scheme="https", host="127.0.0.1", tls_=pki.policy()
@@ -270,6 +273,7 @@ async def ask_openssl(pki: Pki, context: ssl.SSLContext, **changes: Any) -> Obse
         return await make_fetcher().fetch(target)
 
 
+@EACH_TLS
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
 async def test_old_protocol(pki: Pki) -> None:
     context = pki.issued()
@@ -283,6 +287,7 @@ async def test_old_protocol(pki: Pki) -> None:
     assert allowed.tls.version == "TLSv1.1"
 
 
+@EACH_TLS
 async def test_minimum_version_is_honoured(pki: Pki) -> None:
     context = pki.issued()
     context.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -290,6 +295,7 @@ async def test_minimum_version_is_honoured(pki: Pki) -> None:
     check(seen, Phase.TLS, F.TLS_VERSION_OR_CIPHER_MISMATCH)
 
 
+@EACH_TLS
 async def test_no_shared_cipher(pki: Pki) -> None:
     context = pki.issued()
     context.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -297,6 +303,7 @@ async def test_no_shared_cipher(pki: Pki) -> None:
     check(await ask_openssl(pki, context), Phase.TLS, F.TLS_VERSION_OR_CIPHER_MISMATCH)
 
 
+@EACH_TLS
 async def test_client_certificate_wanted(pki: Pki) -> None:
     """TLS 1.3 says so after our handshake is done; TLS 1.2 has only the alert that any mismatch gives.
 
@@ -315,6 +322,7 @@ async def test_client_certificate_wanted(pki: Pki) -> None:
     check(await ask_openssl(pki, context), Phase.TLS, F.TLS_VERSION_OR_CIPHER_MISMATCH)
 
 
+@EACH_TLS
 async def test_plain_text_on_the_tls_port(pki: Pki) -> None:
     seen = await ask(
         reply(b"HTTP/1.1 400 Bad Request\r\n\r\n"), read=False, scheme="https", tls_=pki.policy()
@@ -322,6 +330,7 @@ async def test_plain_text_on_the_tls_port(pki: Pki) -> None:
     check(seen, Phase.TLS, F.TLS_PROTOCOL_ERROR)
 
 
+@EACH_TLS
 @pytest.mark.parametrize("kind", ["closed", "reset"])
 async def test_ended_in_the_handshake(pki: Pki, kind: str) -> None:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -332,6 +341,7 @@ async def test_ended_in_the_handshake(pki: Pki, kind: str) -> None:
     check(await ask(script, read=False, scheme="https", tls_=pki.policy()), Phase.TLS, F.TLS_CLOSED)
 
 
+@EACH_TLS
 async def test_stall_in_the_handshake(pki: Pki) -> None:
     seen = await ask(hang, read=False, scheme="https", tls_=pki.policy(), tls_us=100_000)
     check(seen, Phase.TLS, F.TLS_TIMED_OUT)
@@ -339,6 +349,7 @@ async def test_stall_in_the_handshake(pki: Pki) -> None:
     assert seen.timing.connect_end_us is None
 
 
+@EACH_TLS
 async def test_diagnosis_that_stalls_does_not_change_the_verdict(pki: Pki) -> None:
     seen_once = False
 
@@ -492,6 +503,7 @@ async def test_surplus_that_comes_later() -> None:
     check(await ask(script), Phase.BODY, F.BODY_TRUNCATED)
 
 
+@EACH_TLS
 async def test_truncated_over_tls(pki: Pki) -> None:
     seen = await ask_tls(pki, pki.issued(), reply(OK + b"Content-Length: 70000\r\n\r\n" + b"x" * 60_000))
     check(seen, Phase.BODY, F.BODY_TRUNCATED)

@@ -15,6 +15,7 @@ from probe.io.tls import client_for, parse_certificate
 from tests.io.http_server import HOST, Pki, make_fetcher, make_target, reply, response, serve
 
 MEGABYTE = os.urandom(1 << 20)
+pytestmark = pytest.mark.usefixtures("each_tls")
 
 
 @pytest.fixture(scope="module")
