@@ -19,7 +19,7 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9][0-9])(?: (.*))?", re.DO
 _PREFIX = b"HTTP/1."
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _LENGTH = re.compile(r"[0-9]{1,18}")
-_SHORT_NAME = 64
+_SHORT = 256  # bytes of a line that is worth remembering
 _BODILESS = frozenset({204, 304})
 
 
@@ -132,11 +132,10 @@ class HeadScanner:
             return 0
         fields = []
         for line in lines[1:]:
-            name, colon, value = line.partition(b":")
-            shown = _field_name(name) if len(name) <= _SHORT_NAME else None
-            if shown is None or not colon:
+            field = (_usual_field if len(line) <= _SHORT else _usual_field.__wrapped__)(line)
+            if field is None:
                 return 0
-            fields.append((shown, value.strip(b" \t").decode("latin-1")))
+            fields.append(field)
         self._taken += end + 4
         self._raw += data[: end + 4]
         self._status, self._fields = _status_line(lines[0]), fields
@@ -202,10 +201,13 @@ def _status_line(line: bytes) -> tuple[int, int, str]:
     return int(match[1]), int(match[2]), (match[3] or b"").decode("latin-1")
 
 
-@lru_cache(maxsize=2048)
-def _field_name(name: bytes) -> str | None:
-    """In lower case; None where it is none. The same few names come in every head."""
-    return name.decode("ascii").lower() if _TOKEN.fullmatch(name) else None
+@lru_cache(maxsize=4096)
+def _usual_field(line: bytes) -> tuple[str, str] | None:
+    """Name and value; None where the line is none that needs no second look. Most lines come again and again."""
+    name, colon, value = line.partition(b":")
+    if not colon or not _TOKEN.fullmatch(name):
+        return None
+    return name.decode("ascii").lower(), value.strip(b" \t").decode("latin-1")
 
 
 def _field(line: bytes) -> tuple[str, str]:

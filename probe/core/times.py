@@ -5,6 +5,7 @@ RFC 3339 (our own records) and HTTP-date (RFC 9110 section 5.6.7) to seconds sin
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -23,7 +24,19 @@ def epoch_s(text: str) -> float:
 
 def utc_text(seconds: float) -> str:
     """Seconds since the epoch -> `2026-11-22T10:00:00.000000Z`."""
-    return f"{datetime.fromtimestamp(seconds, UTC).isoformat(timespec='microseconds')[:26]}Z"
+    whole_s = math.floor(seconds)
+    return utc_text_us(whole_s * 1_000_000 + round((seconds - whole_s) * 1e6))
+
+
+def utc_text_us(time_us: int) -> str:
+    """The same for microseconds."""
+    seconds, rest_us = divmod(time_us, 1_000_000)
+    return f"{_second(seconds)}.{rest_us:06d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
 
 
 def http_date_s(text: str | None) -> float | None:

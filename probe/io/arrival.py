@@ -28,8 +28,10 @@ def ask_for_stamps(sock: socket.socket) -> None:
 
 
 def _ask(sock: socket.socket) -> None:
-    with contextlib.suppress(OSError):
+    try:
         sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, _ON_RECEIPT)
+    except OSError:
+        return
 
 
 @cache

@@ -6,9 +6,9 @@ Nothing else in the agent reads a clock, so that a test decides what time it is.
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Protocol
+
+from probe.core.times import utc_text_us
 
 STEP_US = 2_000_000
 SLEW_SHARE = 0.004  # faster than any NTP client slews (500 ppm), too slow to disturb a period
@@ -91,10 +91,4 @@ class AgentTime:
 
 def rfc3339(time_ns: int) -> str:
     """Nanoseconds since the epoch -> `2026-11-22T10:00:00.000000Z` (microseconds, UTC)."""
-    seconds, rest_ns = divmod(time_ns, 1_000_000_000)
-    return f"{_second(seconds)}.{rest_ns // 1000:06d}Z"
-
-
-@lru_cache(maxsize=256)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return utc_text_us(time_ns // 1000)

@@ -34,6 +34,7 @@ class SecureConduit(Conduit):
         self.session = client.session(server_name, self._room)
         self._shaken: asyncio.Future[None] | None = None
         self._owed: bytes | bytearray = b""
+        self._peer_announced = False  # its close_notify was read
         self._peer_done = False  # the socket's end was read, and not yet told
         self.hello_ns = self.shaken_ns = self.shaking_unsure_ns = 0
 
@@ -150,7 +151,9 @@ class SecureConduit(Conduit):
                 self.dates.look(read_tcp_info(self._sock))
         if not self._owed:
             self._flush()  # OpenSSL may have had something to say to it
-        if self._peer_done and self.is_reading():
+        if self._peer_announced:
+            self._announced_end()
+        elif self._peer_done and self.is_reading():
             self._tell_end()
 
     def _fill(self) -> tuple[int, bool]:
@@ -162,8 +165,7 @@ class SecureConduit(Conduit):
                     return filled, False  # a read would say the same, dearly
                 count = session.read(filled, RECORD_BYTES)
                 if count == OVER:
-                    self.dates.joined = True
-                    self._loop.call_soon(self._announced_end)
+                    self.dates.joined = self._peer_announced = True
                 if count <= 0:
                     return filled, False
                 filled += count

@@ -7,7 +7,6 @@ socket empty: that poll's time bounds how much too late the stamp can be.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import time
 from collections.abc import Callable, Coroutine, Mapping
@@ -68,8 +67,10 @@ class Polls(BaseSelector):
     def unregister(self, fileobj: FileObject) -> SelectorKey:
         """Raises KeyError for what is not registered; what was closed meanwhile is fine."""
         key = self.watched.pop(_number(fileobj))
-        with contextlib.suppress(OSError):  # closed: the kernel has forgotten it already
+        try:
             self._epoll.unregister(key.fd)
+        except OSError:  # closed: the kernel has forgotten it already
+            return key
         return key
 
     def modify(self, fileobj: FileObject, events: int, data: Any = None) -> SelectorKey:

@@ -52,6 +52,7 @@ class WireProtocol(ResponseHandler):
         self._scanner = scanner
         self._watch = watch
         self._dates: Dating | None = None
+        self._looked = False
         self._asked = False
         self._early = b""
         self._begun = False
@@ -92,6 +93,7 @@ class WireProtocol(ResponseHandler):
 
         A view, that holds for the call, once the body goes straight to its reader.
         """
+        self._looked = False
         if self.straight is not None and data:
             self._goes_straight(self.straight, data)
             return
@@ -113,8 +115,10 @@ class WireProtocol(ResponseHandler):
             self._dates = transport.dates
 
     def _look(self) -> bytes:
-        """What the kernel knows of the connection now, or knew last."""
-        self.tcp_info = read_tcp_info(self._sock) or self.tcp_info
+        """What the kernel knows of the connection, asked once a delivery; once the socket is gone, what it knew."""
+        if not self._looked:
+            self.tcp_info = read_tcp_info(self._sock) or self.tcp_info
+            self._looked = True
         return self.tcp_info
 
     def _first(self, *, alone: bool) -> Dated:
@@ -248,6 +252,7 @@ class WireProtocol(ResponseHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The end; aiohttp hears of it once the bytes before it were read."""
+        self._looked = False
         if isinstance(exc, Exception) and self.ended_by is None:
             self.ended_by = exc
         if self.head is not None and self.head.framing is Framing.CLOSE:
@@ -306,6 +311,7 @@ class WireProtocol(ResponseHandler):
         """End the connection at once; nobody reads any more."""
         self.closed_by_us = self.closed_by_us or not self.closed_event.is_set()
         self._abandoned = True
+        self._looked = False
         if not self.all_came():
             self._look()
         if self.closed_event.is_set():

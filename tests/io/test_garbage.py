@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from probe.core.task import ResolverSpec
 from probe.io import garbage
-from tests.io.dns_server import zone
+from tests.io.dns_server import DnsServer, zone
 from tests.io.http_server import Pki, Script, make_fetcher, make_target, reply, response, serve
-from tests.io.resolving import Asking
+from tests.io.resolving import addresses, look_up
 
 FETCHES = 20
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -59,15 +60,16 @@ async def test_a_fetch_leaves_no_cycle(pki: Pki, script: Script, secure: bool) -
 
 
 @pytest.mark.usefixtures("by_hand")
-async def test_a_look_up_leaves_no_cycle(ask: Asking) -> None:
-    if ask.transport != "udp":
-        pytest.skip("streams to resolvers are asyncio's own")
-    script = zone({"www.a A": ["127.0.0.1"]})
-    await ask(script)
-    _found()
-    for _ in range(FETCHES):
-        await ask(script)
-    assert not {kind for kind, count in _found().items() if count >= FETCHES}
+async def test_a_look_up_over_udp_leaves_no_cycle() -> None:
+    async with DnsServer(zone({"www.a A": ["127.0.0.1"]})) as server:
+        spec = ResolverSpec(transport="udp", address=server.host, port=server.port)
+        await look_up(spec)
+        _found()
+        for _ in range(FETCHES):
+            assert addresses(await look_up(spec)) == ["127.0.0.1"]
+        found = _found()
+    walks = {kind for kind, count in found.items() if count >= FETCHES and not kind.endswith("Resolver")}
+    assert not walks
 
 
 def test_a_process_that_settled_looks_seldom(tmp_path: Path) -> None:
