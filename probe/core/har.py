@@ -1,7 +1,8 @@
 """Rule: an export says what the record says, in the format that browsers' developer tools open; nothing is made up.
 
 HAR 1.2 (W3C web performance group's HTTP Archive) of one slot: an entry for each observation in order, one page for
-the slot. What was not measured is -1, as the format has it; our own members begin with an underscore.
+the slot. What was not measured is -1, as the format has it; our own members begin with an underscore. `_uncertainty`,
+where there is one, is the record's (`TimingUncertainty`): by how many microseconds its spans may be too long.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from msgspec.structs import asdict
 
 from probe.core.bundle import Bundle, Exchange
 from probe.core.phases import phases
@@ -75,6 +78,8 @@ def _entry(
         "_role": observation.role.value,
         "_index": index,
     }
+    if timing.uncertainty is not None:
+        entry["_uncertainty"] = asdict(timing.uncertainty)
     if observation.failure is not None:
         entry["response"]["_error"] = observation.failure.type.value
         entry["comment"] = f"{observation.failure.type}: {observation.failure.detail or ''}"

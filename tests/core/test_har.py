@@ -13,6 +13,7 @@ from probe.checks import CHECKS
 from probe.core.altered import altered
 from probe.core.bundle import Exchange
 from probe.core.har import har
+from probe.core.observation import TimingUncertainty
 from probe.core.records import (
     FailureType,
     Observation,
@@ -76,6 +77,18 @@ def test_times_are_milliseconds_and_connect_contains_ssl() -> None:
     }
     assert entry["time"] == 58.0, "ssl is part of connect and counted once"
     assert entry["startedDateTime"] == "2026-11-22T10:00:00.000100Z"
+
+
+def test_by_how_much_a_time_may_be_too_long_is_told_where_it_is_known() -> None:
+    late = altered(HTTPS, uncertainty=TimingUncertainty(tls_us=1_500, response_end_us=40_000))
+    sure, unsure = entries(har(row(build.seen(timing=HTTPS), build.seen(Role.ORIGIN, timing=late))))
+    assert "_uncertainty" not in sure
+    assert unsure["_uncertainty"] == {
+        "connect_us": 0,
+        "tls_us": 1_500,
+        "response_start_us": 0,
+        "response_end_us": 40_000,
+    }
 
 
 def test_the_look_up_is_told_of_edges_only() -> None:
