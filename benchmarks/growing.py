@@ -7,13 +7,10 @@ began.
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
+from benchmarks.agents import told_by
 from benchmarks.peer_process import Ports
 from benchmarks.server import EDGE, NAME, ORIGIN
 
@@ -59,18 +56,7 @@ async def run(
 
 
 async def _grown(ports: Ports, directory: Path, tasks: int, seconds: float) -> Growth:
-    agent = write(ports, directory, tasks)
-    command = [sys.executable, "-m", "benchmarks.grown", str(agent), str(seconds)]
-    child = await asyncio.create_subprocess_exec(
-        *command,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        cwd=Path(__file__).parent.parent,
-    )
-    out, err = await child.communicate()
-    if child.returncode:
-        raise RuntimeError(f"the agent of {tasks} tasks failed: {err.decode(errors='replace')[-800:]}")
-    return msgspec.json.decode(out.splitlines()[-1], type=Growth)
+    return await told_by("benchmarks.grown", write(ports, directory, tasks), seconds, Growth)
 
 
 def write(ports: Ports, directory: Path, tasks: int) -> Path:

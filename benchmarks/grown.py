@@ -12,26 +12,23 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks.agents import resident_mb
 from benchmarks.growing import Growth
 from probe.agent import Agent
 from probe.checks import CHECKS
 from probe.core.records import Outcome, SlotRecord, State
 from probe.io.clock import SystemClock
 from probe.io.files import load_config
+from probe.io.garbage import settle
 from probe.io.polls import run
 from probe.io.store import Store
 
 
-def rss_mb() -> float:
-    """Resident memory of this process (proc(5), VmRSS)."""
-    text = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(text.split("VmRSS:")[1].split()[0]) / 1000
-
-
 async def measure(file: Path, seconds: float) -> Growth:
     """Run the agent of this configuration for so long after its first result."""
-    began_s, bare_mb = time.clock_gettime(time.CLOCK_BOOTTIME) - _age_s(), rss_mb()
+    began_s, bare_mb = time.clock_gettime(time.CLOCK_BOOTTIME) - _age_s(), resident_mb()
     config = load_config(file, CHECKS)
+    settle()
     store = Store.open(file.parent / "results", "bench", SystemClock())
     rows: list[tuple[State, Outcome | None, int]] = []
     first, stop = asyncio.Event(), asyncio.Event()
@@ -51,7 +48,7 @@ async def measure(file: Path, seconds: float) -> Growth:
         before, cpu_ns, from_s = len(rows), time.process_time_ns(), time.monotonic()
         await asyncio.sleep(seconds)
         spent_ns, took_s = time.process_time_ns() - cpu_ns, time.monotonic() - from_s
-        seen, memory_mb = rows[before:], rss_mb()
+        seen, memory_mb = rows[before:], resident_mb()
     finally:
         stop.set()
         await running

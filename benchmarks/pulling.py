@@ -25,6 +25,7 @@ import aiohttp
 from rich.console import Console
 
 from benchmarks import samples
+from benchmarks.agents import resident_mb
 from benchmarks.report import rates_table
 from probe.core.altered import altered
 from probe.core.times import utc_text
@@ -45,7 +46,7 @@ async def fill(directory: Path, rows: int) -> dict[str, float]:
     row = samples.row(task, samples.well(task))
     row = altered(row, host=altered(row.host, agent=AGENT))
     store = Store.open(directory, AGENT, SystemClock())
-    began, peaks = time.monotonic(), [_resident_mb("self")]
+    began, peaks = time.monotonic(), [resident_mb()]
     try:
         for start in range(0, rows, BATCH * AT_ONCE):
             batches = [
@@ -57,7 +58,7 @@ async def fill(directory: Path, rows: int) -> dict[str, float]:
             ]
             await asyncio.gather(*[store.append(batch) for batch in batches])
             if start % 100_000 == 0:
-                peaks.append(_resident_mb("self"))
+                peaks.append(resident_mb())
     finally:
         await store.close()
     size = _bytes_of(directory)
@@ -166,7 +167,7 @@ async def run(rows: int, directory: Path) -> dict[str, Any]:
             coding: await bare_pull(url, token, coding, rows) for coding in ("identity", "zstd")
         }
         found["client_rows_per_s"] = await client_pull(url, token, directory / "copy", rows)
-        found["server_resident_mb"] = _resident_mb(str(pid))
+        found["server_resident_mb"] = resident_mb(pid)
     return found
 
 
@@ -176,13 +177,6 @@ def _bytes_of(directory: Path) -> int:
 
 def _lines_in(copy: Path) -> int:
     return sum(1 for part in copy.rglob("0*.ndjson") for _ in part.open("rb"))
-
-
-def _resident_mb(process: str) -> float:
-    for line in Path(f"/proc/{process}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    raise ValueError("no VmRSS")
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from statistics import median
 
 import msgspec
 
+from benchmarks.agents import resident_mb, told_by
 from benchmarks.measure import Effort, WrongResultError
 from benchmarks.peer_process import Ports
 from benchmarks.server import NAME, ORIGIN
@@ -29,6 +30,7 @@ from probe.checks import CHECKS
 from probe.core.records import SlotRecord
 from probe.daemon import run_until
 from probe.io.files import load_config
+from probe.io.garbage import settle
 from probe.io.polls import run
 
 WORKERS = (1, 2)
@@ -111,16 +113,7 @@ def _medians(mine: list[Worked], one: list[Worked]) -> Working:
 
 async def _agent(ports: Ports, directory: Path, workers: int, seconds: float, rate: int) -> Worked:
     file = write(ports, directory, workers, rate * workers)
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.working", str(file), str(seconds)),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        cwd=Path(__file__).parent.parent,
-    )
-    out, err = await child.communicate()
-    if child.returncode:
-        raise RuntimeError(f"the agent of {workers} workers failed: {err.decode(errors='replace')[-800:]}")
-    return msgspec.json.decode(out.splitlines()[-1], type=Worked)
+    return await told_by("benchmarks.working", file, seconds, Worked)
 
 
 def write(ports: Ports, directory: Path, workers: int, rate: int) -> Path:
@@ -157,6 +150,7 @@ def write(ports: Ports, directory: Path, workers: int, rate: int) -> Path:
 async def work(file: Path, seconds: float) -> Worked:
     """Run the agent of this configuration, and look at its processes over some seconds."""
     config = load_config(file, CHECKS)
+    settle()
     stop, kinds = asyncio.Event(), Counter[str]()
 
     def on_row(row: SlotRecord) -> None:
@@ -170,7 +164,7 @@ async def work(file: Path, seconds: float) -> Worked:
         await asyncio.wait([running], timeout=seconds)
         spent_us = {pid: _cpu_us(pid) - us for pid, us in spent_before.items()}
         found, took_s = kinds - before, asyncio.get_running_loop().time() - from_s
-        memory_mb = sum(_rss_mb(pid) for pid in spent_us)
+        memory_mb = sum(resident_mb(pid) for pid in spent_us)
     finally:
         stop.set()
         await running
@@ -197,10 +191,6 @@ def _cpu_us(pid: int) -> float:
     """Time of the processor that it took, all threads (proc(5): utime and stime)."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_A_S * 1e6
-
-
-def _rss_mb(pid: int) -> float:
-    return int(Path(f"/proc/{pid}/status").read_text(encoding="ascii").split("VmRSS:")[1].split()[0]) / 1000
 
 
 if __name__ == "__main__":

@@ -158,7 +158,7 @@ class Conduit(asyncio.Transport):
     def _deliver(self, count: int) -> None:
         """What the buffer begins with."""
         data = self._room[:count]
-        try:
+        try:  # asyncio's protocols are said to take bytes alone; who asked for views takes those
             self._protocol.data_received(data if self.views else bytes(data))  # type: ignore[arg-type]
         except Exception as exc:  # the protocol's own defect: told, and the connection with it is over
             words = {"message": "a protocol failed", "exception": exc, "protocol": self._protocol}
