@@ -8,6 +8,9 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from probe.core.records import EventRecord, Record, SlotRecord
 from probe.io.store import StoreError
@@ -55,6 +58,15 @@ async def ended(process: asyncio.subprocess.Process, within_s: float = WITHIN_S)
 async def cdn_probe(*arguments: str | Path, env: dict[str, str] | None = None) -> Ended:
     """Run a command to its end; it never prints a traceback."""
     return await ended(await start(*arguments, env=env))
+
+
+def edit(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Replace a YAML file, whole, as configuration management does."""
+    content = yaml.safe_load(file.read_text())
+    change(content)
+    made = file.with_name(f".{file.name}.new")
+    made.write_text(yaml.safe_dump(content))
+    made.replace(file)
 
 
 async def until(true: Callable[[], Awaitable[bool]], within_s: float = 20.0) -> None:

@@ -4,11 +4,13 @@ file does.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from probe.io.polls import DatedLoop
+from probe.lab.lab import Lab
 
 ROOT = Path(__file__).parent
 FIRST = ("system", "lab", "api", "pull", "proof")  # in this order; then what lies in tests/ itself
@@ -21,6 +23,14 @@ def reachable(tmp_path_factory: pytest.TempPathFactory) -> None:
     while place.name.startswith(("popen-", "pytest-")):
         place.chmod(0o755)
         place = place.parent
+
+
+@pytest.fixture
+async def lab() -> AsyncIterator[Lab]:
+    """The small CDN, its caches filled."""
+    async with Lab() as running:
+        await running.warm()
+        yield running
 
 
 def pytest_asyncio_loop_factories() -> dict[str, type[DatedLoop]]:

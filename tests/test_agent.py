@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -29,13 +28,6 @@ from tests.agent_process import cdn_probe, ended, events, records, slots, start,
 SECRET = "s3cret-of-the-customer"
 ENV = {"PROBE_TEST_TOKEN": SECRET}
 INTERVAL = "1s"
-
-
-@pytest.fixture
-async def lab() -> AsyncIterator[Lab]:
-    async with Lab() as running:
-        await running.warm()
-        yield running
 
 
 def few(file: Path) -> Path:

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import jsonschema
@@ -19,13 +18,6 @@ from probe.lab.lab import Lab
 from tests.agent_process import WITHIN_S, cdn_probe, ended, slots, start, until, until_measuring
 
 WWW = "www.shop.example"
-
-
-@pytest.fixture
-async def lab() -> AsyncIterator[Lab]:
-    async with Lab() as running:
-        await running.warm()
-        yield running
 
 
 @pytest.fixture

@@ -6,12 +6,11 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-import yaml
 
 from probe.agent import Agent
 from probe.checks import CHECKS
@@ -31,26 +30,13 @@ from probe.lab.lab import Lab
 from probe.replay import cases_of_store, rejudge
 from probe.resuming import seed_of
 from tests import build
-from tests.agent_process import ended, events, slots, start, until, until_measuring
+from tests.agent_process import edit, ended, events, slots, start, until, until_measuring
 from tests.test_agent import assert_every_due_slot_is_one_row, assert_streams_are_gapless
 
 LOST = "agent.worker_lost"
 OVERLAP = "agent.overlap"  # what may follow from it: four slots of a task wait for a worker that begins
 OVERLOADED = "agent.overloaded"  # or all the room there is, on a busy machine
 Kind = tuple[str, str | None, str | None, str | None]
-
-
-@pytest.fixture
-async def lab() -> AsyncIterator[Lab]:
-    async with Lab() as running:
-        await running.warm()
-        yield running
-
-
-def edit(file: Path, change: Callable[[dict], object]) -> None:  # type: ignore[type-arg]
-    content = yaml.safe_load(file.read_text())
-    change(content)
-    file.write_text(yaml.safe_dump(content))
 
 
 def config_of(lab: Lab, directory: Path, workers: int = 2) -> Path:

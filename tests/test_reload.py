@@ -5,38 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import yaml
 
 from probe.core.records import EventRecord
 from probe.io.store_reader import Reader
 from probe.lab.edge import Misdeed
 from probe.lab.lab import Lab
-from tests.agent_process import cdn_probe, ended, events, slots, start, until, until_measuring
+from tests.agent_process import cdn_probe, edit, ended, events, slots, start, until, until_measuring
 from tests.test_agent import assert_streams_are_gapless, config_of, due_us
 
 CUSTOMERS = ("media", "shop")
-
-
-@pytest.fixture
-async def lab() -> AsyncIterator[Lab]:
-    async with Lab() as running:
-        await running.warm()
-        yield running
-
-
-def edit(file: Path, change: Callable[[dict], object]) -> None:  # type: ignore[type-arg]
-    """Replace a YAML file, whole, as configuration management does."""
-    content = yaml.safe_load(file.read_text())
-    change(content)
-    made = file.with_name(f".{file.name}.new")
-    made.write_text(yaml.safe_dump(content))
-    made.replace(file)
 
 
 @asynccontextmanager
