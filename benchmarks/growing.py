@@ -25,8 +25,9 @@ CUSTOMERS = 10
 class Growth:
     """An agent of so many tasks. `start_s`: from the start of the process to the first stored measurement.
 
-    `cpu_us`: a measured slot, after the start; `cpu_share`: of one core. `rss_mb`: at the end, and `bare_rss_mb`
-    before the configuration was read.
+    `missed` and `reasons` (of slots missed or not ok): from the start on, and not of what the stop itself cuts off.
+    `cpu_us`: a measured slot, after the start; `cpu_share`: of one core. `rss_mb`: at the end, and `bare_rss_mb` before
+    the configuration was read.
     """
 
     tasks: int
@@ -34,6 +35,7 @@ class Growth:
     measured: int
     not_ok: int
     missed: int
+    reasons: dict[str, int]
     start_s: float
     cpu_us: float
     cpu_share: float

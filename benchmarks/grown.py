@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -31,10 +32,13 @@ async def measure(file: Path, seconds: float) -> Growth:
     settle()
     store = Store.open(file.parent / "results", "bench", SystemClock())
     rows: list[tuple[State, Outcome | None, int]] = []
+    reasons = Counter[str]()
     first, stop = asyncio.Event(), asyncio.Event()
 
     def on_row(row: SlotRecord) -> None:
         rows.append((row.state, row.outcome, row.host.lateness_us or 0))
+        if row.outcome is not Outcome.OK:
+            reasons[row.missed_reason or row.reason or row.state.value] += 1
         first.set()
 
     agent = Agent(config, CHECKS, store=store, on_row=on_row)
@@ -48,7 +52,12 @@ async def measure(file: Path, seconds: float) -> Growth:
         before, cpu_ns, from_s = len(rows), time.process_time_ns(), time.monotonic()
         await asyncio.sleep(seconds)
         spent_ns, took_s = time.process_time_ns() - cpu_ns, time.monotonic() - from_s
-        seen, memory_mb = rows[before:], resident_mb()
+        memory_mb, missed, why = (
+            resident_mb(),
+            sum(state is not State.MEASURED for state, _, _ in rows),
+            dict(reasons),
+        )
+        seen = rows[before:]
     finally:
         stop.set()
         await running
@@ -60,7 +69,8 @@ async def measure(file: Path, seconds: float) -> Growth:
         seconds=took_s,
         measured=len(measured),
         not_ok=sum(outcome is not Outcome.OK for _, outcome, _ in measured),
-        missed=sum(state is not State.MEASURED for state, _, _ in rows),
+        missed=missed,
+        reasons=why,
         start_s=start_s,
         cpu_us=spent_ns / 1000 / max(1, len(measured)),
         cpu_share=spent_ns / 1e9 / took_s,

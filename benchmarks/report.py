@@ -80,10 +80,15 @@ def _grown(growth: Sequence[Growth]) -> Table:
     for g, smaller in zip(growth, (None, *growth), strict=False):
         more = "" if smaller is None else duration(further_slot_us(smaller, g))
         table.add_row(
-            f"{g.tasks:,}", f"{g.start_s:.2f} s", f"{g.measured:,}", f"{g.missed}", duration(g.cpu_us), more,
+            f"{g.tasks:,}", f"{g.start_s:.2f} s", f"{g.measured:,}", _missed(g), duration(g.cpu_us), more,
             f"{g.cpu_share:.1%}", f"{g.lateness_p99_ms:.1f} ms", f"{g.rss_mb:.0f} MB", f"{g.mb_per_1000_tasks:.1f} MB",
         )  # fmt: skip
     return table
+
+
+def _missed(growth: Growth) -> str:
+    """How many, and why whatever did not come out well."""
+    return " ".join((str(growth.missed), *(f"{reason} x{n}" for reason, n in growth.reasons.items())))
 
 
 def further_slot_us(smaller: Growth, larger: Growth) -> float:

@@ -37,8 +37,9 @@ A_REPORT = Report(
     results=[A_RESULT],
     growth=[
         Growth(
-            tasks=10_000, seconds=20.0, measured=3_000, not_ok=0, missed=0, start_s=2.0, cpu_us=2_000.0, cpu_share=0.3,
-            lateness_p50_ms=1.0, lateness_p99_ms=9.0, rss_mb=110.0, bare_rss_mb=80.0,
+            tasks=10_000, seconds=20.0, measured=3_000, not_ok=0, missed=1, reasons={"agent.overload": 1},
+            start_s=2.0, cpu_us=2_000.0, cpu_share=0.3, lateness_p50_ms=1.0, lateness_p99_ms=9.0, rss_mb=110.0,
+            bare_rss_mb=80.0,
         )
     ],
     errors=[
