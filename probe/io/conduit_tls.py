@@ -48,7 +48,7 @@ class SecureConduit(Conduit):
         """
         shaken = self._shaken = self._loop.create_future()
         self._loop.add_reader(self._fd, self._readable)
-        late = self._loop.call_later(seconds, self._end, TimeoutError())
+        late = self._loop.call_later(seconds, self._late)
         try:
             self._step()
             await shaken
@@ -85,6 +85,10 @@ class SecureConduit(Conduit):
             self._decrypt()
 
     # --- the handshake -------------------------------------------------------------------------------
+
+    def _late(self) -> None:
+        if self._shaken is not None:  # else it was done in the very turn in which its time was up
+            self._end(TimeoutError())
 
     def _step(self) -> None:
         assert self._shaken is not None
@@ -198,6 +202,8 @@ class SecureConduit(Conduit):
     def _end(self, exc: Exception | None) -> None:
         shaken, self._shaken = self._shaken, None
         if shaken is None:
+            if self._owed:  # what was agreed is agreed for the server too
+                self._flush()
             super()._end(exc)
             return
         if not self._closing:  # nobody was told of this connection: nobody is told of its end but who waits

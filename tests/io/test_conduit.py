@@ -100,6 +100,58 @@ async def test_nothing_comes_while_paused_and_all_of_it_after(secure: bool, tmp_
     await server.wait_closed()
 
 
+async def test_who_asks_nothing_has_shaken_hands_for_the_server_too(tmp_path: Path) -> None:
+    """Its last word waits for a request to go out with."""
+    pki, shaken = Pki(tmp_path), asyncio.Event()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        shaken.set()
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=pki.issued())
+    loop = asyncio.get_running_loop()
+    for at_once in (True, False):
+        shaken.clear()
+        sock = socket.create_connection(server.sockets[0].getsockname())
+        sock.setblocking(False)
+        told = Told()
+        conduit = SecureConduit(loop, sock, told, client_for(pki.policy()), HOST)
+        await conduit.shake(10)
+        if at_once:
+            conduit.abort()
+        await asyncio.wait_for(shaken.wait(), 10)
+        await asyncio.wait_for(told.over, 10)
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.mark.parametrize("over", [True, False])
+async def test_the_time_for_the_handshake_is_for_the_handshake(over: bool, tmp_path: Path) -> None:
+    """One that is done in the turn in which its time is up is done."""
+    pki = Pki(tmp_path)
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"well")
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=pki.issued())
+    sock = socket.create_connection(server.sockets[0].getsockname())
+    sock.setblocking(False)
+    told, loop = Told(), asyncio.get_running_loop()
+    conduit = SecureConduit(loop, sock, told, client_for(pki.policy()), HOST)
+    if over:
+        with pytest.raises(TimeoutError):
+            await conduit.shake(0)
+        assert told.events == []
+    else:
+        await conduit.shake(10)
+        conduit._late()
+        await asyncio.wait_for(told.over, 10)
+        assert (bytes(told.data), told.events) == (b"well", ["made", "eof", "lost"])
+    server.close()
+    await server.wait_closed()
+
+
 async def test_aborting_is_told_once_and_later() -> None:
     ours, theirs = _pair()
     told = Told()
