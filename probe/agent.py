@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from probe.core.config import Config, Problem
 from probe.core.config_shown import together
 from probe.core.kinds import Kinds
 from probe.core.plan import Plan, make_plan
-from probe.core.records import OriginVersion, SlotRecord
+from probe.core.records import OriginVersion, Record, SlotRecord
 from probe.core.task import Task
 from probe.crew import LOST, Crew
 from probe.io.clock import Clock, SystemClock, rfc3339
@@ -37,12 +37,11 @@ from probe.oneshot import host_probe
 from probe.pipeline import Pipeline
 from probe.reloading import Farewells, Reloader, Turn, customers_of, rejection
 from probe.resuming import Ledger, allowed_by, budgeted, lines_of, put_definition, resume, spent_today
+from probe.storing import OnRow, Rows
 from probe.telling import Teller
 from probe.watches import Watches
 
 log = logging.getLogger("probe.agent")
-
-OnRow = Callable[[SlotRecord], None]
 
 
 class Agent:
@@ -93,6 +92,15 @@ class Agent:
             store, self._clock, self.pipeline.facts, lambda: customers_of(self.plan), self.complete_up_to
         )
         self.on_event = self._teller.on_event
+        self._rows: Rows | None = None
+        if store is not None:
+            self._rows = Rows(
+                store,
+                changes=self.pipeline.nodes.take_changes,
+                complete_up_to=self.complete_up_to,
+                missed=self.pipeline.missed,
+                on_row=self.on_row,
+            )
         self.crew: Crew | None = None
         if store is not None and config.agent.limits.workers > 1:
             watch, tell = self.watches.anchors, partial(self._teller.soon, level=logging.ERROR)
@@ -265,12 +273,7 @@ class Agent:
 
     async def _on_slot(self, task: Task, due: Due) -> None:
         row = await self._measured(task, rfc3339(due.scheduled_us * 1000))
-        keep = asyncio.ensure_future(self._keep(row, task))
-        try:
-            await asyncio.shield(keep)
-        except asyncio.CancelledError:
-            # Measured already: it is kept, and returning says that this slot needs no `aborted` row.
-            await keep
+        self._keep(row, task)
 
     async def _measured(self, task: Task, scheduled_at: str) -> SlotRecord:
         """By this process, or by the worker whose task it is."""
@@ -282,7 +285,8 @@ class Agent:
             return self.pipeline.missed(task, scheduled_at, LOST)
 
     async def _on_missed(self, task: Task, due: Due, reason: str) -> None:
-        await self._keep(self._missed(task, due.scheduled_us, reason), task)
+        kept = self._keep(self._missed(task, due.scheduled_us, reason), task)
+        await asyncio.shield(kept)  # back-pressure: there may be hundreds of thousands
 
     def _on_error(self, task: Task, due: Due, error: BaseException) -> None:
         log.error("slot.error", exc_info=error, extra=fields(task=task.id, domain=task.domain))
@@ -308,14 +312,9 @@ class Agent:
     def _missed(self, task: Task, scheduled_us: int, reason: str) -> SlotRecord:
         return self.pipeline.missed(task, rfc3339(scheduled_us * 1000), reason)
 
-    async def _keep(self, row: SlotRecord, task: Task) -> None:
-        assert self._store is not None
-        put_definition(self._store, task)
-        self._store.put_nodes(self.pipeline.nodes.take_changes())
-        (stored,) = await self._store.append([row], self.complete_up_to(row.customer))
-        assert isinstance(stored, SlotRecord)
-        for tell in self.on_row:
-            tell(stored)
+    def _keep(self, row: SlotRecord, task: Task) -> asyncio.Future[list[Record]]:
+        assert self._rows is not None, "a running agent keeps its results"
+        return self._rows.keep(row, task)
 
     def complete_up_to(self, customer: str) -> str | None:
         """Every slot of the customer that was due before this time has been handed to the store."""

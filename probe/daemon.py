@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from probe.agent import Agent, OnRow
+from probe.agent import Agent
 from probe.companions import beside
 from probe.core.config import Config
 from probe.core.kinds import Kinds
@@ -24,6 +24,7 @@ from probe.io.notify import Notifier
 from probe.io.polls import run
 from probe.io.store import Store, StoreError
 from probe.keeping import limits_of
+from probe.storing import OnRow
 from probe.watchdog import Progress, fed
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,7 @@ from probe.lab.edge import Misdeed
 from probe.lab.lab import Lab
 from probe.replay import cases_of_store, rejudge
 from tests.agent_process import cdn_probe, ended, events, records, slots, start, until_measuring
+from tests.io.rows import newest_part
 
 SECRET = "s3cret-of-the-customer"
 ENV = {"PROBE_TEST_TOKEN": SECRET}
@@ -119,6 +122,37 @@ async def test_a_pause_is_missed_rows_of_what_was_due_in_between(lab: Lab, tmp_p
     )
     assert all(stopped_us - 1_000_000 <= due_us(row) <= started_us for row in absent)
     assert all(row.outcome is None and row.started_at is None for row in absent)
+
+
+async def test_a_locked_store_does_not_keep_it_from_measuring(lab: Lab, tmp_path: Path) -> None:
+    """Ten slots of each task wait for the disk at a time: their rows wait, the network does not."""
+    config = load_config(config_of(lab, tmp_path, "400ms"), CHECKS)
+    locked_s, seen = 4.0, list[SlotRecord]()
+    stop = asyncio.Event()
+    running = asyncio.ensure_future(run_until(config, CHECKS, stop, on_row=seen.append))
+    async with asyncio.timeout(40):
+        while len(seen) < 8:
+            await asyncio.sleep(0.01)
+        with closing(sqlite3.connect(newest_part(tmp_path / "results"), isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            await asyncio.sleep(0.5)  # a transaction that had begun is through
+            before = len(seen)
+            await asyncio.sleep(locked_s)
+            assert len(seen) == before, "nothing is told as stored that is not"
+            other.execute("ROLLBACK")
+        while len(seen) < before + 4 * round(locked_s / 0.4):
+            await asyncio.sleep(0.01)
+        stop.set()
+        await running
+    rows = slots(tmp_path / "results")
+    assert Counter(row.missed_reason for row in rows) == {None: len(rows)}
+    assert {row.outcome for row in rows} == {"ok"}, [row.summary for row in rows if row.outcome != "ok"]
+    assert max(row.host.lateness_us or 0 for row in rows) < 300_000, "begun when due, not when there was room"
+    assert_every_due_slot_is_one_row(config, rows)
+    assert_streams_are_gapless(tmp_path / "results")
+    assert [row.seq for row in seen if row.customer == "shop"] == sorted(
+        row.seq or 0 for row in seen if row.customer == "shop"
+    )
 
 
 async def test_after_sigkill_the_next_start_tells_of_the_crash(lab: Lab, tmp_path: Path) -> None:

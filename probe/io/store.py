@@ -101,11 +101,19 @@ class Store:
         Raises StoreError if they cannot be kept: the store is closed, or `held` records wait already (that
         they existed is then written as a `ledger.gap` event).
         """
-        if not records:
-            return []
+        return await self.hand_over(records, complete_up_to) if records else []
+
+    def hand_over(
+        self, records: Sequence[Record], complete_up_to: str | None = None, *, patience_s: float = 0.0
+    ) -> asyncio.Future[list[Record]]:
+        """`append` for whoever has other things to do: what it returns, or raises, is the future's.
+
+        `patience_s`: for so long they may wait for others to share a transaction with. Where the store can take no more
+        StoreError is raised at once.
+        """
         done: asyncio.Future[list[Record]] = asyncio.get_running_loop().create_future()
-        self._writer.put(records, done, complete_up_to)
-        return await done
+        self._writer.put(records, done, complete_up_to, patience_s)
+        return done
 
     def has_definition(self, digest: str) -> bool:
         """Whether this run of the agent has put it already."""

@@ -1,9 +1,9 @@
 """Rule: a record is acknowledged when its transaction is on the disk, and not before.
 
 One thread owns the only writing connection and does its checkpoints; everything else hands it work through a queue
-with a bound. Records that come one by one are gathered for a moment, the longer the more of them come: a transaction
-costs as much as several records. What SQLite refuses (locked, full, input or output error) is tried again until it
-works or the store is closed. Within a stream `seq` has no gap: it is given in the transaction that writes the record.
+with a bound. Records that come one by one are gathered for a moment (`store_gather`). What SQLite refuses (locked,
+full, input or output error) is tried again until it works or the store is closed. Within a stream `seq` has no gap: it
+is given in the transaction that writes the record.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from probe.io.store_commit import (
     versions_statement,
 )
 from probe.io.store_files import Files, Limits, Notice
+from probe.io.store_gather import LONGEST_S, Gathering
 from probe.io.store_nodes import PendingNodes
 from probe.io.store_rows import Loss, has_evidence, stripped, time_of
 from probe.io.store_schema import WAL_BYTES, StoreError, damaged, get_meta, put_meta
@@ -42,9 +43,6 @@ log = logging.getLogger("probe.store")
 
 BATCH = 2_000  # records a transaction
 LOG_ALARM_BYTES = 4 * WAL_BYTES
-ENOUGH = 64  # records that make a transaction worth its cost
-GATHER_A_RECORD_S = 0.01  # how long the next records are waited for, for each that the last transaction took
-LONGEST_GATHER_S = 0.2
 SIDE_S = 1.0  # least time between two writes of what is kept beside the records
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 5.0
@@ -83,8 +81,7 @@ class Writer(threading.Thread):
         self._counts = {"written": 0, "shed": 0, "lost": 0}
         self._trouble: str | None = None
         self._close_by: float | None = None
-        self._gather_until_s = 0.0
-        self._enough = threading.Event()  # no more is to be waited for
+        self._gathering = Gathering()
         self._files = Files(directory, clock, limits or Limits())
         self._side_at_s = 0.0
         self._log_alarm = False
@@ -103,8 +100,12 @@ class Writer(threading.Thread):
         records: Sequence[Record],
         done: asyncio.Future[list[Record]] | None,
         complete_up_to: str | None = None,
+        patience_s: float = 0.0,
     ) -> None:
-        """Queue records. Raises StoreError if the store is closed or there is no room even for stripped ones."""
+        """Queue records, to be written within so many seconds (`Gathering.put`) where the disk allows.
+
+        Raises StoreError if the store is closed or there is no room even for stripped ones.
+        """
         with self._news:
             self._check_open()
             weight = self._weight + len(records)
@@ -116,8 +117,7 @@ class Writer(threading.Thread):
                 records = [stripped(record) for record in records]
             self._queue.append(Item(records=tuple(records), done=done, complete_up_to=complete_up_to))
             self._weight = weight
-            if weight >= ENOUGH:
-                self._enough.set()
+            self._gathering.put(weight, patience_s)
             self._news.notify()
 
     def put_statement(self, statement: Statement, *, of_evidence: bool = False) -> None:
@@ -128,6 +128,7 @@ class Writer(threading.Thread):
         with self._news:
             self._check_open()
             self._queue.append(Item(statement=statement, of_evidence=of_evidence))
+            self._gathering.put(self._weight, LONGEST_S)
             self._news.notify()
 
     def keep_version(self, customer: str, url: str, version: OriginVersion) -> None:
@@ -156,7 +157,7 @@ class Writer(threading.Thread):
         """Write what waits, for at most so many seconds, then end. Returns at once; `join` the thread."""
         with self._news:
             self._close_by = time.monotonic() + within_s
-            self._enough.set()
+            self._gathering.end()
             self._news.notify()
 
     def _check_open(self) -> None:
@@ -211,13 +212,14 @@ class Writer(threading.Thread):
         """The next transaction's work; empty when the store is closed and all is written."""
         with self._news:
             self._news.wait_for(self._something, timeout=SIDE_S if self._versions else None)
-        self._gather()
+        self._gathering.wait()
         with self._news:
             batch: list[Item] = []
             weight = 0
             while self._queue and (not batch or weight + self._queue[0].weight <= BATCH):
                 batch.append(self._queue.popleft())
                 weight += batch[-1].weight + 1
+            self._gathering.taken(len(self._queue))
             if self._lost:
                 now = rfc3339(self._clock.time_ns())
                 events = tuple(event for loss in self._lost.values() for event in loss.events(now))
@@ -225,22 +227,6 @@ class Writer(threading.Thread):
                 self._weight += batch[-1].weight
                 self._lost.clear()
             return batch + self._side_items(closing=self._close_by is not None)
-
-    def _gather(self) -> None:
-        """Records that come one by one share a transaction: alone it costs as much as several of them.
-
-        Who writes now and then waits for nothing, and who writes much at once neither.
-        """
-        while (rest_s := self._gather_until_s - time.monotonic()) > 0:
-            if self._enough.wait(rest_s):
-                break
-
-    def _gathered(self, weight: int) -> None:
-        """After a transaction of so many records: how long the next one is gathered."""
-        self._gather_until_s = time.monotonic() + min(LONGEST_GATHER_S, weight * GATHER_A_RECORD_S)
-        with self._news:
-            if self._weight < ENOUGH and self._close_by is None:
-                self._enough.clear()
 
     def _something(self) -> bool:
         waits = self._queue or self._lost or self._close_by is not None
@@ -298,11 +284,11 @@ class Writer(threading.Thread):
             was, self._trouble = self._trouble, None
             self._weight -= weight
             self._counts["written"] += weight
+            self._gathering.written(weight, self._weight)
         if was is not None:
             log.warning("store.recovered", extra={"fields": {"after": was}})
         self._mind_the_log()
         settle([(item.done, item.written) for item in batch if item.done is not None])
-        self._gathered(weight)
 
     def _mind_the_log(self) -> None:
         """A reader that never ends keeps the log from being taken over: said before it fills the disk."""

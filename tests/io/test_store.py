@@ -19,7 +19,7 @@ import pytest
 
 from probe.core.altered import altered
 from probe.core.records import EventRecord, OriginVersion, Record, SlotRecord, State
-from probe.io import store_writer
+from probe.io import store_gather, store_writer
 from probe.io.clock import SystemClock
 from probe.io.store import Store, StoreError, StoreLocked
 from probe.io.store_commit import VERSIONS_KEPT, Item
@@ -109,9 +109,9 @@ async def test_ten_thousand_calls_at_once_get_their_numbers_in_order(store: Stor
     assert seqs(directory) == list(range(1, 10_001))
 
 
-async def test_records_that_come_one_by_one_share_a_transaction(
-    store: Store, directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many records each transaction took."""
     sizes: list[int] = []
     commit = store_writer.commit
 
@@ -120,8 +120,14 @@ async def test_records_that_come_one_by_one_share_a_transaction(
         commit(files, agent, batch)
 
     monkeypatch.setattr(store_writer, "commit", counting)
-    monkeypatch.setattr(store_writer, "GATHER_A_RECORD_S", 0.3)
-    monkeypatch.setattr(store_writer, "LONGEST_GATHER_S", 0.3)
+    return sizes
+
+
+async def test_records_that_come_one_by_one_share_a_transaction(
+    store: Store, sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_gather, "A_RECORD_S", 0.3)
+    monkeypatch.setattr(store_gather, "LONGEST_S", 0.3)
     await store.append([slot(0)])  # nothing was before it: nothing is waited for
     assert sizes == [1]
     waiting = []
@@ -130,16 +136,39 @@ async def test_records_that_come_one_by_one_share_a_transaction(
         await asyncio.sleep(0.01)
     await asyncio.gather(*waiting)
     assert sizes == [1, 5]
-    await store.append([slot(second) for second in range(6, 6 + store_writer.ENOUGH)])  # enough: at once
-    assert sizes == [1, 5, store_writer.ENOUGH]
-    monkeypatch.setattr(store_writer, "LONGEST_GATHER_S", 60.0)
-    monkeypatch.setattr(store_writer, "GATHER_A_RECORD_S", 60.0)
+    await store.append([slot(second) for second in range(6, 6 + store_gather.ENOUGH)])  # enough: at once
+    assert sizes == [1, 5, store_gather.ENOUGH]
+    monkeypatch.setattr(store_gather, "LONGEST_S", 60.0)
+    monkeypatch.setattr(store_gather, "A_RECORD_S", 60.0)
     await store.append([slot(100)])
     last = asyncio.ensure_future(store.append([slot(101)]))
     await asyncio.sleep(0)
     await asyncio.wait_for(store.close(), 20)  # closing waits for no more either
     assert [row.seq for row in await last] == [72]
-    assert sizes == [1, 5, store_writer.ENOUGH, 1, 1]
+    assert sizes == [1, 5, store_gather.ENOUGH, 1, 1]
+
+
+async def test_records_that_are_patient_wait_for_others_until_one_is_not(
+    store: Store, sizes: list[int]
+) -> None:
+    handed = [store.hand_over([slot(0)], patience_s=60.0)]  # alone, and nothing was before it
+    for second in range(1, 4):
+        await asyncio.sleep(0.02)
+        handed.append(store.hand_over([slot(second)], patience_s=60.0))
+    assert not any(future.done() for future in handed)
+    await asyncio.wait_for(store.append([event("agent.started")]), 20)
+    assert [row.seq for (row,) in [future.result() for future in handed]] == [1, 2, 3, 4]
+    assert sizes == [5]
+    handed = [store.hand_over([slot(9)], patience_s=60.0), store.hand_over([slot(10)], patience_s=0.05)]
+    await asyncio.wait_for(asyncio.gather(*handed), 20)
+    assert sizes == [5, 2]
+    many = [
+        store.hand_over([slot(second)], patience_s=60.0) for second in range(20, 20 + store_gather.ENOUGH)
+    ]
+    await asyncio.wait_for(asyncio.gather(*many), 20)
+    last = store.hand_over([slot(200)], patience_s=60.0)
+    await asyncio.wait_for(store.close(), 20)
+    assert [row.seq for row in await last] == [8 + store_gather.ENOUGH]
 
 
 async def test_durability_is_what_sqlite_calls_full(store: Store) -> None:

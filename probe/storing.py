@@ -1,0 +1,76 @@
+"""Rule: a row that is made waits for the disk, and nothing waits for the row: its slot's room is free at once.
+
+However long the disk refuses, measuring goes on; how many rows may wait is the store's to say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+
+from probe.core.node_values import Changes
+from probe.core.records import Record, SlotRecord, State
+from probe.core.task import Task
+from probe.io.store import Store, StoreError
+from probe.logs import fields
+from probe.resuming import put_definition
+
+log = logging.getLogger("probe.agent")
+
+OnRow = Callable[[SlotRecord], None]
+
+PATIENCE_S = (
+    0.2  # so long a row may wait for others: a transaction for each alone is a fifth of what a slot costs
+)
+
+
+class Rows:
+    """Hands rows to the store, each after what it refers to. For the event loop's thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        changes: Callable[[], Changes],
+        complete_up_to: Callable[[str], str | None],
+        missed: Callable[[Task, str, str], SlotRecord],
+        on_row: Sequence[OnRow],
+    ) -> None:
+        """`changes`: what the inventory of nodes has learned; `complete_up_to(customer)`: as in a record.
+
+        `missed(task, scheduled_at, reason)` makes the row that stands for one that the store cannot keep although the
+        disk works. `on_row` are shown every row after it is stored.
+        """
+        self._store = store
+        self._changes = changes
+        self._complete_up_to = complete_up_to
+        self._missed = missed
+        self._on_row = on_row
+
+    def keep(self, row: SlotRecord, task: Task) -> asyncio.Future[list[Record]]:
+        """Hand it over; it is on the disk when the future is done, and `on_row` is told.
+
+        Whether anybody awaits the future is all the same to the row. Raises StoreError where the store takes no more.
+        """
+        put_definition(self._store, task)
+        self._store.put_nodes(self._changes())
+        done = self._store.hand_over([row], self._complete_up_to(row.customer), patience_s=PATIENCE_S)
+        done.add_done_callback(partial(self._stored, task, row))
+        return done
+
+    def _stored(self, task: Task, row: SlotRecord, done: asyncio.Future[list[Record]]) -> None:
+        if done.cancelled():
+            return
+        if (error := done.exception()) is not None:
+            log.error("row.not_stored", extra=fields(task=task.id, due=row.scheduled_at, error=str(error)))
+            if row.state is State.MEASURED:
+                with suppress(StoreError):  # closed meanwhile: the next start accounts for the slot
+                    self.keep(self._missed(task, row.scheduled_at, "agent.internal_error"), task)
+            return
+        (stored,) = done.result()
+        assert isinstance(stored, SlotRecord)
+        for tell in self._on_row:
+            tell(stored)
