@@ -59,9 +59,13 @@ async def _slots(given: Run) -> None:
 
 
 async def _growth(given: Run) -> None:
-    """Whole agents of 100, 1,000 and 10,000 tasks."""
-    with real_servers(given.directory / "servers", list(versus.SIZES)) as servers:
-        given.report.growth += await growing.run(servers.ports, given.directory, given.seconds)
+    """Whole agents of 100, 1,000 and 10,000 tasks, beside the exporter at the same rates."""
+    with ExitStack() as stack:
+        servers = stack.enter_context(real_servers(given.directory / "servers", list(versus.SIZES)))
+        peer = None
+        if not missing(PROGRAM):
+            peer = stack.enter_context(blackbox(given.directory / "peer", servers))
+        given.report.growth += await growing.run(servers.ports, given.directory, given.seconds, peer=peer)
 
 
 async def _working(given: Run) -> None:

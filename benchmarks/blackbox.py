@@ -76,6 +76,26 @@ class Blackbox:
         await asyncio.gather(*(scrape() for _ in range(in_flight)))
         return pages
 
+    async def paced(self, per_s: float, seconds: float, target: str) -> float:
+        """Processor time of a probe, in microseconds, where they come one after the other, so many a second."""
+        path = f"/probe?module=probe&target={quote(target, safe='')}"
+        spare: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+        async def scrape() -> None:
+            pair = spare.pop() if spare else await asyncio.open_connection(ORIGIN, self.port)
+            await self.page(*pair, path)
+            spare.append(pair)
+
+        await scrape()
+        number, before_ns, began_s = round(per_s * seconds), self.cpu_ns(), time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            for due in range(number):
+                await asyncio.sleep(began_s + due / per_s - time.monotonic())
+                group.create_task(scrape())
+        for _, writer in spare:
+            writer.close()
+        return (self.cpu_ns() - before_ns) / number / 1000
+
     async def page(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> bytes:
         """One scrape on a kept connection."""
         fields = "Host: localhost\r\nX-Prometheus-Scrape-Timeout-Seconds: 10\r\n\r\n"

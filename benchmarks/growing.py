@@ -2,15 +2,16 @@
 
 Each size is an agent in a process of its own (`benchmarks.grown`) that measures from four vantage points every 60 s,
 for some seconds. What is kept: CPU a slot, memory, how long until the first result, what was missed, how late slots
-began.
+began; and what a bare probe of the exporter costs at the same rate, since a processor that slept works slower.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.agents import told_by
+from benchmarks.blackbox import Blackbox
 from benchmarks.peer_process import Ports
 from benchmarks.server import EDGE, NAME, ORIGIN
 
@@ -27,7 +28,7 @@ class Growth:
 
     `missed` and `reasons` (of slots missed or not ok): from the start on, and not of what the stop itself cuts off.
     `cpu_us`: a measured slot, after the start; `cpu_share`: of one core. `rss_mb`: at the end, and `bare_rss_mb` before
-    the configuration was read.
+    the configuration was read. `peer_us`: CPU of the exporter's probe at this rate, None where it is not installed.
     """
 
     tasks: int
@@ -43,6 +44,7 @@ class Growth:
     lateness_p99_ms: float
     rss_mb: float
     bare_rss_mb: float
+    peer_us: float | None = None
 
     @property
     def mb_per_1000_tasks(self) -> float:
@@ -51,10 +53,21 @@ class Growth:
 
 
 async def run(
-    ports: Ports, directory: Path, seconds: float = SECONDS, sizes: tuple[int, ...] = TASKS
+    ports: Ports,
+    directory: Path,
+    seconds: float = SECONDS,
+    sizes: tuple[int, ...] = TASKS,
+    peer: Blackbox | None = None,
 ) -> list[Growth]:
     """One agent after the other. Raises RuntimeError with an agent's own words if it fails."""
-    return [await _grown(ports, directory / str(tasks), tasks, seconds) for tasks in sizes]
+    found = []
+    for tasks in sizes:
+        grown = await _grown(ports, directory / str(tasks), tasks, seconds)
+        if peer is not None:
+            probe_us = await peer.paced(tasks / 60, min(seconds, SECONDS), peer.target("http", SIZE))
+            grown = replace(grown, peer_us=probe_us)
+        found.append(grown)
+    return found
 
 
 async def _grown(ports: Ports, directory: Path, tasks: int, seconds: float) -> Growth:

@@ -74,13 +74,15 @@ def _compared(results: Sequence[Result]) -> Table:
 
 def _grown(growth: Sequence[Growth]) -> Table:
     headings = (
-        "start", "slots", "missed", "CPU a slot", "one more", "of a core", "late p99", "RSS", "a 1,000 tasks",
+        "start", "slots", "missed", "CPU a slot", "one more", "peer's probe", "of a core", "late p99", "RSS",
+        "a 1,000 tasks",
     )  # fmt: skip
     table = _table("a whole agent, every task once a minute", ("tasks",), headings)
     for g, smaller in zip(growth, (None, *growth), strict=False):
         more = "" if smaller is None else duration(further_slot_us(smaller, g))
+        peer = "-" if g.peer_us is None else duration(g.peer_us)
         table.add_row(
-            f"{g.tasks:,}", f"{g.start_s:.2f} s", f"{g.measured:,}", _missed(g), duration(g.cpu_us), more,
+            f"{g.tasks:,}", f"{g.start_s:.2f} s", f"{g.measured:,}", _missed(g), duration(g.cpu_us), more, peer,
             f"{g.cpu_share:.1%}", f"{g.lateness_p99_ms:.1f} ms", f"{g.rss_mb:.0f} MB", f"{g.mb_per_1000_tasks:.1f} MB",
         )  # fmt: skip
     return table

@@ -202,5 +202,6 @@ def test_what_a_further_slot_costs_is_not_what_an_idle_agent_costs() -> None:
     smaller = altered(larger, tasks=1_000, measured=300, cpu_share=0.057)  # 15 a second
     assert further_slot_us(smaller, larger) == pytest.approx(1_800)
     text = StringIO()
-    show(Report(growth=[smaller, larger]), {}, Console(file=text, width=140))
+    show(Report(growth=[smaller, altered(larger, peer_us=1_620.0)]), {}, Console(file=text, width=150))
     assert "1.8 ms" in text.getvalue()
+    assert "1.62 ms" in text.getvalue()
