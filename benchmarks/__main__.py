@@ -37,7 +37,7 @@ from benchmarks.programs import Servers, missing, real_servers
 from benchmarks.report import Report, save, show
 from probe.io.polls import run
 
-WIDE = 112  # characters, where no terminal says how wide it is
+WIDE = 132  # characters, where no terminal says how wide it is
 RESULTS = Path(__file__).with_name("results")
 ROWS = 200_000  # results that are written and pulled
 

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks import bare, fetching, judging, slots, storing
-from benchmarks.__main__ import run_parts
+from benchmarks.__main__ import WIDE, run_parts
 from benchmarks.facts import file_name, machine_facts
 from benchmarks.growing import Growth, write
 from benchmarks.measure import Effort, Result, WrongResultError, compare, repeated
@@ -164,7 +164,7 @@ def test_saved_figures_are_those_shown_and_name_no_machine(tmp_path: Path) -> No
     assert Path("/proc/sys/kernel/hostname").read_text().strip() not in json.dumps(saved)
 
     out = StringIO()
-    show(A_REPORT, facts, Console(file=out, width=112))
+    show(A_REPORT, facts, Console(file=out, width=WIDE))
     assert "2.00" in out.getvalue()
     assert "1.50-2.50" in out.getvalue()
     assert "10,000" in out.getvalue()
