@@ -322,6 +322,10 @@ class Agent:
             return None
         return rfc3339(self.scheduler.complete_up_to_us(customer) * 1000)
 
+    def stored_up_to(self, customer: str) -> str | None:
+        """Every slot of the customer that was due before this time has its row on the disk."""
+        return self.complete_up_to(customer) if self._rows is None else self._rows.stored_up_to(customer)
+
     def _keep_version(self, customer: str, url: str, version: OriginVersion) -> None:
         if self._store is not None:
             self._store.put_origin_version(customer, url, version)

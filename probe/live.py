@@ -169,7 +169,7 @@ class Live:
 
     def _complete_up_to(self, plan: Plan) -> dict[str, str]:
         names = dict.fromkeys(task.customer for task in plan.tasks)
-        found = ((name, self._agent.complete_up_to(name)) for name in names)
+        found = ((name, self._agent.stored_up_to(name)) for name in names)
         return {name: until for name, until in found if until is not None}
 
     def _slots(self) -> SlotCounts:

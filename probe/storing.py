@@ -49,6 +49,7 @@ class Rows:
         self._complete_up_to = complete_up_to
         self._missed = missed
         self._on_row = on_row
+        self._waiting: dict[str, dict[asyncio.Future[list[Record]], str | None]] = {}
 
     def keep(self, row: SlotRecord, task: Task) -> asyncio.Future[list[Record]]:
         """Hand it over; it is on the disk when the future is done, and `on_row` is told.
@@ -57,11 +58,23 @@ class Rows:
         """
         put_definition(self._store, task)
         self._store.put_nodes(self._changes())
-        done = self._store.hand_over([row], self._complete_up_to(row.customer), patience_s=PATIENCE_S)
+        complete_up_to = self._complete_up_to(row.customer)
+        done = self._store.hand_over([row], complete_up_to, patience_s=PATIENCE_S)
+        self._waiting.setdefault(row.customer, {})[done] = complete_up_to
         done.add_done_callback(partial(self._stored, task, row))
         return done
 
+    def stored_up_to(self, customer: str) -> str | None:
+        """Every slot of the customer that was due before this time has its row on the disk (RFC 3339)."""
+        waiting = self._waiting.get(customer)
+        # What was handed over before the first that waits is stored: rows are written in their order.
+        return next(iter(waiting.values())) if waiting else self._complete_up_to(customer)
+
     def _stored(self, task: Task, row: SlotRecord, done: asyncio.Future[list[Record]]) -> None:
+        waiting = self._waiting[row.customer]
+        del waiting[done]
+        if not waiting:
+            del self._waiting[row.customer]
         if done.cancelled():
             return
         if (error := done.exception()) is not None:

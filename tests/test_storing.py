@@ -27,10 +27,11 @@ class Bench:
         self.store = Store.open(directory, "a1", SystemClock())
         self.told: list[SlotRecord] = []
         self.task = build.task()
+        self.up_to = 0
         self.rows = Rows(
             self.store,
             changes=Changes,
-            complete_up_to=lambda customer: None,
+            complete_up_to=lambda customer: f"{customer} {self.up_to}",
             missed=self.missed,
             on_row=[self.told.append],
         )
@@ -64,6 +65,20 @@ async def test_a_row_is_told_when_it_is_on_the_disk_and_its_definition_with_it(
     assert bench.told == stored(tmp_path)
     with Reader.open(tmp_path / "r", "a1") as reader:
         assert reader.definition(bench.task.definition) is not None
+
+
+async def test_what_is_complete_on_the_disk_stands_at_the_first_row_that_waits(bench: Bench) -> None:
+    assert bench.rows.stored_up_to("acme") == "acme 0"
+    kept = []
+    for number in (3, 5, 7):
+        bench.up_to = number
+        kept.append(bench.rows.keep(slot(number), bench.task))
+    bench.up_to = 9
+    assert bench.rows.stored_up_to("acme") == "acme 3", "nothing is on the disk of what was due from then on"
+    assert bench.rows.stored_up_to("other") == "other 9"
+    await asyncio.gather(*kept)
+    assert bench.rows.stored_up_to("acme") == "acme 9"
+    assert [row.complete_up_to for row in bench.told] == ["acme 3", "acme 5", "acme 7"]
 
 
 async def test_a_row_that_nobody_waits_for_any_more_is_stored_all_the_same(
