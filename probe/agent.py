@@ -20,6 +20,7 @@ from probe.core.plan import Plan, make_plan
 from probe.core.records import OriginVersion, Record, SlotRecord
 from probe.core.task import Task
 from probe.crew import LOST, Crew
+from probe.ending import unless_refused
 from probe.io.clock import Clock, SystemClock, rfc3339
 from probe.io.crew_seat import WorkerLostError
 from probe.io.fetch import AiohttpFetcher
@@ -172,16 +173,21 @@ class Agent:
                 self.ending = True
                 if self.reloader is not None:
                     await self.reloader.finish()
-                await scheduler.stop(self.config.agent.limits.drain / 1e6 if drain_s is None else drain_s)
+                drain_s = self.config.agent.limits.drain / 1e6 if drain_s is None else drain_s
+                health = partial(getattr, store, "health")
+                await unless_refused(scheduler.stop(drain_s), health, after_s=drain_s, hurry=hurry)
                 await self.watches.stop()
                 if self.crew is not None:
                     await self.crew.stop()
-                await self._farewells.finish()
-                await self._teller.drain()
-                store.put_nodes(self.pipeline.nodes.take_changes(final=True))
-                await self._teller.tell("agent.stopped", {})
-                await self._teller.drain()
+                await unless_refused(self._last_words(store), health, hurry=hurry)
                 await self._ledger.write_down(self.config, self.plan, ended=True)
+
+    async def _last_words(self, store: Store) -> None:
+        await self._farewells.finish()
+        await self._teller.drain()
+        store.put_nodes(self.pipeline.nodes.take_changes(final=True))
+        await self._teller.tell("agent.stopped", {})
+        await self._teller.drain()
 
     async def _begin(self, store: Store) -> tuple[int, str]:
         """What a start owes the streams: what was missed while no agent ran, and what has changed since.

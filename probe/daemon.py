@@ -27,6 +27,8 @@ from probe.keeping import limits_of
 from probe.storing import OnRow
 from probe.watchdog import Progress, fed
 
+LAST_TRY_S, HURRIED_S = 30.0, 2.0  # for what waits for the disk when the agent ends
+
 
 def serve(
     config: Config, kinds: Kinds, *, seconds: float | None = None, config_file: Path | None = None
@@ -90,7 +92,7 @@ async def run_until(
 
     Each time `hangup` is set, the agent reloads from `config_file`.
     """
-    clock = SystemClock()
+    clock, hurry = SystemClock(), getattr(stop, "hurry", None)
     limits = limits_of(config.agent.keep)
     if (problem := not_our_own(Path(config.agent.results))) is not None:
         raise StoreError(problem)
@@ -103,10 +105,12 @@ async def run_until(
             reloading = asyncio.create_task(_reload_on(hangup, agent, notifier))
             try:
                 async with beside(agent, store, clock, config_file):
-                    await agent.run(stop, hurry=getattr(stop, "hurry", None))
+                    await agent.run(stop, hurry=hurry)
             finally:
                 reloading.cancel()
-                await store.close()  # within: closing may take as long as a watchdog's period
+                hurried = hurry is not None and hurry.is_set()
+                # Within: closing may take as long as a watchdog's period.
+                await store.close(within_s=HURRIED_S if hurried else LAST_TRY_S)
     finally:
         await store.close()
 

@@ -14,7 +14,7 @@ from functools import partial
 from probe.core.node_values import Changes
 from probe.core.records import Record, SlotRecord, State
 from probe.core.task import Task
-from probe.io.store import Store, StoreError
+from probe.io.store import Store, StoreClosed, StoreError
 from probe.logs import fields
 from probe.resuming import put_definition
 
@@ -78,9 +78,11 @@ class Rows:
         if done.cancelled():
             return
         if (error := done.exception()) is not None:
+            if isinstance(error, StoreClosed):
+                return  # told by the store, once for all; the next start accounts for the slot
             log.error("row.not_stored", extra=fields(task=task.id, due=row.scheduled_at, error=str(error)))
             if row.state is State.MEASURED:
-                with suppress(StoreError):  # closed meanwhile: the next start accounts for the slot
+                with suppress(StoreError):
                     self.keep(self._missed(task, row.scheduled_at, "agent.internal_error"), task)
             return
         (stored,) = done.result()

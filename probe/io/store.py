@@ -22,10 +22,10 @@ from probe.io.store_bundles import put_packed
 from probe.io.store_bundles import put_statement as bundle_statement
 from probe.io.store_files import Limits, Notice
 from probe.io.store_reader import Reader
-from probe.io.store_schema import LOCK, StoreError, StoreLocked
+from probe.io.store_schema import LOCK, StoreClosed, StoreError, StoreLocked
 from probe.io.store_writer import Health, Writer
 
-__all__ = ["Health", "Store", "StoreError", "StoreLocked"]
+__all__ = ["Health", "Store", "StoreClosed", "StoreError", "StoreLocked"]
 
 ROOM = 10_000  # records that wait whole
 BUNDLES_UP_TO = 2_000  # records that wait; beyond, bundles are left out

@@ -36,6 +36,10 @@ class StoreLocked(StoreError):  # noqa: N818
     """Another process has this results directory open for writing."""
 
 
+class StoreClosed(StoreError):  # noqa: N818
+    """Nothing is taken any more, or this was taken and not written before the end."""
+
+
 class StoreDamaged(StoreError):  # noqa: N818
     """A file of the store is not what was written to it."""
 

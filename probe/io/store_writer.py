@@ -37,7 +37,7 @@ from probe.io.store_files import Files, Limits, Notice
 from probe.io.store_gather import LONGEST_S, Gathering
 from probe.io.store_nodes import PendingNodes
 from probe.io.store_rows import Loss, has_evidence, stripped, time_of
-from probe.io.store_schema import WAL_BYTES, StoreError, damaged, get_meta, put_meta
+from probe.io.store_schema import WAL_BYTES, StoreClosed, StoreError, damaged, get_meta, put_meta
 
 log = logging.getLogger("probe.store")
 
@@ -162,7 +162,7 @@ class Writer(threading.Thread):
 
     def _check_open(self) -> None:
         if self._close_by is not None or not self.is_alive():
-            raise StoreError(f"{self._directory}: the store is closed")
+            raise StoreClosed(f"{self._directory}: the store is closed")
 
     def _lose(self, records: Sequence[Record]) -> None:
         self._counts["lost"] += len(records)
@@ -320,5 +320,5 @@ class Writer(threading.Thread):
             settle([(item.done, StoreError(f"{self._directory}: a record cannot be stored: {error}"))])
 
     def _refuse(self, items: Sequence[Item]) -> None:
-        error = StoreError(f"{self._directory}: closed before this was written ({self._trouble})")
+        error = StoreClosed(f"{self._directory}: closed before this was written ({self._trouble})")
         settle([(item.done, error) for item in items if item.done is not None])
