@@ -15,9 +15,9 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from probe.core.live import WorkerState
 from probe.core.task import Task
@@ -25,6 +25,8 @@ from probe.io import crew_messages as m
 from probe.io.crew_wire import Wire
 
 log = logging.getLogger("probe.crew")
+
+T = TypeVar("T")
 
 FIRST_WAIT_S, MOST_WAIT_S = 0.5, 60.0
 STEADY_S = 60.0  # after so long it counts as well, and waiting begins anew
@@ -127,25 +129,36 @@ class Seat:
         except OSError as error:
             ours.close()
             return f"not started: {error.strerror}"
+        except asyncio.CancelledError:  # asyncio has ended the process
+            ours.close()
+            raise
         wire: Wire[m.AnyOrder] = Wire(packed=m.orders_out, take=self._take, ended=ended.set)
         doing = asyncio.gather(self._prepared(wire, ours), self._watch(wire))
+        waiting = asyncio.create_task(ended.wait())
         why = None
         try:
-            waiting = asyncio.create_task(ended.wait())
             await asyncio.wait((doing, waiting), return_when=asyncio.FIRST_COMPLETED)
-            waiting.cancel()
             if doing.done() and doing.exception() is not None:
                 why = str(doing.exception())
         finally:
-            doing.cancel()
-            await asyncio.gather(doing, return_exceptions=True)
-            self._ready.clear()
-            self._wire = None
-            wire.abort()
-            await _end(child, GOODBYE_S if self._stopping else 0.2)
-            self._child = None
-            why = why or _words(child.returncode)
-            self._lose(why)
+            # Whoever stops the seat meanwhile waits for that too: no process is left behind.
+            why = await _to_its_end(self._ended(child, wire, (doing, waiting), why))
+        return why
+
+    async def _ended(
+        self, child: Process, wire: Wire[m.AnyOrder], works: Sequence[asyncio.Future[Any]], why: str | None
+    ) -> str:
+        """The process is gone when this returns, and whoever waited for it knows; in words why."""
+        for work in works:
+            work.cancel()
+        await asyncio.gather(*works, return_exceptions=True)
+        self._ready.clear()
+        self._wire = None
+        wire.abort()
+        await _end(child, GOODBYE_S if self._stopping else 0.2)
+        self._child = None
+        why = why or _words(child.returncode)
+        self._lose(why)
         return why
 
     async def _prepared(self, wire: Wire[m.AnyOrder], ours: socket.socket) -> None:
@@ -275,6 +288,16 @@ async def _started(theirs: socket.socket) -> Process:
         pass_fds=(descriptor,),
         start_new_session=True,
     )
+
+
+async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Not cut off by a cancellation, which is raised afterwards."""
+    doing = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await doing
+        raise
 
 
 async def _end(child: Process, within_s: float) -> None:

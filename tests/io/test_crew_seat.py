@@ -191,6 +191,33 @@ async def test_a_slot_that_is_cut_off_is_cut_off_there_and_its_late_row_is_nobod
         assert (await asked(seat, "a")).line
 
 
+@pytest.mark.parametrize("within_s", [0.0, 30.0], ids=["killed", "waited for"])
+async def test_a_seat_that_is_stopped_while_its_worker_ends_leaves_no_process(
+    within_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker's socket has ended and its process not yet, and then somebody stops the seat."""
+    ending, ended = asyncio.Event(), crew_seat._end
+
+    async def slowly(child: Process, _: float) -> None:
+        ending.set()
+        await asyncio.sleep(0.05)
+        await ended(child, within_s)
+
+    monkeypatch.setattr(crew_seat, "_end", slowly)
+    async with seat_of(Told()) as seat:
+        assert (await asked(seat, "a")).line
+        child = seat._child
+        assert child is not None
+        slot = asked(seat, "answers and ends")
+        await slot
+        waiting = asked(seat, "hangs")
+        await asyncio.wait_for(ending.wait(), 20)
+        await seat.stop()
+        assert (seat.pid, child.returncode is None) == (None, False)
+        with pytest.raises(WorkerLostError):
+            await waiting
+
+
 async def test_a_worker_that_hangs_is_killed_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crew_seat, "BEAT_S", 0.05)
     told = Told()
