@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -44,11 +44,16 @@ ROWS = 200_000  # results that are written and pulled
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What every suite is given. `seconds`: how long each agent of the growth is watched."""
+    """What every suite is given. `seconds`, `rounds`: how long each agent of the growth is watched, how often.
+
+    `tasks`: the sizes of these agents.
+    """
 
     directory: Path
     effort: Effort
     seconds: float
+    rounds: int
+    tasks: tuple[int, ...]
     report: Report
 
 
@@ -59,13 +64,15 @@ async def _slots(given: Run) -> None:
 
 
 async def _growth(given: Run) -> None:
-    """Whole agents of 100, 1,000 and 10,000 tasks, beside the exporter at the same rates."""
+    """Whole agents of several sizes, beside the exporter at the same rates."""
     with ExitStack() as stack:
         servers = stack.enter_context(real_servers(given.directory / "servers", list(versus.SIZES)))
         peer = None
         if not missing(PROGRAM):
             peer = stack.enter_context(blackbox(given.directory / "peer", servers))
-        given.report.growth += await growing.run(servers.ports, given.directory, given.seconds, peer=peer)
+        given.report.growth += await growing.run(
+            servers.ports, given.directory, given.seconds, given.tasks, peer, given.rounds
+        )
 
 
 async def _working(given: Run) -> None:
@@ -126,21 +133,38 @@ SUITES: dict[str, tuple[Suite, tuple[str, ...]]] = {
 @click.option(
     "--seconds", default=20.0, show_default=True, help="How long each agent of the growth is watched."
 )
+@click.option("--rounds", default=1, show_default=True, help="How often each agent of the growth is watched.")
+@click.option(
+    "--tasks",
+    multiple=True,
+    default=growing.TASKS,
+    show_default=True,
+    type=click.IntRange(min=growing.VANTAGE_POINTS),
+    help="Sizes of the growth; may be repeated.",
+)
 @click.option("--save", "keep", is_flag=True, help="Write the figures to benchmarks/results/ as JSON.")
 @click.option(
     "--directory",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="On which disk the store is measured (default: that of temporary files).",
 )
-def main(quick: bool, only: tuple[str, ...], seconds: float, keep: bool, directory: Path | None) -> None:
+def main(
+    quick: bool,
+    only: tuple[str, ...],
+    seconds: float,
+    rounds: int,
+    tasks: tuple[int, ...],
+    keep: bool,
+    directory: Path | None,
+) -> None:
     """Time cdn-probe beside peers in the same run, and print the ratios."""
     facts = machine_facts()  # the load before our own
     effort = QUICK if quick else FULL
     try:
         with tempfile.TemporaryDirectory(prefix="cdn-probe-bench-", dir=directory) as place:
-            report = run(
-                _report(Path(place), effort, only or tuple(SUITES), min(seconds, 5) if quick else seconds)
-            )
+            seconds = min(seconds, 5) if quick else seconds
+            given = Run(Path(place), effort, seconds, rounds, tasks, Report())
+            report = run(_report(given, only or tuple(SUITES)))
         show(report, facts, Console(width=None if sys.stdout.isatty() else WIDE))
         if keep:
             file = save(report, facts, RESULTS)
@@ -150,18 +174,18 @@ def main(quick: bool, only: tuple[str, ...], seconds: float, keep: bool, directo
         raise click.ClickException(str(error)) from error
 
 
-async def _report(directory: Path, effort: Effort, names: tuple[str, ...], seconds: float) -> Report:
-    report, absent = Report(), dict[str, None]()
+async def _report(given: Run, names: tuple[str, ...]) -> Report:
+    absent = dict[str, None]()
     for name in names:
         suite, needed = SUITES[name]
         lacking = missing(*needed)
         absent.update(dict.fromkeys(lacking))
         if not lacking:
-            place = directory / name
+            place = given.directory / name
             place.mkdir()
-            await suite(Run(place, effort, seconds, report))
-    report.absent = tuple(absent)
-    return report
+            await suite(replace(given, directory=place))
+    given.report.absent = tuple(absent)
+    return given.report
 
 
 if __name__ == "__main__":

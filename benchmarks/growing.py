@@ -3,12 +3,16 @@
 Each size is an agent in a process of its own (`benchmarks.grown`) that measures from four vantage points every 60 s,
 for some seconds. What is kept: CPU a slot, memory, how long until the first result, what was missed, how late slots
 began; and what a bare probe of the exporter costs at the same rate, since a processor that slept works slower.
+Sizes take turns for as many rounds as wanted: the speed of a shared machine changes while one of them is watched.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 
 from benchmarks.agents import told_by
 from benchmarks.blackbox import Blackbox
@@ -58,16 +62,40 @@ async def run(
     seconds: float = SECONDS,
     sizes: tuple[int, ...] = TASKS,
     peer: Blackbox | None = None,
+    rounds: int = 1,
 ) -> list[Growth]:
-    """One agent after the other. Raises RuntimeError with an agent's own words if it fails."""
-    found = []
-    for tasks in sizes:
-        grown = await _grown(ports, directory / str(tasks), tasks, seconds)
-        if peer is not None:
-            probe_us = await peer.paced(tasks / 60, min(seconds, SECONDS), peer.target("http", SIZE))
-            grown = replace(grown, peer_us=probe_us)
-        found.append(grown)
-    return found
+    """One agent after the other, and that so many times. Raises RuntimeError with an agent's own words if it fails."""
+    found: dict[int, list[Growth]] = {tasks: [] for tasks in sizes}
+    for number in range(rounds):
+        for tasks in sizes:
+            grown = await _grown(ports, directory / f"{number}-{tasks}", tasks, seconds)
+            if peer is not None:
+                probe_us = await peer.paced(tasks / 60, min(seconds, SECONDS), peer.target("http", SIZE))
+                grown = replace(grown, peer_us=probe_us)
+            found[tasks].append(grown)
+    return [summed(several) for several in found.values()]
+
+
+def summed(rounds: Sequence[Growth]) -> Growth:
+    """Rounds of one size as one: medians of what is a figure, the worst lateness, sums of what is counted."""
+    reasons = sum((Counter(g.reasons) for g in rounds), Counter[str]())
+    peers_us = [g.peer_us for g in rounds if g.peer_us is not None]
+    return Growth(
+        tasks=rounds[0].tasks,
+        seconds=sum(g.seconds for g in rounds),
+        measured=sum(g.measured for g in rounds),
+        not_ok=sum(g.not_ok for g in rounds),
+        missed=sum(g.missed for g in rounds),
+        reasons=dict(reasons),
+        start_s=median(g.start_s for g in rounds),
+        cpu_us=median(g.cpu_us for g in rounds),
+        cpu_share=median(g.cpu_share for g in rounds),
+        lateness_p50_ms=median(g.lateness_p50_ms for g in rounds),
+        lateness_p99_ms=max(g.lateness_p99_ms for g in rounds),
+        rss_mb=median(g.rss_mb for g in rounds),
+        bare_rss_mb=median(g.bare_rss_mb for g in rounds),
+        peer_us=median(peers_us) if peers_us else None,
+    )
 
 
 async def _grown(ports: Ports, directory: Path, tasks: int, seconds: float) -> Growth:
@@ -107,4 +135,4 @@ def _customer(ports: Ports, number: int, objects: range, vantage_points: list[st
     return head + "".join(f'      - {{path: "/{SIZE}?o={n}", checks: {checks}}}\n' for n in objects)
 
 
-__all__ = ["EDGE", "Growth", "run", "write"]
+__all__ = ["EDGE", "Growth", "run", "summed", "write"]

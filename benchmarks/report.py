@@ -74,18 +74,36 @@ def _compared(results: Sequence[Result]) -> Table:
 
 def _grown(growth: Sequence[Growth]) -> Table:
     headings = (
-        "start", "slots", "missed", "CPU a slot", "one more", "peer's probe", "of a core", "late p99", "RSS",
-        "a 1,000 tasks",
+        "start", "slots", "missed", "CPU a slot", "one more", "peer's probe", "of a core", "off the line",
+        "late p99", "RSS", "a 1,000 tasks",
     )  # fmt: skip
     table = _table("a whole agent, every task once a minute", ("tasks",), headings)
-    for g, smaller in zip(growth, (None, *growth), strict=False):
+    for g, smaller, off in zip(growth, (None, *growth), off_line(growth), strict=False):
         more = "" if smaller is None else duration(further_slot_us(smaller, g))
         peer = "-" if g.peer_us is None else duration(g.peer_us)
         table.add_row(
             f"{g.tasks:,}", f"{g.start_s:.2f} s", f"{g.measured:,}", _missed(g), duration(g.cpu_us), more, peer,
-            f"{g.cpu_share:.1%}", f"{g.lateness_p99_ms:.1f} ms", f"{g.rss_mb:.0f} MB", f"{g.mb_per_1000_tasks:.1f} MB",
+            f"{g.cpu_share:.1%}", f"{off:+.0%}",
+            f"{g.lateness_p99_ms:.1f} ms", f"{g.rss_mb:.0f} MB", f"{g.mb_per_1000_tasks:.1f} MB",
         )  # fmt: skip
     return table
+
+
+def off_line(growth: Sequence[Growth]) -> list[float]:
+    """By which part each agent uses more CPU than the straight line, by tasks, that comes nearest to all of them.
+
+    Least squares of these parts themselves, not of the differences: else the largest agent alone would lay the line.
+    With fewer than three sizes any line fits, and all are 0.
+    """
+    if len({g.tasks for g in growth}) < 3:
+        return [0.0] * len(growth)
+    parts = [
+        (1 / g.cpu_share, g.tasks / g.cpu_share) for g in growth
+    ]  # a * x + b * y = 1 for all, as near as may be
+    xx, yy, xy = (sum(p[i] * p[j] for p in parts) for i, j in ((0, 0), (1, 1), (0, 1)))
+    x, y = (sum(p[i] for p in parts) for i in (0, 1))
+    a, b = (x * yy - y * xy) / (xx * yy - xy * xy), (y * xx - x * xy) / (xx * yy - xy * xy)
+    return [g.cpu_share / (a + b * g.tasks) - 1 for g in growth]
 
 
 def _missed(growth: Growth) -> str:

@@ -15,11 +15,11 @@ from rich.console import Console
 from benchmarks import bare, fetching, judging, slots, storing
 from benchmarks.__main__ import WIDE, run_parts
 from benchmarks.facts import file_name, machine_facts
-from benchmarks.growing import Growth, write
+from benchmarks.growing import Growth, summed, write
 from benchmarks.measure import Effort, Result, WrongResultError, compare, repeated
 from benchmarks.peer_process import Ports, serving
 from benchmarks.plot import drawn
-from benchmarks.report import Report, duration, further_slot_us, save, show
+from benchmarks.report import Report, duration, further_slot_us, off_line, save, show
 from benchmarks.server import EDGE
 from benchmarks.truth import Error
 from probe.checks import CHECKS
@@ -205,3 +205,33 @@ def test_what_a_further_slot_costs_is_not_what_an_idle_agent_costs() -> None:
     show(Report(growth=[smaller, altered(larger, peer_us=1_620.0)]), {}, Console(file=text, width=150))
     assert "1.8 ms" in text.getvalue()
     assert "1.62 ms" in text.getvalue()
+
+
+def test_rounds_of_one_size_are_medians_sums_and_the_worst() -> None:
+    (one,) = A_REPORT.growth
+    rounds = [
+        altered(one, cpu_us=us, lateness_p99_ms=late_ms, peer_us=peer_us)
+        for us, late_ms, peer_us in (
+            (2_000.0, 9.0, 1_500.0),
+            (9_000.0, 30.0, 1_700.0),
+            (2_200.0, 5.0, 1_600.0),
+        )
+    ]
+    told = summed(rounds)
+    assert (told.tasks, told.cpu_us, told.peer_us, told.lateness_p99_ms) == (10_000, 2_200.0, 1_600.0, 30.0)
+    assert (told.measured, told.seconds, told.missed, told.reasons) == (9_000, 60.0, 3, {"agent.overload": 3})
+    assert summed([one]) == one
+
+
+def test_how_far_agents_are_off_a_straight_line() -> None:
+    (largest,) = A_REPORT.growth
+    straight = [
+        altered(largest, tasks=n, measured=n, cpu_share=0.01 + n / 40_000) for n in (100, 1_000, 2_000, 9_000)
+    ]
+    assert off_line(straight) == pytest.approx([0.0] * 4)
+    bent = [*straight[:2], altered(straight[2], cpu_share=straight[2].cpu_share * 1.3), straight[3]]
+    assert off_line(bent)[2] > 0.1 > max(abs(off) for off in off_line(bent)[:2])
+    assert off_line(straight[:2]) == [0.0, 0.0]
+    text = StringIO()
+    show(Report(growth=bent), {}, Console(file=text, width=150))
+    assert f"{off_line(bent)[2]:+.0%}" in text.getvalue()
