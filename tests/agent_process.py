@@ -18,6 +18,8 @@ from probe.io.store_reader import Reader
 
 WITHIN_S = 60.0
 POLL_S = 0.05
+BUSY = {"agent.stalled", "agent.overlap", "agent.overloaded"}
+"""Why a slot may be missed since the machine of the test was busy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

