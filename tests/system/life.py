@@ -71,6 +71,12 @@ class Life:
                 return int(process.name)
         raise AssertionError(f"no process {inside} in the machine")
 
+    def workers(self) -> list[int]:
+        """The process ids of the agent's workers as the host knows them."""
+        agent = self.main_pid()
+        children = Path(f"/proc/{agent}/task/{agent}/children").read_text().split()
+        return [int(pid) for pid in children if b"probe.crew_worker" in _cmdline(pid)]
+
     def until_measured_again(self) -> None:
         """Until a slot of each task is measured that was due from now on."""
         now = self.machine.run("date", "-u", "+%Y-%m-%dT%H:%M:%S.%6NZ").strip()
@@ -86,6 +92,13 @@ def observed(machine: Machine, reader: Sequence[str], tasks: int) -> Iterator[Li
     """`reader`: rows_in_machine.py as it is to be started. `tasks`: so many has the agent."""
     with machine.talking_to(*reader) as process:
         yield Life(machine=machine, reader=process, tasks=tasks)
+
+
+def _cmdline(pid: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it has ended
+        return b""
 
 
 def _ids(process: Path) -> list[str]:

@@ -350,6 +350,35 @@ def test_an_upgrade_gives_a_running_agent_its_new_code(running: Machine, life: L
     life.until_measured_again()
 
 
+def test_with_workers_it_lives_within_the_same_limits(running: Machine, life: Life) -> None:
+    """They measure with its account and its secret; one that is killed is begun again by the agent, not by systemd."""
+    file = running.root / "etc/cdn-probe/agent.yaml"
+    alone = file.read_text()
+    file.write_text(f"{alone}limits: {{workers: 2}}\n")
+    running.run("systemctl", "restart", "cdn-probe")
+    running.until(lambda: len(life.workers()) == 2, "both workers have begun")
+    life.until_measured_again()
+    agent, restarts, workers = life.main_pid(), life.restarts(), life.workers()
+    account = running.run("id", "-u", "cdn-probe").strip()
+    for pid in workers:
+        process = Path(f"/proc/{pid}")
+        assert f"Uid:\t{account}\t{account}\t{account}\t{account}\n" in (process / "status").read_text()
+        assert "Seccomp:\t2\n" in (process / "status").read_text()
+        assert SECRET.encode() not in (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+    os.kill(workers[0], signal.SIGKILL)
+    running.until(lambda: len(set(life.workers()) - {workers[0]}) == 2, "the killed one has a successor")
+    life.until_measured_again()
+    assert (life.main_pid(), life.restarts()) == (agent, restarts)
+    assert "worker.lost" in life.events("shop") + life.events("media")
+    workers = life.workers()
+    running.run("systemctl", "stop", "cdn-probe")
+    assert running.show("cdn-probe", "Result") == "success"
+    assert [pid for pid in workers if Path(f"/proc/{pid}").exists()] == []
+    file.write_text(alone)
+    running.run("systemctl", "start", "cdn-probe")
+    life.until_measured_again()
+
+
 def test_every_slot_of_this_life_is_there_once(running: Machine, life: Life) -> None:
     times: dict[str, list[datetime]] = defaultdict(list)
     for row in slots(results(running)):
