@@ -67,6 +67,8 @@ class Pump:
             self._early.cancel()
             self._early = None
         if self._scheduler.running:
+            self._scheduler.pause()
+            await asyncio.sleep(0)  # a job that it has begun ends; cut off, it would be told as a failure
             self._scheduler.shutdown(wait=False)
             await asyncio.sleep(0)  # it ends itself in a callback
 
