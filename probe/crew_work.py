@@ -161,7 +161,9 @@ class Worker:
     # --- slots ----------------------------------------------------------------------------------------
 
     def _begin(self, number: int, task: str, scheduled_at: str) -> None:
-        measurement = asyncio.get_running_loop().create_task(self._measure(number, task, scheduled_at))
+        # As the task stands now: the next order may take it away, or say it anew.
+        work = self._measure(number, task, self._tasks.get(task), scheduled_at)
+        measurement = asyncio.get_running_loop().create_task(work)
         self._running[number] = measurement
         measurement.add_done_callback(lambda _: self._running.pop(number, None))
 
@@ -170,12 +172,14 @@ class Worker:
         if measurement is not None:
             measurement.cancel()
 
-    async def _measure(self, number: int, task: str, scheduled_at: str) -> None:
+    async def _measure(self, number: int, name: str, task: Task | None, scheduled_at: str) -> None:
         try:
-            row = await self._measuring.measure(self._tasks[task], scheduled_at)
+            if task is None:
+                raise KeyError(name)
+            row = await self._measuring.measure(task, scheduled_at)
             line, changes = encode(row), self._measuring.nodes.take_changes()
         except Exception as error:
-            log.error("slot.error", exc_info=error, extra=fields(task=task))
+            log.error("slot.error", exc_info=error, extra=fields(task=name))
             self._wire.say(m.Failed(number, f"{type(error).__name__}: {error}"))
             return
         bundle = None if row.evidence_id is None else self._bundles.pop(row.evidence_id, None)

