@@ -63,7 +63,7 @@ class Blackbox:
         """So many probes, `in_flight` at once; the metrics of each. Raises WrongResultError for one that failed."""
         left = iter(range(operations))
         pages: list[bytes] = []
-        path = f"/probe?module={module}&target={quote(target, safe='')}"
+        path = _path(module, target)
 
         async def scrape() -> None:
             reader, writer = await asyncio.open_connection(ORIGIN, self.port)
@@ -78,7 +78,7 @@ class Blackbox:
 
     async def paced(self, per_s: float, seconds: float, target: str) -> float:
         """Processor time of a probe, in microseconds, where they come one after the other, so many a second."""
-        path = f"/probe?module=probe&target={quote(target, safe='')}"
+        path = _path("probe", target)
         spare: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
         async def scrape() -> None:
@@ -106,6 +106,10 @@ class Blackbox:
         if not _SUCCESS.search(body):
             raise WrongResultError(f"the peer's probe failed: {path}")
         return body
+
+
+def _path(module: str, target: str) -> str:
+    return f"/probe?module={module}&target={quote(target, safe='')}"
 
 
 async def _chunks(reader: asyncio.StreamReader) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from benchmarks import samples
 from benchmarks.measure import Effort, Result, WrongResultError, compare, repeated
 from probe.checks import CHECKS
@@ -33,7 +35,7 @@ async def run(effort: Effort) -> list[Result]:
             await compare(
                 name,
                 ours=repeated(judged),
-                peer=repeated(lambda row=row: encode(row)),  # type: ignore[misc]
+                peer=repeated(partial(encode, row)),
                 peer_name="encode the row as JSON",
                 operations=effort.operations(OPERATIONS),
                 rounds=effort.rounds,

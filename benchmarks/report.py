@@ -32,7 +32,7 @@ class Report:
 
 
 def show(report: Report, facts: dict[str, str], console: Console) -> None:
-    """Tables that fit 112 columns; the peers and the machine under them."""
+    """Tables that fit 132 columns; the peers and the machine under them."""
     if report.results:
         console.print(_compared(report.results))
     if report.growth:
@@ -97,9 +97,8 @@ def off_line(growth: Sequence[Growth]) -> list[float]:
     """
     if len({g.tasks for g in growth}) < 3:
         return [0.0] * len(growth)
-    parts = [
-        (1 / g.cpu_share, g.tasks / g.cpu_share) for g in growth
-    ]  # a * x + b * y = 1 for all, as near as may be
+    # a * x + b * y = 1 for all, as near as may be
+    parts = [(1 / g.cpu_share, g.tasks / g.cpu_share) for g in growth]
     xx, yy, xy = (sum(p[i] * p[j] for p in parts) for i, j in ((0, 0), (1, 1), (0, 1)))
     x, y = (sum(p[i] for p in parts) for i in (0, 1))
     a, b = (x * yy - y * xy) / (xx * yy - xy * xy), (y * xx - x * xy) / (xx * yy - xy * xy)

@@ -174,12 +174,13 @@ class Agent:
                 if self.reloader is not None:
                     await self.reloader.finish()
                 drain_s = self.config.agent.limits.drain / 1e6 if drain_s is None else drain_s
-                health = partial(getattr, store, "health")
-                await unless_refused(scheduler.stop(drain_s), health, after_s=drain_s, hurry=hurry)
+                await unless_refused(
+                    scheduler.stop(drain_s), lambda: store.health, after_s=drain_s, hurry=hurry
+                )
                 await self.watches.stop()
                 if self.crew is not None:
                     await self.crew.stop()
-                await unless_refused(self._last_words(store), health, hurry=hurry)
+                await unless_refused(self._last_words(store), lambda: store.health, hurry=hurry)
                 await self._ledger.write_down(self.config, self.plan, ended=True)
 
     async def _last_words(self, store: Store) -> None:

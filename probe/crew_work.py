@@ -161,9 +161,12 @@ class Worker:
     # --- slots ----------------------------------------------------------------------------------------
 
     def _begin(self, number: int, task: str, scheduled_at: str) -> None:
-        # As the task stands now: the next order may take it away, or say it anew.
-        work = self._measure(number, task, self._tasks.get(task), scheduled_at)
-        measurement = asyncio.get_running_loop().create_task(work)
+        try:
+            given = self._tasks[task]  # as it stands now: the next order may take it away, or say it anew
+        except KeyError as error:
+            self._failed(number, task, error)
+            return
+        measurement = asyncio.get_running_loop().create_task(self._measure(number, given, scheduled_at))
         self._running[number] = measurement
         measurement.add_done_callback(lambda _: self._running.pop(number, None))
 
@@ -172,18 +175,19 @@ class Worker:
         if measurement is not None:
             measurement.cancel()
 
-    async def _measure(self, number: int, name: str, task: Task | None, scheduled_at: str) -> None:
+    async def _measure(self, number: int, task: Task, scheduled_at: str) -> None:
         try:
-            if task is None:
-                raise KeyError(name)
             row = await self._measuring.measure(task, scheduled_at)
             line, changes = encode(row), self._measuring.nodes.take_changes()
         except Exception as error:
-            log.error("slot.error", exc_info=error, extra=fields(task=name))
-            self._wire.say(m.Failed(number, f"{type(error).__name__}: {error}"))
+            self._failed(number, task.id, error)
             return
         bundle = None if row.evidence_id is None else self._bundles.pop(row.evidence_id, None)
         self._wire.say(m.Done(number, line, changes or None, bundle))
+
+    def _failed(self, number: int, task: str, error: Exception) -> None:
+        log.error("slot.error", exc_info=error, extra=fields(task=task))
+        self._wire.say(m.Failed(number, f"{type(error).__name__}: {error}"))
 
     def _keep_version(self, customer: str, url: str, version: OriginVersion) -> None:
         self._wire.say(m.Version(customer, url, version))

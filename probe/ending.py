@@ -12,9 +12,8 @@ from probe.logs import fields
 
 log = logging.getLogger("probe.agent")
 
-REFUSED_S = (
-    5.0  # with ten seconds of draining, twice this and the store's thirty it ends before systemd ends it
-)
+REFUSED_S = 5.0
+"""With ten seconds of draining, twice this and the store's thirty it ends before systemd ends it."""
 LOOK_S = 0.1
 
 

@@ -22,9 +22,8 @@ log = logging.getLogger("probe.agent")
 
 OnRow = Callable[[SlotRecord], None]
 
-PATIENCE_S = (
-    0.2  # so long a row may wait for others: a transaction for each alone is a fifth of what a slot costs
-)
+PATIENCE_S = 0.2
+"""So long a row may wait for others: a transaction for each alone is a fifth of what a slot costs."""
 
 
 class Rows:
