@@ -71,6 +71,22 @@ def edit(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
     made.replace(file)
 
 
+def workers_of(pid: int) -> list[int]:
+    """The worker processes of an agent (proc(5))."""
+    return [
+        int(child)
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        if b"probe.crew_worker" in _cmdline(child)
+    ]
+
+
+def _cmdline(pid: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it has ended
+        return b""
+
+
 async def until(true: Callable[[], Awaitable[bool]], within_s: float = 20.0) -> None:
     """Ask again and again; TimeoutError if it does not come true."""
     async with asyncio.timeout(within_s):

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sqlite3
 from collections import Counter
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -26,7 +24,7 @@ from probe.lab.edge import Misdeed
 from probe.lab.lab import Lab
 from probe.replay import cases_of_store, rejudge
 from tests.agent_process import BUSY, cdn_probe, ended, events, records, slots, start, until_measuring
-from tests.io.rows import newest_part
+from tests.io.rows import locked
 
 SECRET = "s3cret-of-the-customer"
 ENV = {"PROBE_TEST_TOKEN": SECRET}
@@ -133,13 +131,11 @@ async def test_a_locked_store_does_not_keep_it_from_measuring(lab: Lab, tmp_path
     async with asyncio.timeout(40):
         while len(seen) < 8:
             await asyncio.sleep(0.01)
-        with closing(sqlite3.connect(newest_part(tmp_path / "results"), isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
+        with locked(tmp_path / "results"):
             await asyncio.sleep(0.5)  # a transaction that had begun is through
             before = len(seen)
             await asyncio.sleep(locked_s)
             assert len(seen) == before, "nothing is told as stored that is not"
-            other.execute("ROLLBACK")
         while len(seen) < before + 4 * round(locked_s / 0.4):
             await asyncio.sleep(0.01)
         stop.set()

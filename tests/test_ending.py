@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +17,7 @@ from probe.io.files import load_config
 from probe.io.store import Health
 from probe.lab.lab import Lab
 from tests.agent_process import BUSY, ended, events, slots, start, until_measuring
-from tests.io.rows import newest_part
+from tests.io.rows import locked
 from tests.test_agent import assert_every_due_slot_is_one_row, assert_streams_are_gapless, config_of
 
 WELL = Health(trouble=None, queued=0, written=1, shed=0, lost=0)
@@ -89,16 +86,6 @@ async def test_whoever_is_in_a_hurry_waits_for_no_disk_that_refuses(monkeypatch:
     hurry.set()
     async with asyncio.timeout(10):
         await unless_refused(asyncio.Event().wait(), Disk(refuses=True).health, hurry=hurry)  # type: ignore[arg-type]
-
-
-@contextmanager
-def locked(results: Path) -> Iterator[sqlite3.Connection]:
-    other = sqlite3.connect(newest_part(results), isolation_level=None)
-    try:
-        other.execute("BEGIN IMMEDIATE")
-        yield other
-    finally:
-        other.close()
 
 
 async def test_the_stores_last_try_takes_what_waits(

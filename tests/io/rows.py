@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +48,14 @@ def missed(second: int = 0, reason: str = "agent.stalled", **names: Any) -> Slot
 def event(name: str, customer: str = "acme") -> EventRecord:
     """An event of the agent."""
     return event_row(customer, at(0), name, {"a": "b"}, HOST)
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Another process writes into the file of records: nobody else can, until the block is left."""
+    with closing(sqlite3.connect(newest_part(directory), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
 
 
 def newest_part(directory: Path) -> Path:

@@ -26,7 +26,7 @@ from probe.io.store_commit import VERSIONS_KEPT, Item
 from probe.io.store_files import Files
 from probe.io.store_reader import Reader
 from probe.io.store_schema import PART
-from tests.io.rows import at, event, missed, newest_part, slot
+from tests.io.rows import at, event, locked, missed, newest_part, slot
 
 ROOT = Path(__file__).parents[2]
 
@@ -302,14 +302,11 @@ async def test_a_directory_that_cannot_be_made_is_an_error_in_words(tmp_path: Pa
 
 async def test_a_foreign_write_lock_delays_and_loses_nothing(store: Store, directory: Path) -> None:
     await store.append([slot(0)])
-    conn = sqlite3.connect(newest_part(directory), isolation_level=None)
-    conn.execute("BEGIN IMMEDIATE")
-    waiting = [asyncio.ensure_future(store.append([slot(i)])) for i in range(1, 200)]
-    await until(lambda: store.health.trouble is not None)
-    assert not any(future.done() for future in waiting), "nothing is acknowledged that is not written"
-    assert "locked" in (store.health.trouble or "")
-    conn.execute("ROLLBACK")
-    conn.close()
+    with locked(directory):
+        waiting = [asyncio.ensure_future(store.append([slot(i)])) for i in range(1, 200)]
+        await until(lambda: store.health.trouble is not None)
+        assert not any(future.done() for future in waiting), "nothing is acknowledged that is not written"
+        assert "locked" in (store.health.trouble or "")
     written = await asyncio.gather(*waiting)
     assert [row.seq for (row,) in written] == list(range(2, 201))
     assert store.health.trouble is None
@@ -370,16 +367,13 @@ async def test_a_long_trouble_strips_then_refuses_and_tells_of_both(
 ) -> None:
     store = Store.open(directory, "a1", SystemClock(), room=10, held=20)
     await store.append([slot(0)])
-    conn = sqlite3.connect(newest_part(directory), isolation_level=None)
-    conn.execute("BEGIN IMMEDIATE")
-    waiting = [asyncio.ensure_future(store.append([slot(i)])) for i in range(1, 21)]
-    await until(lambda: store.health.trouble is not None)
-    for second in (21, 22):
-        with pytest.raises(StoreError, match="20 records wait"):
-            await store.append([slot(second)])
-    assert (store.health.shed, store.health.lost, store.health.queued) == (10, 2, 20)
-    conn.execute("ROLLBACK")
-    conn.close()
+    with locked(directory):
+        waiting = [asyncio.ensure_future(store.append([slot(i)])) for i in range(1, 21)]
+        await until(lambda: store.health.trouble is not None)
+        for second in (21, 22):
+            with pytest.raises(StoreError, match="20 records wait"):
+                await store.append([slot(second)])
+        assert (store.health.shed, store.health.lost, store.health.queued) == (10, 2, 20)
     written = [row for (row,) in await asyncio.gather(*waiting)]
     await until(lambda: store.health.queued == 0)
     await store.close()
@@ -449,17 +443,14 @@ async def test_closing_while_the_disk_refuses_ends_and_says_so(
     directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = Store.open(directory, "a1", SystemClock())
-    conn = sqlite3.connect(newest_part(directory), isolation_level=None)
-    conn.execute("BEGIN IMMEDIATE")
-    waiting = asyncio.ensure_future(store.append([slot(0)]))
-    await asyncio.sleep(0)
-    with caplog.at_level(logging.ERROR):
-        await store.close(within_s=0.1)
-    with pytest.raises(StoreError, match="before this was written"):
-        await waiting
-    assert "store.not_written" in caplog.text
-    conn.execute("ROLLBACK")
-    conn.close()
+    with locked(directory):
+        waiting = asyncio.ensure_future(store.append([slot(0)]))
+        await asyncio.sleep(0)
+        with caplog.at_level(logging.ERROR):
+            await store.close(within_s=0.1)
+        with pytest.raises(StoreError, match="before this was written"):
+            await waiting
+        assert "store.not_written" in caplog.text
     store = Store.open(directory, "a1", SystemClock())
     assert not store.stopped_cleanly()
     await store.close()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.agent_process import workers_of
 from tests.system.booted import Machine, json_rows
 
 
@@ -73,9 +74,7 @@ class Life:
 
     def workers(self) -> list[int]:
         """The process ids of the agent's workers as the host knows them."""
-        agent = self.main_pid()
-        children = Path(f"/proc/{agent}/task/{agent}/children").read_text().split()
-        return [int(pid) for pid in children if b"probe.crew_worker" in _cmdline(pid)]
+        return workers_of(self.main_pid())
 
     def until_measured_again(self) -> None:
         """Until a slot of each task is measured that was due from now on."""
@@ -92,13 +91,6 @@ def observed(machine: Machine, reader: Sequence[str], tasks: int) -> Iterator[Li
     """`reader`: rows_in_machine.py as it is to be started. `tasks`: so many has the agent."""
     with machine.talking_to(*reader) as process:
         yield Life(machine=machine, reader=process, tasks=tasks)
-
-
-def _cmdline(pid: str) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:  # it has ended
-        return b""
 
 
 def _ids(process: Path) -> list[str]:
