@@ -32,7 +32,7 @@ class World:
 
     def after(self, seconds: float, **health: object) -> str | None:
         self.now_s += seconds
-        self.health = altered(self.health, **health)  # type: ignore[arg-type]
+        self.health = altered(self.health, **health)
         return self.progress.stuck()
 
 

@@ -156,7 +156,10 @@ def _encode(task: Task) -> bytes:
 
 
 def params_to_json(value: object) -> object:
-    """A check's parameters as plain values: msgspec's hook for what it does not know. Raises NotImplementedError."""
+    """A check's parameters as plain values: msgspec's hook for what it does not know.
+
+    Raises NotImplementedError for anything else, which is how such a hook says so to msgspec.
+    """
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", by_alias=True, exclude_none=True)
     raise NotImplementedError(f"a {type(value).__name__} in a task cannot be written as JSON")

@@ -75,7 +75,7 @@ class Conduit(asyncio.Transport):
         return self._closing
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """One connection, one protocol."""
+        """One connection, one protocol: nobody may exchange it. Raises NotImplementedError, as asyncio's base does."""
         raise NotImplementedError
 
     def get_protocol(self) -> asyncio.BaseProtocol:

@@ -21,7 +21,7 @@ LEAST_S = 0.002
 LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)  # due whatever the wall clock says
 
 
-class Heartbeat(BaseTrigger):  # type: ignore[misc]
+class Heartbeat(BaseTrigger):  # type: ignore[misc] # APScheduler 3 comes without types
     """The next run is one heartbeat from now: never in the past, so that nothing can be caught up with."""
 
     def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:

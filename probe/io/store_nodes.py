@@ -6,6 +6,8 @@ how many look-ups). Nodes no longer in use stay, for people to look up, until NO
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlite_utils import Database
 
 from probe.core.node_values import Changes, Learning, Sighting
@@ -95,8 +97,8 @@ def sightings(query: Query, domain: str | None, since: str) -> list[Sighting]:
     return [_sighting(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
 
 
-def _sighting(row: dict[str, object]) -> Sighting:
-    return Sighting(**{**row, "on_trial": bool(row["on_trial"])})  # type: ignore[arg-type]
+def _sighting(row: dict[str, Any]) -> Sighting:
+    return Sighting(**{**row, "on_trial": bool(row["on_trial"])})
 
 
 def learning(query: Query) -> list[Learning]:

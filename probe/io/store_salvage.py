@@ -151,7 +151,10 @@ def _ends_before(directory: Path, part: Part) -> dict[int, _Stream]:
 def _streams(conn: sqlite3.Connection, before: dict[int, _Stream]) -> dict[int, _Stream]:
     try:
         sql = "SELECT id, agent, customer, base, base_digest, head, digest, complete_up_to FROM stream"
-        found = {number: _Stream(*rest, sure=True) for number, *rest in conn.execute(sql)}  # type: ignore[misc]
+        found = {
+            number: _Stream(agent, customer, base, base_digest, head, digest, until, sure=True)
+            for number, agent, customer, base, base_digest, head, digest, until in conn.execute(sql)
+        }
     except sqlite3.Error:
         return before  # the rows in it go by the numbers of the part before, which a new part keeps
     try:

@@ -150,7 +150,9 @@ async def test_at_the_head_the_agent_says_up_to_when_it_is_complete(tmp_path: Pa
     assert alone.page["complete_up_to"] == own
 
 
-async def test_the_agent_is_asked_before_the_rows_are_read(tmp_path: Path) -> None:
+async def test_the_agent_is_asked_before_the_rows_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A row that lands between the two must be in the page, or the promise would not hold of it."""
     store = Store.open(tmp_path / "r", "a1", SystemClock())
     await store.append(rows(3))
@@ -161,7 +163,7 @@ async def test_the_agent_is_asked_before_the_rows_are_read(tmp_path: Path) -> No
                 await store.append(rows(1, first=100))
                 return AgentView(complete_up_to={"acme": at(101)})
 
-            api.agent.view = view  # type: ignore[method-assign]
+            monkeypatch.setattr(api.agent, "view", view)
             answer = await api.ask("/v1/results?customer=acme")
         assert (answer.page["rows"], answer.page["complete_up_to"]) == (4, at(101))
     finally:

@@ -24,7 +24,7 @@ TLS = Tls(
 
 
 def shown(**changes: object) -> Observation:
-    return seen(tls=altered(TLS, **changes))  # type: ignore[arg-type]
+    return seen(tls=altered(TLS, **changes))
 
 
 def symptoms(of: Evidence, **params: object) -> list[Symptom]:

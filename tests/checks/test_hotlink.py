@@ -157,7 +157,8 @@ def test_a_closed_connection_is_a_refusal_otherwise_than_agreed() -> None:
 def test_our_own_trouble_is_no_refusal() -> None:
     ours = broken(FailureType.AGENT_DESCRIPTORS_EXHAUSTED, Phase.HOST, Role.CHECK, ask="hotlink.denied_1")
     checked = build.task(checks=build.checks(hotlink={"denied": [FOREIGN]}))
-    assert build.triple(evidence(seen(), ours), checked) == ("inconclusive", "agent", ours.failure.type)  # type: ignore[union-attr]
+    assert ours.failure is not None
+    assert build.triple(evidence(seen(), ours), checked) == ("inconclusive", "agent", ours.failure.type)
 
 
 def test_nothing_asked_is_nothing_off() -> None:

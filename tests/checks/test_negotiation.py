@@ -43,7 +43,7 @@ def asked(name: str, status: int, *fields: tuple[str, str], size: int = 0, **cha
         seen(Role.CHECK, ask=f"negotiation.{name}", method=method),
         response=response(status, *fields, size=size),
     )
-    return altered(made, **changes)  # type: ignore[arg-type]
+    return altered(made, **changes)
 
 
 def symptoms(of: Evidence, **params: object) -> list[Symptom]:

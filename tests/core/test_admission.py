@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from time import perf_counter
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -101,7 +102,9 @@ steps = st.lists(
 
 @settings(max_examples=150, deadline=None)
 @given(limits=ceilings, customers=st.integers(1, 4), script=steps)
-def test_ceilings_hold_and_no_room_is_left_to_anybody_who_waits(limits, customers, script) -> None:  # type: ignore[no-untyped-def]
+def test_ceilings_hold_and_no_room_is_left_to_anybody_who_waits(
+    limits: Ceilings, customers: int, script: list[tuple[str, Any, int]]
+) -> None:
     book = Book(limits, customers)
     for kind, what, more in script:
         if kind == "ask":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,8 +26,8 @@ def scan(
     return scanner
 
 
-def head_of(wire: bytes, **changes: str) -> Head:
-    head = scan(wire, **changes).head  # type: ignore[arg-type]
+def head_of(wire: bytes, **changes: Any) -> Head:
+    head = scan(wire, **changes).head
     assert head is not None
     return head
 

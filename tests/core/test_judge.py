@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from probe.core.altered import altered
 from probe.core.judge import exclusions_at
-from probe.core.records import CacheStatus, FailureType, Fault, Outcome, Phase, Role
+from probe.core.records import CacheStatus, FailureType, Fault, Observation, Outcome, Phase, Role
 from probe.core.task import Exclusion
 from tests.build import (
     AT,
@@ -277,8 +277,8 @@ def test_origin_that_changes_while_we_look_accuses_nobody() -> None:
         broken(FailureType.HTTP_TIMED_OUT, Phase.HTTP, Role.ORIGIN),
     ],
 )
-def test_edge_well_and_origin_not_to_be_asked_is_ok_and_unverified(origin: object) -> None:
-    found = verdict(evidence(seen(), origin, ANCHOR_OK, reference=reference().__class__(configured=True)))  # type: ignore[arg-type]
+def test_edge_well_and_origin_not_to_be_asked_is_ok_and_unverified(origin: Observation) -> None:
+    found = verdict(evidence(seen(), origin, ANCHOR_OK, reference=reference().__class__(configured=True)))
     assert (found.outcome, [f.reason for f in found.findings]) == (Outcome.OK, ["integrity.unverified"])
 
 

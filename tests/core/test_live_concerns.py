@@ -48,7 +48,7 @@ def test_a_missed_slot_or_a_bad_verdict_is_a_result() -> None:
     ],
 )
 def test_each_concern_is_a_sentence(change: dict[str, object], words: str) -> None:
-    (said,) = concerns(altered(WELL, **change))  # type: ignore[arg-type]
+    (said,) = concerns(altered(WELL, **change))
     assert words in said
 
 

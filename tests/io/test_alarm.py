@@ -26,7 +26,7 @@ async def test_it_rings_once_at_its_time() -> None:
 
 
 async def test_what_was_put_off_rings_later_and_what_was_brought_forward_earlier() -> None:
-    loop, told = asyncio.get_running_loop(), []  # type: ignore[var-annotated]
+    loop, told = asyncio.get_running_loop(), []
     began, over = loop.time(), asyncio.Event()
     alarm = Alarm(loop)
     alarm.set(began + 0.01, lambda: told.append("first"))
@@ -43,7 +43,7 @@ async def test_what_was_put_off_rings_later_and_what_was_brought_forward_earlier
 
 
 async def test_after_its_end_it_is_silent() -> None:
-    loop, told = asyncio.get_running_loop(), []  # type: ignore[var-annotated]
+    loop, told = asyncio.get_running_loop(), []
     alarm = Alarm(loop)
     alarm.set(loop.time() + 0.01, lambda: told.append("rung"))
     alarm.end()

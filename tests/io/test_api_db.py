@@ -46,7 +46,7 @@ async def test_synchronous_full_in_the_write_ahead_log(tmp_path: Path) -> None:
 
     def read() -> tuple[object, object]:
         conn = db._writable().conn
-        return tuple(conn.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous"))  # type: ignore[return-value]
+        return tuple(conn.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous"))
 
     assert await db._run(read) == ("wal", 2)
     await db.close()

@@ -92,7 +92,7 @@ def test_the_timer_sleeps_for_as_long_as_the_clock_was_set_back_but_for_the_guar
     beats: list[int] = []
 
     async def script() -> None:
-        pump = Pump(lambda: beats.append(time.now_us))  # type: ignore[func-returns-value,arg-type]
+        pump = Pump(lambda: beats.append(time.now_us))
         pump.start()
         await asyncio.sleep(2)
         time.wall_offset_us = -3_600_000_000

@@ -359,7 +359,7 @@ async def test_diagnosis_that_stalls_does_not_change_the_verdict(pki: Pki) -> No
         return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR if refuse else None
 
     context = pki.odd("expired")
-    context.sni_callback = server_name  # type: ignore[assignment]
+    context.sni_callback = server_name
     seen = await ask_tls(pki, context, response())
     check(seen, Phase.TLS, F.TLS_CERT_DATE_INVALID)
     assert seen.tls is not None

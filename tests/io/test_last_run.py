@@ -45,7 +45,7 @@ def reason(last: LastRun | None, *, clean: bool, boot: str = "boot-1", slept_us:
     ],
 )
 def test_reasons(changes: dict[str, object], clean: bool, boot: str, slept_us: int, expected: str) -> None:
-    last = altered(RUN, **changes)  # type: ignore[arg-type]
+    last = altered(RUN, **changes)
     assert reason(last, clean=clean, boot=boot, slept_us=slept_us) == expected
 
 

@@ -114,7 +114,7 @@ def wildcard(query: Query) -> object:
 
 
 async def examined(setting: Setting, qtype: str = "A", **more: object) -> Resolution:
-    point = altered(setting.point, **more)  # type: ignore[arg-type]
+    point = altered(setting.point, **more)
     start_ns = CLOCK.monotonic_ns()
     found = await setting.resolver.resolve("www.a", qtype, point, slot_start_ns=start_ns)
     return await setting.resolver.examine_resolver(found, point, slot_start_ns=start_ns, deadline_us=600_000)

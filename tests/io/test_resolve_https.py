@@ -141,9 +141,7 @@ async def test_another_name_and_another_authority(doh: Asking, tmp_path: Path) -
     async with doh.server(GOOD) as server:
         good = doh.spec(server)
         for more in ({"tls_name": "other.example"}, {"tls_ca": str(stranger)}):
-            spec = ResolverSpec(
-                **{field: getattr(good, field) for field in good.__slots__} | more  # type: ignore[arg-type]
-            )
+            spec = ResolverSpec(**{field: getattr(good, field) for field in good.__slots__} | more)
             assert kind(await look_up(spec)) is FailureType.DNS_TLS_FAILED
         assert server.queries == [], "nothing is asked of who cannot prove its name"
 

@@ -15,7 +15,7 @@ def db(tmp_path: Path) -> Database:
     made = Database(sqlite3.connect(tmp_path / "t.db"))
     made.execute("PRAGMA journal_mode = WAL")
     made.execute("CREATE TABLE t (a INTEGER UNIQUE)")
-    yield made  # type: ignore[misc]
+    yield made
     made.close()
 
 

@@ -61,7 +61,7 @@ def sighting(address: str = "192.0.2.1", second: int = 0, **changes: object) -> 
         first_seen=at(second),
         last_seen=at(second),
     )
-    return altered(made, **changes)  # type: ignore[arg-type]
+    return altered(made, **changes)
 
 
 LEARNING = Learning(
@@ -88,7 +88,7 @@ def transactions(store: Store) -> list[int]:
         count[0] += 1
         attempt(batch)  # type: ignore[arg-type]
 
-    store._writer._attempt = counted  # type: ignore[method-assign, assignment]
+    store._writer._attempt = counted  # type: ignore[method-assign]
     return count
 
 

@@ -114,7 +114,7 @@ def test_a_head_is_signed_whole(tmp_path: Path) -> None:
         "clock_synchronised": False, "clock_max_error_us": 1, "key": "0" * 16,
     }  # fmt: skip
     for name, value in others.items():
-        assert not keys.public.verifies(head.signature, altered(head, **{name: value}).text()), name  # type: ignore[arg-type]
+        assert not keys.public.verifies(head.signature, altered(head, **{name: value}).text()), name
     assert not keys.public.verifies(head.signature, head.text().removeprefix(HEAD_PREFIX)), (
         "the kind is signed too"
     )

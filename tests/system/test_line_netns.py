@@ -94,7 +94,7 @@ class Line:
 
     def vantage(self, **more: object) -> VantagePoint:
         plain = VantagePoint(name="here", netns=self.here, source_v4=OURS, source_v6=OURS_V6)
-        return altered(plain, **more)  # type: ignore[arg-type]
+        return altered(plain, **more)
 
     async def fetch(self, vantage: VantagePoint, address: str = BEYOND) -> Observation:
         fetcher = AiohttpFetcher(self.clock, str, ALLOWED)
