@@ -35,7 +35,7 @@ from benchmarks.peer_process import Ports, serving
 from benchmarks.plot import plot
 from benchmarks.programs import Servers, missing, real_servers
 from benchmarks.report import Report, save, show
-from probe.io.polls import run
+from probe.net.event_loop import run
 
 WIDE = 132  # characters, where no terminal says how wide it is
 RESULTS = Path(__file__).with_name("results")

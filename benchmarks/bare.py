@@ -11,7 +11,7 @@ import aiohttp
 from benchmarks.measure import Work, WrongResultError
 from benchmarks.peer_process import Ports
 from benchmarks.server import EDGE, NAME, body_of
-from probe.io.tls import system_client
+from probe.tls.client import system_client
 
 PEER = "bare aiohttp GET, SHA-256"
 

@@ -9,10 +9,10 @@ import yaml
 
 from benchmarks.measure import Effort, Result, WrongResultError, compare, repeated
 from probe.checks import CHECKS
-from probe.core.config import Config
-from probe.core.plan import define, make_plan
-from probe.core.task import Task
-from probe.io.files import load_config
+from probe.core.config.load import Config
+from probe.core.config.plan import define, make_plan
+from probe.core.model.task import Task
+from probe.settings.config_files import load_config
 
 OBJECTS, FILES = 10_000, 10
 Step = Callable[[], object]

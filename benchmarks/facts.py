@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from probe.io.tls import openssl_version
+from probe.tls.client import openssl_version
 
 _LIBRARIES = ("aiohttp", "dnspython", "msgspec", "pydantic", "PyYAML", "sqlite-utils")
 

@@ -9,11 +9,11 @@ from benchmarks.bare import PEER, bare_fetch
 from benchmarks.measure import Effort, Result, Work, WrongResultError, compare
 from benchmarks.peer_process import Ports
 from benchmarks.server import EDGE, NAME, body_of
-from probe.core.records import Role
-from probe.core.task import Deadlines, Limits, Request, TlsPolicy, VantagePoint
-from probe.io.clock import SystemClock
-from probe.io.fetch import AiohttpFetcher, FetchTarget
-from probe.io.secrets import reveal
+from probe.core.model.records import Role
+from probe.core.model.task import Deadlines, Limits, Request, TlsPolicy, VantagePoint
+from probe.fetch.fetcher import AiohttpFetcher, FetchTarget
+from probe.host.clock import SystemClock
+from probe.settings.secrets import reveal
 
 SMALL, LARGE = 10_000, 1_000_000
 OPERATIONS = {SMALL: 60, LARGE: 25}

@@ -15,14 +15,14 @@ import msgspec
 
 from benchmarks.agents import resident_mb
 from benchmarks.growing import Growth
-from probe.agent import Agent
+from probe.agent.agent import Agent
 from probe.checks import CHECKS
-from probe.core.records import Outcome, SlotRecord, State
-from probe.io.clock import SystemClock
-from probe.io.files import load_config
-from probe.io.garbage import settle
-from probe.io.polls import run
-from probe.io.store import Store
+from probe.core.model.records import Outcome, SlotRecord, State
+from probe.host.clock import SystemClock
+from probe.host.gc import settle
+from probe.net.event_loop import run
+from probe.settings.config_files import load_config
+from probe.store.store import Store
 
 
 async def measure(file: Path, seconds: float) -> Growth:

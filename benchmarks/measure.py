@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from statistics import median
 
-from probe.io.garbage import settle
+from probe.host.gc import settle
 
 Work = Callable[[int], Awaitable[None]]
 ROUNDS = 5

@@ -27,11 +27,11 @@ from rich.console import Console
 from benchmarks import samples
 from benchmarks.agents import resident_mb
 from benchmarks.report import rates_table
-from probe.core.altered import altered
-from probe.core.times import utc_text
-from probe.core.tokens import hash_token, make_token
-from probe.io.clock import SystemClock
-from probe.io.store import Store
+from probe.core.model.altered import altered
+from probe.core.model.times import utc_text
+from probe.core.text.tokens import hash_token, make_token
+from probe.host.clock import SystemClock
+from probe.store.store import Store
 
 AGENT, CUSTOMER = "bench", "acme"
 START_S = 1_790_000_000

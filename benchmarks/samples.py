@@ -6,9 +6,8 @@ from typing import Any
 
 from benchmarks.server import CDN_NAME, EDGE, NAME, ORIGIN
 from probe.checks import CHECKS
-from probe.core.altered import altered
-from probe.core.assess import with_comparisons
-from probe.core.records import (
+from probe.core.model.altered import altered
+from probe.core.model.records import (
     AddressRecord,
     CnameLink,
     Evidence,
@@ -22,8 +21,7 @@ from probe.core.records import (
     Role,
     SlotRecord,
 )
-from probe.core.rows import measured_row
-from probe.core.task import (
+from probe.core.model.task import (
     CheckSpec,
     Deadlines,
     EdgePolicy,
@@ -35,6 +33,8 @@ from probe.core.task import (
     TlsPolicy,
     VantagePoint,
 )
+from probe.core.results.rows import measured_row
+from probe.core.verdict.comparisons import with_comparisons
 
 AT = "2026-11-22T10:00:00.000000Z"
 GOOD, OTHER = "a" * 64, "c" * 64

@@ -14,16 +14,16 @@ from benchmarks.peer_process import Ports
 from benchmarks.samples import make_task
 from benchmarks.server import NAME, ORIGIN
 from probe.checks import CHECKS
-from probe.core.records import Outcome, SlotRecord
-from probe.core.task import OriginSpec, Request, ResolverSpec, Task, TlsPolicy, VantagePoint
-from probe.io.clock import SystemClock, rfc3339
-from probe.io.fetch import AiohttpFetcher
-from probe.io.host import LoopLag
-from probe.io.resolve import Resolver
-from probe.io.secrets import reveal
-from probe.io.store import Store
-from probe.oneshot import host_probe
-from probe.pipeline import Pipeline
+from probe.core.model.records import Outcome, SlotRecord
+from probe.core.model.task import OriginSpec, Request, ResolverSpec, Task, TlsPolicy, VantagePoint
+from probe.fetch.fetcher import AiohttpFetcher
+from probe.host.clock import SystemClock, rfc3339
+from probe.host.loop_lag import LoopLag
+from probe.measure.oneshot import host_probe
+from probe.measure.pipeline import Pipeline
+from probe.resolver.resolver import Resolver
+from probe.settings.secrets import reveal
+from probe.store.store import Store
 
 OPERATIONS = 50
 LOOPBACK = ("127.0.0.0/8",)

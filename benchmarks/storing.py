@@ -9,10 +9,10 @@ from pathlib import Path
 
 from benchmarks import samples
 from benchmarks.measure import Effort, Result, Work, WrongResultError, compare
-from probe.core.codec import encode
-from probe.core.records import SlotRecord
-from probe.io.clock import SystemClock
-from probe.io.store import Store
+from probe.core.model.codec import encode
+from probe.core.model.records import SlotRecord
+from probe.host.clock import SystemClock
+from probe.store.store import Store
 
 RECORDS = {1: 300, 100: 3_000}
 PEER = "sqlite3 INSERT of the same JSON"

@@ -27,15 +27,15 @@ from benchmarks.blackbox import Blackbox
 from benchmarks.measure import WrongResultError
 from benchmarks.peer_process import Ports
 from benchmarks.server import NAME
-from probe.core.observation import UNSURE_US
-from probe.core.records import Observation, Role, TimingUncertainty
-from probe.core.task import Deadlines, Limits, Request, ResolverSpec, TlsPolicy, VantagePoint
-from probe.io.clock import SystemClock
-from probe.io.fetch import AiohttpFetcher
-from probe.io.resolve import Resolver
-from probe.io.secrets import reveal
-from probe.io.target import FetchTarget
+from probe.core.model.observation import UNSURE_US
+from probe.core.model.records import Observation, Role, TimingUncertainty
+from probe.core.model.task import Deadlines, Limits, Request, ResolverSpec, TlsPolicy, VantagePoint
+from probe.fetch.fetcher import AiohttpFetcher
+from probe.fetch.target import FetchTarget
+from probe.host.clock import SystemClock
 from probe.lab.pki import Pki
+from probe.resolver.resolver import Resolver
+from probe.settings.secrets import reveal
 
 SHARES = (0.0, 0.3, 0.6, 0.9)
 TLS_MS = 3.0

@@ -26,12 +26,12 @@ from benchmarks.agents import resident_mb, told_by
 from benchmarks.measure import Effort, WrongResultError
 from benchmarks.peer_process import Ports
 from benchmarks.server import NAME, ORIGIN
+from probe.agent.daemon import run_until
 from probe.checks import CHECKS
-from probe.core.records import SlotRecord
-from probe.daemon import run_until
-from probe.io.files import load_config
-from probe.io.garbage import settle
-from probe.io.polls import run
+from probe.core.model.records import SlotRecord
+from probe.host.gc import settle
+from probe.net.event_loop import run
+from probe.settings.config_files import load_config
 
 WORKERS = (1, 2)
 RATE = 200  # slots a second of each process that measures: some 30 % of what it can
@@ -184,7 +184,9 @@ async def work(file: Path, seconds: float) -> Worked:
 def _workers() -> list[int]:
     """Our worker processes (proc(5))."""
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii").split()
-    return [int(pid) for pid in children if b"probe.crew_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [
+        int(pid) for pid in children if b"probe.workers.process" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
 
 
 def _cpu_us(pid: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probe.cli import main
+from probe.cli.main import main
 
 if __name__ == "__main__":
     main()

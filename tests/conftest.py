@@ -4,16 +4,26 @@ file does.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from probe.io.polls import DatedLoop
 from probe.lab.lab import Lab
+from probe.net.event_loop import DatedLoop
+from probe.tls import client as tls
+from tests.support.resolving import EVERY_FACE, Asking, Authority, make_authority
 
 ROOT = Path(__file__).parent
-FIRST = ("system", "lab", "api", "pull", "proof")  # in this order; then what lies in tests/ itself
+FIRST = (
+    "system",
+    "lab",
+    "agent",
+    "measure",
+    "api",
+    "pull",
+    "seal",
+)  # in this order; then what lies in tests/ itself
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -47,4 +57,27 @@ def _place(path: Path) -> int:
     folder = path.relative_to(ROOT).parts[0]
     if folder in FIRST:
         return FIRST.index(folder)
-    return len(FIRST) + (folder in ("core", "checks", "io", "replay"))
+    return len(FIRST) + (folder in ("core", "checks", "replay"))
+
+
+@pytest.fixture(scope="session")
+def resolver_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return make_authority(tmp_path_factory.mktemp("resolver"))
+
+
+@pytest.fixture(params=EVERY_FACE)
+def ask(request: pytest.FixtureRequest, resolver_authority: Authority) -> Asking:
+    """Looks a name up over each transport in turn."""
+    return Asking(request.param, resolver_authority)
+
+
+@pytest.fixture(params=["bundled", "system"])
+def each_tls(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each OpenSSL in turn: the one that `cryptography` brings, and Python's own."""
+    tls._client.cache_clear()
+    if request.param == "system":
+        monkeypatch.setattr(tls, "BundledClient", None)
+    else:
+        assert tls.BundledClient is not None
+    yield
+    tls._client.cache_clear()

@@ -13,11 +13,11 @@ from click.testing import CliRunner
 from pydantic import BaseModel
 
 from probe.checks import CHECKS
-from probe.cli import cli
-from probe.core.config import ConfigError, parse_customer
-from probe.core.config_agent import AgentConfig
-from probe.core.config_customer import CustomerFile
-from probe.io.files import load_config
+from probe.cli.main import cli
+from probe.core.config.agent import AgentConfig
+from probe.core.config.customer import CustomerFile
+from probe.core.config.load import ConfigError, parse_customer
+from probe.settings.config_files import load_config
 
 DOCUMENT = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text(encoding="utf-8")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from probe.core.records import Failure, FailureType, Response
-from probe.core.redirect import next_hop
-from probe.core.task import RedirectPolicy
-from tests import build
+from probe.core.http.redirect import next_hop
+from probe.core.model.records import Failure, FailureType, Response
+from probe.core.model.task import RedirectPolicy
+from tests.support import build
 
 ROOT = Path(__file__).parent.parent / "probe"
 FILES = sorted(ROOT.glob("**/*.py"))
@@ -33,8 +33,13 @@ FORBIDDEN_ATTRIBUTES = {
     "execl",
 }
 # Who starts processes: our own Python with our own modules, and nothing else.
-STARTS_PROCESSES = {"serving.py", "demo.py", "io/content_reader.py", "io/crew_seat.py"}
-LOADS_BY_NAME = {"io/parquet.py"}  # one constant name, an optional library
+STARTS_PROCESSES = {
+    "api/process.py",
+    "services/demo.py",
+    "sandbox/content_reader.py",
+    "workers/supervisor.py",
+}
+LOADS_BY_NAME = {"seal/parquet.py"}  # one constant name, an optional library
 
 
 def name(file: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaged import CHECKOUT, PYTHON, build_environment, debian_package
+from tests.support.packaged import CHECKOUT, PYTHON, build_environment, debian_package
 from tests.system.programs import need
 
 UNIT = CHECKOUT / "systemd" / "cdn-probe.service"
@@ -173,7 +173,9 @@ def _name(distribution: str) -> str:
 
 
 def test_byte_code_names_no_place_of_the_build(tree: Path) -> None:
-    (cached,) = (tree / "usr/lib/cdn-probe").glob("lib/python3.*/site-packages/probe/__pycache__/cli.*.pyc")
+    (cached,) = (tree / "usr/lib/cdn-probe").glob(
+        "lib/python3.*/site-packages/probe/__pycache__/__init__.*.pyc"
+    )
     assert b"/usr/lib/cdn-probe/lib/" in cached.read_bytes()
     assert b"/tmp/" not in cached.read_bytes()
     assert not list((tree / "usr/lib/cdn-probe").rglob("direct_url.json"))

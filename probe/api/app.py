@@ -12,14 +12,14 @@ from collections import Counter
 
 from aiohttp import web
 
-from probe.api.auth import Caller, Gate
-from probe.api.calls import Call, Route, Services
-from probe.api.limits import Buckets, address_key
-from probe.api.params import Target, parse_target, read_query
-from probe.api.problem import Refused, problem
+from probe.api.http.problem import Refused, problem
+from probe.api.http.rate_limit import Buckets, address_key
+from probe.api.request.auth import Caller, Gate
+from probe.api.request.calls import Call, Route, Services
+from probe.api.request.params import Target, parse_target, read_query
+from probe.api.request.settings import LiveSettings, Settings
 from probe.api.routes import ROUTES
-from probe.api.settings import LiveSettings, Settings
-from probe.logs import fields
+from probe.telemetry.logs import fields
 
 log = logging.getLogger("probe.api")
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from probe import __version__
 from probe.api import schemas
-from probe.api.calls import Route
-from probe.api.params import Param
-from probe.api.problem import MEDIA_TYPE
+from probe.api.http.problem import MEDIA_TYPE
+from probe.api.request.calls import Route
+from probe.api.request.params import Param
 
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:

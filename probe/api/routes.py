@@ -6,10 +6,11 @@ from typing import Any
 
 from aiohttp import web
 
-from probe.api import acks, configs, coverage, events, evidence, health, nodes, openapi, results, streams
-from probe.api.calls import Call, Route
-from probe.api.params import MOST_SEQ, choice, matching, moment, own_name, whole
-from probe.api.problem import json_response
+from probe.api import openapi
+from probe.api.handlers import acks, configs, coverage, events, evidence, health, nodes, results, streams
+from probe.api.http.problem import json_response
+from probe.api.request.calls import Call, Route
+from probe.api.request.params import MOST_SEQ, choice, matching, moment, own_name, whole
 from probe.api.schemas import MAYBE, OBJECT, TEXT, TIME, WHOLE, listed, ref, thing
 
 CUSTOMER = own_name("customer", "The customer whose stream is meant", required=True)

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from probe.core.node_list import ListedNode
-from probe.core.records import EventRecord, SlotRecord
-from probe.io.api_db import Ack
+from probe.core.config.node_labels import ListedNode
+from probe.core.model.records import EventRecord, SlotRecord
+from probe.store.acks import Ack
 
 TEXT: dict[str, Any] = {"type": "string"}
 TIME: dict[str, Any] = {"type": ["string", "null"], "format": "date-time"}

@@ -15,23 +15,23 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from probe.api.app import App
-from probe.api.auth import Gate
-from probe.api.calls import Deadlines, Services
-from probe.api.http import HEAD_S, HttpServer
-from probe.api.known import Known
-from probe.api.limits import Buckets
-from probe.api.listener import Bounds, Listener, listening
-from probe.api.metrics import Counters
-from probe.api.ports import AgentLink, HeadSigner, NoAgent, Unsigned, Whole
-from probe.api.reading import Readers
-from probe.api.settings import LiveSettings
-from probe.api.tls import TlsFiles
-from probe.api.waiting import HeadWatch
-from probe.core.config import AgentConfig
-from probe.core.config_results import ApiConfig
-from probe.core.config_text import split_host_port
-from probe.io.api_db import ApiDb
-from probe.io.clock import Clock, SystemClock, rfc3339
+from probe.api.http.counters import Counters
+from probe.api.http.listener import Bounds, Listener, listening
+from probe.api.http.protocol import HEAD_S, HttpServer
+from probe.api.http.rate_limit import Buckets
+from probe.api.http.tls import TlsFiles
+from probe.api.request.auth import Gate
+from probe.api.request.calls import Deadlines, Services
+from probe.api.request.known import Known
+from probe.api.request.ports import AgentLink, HeadSigner, NoAgent, Unsigned, Whole
+from probe.api.request.reading import Readers
+from probe.api.request.settings import LiveSettings
+from probe.api.request.waiting import HeadWatch
+from probe.core.config.load import AgentConfig
+from probe.core.config.results import ApiConfig
+from probe.core.syntax.values import split_host_port
+from probe.host.clock import Clock, SystemClock, rfc3339
+from probe.store.acks import ApiDb
 
 PAGE_THREADS, SUM_THREADS = 3, 1
 DRAIN_S = 5.0

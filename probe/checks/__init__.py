@@ -17,7 +17,7 @@ from probe.checks import (
     response_time,
     throughput,
 )
-from probe.core.kinds import Kinds
+from probe.core.content.check_kind import Kinds
 
 CHECKS: Kinds = MappingProxyType(
     {

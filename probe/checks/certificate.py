@@ -13,13 +13,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from probe.core.certificate_names import check_cipher, covered, is_cipher, issued_by
-from probe.core.config_types import Host
-from probe.core.kinds import AtOrigin, CheckKind, Params, Symptom, SymptomKind
-from probe.core.records import Evidence, Role, Tls
-from probe.core.symptoms import edge_observations
-from probe.core.task import Task
-from probe.core.times import epoch_s
+from probe.core.config.types import Host
+from probe.core.content.check_kind import AtOrigin, CheckKind, Params, Symptom, SymptomKind
+from probe.core.model.records import Evidence, Role, Tls
+from probe.core.model.task import Task
+from probe.core.model.times import epoch_s
+from probe.core.text.certificate_names import check_cipher, covered, is_cipher, issued_by
+from probe.core.verdict.symptoms import edge_observations
 
 _VERSIONS = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _DAY_S = 86_400

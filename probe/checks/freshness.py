@@ -13,14 +13,14 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from probe.core.controls import at_origin, origin_replies, seen_again
-from probe.core.freshness import declared
-from probe.core.kinds import CheckKind, Params, Symptom, SymptomKind
-from probe.core.records import Evidence, Freshness, Observation, Relation, Response
-from probe.core.symptoms import edge_observations
-from probe.core.task import Task
-from probe.core.units import DurationUs, format_duration
-from probe.core.witness import Witness
+from probe.core.caching.freshness import declared
+from probe.core.content.check_kind import CheckKind, Params, Symptom, SymptomKind
+from probe.core.model.records import Evidence, Freshness, Observation, Relation, Response
+from probe.core.model.task import Task
+from probe.core.model.units import DurationUs, format_duration
+from probe.core.verdict.corroboration import Witness
+from probe.core.verdict.origin_controls import at_origin, origin_replies, seen_again
+from probe.core.verdict.symptoms import edge_observations
 
 Duration = Annotated[DurationUs, Field(ge=0)]
 

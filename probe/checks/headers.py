@@ -13,15 +13,15 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from probe.core.cache_fields import fetched_for_us
-from probe.core.controls import at_origin, origin_replies, seen_again
-from probe.core.fields import Fields, field_values
-from probe.core.freshness import declared
-from probe.core.kinds import AtOrigin, CheckKind, Params, Symptom, SymptomKind
-from probe.core.patterns import MATCHED_CHARACTERS, Pattern, matches
-from probe.core.records import Evidence, Observation, Relation, Response, Role
-from probe.core.symptoms import final_observations
-from probe.core.task import Task
+from probe.core.caching.cache_status import fetched_for_us
+from probe.core.caching.freshness import declared
+from probe.core.content.check_kind import AtOrigin, CheckKind, Params, Symptom, SymptomKind
+from probe.core.http.fields import Fields, field_values
+from probe.core.model.records import Evidence, Observation, Relation, Response, Role
+from probe.core.model.task import Task
+from probe.core.text.patterns import MATCHED_CHARACTERS, Pattern, matches
+from probe.core.verdict.origin_controls import at_origin, origin_replies, seen_again
+from probe.core.verdict.symptoms import final_observations
 
 _NO_WORDS: Mapping[str, int] = {}
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")  # RFC 9110 section 5.6.2

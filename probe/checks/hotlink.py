@@ -20,15 +20,22 @@ from pydantic import (
     model_validator,
 )
 
-from probe.core.config_types import UrlPath
-from probe.core.controls import at_origin, control_replies, own_reply, seen_again, told, unanswered
-from probe.core.fields import field_values
-from probe.core.kinds import Ask, AtOrigin, CheckKind, Params, Symptom, SymptomKind
-from probe.core.patterns import Pattern, matches
-from probe.core.records import Evidence, Observation, Response
-from probe.core.redaction import without_secret_query
-from probe.core.symptoms import asked_observations, final_of
-from probe.core.task import Task
+from probe.core.config.types import UrlPath
+from probe.core.content.check_kind import Ask, AtOrigin, CheckKind, Params, Symptom, SymptomKind
+from probe.core.http.fields import field_values
+from probe.core.model.records import Evidence, Observation, Response
+from probe.core.model.task import Task
+from probe.core.text.patterns import Pattern, matches
+from probe.core.text.redaction import without_secret_query
+from probe.core.verdict.origin_controls import (
+    at_origin,
+    control_replies,
+    own_reply,
+    seen_again,
+    told,
+    unanswered,
+)
+from probe.core.verdict.symptoms import asked_observations, final_of
 
 DENIED_BYTES = 64 * 1024  # of what should not have come at all
 _REDIRECTS = range(300, 400)

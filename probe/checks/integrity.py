@@ -13,15 +13,15 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from probe.core.integrity_notes import detail_of, meaning_of, plainest
-from probe.core.kinds import Ask, CheckKind, Params, Symptom, SymptomKind
-from probe.core.reading import Reading, check_json_path, check_pattern, check_selector
-from probe.core.records import Evidence, Observation, Relation
-from probe.core.sampling import byte_range, samples, size_of
-from probe.core.symptoms import edge_observations
-from probe.core.task import Task
-from probe.core.units import SizeBytes
-from probe.core.witness import Witness
+from probe.core.content.check_kind import Ask, CheckKind, Params, Symptom, SymptomKind
+from probe.core.content.comparison_notes import detail_of, meaning_of, plainest
+from probe.core.content.reading import Reading, check_json_path, check_pattern, check_selector
+from probe.core.http.ranges import byte_range, samples, size_of
+from probe.core.model.records import Evidence, Observation, Relation
+from probe.core.model.task import Task
+from probe.core.model.units import SizeBytes
+from probe.core.verdict.corroboration import Witness
+from probe.core.verdict.symptoms import edge_observations
 
 _RANGE = "range"
 _KEYS = {

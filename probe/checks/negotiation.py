@@ -13,19 +13,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from probe.core.controls import (
-    at_origin,
-    control_replies,
-    cut_short,
-    own_reply,
-    seen_again,
-    told,
-    unanswered,
-)
-from probe.core.fields import first_value
-from probe.core.http_tags import usable_date, usable_tag
-from probe.core.kinds import Ask, AtOrigin, CheckKind, Params, Symptom, SymptomKind
-from probe.core.negotiated import (
+from probe.core.content.check_kind import Ask, AtOrigin, CheckKind, Params, Symptom, SymptomKind
+from probe.core.http.conditional import (
     GONE,
     Finding,
     Says,
@@ -36,9 +25,20 @@ from probe.core.negotiated import (
     judge_since,
     judge_unmatched,
 )
-from probe.core.records import Evidence, FailureType, Observation, Response, Role
-from probe.core.symptoms import asked_observations
-from probe.core.task import Task
+from probe.core.http.fields import first_value
+from probe.core.http.validators import usable_date, usable_tag
+from probe.core.model.records import Evidence, FailureType, Observation, Response, Role
+from probe.core.model.task import Task
+from probe.core.verdict.origin_controls import (
+    at_origin,
+    control_replies,
+    cut_short,
+    own_reply,
+    seen_again,
+    told,
+    unanswered,
+)
+from probe.core.verdict.symptoms import asked_observations
 
 READ_BYTES = 64 * 1024
 RANGE_BYTES = 100

@@ -12,14 +12,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from probe.core.controls import at_origin, origin_replies, seen_again
-from probe.core.fields import field_values
-from probe.core.kinds import AtOrigin, CheckKind, Params, Symptom, SymptomKind
-from probe.core.patterns import MATCHED_CHARACTERS, Pattern
-from probe.core.records import Evidence, Observation, Response, Role
-from probe.core.redirect_target import check_target, equivalent, fits
-from probe.core.symptoms import edge_observations
-from probe.core.task import Task
+from probe.core.content.check_kind import AtOrigin, CheckKind, Params, Symptom, SymptomKind
+from probe.core.http.fields import field_values
+from probe.core.http.redirect_target import check_target, equivalent, fits
+from probe.core.model.records import Evidence, Observation, Response, Role
+from probe.core.model.task import Task
+from probe.core.text.patterns import MATCHED_CHARACTERS, Pattern
+from probe.core.verdict.origin_controls import at_origin, origin_replies, seen_again
+from probe.core.verdict.symptoms import edge_observations
 
 RedirectStatus = Literal[301, 302, 303, 307, 308]
 Target = Annotated[

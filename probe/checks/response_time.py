@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 from pydantic import Field, model_validator
 
-from probe.core.kinds import CheckKind, Params, Symptom, SymptomKind
-from probe.core.records import Evidence, Observation, TimingUncertainty
-from probe.core.symptoms import edge_observations
-from probe.core.task import Task
-from probe.core.units import DurationUs, format_duration
+from probe.core.content.check_kind import CheckKind, Params, Symptom, SymptomKind
+from probe.core.model.records import Evidence, Observation, TimingUncertainty
+from probe.core.model.task import Task
+from probe.core.model.units import DurationUs, format_duration
+from probe.core.verdict.symptoms import edge_observations
 
 
 class ResponseTime(Params):

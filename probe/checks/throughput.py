@@ -11,11 +11,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from probe.core.kinds import AtOrigin, CheckKind, Params, Symptom, SymptomKind
-from probe.core.records import Evidence, Observation, Role
-from probe.core.symptoms import final_observations
-from probe.core.task import Task
-from probe.core.units import RateBps, SizeBytes, format_rate
+from probe.core.content.check_kind import AtOrigin, CheckKind, Params, Symptom, SymptomKind
+from probe.core.model.records import Evidence, Observation, Role
+from probe.core.model.task import Task
+from probe.core.model.units import RateBps, SizeBytes, format_rate
+from probe.core.verdict.symptoms import final_observations
 
 
 class Throughput(Params):

@@ -1,1 +1,1 @@
-"""Pure decisions: values in, values out. Imports no I/O library and nothing of `probe.io`."""
+"""Pure decisions: values in, values out. Imports no I/O library, and of `probe` only itself."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from probe.lab.edge import Misdeed
-from probe.lab.world import OTHER_ZONE, Domain
+from probe.lab.servers.edge import Misdeed
+from probe.lab.servers.world import OTHER_ZONE, Domain
 
 if TYPE_CHECKING:
     from probe.lab.lab import Lab

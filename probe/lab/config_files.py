@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from probe.lab.world import ANCHORS, API, CDN_ZONE, DOMAINS, FIRST_BYTE_LIMIT_MS, VANTAGES, Domain, Vantage
+from probe.lab.servers.world import (
+    ANCHORS,
+    API,
+    CDN_ZONE,
+    DOMAINS,
+    FIRST_BYTE_LIMIT_MS,
+    VANTAGES,
+    Domain,
+    Vantage,
+)
 
 if TYPE_CHECKING:
     from probe.lab.lab import Lab

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from probe.core.records import Fault, Outcome, SlotRecord
+from probe.core.model.records import Fault, Outcome, SlotRecord
 from probe.lab import acts
-from probe.lab.edge import Misdeed
-from probe.lab.world import (
+from probe.lab.servers.edge import Misdeed
+from probe.lab.servers.world import (
     API,
     BEIJING,
     DEFAULT_LIFETIME_S,

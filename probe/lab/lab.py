@@ -13,16 +13,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 
-from probe.lab import anchor, config_files
-from probe.lab.dns import DnsServer
-from probe.lab.edge import Edge
+from probe.lab import config_files
 from probe.lab.faults import FAULTS, LabFault
-from probe.lab.http1 import HttpServer
-from probe.lab.listener import LabError, free_port
-from probe.lab.origin import Origin
 from probe.lab.pki import Pki
-from probe.lab.upstream import Upstream
-from probe.lab.world import (
+from probe.lab.servers import anchor
+from probe.lab.servers.dns import DnsServer
+from probe.lab.servers.edge import Edge
+from probe.lab.servers.http1 import HttpServer
+from probe.lab.servers.listener import LabError, free_port
+from probe.lab.servers.origin import Origin
+from probe.lab.servers.upstream import Upstream
+from probe.lab.servers.world import (
     ANCHORS,
     DEFAULT_LIFETIME_S,
     DOMAINS,
@@ -31,7 +32,7 @@ from probe.lab.world import (
     VANTAGES,
     Domain,
 )
-from probe.lab.zones import Zones
+from probe.lab.servers.zones import Zones
 
 __all__ = ["Lab", "LabError"]
 

@@ -1,7 +1,7 @@
 """Rule: a line is believed when what comes after it says so; a line that breaks the chain is named by its number.
 
 One stream (an agent's results for one customer) followed line by line, without any I/O. Each record carries its
-number and the SHA-256 of the line before (`probe.core.proof`); a `dropped` line stands for a span whose rows the
+number and the SHA-256 of the line before (`probe.core.proof.chain`); a `dropped` line stands for a span whose rows the
 agent no longer has.
 """
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from probe.core.config_text import OWN_NAME
-from probe.core.proof import GENESIS, line_digest
+from probe.core.proof.chain import GENESIS, line_digest
+from probe.core.syntax.values import OWN_NAME
 
 LINE_MOST_BYTES = 32 * 1024 * 1024
 UNKNOWN = ""  # digest of a line that nobody can tell any more

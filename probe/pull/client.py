@@ -18,7 +18,7 @@ import msgspec
 from yarl import URL
 
 from probe import __version__
-from probe.core.decode import DecodedTooLargeError, DecodeError, Decoder, parse_codings
+from probe.core.http.content_coding import DecodedTooLargeError, DecodeError, Decoder, parse_codings
 from probe.pull.chain import UNKNOWN, Cursor, StreamName
 from probe.pull.page import Cut
 from probe.pull.waits import retry_after_s

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import msgspec
 
-from probe.core.codec import CodecError, decode
-from probe.core.coverage import Coverage, LedgerRow, summarise
-from probe.core.grid import to_us
-from probe.core.proof import Line
-from probe.core.records import EventRecord, Record, SlotRecord, State
+from probe.core.model.codec import CodecError, decode
+from probe.core.model.records import EventRecord, Record, SlotRecord, State
+from probe.core.proof.chain import Line
+from probe.core.results.coverage import Coverage, LedgerRow, summarise
+from probe.core.scheduling.grid import to_us
 from probe.pull import layout
 from probe.pull.chain import StreamName
 from probe.pull.layout import CopyError

@@ -14,9 +14,9 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from probe.core.proof import GENESIS
-from probe.core.signed import SignedHead, key_id, parse_head, signature_bytes
-from probe.core.times import epoch_s
+from probe.core.model.times import epoch_s
+from probe.core.proof.chain import GENESIS
+from probe.core.proof.signed_head import SignedHead, key_id, parse_head, signature_bytes
 from probe.pull.chain import StreamName
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from probe.core.config_text import OWN_NAME
+from probe.core.syntax.values import OWN_NAME
 from probe.pull.chain import Cursor, Followed, StreamName, Unfitting, follow
 from probe.pull.heads import Key, WrongKey, read_key
 

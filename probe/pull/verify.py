@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from probe.core.gaps import DECLARING, Gaps
+from probe.core.proof.gaps import DECLARING, Gaps
 from probe.pull import layout
 from probe.pull.chain import UNKNOWN, Cursor, Followed, StreamName, Tampered, Unfitting
 from probe.pull.heads import BadHead, Key, WrongKey, check_head

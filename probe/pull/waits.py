@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from probe.core.times import http_date_s
+from probe.core.model.times import http_date_s
 
 FIRST_S, MOST_S = 0.5, 30.0
 ASKED_MOST_S = 300.0

@@ -13,15 +13,15 @@ import aiohttp
 import yaml
 import yarl
 
-from probe.api.ports import AgentView
+from probe.api.request.ports import AgentView
+from probe.api.request.settings import read_agent
 from probe.api.server import Options, serving
-from probe.api.settings import read_agent
-from probe.core.config_results import VERBS
-from probe.core.records import Record
-from probe.core.tokens import hash_token, make_token
-from probe.io.clock import SystemClock
-from probe.io.store import Store
-from tests.io.rows import slot
+from probe.core.config.results import VERBS
+from probe.core.model.records import Record
+from probe.core.text.tokens import hash_token, make_token
+from probe.host.clock import SystemClock
+from probe.store.store import Store
+from tests.support.rows import slot
 
 TOKENS = {
     name: make_token(bytes([number]) * 32)

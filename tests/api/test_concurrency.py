@@ -7,13 +7,13 @@ import json
 import time
 from pathlib import Path
 
-from probe.api.calls import Deadlines
+from probe.api.request.calls import Deadlines
 from probe.api.server import Options
-from probe.io.clock import SystemClock
-from probe.io.store import Store
+from probe.host.clock import SystemClock
+from probe.store.store import Store
+from tests.api.handlers.test_results import stored
 from tests.api.served import TOKENS, Served, served
-from tests.api.test_results import stored
-from tests.io.rows import slot
+from tests.support.rows import slot
 
 BATCHES, EACH = 40, 50
 TOTAL = BATCHES * EACH

@@ -14,11 +14,11 @@ import pytest
 import trustme
 import yaml
 
-from probe.api.calls import Deadlines
-from probe.api.listener import Bounds
+from probe.api.http.listener import Bounds
+from probe.api.request.calls import Deadlines
+from probe.api.request.settings import read_agent
 from probe.api.server import Options, address_of
-from probe.api.settings import read_agent
-from probe.core.tokens import make_token
+from probe.core.text.tokens import make_token
 from tests.api.served import TOKENS, Served, fill, rows, served, token_entry, write_agent
 
 RESULTS = "/v1/results?customer=acme"
@@ -388,7 +388,7 @@ async def test_57_a_reader_that_never_reads_is_timed_out_and_holds_nobody_up(tmp
 
 
 async def test_57_nothing_of_what_was_cut_counts_as_pulled(tmp_path: Path) -> None:
-    from probe.io.api_db import Confirmations
+    from probe.store.acks import Confirmations
 
     await fill(tmp_path / "r", [*_large(3000)])
     async with served(tmp_path) as api:
@@ -546,7 +546,7 @@ class Ticking:
 
 
 def _large(count: int) -> list[object]:  # ~4 kB each
-    from tests.io.rows import slot
+    from tests.support.rows import slot
 
     return [slot(number, summary="s" * 3500) for number in range(count)]
 

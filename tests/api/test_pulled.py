@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from probe.api.server import Options
-from probe.io.api_db import Confirmations
-from probe.io.clock import SystemClock
-from probe.io.keys import Keys, Signer
+from probe.host.clock import SystemClock
 from probe.pull import Copy, Manner, Source, pull_all
+from probe.seal.keys import Keys, Signer
+from probe.store.acks import Confirmations
 from tests.api.served import TOKENS, fill, rows, served
 
 

@@ -12,26 +12,26 @@ import jsonschema
 import pytest
 
 from probe.api.openapi import document
-from probe.api.ports import AgentView
+from probe.api.request.ports import AgentView
 from probe.api.routes import ROUTES
 from probe.api.server import Options
 from probe.checks import CHECKS
-from probe.core.altered import altered
-from probe.core.bundle import Bundle
-from probe.core.config import Config
-from probe.core.config_shown import apart, together
-from probe.core.node_values import Changes, Sighting
-from probe.core.plan import make_plan
-from probe.core.proof import line_digest
-from probe.core.records import Outcome, Record, SlotRecord
-from probe.core.times import utc_text
-from probe.io.api_db import Confirmations
-from probe.io.clock import SystemClock
-from probe.io.files import load_config
-from probe.io.store import Store
-from probe.io.store_reader import Reader
+from probe.core.config.load import Config
+from probe.core.config.plan import make_plan
+from probe.core.config.snapshot import apart, together
+from probe.core.model.altered import altered
+from probe.core.model.records import Outcome, Record, SlotRecord
+from probe.core.model.times import utc_text
+from probe.core.nodes.values import Changes, Sighting
+from probe.core.proof.chain import line_digest
+from probe.core.results.bundle import Bundle
+from probe.host.clock import SystemClock
+from probe.settings.config_files import load_config
+from probe.store.acks import Confirmations
+from probe.store.read.reader import Reader
+from probe.store.store import Store
 from tests.api.served import Served, fill, rows, served, write_agent
-from tests.io.rows import at, event, missed, slot
+from tests.support.rows import at, event, missed, slot
 
 DOC = document(ROUTES)
 

@@ -6,11 +6,11 @@ import pytest
 from pydantic import ValidationError
 
 from probe.checks.alias import KIND, Alias
-from probe.core.altered import altered
-from probe.core.kinds import Symptom, SymptomKind
-from probe.core.records import CnameLink, FailureType, Resolution
-from probe.core.task import Task
-from tests.build import evidence, resolution, seen, task, unresolved
+from probe.core.content.check_kind import Symptom, SymptomKind
+from probe.core.model.altered import altered
+from probe.core.model.records import CnameLink, FailureType, Resolution
+from probe.core.model.task import Task
+from tests.support.build import evidence, resolution, seen, task, unresolved
 
 
 def symptoms(of: Resolution | None, made_for: Task | None = None, **params: object) -> list[Symptom]:

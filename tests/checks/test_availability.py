@@ -6,9 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from probe.checks.availability import KIND, Availability
-from probe.core.kinds import Symptom, SymptomKind
-from probe.core.records import Evidence, Role
-from tests.build import EDGE_2, evidence, refused, seen, task
+from probe.core.content.check_kind import Symptom, SymptomKind
+from probe.core.model.records import Evidence, Role
+from tests.support.build import EDGE_2, evidence, refused, seen, task
 
 
 def symptoms(of: Evidence, **params: object) -> list[Symptom]:

@@ -6,12 +6,12 @@ import pytest
 from pydantic import ValidationError
 
 from probe.checks.certificate import KIND, Certificate
-from probe.core.altered import altered
-from probe.core.certificate_names import FAMILIES, covered, is_cipher
-from probe.core.kinds import Symptom
-from probe.core.records import Evidence, FailureType, Observation, Phase, Role, Tls
-from tests import build
-from tests.build import broken, evidence, seen, task
+from probe.core.content.check_kind import Symptom
+from probe.core.model.altered import altered
+from probe.core.model.records import Evidence, FailureType, Observation, Phase, Role, Tls
+from probe.core.text.certificate_names import FAMILIES, covered, is_cipher
+from tests.support import build
+from tests.support.build import broken, evidence, seen, task
 
 TLS = Tls(
     version="TLSv1.3",

@@ -6,9 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from probe.checks.freshness import KIND, FreshnessParams
-from probe.core.records import Comparison, Evidence, Observation, Relation, Role
-from tests import build
-from tests.build import GOOD, OLD, evidence, refused, seen, task
+from probe.core.model.records import Comparison, Evidence, Observation, Relation, Role
+from tests.support import build
+from tests.support.build import GOOD, OLD, evidence, refused, seen, task
 
 TEN = {"refresh": "10m"}
 

@@ -6,11 +6,11 @@ import pytest
 from pydantic import ValidationError
 
 from probe.checks.headers import KIND, Headers
-from probe.core.altered import altered
-from probe.core.kinds import AtOrigin, SymptomKind
-from probe.core.records import CacheStatus, Comparison, Evidence, Observation, Relation, Role
-from tests import build
-from tests.build import evidence, refused, seen, task
+from probe.core.content.check_kind import AtOrigin, SymptomKind
+from probe.core.model.altered import altered
+from probe.core.model.records import CacheStatus, Comparison, Evidence, Observation, Relation, Role
+from tests.support import build
+from tests.support.build import evidence, refused, seen, task
 
 HSTS = ("strict-transport-security", "max-age=1")
 

@@ -8,15 +8,15 @@ import pytest
 from pydantic import ValidationError
 
 from probe.checks.hotlink import KIND, Hotlink
-from probe.core.altered import altered
-from probe.core.codec import encode_any
-from probe.core.kinds import AtOrigin, Symptom
-from probe.core.plan import task_from_json, task_to_json
-from probe.core.records import Evidence, FailureType, Observation, Phase, Response, Role
-from probe.io.target import FetchTarget
-from tests import build
-from tests.build import broken, evidence, refused, seen, task
-from tests.test_pipeline import Bench, reply
+from probe.core.config.plan import task_from_json, task_to_json
+from probe.core.content.check_kind import AtOrigin, Symptom
+from probe.core.model.altered import altered
+from probe.core.model.codec import encode_any
+from probe.core.model.records import Evidence, FailureType, Observation, Phase, Response, Role
+from probe.fetch.target import FetchTarget
+from tests.measure.test_pipeline import Bench, reply
+from tests.support import build
+from tests.support.build import broken, evidence, refused, seen, task
 
 OURS, FOREIGN = "https://www.acme.example/", "https://elsewhere.example/"
 SIGNED = {

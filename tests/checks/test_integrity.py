@@ -6,10 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from probe.checks.integrity import KIND, Integrity
-from probe.core.altered import altered
-from probe.core.kinds import Symptom, SymptomKind
-from probe.core.records import Comparison, Evidence, Observation, Relation, Role
-from tests.build import AT, evidence, reference, refused, seen, task
+from probe.core.content.check_kind import Symptom, SymptomKind
+from probe.core.model.altered import altered
+from probe.core.model.records import Comparison, Evidence, Observation, Relation, Role
+from tests.support.build import AT, evidence, reference, refused, seen, task
 
 
 def symptoms(of: Evidence, **params: object) -> list[Symptom]:

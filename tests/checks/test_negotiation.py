@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from probe.checks.negotiation import KIND, NO_TAG, Negotiation
-from probe.core.altered import altered
-from probe.core.kinds import Ask, Symptom
-from probe.core.records import Evidence, FailureType, Observation, Phase, Response, Role
-from probe.io.target import FetchTarget
-from tests import build
-from tests.build import broken, evidence, seen, task
-from tests.test_pipeline import Bench
+from probe.core.content.check_kind import Ask, Symptom
+from probe.core.model.altered import altered
+from probe.core.model.records import Evidence, FailureType, Observation, Phase, Response, Role
+from probe.fetch.target import FetchTarget
+from tests.measure.test_pipeline import Bench
+from tests.support import build
+from tests.support.build import broken, evidence, seen, task
 
 DATE, LATER = "Sun, 22 Nov 2026 09:00:00 GMT", "Sun, 22 Nov 2026 09:30:00 GMT"
 OWN = (

@@ -6,11 +6,11 @@ import pytest
 from pydantic import ValidationError
 
 from probe.checks.redirect import KIND, Redirect
-from probe.core.kinds import AtOrigin, Symptom, SymptomKind
-from probe.core.records import Evidence, FailureType, Observation, Phase, Role
-from probe.core.redirect_target import resolved
-from tests import build
-from tests.build import broken, evidence, refused, seen, task
+from probe.core.content.check_kind import AtOrigin, Symptom, SymptomKind
+from probe.core.http.redirect_target import resolved
+from probe.core.model.records import Evidence, FailureType, Observation, Phase, Role
+from tests.support import build
+from tests.support.build import broken, evidence, refused, seen, task
 
 THERE = "https://www.acme.example/new"
 

@@ -6,10 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from probe.checks.response_time import KIND, ResponseTime
-from probe.core.altered import altered
-from probe.core.kinds import Symptom, SymptomKind
-from probe.core.records import Evidence, ResourceTiming, Role, TimingUncertainty
-from tests.build import evidence, host, refused, seen, task, timing
+from probe.core.content.check_kind import Symptom, SymptomKind
+from probe.core.model.altered import altered
+from probe.core.model.records import Evidence, ResourceTiming, Role, TimingUncertainty
+from tests.support.build import evidence, host, refused, seen, task, timing
 
 LIMITS = {"ttfb": "500ms", "total": "2s"}
 

@@ -11,10 +11,10 @@ import pytest
 
 import probe.checks
 from probe.checks import CHECKS
-from probe.core.codec import encode_any
-from probe.core.kinds import CheckKind
-from probe.core.plan import task_from_json, task_to_json
-from tests.build import checks, evidence, task
+from probe.core.config.plan import task_from_json, task_to_json
+from probe.core.content.check_kind import CheckKind
+from probe.core.model.codec import encode_any
+from tests.support.build import checks, evidence, task
 
 
 @pytest.mark.parametrize(("key", "kind"), CHECKS.items())

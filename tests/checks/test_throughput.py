@@ -6,11 +6,11 @@ import pytest
 from pydantic import ValidationError
 
 from probe.checks.throughput import KIND, Throughput
-from probe.core.altered import altered
-from probe.core.kinds import Symptom
-from probe.core.records import FailureType, Observation, Phase, ResourceTiming, Role, TimingUncertainty
-from tests import build
-from tests.build import MISS, broken, evidence, host, seen, task
+from probe.core.content.check_kind import Symptom
+from probe.core.model.altered import altered
+from probe.core.model.records import FailureType, Observation, Phase, ResourceTiming, Role, TimingUncertainty
+from tests.support import build
+from tests.support.build import MISS, broken, evidence, host, seen, task
 
 MIB = 1 << 20
 

@@ -14,7 +14,7 @@ import dns.rcode
 import dns.rdatatype
 
 from probe.lab.lab import Lab
-from probe.lab.world import BEIJING, EDGES, SHANGHAI, Domain, Vantage
+from probe.lab.servers.world import BEIJING, EDGES, SHANGHAI, Domain, Vantage
 
 
 @dataclass(frozen=True)

@@ -10,20 +10,20 @@ from pathlib import Path
 import pytest
 
 from probe.checks import CHECKS
-from probe.core.plan import make_plan
-from probe.core.records import Outcome, SlotRecord
-from probe.core.task import Task
-from probe.io.clock import SystemClock, rfc3339
-from probe.io.fetch import AiohttpFetcher
-from probe.io.files import load_config
-from probe.io.host import LoopLag
-from probe.io.resolve import Resolver
-from probe.io.secrets import reveal
+from probe.core.config.plan import make_plan
+from probe.core.model.records import Outcome, SlotRecord
+from probe.core.model.task import Task
+from probe.fetch.fetcher import AiohttpFetcher
+from probe.host.clock import SystemClock, rfc3339
+from probe.host.loop_lag import LoopLag
 from probe.lab.assessment import accuses
 from probe.lab.faults import FAULTS, LabFault
 from probe.lab.lab import Lab
-from probe.oneshot import host_probe
-from probe.pipeline import Pipeline
+from probe.measure.oneshot import host_probe
+from probe.measure.pipeline import Pipeline
+from probe.resolver.resolver import Resolver
+from probe.settings.config_files import load_config
+from probe.settings.secrets import reveal
 
 LOOPBACK = ("127.0.0.0/8",)
 SEEN_WITHIN_S = 20.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from probe.checks import CHECKS
-from probe.core.plan import make_plan
-from probe.io.files import load_config
+from probe.core.config.plan import make_plan
 from probe.lab.lab import Lab
-from probe.lab.world import all_keys
+from probe.lab.servers.world import all_keys
+from probe.settings.config_files import load_config
 
 
 async def test_it_loads_and_plans_every_row(lab: Lab, tmp_path: Path) -> None:

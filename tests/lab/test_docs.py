@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from probe.lab.faults import FAULTS
-from probe.lab.world import DOMAINS
+from probe.lab.servers.world import DOMAINS
 
 TEXT = (Path(__file__).parent.parent.parent / "docs" / "lab.md").read_text(encoding="utf-8")
 ROWS = {line.split("`")[1]: line for line in TEXT.splitlines() if line.startswith("| `")}

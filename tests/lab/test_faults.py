@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable
 import dns.exception
 import pytest
 
-from probe.core.records import Fault, Outcome
+from probe.core.model.records import Fault, Outcome
 from probe.lab.faults import FAULTS, Expectation
 from probe.lab.lab import Lab
-from probe.lab.origin import content_of
-from probe.lab.world import (
+from probe.lab.servers.origin import content_of
+from probe.lab.servers.world import (
     ANCHORS,
     API,
     BEIJING,

@@ -16,14 +16,25 @@ import dns.message
 import pytest
 from cryptography import x509
 
-from probe.lab.dns import DnsServer
-from probe.lab.http1 import HttpServer
 from probe.lab.lab import Lab
-from probe.lab.listener import LabError, Listener, free_port
-from probe.lab.origin import CATALOGUE, content_of
 from probe.lab.pki import Pki
-from probe.lab.world import ANCHORS, API, DOMAINS, EDGES, IMG, OTHER_ADDRESS, VANTAGES, VOD, WWW, Vantage
-from probe.lab.zones import Zones
+from probe.lab.servers.dns import DnsServer
+from probe.lab.servers.http1 import HttpServer
+from probe.lab.servers.listener import LabError, Listener, free_port
+from probe.lab.servers.origin import CATALOGUE, content_of
+from probe.lab.servers.world import (
+    ANCHORS,
+    API,
+    DOMAINS,
+    EDGES,
+    IMG,
+    OTHER_ADDRESS,
+    VANTAGES,
+    VOD,
+    WWW,
+    Vantage,
+)
+from probe.lab.servers.zones import Zones
 from tests.lab.ask import BEIJING, SHANGHAI, addresses, get, lookup, rcode, records
 
 # --- names --------------------------------------------------------------------------------------------
@@ -262,7 +273,7 @@ async def test_an_expired_version_is_not_served_for_an_origin_that_fails(lab: La
 
 
 async def test_an_origin_that_never_answers_is_a_504(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("probe.lab.upstream.TIMEOUT_S", 0.05)
+    monkeypatch.setattr("probe.lab.servers.upstream.TIMEOUT_S", 0.05)
     lab.origins[IMG.name].delay_s = 3.0
     assert (await get(lab, IMG)).status == 504
 

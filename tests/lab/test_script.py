@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from probe.core.altered import altered
-from probe.core.records import Fault, HostFacts, Outcome, SlotRecord, State
-from probe.io.clock import rfc3339
+from probe.core.model.altered import altered
+from probe.core.model.records import Fault, HostFacts, Outcome, SlotRecord, State
+from probe.host.clock import rfc3339
 from probe.lab.assessment import Assessment, accuses, assess
 from probe.lab.faults import FAULTS
 from probe.lab.script import LEAD_S, PAUSE_S, TAIL_S, Step, schedule
-from probe.lab.world import all_keys
+from probe.lab.servers.world import all_keys
 
 BEGAN_NS = 1_795_341_600_000_000_000
 BEGAN = rfc3339(BEGAN_NS)

@@ -15,9 +15,9 @@ from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from probe.core.proof import GENESIS, Head, line_digest
-from probe.core.signed import SignedHead, key_id
-from tests.io.rows import at
+from probe.core.proof.chain import GENESIS, Head, line_digest
+from probe.core.proof.signed_head import SignedHead, key_id
+from tests.support.rows import at
 
 TOKEN = "cdnp_a-token-of-the-tests"
 

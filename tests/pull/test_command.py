@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 import trustme
 
-from probe.cli import main
-from probe.core.tokens import make_token
+from probe.cli.main import main
+from probe.cli.render.pull import Shown, board_table, lag
+from probe.core.text.tokens import make_token
 from probe.pull import Copy
 from probe.pull.chain import StreamName
 from probe.pull.progress import Board, State, StreamProgress
 from probe.pull.waits import back_off_s, retry_after_s
-from probe.render_pull import Shown, board_table, lag
-from tests.agent_process import cdn_probe, ended, start
 from tests.pull.server import TOKEN, FakeAgent, make_lines, serving
 from tests.pull.test_pull import texts
+from tests.support.agent_process import cdn_probe, ended, start
 
 
 @pytest.fixture

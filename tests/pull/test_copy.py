@@ -13,16 +13,16 @@ from typing import Any
 
 import pytest
 
-from probe.core.codec import encode
-from probe.core.proof import GENESIS, line_digest
-from probe.core.records import EventRecord, SlotRecord
+from probe.core.model.codec import encode
+from probe.core.model.records import EventRecord, SlotRecord
+from probe.core.proof.chain import GENESIS, line_digest
 from probe.pull import Copy, CopyError, State, copy_dir
 from probe.pull.chain import StreamName
 from probe.pull.copy_dir import StreamFiles
 from probe.pull.layout import lines_backwards, whole_size
-from tests.io.rows import at, event, missed, slot
 from tests.pull.server import FakeAgent, Signing, make_line, make_lines, serving
 from tests.pull.test_pull import manner, pulled, texts
+from tests.support.rows import at, event, missed, slot
 
 LINES = make_lines(40)
 STREAM = StreamName("a1", "acme")

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from probe.core.proof import GENESIS, Head, line_digest
+from probe.core.proof.chain import GENESIS, Head, line_digest
 from probe.pull.chain import START, Cursor, StreamName, Tampered, Witnessed
 from probe.pull.heads import WrongKey, read_key
 from probe.pull.page import Cut, Page, PageReader, TooMuch
-from tests.io.rows import at
 from tests.pull.server import Signing, make_lines
+from tests.support.rows import at
 
 SIGNING = Signing()
 KEY = read_key(SIGNING.pem)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from probe.core.proof import line_digest
+from probe.core.proof.chain import line_digest
 from probe.pull import Copy, CopyError, Manner, Source, State, pull_all
 from probe.pull.client import Refused
 from probe.pull.progress import Board

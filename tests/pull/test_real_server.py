@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from probe.api.server import Options
-from probe.core.altered import altered
-from probe.io.clock import SystemClock
-from probe.io.keys import PUBLIC, Keys, Signer
-from probe.io.store import Store
-from probe.io.store_reader import Reader
+from probe.core.model.altered import altered
+from probe.host.clock import SystemClock
 from probe.pull import Copy, Source, State, pull_all
 from probe.pull.progress import Board
-from tests.agent_process import cdn_probe
+from probe.seal.keys import PUBLIC, Keys, Signer
+from probe.store.read.reader import Reader
+from probe.store.store import Store
 from tests.api.served import TOKENS, Served, fill, rows, served
-from tests.io.rows import HOST, slot
 from tests.pull.test_pull import manner, texts
+from tests.support.agent_process import cdn_probe
+from tests.support.rows import HOST, slot
 
 
 def signed(tmp_path: Path) -> Options:

@@ -1,6 +1,7 @@
 """Records the cases beside it: `python -m tests.replay.record [NAME ...]`. Run it only when records change.
 
-From the lab, a fault each, and from the servers of `tests.hostile`, a hostile slot each. A case is one slot as it was
+From the lab, a fault each, and from the servers of `tests.support.hostile`, a hostile slot each. A case is
+one slot as it was
 stored, the definition of its task and the verdict that is right: the one that the lab expects of its fault or that the
 list of hostile slots names, not whatever the judge said. What was judged wrongly is not recorded.
 """
@@ -14,19 +15,19 @@ import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
-from probe.agent import Agent
+from probe.agent.agent import Agent
 from probe.checks import CHECKS
-from probe.core.altered import altered
-from probe.core.codec import encode
-from probe.core.plan import task_to_json
-from probe.core.records import Outcome, SlotRecord
-from probe.core.task import Task
-from probe.io.files import load_config
+from probe.core.config.plan import task_to_json
+from probe.core.model.altered import altered
+from probe.core.model.codec import encode
+from probe.core.model.records import Outcome, SlotRecord
+from probe.core.model.task import Task
 from probe.lab.config_files import CA_FILE
 from probe.lab.faults import FAULTS
 from probe.lab.lab import Lab
-from tests.hostile import CASES
-from tests.slots import measure
+from probe.settings.config_files import load_config
+from tests.support.hostile import CASES
+from tests.support.slots import measure
 
 HERE = Path(__file__).parent
 NAMES = (

@@ -18,10 +18,10 @@ from typing import Any
 
 import yaml
 
-from probe.core.records import EventRecord, SlotRecord
-from probe.core.times import epoch_s
-from probe.io.store import StoreError
-from probe.io.store_reader import Reader
+from probe.core.model.records import EventRecord, SlotRecord
+from probe.core.model.times import epoch_s
+from probe.store.read.reader import Reader
+from probe.store.store import StoreError
 from tests.system.agent import json_lines
 from tests.system.carriers import (
     ANCHORS,

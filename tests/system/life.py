@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.agent_process import workers_of
+from tests.support.agent_process import workers_of
 from tests.system.booted import Machine, json_rows
 
 

@@ -14,18 +14,18 @@ import os
 import sys
 
 from probe.checks import CHECKS
-from probe.core.altered import altered
-from probe.core.codec import encode
-from probe.core.records import FailureType, Observation, Phase, Role
-from probe.core.task import Task
-from probe.io.clock import rfc3339
-from probe.io.metrics import Metrics
-from probe.io.schedule import Due, Scheduler
-from probe.io.target import FetchTarget
-from probe.pipeline import HostProbe, Pipeline
-from tests import build
-from tests.io.virtual import VirtualTime, run
-from tests.test_pipeline import MadeResolver, reply
+from probe.core.model.altered import altered
+from probe.core.model.codec import encode
+from probe.core.model.records import FailureType, Observation, Phase, Role
+from probe.core.model.task import Task
+from probe.fetch.target import FetchTarget
+from probe.host.clock import rfc3339
+from probe.measure.pipeline import HostProbe, Pipeline
+from probe.schedule.scheduler import Due, Scheduler
+from probe.telemetry.metrics import Metrics
+from tests.measure.test_pipeline import MadeResolver, reply
+from tests.support import build
+from tests.support.virtual import VirtualTime, run
 
 TASKS = int(os.environ.get("LIFE_TASKS", "10"))
 PERIOD_S = int(os.environ.get("LIFE_PERIOD_S", "120"))

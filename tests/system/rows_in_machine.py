@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from probe.core.codec import encode
-from probe.io.store import StoreError
-from probe.io.store_reader import Reader
+from probe.core.model.codec import encode
+from probe.store.read.reader import Reader
+from probe.store.store import StoreError
 
 for _ in sys.stdin:
     try:

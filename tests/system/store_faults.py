@@ -12,11 +12,11 @@ import logging
 import sys
 from pathlib import Path
 
-from probe.io import store_writer
-from probe.io.clock import SystemClock
-from probe.io.store import Store
-from probe.io.store_files import Limits
-from tests.io.rows import slot
+from probe.host.clock import SystemClock
+from probe.store.store import Store
+from probe.store.write import writer as store_writer
+from probe.store.write.files import Limits
+from tests.support.rows import slot
 
 
 async def main(directory: Path, rounds: int) -> None:

@@ -17,13 +17,13 @@ import sys
 import time
 from pathlib import Path
 
-from probe.core.proof import GENESIS, line_digest
-from probe.io.clock import SystemClock
-from probe.io.store import Store
-from probe.io.store_files import Limits
-from probe.io.store_parts import parts_of
-from probe.io.store_reader import Reader
-from tests.io.rows import slot
+from probe.core.proof.chain import GENESIS, line_digest
+from probe.host.clock import SystemClock
+from probe.store.base.parts import parts_of
+from probe.store.read.reader import Reader
+from probe.store.store import Store
+from probe.store.write.files import Limits
+from tests.support.rows import slot
 
 CUSTOMERS = ("acme", "bolt", "cast")
 LIMITS = Limits(size_bytes=1_500_000)

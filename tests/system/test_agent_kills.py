@@ -17,12 +17,12 @@ import pytest
 import yaml
 
 from probe.checks import CHECKS
-from probe.core.grid import due_between, to_us
-from probe.core.plan import make_plan
-from probe.core.records import SlotRecord
-from probe.core.tokens import hash_token, make_token
-from probe.io.files import load_config
-from probe.io.store_reader import Reader
+from probe.core.config.plan import make_plan
+from probe.core.model.records import SlotRecord
+from probe.core.scheduling.grid import due_between, to_us
+from probe.core.text.tokens import hash_token, make_token
+from probe.settings.config_files import load_config
+from probe.store.read.reader import Reader
 from tests.system.agent import COMMAND, write_config
 from tests.system.conftest import SmallCdn
 

@@ -11,7 +11,7 @@ import pytest
 
 from probe.api.server import Options
 from tests.api.served import TOKENS, fill, rows, served
-from tests.io.rows import event
+from tests.support.rows import event
 from tests.system.programs import find, need
 
 WITHIN_S = 240

@@ -18,16 +18,16 @@ import trustme
 import yaml
 
 from probe.checks import CHECKS
-from probe.core.plan import make_plan
-from probe.core.records import SlotRecord
-from probe.core.task import Task
-from probe.io.clock import SystemClock, rfc3339
-from probe.io.fetch import AiohttpFetcher
-from probe.io.files import load_config
-from probe.io.host import LoopLag
-from probe.io.resolve import Resolver
-from probe.oneshot import host_probe
-from probe.pipeline import Pipeline
+from probe.core.config.plan import make_plan
+from probe.core.model.records import SlotRecord
+from probe.core.model.task import Task
+from probe.fetch.fetcher import AiohttpFetcher
+from probe.host.clock import SystemClock, rfc3339
+from probe.host.loop_lag import LoopLag
+from probe.measure.oneshot import host_probe
+from probe.measure.pipeline import Pipeline
+from probe.resolver.resolver import Resolver
+from probe.settings.config_files import load_config
 from tests.system.agent import cdn_probe, json_lines
 from tests.system.programs import find, free_port, need, nsd, process, wait_for_tcp
 

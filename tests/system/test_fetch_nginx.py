@@ -7,10 +7,10 @@ import hashlib
 
 import pytest
 
-from probe.core.records import Observation, Role
-from probe.core.task import Deadlines, Limits, Request, TlsPolicy, VantagePoint
-from probe.io.clock import SystemClock
-from probe.io.fetch import AiohttpFetcher, FetchTarget
+from probe.core.model.records import Observation, Role
+from probe.core.model.task import Deadlines, Limits, Request, TlsPolicy, VantagePoint
+from probe.fetch.fetcher import AiohttpFetcher, FetchTarget
+from probe.host.clock import SystemClock
 from tests.system.conftest import DOMAIN, EDGES, OBJECTS, SmallCdn
 
 pytestmark = pytest.mark.system

@@ -17,7 +17,7 @@ import trustme
 import yaml
 from click.testing import CliRunner, Result
 
-from probe.cli import cli
+from probe.cli.main import cli
 from tests.system import agent
 from tests.system.dns_programs import nsd_files
 from tests.system.netns import assign, inside, ip, namespace, need_root, run_in

@@ -14,12 +14,12 @@ import pytest
 
 from benchmarks.programs import Servers, real_servers
 from benchmarks.server import EDGE, NAME, body_of
-from probe.core.records import Role
-from probe.core.task import Deadlines, Limits, Request, TlsPolicy, VantagePoint
-from probe.io.clock import SystemClock
-from probe.io.fetch import AiohttpFetcher
-from probe.io.secrets import reveal
-from probe.io.target import FetchTarget
+from probe.core.model.records import Role
+from probe.core.model.task import Deadlines, Limits, Request, TlsPolicy, VantagePoint
+from probe.fetch.fetcher import AiohttpFetcher
+from probe.fetch.target import FetchTarget
+from probe.host.clock import SystemClock
+from probe.settings.secrets import reveal
 from tests.system.programs import need
 
 SIZE = 1024 * 1024

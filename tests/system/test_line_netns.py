@@ -18,15 +18,15 @@ from pathlib import Path
 
 import pytest
 
-from probe.core.altered import altered
-from probe.core.records import Failure, FailureType, Observation, Phase, Resolution, Role
-from probe.core.task import Deadlines, Limits, Request, ResolverSpec, TlsPolicy, VantagePoint
-from probe.io.clock import SystemClock
-from probe.io.fetch import AiohttpFetcher, FetchTarget
-from probe.io.line import line_problem
-from probe.io.line_watch import LineWatch
-from probe.io.netns import close_namespaces
-from probe.io.resolve import Resolver
+from probe.core.model.altered import altered
+from probe.core.model.records import Failure, FailureType, Observation, Phase, Resolution, Role
+from probe.core.model.task import Deadlines, Limits, Request, ResolverSpec, TlsPolicy, VantagePoint
+from probe.fetch.fetcher import AiohttpFetcher, FetchTarget
+from probe.host.clock import SystemClock
+from probe.net.line import line_problem
+from probe.net.netns import close_namespaces
+from probe.resolver.resolver import Resolver
+from probe.watch.line_watch import LineWatch
 from tests.system.dns_programs import nsd_files
 from tests.system.netns import add, assign, delete, inside, ip, namespace, need_root, run_in
 from tests.system.programs import find, need
@@ -387,8 +387,8 @@ async def test_a_source_and_a_mark_choose_the_line_by_policy_routing(line: Line)
 
 ASK = """
 import asyncio, sys
-from probe.core.task import VantagePoint
-from probe.io.line import line_problem
+from probe.core.model.task import VantagePoint
+from probe.net.line import line_problem
 async def main():
     for point in (VantagePoint(name="n", netns=sys.argv[1]), VantagePoint(name="m", mark=7),
                   VantagePoint(name="s", source_v4="127.0.0.9")):

@@ -18,10 +18,10 @@ import pytest
 import yaml
 
 from probe.lab.lab import Lab
-from tests.agent_process import until
+from tests.agent.test_agent import config_of
+from tests.agent.test_live import running
+from tests.support.agent_process import until
 from tests.system.programs import find, free_port, need, process, wait_for_tcp
-from tests.test_agent import config_of
-from tests.test_live import running
 
 pytestmark = pytest.mark.system
 

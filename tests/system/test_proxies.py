@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from probe.core.records import FailureType, Observation, Phase, Role
-from probe.core.task import Deadlines, Limits, ProxySpec, Request, SecretRef, TlsPolicy, VantagePoint
-from probe.io.clock import SystemClock
-from probe.io.fetch import AiohttpFetcher, FetchTarget
+from probe.core.model.records import FailureType, Observation, Phase, Role
+from probe.core.model.task import Deadlines, Limits, ProxySpec, Request, SecretRef, TlsPolicy, VantagePoint
+from probe.fetch.fetcher import AiohttpFetcher, FetchTarget
+from probe.host.clock import SystemClock
 from tests.system.agent import COMMAND, json_lines, write_config
 from tests.system.conftest import DOMAIN, EDGES, OBJECTS, ORIGIN, SmallCdn
 from tests.system.programs import free_port

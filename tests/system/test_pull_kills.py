@@ -12,14 +12,14 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from probe.api.server import Options
-from probe.io.clock import SystemClock
-from probe.io.keys import PUBLIC, Keys, Signer
-from probe.io.store import Store
-from probe.io.store_reader import Reader
+from probe.host.clock import SystemClock
 from probe.pull import Copy
 from probe.pull.layout import data_files, read_lines
+from probe.seal.keys import PUBLIC, Keys, Signer
+from probe.store.read.reader import Reader
+from probe.store.store import Store
 from tests.api.served import TOKENS, served
-from tests.io.rows import slot
+from tests.support.rows import slot
 
 KILLS = 200
 

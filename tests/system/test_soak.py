@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from probe.checks import CHECKS
-from probe.core.plan import make_plan
-from probe.core.records import EventRecord, SlotRecord
-from probe.core.times import epoch_s
-from probe.io.files import load_config
-from probe.io.store_reader import Reader
+from probe.core.config.plan import make_plan
+from probe.core.model.records import EventRecord, SlotRecord
+from probe.core.model.times import epoch_s
+from probe.settings.config_files import load_config
+from probe.store.read.reader import Reader
 from tests.system.agent import COMMAND, write_config
 from tests.system.conftest import SmallCdn
 

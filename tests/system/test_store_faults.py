@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from probe.core.proof import GENESIS, line_digest
-from probe.io.clock import SystemClock
-from probe.io.store import Store
-from probe.io.store_check import check_part
-from probe.io.store_parts import parts_of
-from probe.io.store_reader import Reader
+from probe.core.proof.chain import GENESIS, line_digest
+from probe.host.clock import SystemClock
+from probe.store.base.parts import parts_of
+from probe.store.read.reader import Reader
+from probe.store.store import Store
+from probe.store.upkeep.check import check_part
 from tests.system.programs import find, need
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +60,9 @@ def run(command: list[str], within_s: float = 60.0) -> tuple[int, str, str]:
 def test_nothing_acknowledged_is_missing_and_it_goes_on(fault: str, tmp_path: Path) -> None:
     need("strace")
     directory, trace = tmp_path / "r", tmp_path / "trace"
-    made_before(directory)  # a start that meets a broken disk is refused with words: tests/io/test_store.py
+    made_before(
+        directory
+    )  # a start that meets a broken disk is refused with words: tests/store/test_store.py
     call = FAULTS[fault].partition(":")[0]
     command = [
         str(find("strace")), "-f", "-qq", "-o", str(trace), "--seccomp-bpf", "-e", f"trace={call}",

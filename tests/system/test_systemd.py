@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaged import debian_package
+from tests.support.packaged import debian_package
 from tests.system.booted import Machine, booted
 from tests.system.frozen import frozen_thread
 from tests.system.life import Life, observed, results, slots

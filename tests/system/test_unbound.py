@@ -15,12 +15,12 @@ import pytest
 import trustme
 import yaml
 
-from probe.core.altered import altered
-from probe.core.chain import failing_zone
-from probe.core.records import FailureType, Resolution
-from probe.core.task import ResolverSpec, VantagePoint
-from probe.io.clock import SystemClock
-from probe.io.resolve import Resolver
+from probe.core.dns.chain import failing_zone
+from probe.core.model.altered import altered
+from probe.core.model.records import FailureType, Resolution
+from probe.core.model.task import ResolverSpec, VantagePoint
+from probe.host.clock import SystemClock
+from probe.resolver.resolver import Resolver
 from tests.system.agent import cdn_probe, json_lines, write_config
 from tests.system.conftest import CANONICAL, DOMAIN, SmallCdn
 from tests.system.dns_programs import SOA, Geo, Unbound, gdnsd, nsd_files, unbound

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from probe.core.propagation import NodePropagation, propagation_report
-from probe.core.records import Observation, Relation, Role, SlotRecord
-from probe.core.times import epoch_s
-from tests.agent_process import slots
+from probe.core.model.records import Observation, Relation, Role, SlotRecord
+from probe.core.model.times import epoch_s
+from probe.core.nodes.propagation import NodePropagation, propagation_report
+from tests.support.agent_process import slots
 from tests.system.caches import (
     CANONICAL,
     DOMAIN,

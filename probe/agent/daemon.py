@@ -1,0 +1,124 @@
+"""Rule: only wiring: the store is opened before anything is measured and closed after everything is written.
+
+SIGTERM and SIGINT drain: no new slots, running ones are finished within a deadline, the rest is marked aborted; a
+second one ends the waiting. SIGHUP takes changed files over.
+The service manager is told when measuring and draining begin, and its watchdog is fed (`probe.agent.watchdog`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+from typing import Literal
+
+from probe.agent.agent import Agent
+from probe.agent.background import beside
+from probe.agent.housekeeping import limits_of
+from probe.agent.row_sink import OnRow
+from probe.agent.watchdog import Progress, fed
+from probe.core.config.load import Config
+from probe.core.content.check_kind import Kinds
+from probe.host.clock import SystemClock
+from probe.host.gc import settle
+from probe.host.systemd import Notifier
+from probe.net.event_loop import run
+from probe.settings.permissions import not_our_own
+from probe.store.store import Store, StoreError
+
+LAST_TRY_S, HURRIED_S = 30.0, 2.0  # for what waits for the disk when the agent ends
+
+
+def serve(
+    config: Config, kinds: Kinds, *, seconds: float | None = None, config_file: Path | None = None
+) -> None:
+    """Run the agent until a signal comes, or for `seconds`. Raises StoreError if its store cannot be opened.
+
+    `config_file`: where `config` was read from, to reload it.
+    """
+    run(_serve(config, kinds, seconds, config_file))
+
+
+async def _serve(config: Config, kinds: Kinds, seconds: float | None, config_file: Path | None) -> None:
+    notifier = Notifier.from_environment()
+    stop, hangup = Stop(notifier), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, hangup.set)
+    timer = loop.call_later(seconds, stop.set) if seconds is not None else None
+    settle()
+    try:
+        await run_until(config, kinds, stop, notifier=notifier, config_file=config_file, hangup=hangup)
+    finally:
+        if timer is not None:
+            timer.cancel()
+
+
+class Stop(asyncio.Event):
+    """The event that ends the agent. The agent waits for it once it measures: that is when it is ready."""
+
+    def __init__(self, notifier: Notifier) -> None:
+        super().__init__()
+        self._notifier = notifier
+        self.hurry = asyncio.Event()
+
+    async def wait(self) -> Literal[True]:
+        """Ready, unless it was set before."""
+        if not self.is_set():
+            self._notifier.ready()
+        return await super().wait()
+
+    def set(self) -> None:
+        """Draining begins; whoever says so twice is in a hurry."""
+        if self.is_set():
+            self.hurry.set()
+        self._notifier.stopping()
+        super().set()
+
+
+async def run_until(
+    config: Config,
+    kinds: Kinds,
+    stop: asyncio.Event,
+    *,
+    on_row: OnRow | None = None,
+    notifier: Notifier | None = None,
+    config_file: Path | None = None,
+    hangup: asyncio.Event | None = None,
+) -> None:
+    """Open the store, run the agent until `stop`, close the store. For the daemon, the demo and tests.
+
+    Each time `hangup` is set, the agent reloads from `config_file`.
+    """
+    clock, hurry = SystemClock(), getattr(stop, "hurry", None)
+    limits = limits_of(config.agent.keep)
+    if (problem := not_our_own(Path(config.agent.results))) is not None:
+        raise StoreError(problem)
+    store = Store.open(Path(config.agent.results), config.agent.agent, clock, limits=limits)
+    try:
+        agent = Agent(config, kinds, store=store, clock=clock, on_row=on_row, config_file=config_file)
+        notifier = notifier or Notifier()
+        progress = Progress(lambda: store.health, lambda: agent.plan.tasks, time.monotonic)
+        async with fed(notifier, progress):
+            reloading = asyncio.create_task(_reload_on(hangup, agent, notifier))
+            try:
+                async with beside(agent, store, clock, config_file):
+                    await agent.run(stop, hurry=hurry)
+            finally:
+                reloading.cancel()
+                hurried = hurry is not None and hurry.is_set()
+                # Within: closing may take as long as a watchdog's period.
+                await store.close(within_s=HURRIED_S if hurried else LAST_TRY_S)
+    finally:
+        await store.close()
+
+
+async def _reload_on(hangup: asyncio.Event | None, agent: Agent, notifier: Notifier) -> None:
+    """The manager hears of the beginning and the end of each reload."""
+    while hangup is not None:
+        await hangup.wait()
+        hangup.clear()
+        with notifier.reloading():
+            await agent.reload()

@@ -1,0 +1,88 @@
+"""Rule: what happened to the agent stands in the stream of each whom it concerns, before what followed it.
+
+An event is put before what is put later; whoever must not wait for it does not, and it is stored all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from probe.core.model.records import HostFacts
+from probe.core.results.rows import event_row
+from probe.host.clock import Clock, rfc3339
+from probe.store.store import Store
+from probe.telemetry.logs import fields
+
+log = logging.getLogger("probe.agent")
+
+OnEvent = Callable[[str, dict[str, str]], None]
+
+
+class Teller:
+    """Writes events into streams, and to the log. For the event loop's thread."""
+
+    def __init__(
+        self,
+        store: Store | None,
+        clock: Clock,
+        facts: Callable[[], HostFacts],
+        customers: Callable[[], Iterable[str]],
+        complete_up_to: Callable[[str], str | None],
+    ) -> None:
+        """`facts`: of this host now; `customers`: who is measured; `complete_up_to(customer)`: as in a record."""
+        self._store = store
+        self._clock = clock
+        self._facts = facts
+        self._customers = customers
+        self._complete_up_to = complete_up_to
+        self._writes: set[asyncio.Task[None]] = set()
+        self.on_event: list[OnEvent] = []
+
+    async def tell(
+        self,
+        event: str,
+        detail: dict[str, str],
+        customers: Iterable[str] | None = None,
+        level: int = logging.INFO,
+    ) -> None:
+        """The same event into every customer's stream: whoever may see one stream only sees it too.
+
+        `customers`: only into theirs, where others have nothing to do with it. Stored when this returns.
+        """
+        assert self._store is not None, "only who keeps results has streams"
+        for hear in self.on_event:
+            hear(event, detail)
+        host, now = self._facts(), rfc3339(self._clock.time_ns())
+        if customers is None:
+            customers = self._customers()
+        writes: list[Coroutine[Any, Any, object]] = []
+        for name in customers:
+            row = event_row(name, now, event, detail, host)
+            writes.append(self._store.append([row], self._complete_up_to(name)))
+        if writes:
+            await asyncio.gather(*writes)
+            log.log(level, event, extra=fields(**detail))
+
+    def spawn(self, work: Coroutine[None, None, None]) -> None:
+        """Have it done without waiting for it."""
+        task = asyncio.ensure_future(work)
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+
+    def soon(
+        self,
+        event: str,
+        detail: dict[str, str],
+        customers: Iterable[str] | None = None,
+        level: int = logging.INFO,
+    ) -> None:
+        """`tell`, without waiting for it."""
+        self.spawn(self.tell(event, detail, customers, level))
+
+    async def drain(self) -> None:
+        """Until all that was spawned is done."""
+        while self._writes:
+            await asyncio.gather(*self._writes)

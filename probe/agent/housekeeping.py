@@ -1,0 +1,158 @@
+"""Rule: what goes from the store is on record before it goes, and what was found damaged is on record at once.
+
+The agent's housekeeping beside measuring: events of the store itself, retention, a regular look at the closed parts.
+The disk is waited for in threads; measuring and writing go on meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from probe.core.config.results import KeepConfig
+from probe.core.results.retention import Action, KeepPolicy, Step, evidence_to_drop, next_action
+from probe.host.clock import Clock, rfc3339
+from probe.store.base.parts import Part, remove
+from probe.store.store import Store
+from probe.store.upkeep import retention as store_keep
+from probe.store.upkeep.check import check_part
+from probe.store.upkeep.salvage import salvage
+from probe.store.write.files import Limits, Notice, notices_of
+from probe.telemetry.logs import fields
+
+log = logging.getLogger("probe.keeping")
+
+ROUND_S = 60.0
+CHECK_EVERY = 30  # rounds between two looks at a closed part
+STEPS_A_ROUND = 50
+
+Event = Callable[[str, dict[str, str], tuple[str, ...] | None], Awaitable[None]]
+Confirmed = Callable[[], Mapping[str, int]]
+
+
+def limits_of(keep: KeepConfig) -> Limits:
+    """When a part of the store is full."""
+    return Limits(span_us=keep.part_span, size_bytes=keep.part_size)
+
+
+def policy_of(keep: KeepConfig) -> KeepPolicy:
+    """What the configuration says of results."""
+    return KeepPolicy(
+        failures_us=keep.failures,
+        healthy_us=keep.healthy,
+        size_bytes=keep.size,
+        hard_size_bytes=keep.hard_size,
+    )
+
+
+def nobody() -> Mapping[str, int]:
+    """No reader confirms anything: nothing waits for one."""
+    return {}
+
+
+class Keeper:
+    """Runs beside the scheduler; `event` puts an event on record in the streams of some customers (None: all)."""
+
+    def __init__(
+        self,
+        directory: Path,
+        store: Store,
+        keep: KeepConfig,
+        clock: Clock,
+        event: Event,
+        confirmed: Confirmed = nobody,
+    ) -> None:
+        self._directory = directory
+        self._store = store
+        self._keep = keep
+        self._clock = clock
+        self._event = event
+        self._confirmed = confirmed
+        self._checked = 0  # number of the part looked at last
+        self._rounds = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`. Trouble with the disk is logged and tried again a round later."""
+        while not stop.is_set():
+            try:
+                await self.round()
+            except OSError as error:
+                log.error("keeping.failed", extra=fields(error=str(error)))
+            try:
+                await asyncio.wait_for(stop.wait(), ROUND_S)
+            except TimeoutError:
+                continue
+
+    async def round(self) -> None:
+        """One look. Raises OSError."""
+        for notice in self._store.take_notices():
+            await self._tell(notice)
+        for _ in range(STEPS_A_ROUND):
+            if not await self._retain():
+                break
+        await self._retain_evidence()
+        self._rounds += 1
+        if self._rounds % CHECK_EVERY == 0:
+            await self.check_next()
+
+    async def check_next(self) -> Part | None:
+        """Look at the closed part after the one looked at last; mend it if it is damaged. Raises OSError."""
+        parts = await asyncio.to_thread(store_keep.closed_parts, self._directory)
+        if not parts:
+            return None
+        part = next((part for part in parts if part.number > self._checked), parts[0])
+        self._checked = part.number
+        problem = await asyncio.to_thread(check_part, part.path)
+        if problem is not None:
+            now = rfc3339(self._clock.time_ns())
+            found = await asyncio.to_thread(salvage, self._directory, part, now)
+            for notice in notices_of(found, part, problem):
+                await self._tell(notice)
+        return part
+
+    async def _tell(self, notice: Notice) -> None:
+        customers = None if notice.customer is None else (notice.customer,)
+        await self._event(notice.event, notice.detail, customers)
+
+    async def _retain(self) -> bool:
+        facts = await asyncio.to_thread(store_keep.facts_of, self._directory)
+        newest = await asyncio.to_thread(store_keep.newest_bytes, self._directory)
+        now_us = self._clock.time_ns() // 1000
+        policy = policy_of(self._keep)
+        action = next_action(facts, self._confirmed(), now_us, policy, newest_bytes=newest)
+        if action is None:
+            return False
+        parts = await asyncio.to_thread(store_keep.closed_parts, self._directory)
+        for part in parts:
+            if part.number == action.number:
+                await self._take(part, action)
+        return True
+
+    async def _take(self, part: Part, action: Action) -> None:
+        thinning = action.step is Step.THIN
+        confirmed = self._confirmed()
+        for goes in await asyncio.to_thread(store_keep.what_goes, part, healthy_only=thinning):
+            waited_for = confirmed.get(goes.customer)
+            detail = {
+                "reason": action.reason,
+                "what": "healthy" if thinning else "all",
+                "rows": str(goes.rows),
+                "first_seq": str(goes.first_seq),
+                "last_seq": str(goes.last_seq),
+                "digest": goes.digest,
+                "confirmed": "yes" if waited_for is None or waited_for >= goes.last_seq else "no",
+            }
+            await self._event("retention.dropped", detail, (goes.customer,))
+        if thinning:
+            await asyncio.to_thread(store_keep.thin, part, rfc3339(self._clock.time_ns()))
+        else:
+            await asyncio.to_thread(remove, part)
+
+    async def _retain_evidence(self) -> None:
+        files = await asyncio.to_thread(store_keep.evidence_files, self._directory)
+        kept = self._keep.evidence
+        for number in evidence_to_drop(files, self._clock.time_ns() // 1000, kept.age, kept.size):
+            await asyncio.to_thread(store_keep.drop_evidence, self._directory, number)
+            log.info("retention.evidence", extra=fields(file=number))

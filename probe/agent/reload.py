@@ -1,0 +1,279 @@
+"""Rule: a reload either takes a whole file over or leaves the old one in force; what stays as it was is told, with why.
+
+Reading, checking and planning are done off the event loop, so that no slot waits for them. What cannot be changed in
+a running agent (its name, its results directory, where its API listens, its workers) refuses the whole reload: what is
+on record as in force is then exactly what is in force.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from probe.core.config.agent import AgentConfig
+from probe.core.config.load import Config, Problem
+from probe.core.config.plan import Plan, make_plan, task_to_json
+from probe.core.content.check_kind import Kinds
+from probe.core.model.altered import altered
+from probe.core.model.codec import encode_any
+from probe.settings.config_files import reload_config
+from probe.settings.file_watch import FileWatch
+from probe.settings.preflight import missing
+from probe.telemetry.logs import fields
+
+log = logging.getLogger("probe.reload")
+
+TOLD_CHARACTERS = 4000
+FAREWELL_LOOK_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What a look at the files makes of the configuration in force.
+
+    `rejected`: customer -> problems of its file, which stays as it was; under "" those that are nobody's own.
+    `come`, `gone`: customers that this host now measures, or no longer; `touched`: others whose configuration changed.
+    `definitions`: digest and text of each task's definition that is new. `lacking`: what the host does not have.
+    """
+
+    config: Config
+    plan: Plan
+    rejected: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
+    come: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    touched: tuple[str, ...] = ()
+    definitions: tuple[tuple[str, str], ...] = ()
+    lacking: tuple[Problem, ...] = ()
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """All that keeps parts of the configuration as they were."""
+        return tuple(problem for problems in self.rejected.values() for problem in problems)
+
+
+def look_again(config: Config, plan: Plan, agent_file: Path, kinds: Kinds) -> Turn:
+    """Read the files anew. For a thread of its own: takes seconds where there is much."""
+    made, problems = reload_config(config, agent_file, kinds)
+    if refused := tuple(_unchangeable(config.agent, made, agent_file)):
+        made, problems = config, (*problems, *refused)
+    rejected = _by_customer(problems, config, agent_file)
+    if made.digest == config.digest:
+        return Turn(config=config, plan=plan, rejected=rejected)
+    new = make_plan(made)
+    before, after = customers_of(plan), customers_of(new)
+    known = {task.definition for task in plan.tasks}
+    return Turn(
+        config=made,
+        plan=new,
+        rejected=rejected,
+        come=tuple(name for name in after if name not in before),
+        gone=tuple(name for name in before if name not in after),
+        touched=tuple(name for name in after if name in before and _differs(name, config, made, agent_file)),
+        definitions=tuple(
+            (task.definition, encode_any(task_to_json(task)).decode())
+            for task in new.tasks
+            if task.definition not in known
+        ),
+        lacking=missing(made),
+    )
+
+
+def customers_of(plan: Plan) -> dict[str, None]:
+    """Who is measured, in the order of the plan."""
+    return dict.fromkeys(task.customer for task in plan.tasks)
+
+
+def rejection(
+    owner: str, problems: tuple[Problem, ...], base: Path
+) -> tuple[str, dict[str, str], tuple[str, ...] | None]:
+    """The event `config.rejected`, its detail, and into whose stream: the customer's, or (owner "") everybody's.
+
+    What is wrong in a file that is not a customer's own is told to all by its place only: it may speak of others.
+    """
+    told = tuple(altered(p, file=p.file.removeprefix(f"{base}/")) for p in problems)
+    files = ", ".join(dict.fromkeys(p.file for p in told))
+    if owner:
+        return "config.rejected", {"file": files, "problems": _cut("; ".join(map(str, told)))}, (owner,)
+    at = ", ".join(str(altered(p, message="")).removesuffix(": ") for p in told)
+    return "config.rejected", {"file": files, "at": _cut(at)}, None
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= TOLD_CHARACTERS else f"{text[:TOLD_CHARACTERS]} ..."
+
+
+def _unchangeable(before: AgentConfig, made: Config, agent_file: Path) -> Iterator[Problem]:
+    agent, text = made.agent, made.texts.get(agent_file.name, "")
+    listens = [None if one.api is None else one.api.listen for one in (before, agent)]
+    fixed: tuple[tuple[str, object, object], ...] = (
+        ("agent", before.agent, agent.agent),
+        ("results", before.results, agent.results),
+        ("api.listen", listens[0], listens[1]),
+        ("limits.workers", before.limits.workers, agent.limits.workers),
+    )
+    for name, was, is_now in fixed:
+        if was != is_now:
+            key = name.rpartition(".")[2]
+            message = (
+                f"{name} cannot be changed while the agent runs: everything stays as it was; "
+                "restart the agent, or put it back"
+            )
+            yield Problem(str(agent_file), *_place(text, key), message)
+
+
+def _place(text: str, key: str) -> tuple[int, int]:
+    """Line and column of the first mapping key of this name; 0, 0 where it does not stand."""
+    found = re.search(rf"(?m)(?:^|[{{,])[ ]*({key})[ ]*:", text)
+    if found is None:
+        return 0, 0
+    start = found.start(1)
+    return text.count("\n", 0, start) + 1, start - (text.rfind("\n", 0, start) + 1) + 1
+
+
+def _by_customer(
+    problems: tuple[Problem, ...], config: Config, agent_file: Path
+) -> dict[str, tuple[Problem, ...]]:
+    owners = {str(agent_file.parent / name): customer for name, customer in config.sources.items()}
+    found: dict[str, tuple[Problem, ...]] = {}
+    for problem in problems:
+        owner = owners.get(problem.file, "")
+        found[owner] = (*found.get(owner, ()), problem)
+    return found
+
+
+def _differs(customer: str, before: Config, after: Config, agent_file: Path) -> bool:
+    return any(
+        one(before) != one(after)
+        for one in (lambda c: c.texts.get(agent_file.name), lambda c: _text_of(customer, c))
+    )
+
+
+def _text_of(customer: str, config: Config) -> str | None:
+    return next((config.texts.get(name) for name, owner in config.sources.items() if owner == customer), None)
+
+
+class Farewells:
+    """Customers that are measured here no longer: each is told so in its stream, after its last slot."""
+
+    def __init__(self, say: Callable[[str, dict[str, str]], Awaitable[None]]) -> None:
+        """`say(customer, change)` puts it on record."""
+        self._say = say
+        self._going: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """Those who have not been told yet."""
+        return tuple(self._going)
+
+    def begin(self, customer: str, change: dict[str, str], is_open: Callable[[str], bool]) -> None:
+        """`is_open(customer)`: one of its slots is not accounted for yet."""
+        if customer not in self._going:
+            self._going[customer] = asyncio.create_task(self._go(customer, change, is_open))
+
+    async def finish(self) -> None:
+        """Until all are told."""
+        await asyncio.gather(*self._going.values())
+
+    async def _go(self, customer: str, change: dict[str, str], is_open: Callable[[str], bool]) -> None:
+        while is_open(customer):  # noqa: ASYNC110 - rare, and an event would have to be set for each slot
+            await asyncio.sleep(FAREWELL_LOOK_S)
+        del self._going[customer]
+        await self._say(customer, change)
+
+
+class Reloader:
+    """One look at a time; whoever asks while one goes on gets the next one, together with the others."""
+
+    def __init__(
+        self,
+        agent_file: Path,
+        kinds: Kinds,
+        in_force: Callable[[], tuple[Config, Plan]],
+        take_over: Callable[[Turn], Awaitable[None]],
+    ) -> None:
+        """`take_over` is given each look's outcome, on the loop, also where nothing changed."""
+        self._agent_file = agent_file
+        self._kinds = kinds
+        self._in_force = in_force
+        self._take_over = take_over
+        self._lock = asyncio.Lock()
+        self._next: asyncio.Task[tuple[Problem, ...]] | None = None
+        self._files: FileWatch | None = None
+        self._asked: asyncio.Future[tuple[Problem, ...]] | None = (
+            None  # by the watch; held so that it is not lost
+        )
+        self._told: dict[str, tuple[Problem, ...]] = {}
+        self.counts: Counter[str] = Counter()  # reloads, changed, rejected (files), failed
+
+    @property
+    def base(self) -> Path:
+        """The directory of agent.yaml."""
+        return self._agent_file.parent
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What keeps parts of the files from being in force, as the last reload told it."""
+        return tuple(problem for problems in self._told.values() for problem in problems)
+
+    async def watch_files(self, heeded: Callable[[], bool]) -> None:
+        """Reload when the files in force change, from now until `finish`; `heeded` is asked at each change."""
+
+        def changed() -> None:
+            if heeded():
+                self._asked = asyncio.ensure_future(self.reload())
+
+        self._files = FileWatch(self._places, changed)
+        await self._files.start()
+
+    def _places(self) -> tuple[Path, ...]:
+        config, _ = self._in_force()
+        return (self._agent_file, *map(Path, config.agent.customers))
+
+    async def reload(self) -> tuple[Problem, ...]:
+        """Read the files anew and take over what is good. The problems that keep parts as they were; raises nothing."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._reload(), name="reload")
+        return await asyncio.shield(self._next)
+
+    async def finish(self) -> None:
+        """Watch no more, and wait for what goes on."""
+        if self._files is not None:
+            await self._files.stop()
+        while self._next is not None or self._lock.locked():
+            async with self._lock:
+                pass
+            await asyncio.sleep(0)
+
+    def is_news(self, owner: str, problems: tuple[Problem, ...]) -> bool:
+        """Whether these problems of a customer's file ("": of no one's) were not told by the last reload already."""
+        return self._told.get(owner) != problems
+
+    async def _reload(self) -> tuple[Problem, ...]:
+        async with self._lock:
+            self._next = None
+            self.counts["reloads"] += 1
+            config, plan = self._in_force()
+            try:
+                turn = await asyncio.to_thread(look_again, config, plan, self._agent_file, self._kinds)
+                await self._take_over(turn)
+            except Exception as error:
+                self.counts["failed"] += 1
+                log.error("config.reload_failed", exc_info=error)
+                words = "it could not be taken over by our own fault: see the log; restart to take it over"
+                return (Problem(str(self._agent_file), 0, 0, words),)
+            self._count(turn, config)
+            return turn.problems
+
+    def _count(self, turn: Turn, before: Config) -> None:
+        self._told = dict(turn.rejected)
+        self.counts["changed"] += turn.config.digest != before.digest
+        self.counts["rejected"] += len({problem.file for problem in turn.problems})
+        for problem in turn.problems:
+            log.error("config.rejected", extra=fields(problem=str(problem)))
+        for problem in turn.lacking:
+            log.error("config.missing", extra=fields(problem=str(problem)))

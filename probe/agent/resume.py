@@ -1,0 +1,160 @@
+"""Rule: a start goes on where the last run ended: what that one knew is read back, what was due since is accounted for.
+
+Who is new owes nothing. Who was measured by the last run owes every slot since its last row, with the reason why
+nobody measured (`probe.host.last_run`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from probe.core.config.load import Config
+from probe.core.config.plan import Plan, task_to_json
+from probe.core.config.snapshot import together
+from probe.core.model.codec import encode_any
+from probe.core.model.records import OriginVersion
+from probe.core.model.task import Task, VantagePoint
+from probe.core.model.times import utc_text
+from probe.core.results.coverage import absent_slots
+from probe.core.scheduling.bandwidth_budget import DAY_S
+from probe.host.clock import Clock, rfc3339
+from probe.host.last_run import LastRun, absence_reason, boot_id, booted_us, read_last_run, write_last_run
+from probe.host.suspension import Suspensions
+from probe.measure.origin import origin_in
+from probe.measure.pipeline import Pipeline
+from probe.store.store import Store
+from probe.telemetry.logs import fields
+from probe.workers.messages import Seed
+
+log = logging.getLogger("probe.agent")
+
+ABSENT_ROWS_AT_MOST = 200_000
+
+
+def allowed_by(config: Config) -> tuple[str, ...]:
+    """Prefixes that may be connected to although special."""
+    return tuple(str(prefix) for prefix in config.agent.allow_addresses)
+
+
+def lines_of(config: Config) -> tuple[VantagePoint, ...]:
+    """The vantage points of this agent."""
+    return tuple(point.vantage_point() for point in config.agent.vantage_points)
+
+
+def resume(pipeline: Pipeline | None, store: Store, config: Config, plan: Plan, now_ns: int) -> None:
+    """What later restarts need is kept, and what the last run knew is restored, of all customers.
+
+    `pipeline` None: workers measure, and each is given its own part (`seed_of`).
+    """
+    store.put_config(config.digest, together(config.texts, config.sources), rfc3339(now_ns))
+    if pipeline is None:
+        return
+    pipeline.references.restore(store.all_origin_versions())
+    pipeline.nodes.restore(*store.nodes())
+    for customer, spent_bytes in spent_today(store, budgeted(plan), now_ns).items():
+        pipeline.budgets.resume(customer, spent_bytes, now_ns / 1e9)
+
+
+def seed_of(store: Store, tasks: Sequence[Task], now_ns: int) -> Seed:
+    """The same for a worker: what the store knows of the objects of these tasks. For a thread: it may be much."""
+    origins = {(task.customer, task.origin.address) for task in tasks if task.origin is not None}
+    domains = {(task.customer, task.domain) for task in tasks}
+    histories: dict[tuple[str, str], list[OriginVersion]] = {}
+    for customer, key, version in store.all_origin_versions():
+        if (customer, origin_in(key)) in origins:
+            histories.setdefault((customer, key), []).append(version)
+    nodes, learning = store.nodes()
+    bounded = {task.customer for task in tasks if task.bytes_per_day is not None}
+    return Seed(
+        histories=tuple((*key, tuple(versions)) for key, versions in histories.items()),
+        nodes=tuple(node for node in nodes if (node.customer, node.domain) in domains),
+        learning=tuple(known for known in learning if (known.customer, known.domain) in domains),
+        spent=tuple(spent_today(store, bounded, now_ns).items()),
+    )
+
+
+def put_definition(store: Store, task: Task) -> None:
+    """What a row was measured by is kept for replay, not later than the row; with the first one, not at the start."""
+    if not store.has_definition(task.definition):
+        store.put_definition(task.definition, encode_any(task_to_json(task)).decode())
+
+
+def budgeted(plan: Plan) -> set[str]:
+    """Customers whose bytes of a day are bounded."""
+    return {task.customer for task in plan.tasks if task.bytes_per_day is not None}
+
+
+def spent_today(store: Store, customers: Collection[str], now_ns: int) -> dict[str, int]:
+    """Customer -> bytes of the bodies of its rows since midnight (UTC). Reads the store."""
+    midnight = utc_text(now_ns / 1e9 // DAY_S * DAY_S)
+    return {customer: store.body_bytes_since(customer, midnight) for customer in customers}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """What was missed since the last run. `gone`: customers that it measured and this one does not."""
+
+    reason: str
+    slots: list[tuple[Task, int]]
+    without_row: int
+    gone: tuple[str, ...] = ()
+    first: bool = False
+
+
+class Ledger:
+    """Accounts for the time in which no agent ran, and writes down what the next start needs for that."""
+
+    def __init__(self, config: Config, clock: Clock, suspensions: Suspensions) -> None:
+        self._directory = Path(config.agent.results)
+        self._clock = clock
+        self._suspensions = suspensions
+        self._boot = boot_id()
+        self._writing = asyncio.Lock()
+
+    def account(self, store: Store, plan: Plan, now_us: int) -> Absence:
+        """Slots that were due while no agent ran are rows too; from `now_us` on they are the scheduler's."""
+        last, clean = read_last_run(self._directory), store.stopped_cleanly()
+        reason = absence_reason(
+            last,
+            clean=clean,
+            boot=self._boot,
+            slept_us=self._suspensions.slept_ns // 1000,
+            booted_us=booted_us(self._clock),
+        )
+        tasks = plan.tasks
+        if last is not None:
+            measured = frozenset(last.tasks)
+            tasks = tuple(task for task in tasks if task.id in measured)
+        recent = None if clean else store.recent_scheduled()
+        last_rows = store.last_scheduled()
+        slots, left_out = absent_slots(tasks, last_rows, now_us, ABSENT_ROWS_AT_MOST, recent)
+        here = {task.customer for task in plan.tasks}
+        return Absence(
+            reason=reason,
+            slots=slots,
+            without_row=sum(left_out.values()),
+            gone=() if last is None else tuple(name for name in last.customers if name not in here),
+            first=last is None,
+        )
+
+    async def write_down(
+        self, config: Config, plan: Plan, *, leaving: Iterable[str] = (), ended: bool = False
+    ) -> None:
+        """What runs now. `leaving`: customers that go and have not been told so. A disk that refuses is only logged."""
+        run = LastRun(
+            boot_id=self._boot,
+            slept_us=self._suspensions.slept_ns // 1000,
+            config=config.digest,
+            tasks=tuple(task.id for task in plan.tasks),
+            customers=tuple(dict.fromkeys((*(task.customer for task in plan.tasks), *leaving))),
+            ended_us=self._clock.time_ns() // 1000 if ended else None,
+        )
+        async with self._writing:
+            try:
+                await asyncio.to_thread(write_last_run, self._directory, run)
+            except OSError as error:
+                log.error("ledger.not_written_down", extra=fields(error=str(error)))

@@ -1,0 +1,68 @@
+"""Rule: pulling costs the agent next to nothing: all who want to know share one question, and silence is remembered.
+
+The control socket in the results directory (`probe.control.server`). An answer that is a moment old may be given again:
+its watermark was true when it was told, and only those rows can have come since.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from probe.api.request.ports import AgentView
+from probe.control.server import ControlError, ask_async
+from probe.core.results.live_state import from_json
+
+WITHIN_S = 1.0
+KEPT_S = 0.5
+SILENT_S = 2.0  # how long one that did not answer is left alone
+
+
+class ControlLink:
+    """Asks the agent of a results directory."""
+
+    def __init__(self, directory: Path, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._directory = directory
+        self._now = now
+        self._silent_until = 0.0
+        self._kept: tuple[float, AgentView] | None = None
+        self._asking: asyncio.Task[AgentView | None] | None = None
+
+    async def view(self) -> AgentView | None:
+        """What the agent knows now, or knew half a second ago."""
+        if self._kept is not None and self._now() - self._kept[0] <= KEPT_S:
+            return self._kept[1]
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._view())
+        return await asyncio.shield(self._asking)
+
+    async def metrics(self) -> str | None:
+        """Its metrics."""
+        answer = await self._ask("metrics")
+        text = None if answer is None else answer.get("text")
+        return text if isinstance(text, str) else None
+
+    async def _view(self) -> AgentView | None:
+        answer = await self._ask("live")
+        if answer is None:
+            return None
+        try:
+            state = from_json(answer)
+        except ValueError:  # an agent of another version: nothing is taken from what is not understood
+            return None
+        trouble = state.trouble or (None if state.ready else "it does not measure at this moment")
+        made = AgentView(complete_up_to=dict(state.complete_up_to), trouble=trouble)
+        self._kept = self._now(), made
+        return made
+
+    async def _ask(self, question: str) -> dict[str, Any] | None:
+        if self._now() < self._silent_until:
+            return None
+        try:
+            return await ask_async(self._directory, {"ask": question}, WITHIN_S)
+        except ControlError:
+            self._silent_until = self._now() + SILENT_S
+            return None

@@ -1,0 +1,78 @@
+"""Rule: what is no HTTP is refused like everything else, and a connection that asks nothing is ended.
+
+aiohttp's server with our limits: request line and field 8 kB, 100 fields, a whole head within HEAD_S.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from probe.api.http.problem import Refused, problem
+from probe.telemetry.logs import fields
+
+HEAD_S = 20.0  # for a whole head to come; also how long a connection may be idle
+LINE_BYTES = 8190
+FIELDS = 100
+log = logging.getLogger("probe.api")
+_quiet = logging.getLogger("probe.api.http")
+
+Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Connection(RequestHandler):
+    """One connection; tells when it is over."""
+
+    __slots__ = ("on_lost",)
+    on_lost: Callable[[], None]
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The end of it, however it came."""
+        super().connection_lost(exc)
+        self.on_lost()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What aiohttp cannot read, as a problem; what it says of the bytes stays with us."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer is on its way already")
+        words = "this is no HTTP request that can be read, or one of its lines is too long"
+        made = problem(Refused(400 if status < 500 else status, words if status < 500 else "a mistake here"))
+        made.force_close()
+        return made
+
+    def log_exception(self, *args: object, **kw: object) -> None:
+        """Which kind of error it was, without what strangers sent."""
+        log.error("api.connection_failed", extra=fields(kind=type(kw.get("exc_info")).__name__))
+
+
+class HttpServer(web.Server):
+    """Makes connections for one handler."""
+
+    def __init__(self, handle: Handle, *, head_s: float = HEAD_S) -> None:
+        super().__init__(
+            handle,
+            handler_cancellation=True,
+            keepalive_timeout=head_s,
+            access_log=None,
+            logger=_quiet,
+            max_line_size=LINE_BYTES,
+            max_field_size=LINE_BYTES,
+            max_headers=FIELDS,
+            lingering_time=1.0,
+            auto_decompress=False,
+        )
+
+    def connection(self, on_lost: Callable[[], None]) -> Connection:
+        """The protocol of a new connection."""
+        made = Connection(self, loop=self._loop, **self._kwargs)
+        made.on_lost = on_lost
+        return made

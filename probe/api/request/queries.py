@@ -1,0 +1,84 @@
+"""Rule: what the API asks of the store, in pages that end; nothing here knows HTTP or SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from probe.core.proof.chain import GENESIS, Line, line_digest
+from probe.store.read.reader import Reader
+
+Said = Literal["right", "wrong", "unknown"]
+
+
+class _Dropped(msgspec.Struct):
+    """The line that stands for a span without rows."""
+
+    kind: str
+    first_seq: int
+    last_seq: int
+    digest: str
+
+
+class _Marks(msgspec.Struct):
+    """What a page says of its last line."""
+
+    kind: str
+    complete_up_to: str | None = None
+
+
+_KIND = msgspec.json.Decoder(_Marks)
+_DROPPED = msgspec.json.Decoder(_Dropped)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some lines one after another. `last`: seq of the last one; `data`: them, each with its line feed."""
+
+    count: int
+    last: int
+    data: bytes
+    complete_up_to: str | None
+
+
+def chunk(reader: Reader, customer: str, after: int, limit: int) -> Chunk:
+    """The next lines of a stream as bytes; `count` less than `limit`: there are no more."""
+    return joined(reader.lines(customer, after, limit), after)
+
+
+def joined(lines: Sequence[Line], after: int) -> Chunk:
+    """Lines as they are sent."""
+    if not lines:
+        return Chunk(0, after, b"", None)
+    texts = [line.text for line in lines]
+    texts.append("")
+    mark = next((m for line in reversed(lines) if (m := _mark(line)) is not None), None)
+    return Chunk(len(lines), lines[-1].seq, "\n".join(texts).encode(), mark)
+
+
+def _mark(line: Line) -> str | None:
+    return _KIND.decode(line.text).complete_up_to
+
+
+def said_of(reader: Reader, customer: str, seq: int, digest: str) -> Said:
+    """Whether a digest is that of the line `seq`. `unknown`: the line is gone, and nothing kept tells."""
+    if seq == 0:
+        return "right" if digest == GENESIS else "wrong"
+    for line in reader.lines(customer, seq - 1, 1):
+        if _KIND.decode(line.text).kind == "dropped":
+            gone = _DROPPED.decode(line.text)
+            if gone.last_seq != seq or not gone.digest:
+                return "unknown"
+            return "right" if gone.digest == digest else "wrong"
+        if line.seq == seq:
+            return "right" if line_digest(line.text.encode()) == digest else "wrong"
+    return "unknown"
+
+
+def events(reader: Reader, customer: str, after: int, most: int) -> tuple[list[tuple[int, str]], int, int]:
+    """The next events with their seq; the last seq, and how many: none, where there are no more."""
+    found = [(line.seq, line.text) for line in reader.events(customer, after, most)]
+    return found, found[-1][0] if found else after, len(found)

@@ -1,0 +1,41 @@
+"""`check-config` and `schema`: everything about configuration files, before anything runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from probe.checks import CHECKS
+from probe.cli.commands import config_option
+from probe.core.config.json_schema import agent_schema, customer_schema
+from probe.core.config.plan import make_plan
+from probe.settings.config_files import load_config
+from probe.settings.preflight import missing
+
+
+@click.command("check-config")
+@config_option
+def check_config(config_file: Path) -> None:
+    """Check agent.yaml and every customer file; errors are file:line:column."""
+    config = load_config(config_file, CHECKS)
+    plan = make_plan(config)
+    shard = "" if plan.shard is None else f" as host {plan.shard}"
+    click.echo(
+        f"{config_file}: good. {len(config.customers)} customers, {len(config.agent.vantage_points)} vantage "
+        f"points, {len(plan.tasks)} tasks{shard}, digest {config.digest[:12]}"
+    )
+    lacking = missing(config)
+    for problem in lacking:
+        click.echo(str(problem), err=True)
+    if lacking:
+        raise click.exceptions.Exit(1)
+
+
+@click.command("schema")
+@click.argument("which", type=click.Choice(["agent", "customer"]))
+def schema(which: str) -> None:
+    """Print the JSON Schema of agent.yaml or of a customer file, for editors."""
+    document = agent_schema() if which == "agent" else customer_schema(CHECKS)
+    click.echo(json.dumps(document, indent=2))

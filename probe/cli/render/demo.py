@@ -1,0 +1,91 @@
+"""Rule: injected and found stand side by side; a wrong line is seen at a glance.
+
+The demo's live view and its final table. Reads, decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from probe.cli.render.slots import STYLES, verdict_text
+from probe.core.model.records import SlotRecord
+from probe.lab.assessment import Assessment
+from probe.lab.faults import FAULTS
+from probe.services.demo import Scene
+
+BAR_WIDTH = 44
+
+
+def live(scene: Scene) -> Group:
+    """Left the script, right what the agent says, below the sums."""
+    grid = Table.grid(padding=(0, 2), expand=True)
+    grid.add_column(ratio=4)
+    grid.add_column(ratio=7)
+    grid.add_row(
+        Panel(_script(scene), title="injected", border_style="dim"),
+        Panel(_found(scene.findings), title="found (newest last)", border_style="dim"),
+    )
+    return Group(grid, _sums(scene))
+
+
+def _script(scene: Scene) -> Table:
+    table = Table.grid(padding=(0, 1))
+    for step in scene.steps:
+        if step.fault in scene.in_force:
+            table.add_row(
+                Text("●", style="bold red"), Text(step.fault, style="bold"), FAULTS[step.fault].does
+            )
+        elif step.fault in scene.done:
+            table.add_row(Text("✓", style="green"), Text(step.fault, style="dim"), "")
+        else:
+            table.add_row(Text("·", style="dim"), Text(step.fault, style="dim"), "")
+    return table
+
+
+def _found(rows: Sequence[SlotRecord]) -> Group:
+    lines = [
+        Text(f"{(row.scheduled_at)[11:19]} ", style="dim")
+        .append(f"{row.domain}{row.path} from {row.vantage_point}  ", style="")
+        .append(verdict_text(row))
+        for row in rows
+    ]
+    return Group(*lines or [Text("nothing but good so far", style="green")])
+
+
+def _sums(scene: Scene) -> Text:
+    text = Text(f"{scene.elapsed_s:5.1f} s  ", style="bold")
+    for word, count in sorted(scene.counts.items()):
+        text.append(f"{word} {count}  ", style=_style(word))
+    return text
+
+
+def _style(word: str) -> str:
+    return next(
+        (style for outcome, style in STYLES.items() if outcome is not None and outcome == word), "magenta"
+    )
+
+
+def verdict_table(verdicts: Sequence[Assessment]) -> Table:
+    """Injected, found, attributed, right or wrong."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("injected", "at", "for", "expected", "found", "after", "rows", ""):
+        table.add_column(name, justify="right" if name in ("at", "for", "after", "rows") else "left")
+    for one in verdicts:
+        found = " · ".join(str(part) for part in (one.outcome, one.blamed, one.reason) if part is not None)
+        mark = Text("right", style="green") if one.right else Text(f"WRONG {one.why}", style="bold red")
+        table.add_row(
+            one.fault,
+            f"{one.start_s:.1f}s",
+            f"{one.end_s - one.start_s:.1f}s",
+            one.expected,
+            Text(found or "nothing", style=STYLES[one.outcome]),
+            "–" if one.first_seen_after_s is None else f"{max(0.0, one.first_seen_after_s):.1f}s",
+            f"{one.shown}/{one.affected}",
+            mark,
+        )
+    return table

@@ -1,0 +1,207 @@
+"""Rule: what is to be acted on stands first, in sentences; figures follow; nothing that is well takes much room.
+
+A look at an agent as rich tables. Reads values, decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from probe.cli.render.terminal import harmless
+from probe.core.model.times import epoch_s
+from probe.core.results.live_state import CustomerState, LiveState
+from probe.services.status import Status, TaskState
+
+NONE = "–"
+MOST_TASKS = 20
+_STATE = {"online": "green", "offline": "bold red", "unknown": "yellow"}
+_OUTCOME = {"ok": "green", "slow": "yellow", "stale": "yellow", "inconclusive": "cyan", "failed": "bold red"}
+
+
+def status_view(status: Status, now_s: float, *, all_tasks: bool = False) -> Group:
+    """The whole view; `now_s` seconds since the epoch."""
+    parts: list[RenderableType] = [_headline(status, now_s)]
+    parts.extend(Text(f"  ! {harmless(words)}", style="bold red") for words in status.problems)
+    if status.live is not None:
+        parts += [Text(), _figures(status.live, now_s)]
+        if status.live.vantage_points:
+            parts += [Text(), _vantage_points(status.live, now_s)]
+    if status.heads:
+        parts += [Text(), _customers(status, now_s)]
+    if status.tasks:
+        parts += [Text(), *_tasks(status.tasks, now_s, all_tasks=all_tasks)]
+    return Group(*parts)
+
+
+def _headline(status: Status, now_s: float) -> Text:
+    live = status.live
+    if live is not None:
+        state = "stopping" if live.stopping else "measuring" if live.ready else "starting"
+        style = "bold green" if state == "measuring" and not status.problems else "bold yellow"
+        line = Text().append(f"{live.agent} ", style="bold").append(state, style=style)
+        since = f", process {live.pid}, for {_span(now_s - epoch_s(live.started_at))}"
+        return line.append(
+            f"  cdn-probe {live.agent_version}{since}, configuration {live.config_digest[:12]}"
+        )
+    words = "does not answer" if status.running else "not running"
+    line = Text().append(f"{status.agent} ", style="bold").append(words, style="bold red")
+    if status.last_event is not None and status.last_event_at is not None:
+        line.append(f"  last on record: {status.last_event}, {_ago(status.last_event_at, now_s)}")
+    return line
+
+
+def _figures(live: LiveState, now_s: float) -> Table:
+    slots, late, queue, clock = live.slots, live.lateness, live.queue, live.clock
+    missed = ", ".join(f"{count} {reason}" for reason, count in sorted(slots.missed.items())) or "none"
+    lines = (
+        ("tasks", f"{slots.tasks}; {slots.running} run, {slots.waiting} wait for room"),
+        ("slots", f"{slots.due} due, {slots.finished} finished, {slots.aborted} aborted; missed: {missed}"),
+        (
+            "lateness",
+            f"p50 {_ms(late.p50_us)}, p99 {_ms(late.p99_us)}, worst {_ms(late.worst_us)}"
+            f" over {_span(late.over_s)}; loop lag {_ms(live.loop_lag_us)}",
+        ),
+        ("queue", f"{queue.queued} wait, {queue.written} written, {queue.shed} shed, {queue.lost} lost"),
+        ("disk", f"{_size(live.disk.store_bytes)} taken, {_size(live.disk.free_bytes)} free"),
+        ("clock", _clock(clock.synchronised, clock.max_error_us) + _steps(live, now_s)),
+    )
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, words in lines:
+        table.add_row(Text(name, style="bold"), Text(words))
+    if live.workers:
+        table.add_row(Text("workers", style="bold"), Text(_workers(live)))
+    return table
+
+
+def _workers(live: LiveState) -> str:
+    """How many measure, what they take, and how the slots are shared; what is wrong stands among the problems."""
+    workers = live.workers
+    restarts = sum(max(0, worker.starts - 1) for worker in workers)
+    memory = _size(sum(worker.rss_bytes for worker in workers))
+    slots = ", ".join(str(worker.slots) for worker in workers)
+    measuring = sum(worker.measuring for worker in workers)
+    return (
+        f"{measuring} of {len(workers)} measure, begun again {restarts} times; slots {slots}; memory {memory}"
+    )
+
+
+def _clock(synchronised: bool | None, max_error_us: int | None) -> str:
+    state = {True: "synchronised", False: "not synchronised", None: "unknown"}[synchronised]
+    return f"{state}, error at most {_ms(max_error_us)}"
+
+
+def _steps(live: LiveState, now_s: float) -> str:
+    clock = live.clock
+    if not clock.steps or clock.last_step_us is None or clock.last_step_at is None:
+        return ""
+    ago = _ago(clock.last_step_at, now_s)
+    return f"; set {clock.steps} times, last by {clock.last_step_us / 1e6:+.1f} s {ago}"
+
+
+def _vantage_points(live: LiveState, now_s: float) -> Table:
+    table = _table("vantage point", "IP", "anchors", "since", "line")
+    for point in live.vantage_points:
+        state = point.state if point.anchors else "none"
+        table.add_row(
+            Text(point.name),
+            f"IPv{point.ip_version}",
+            Text(state, style=_STATE.get(state, "dim")),
+            _ago(point.since, now_s),
+            Text(point.problem, style="bold red") if point.problem else Text("there"),
+        )
+    return table
+
+
+def _customers(status: Status, now_s: float) -> Table:
+    known = {customer.name: customer for customer in status.live.customers} if status.live else {}
+    over = next((_span(customer.over_s) for customer in known.values()), "")
+    table = _table(
+        "customer", "tasks", f"last {over}".strip(), "newest", "complete up to", "rows", "confirmed by"
+    )
+    for head in status.heads:
+        customer = known.get(head.customer)
+        complete = head.complete_up_to
+        if status.live is not None:
+            complete = status.live.complete_up_to.get(head.customer, complete)
+        pulls = [p for p in status.pulls if p.customer == head.customer]
+        table.add_row(
+            Text(head.customer),
+            str(customer.tasks) if customer else NONE,
+            _outcomes(customer),
+            _ago(customer.last_at if customer else None, now_s),
+            _ago(complete, now_s),
+            str(head.seq),
+            "\n".join(f"{p.reader}: {p.seq} ({head.seq - p.seq} behind), {_ago(p.at, now_s)}" for p in pulls)
+            or NONE,
+        )
+    return table
+
+
+def _outcomes(customer: CustomerState | None) -> Text:
+    if customer is None:
+        return Text(NONE)
+    text = Text()
+    for outcome, count in sorted(customer.outcomes.items()):
+        text.append(f"{count} {outcome}  ", style=_OUTCOME.get(outcome, ""))
+    if customer.missed:
+        text.append(f"{customer.missed} missed", style="bold red")
+    return text if text else Text(NONE)
+
+
+def _tasks(tasks: tuple[TaskState, ...], now_s: float, *, all_tasks: bool) -> Iterator[RenderableType]:
+    well = sum(task.outcome == "ok" for task in tasks)
+    shown = tasks if all_tasks else tuple(task for task in tasks if task.outcome != "ok")[:MOST_TASKS]
+    if shown:
+        yield _task_table(shown, now_s)
+    rest = len(tasks) - well - len(shown)
+    more = f"; {rest} more are not: --all" if rest > 0 else ""
+    yield Text(f"{well} of {len(tasks)} tasks were ok when they were measured last{more}", style="dim")
+
+
+def _task_table(tasks: Iterable[TaskState], now_s: float) -> Table:
+    table = _table("object", "from", "when", "verdict", "")
+    for task in tasks:
+        verdict = "/".join(filter(None, (task.outcome or task.state, task.fault)))
+        table.add_row(
+            Text(harmless(f"{task.customer} {task.domain}{task.path}")),
+            f"{task.vantage_point} IPv{task.ip_version}",
+            _ago(task.at, now_s),
+            Text(verdict, style=_OUTCOME.get(task.outcome or "", "dim")),
+            Text(harmless(task.summary or task.reason or "")),
+        )
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    return table
+
+
+def _ms(value_us: int | None) -> str:
+    return NONE if value_us is None else f"{value_us / 1000:.1f} ms"
+
+
+def _size(value: int | None) -> str:
+    if value is None:
+        return NONE
+    for unit, bytes_ in (("GiB", 1 << 30), ("MiB", 1 << 20)):
+        if value >= bytes_:
+            return f"{value / bytes_:.1f} {unit}"
+    return f"{value / 1024:.0f} KiB"
+
+
+def _ago(moment: str | None, now_s: float) -> str:
+    return NONE if moment is None else f"{_span(now_s - epoch_s(moment))} ago"
+
+
+def _span(seconds: float) -> str:
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"

@@ -1,0 +1,88 @@
+"""Rule: the first line says whether anything is wrong; then what, where, and how far the good is proved.
+
+A verification in words. Reads values, decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from probe.core.proof.findings import Problem, StreamReport
+from probe.services.verification import Verification
+
+_OF = {"store": "in the store", "segments": "in sealed segments", "lines": "in files of lines"}
+
+
+def verification_text(found: Verification) -> Text:
+    """The whole report."""
+    text = Text()
+    count = len(found.problems) + sum(len(each.problems) + each.more_problems for each in found.streams)
+    if found.good:
+        text.append("nothing altered was found\n", style="bold green")
+    else:
+        text.append(f"ALTERED OR INCOMPLETE: {count} problem{'s' * (count != 1)}\n", style="bold red")
+    for problem in found.problems:
+        text.append(f"  {_place(problem)}{problem.words}\n", style="red")
+    for report in found.streams:
+        _stream(text, report)
+    for line in _keys(found):
+        text.append(line + "\n")
+    return text
+
+
+def _stream(text: Text, report: StreamReport) -> None:
+    text.append(
+        f"{report.customer} of {report.agent}, {_OF.get(report.source, report.source)}: ", style="bold"
+    )
+    if report.first_seq is None:
+        text.append("no records\n")
+    else:
+        text.append(f"{report.records} records, {report.first_seq} to {report.last_seq}\n")
+    for problem in report.problems:
+        text.append(f"  {_place(problem)}{problem.words}\n", style="red")
+    if report.more_problems:
+        text.append(f"  and {report.more_problems} more\n", style="red")
+    for line in _proved(report):
+        text.append(f"  {line}\n")
+
+
+def _place(problem: Problem) -> str:
+    """Where it is, as `file:line: `."""
+    if problem.file is None:
+        return ""
+    return f"{problem.file}:{problem.line}: " if problem.line else f"{problem.file}: "
+
+
+def _proved(report: StreamReport) -> Iterator[str]:
+    head = report.signed_head
+    if head is None:
+        if report.lines:
+            yield "nothing signed fits it: the records fit together, and whoever can write them can make that so"
+    else:
+        clock = {True: "synchronised", False: "NOT synchronised", None: "of unknown state"}
+        yield (
+            f"signed up to {head.seq} at {head.at} (the agent's clock was {clock[head.clock_synchronised]}),"
+            f" by {report.heads} head{'s' * (report.heads != 1)}"
+        )
+        if report.last_seq is not None and report.last_seq > head.seq:
+            yield f"{head.seq + 1} to {report.last_seq} fit together, and are not signed yet"
+    if report.unproven_up_to:
+        yield f"1 to {report.unproven_up_to} were written by a version without a chain: nothing proves them"
+    for gap in report.gaps:
+        yield f"{gap.first_seq} to {gap.last_seq} are gone, as the agent has put on record ({gap.reason})"
+    yield from report.notes
+
+
+def _keys(found: Verification) -> Iterator[str]:
+    keys = ", ".join(found.keys)
+    if not keys:
+        yield "no public key, and nothing signed"
+    elif found.independent:
+        yield f"by the key given: {keys}"
+    else:
+        yield (
+            f"by the key that lies beside the files ({keys}): this is not independent, for whoever can alter the files"
+            " can put another key there. Take agent.pub from the agent once, keep it, and give it with --key"
+        )

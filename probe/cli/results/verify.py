@@ -1,0 +1,59 @@
+"""`results verify`: whether results are as the agent wrote them, and how far that is proved."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from probe.checks import CHECKS
+from probe.cli.commands import console
+from probe.cli.commands.progress import progress
+from probe.cli.render.verify import verification_text
+from probe.core.model.codec import encode_any
+from probe.services.verification import verify
+from probe.settings.config_files import load_config
+
+ALTERED = 1
+FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+
+
+@click.command("verify")
+@click.argument("path", required=False, type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    type=FILE,
+    help="The agent's public key (agent.pub), kept since you had it from the agent; several allowed.",
+)
+@click.option(
+    "--heads",
+    multiple=True,
+    type=FILE,
+    help="Signed heads that another witness kept: HEAD.json or heads.ndjson; several allowed.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The whole report as one JSON object.")
+@click.pass_context
+def verify_(
+    context: click.Context, path: Path | None, keys: tuple[Path, ...], heads: tuple[Path, ...], as_json: bool
+) -> int:
+    """Find what was altered: in a results directory, sealed segments, a pulled copy or a file of lines.
+
+    Without PATH, in the results directory of the configuration.
+    """
+    with progress("verifying", None) as tick:
+        found = verify(path or _own(context), keys, heads, tick=tick)
+    if as_json:
+        click.echo(encode_any({"good": found.good, **asdict(found)}))
+    else:
+        console().print(verification_text(found), soft_wrap=True, end="")
+    return 0 if found.good else ALTERED
+
+
+def _own(context: click.Context) -> Path:
+    """What the group `results` was told."""
+    told = context.parent.params if context.parent is not None else {}
+    directory = told.get("directory")
+    return directory or Path(load_config(told["config_file"], CHECKS).agent.results)

@@ -1,0 +1,142 @@
+"""Rule: a check says what is off; the judge says whose fault it is.
+
+The contract between the table of check kinds (`probe.checks.CHECKS`) and the rest. A check kind is one file with
+a parameter model and one pure function; the configuration validates the parameters, the judge calls the function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from probe.core.content.reading import Reading
+from probe.core.model.records import Evidence, Observation
+from probe.core.model.task import Task
+
+
+class Params(BaseModel):
+    """Base of every check's parameters: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class SymptomKind(StrEnum):
+    """What sort of thing is off; the judge has one attribution rule for each."""
+
+    RESOLUTION = "resolution"  # the name led to no address
+    RESOLVER = "resolver"  # one resolver failed where another answered
+    ALIAS = "alias"  # the chain passes no expected CDN suffix
+    TRANSPORT = "transport"  # an edge gave no complete reply
+    STATUS = "status"  # it gave one with a status outside the set
+    TIMING = "timing"  # it took longer than the limit
+    CONTENT = "content"  # content that the origin never served
+    STALE = "stale"  # content that the origin no longer serves, over its lifetime
+    POLICY = (
+        "policy"  # answered otherwise than agreed: a check's further request, a header field, a certificate
+    )
+    NOTE = "note"  # worth recording, changes no outcome
+
+
+class AtOrigin(StrEnum):
+    """What a check saw of the same matter at the origin, asked directly in the same slot."""
+
+    SAME = "same"  # it is off there too
+    NOT_THERE = "not_there"  # it is not, or no origin has a part in it
+    UNSEEN = "unseen"  # an origin is configured, and gave nothing to tell it by
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Symptom:
+    """One thing off. `observation` indexes `evidence.observations`; None: the slot as a whole.
+
+    `at_origin` None: the check did not look. `again`: whether a second look showed the same thing; None: the check
+    did not look. `warning`: a note that somebody should act on.
+    """
+
+    check: str
+    kind: SymptomKind
+    reason: str
+    observation: int | None = None
+    detail: str | None = None
+    at_origin: AtOrigin | None = None
+    again: bool | None = None
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A further request that a check wants made in each slot, beside the object's own.
+
+    `name` names its observations (`Observation.ask`), as `check.name`. `method` and `path` None: the object's.
+    `fields` are set over the object's own header fields, by name; a value of None takes a field away. `edges`: `one`
+    of the edges visited in this slot, in turn, or `all`. `origin`: also of the origin, as role `control`;
+    `origin_if_off`: of it only once something is off with what an edge answered.
+    `settle` makes the ask that is meant from the edge's own reply in this slot; None: then nothing is asked.
+    `limit_bytes`: no more of a body is read.
+    """
+
+    name: str
+    method: str | None = None
+    path: str | None = None
+    fields: tuple[tuple[str, str | None], ...] = ()
+    edges: str = "one"
+    origin: bool = False
+    origin_if_off: bool = False
+    settle: Callable[[Observation], Ask | None] | None = None
+    limit_bytes: int | None = None
+
+
+# Parameters, task, number of the slot (counts up by one from slot to slot: a seed that can be repeated).
+Asks = Callable[[Any, Task, int], Iterable[Ask]]
+
+
+def no_asks(params: Any, task: Task, slot_number: int) -> Iterable[Ask]:
+    """For checks that are content with the object's own request."""
+    return ()
+
+
+Examine = Callable[[Any, Task, Evidence], Iterable[Symptom]]
+
+
+# What a check wants to know of the content itself; None: nothing beyond its digest.
+WantedReading = Callable[[Any], Reading | None]
+
+
+def no_reading(params: Any) -> Reading | None:
+    """For checks that are content with the content's digest."""
+    return None
+
+
+# The method that the object itself must be asked with; None: the object's own.
+WantedMethod = Callable[[Any], str | None]
+
+
+def own_method(params: Any) -> str | None:
+    """For checks to which any method is right."""
+    return None
+
+
+def reading_of(task: Task, kinds: Kinds) -> Reading | None:
+    """What the task's checks want read of the content: the first that wants anything."""
+    wanted = (kinds[spec.kind].reading(spec.params) for spec in task.checks)
+    return next((reading for reading in wanted if reading is not None), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckKind:
+    """A row of CHECKS: the name that users type, the model of its parameters, and the function."""
+
+    name: str
+    params: type[Params]
+    examine: Examine
+    summary: str
+    asks: Asks = no_asks
+    reading: WantedReading = no_reading
+    method: WantedMethod = own_method
+
+
+Kinds = Mapping[str, CheckKind]

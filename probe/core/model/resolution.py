@@ -1,0 +1,91 @@
+"""Rule: a look-up is kept as it was answered: every link, every message, every resolver (RFC 9499 terms)."""
+
+from __future__ import annotations
+
+from probe.core.model.failure import Failure
+from probe.core.model.value import Value
+
+
+class CnameLink(Value, frozen=True, kw_only=True):
+    """One link of the chain: `owner` is an alias, `target` is its CNAME RDATA. Names end without a dot."""
+
+    owner: str
+    target: str
+    ttl_s: int
+    resolver: str
+    doubled: bool = False  # a second CNAME at the same owner: kept, not followed (RFC 2181 section 10.1)
+
+
+class AddressRecord(Value, frozen=True, kw_only=True):
+    """An A or AAAA record as it was answered; `refused` says why the address policy will not connect to it."""
+
+    address: str
+    ttl_s: int
+    refused: str | None = None
+
+
+class DnsQuery(Value, frozen=True, kw_only=True):
+    """One message sent to one resolver and what came back. `start_us` and `end_us` from slot start.
+
+    `purpose`: chain (the walk), compared (the same at a further resolver, where all are asked), other_resolver
+    (after a failure), control (is this resolver alive at all), alias (after a failure: CNAMEs alone, to learn how
+    far the chain leads), zone_cut (after a failure: SOA, to learn whose zone it is), rewriting (a name that cannot
+    exist, to learn whether this resolver invents addresses).
+    """
+
+    qname: str
+    qtype: str
+    resolver: str  # as configured: udp://192.0.2.53:53
+    transport: str  # udp, tcp, tls, https
+    purpose: str = "chain"
+    rcode: str | None = None
+    flags: tuple[str, ...] = ()  # AA TC RA AD ...
+    start_us: int | None = None
+    end_us: int | None = None
+    ecs_source: str | None = None  # RFC 7871: what we sent
+    ecs_scope: int | None = None  # RFC 7871: SCOPE PREFIX-LENGTH of the answer
+    ecs_dropped: bool = False  # repeated without EDNS options after FORMERR or REFUSED
+    nsid: str | None = None  # RFC 5001: which of the resolver's servers answered, as it names itself
+    extended_errors: tuple[
+        str, ...
+    ] = ()  # RFC 8914: "22 No Reachable Authority", with EXTRA-TEXT behind a colon
+    failure: Failure | None = None
+
+
+class ResolverAnswer(Value, frozen=True, kw_only=True):
+    """What one of several compared resolvers said: the end of its own walk along the aliases."""
+
+    resolver: str
+    rcode: str | None
+    canonical_name: str
+    addresses: tuple[str, ...]
+    ttl_s: int | None
+    ecs_scope: int | None = None
+    failure: Failure | None = None
+
+
+class Resolution(Value, frozen=True, kw_only=True):
+    """The look-up of one name and type from one vantage point.
+
+    `canonical_name` is the last name reached; on failure `failing_name` is the name whose look-up failed, and
+    `zone` the apex of the zone that it lies in, where SOA records told. `answers`: what each resolver said, in the
+    vantage point's order, where all are asked and compared.
+    """
+
+    qname: str
+    qtype: str
+    rcode: str | None
+    cname_chain: tuple[CnameLink, ...]
+    canonical_name: str
+    addresses: tuple[AddressRecord, ...]
+    ttl_s: int | None  # least TTL along the chain
+    resolver: str | None  # the one whose answer counts
+    transport: str | None
+    ecs_source: str | None = None
+    ecs_scope: int | None = None
+    failing_name: str | None = None
+    zone: str | None = None
+    failure: Failure | None = None
+    flags: tuple[str, ...] = ()  # doubled_cname, ecs_ignored, ...
+    answers: tuple[ResolverAnswer, ...] = ()
+    queries: tuple[DnsQuery, ...] = ()

@@ -1,0 +1,60 @@
+"""Rule: what surrounds a slot is told beside what was observed in it: the nodes known before, the state of our line.
+
+Facts that come from other slots and from the vantage point's own watch, so that the judge need not ask anybody.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from probe.core.model.value import Value
+
+
+class LineState(StrEnum):
+    """What the anchors say of a vantage point's line. unknown: it has none, or none was asked yet."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+    UNKNOWN = "unknown"
+
+
+class VantageHealth(Value, frozen=True, kw_only=True):
+    """What the anchors said on their own schedule. Times RFC 3339 UTC.
+
+    `state` is that of the last round that ended before the slot did, `since` when it began. `offline_meanwhile`:
+    a round was offline, or the state was, at some moment between the slot's start and its end.
+    `anchors_asked` and `anchors_reached` count that last round.
+    """
+
+    state: LineState
+    since: str | None = None
+    checked_at: str | None = None
+    anchors_asked: int = 0
+    anchors_reached: int = 0
+    offline_meanwhile: bool = False
+
+
+class NodeFacts(Value, frozen=True, kw_only=True):
+    """What the inventory knew of the domain's nodes, over the slot's IP version, before this slot.
+
+    `known` counts them. `settled`: it has been learning for long enough that an address which it does not hold is
+    worth a word. `strangers`: addresses of this slot's answer that it did not hold.
+    """
+
+    known: int
+    settled: bool
+    strangers: tuple[str, ...] = ()
+
+
+class Reach(Value, frozen=True, kw_only=True):
+    """How many nodes answered in this slot: did all fail (contract B, interruption), or some?
+
+    `known`: those of the inventory and of this slot's answer together; `asked`: those asked in this slot, as
+    edge, confirmation or sweep; `answered`: those of which some complete reply below 500 came.
+    `unanswered`: the addresses of the others asked, in the order asked.
+    """
+
+    known: int
+    asked: int
+    answered: int
+    unanswered: tuple[str, ...] = ()

@@ -1,0 +1,107 @@
+"""Rule: what a verdict of fault rests on is kept beside the row as it crossed the wire, bounded and redacted.
+
+A row says what was concluded from the bytes; a bundle holds the bytes: DNS messages, certificates, heads, the first
+and the differing bytes of bodies. One bundle for each slot that is not well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from probe.core.model.records import SlotRecord
+
+BUNDLE_VERSION = 1
+BODY_HEAD_BYTES = 4096
+DIFFERENCE_BYTES = 512  # shown before and after the first byte that differs
+HEAD_BYTES = 64 * 1024
+MESSAGES_AT_MOST = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Where an edge's decoded body leaves the origin's. Bytes from `from_byte` on, of each side.
+
+    `offset`: of the first byte that differs; where one body is the beginning of the other, the shorter one's length.
+    """
+
+    offset: int
+    from_byte: int
+    edge: bytes
+    origin: bytes
+    edge_bytes: int
+    origin_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """What crossed the wire for one observation. `observation` indexes the row's observations.
+
+    `request_head` as sent, secrets redacted; `response_head` as received, before any parsing, cut at HEAD_BYTES and
+    redacted; `body_head`: the first decoded bytes; `certificates`: DER, leaf first.
+    """
+
+    observation: int
+    request_head: str = ""
+    response_head: bytes = b""
+    body_head: bytes = b""
+    certificates: tuple[bytes, ...] = ()
+    difference: Difference | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsMessages:
+    """One question and the response to it as they crossed the wire. `query` indexes the resolution's queries."""
+
+    query: int
+    sent: bytes
+    received: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """Everything kept for one slot that is not well; the row itself is part of it.
+
+    `id`: 32 hexadecimal digits, the same as the row's `evidence_id`. `definition`: the task in force, as JSON text.
+    """
+
+    bundle_version: int
+    id: str
+    record: SlotRecord
+    definition: str
+    exchanges: tuple[Exchange, ...] = ()
+    dns: tuple[DnsMessages, ...] = ()
+
+
+def bundle_id(agent: str, task: str, scheduled_at: str) -> str:
+    """Names the bundle of one slot: the same agent, task and time always give the same one."""
+    return hashlib.blake2b(f"{agent} {task} {scheduled_at}".encode(), digest_size=16).hexdigest()
+
+
+def difference(edge: bytes, origin: bytes) -> Difference | None:
+    """Where the two bodies part; None if they are equal."""
+    if edge == origin:
+        return None
+    offset = _parting(edge, origin)
+    start = max(0, offset - DIFFERENCE_BYTES)
+    end = offset + DIFFERENCE_BYTES
+    return Difference(
+        offset=offset,
+        from_byte=start,
+        edge=edge[start:end],
+        origin=origin[start:end],
+        edge_bytes=len(edge),
+        origin_bytes=len(origin),
+    )
+
+
+def _parting(one: bytes, other: bytes) -> int:
+    """The first offset at which they differ, by halving: comparing bytes one by one would hold up the loop."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

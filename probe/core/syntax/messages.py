@@ -1,0 +1,136 @@
+"""Rule: an error names the place, what was found there and what would be right; it never shows what may be secret.
+
+Translates pydantic's errors into problems of a file, and words for people.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from probe.core.syntax.problem import Problem
+from probe.core.syntax.yaml import Document, Loc
+from probe.core.text.redaction import REDACTED, without_secret_query
+
+_USERINFO = re.compile(r"\b((?!tls://)[a-z][a-z0-9+.-]*://)[^/\s?#\"'@]*@", re.IGNORECASE)
+_HASH = re.compile(r"(\bhash[\"']?\s*:\s*)(\"[^\"]*\"|'[^']*'|[^\s,}#]+)")
+_SILENT = frozenset(("headers", "tokens", "hash"))  # what stands below these keys is not repeated
+_EXPECTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "keys and values",
+    "model_type": "keys and values",
+    "model_attributes_type": "keys and values",
+}
+
+
+def redact(text: str) -> str:
+    """Text as it may be shown: without user names in URLs, values of telling query keys, and hashes of tokens."""
+    text = _USERINFO.sub(rf"\1{REDACTED}@", text)
+    text = without_secret_query(text)
+    return _HASH.sub(rf"\1{REDACTED}", text)
+
+
+def unknown(what: str, name: str, valid: Collection[str]) -> str:
+    """`unknown check 'availabilty': did you mean 'availability'? Valid: ...`."""
+    close = get_close_matches(name, valid, n=1, cutoff=0.6)
+    hint = f": did you mean '{close[0]}'?" if close else "."
+    choices = ", ".join(sorted(valid)) or "none"
+    return f"unknown {what} '{redact(name[:60])}'{hint} Valid here: {choices}"
+
+
+def keys_of(model: type[BaseModel]) -> list[str]:
+    """The keys of a model as they are typed."""
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def field_at(model: type[BaseModel], loc: Loc) -> tuple[type[BaseModel] | None, str | None]:
+    """The model that `loc` leads to (None: it leads into free keys), and the description of its last key."""
+    here: type[BaseModel] | None = model
+    description = None
+    for step in loc:
+        if isinstance(step, int):
+            continue
+        field = (
+            next((f for n, f in here.model_fields.items() if step == (f.alias or n)), None) if here else None
+        )
+        here = None if field is None else _model_in(field.annotation)
+        description = None if field is None else field.description
+    return here, description
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part)) is not None), None)
+
+
+def problems_of(
+    errors: Iterable[Mapping[str, Any]],
+    model: type[BaseModel],
+    document: Document,
+    file: str,
+    *,
+    under: Loc = (),
+) -> list[Problem]:
+    """Pydantic's errors as problems; `under`: where the model's content stands in the document."""
+    found = []
+    # Of several at one place the first is shown: a misspelt key, not the key that is missing for it.
+    for error in sorted(errors, key=lambda e: bool(e["type"] == "missing")):
+        if error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]:
+            continue  # its items were bad, and told
+        loc: tuple[int | str, ...] = tuple(error["loc"])
+        at_key = error["type"] == "extra_forbidden" or loc[-1:] == ("[key]",)
+        place = (*under, *(loc[:-1] if loc[-1:] == ("[key]",) else loc))
+        mark = document.mark(place, at_key=at_key)
+        words = redact(_words(error, model, loc))
+        told = error["type"] in ("extra_forbidden", "missing") or loc[-1:] == ("[key]",)
+        label = "" if told else next((step for step in reversed(place) if isinstance(step, str)), "")
+        found.append(Problem(file, *mark, f"{label[:60]}: {words}" if label else words))
+    return found
+
+
+def _words(error: Mapping[str, Any], model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        parent, _ = field_at(model, loc[:-1])
+        return unknown("key", str(loc[-1]), keys_of(parent) if parent else [])
+    if kind == "missing":
+        _, description = field_at(model, loc)
+        return f"'{loc[-1]}' is missing here" + (f": {description}" if description else "")
+    if kind in ("value_error", "assertion_error"):
+        return str(error["ctx"]["error"])
+    found = "" if _SILENT & set(loc) else f", found {_found(error['input'])}"
+    if kind in _EXPECTED:
+        hint = (
+            '; quote it: "..."' if kind == "string_type" and isinstance(error["input"], int | float) else ""
+        )
+        return f"expected {_EXPECTED[kind]}{found}{hint}"
+    if kind in ("too_short", "too_long"):
+        bound = "min_length" if kind == "too_short" else "max_length"
+        return f"{'at least' if kind == 'too_short' else 'at most'} {error['ctx'][bound]} wanted here{found}"
+    if kind == "literal_error":
+        return f"expected one of {error['ctx']['expected'].replace(' or ', ', ')}{found}"
+    message = str(error["msg"])
+    return f"{message[:1].lower()}{message[1:]}{found}"
+
+
+def _found(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'"{value}"' if len(value) <= 60 else f'"{value[:60]}..."'
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}" if value else "an empty list"
+    return "keys and values" if isinstance(value, dict) else str(value)

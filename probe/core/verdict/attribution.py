@@ -1,0 +1,267 @@
+"""Rule: each kind of symptom has one rule that says whose fault it is, and each rule is the verdict table's row.
+
+Pure functions Symptom x Witness -> Blame. The order of the gates matters: what was our own fault, or our line's,
+or another company's server, is never booked on the CDN whatever else was seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from probe.core.caching.cache_status import asked_origin
+from probe.core.content.check_kind import AtOrigin, Symptom, SymptomKind
+from probe.core.dns.fault_zone import failing_zone
+from probe.core.http.redirect import STATUS_CODES as REDIRECTS
+from probe.core.model.records import FailureType, Fault, Observation, Outcome, Phase
+from probe.core.verdict.corroboration import TIMEOUTS, Witness
+from probe.core.verdict.hijack import FOREIGN_CERTIFICATE, alias_hidden, foreign
+from probe.core.verdict.origin_controls import cut_short
+from probe.core.verdict.proxy_reports import is_hearsay, may_be_the_name, proxy_lost
+from probe.core.verdict.symptoms import final_of
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """What one symptom means."""
+
+    outcome: Outcome
+    fault: Fault | None
+    reason: str
+
+
+MARKERS = frozenset({"content.marker_missing", "content.marker_forbidden"})
+
+Rule = Callable[[Symptom, Witness], Blame]
+
+
+def _inconclusive(fault: Fault, reason: str) -> Blame:
+    return Blame(Outcome.INCONCLUSIVE, fault, reason)
+
+
+def _failed(fault: Fault, reason: str) -> Blame:
+    return Blame(Outcome.FAILED, fault, reason)
+
+
+def attribute(symptom: Symptom, witness: Witness, *, alias_changed: bool) -> Blame:
+    """The gates that hold for every kind, then the kind's own rule."""
+    if symptom.kind is SymptomKind.NOTE:
+        return Blame(Outcome.OK, None, symptom.reason)
+    own = _own_fault(symptom)
+    if own is not None:
+        return own
+    if witness.offline:
+        return _inconclusive(Fault.VANTAGE, "vantage.offline")
+    if witness.anchors_unasked is not None:
+        return _inconclusive(Fault.AGENT, witness.anchors_unasked)
+    if alias_changed and symptom.kind is not SymptomKind.RESOLUTION:
+        return _elsewhere(symptom, witness)
+    if symptom.reason in TIMEOUTS and witness.stalled:
+        return _inconclusive(Fault.AGENT, "agent.stalled")
+    return RULES[symptom.kind](symptom, witness)
+
+
+def _elsewhere(symptom: Symptom, witness: Witness) -> Blame:
+    """Whatever answered is not the CDN's server: the customer points the name elsewhere, or a resolver lies."""
+    if not alias_hidden(witness.task, witness.evidence.resolution):
+        return _inconclusive(Fault.CUSTOMER, "dns.alias_changed")
+    if symptom.kind is SymptomKind.ALIAS:
+        return _inconclusive(Fault.PATH, "dns.hijacked")
+    return _failed(Fault.PATH, "dns.hijacked")
+
+
+def _own_fault(symptom: Symptom) -> Blame | None:
+    """Failures in the phase `host`: their type begins with whose fault they are."""
+    owner = symptom.reason.partition(".")[0]
+    if owner in ("agent", "vantage"):
+        return _inconclusive(Fault(owner), symptom.reason)
+    return None
+
+
+def _observation(symptom: Symptom, witness: Witness) -> Observation:
+    assert symptom.observation is not None, "this kind of symptom belongs to an observation"
+    return final_of(witness.evidence, symptom.observation)
+
+
+# --- DNS ------------------------------------------------------------------------------------------
+
+_RESOLVER_ONLY = frozenset(
+    {
+        FailureType.DNS_UNREACHABLE,
+        FailureType.DNS_MALFORMED,
+        FailureType.DNS_TLS_FAILED,
+        FailureType.DNS_TRUNCATED_TCP_FAILED,
+        FailureType.DNS_REFUSED,
+        FailureType.DNS_LAME,
+        FailureType.DNS_FORMAT_ERROR,
+    }
+)
+
+
+def _resolution(symptom: Symptom, witness: Witness) -> Blame:
+    """The failing name's zone is to blame, once it is clear that not just our resolver failed."""
+    resolution = witness.evidence.resolution
+    assert resolution is not None, "a resolution symptom comes from a resolution"
+    flags = resolution.flags
+    if "resolvers_disagree" in flags:
+        return _inconclusive(Fault.VANTAGE, "dns.resolvers_disagree")
+    kind = FailureType(symptom.reason)
+    others_agree = "other_resolvers_failed" in flags
+    if kind in _RESOLVER_ONLY and not others_agree:
+        return _inconclusive(Fault.VANTAGE, symptom.reason)
+    if kind is FailureType.DNS_UNREACHABLE or "resolver_silent" in flags:
+        return _inconclusive(Fault.VANTAGE, "dns.resolver_failed")
+    if kind is FailureType.DNS_TIMED_OUT and not others_agree:
+        return _inconclusive(Fault.UNKNOWN, symptom.reason)
+    zone = failing_zone(resolution, witness.task.domain, witness.task.cdn_suffixes)
+    return _failed(Fault(zone), symptom.reason)
+
+
+def _resolver(symptom: Symptom, witness: Witness) -> Blame:
+    return _inconclusive(Fault.VANTAGE, symptom.reason)
+
+
+# --- the edge -------------------------------------------------------------------------------------
+
+
+def _transport(symptom: Symptom, witness: Witness) -> Blame:
+    """No complete reply from an edge: the CDN's, unless the origin fails likewise or nobody could answer."""
+    observation = _observation(symptom, witness)
+    failure = observation.failure
+    assert failure is not None, "a transport symptom comes from a failure"
+    if failure.type is FailureType.TCP_ADDRESS_BLOCKED:
+        return _inconclusive(Fault.UNKNOWN, symptom.reason)
+    if is_hearsay(witness.task, failure.type) and proxy_lost(witness.evidence):
+        return _inconclusive(Fault.VANTAGE, "vantage.proxy_unreachable")
+    if witness.unproven(failure.type):
+        return _inconclusive(Fault.UNKNOWN, "vantage.no_witness")
+    if failure.type in FOREIGN_CERTIFICATE and _foreign(symptom, witness):
+        return _failed(Fault.PATH, "dns.hijacked")
+    if _origin_explains(failure.phase, witness):
+        return _failed(Fault.ORIGIN, witness.origin_reason)
+    if may_be_the_name(witness.task, observation, failure):
+        return _failed(Fault.UNKNOWN, symptom.reason)
+    return _failed(Fault.CDN, symptom.reason)
+
+
+def _origin_explains(phase: Phase, witness: Witness) -> bool:
+    """An edge that cannot be connected to is explained by an origin that fails in the same phase only."""
+    if not witness.origin_failing:
+        return False
+    origin = witness.origin
+    if phase in (Phase.TCP, Phase.TLS):
+        return origin is not None and origin.failure is not None and origin.failure.phase is phase
+    return True
+
+
+def _status(symptom: Symptom, witness: Witness) -> Blame:
+    """The origin's own status is the origin's; a 5xx beside a failing origin too; else the CDN's."""
+    response = _observation(symptom, witness).response
+    assert response is not None, "a status symptom comes from a response"
+    if witness.origin_gave(response.status_code):
+        return _failed(Fault.ORIGIN, "origin.same_status")
+    if _led_away(symptom, witness):
+        return _failed(Fault.PATH, "http.hijacked")
+    if witness.origin_failing:
+        fault = Fault.ORIGIN if response.status_code >= 500 else Fault.UNKNOWN
+        return _failed(fault, witness.origin_reason if fault is Fault.ORIGIN else symptom.reason)
+    return _failed(Fault.CDN if witness.origin_well else Fault.UNKNOWN, symptom.reason)
+
+
+def _led_away(symptom: Symptom, witness: Witness) -> bool:
+    """Redirected here, twice, and not by another way: an error of the CDN's could not tell our lines apart."""
+    assert symptom.observation is not None, "this kind of symptom belongs to an observation"
+    response = witness.evidence.observations[symptom.observation].response
+    redirected = response is not None and response.status_code in REDIRECTS
+    if not redirected or not witness.confirmed(symptom.observation):
+        return False
+    return witness.right_elsewhere(symptom.observation)
+
+
+def _policy(symptom: Symptom, witness: Witness) -> Blame:
+    """What the CDN was set up to do is the CDN's, unless the origin answers the same request the same way.
+
+    The edge's own reply counts here, not what a followed redirect led to.
+    """
+    assert symptom.observation is not None, "this kind of symptom belongs to an observation"
+    observation = witness.evidence.observations[symptom.observation]
+    if symptom.at_origin is AtOrigin.SAME:
+        return _failed(Fault.ORIGIN, "origin.same_reply")
+    if observation.failure is not None and not cut_short(observation):
+        return _transport(symptom, witness)
+    if foreign(witness.task, witness.evidence, observation.address):
+        return _failed(Fault.PATH, "dns.hijacked")
+    status_code = observation.response.status_code if observation.response is not None else None
+    if symptom.at_origin is None and witness.control_gave(observation.ask, status_code):
+        return _failed(Fault.ORIGIN, "origin.same_status")
+    if witness.origin_failing and (status_code or 0) >= 500:
+        return _failed(Fault.ORIGIN, witness.origin_reason)
+    return _failed(Fault.UNKNOWN if symptom.at_origin is AtOrigin.UNSEEN else Fault.CDN, symptom.reason)
+
+
+def _timing(symptom: Symptom, witness: Witness) -> Blame:
+    """Slow is the CDN's, unless the edge had to wait for an origin that is as slow asked directly.
+
+    An origin that is as slow although this edge did not ask it may just as well be our own line.
+    """
+    observation = _observation(symptom, witness)
+    taken_us = _ttfb_us(observation)
+    if symptom.at_origin is None:
+        slow = any(_as_slow(look, taken_us) for look in witness.origin_looks)
+    else:
+        slow = symptom.at_origin is AtOrigin.SAME
+    if slow and asked_origin(observation.cache_status):
+        return Blame(Outcome.SLOW, Fault.ORIGIN, "timing.origin_slow")
+    alike = symptom.at_origin is AtOrigin.SAME
+    return Blame(Outcome.SLOW, Fault.UNKNOWN if alike else Fault.CDN, symptom.reason)
+
+
+def _as_slow(look: Observation, taken_us: int | None) -> bool:
+    """The origin failed, or took at least half as long as the edge that had to wait for it."""
+    own_us = _ttfb_us(look)
+    return look.failure is not None or (
+        own_us is not None and taken_us is not None and own_us * 2 >= taken_us
+    )
+
+
+def _ttfb_us(observation: Observation) -> int | None:
+    timing = observation.timing
+    if timing.response_start_us is None or timing.request_start_us is None:
+        return None
+    return timing.response_start_us - timing.request_start_us
+
+
+def _content(symptom: Symptom, witness: Witness) -> Blame:
+    if _foreign(symptom, witness):
+        return _failed(Fault.PATH, "dns.hijacked")
+    if symptom.reason in MARKERS and witness.origin_marks == _marks(symptom, witness):
+        return _failed(Fault.ORIGIN, "origin.same_content")
+    if witness.confirmed(symptom.observation) and witness.right_elsewhere(symptom.observation):
+        return _failed(Fault.PATH, "content.hijacked")
+    return _failed(Fault.CDN, symptom.reason)
+
+
+def _marks(symptom: Symptom, witness: Witness) -> tuple[str, ...] | None:
+    response = _observation(symptom, witness).response
+    return None if response is None or response.content is None else response.content.found
+
+
+def _foreign(symptom: Symptom, witness: Witness) -> bool:
+    return foreign(witness.task, witness.evidence, _observation(symptom, witness).address)
+
+
+def _stale(symptom: Symptom, witness: Witness) -> Blame:
+    return Blame(Outcome.STALE, Fault.CDN, symptom.reason)
+
+
+RULES: dict[SymptomKind, Rule] = {
+    SymptomKind.RESOLUTION: _resolution,
+    SymptomKind.RESOLVER: _resolver,
+    SymptomKind.ALIAS: _elsewhere,
+    SymptomKind.TRANSPORT: _transport,
+    SymptomKind.STATUS: _status,
+    SymptomKind.TIMING: _timing,
+    SymptomKind.CONTENT: _content,
+    SymptomKind.STALE: _stale,
+    SymptomKind.POLICY: _policy,
+}

@@ -1,0 +1,35 @@
+"""Rule: a verdict lists the observations that it rests on, so that nobody has to guess what convicted.
+
+Those that showed it, those that looked again, and the witnesses: the origin, the anchors, the other nodes, the same
+request made of the origin. What a verdict does not rest on stays in the record all the same.
+"""
+
+from __future__ import annotations
+
+from probe.core.model.records import Evidence, Observation, Outcome, Role, Verdict
+
+_WITNESSES = frozenset({Role.ORIGIN, Role.ANCHOR, Role.SWEEP})
+
+
+def grounds(verdict: Verdict, evidence: Evidence) -> tuple[int, ...]:
+    """Indices into the row's observations, ascending. Of a slot that is well: the edges, and the origin if asked."""
+    observations = evidence.observations
+    if verdict.outcome is Outcome.OK:
+        return tuple(i for i, o in enumerate(observations) if o.role in (Role.EDGE, Role.ORIGIN))
+    shown = {
+        finding.observation
+        for finding in verdict.findings
+        if (finding.outcome, finding.fault, finding.reason)
+        == (verdict.outcome, verdict.fault, verdict.reason)
+        and finding.observation is not None
+    }
+    asks = {observations[index].ask for index in shown} - {None}
+    return tuple(
+        index
+        for index, observation in enumerate(observations)
+        if index in shown or observation.of in shown or _witness(observation, asks)
+    )
+
+
+def _witness(observation: Observation, asks: set[str | None]) -> bool:
+    return observation.role in _WITNESSES or (observation.role is Role.CONTROL and observation.ask in asks)

@@ -1,0 +1,56 @@
+"""Rule: comparisons are opinions too: they are made from the kept observations, and can be made again.
+
+Evidence -> the same evidence with every edge-side observation beside the reference as it is known at the end.
+"""
+
+from __future__ import annotations
+
+from probe.core.caching.cache_status import words_of
+from probe.core.content.compare import compare
+from probe.core.model.altered import altered
+from probe.core.model.records import Evidence, Observation, Response, Role
+from probe.core.model.task import Task
+from probe.core.model.times import epoch_s, utc_text
+from probe.core.verdict.corroboration import Witness
+
+_COMPARED = (Role.EDGE, Role.CONFIRM, Role.SWEEP, Role.ELSEWHERE)
+
+
+def with_comparisons(task: Task, evidence: Evidence) -> Evidence:
+    """Compare each edge-side observation at the moment of its own request; none without an origin."""
+    if not evidence.reference.configured:
+        return evidence
+    failing = Witness(task, evidence).origin_failing
+    words = words_of(o for o in evidence.observations if o.role is Role.ORIGIN)
+    last_us = _origin_asked_us(evidence)
+    started_s = epoch_s(evidence.started_at)
+
+    def compared(observation: Observation) -> Observation:
+        if observation.role not in _COMPARED or observation.ask is not None:
+            return observation
+        asked_at = utc_text(started_s + (observation.timing.request_start_us or 0) / 1e6)
+        comparison = compare(
+            observation,
+            evidence.reference,
+            asked_at,
+            origin_failing=failing,
+            origin_words=words,
+            asked_after=last_us is not None and last_us >= (observation.timing.response_end_us or 0),
+        )
+        return altered(observation, comparison=comparison)
+
+    return altered(evidence, observations=tuple(compared(o) for o in evidence.observations))
+
+
+def _origin_asked_us(evidence: Evidence) -> int | None:
+    """When the last request to the origin was begun that told which version it has (offset in the slot)."""
+    begun = [
+        o.timing.request_start_us
+        for o in evidence.observations
+        if o.role is Role.ORIGIN and o.failure is None and o.response is not None and _tells(o.response)
+    ]
+    return max((us for us in begun if us is not None), default=None)
+
+
+def _tells(response: Response) -> bool:
+    return response.status_code == 304 or 200 <= response.status_code < 300

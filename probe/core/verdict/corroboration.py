@@ -1,0 +1,189 @@
+"""Rule: before the CDN is accused, somebody else must have been reachable from here at the same time.
+
+What the other observations of the slot say about the vantage point's line, the origin and our own loop. Each
+property answers one question that an attribution rule asks; unknown is None, never False.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from probe.core.model.records import Evidence, FailureType, LineState, Observation, Phase, Relation, Role
+from probe.core.model.task import Task
+from probe.core.vantage.health import counted, late, own_fault, reacted, state_of, version_of
+from probe.core.verdict.proxy_reports import answered_through_proxy, is_hearsay
+
+# Nothing came back at all: a dead line looks the same as a dead server.
+SILENT = frozenset(
+    {FailureType.TCP_TIMED_OUT, FailureType.TCP_ADDRESS_UNREACHABLE, FailureType.VANTAGE_NETWORK_DOWN}
+)
+# A stall of our own loop can make these; it cannot make a 503 or other bytes.
+TIMEOUTS = frozenset(
+    {
+        FailureType.TCP_TIMED_OUT,
+        FailureType.TLS_TIMED_OUT,
+        FailureType.HTTP_TIMED_OUT,
+        FailureType.BODY_TIMED_OUT,
+        FailureType.DNS_TIMED_OUT,
+    }
+)
+STALL_US = 500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """The surroundings of one slot."""
+
+    task: Task
+    evidence: Evidence
+
+    @property
+    def offline(self) -> bool:
+        """Anchors were asked in this slot, or on their own schedule while it ran, and none reacted.
+
+        Design: vantage.offline. A line that was away and is back when the slot looks again has explained the failure.
+        """
+        health = self.evidence.vantage_health
+        if health is not None and health.offline_meanwhile:
+            return True
+        if late(self._anchors) and not self.stalled:
+            return True  # the line was only coming back when they were asked
+        return state_of(*counted(self._anchors)) is LineState.OFFLINE
+
+    @property
+    def anchors_unasked(self) -> FailureType | None:
+        """What our own host lacked when the anchors were to be asked, if that was why none was."""
+        if any(map(reacted, self._anchors)) or counted(self._anchors)[0]:
+            return None
+        lacked = [kind for kind in map(own_fault, self._anchors) if kind is not None]
+        return next((kind for kind in lacked if kind is not FailureType.TCP_ADDRESS_BLOCKED), None)
+
+    @property
+    def _anchors(self) -> list[Observation]:
+        return [o for o in self.evidence.observations if o.role is Role.ANCHOR]
+
+    @property
+    def line_proven(self) -> bool:
+        """Somebody reacted in this slot: an anchor, the origin or an edge, if only by a refusal.
+
+        Through a proxy only a real reply counts: see `core.hearsay`.
+        """
+        if self.task.vantage_point.proxy is not None:
+            return answered_through_proxy(self.task, self.evidence)
+        others = (4, 6)[self.task.ip_version == 4]  # what IPv4 carries says nothing of IPv6
+        return any(_somebody(o) for o in self.evidence.observations if version_of(o.address) != others)
+
+    def unproven(self, kind: FailureType) -> bool:
+        """This failure may be our own line's or proxy's as well: nobody was seen to react."""
+        return (kind in SILENT or is_hearsay(self.task, kind)) and not self.line_proven
+
+    @property
+    def stalled(self) -> bool:
+        """Our own event loop stood still long enough to make a deadline pass."""
+        return (self.evidence.host.loop_lag_us or 0) >= STALL_US
+
+    @property
+    def origin_looks(self) -> tuple[Observation, ...]:
+        """Every time that the origin was asked in this slot, but for those that failed through our fault."""
+        asked = (o for o in self.evidence.observations if o.role is Role.ORIGIN)
+        return tuple(o for o in asked if o.failure is None or o.failure.phase is not Phase.HOST)
+
+    @property
+    def origin(self) -> Observation | None:
+        """The look that excuses most: the last one that failed, else the last one; None if there was none.
+
+        An origin that recovers between the edge's failure and our second look is still why the edge failed.
+        """
+        looks = self.origin_looks
+        failing = [look for look in looks if _failing(look)]
+        if failing:
+            return failing[-1]
+        return looks[-1] if looks else None
+
+    def right_elsewhere(self, index: int | None) -> bool:
+        """Whether the edge of observation `index` gave the origin's content by another way in this slot."""
+        looks = (o for o in self.evidence.observations if o.role is Role.ELSEWHERE and o.of == index)
+        return any(o.comparison is not None and o.comparison.relation is Relation.EQUAL for o in looks)
+
+    @property
+    def origin_marks(self) -> tuple[str, ...] | None:
+        """The markers in the origin's present version; None where it was not read for any."""
+        versions = self.evidence.reference.versions
+        return versions[-1].content.found if versions and versions[-1].content is not None else None
+
+    def controls(self, ask: str | None) -> tuple[Observation, ...]:
+        """The origin's complete replies to a check's further request."""
+        asked = (o for o in self.evidence.observations if o.role is Role.CONTROL and o.ask == ask)
+        return tuple(o for o in asked if ask is not None and o.failure is None)
+
+    def control_gave(self, ask: str | None, status_code: int | None) -> bool:
+        """The origin answered a check's further request with this status."""
+        given = (control.response for control in self.controls(ask))
+        return any(response is not None and response.status_code == status_code for response in given)
+
+    @property
+    def origin_status(self) -> int | None:
+        """Status of that look, if its reply was complete."""
+        return None if self.origin is None else _status(self.origin)
+
+    def origin_gave(self, status_code: int) -> bool:
+        """Asked directly, the origin gave this status in this slot."""
+        return any(_status(look) == status_code for look in self.origin_looks)
+
+    @property
+    def origin_failing(self) -> bool:
+        """Asked directly, the origin once gave no complete reply or a 5xx."""
+        return self.origin is not None and _failing(self.origin)
+
+    @property
+    def origin_well(self) -> bool:
+        """Asked directly, the origin gave a complete reply below 500."""
+        return self.origin is not None and not self.origin_failing
+
+    @property
+    def origin_reason(self) -> str:
+        """`origin.` and what it suffered from: origin.tcp.refused, origin.http.error."""
+        origin = self.origin
+        kind = origin.failure.type if origin is not None and origin.failure is not None else "http.error"
+        return f"origin.{kind}"
+
+    def confirmed(self, index: int | None, still: bool | None = None) -> bool | None:
+        """Whether a second look at observation `index` failed again; None if nobody looked."""
+        looks = [o for o in self.evidence.observations if o.role is Role.CONFIRM and o.of == index]
+        if index is None or not looks:
+            return None
+        first = self.evidence.observations[index]
+        return any(_alike(first, look) for look in looks)
+
+
+def _somebody(look: Observation) -> bool:
+    """Whether anybody out there can have made this; a name that was not found can be our own resolver's word."""
+    if look.failure is None or look.response is not None:
+        return True
+    ours = (
+        look.failure.phase in (Phase.HOST, Phase.DNS) or look.failure.type is FailureType.TCP_ADDRESS_BLOCKED
+    )
+    return not ours and look.failure.type not in SILENT
+
+
+def _status(look: Observation) -> int | None:
+    return None if look.failure is not None or look.response is None else look.response.status_code
+
+
+def _failing(look: Observation) -> bool:
+    return look.failure is not None or (_status(look) or 0) >= 500
+
+
+def _alike(first: Observation, again: Observation) -> bool:
+    """Failed again, in whatever way, or gave the same wrong answer."""
+    if again.failure is not None:
+        return True
+    if first.failure is not None or first.response is None or again.response is None:
+        return False
+    if first.response.status_code != again.response.status_code:
+        return again.response.status_code >= 500
+    if first.ask is not None:
+        return first.response.digest == again.response.digest
+    if first.comparison is not None and again.comparison is not None:
+        return first.comparison.relation is again.comparison.relation
+    return True

@@ -1,0 +1,110 @@
+"""Rule: the same evidence always gives the same verdict, and each verdict names what it rests on.
+
+Evidence -> Verdict. The checks say what is off (`symptoms`), the attribution rules whose fault each symptom is,
+and the gravest finding becomes the slot's verdict; the others stay beside it. No I/O, no clock.
+"""
+
+from __future__ import annotations
+
+from probe.core.content.check_kind import Kinds, Symptom, SymptomKind
+from probe.core.model.records import Evidence, Fault, Finding, Outcome, Severity, Verdict
+from probe.core.model.task import Task
+from probe.core.model.times import epoch_s
+from probe.core.verdict.attribution import Blame, attribute
+from probe.core.verdict.corroboration import Witness
+from probe.core.verdict.summary import summarise
+from probe.core.verdict.symptoms import examine
+
+_GRAVITY = {
+    Outcome.FAILED: 4,
+    Outcome.STALE: 3,
+    Outcome.SLOW: 2,
+    Outcome.INCONCLUSIVE: 1,
+    Outcome.OK: 0,
+}
+# Of two equally grave findings the one that the contract counts comes first.
+_WEIGHT = {
+    fault: weight
+    for weight, fault in enumerate(
+        (Fault.UNKNOWN, Fault.AGENT, Fault.VANTAGE, Fault.ORIGIN, Fault.CUSTOMER, Fault.PATH, Fault.CDN)
+    )
+}
+
+
+def judge(
+    task: Task, evidence: Evidence, kinds: Kinds, symptoms: tuple[Symptom, ...] | None = None
+) -> Verdict:
+    """The verdict on one slot (design: the verdict table). `kinds` is the table of checks.
+
+    `symptoms`: what `examine` found in this very evidence, where that is known already.
+    """
+    if symptoms is None:
+        symptoms = examine(task, evidence, kinds)
+    witness = Witness(task, evidence)
+    alias_changed = any(symptom.kind is SymptomKind.ALIAS for symptom in symptoms)
+    findings = tuple(_finding(s, witness, alias_changed=alias_changed) for s in symptoms)
+    gravest = max(findings, key=_weight, default=None)
+    if gravest is None or gravest.outcome is Outcome.OK:
+        return Verdict(
+            outcome=Outcome.OK,
+            fault=None,
+            reason=None,
+            confirmed=None,
+            findings=findings,
+            summary=summarise(None, task, witness),
+        )
+    return Verdict(
+        outcome=gravest.outcome,
+        fault=gravest.fault,
+        reason=gravest.reason,
+        confirmed=_confirmed(gravest, findings),
+        findings=findings,
+        summary=summarise(gravest, task, witness),
+    )
+
+
+def _finding(symptom: Symptom, witness: Witness, *, alias_changed: bool) -> Finding:
+    blame: Blame = attribute(symptom, witness, alias_changed=alias_changed)
+    index = symptom.observation
+    return Finding(
+        check=symptom.check,
+        reason=blame.reason,
+        severity=_severity(blame.outcome, warning=symptom.warning),
+        outcome=blame.outcome,
+        fault=blame.fault,
+        observation=index,
+        address=None if index is None else witness.evidence.observations[index].address,
+        confirmed=witness.confirmed(index) if symptom.again is None else symptom.again,
+        detail=_detail(symptom, blame),
+    )
+
+
+def _detail(symptom: Symptom, blame: Blame) -> str | None:
+    """Keep what was seen where the reason now says whose fault it is."""
+    if symptom.reason == blame.reason:
+        return symptom.detail
+    return f"seen: {symptom.reason}" + (f", {symptom.detail}" if symptom.detail else "")
+
+
+def _severity(outcome: Outcome, *, warning: bool) -> Severity:
+    if outcome is Outcome.FAILED:
+        return Severity.ERROR
+    return Severity.INFO if outcome is Outcome.OK and not warning else Severity.WARNING
+
+
+def _weight(finding: Finding) -> tuple[int, int]:
+    return _GRAVITY[finding.outcome], -1 if finding.fault is None else _WEIGHT[finding.fault]
+
+
+def _confirmed(gravest: Finding, findings: tuple[Finding, ...]) -> bool | None:
+    """True if any edge that suffers from the same was seen to suffer twice."""
+    same = [f.confirmed for f in findings if (f.outcome, f.fault) == (gravest.outcome, gravest.fault)]
+    if any(same):
+        return True
+    return False if False in same else None
+
+
+def exclusions_at(task: Task, scheduled_at: str) -> tuple[str, ...]:
+    """Reasons declared for this moment: tags beside the verdict, which they never change."""
+    moment = epoch_s(scheduled_at)
+    return tuple(e.reason for e in task.exclusions if epoch_s(e.start) <= moment < epoch_s(e.end))

@@ -1,0 +1,101 @@
+"""Rule: what an edge is reproached with, the origin is looked at for too, before anybody is blamed.
+
+What the observations of a slot tell of the origin in the same matter, for checks that judge header fields and
+further requests. A check says what was seen there (`AtOrigin`); the judge says what it means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from probe.core.content.check_kind import AtOrigin, Symptom, SymptomKind
+from probe.core.model.records import Evidence, FailureType, Observation, Response, Role
+
+Defect = Callable[[Response], bool]
+
+
+def origin_replies(evidence: Evidence, status_code: int | None = None) -> tuple[Response, ...]:
+    """The origin's whole replies for the object itself, asked directly; with `status_code`, those with it.
+
+    A 304 names few of the fields (RFC 9110 section 15.4.5) and is none of them. An origin that answered from the CDN
+    itself proves nothing.
+    """
+    if evidence.reference.self_comparison:
+        return ()
+    found = (o for o in evidence.observations if o.role is Role.ORIGIN)
+    return tuple(r for r in map(_whole, found) if r is not None and status_code in (None, r.status_code))
+
+
+def control_replies(evidence: Evidence, ask: str | None) -> tuple[Response, ...]:
+    """What the origin answered to a check's further request, as far as it was read."""
+    found = (o for o in evidence.observations if o.role is Role.CONTROL and o.ask == ask)
+    return tuple(o.response for o in found if o.response is not None and _read(o))
+
+
+def at_origin(evidence: Evidence, replies: Iterable[Response], defect: Defect) -> AtOrigin:
+    """Whether the origin has the same defect; `UNSEEN` where one is configured and gave nothing to tell it by."""
+    given = tuple(replies)
+    if any(defect(reply) for reply in given):
+        return AtOrigin.SAME
+    if given or not evidence.reference.configured:
+        return AtOrigin.NOT_THERE
+    return AtOrigin.UNSEEN
+
+
+def seen_again(evidence: Evidence, index: int, defect: Defect) -> bool | None:
+    """Whether a second look at observation `index` showed the defect too, or got no reply; None: nobody looked."""
+    looks = [o for o in evidence.observations if o.role is Role.CONFIRM and o.of == index]
+    if not looks:
+        return None
+    return any(o.response is None or not _read(o) or defect(o.response) for o in looks)
+
+
+def own_reply(evidence: Evidence, asked: Observation) -> Observation | None:
+    """What the same edge answered to the object's own request in this slot."""
+    return next(
+        (o for o in evidence.observations if o.role is Role.EDGE and o.address == asked.address), None
+    )
+
+
+def _read(observation: Observation) -> bool:
+    return observation.failure is None or cut_short(observation)
+
+
+def cut_short(observation: Observation) -> bool:
+    """The body was longer than the further request wanted to read: that is no failure."""
+    failure = observation.failure
+    return failure is not None and failure.type is FailureType.BODY_TOO_LARGE
+
+
+def unanswered(check: str, index: int, observation: Observation) -> Symptom | None:
+    """A further request that got no whole reply, or a 5xx; None where it got something to judge."""
+    failure, response = observation.failure, observation.response
+    if failure is not None and not cut_short(observation):
+        return Symptom(
+            check=check,
+            kind=SymptomKind.POLICY,
+            reason=failure.type,
+            observation=index,
+            detail=told(observation, failure.detail or failure.type),
+        )
+    if response is not None and response.status_code >= 500:
+        return Symptom(
+            check=check,
+            kind=SymptomKind.POLICY,
+            reason="http.error",
+            observation=index,
+            detail=told(observation, f"status {response.status_code}"),
+        )
+    return None
+
+
+def told(observation: Observation, words: str) -> str:
+    """Words about a further request, with its name before them."""
+    return f"{observation.ask}: {words}" if observation.ask else words
+
+
+def _whole(observation: Observation) -> Response | None:
+    response = observation.response
+    if observation.failure is not None or response is None or response.status_code == 304:
+        return None
+    return response

@@ -1,0 +1,130 @@
+"""Rule: a verdict explains itself in one sentence that somebody who never saw a packet understands.
+
+The sentence is for people; programs read `outcome`, `fault` and `reason`.
+"""
+
+from __future__ import annotations
+
+from probe.core.model.records import Evidence, FailureType, Fault, Finding, Role
+from probe.core.model.task import Task
+from probe.core.verdict.corroboration import Witness
+from probe.core.verdict.node_symptoms import told_of_nodes
+from probe.core.verdict.symptoms import final_of
+
+_FAILURES: dict[str, str] = {
+    FailureType.DNS_NAME_NOT_RESOLVED: "the name does not exist",
+    FailureType.DNS_NO_DATA: "the name has no address of this kind",
+    FailureType.DNS_DANGLING_ALIAS: "the alias leads to a name without an address",
+    FailureType.DNS_CNAME_LOOP: "the alias leads back to itself",
+    FailureType.DNS_CHAIN_TOO_LONG: "the chain of aliases does not end",
+    FailureType.DNS_SERVER_FAILURE: "the name servers of the zone fail",
+    FailureType.DNS_TIMED_OUT: "no answer for the name in time",
+    FailureType.DNS_BOGUS_ADDRESS: "the name leads to addresses that no public server can have",
+    FailureType.TCP_REFUSED: "refused the connection",
+    FailureType.TCP_TIMED_OUT: "did not accept the connection in time",
+    FailureType.TCP_RESET: "reset the connection",
+    FailureType.TCP_CLOSED: "closed the connection without a reply",
+    FailureType.TCP_ADDRESS_UNREACHABLE: "could not be reached",
+    FailureType.TLS_TIMED_OUT: "did not finish the TLS handshake in time",
+    FailureType.TLS_CERT_DATE_INVALID: "presented a certificate that is expired or not yet valid",
+    FailureType.TLS_CERT_NAME_INVALID: "presented a certificate for another name",
+    FailureType.TLS_CERT_AUTHORITY_INVALID: "presented a certificate from an unknown authority",
+    FailureType.TLS_CERT_SELF_SIGNED: "presented a certificate signed by itself",
+    FailureType.TLS_CERT_INCOMPLETE_CHAIN: "presented a certificate without its intermediate",
+    FailureType.HTTP_TIMED_OUT: "did not begin its reply in time",
+    FailureType.HTTP_PROTOCOL_VIOLATION: "sent something that is no valid HTTP reply",
+    FailureType.BODY_TRUNCATED: "sent an incomplete body",
+    FailureType.BODY_TIMED_OUT: "did not finish the body in time",
+    FailureType.BODY_DECODE_FAILED: "sent a body whose content coding is damaged",
+    "content.mismatch": "sent content that the origin was never seen to serve",
+    "content.hijacked": "sent content that the origin never served, and the right content by another way",
+    "content.range_wrong": "gave another range than the one asked for",
+    "content.marker_missing": "sent content without what must be in it",
+    "content.marker_forbidden": "sent content with what must not be in it",
+    "origin.same_content": "passed on content that the origin itself gives",
+    "content.overlong_cache": "still serves a version that the origin replaced, past its lifetime",
+    "timing.over_limit": "answered slower than the agreed limit",
+    "timing.origin_slow": "had to ask the origin, which is as slow asked directly",
+    "http.error": "answered with a status outside the agreed set",
+    "http.hijacked": "redirected us elsewhere, and gave the right content by another way",
+    "http.redirect_unexpected": "did not redirect as agreed",
+    "http.redirect_chain_unexpected": "redirected as agreed, but what followed did not lead where it should",
+    "hotlink.allowed_refused": "turned away a request that is allowed to embed the object",
+    "hotlink.denied_served": "served the object to a request that must be refused",
+    "freshness.over_refresh_time": "still serves a version that the origin replaced, past the agreed refresh time",
+    "freshness.lifetime_outside": "declared a lifetime outside the agreed bounds",
+    "certificate.name_missing": "presented a certificate that does not cover every agreed name",
+    "certificate.protocol_below": "negotiated a TLS version below the agreed one",
+    "certificate.cipher_forbidden": "negotiated a cipher suite that the agreement forbids",
+    "certificate.issuer_unexpected": "presented a certificate from an issuer that was not agreed",
+    "headers.missing": "left out a header field that was agreed",
+    "headers.forbidden": "sent a header field that must not be there",
+    "headers.differs": "sent a header field with another value than agreed",
+    "throughput.under_limit": "sent a large body slower than the agreed rate",
+    "negotiation.head_differs": "answered HEAD otherwise than GET",
+    "negotiation.range_wrong": "answered a request for a range wrongly",
+    "negotiation.conditional_wrong": "answered a conditional request wrongly",
+    "origin.same_reply": "passed on what the origin itself answers, against the agreement",
+    "origin.same_status": "passed on the status that the origin itself gives",
+}
+_WHOLE_SLOT: dict[str, str] = {
+    "vantage.offline": "None of this vantage point's anchors could be reached at the same moment",
+    "vantage.no_witness": "Nothing answered at all, and no anchor tells whether this vantage point is online",
+    "vantage.proxy_unreachable": "This vantage point's proxy could not be spoken with",
+    "vantage.proxy_refused": "This vantage point's proxy would not serve us",
+    "dns.resolver_failed": "The vantage point's own resolver failed",
+    "dns.hijacked": "The name was led elsewhere on its way to us: what answered is no node of the CDN",
+    "dns.resolvers_disagree": "The vantage point's resolvers contradict each other",
+    "dns.alias_changed": "The customer's name no longer leads to the CDN",
+    "agent.stalled": "The agent itself stood still while it measured",
+    "agent.secret_missing": "A secret that the request needs could not be had on our host, so nothing was sent",
+}
+_WHOSE = {
+    Fault.CDN: "the CDN's fault",
+    Fault.ORIGIN: "the origin's fault",
+    Fault.CUSTOMER: "the customer's doing",
+    Fault.PATH: "the fault of the path between",
+    Fault.VANTAGE: "our vantage point's fault: no verdict on the CDN",
+    Fault.AGENT: "our own fault: no verdict on the CDN",
+    Fault.UNKNOWN: "whose fault is not known",
+    None: "nobody's fault",
+}
+
+
+def summarise(finding: Finding | None, task: Task, witness: Witness) -> str:
+    """One sentence: who did what, beside whom, whose fault."""
+    if finding is None:
+        return _well(task, witness.evidence)
+    nodes = told_of_nodes(task, witness.evidence)
+    told = f"{_what(finding, task, witness)}; {nodes}{_beside(witness)}{_WHOSE[finding.fault]}"
+    again = {True: ", seen again on a second look", False: ", not seen again on a second look", None: ""}
+    return f"{told} ({finding.reason}{again[finding.confirmed]})."
+
+
+def _well(task: Task, evidence: Evidence) -> str:
+    edges = [o for o in evidence.observations if o.role is Role.EDGE]
+    return f"{len(edges)} of {len(edges)} edge addresses of {task.domain} served {task.request.shown_path} as agreed."
+
+
+def _what(finding: Finding, task: Task, witness: Witness) -> str:
+    if finding.reason in _WHOLE_SLOT:
+        return _WHOLE_SLOT[finding.reason]
+    if finding.observation is None:
+        said = _FAILURES.get(finding.reason, finding.reason)
+        return f"{task.domain}: {said}" + (f" ({finding.detail})" if finding.detail else "")
+    observation = final_of(witness.evidence, finding.observation)
+    failure = observation.failure.type if observation.failure is not None else None
+    key = failure if failure is not None and finding.reason.startswith("origin.") else finding.reason
+    status = "" if observation.response is None else f" {observation.response.status_code}"
+    said = _FAILURES.get(key, f"answered{status}" if status else f"failed with {key}")
+    return f"Edge {observation.address} {said}" + (f" ({status.strip()})" if key == "http.error" else "")
+
+
+def _beside(witness: Witness) -> str:
+    origin = witness.origin
+    if origin is None:
+        return ""
+    if origin.failure is not None:
+        said = _FAILURES.get(origin.failure.type, f"failed with {origin.failure.type}")
+        return f"the origin, asked directly, {said}: "
+    return f"the origin, asked directly, answered {witness.origin_status}: "

@@ -1,0 +1,147 @@
+"""Rule: what is off is told from the observations alone, before anybody asks whose fault it is.
+
+The symptoms that need no check: a name without an address, a resolver that failed, an edge without a complete
+reply. Every check adds its own; `examine` collects them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probe.core.caching.cache_status import origin_blamed
+from probe.core.content.check_kind import Kinds, Symptom, SymptomKind
+from probe.core.model.records import Evidence, Observation, Relation, Resolution, Role
+from probe.core.model.task import Task
+from probe.core.verdict.node_symptoms import node_symptoms
+
+BASE = "observation"
+_DISAGREES = frozenset({Relation.OLDER, Relation.UNKNOWN_VERSION, Relation.UNSEEN_VERSION})
+
+
+def examine(task: Task, evidence: Evidence, kinds: Kinds) -> tuple[Symptom, ...]:
+    """Everything off in this slot: the base symptoms first, then each check's in the task's order."""
+    found = [
+        *_resolution(evidence),
+        *_transport(evidence),
+        *_blaming(evidence),
+        *node_symptoms(task, evidence),
+        *_left_out(evidence),
+    ]
+    for spec in task.checks:
+        found.extend(kinds[spec.kind].examine(spec.params, task, evidence))
+    return tuple(found)
+
+
+def edge_observations(evidence: Evidence) -> Iterator[tuple[int, Observation]]:
+    """The observations that the slot was for, with their index in `evidence.observations`."""
+    for index, observation in enumerate(evidence.observations):
+        if observation.role is Role.EDGE:
+            yield index, observation
+
+
+def final_of(evidence: Evidence, index: int) -> Observation:
+    """The last hop that was followed from observation `index`, or itself."""
+    hops = [o for o in evidence.observations if o.role is Role.REDIRECT and o.of == index]
+    return hops[-1] if hops else evidence.observations[index]
+
+
+def final_observations(evidence: Evidence) -> Iterator[tuple[int, Observation]]:
+    """As `edge_observations`, but with the reply at the end of each followed redirect."""
+    for index, _ in edge_observations(evidence):
+        yield index, final_of(evidence, index)
+
+
+def asked_observations(evidence: Evidence, ask: str) -> Iterator[tuple[int, Observation]]:
+    """What edges answered to a check's further request, by its whole name `check.name`, with the index."""
+    for index, observation in enumerate(evidence.observations):
+        if observation.role is Role.CHECK and observation.ask == ask:
+            yield index, observation
+
+
+def _resolution(evidence: Evidence) -> Iterator[Symptom]:
+    resolution = evidence.resolution
+    if resolution is None:
+        return
+    if resolution.failure is not None:
+        yield Symptom(
+            check=BASE,
+            kind=SymptomKind.RESOLUTION,
+            reason=resolution.failure.type,
+            detail=resolution.failing_name,
+        )
+    elif "resolver_failed" in resolution.flags:
+        failed = [q for q in resolution.queries if q.failure is not None or q.rcode not in (None, "NOERROR")]
+        yield Symptom(
+            check=BASE,
+            kind=SymptomKind.NOTE if _in_use(resolution) else SymptomKind.RESOLVER,
+            reason="dns.resolver_failed",
+            detail=", ".join(dict.fromkeys(q.resolver for q in failed)),
+        )
+    for flag in ("doubled_cname", "ecs_ignored"):
+        if flag in resolution.flags:
+            yield Symptom(check=BASE, kind=SymptomKind.NOTE, reason=f"dns.{flag}")
+
+
+def _left_out(evidence: Evidence) -> Iterator[Symptom]:
+    if evidence.reference.self_comparison:
+        yield Symptom(
+            check=BASE,
+            kind=SymptomKind.NOTE,
+            reason="origin.is_the_cdn",
+            detail="the origin leads to the CDN itself: configure its own address, else nothing can be compared",
+        )
+    for what in evidence.left_out:
+        yield Symptom(check=BASE, kind=SymptomKind.NOTE, reason=f"budget.{what}_left_out")
+
+
+def _in_use(resolution: Resolution) -> bool:
+    """Whether the resolver whose answer counts is the first of those compared: then another one failed."""
+    return bool(resolution.answers) and resolution.answers[0].resolver == resolution.resolver
+
+
+def _transport(evidence: Evidence) -> Iterator[Symptom]:
+    for index, observation in final_observations(evidence):
+        if observation.failure is not None:
+            yield Symptom(
+                check=BASE,
+                kind=SymptomKind.TRANSPORT,
+                reason=observation.failure.type,
+                observation=index,
+                detail=observation.failure.detail,
+            )
+        elif observation.response is not None and "unrequested_coding" in observation.response.flags:
+            yield Symptom(
+                check=BASE, kind=SymptomKind.NOTE, reason="http.unrequested_coding", observation=index
+            )
+
+
+def _blaming(evidence: Evidence) -> Iterator[Symptom]:
+    """An edge that fails and says that the origin did: noted, since saying so proves nothing (RFC 9209)."""
+    for index, observation in final_observations(evidence):
+        said = origin_blamed(observation.proxy_status)
+        if said is not None and observation.response is not None and observation.response.status_code >= 500:
+            detail = " ".join(part for part in (said.proxy, said.error, said.next_hop) if part)
+            yield Symptom(
+                check=BASE,
+                kind=SymptomKind.NOTE,
+                reason="edge.blames_origin",
+                observation=index,
+                detail=detail,
+            )
+
+
+def suspicious(symptoms: tuple[Symptom, ...], evidence: Evidence) -> bool:
+    """Whether a confirmation round is owed: anything off, or content that disagrees with the origin's."""
+    if any(symptom.kind is not SymptomKind.NOTE for symptom in symptoms):
+        return True
+    return bool(doubtful_edges(symptoms, evidence))
+
+
+def doubtful_edges(symptoms: tuple[Symptom, ...], evidence: Evidence) -> tuple[int, ...]:
+    """Indices of the edge observations that a second look can confirm; slowness is not asked again."""
+    unconfirmable = (SymptomKind.NOTE, SymptomKind.TIMING)
+    off = {s.observation for s in symptoms if s.kind not in unconfirmable and s.observation is not None}
+    for index, observation in edge_observations(evidence):
+        if observation.comparison is not None and observation.comparison.relation in _DISAGREES:
+            off.add(index)
+    return tuple(sorted(off))

@@ -1,0 +1,150 @@
+"""Rule: a body is counted, hashed and decoded as it streams by; what a check wants read is kept up to its limit."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+
+from probe.core.content.reading import Reading
+from probe.core.http.content_coding import DecodeError, Decoder, decodable
+from probe.core.model.records import ContentFacts
+from probe.core.model.task import Limits
+from probe.net.failures import BodyTooLargeError
+
+_PAUSE_BYTES = 1024 * 1024  # of decoded content, after which the event loop gets its turn
+
+
+class Kept:
+    """The first `limit_bytes` of the decoded content; `whole` as long as nothing was left out."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.data = bytearray()
+        self.whole = True
+        self._limit = limit_bytes
+
+    def take(self, piece: bytes | memoryview) -> None:
+        """Keep what there is room for."""
+        room = self._limit - len(self.data)
+        if room > 0:
+            self.data += piece[:room]
+        if len(piece) > room:
+            self.whole = False
+
+
+class Body:
+    """What one response's body adds up to.
+
+    `wire_bytes`, `digest`: after the transfer coding was undone. `decoded_bytes`, `content_digest`: after the
+    content codings were; equal to the former where there are none, None where they cannot be told.
+    """
+
+    def __init__(
+        self,
+        codings: Sequence[str],
+        limits: Limits,
+        sink: Callable[[bytes], None] | None,
+        reading: Reading | None = None,
+        keep_bytes: int = 0,
+    ) -> None:
+        self.wire_bytes = 0
+        self.decode_error: DecodeError | None = None
+        self.facts: ContentFacts | None = None  # what was wanted of the content, once it has been read
+        self._limits = limits
+        self._reading = reading
+        self._read = Kept(0 if reading is None else reading.limit_bytes)
+        self.kept = Kept(keep_bytes)
+        self._further = sink
+        self._wanted = sink is not None or reading is not None or keep_bytes > 0
+        self._coded = bool(codings)
+        self._wire_hash = hashlib.sha256()
+        self._content_hash = hashlib.sha256() if self._coded else self._wire_hash
+        self._decoded = 0
+        self._decoder = Decoder(codings, limits.decoded_bytes) if codings and decodable(codings) else None
+        self._done = False
+
+    def take(self, chunk: bytes) -> Iterator[None]:
+        """Add wire bytes; yields where the caller should let others run.
+
+        Raises BodyTooLargeError and DecodedTooLargeError: stop reading. A coding that cannot be undone does not
+        stop the reading (`decode_error`): the wire's digest is still worth having.
+        """
+        if not self._coded:
+            self.add(chunk)
+            return
+        self.wire_bytes += len(chunk)
+        self._wire_hash.update(chunk)
+        if self._decoder is not None and self.decode_error is None:
+            yield from self._decode(self._decoder, chunk)
+        self._check_size()
+
+    def add(self, chunk: bytes | memoryview) -> None:
+        """The same, of a body without codings: nobody has to wait for it. `chunk` is not kept."""
+        self.wire_bytes += len(chunk)
+        self._wire_hash.update(chunk)
+        if self._wanted:
+            self._pass_on(chunk)
+        self._check_size()
+
+    def _check_size(self) -> None:
+        if self.wire_bytes > self._limits.body_bytes:
+            raise BodyTooLargeError(f"the body is over {self._limits.body_bytes} bytes")
+
+    def _decode(self, decoder: Decoder, chunk: bytes) -> Iterator[None]:
+        since = 0
+        try:
+            for piece in decoder.feed(chunk):
+                self._decoded += len(piece)
+                self._content_hash.update(piece)
+                if self._wanted:
+                    self._pass_on(piece)
+                since += len(piece)
+                if since >= _PAUSE_BYTES:
+                    since = 0
+                    yield
+        except DecodeError as exc:
+            self.decode_error = exc
+
+    def _pass_on(self, piece: bytes | memoryview) -> None:
+        if self._further is not None:
+            self._further(bytes(piece))
+        self._read.take(piece)
+        self.kept.take(piece)
+
+    @property
+    def to_read(self) -> tuple[Reading, bytes | None] | None:
+        """What is wanted of the content, and the content (None: over the limit); None: nothing, or it is not whole."""
+        if self._reading is None or not self._done or (self._coded and self._decoder is None):
+            return None  # or under a coding that we cannot undo
+        return self._reading, bytes(self._read.data) if self._read.whole else None
+
+    def finish(self) -> None:
+        """The wire's body is whole: demand the codings' ends. Raises DecodeError."""
+        if self._decoder is not None and self.decode_error is None:
+            try:
+                self._decoder.finish()
+            except DecodeError as exc:
+                self.decode_error = exc
+        if self.decode_error is not None:
+            raise self.decode_error
+        self._done = True
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the wire bytes that came."""
+        return self._wire_hash.hexdigest()
+
+    @property
+    def content_digest(self) -> str | None:
+        """SHA-256 (hex) of the whole decoded content."""
+        if not self._done:
+            return None
+        if not self._coded:
+            return self.digest
+        return self._content_hash.hexdigest() if self._decoder is not None else None
+
+    @property
+    def decoded_bytes(self) -> int | None:
+        """Bytes decoded so far."""
+        if not self._coded:
+            return self.wire_bytes
+        return self._decoded if self._decoder is not None else None

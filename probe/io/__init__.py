@@ -1,1 +1,0 @@
-"""All input and output. Knows `probe.core`, never `probe.checks`."""

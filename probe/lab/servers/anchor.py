@@ -1,0 +1,29 @@
+"""Rule: servers that belong to nobody in the contract answer anybody, always the same.
+
+Anchors tell whether a vantage point's line works; the bystander is another company's web server, to which an alias
+may suddenly point.
+"""
+
+from __future__ import annotations
+
+from probe.lab.servers.http1 import HttpServer, Reply, Request
+
+_TEXT = ("Content-Type", "text/plain")
+
+
+async def _alive(request: Request) -> Reply:
+    return Reply(status=200, fields=[_TEXT, ("Cache-Control", "no-store")], body=b"ok\n")
+
+
+async def _bystander(request: Request) -> Reply:
+    return Reply(status=200, fields=[_TEXT], body=b"welcome to another company\n")
+
+
+def anchor(address: str, port: int) -> HttpServer:
+    """A server that says `ok`."""
+    return HttpServer(_alive, address, port)
+
+
+def bystander(address: str, port: int) -> HttpServer:
+    """Another company's server: innocent, and not the customer's content."""
+    return HttpServer(_bystander, address, port)

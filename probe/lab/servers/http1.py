@@ -1,0 +1,185 @@
+"""Rule: the lab's HTTP is small and strict, and a handler can break its own response on purpose.
+
+Just enough HTTP/1.1 (RFC 9112) for servers that only the lab's own clients and the agent talk to: no request
+bodies, responses with Content-Length. Raw on purpose: an HTTP library would refuse to truncate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http import HTTPStatus
+
+from probe.lab.servers.listener import Listener
+
+LOG_LENGTH = 5_000
+_IDLE_S = 15.0
+_BODYLESS = (204, 304)
+
+Fields = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request as received. Field names in lower case; `host` without port; `source` an address."""
+
+    method: str
+    path: str
+    host: str
+    fields: dict[str, str]
+    source: str
+
+    @property
+    def accepts_gzip(self) -> bool:
+        """RFC 9110 section 12.5.3, without weights but `q=0`."""
+        codings = (item.replace(" ", "") for item in self.fields.get("accept-encoding", "").split(","))
+        return any(coding.split(";")[0] == "gzip" and ";q=0" not in coding for coding in codings)
+
+
+@dataclass(slots=True, kw_only=True)
+class Reply:
+    """One response. `send_bytes` less than the body's length: Content-Length tells all, that much is sent."""
+
+    status: int
+    fields: Fields = field(default_factory=list)
+    body: bytes = b""
+    delay_s: float = 0.0
+    send_bytes: int | None = None
+
+    def get(self, name: str) -> str | None:
+        """The first value of a field; names in any case."""
+        return next((value for key, value in self.fields if key.lower() == name.lower()), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logged:
+    """One line of an access log. `status` is what was answered."""
+
+    source: str
+    scheme: str
+    method: str
+    host: str
+    path: str
+    status: int
+
+
+Handler = Callable[[Request], Awaitable[Reply]]
+
+
+class HttpServer:
+    """HTTP and, with a context, HTTPS on one address. `log` keeps the newest requests."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        address: str,
+        http_port: int,
+        https_port: int | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.address = address
+        self.log: deque[Logged] = deque(maxlen=LOG_LENGTH)
+        self._handler = handler
+        self._listeners = [Listener(address, http_port, self._serving("http"))]
+        if https_port is not None and tls is not None:
+            self._listeners.append(Listener(address, https_port, self._serving("https"), tls))
+
+    @property
+    def listening(self) -> bool:
+        """Whether connections are accepted; if not, they are refused."""
+        return all(listener.listening for listener in self._listeners)
+
+    def open(self) -> None:
+        """Start to listen. Raises LabError."""
+        for listener in self._listeners:
+            listener.open()
+
+    async def close(self) -> None:
+        """Refuse connections and cut those that there are."""
+        await asyncio.gather(*(listener.close() for listener in self._listeners))
+
+    def block(self, source: str) -> None:
+        """Drop connections from this address, without a byte."""
+        for listener in self._listeners:
+            listener.blocked.add(source)
+
+    def unblock(self, source: str) -> None:
+        """Serve this address again."""
+        for listener in self._listeners:
+            listener.blocked.discard(source)
+
+    def _serving(
+        self, scheme: str
+    ) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while await self._one(scheme, reader, writer):
+                pass
+
+        return serve
+
+    async def _one(self, scheme: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """One request and its reply; whether the connection goes on."""
+        source = writer.get_extra_info("peername")[0]
+        request = await read_request(reader, source)
+        if request is None:
+            return False
+        reply = Reply(status=400) if request.host == "" else await self._handler(request)
+        self.log.append(
+            Logged(
+                source=source,
+                scheme=scheme,
+                method=request.method,
+                host=request.host,
+                path=request.path,
+                status=reply.status,
+            )
+        )
+        if reply.delay_s:
+            await asyncio.sleep(reply.delay_s)
+        whole = write_reply(writer, request, reply)
+        await writer.drain()
+        return whole and request.fields.get("connection", "").lower() != "close"
+
+
+async def read_request(reader: asyncio.StreamReader, source: str) -> Request | None:
+    """The next request; None where the client has no more, or what it sends is no request."""
+    try:
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _IDLE_S)
+    except (asyncio.IncompleteReadError, TimeoutError):
+        return None
+    first, fields = parse_head(head)
+    words = first.split(" ")
+    if len(words) != 3 or not words[2].startswith("HTTP/1."):
+        return None
+    host = fields.get("host", "").partition(":")[0].lower()
+    return Request(method=words[0], path=words[1], host=host, fields=fields, source=source)
+
+
+def parse_head(head: bytes) -> tuple[str, dict[str, str]]:
+    """First line and fields; of repeated ones the values are joined (RFC 9110 section 5.3)."""
+    first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        name, value = name.strip().lower(), value.strip()
+        fields[name] = f"{fields[name]}, {value}" if name in fields else value
+    return first, fields
+
+
+def write_reply(writer: asyncio.StreamWriter, request: Request, reply: Reply) -> bool:
+    """Queue the bytes of the reply; False where it was cut short on purpose."""
+    fields = list(reply.fields)
+    if reply.get("date") is None:
+        fields.append(("Date", formatdate(usegmt=True)))
+    if reply.status not in _BODYLESS:
+        fields.append(("Content-Length", str(len(reply.body))))
+    lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in fields]
+    body = b"" if reply.status in _BODYLESS or request.method == "HEAD" else reply.body
+    sent = body if reply.send_bytes is None else body[: reply.send_bytes]
+    writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + sent)
+    return len(sent) == len(body)

@@ -1,0 +1,112 @@
+"""Rule: what a check wants to know beyond the object itself is asked in the open: an observation of its own each time.
+
+Further requests of checks (`CheckKind.asks`) to edges of the slot, and where wanted the same to the origin. Only
+edges that answered are asked: of a dead one nothing is learned twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from ipaddress import ip_address
+
+from probe.core.content.check_kind import Ask, Kinds
+from probe.core.model.altered import altered
+from probe.core.model.records import Failure, Observation, Role
+from probe.core.model.task import OriginSpec, Request, Task
+from probe.core.text.redaction import without_secret_query
+from probe.fetch.fetcher import Fetcher
+from probe.fetch.target import FetchTarget, target_of
+from probe.measure.slot import Slot
+from probe.measure.stagger import Staggered
+
+Lookup = Callable[[str, Task, int], Awaitable[str | Failure]]
+
+
+def asked_request(request: Request, ask: Ask) -> Request:
+    """The object's request as the check wants it; header fields are compared without regard to case."""
+    replaced = {name.lower() for name, _ in ask.fields}
+    kept = tuple((name, value) for name, value in request.fields if name.lower() not in replaced)
+    added = tuple((name, value) for name, value in ask.fields if value is not None)
+    return altered(
+        request,
+        method=ask.method or request.method,
+        path=ask.path or request.path,
+        fields=(*kept, *added),
+    )
+
+
+async def ask_further(slot: Slot, kinds: Kinds, fetcher: Fetcher, lookup: Lookup) -> None:
+    """Make the further requests that the task's checks want, and append what was seen to the slot."""
+    wanted = [
+        (spec.kind, ask)
+        for spec in slot.task.checks
+        for ask in kinds[spec.kind].asks(spec.params, slot.task, slot.number)
+    ]
+    answered = [o for o in slot.observations if o.role is Role.EDGE and o.response is not None]
+    if not wanted or not answered:
+        return
+    turn = [answered[slot.number % len(answered)]]
+    for kind, ask in wanted:
+        settled = [
+            (settled, edge.address)
+            for edge in (answered if ask.edges == "all" else turn)
+            if (settled := _settled(ask, kind, edge)) is not None
+        ]
+        await _ask_each(slot, settled, fetcher)
+        for settled_ask in {ask.name: ask for ask, _ in settled if ask.origin}.values():
+            await ask_origin(slot, settled_ask, fetcher, lookup)
+
+
+def _settled(ask: Ask, kind: str, edge: Observation) -> Ask | None:
+    """The ask that is meant for this edge, under its whole name."""
+    meant = ask if ask.settle is None else ask.settle(edge)
+    return None if meant is None else altered(meant, name=f"{kind}.{meant.name}")
+
+
+async def _ask_each(slot: Slot, settled: Sequence[tuple[Ask, str]], fetcher: Fetcher) -> None:
+    targets = [(ask, _target(slot, ask, address)) for ask, address in settled]
+    async with Staggered() as staggered:
+        made = [(ask, target, await staggered.start(fetcher.fetch(target))) for ask, target in targets]
+    for ask, target, task in made:
+        slot.append_asked(altered(task.result(), ask=ask.name), target, ask)
+
+
+def _target(slot: Slot, ask: Ask, address: str) -> FetchTarget:
+    request = asked_request(slot.task.request, ask)
+    return limited(target_of(slot.task, Role.CHECK, address, slot.start_ns, request=request), ask)
+
+
+def limited(target: FetchTarget, ask: Ask) -> FetchTarget:
+    """The target, reading no more of a body than the ask wants."""
+    if ask.limit_bytes is None:
+        return target
+    most = min(ask.limit_bytes, target.limits.body_bytes)
+    return altered(target, limits=altered(target.limits, body_bytes=most))
+
+
+async def ask_origin(slot: Slot, ask: Ask, fetcher: Fetcher, lookup: Lookup) -> None:
+    """The same of the origin, as role `control`; nothing without an origin."""
+    if slot.task.origin is not None:
+        slot.append([await _of_origin(slot, ask, slot.task.origin, fetcher, lookup)])
+
+
+async def _of_origin(
+    slot: Slot, ask: Ask, origin: OriginSpec, fetcher: Fetcher, lookup: Lookup
+) -> Observation:
+    request = asked_request(origin.request, ask)
+    try:
+        address: str | Failure = str(ip_address(origin.address))
+    except ValueError:
+        address = await lookup(origin.address, slot.task, slot.start_ns)
+    if isinstance(address, Failure):
+        return Observation(
+            role=Role.CONTROL,
+            address=origin.address,
+            port=request.port,
+            url=without_secret_query(request.url),
+            method=request.method,
+            failure=address,
+            ask=ask.name,
+        )
+    target = target_of(slot.task, Role.CONTROL, address, slot.start_ns, request=request, tls=origin.tls)
+    return altered(await fetcher.fetch(limited(target, ask)), ask=ask.name)

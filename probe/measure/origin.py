@@ -1,0 +1,196 @@
+"""Rule: the origin is asked by its own address, never through the CDN, and every version that it served is kept.
+
+One reference per customer and origin object, however many tasks ask. A kept version is trusted for the origin's
+interval, then revalidated conditionally (RFC 9110 section 13); on any disagreement it is fetched whole. Over the
+ceiling of requests a minute it is not asked, and the reference says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from probe.core.content.history import with_reply
+from probe.core.content.reading import Reading
+from probe.core.model.altered import altered
+from probe.core.model.records import Failure, Observation, OriginVersion, Reference, Role
+from probe.core.model.task import OriginSpec, Task
+from probe.core.scheduling.rate_ceiling import Ceiling
+from probe.core.text.redaction import without_secret_query
+from probe.fetch.fetcher import Fetcher
+from probe.fetch.target import target_of
+from probe.host.clock import Clock, rfc3339
+
+Keep = Callable[[str, str, OriginVersion], None]
+Lookup = Callable[[str, Task, int], Awaitable[str | Failure]]
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of one origin object."""
+
+    versions: list[OriginVersion] = field(default_factory=list)
+    verified_ns: int | None = None
+    verified_at: str | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A reference, and the observation if one was made to get it."""
+
+    reference: Reference
+    observation: Observation | None = None
+
+
+class OriginReferences:
+    """The version histories of all origin objects of this agent."""
+
+    def __init__(self, fetcher: Fetcher, clock: Clock, *, lookup: Lookup, keep: Keep) -> None:
+        """`lookup` resolves an origin given by name; `keep` is told of each new or re-seen version."""
+        self._fetcher = fetcher
+        self._clock = clock
+        self._lookup = lookup
+        self._keep = keep
+        self._known: dict[tuple[str, str], _Known] = {}
+        self._ceilings: dict[tuple[str, str], Ceiling] = {}
+
+    def restore(self, kept: Iterable[tuple[str, str, OriginVersion]]) -> None:
+        """Histories as the store has them, instead of what was known: (customer, url, version), oldest first."""
+        found: dict[tuple[str, str], list[OriginVersion]] = {}
+        for customer, url, version in kept:
+            found.setdefault((customer, url), []).append(version)
+        for key, versions in found.items():
+            known = self._known.setdefault(key, _Known())
+            known.versions[:] = versions
+            known.verified_ns = known.verified_at = None
+
+    async def look(
+        self, task: Task, slot_start_ns: int, *, force: bool = False, reading: Reading | None = None
+    ) -> Look:
+        """The reference for a slot; asks the origin if the kept version is due, or whole if `force`.
+
+        `reading`: what is wanted of its content. Versions read by different rules have histories of their own.
+        """
+        origin = task.origin
+        if origin is None:
+            return Look(reference=Reference(configured=False))
+        key = history_key(origin, reading)
+        known = self._known.setdefault((task.customer, key), _Known())
+        async with known.lock:
+            if not force and self._trusted(known, origin):
+                return Look(reference=_reference(known))
+            if not self._ceiling(task.customer, origin).admit(self._clock.monotonic_ns()):
+                return Look(reference=altered(_reference(known), left_out=True))
+            asked = rfc3339(self._clock.time_ns())
+            observation = await self._ask(task, origin, known, slot_start_ns, whole=force, reading=reading)
+            if observation is not None:
+                self._learn(task, key, known, observation, asked)
+            return Look(reference=_reference(known), observation=observation)
+
+    def kept(self, task: Task, reading: Reading | None = None) -> Look | None:
+        """What `look` would give at once, without asking anybody; None where it might have to ask, or to wait."""
+        if task.origin is None:
+            return Look(reference=Reference(configured=False))
+        known = self._known.get((task.customer, history_key(task.origin, reading)))
+        if known is None or known.lock.locked() or not self._trusted(known, task.origin):
+            return None
+        return Look(reference=_reference(known))
+
+    def _ceiling(self, customer: str, origin: OriginSpec) -> Ceiling:
+        ceiling = self._ceilings.setdefault(
+            (customer, origin.address), Ceiling(per_minute=origin.requests_per_minute)
+        )
+        ceiling.per_minute = origin.requests_per_minute
+        return ceiling
+
+    def _trusted(self, known: _Known, origin: OriginSpec) -> bool:
+        if known.verified_ns is None:
+            return False
+        return self._clock.monotonic_ns() - known.verified_ns < origin.interval_us * 1000
+
+    async def _ask(
+        self,
+        task: Task,
+        origin: OriginSpec,
+        known: _Known,
+        slot_start_ns: int,
+        *,
+        whole: bool,
+        reading: Reading | None,
+    ) -> Observation | None:
+        address = await self._address(task, origin, slot_start_ns)
+        if isinstance(address, Failure):
+            return Observation(
+                role=Role.ORIGIN,
+                address=origin.address,
+                port=origin.request.port,
+                url=without_secret_query(origin.request.url),
+                failure=address,
+            )
+        # A version kept from an earlier run is not this run's knowledge until it was seen whole once.
+        validators = () if whole or known.verified_ns is None else _validators(known)
+        return await self._fetcher.fetch(
+            target_of(
+                task,
+                Role.ORIGIN,
+                address,
+                slot_start_ns,
+                request=origin.request,
+                tls=origin.tls,
+                validators=validators,
+                reading=reading,
+            )
+        )
+
+    async def _address(self, task: Task, origin: OriginSpec, slot_start_ns: int) -> str | Failure:
+        try:
+            return str(ip_address(origin.address))
+        except ValueError:
+            return await self._lookup(origin.address, task, slot_start_ns)
+
+    def _learn(self, task: Task, key: str, known: _Known, observation: Observation, asked: str) -> None:
+        response = observation.response
+        if observation.failure is not None or response is None or task.origin is None:
+            return
+        seen = rfc3339(self._clock.time_ns())
+        keep_s = task.origin.history_us / 1e6
+        versions = with_reply(known.versions, response, asked=asked, seen=seen, keep_s=keep_s)
+        if versions is None:
+            return
+        known.versions[:] = versions
+        known.verified_ns, known.verified_at = self._clock.monotonic_ns(), seen
+        self._keep(task.customer, key, versions[-1])
+
+
+def _validators(known: _Known) -> tuple[tuple[str, str], ...]:
+    if not known.versions:
+        return ()
+    newest = known.versions[-1]
+    if newest.etag:
+        return (("If-None-Match", newest.etag),)
+    return (("If-Modified-Since", newest.last_modified),) if newest.last_modified else ()
+
+
+def _reference(known: _Known) -> Reference:
+    return Reference(configured=True, versions=tuple(known.versions), verified_at=known.verified_at)
+
+
+def origin_in(key: str) -> str:
+    """The origin's address in a key that `history_key` made."""
+    return key.partition(" ")[0]
+
+
+def history_key(origin: OriginSpec, reading: Reading | None = None) -> str:
+    """Under what a version history is kept: address and URL, since two origins may serve one name.
+
+    Two URLs that differ in a secret only stay apart by a digest, and so do two ways of reading the content.
+    """
+    shown = without_secret_query(origin.request.url)
+    key = f"{origin.address} {shown}"
+    if shown != origin.request.url:
+        key += f" {hashlib.blake2b(origin.request.url.encode(), digest_size=8).hexdigest()}"
+    return key if reading is None else f"{key} {reading.rules}"

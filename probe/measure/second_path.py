@@ -1,0 +1,72 @@
+"""Rule: before wrong bytes, or a redirect in their place, are booked on a node, the node is asked by other ways too.
+
+Over the lines of other vantage points of this agent, and with TLS beside plain HTTP, where nobody between can change
+what is sent. Right there and wrong here, twice, is the path's doing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from probe.core.http.redirect import STATUS_CODES as REDIRECTS
+from probe.core.model.altered import altered
+from probe.core.model.records import Observation, Relation, Role
+from probe.core.model.task import VantagePoint
+from probe.core.vantage.via_proxy import can_be_given
+from probe.fetch.fetcher import Fetcher
+from probe.fetch.target import FetchTarget
+from probe.measure.slot import Slot
+from probe.measure.stagger import Staggered
+
+LINES_AT_MOST = 2
+_PORTS = (80, 443)
+
+
+async def look_elsewhere(slot: Slot, lines: Sequence[VantagePoint], fetcher: Fetcher) -> None:
+    """Ask each edge whose content nothing explains by other ways, and append what was seen to the slot."""
+    targets = [
+        (target, index)
+        for index, observation in enumerate(slot.observations)
+        if observation.role is Role.EDGE and (_unexplained(observation) or _led_away(slot, observation))
+        for target in _ways(slot, observation, index, lines)
+    ]
+    async with Staggered() as staggered:
+        made = [(await staggered.start(fetcher.fetch(target)), target) for target, _ in targets]
+    own = slot.task.vantage_point.name
+    slot.append(
+        altered(fetch.result(), vantage_point=None if target.vantage.name == own else target.vantage.name)
+        for fetch, target in made
+    )
+    slot.compare_all()
+
+
+def _unexplained(observation: Observation) -> bool:
+    comparison = observation.comparison
+    return comparison is not None and comparison.relation is Relation.UNKNOWN_VERSION
+
+
+def _led_away(slot: Slot, observation: Observation) -> bool:
+    """A redirect in place of what the origin serves: the CDN may send it, and so may anybody in between."""
+    response, versions = observation.response, slot.reference.versions
+    if response is None or response.status_code not in REDIRECTS or not versions:
+        return False
+    return versions[-1].status_code not in REDIRECTS
+
+
+def _ways(
+    slot: Slot, observation: Observation, index: int, lines: Sequence[VantagePoint]
+) -> Iterator[FetchTarget]:
+    task = slot.task
+    target = slot.target(Role.ELSEWHERE, observation.address, of=index)
+    others = [
+        line
+        for line in lines
+        if line.name != task.vantage_point.name
+        and (not line.ip_versions or task.ip_version in line.ip_versions)
+        and can_be_given(line, observation.address)
+    ]
+    for line in others[:LINES_AT_MOST]:
+        yield altered(target, vantage=line)
+    plain, secure = _PORTS
+    if (task.request.scheme, task.request.port) == ("http", plain):
+        yield altered(target, request=altered(task.request, scheme="https", port=secure))

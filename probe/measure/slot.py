@@ -1,0 +1,134 @@
+"""Rule: what was observed for a slot is only ever added to, in the order in which it was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from probe.core.caching.cache_status import with_caches
+from probe.core.content.check_kind import Ask
+from probe.core.content.reading import Reading
+from probe.core.http.phases import lookup_span_us
+from probe.core.model.altered import altered
+from probe.core.model.records import (
+    Evidence,
+    HostFacts,
+    NodeFacts,
+    Observation,
+    Reference,
+    Resolution,
+    ResourceTiming,
+    Role,
+    VantageHealth,
+)
+from probe.core.model.task import Task
+from probe.core.model.times import epoch_s
+from probe.core.verdict.comparisons import with_comparisons
+from probe.fetch.target import FetchTarget, target_of
+
+TAINTING_LAG_US = 100_000
+
+
+@dataclass(slots=True, kw_only=True)
+class Slot:
+    """One slot while it is measured. `start_ns` is the zero of all its offsets (monotonic).
+
+    `facts`: of our own host up to now; `lag_us`: the worst lag of our loop among them.
+    """
+
+    task: Task
+    scheduled_at: str
+    started_at: str
+    start_ns: int
+    facts: Callable[[], HostFacts]
+    lag_us: Callable[[], int]
+    health: Callable[[], VantageHealth | None] = lambda: None
+    reading: Reading | None = None
+    left_out: tuple[str, ...] = ()
+    resolution: Resolution | None = None
+    nodes: NodeFacts | None = None
+    reference: Reference = field(default_factory=lambda: Reference(configured=False))
+    observations: list[Observation] = field(default_factory=list)
+    judged: Evidence | None = None  # what `compare_all` made, while it holds
+    further: dict[int, tuple[FetchTarget, Ask]] = field(
+        default_factory=dict
+    )  # what checks asked beside the object
+
+    @property
+    def number(self) -> int:
+        """Counts this task's slots since the Unix epoch; rotates the edges of `sample`."""
+        return int(epoch_s(self.scheduled_at) * 1_000_000) // self.task.period_us
+
+    @property
+    def evidence(self) -> Evidence:
+        """Everything so far, as the judge reads it; what `compare_all` made where nothing came since."""
+        if self.judged is not None and self._holds(self.judged):
+            return self.judged
+        return Evidence(
+            scheduled_at=self.scheduled_at,
+            started_at=self.started_at,
+            resolution=self.resolution,
+            observations=tuple(self.observations),
+            reference=self.reference,
+            host=self.facts(),
+            nodes=self.nodes,
+            vantage_health=self.health(),
+            left_out=self.left_out,
+        )
+
+    def _holds(self, made: Evidence) -> bool:
+        """Nothing was added since; no time passed either, since nothing was asked."""
+        return (
+            len(made.observations) == len(self.observations)
+            and made.resolution is self.resolution
+            and made.reference is self.reference
+            and made.nodes is self.nodes
+        )
+
+    def append(self, observations: Iterable[Observation | None]) -> None:
+        """Add observations, each with its cache status and whether our own loop stalled meanwhile."""
+        tainted = self.lag_us() >= TAINTING_LAG_US
+        for observation in observations:
+            if observation is not None:
+                self.observations.append(
+                    altered(
+                        observation,
+                        ask=self._ask_of(observation),
+                        tainted=tainted,
+                        **with_caches(observation),
+                        timing=self._with_lookup(observation),
+                    )
+                )
+
+    def _ask_of(self, observation: Observation) -> str | None:
+        """A second look at a further request is of that request."""
+        again = observation.role is Role.CONFIRM and observation.of in self.further
+        return self.observations[observation.of or 0].ask if again else observation.ask
+
+    def _with_lookup(self, observation: Observation) -> ResourceTiming:
+        """The slot's one look-up belongs to the edge observations that it was made for."""
+        span = lookup_span_us(self.resolution)
+        if observation.role is not Role.EDGE or span is None:
+            return observation.timing
+        return altered(observation.timing, domain_lookup_start_us=span[0], domain_lookup_end_us=span[1])
+
+    def compare_all(self) -> None:
+        """Put every edge-side observation beside the reference as it is known now."""
+        self.judged = with_comparisons(self.task, self.evidence)
+        self.observations[:] = self.judged.observations
+
+    def append_asked(self, observation: Observation, target: FetchTarget, ask: Ask) -> None:
+        """Add what came of a check's further request, so that it can be asked again."""
+        self.further[len(self.observations)] = target, ask
+        self.append([observation])
+
+    def controls_of(self, indices: Iterable[int]) -> tuple[Ask, ...]:
+        """The further requests among these observations that the origin is asked too, each once."""
+        asks = [self.further[index][1] for index in indices if index in self.further]
+        return tuple({ask.name: ask for ask in asks if ask.origin or ask.origin_if_off}.values())
+
+    def target(self, role: Role, address: str, *, of: int | None = None) -> FetchTarget:
+        """What to fetch from an edge of this slot's task; `of`: the observation that is looked at again."""
+        if of is not None and of in self.further:
+            return altered(self.further[of][0], role=role, of=of)
+        return target_of(self.task, role, address, self.start_ns, of=of, reading=self.reading)

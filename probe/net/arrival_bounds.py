@@ -1,0 +1,103 @@
+"""Rule: when bytes came is told with how much earlier they may have come, and that is never too little.
+
+What the kernel joined in a socket bears the stamp of its last piece, and the end of the stream (FIN) is joined with
+what came before it. One piece that came alone has no such doubt; all else came after the last moment at which the
+socket was known to be empty. All instants are nanoseconds of CLOCK_MONOTONIC.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic_ns
+
+from probe.net.event_loop import polls_of
+from probe.net.tcp_info import data_segments, has_fin
+
+Dated = tuple[int, int]  # an instant, and by how much it may be too late
+_ASTRAY_NS = 5_000_000
+"""A stamp so long before the socket was found to be empty: the wall clock was set meanwhile."""
+
+
+class Dating:
+    """Dates what one socket receives.
+
+    `sent_ns`, `sent_by_ns`: before and after our last word that was an answer or a question (`speak`). `came_ns`: of
+    the last byte read. `awaits`: the first bytes of a reply have not come. `joined`: what was read last ended with
+    something that is no part of what was delivered of it. `told_by_poll`: the first byte of a reply came no later than
+    the poll that told of it.
+    """
+
+    __slots__ = (
+        "_empty_ns", "_poll", "_polls", "_segments", "_stamped", "awaits", "came_ns", "joined", "sent_by_ns", "sent_ns",
+        "told_by_poll",
+    )  # fmt: skip
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, told_by_poll: bool) -> None:
+        self._polls = polls_of(loop)
+        self._poll = -1  # the last one that had something for us
+        self._segments: int | None = 0  # with data, until the last look
+        self._stamped = True
+        self.came_ns = self._empty_ns = monotonic_ns()
+        self.sent_ns = self.sent_by_ns = 0
+        self.awaits = self.joined = False
+        self.told_by_poll = told_by_poll
+
+    def speak(self) -> None:
+        """What is written next is what the times of sending shall be of."""
+        self.sent_ns = 0
+
+    def spoken(self, begun_ns: int) -> None:
+        """Something was written, begun at `begun_ns`."""
+        if not self.sent_ns:
+            self.sent_ns, self.sent_by_ns = begun_ns, monotonic_ns()
+
+    def unwatched(self) -> None:
+        """No poll until now was asked for this socket."""
+        if self._polls is not None:
+            self._poll = self._polls.count
+
+    def received(self, stamp_ns: int | None) -> None:
+        """Bytes were read; `stamp_ns`: the kernel's."""
+        empty_ns, polls = self.came_ns, self._polls
+        if polls is not None:
+            if polls.slept or polls.count - self._poll > 1:
+                empty_ns = max(empty_ns, polls.empty_ns)
+            self._poll = polls.count
+        self._stamped = stamp_ns is not None and stamp_ns > empty_ns - _ASTRAY_NS
+        came_ns = stamp_ns if stamp_ns is not None and self._stamped else monotonic_ns()
+        self.came_ns = came_ns = max(came_ns, self.came_ns)
+        self._empty_ns = min(empty_ns, came_ns)
+
+    def look(self, info: bytes) -> None:
+        """Segments until now are no part of what comes next. `info`: TCP_INFO."""
+        self._segments = data_segments(info)
+
+    def first(self, info: bytes) -> Dated:
+        """When the first byte of what was read last came, and by how much that may be too late. `info`: since."""
+        before, self._segments = self._segments, data_segments(info)
+        alone = before is not None and self._segments is not None and self._segments - before == 1
+        if alone and self._ends_it(info):
+            return self.came_ns, 0
+        told_ns = self.came_ns
+        if self.told_by_poll and self._polls is not None and self._polls.returned_ns > self.sent_ns > 0:
+            told_ns = min(told_ns, self._polls.returned_ns)
+        return told_ns, self._late_ns(told_ns)
+
+    def last(self, info: bytes) -> Dated:
+        """The same for the last byte of what was read last."""
+        return (self.came_ns, 0) if self._ends_it(info) else self.amid()
+
+    def amid(self) -> Dated:
+        """The same for some byte of it."""
+        return self.came_ns, self._late_ns(self.came_ns)
+
+    def pausing(self) -> Dated:
+        """The same for its last byte, where the peer now waits for our word."""
+        return (self.came_ns, 0) if self._stamped and not self.joined else self.amid()
+
+    def _ends_it(self, info: bytes) -> bool:
+        """Whether the stamp is that of the last byte delivered."""
+        return self._stamped and not self.joined and not has_fin(info)
+
+    def _late_ns(self, told_ns: int) -> int:
+        return max(0, told_ns - max(self._empty_ns, self.sent_ns))

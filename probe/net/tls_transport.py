@@ -1,0 +1,217 @@
+"""Rule: between the bytes of one connection and its protocol stands TLS and nothing else.
+
+The transport of `probe.net.transport` with OpenSSL in it: no second protocol, decrypted in large pieces.
+What OpenSSL gave
+before an error is delivered before the error is told; the end of the socket is told after all that was read before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import Any
+
+from probe.net.tcp_info import read_tcp_info
+from probe.net.transport import READ_BYTES, Conduit
+from probe.tls.session import OVER, RECORD_BYTES, TlsClient
+
+
+class SecureConduit(Conduit):
+    """A conduit over TLS. `session` is the TLS session; `shake` before anything else."""
+
+    _told_by_poll = False  # session tickets come when they come
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        protocol: asyncio.Protocol,
+        client: TlsClient,
+        server_name: str,
+    ) -> None:
+        """Raises ValueError for what is no name."""
+        super().__init__(loop, sock, protocol)
+        self.session = client.session(server_name, self._room)
+        self._shaken: asyncio.Future[None] | None = None
+        self._owed: bytes | bytearray = b""
+        self._peer_announced = False  # its close_notify was read
+        self._peer_done = False  # the socket's end was read, and not yet told
+        self.hello_ns = self.shaken_ns = self.shaking_unsure_ns = 0
+
+    async def shake(self, seconds: float) -> None:
+        """The handshake, then as `begin`. Raises OSError (ssl.SSLError, TimeoutError after so many seconds).
+
+        The socket is closed then.
+
+        `hello_ns`: when our first word was sent; `shaken_ns`: when the server's last one came; `shaking_unsure_ns`: how
+        much of the time between was or may have been our own, as what we took to answer in the middle of it.
+        """
+        shaken = self._shaken = self._loop.create_future()
+        self._loop.add_reader(self._fd, self._readable)
+        late = self._loop.call_later(seconds, self._late)
+        try:
+            self._step()
+            await shaken
+        except BaseException:
+            self._end(None)
+            raise
+        finally:
+            late.cancel()
+
+    def announced_end(self) -> bool:
+        """Whether the server said that it is done, and did not just leave (RFC 8446 section 6.1)."""
+        return self.session.announced_end()
+
+    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+        """Encrypt and send."""
+        if self._closing:
+            return
+        try:
+            self.session.write(data)
+        except ssl.SSLError as exc:
+            self._end(exc)
+            return
+        owed, self._owed = self._owed, b""
+        super().write(owed + self.session.drain())
+
+    def resume_reading(self) -> None:
+        """Also what was received and not decrypted yet."""
+        if self._paused and not self._closing:
+            super().resume_reading()
+            self._loop.call_soon(self._resumed)
+
+    def _resumed(self) -> None:
+        if self.is_reading():
+            self._decrypt()
+
+    # --- the handshake -------------------------------------------------------------------------------
+
+    def _late(self) -> None:
+        if self._shaken is not None:  # else it was done in the very turn in which its time was up
+            self._end(TimeoutError())
+
+    def _step(self) -> None:
+        assert self._shaken is not None
+        try:
+            done = self.session.handshake()
+        except ssl.SSLError as exc:
+            self._end(exc)
+        else:
+            ours = self.session.drain()
+            if done:
+                self._shook(self._shaken, ours)
+            elif ours:
+                self._shake_on(ours)
+
+    def _shook(self, shaken: asyncio.Future[None], ours: bytes | bytearray) -> None:
+        self.shaken_ns = self.dates.came_ns
+        self.dates.joined = self.session.unread_bytes() > 0
+        self.shaking_unsure_ns += self.dates.pausing()[1]
+        self._shaken, self._owed = None, ours
+        if shaken.done():
+            return
+        self._protocol.connection_made(self)
+        shaken.set_result(None)
+        self._loop.call_soon(self._flush)  # unless who waited asks at once: then both go out as one
+        self._decrypt()
+
+    def _shake_on(self, ours: bytes | bytearray) -> None:
+        """Our next part of it: what passed since the server's last came was our own."""
+        dates, since_ns = self.dates, self.dates.came_ns
+        dates.speak()
+        super().write(ours)
+        if not self.hello_ns:
+            self.hello_ns = since_ns = dates.sent_ns
+        self.shaking_unsure_ns += dates.sent_by_ns - since_ns
+
+    def expect_reply(self) -> None:
+        """Also counts what came until now."""
+        super().expect_reply()
+        self.dates.look(read_tcp_info(self._sock))
+
+    def _flush(self) -> None:
+        owed, self._owed = self._owed, b""
+        ours = owed + self.session.drain()
+        if ours:
+            super().write(ours)
+
+    # --- after it ------------------------------------------------------------------------------------
+
+    def _came(self, count: int) -> None:
+        self.session.feed(count)
+        if self._shaken is not None:
+            self._step()
+        else:
+            self._decrypt()
+
+    def _decrypt(self) -> None:
+        """Deliver all that can be decrypted, unless the protocol wants no more for now."""
+        more, self.dates.joined = True, False
+        while more and self.is_reading():
+            filled, more = self._fill()
+            if filled:
+                self._deliver(filled)
+            elif self.dates.awaits:  # it was something else, or a part that says nothing yet
+                self.dates.look(read_tcp_info(self._sock))
+        if not self._owed:
+            self._flush()  # OpenSSL may have had something to say to it
+        if self._peer_announced:
+            self._announced_end()
+        elif self._peer_done and self.is_reading():
+            self._tell_end()
+
+    def _fill(self) -> tuple[int, bool]:
+        """Bytes decrypted into the buffer, and whether there may be more at once."""
+        filled, session = 0, self.session
+        try:
+            while filled <= READ_BYTES - RECORD_BYTES:
+                if filled and not session.unread_bytes() and not session.decrypted_bytes():
+                    return filled, False  # a read would say the same, dearly
+                count = session.read(filled, RECORD_BYTES)
+                if count == OVER:
+                    self.dates.joined = self._peer_announced = True
+                if count <= 0:
+                    return filled, False
+                filled += count
+        except ssl.SSLError as exc:
+            self._loop.call_soon(self._end, exc)
+            return filled, False
+        return filled, True
+
+    def _over(self) -> None:
+        if self._shaken is not None:
+            self._end(ConnectionResetError())  # as asyncio tells it
+            return
+        self._peer_done = True
+        self._decrypt()
+
+    def _announced_end(self) -> None:
+        """The peer said that it is done: our own word (RFC 8446 section 6.1), then the end."""
+        if self._closing:
+            return
+        self._protocol.eof_received()
+        self.session.say_end()
+        self._flush()
+        self._end(None)
+
+    def _tell_end(self) -> None:
+        if not self._closing:
+            self._protocol.eof_received()
+            self._end(None)
+
+    def _end(self, exc: Exception | None) -> None:
+        shaken, self._shaken = self._shaken, None
+        if shaken is None:
+            if self._owed:  # what was agreed is agreed for the server too
+                self._flush()
+            super()._end(exc)
+            return
+        if not self._closing:  # nobody was told of this connection: nobody is told of its end but who waits
+            self._closing = True
+            self._loop.remove_reader(self._fd)
+            if self._unsent:
+                self._loop.remove_writer(self._fd)
+            self._sock.close()
+        if not shaken.done():
+            shaken.set_exception(exc or ConnectionAbortedError())

@@ -1,0 +1,116 @@
+"""Rule: every name of a slot is looked up by its own vantage point, or by its proxy, or not at all.
+
+What a slot needs of the DNS: the domain itself with everything that could clear somebody, and addresses of other hosts
+(redirects, anchors, an origin by name).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from ipaddress import ip_address
+
+from probe.core.model.records import AddressRecord, Failure, FailureType, Phase, Resolution
+from probe.core.model.task import Task, VantagePoint
+from probe.core.vantage.via_proxy import left_to_proxy, resolution_by_proxy
+from probe.resolver.resolver import Resolver
+
+_WITHOUT_ADDRESS = (FailureType.DNS_NO_DATA, FailureType.DNS_DANGLING_ALIAS)
+
+
+class Lookups:
+    """The resolver as slots use it."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+
+    async def resolve(self, task: Task, slot_start_ns: int) -> Resolution:
+        """The task's domain; after a failure with what all the others said."""
+        vantage, limit_us = task.vantage_point, task.deadlines.connect_us
+        literal = literal_resolution(task.domain)
+        if literal is not None:
+            return literal
+        if left_to_proxy(vantage):
+            return resolution_by_proxy(task.domain, _qtype(task), vantage)
+        resolution = await self._resolver.resolve(
+            task.domain, _qtype(task), vantage, slot_start_ns=slot_start_ns, deadline_us=limit_us
+        )
+        if resolution.failure is None:
+            return resolution
+        return await self._resolver.interrogate_others(
+            resolution, vantage, slot_start_ns=slot_start_ns, deadline_us=limit_us
+        )
+
+    async def examine(self, resolution: Resolution, task: Task, slot_start_ns: int) -> Resolution:
+        """What the resolver itself is worth, before anybody is blamed for what its answer led to."""
+        return await self._resolver.examine_resolver(
+            resolution,
+            task.vantage_point,
+            slot_start_ns=slot_start_ns,
+            deadline_us=task.deadlines.connect_us,
+        )
+
+    async def address(self, host: str, task: Task, slot_start_ns: int) -> str | Failure:
+        """An address of another host, as the task looks at it; the name itself where the proxy looks names up."""
+        limit_us = task.deadlines.connect_us
+        return await self.address_from(host, task.vantage_point, task.ip_version, slot_start_ns, limit_us)
+
+    async def origin_address(self, host: str, task: Task, slot_start_ns: int) -> str | Failure:
+        """An address of the origin: over the task's IP version, or over the other one where the name has only that.
+
+        The origin is what the edges are compared with; over which version it is asked is nobody's measurement.
+        """
+        found = await self.address(host, task, slot_start_ns)
+        vantage, other = task.vantage_point, 4 if task.ip_version == 6 else 6
+        if (
+            isinstance(found, str)
+            or found.type not in _WITHOUT_ADDRESS
+            or other not in (vantage.ip_versions or (4, 6))
+        ):
+            return found
+        limit_us = task.deadlines.connect_us
+        instead = await self.address_from(host, vantage, other, slot_start_ns, limit_us)
+        return instead if isinstance(instead, str) else found
+
+    async def address_from(
+        self, host: str, vantage: VantagePoint, ip_version: int, slot_start_ns: int, limit_us: int
+    ) -> str | Failure:
+        """The same for a vantage point, whatever is measured there."""
+        if left_to_proxy(vantage):
+            return host
+        literal = literal_resolution(host)
+        if literal is not None:
+            return literal.addresses[0].address
+        qtype = "AAAA" if ip_version == 6 else "A"
+        resolution = await self._resolver.resolve(
+            host, qtype, vantage, slot_start_ns=slot_start_ns, deadline_us=limit_us
+        )
+        if resolution.failure is not None:
+            return resolution.failure
+        for record in resolution.addresses:
+            if record.refused is None:
+                return record.address
+        return Failure(phase=Phase.DNS, type=FailureType.DNS_NO_DATA, operation="resolve", detail=host)
+
+
+@lru_cache(maxsize=16384)
+def literal_resolution(host: str) -> Resolution | None:
+    """The resolution of a host that is an address already: nothing was asked."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    return Resolution(
+        qname=host,
+        qtype="AAAA" if address.version == 6 else "A",
+        rcode=None,
+        cname_chain=(),
+        canonical_name=host,
+        addresses=(AddressRecord(address=str(address), ttl_s=0),),
+        ttl_s=None,
+        resolver=None,
+        transport=None,
+    )
+
+
+def _qtype(task: Task) -> str:
+    return "AAAA" if task.ip_version == 6 else "A"

@@ -1,0 +1,258 @@
+"""Rule: a look-up always ends in a Resolution, in time, with every message sent on record.
+
+The vantage point's resolvers are asked in order, each for a fair share of the time that is left; one that gives no
+proper answer leads to the next. Or all are asked at once and compared. Nothing is cached: each slot sees what the DNS
+says then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from pathlib import Path
+
+from probe.core.dns.answers import compared, in_order
+from probe.core.dns.chain import WalkEnd
+from probe.core.dns.message import ascii_name
+from probe.core.model.addresses import refusal
+from probe.core.model.altered import altered
+from probe.core.model.records import AddressRecord, Failure, FailureType, Phase, Resolution
+from probe.core.model.task import ResolverSpec, VantagePoint
+from probe.core.model.value import Value
+from probe.host.clock import Clock
+from probe.resolver.bootstrap import NamedResolvers
+from probe.resolver.nxdomain_rewriting import examine
+from probe.resolver.other_resolvers import interrogate
+from probe.resolver.resolv_conf import resolv_conf_of, system_resolvers
+from probe.resolver.tls_contexts import ResolverContexts
+from probe.resolver.walk import ResolverWalk
+from probe.resolver.zone_cut import with_zone
+
+DEADLINE_US = 5_000_000
+_FOR_THE_ZONE = 0.4  # of the time after a failure
+_HOPELESS = (FailureType.AGENT_DESCRIPTORS_EXHAUSTED, FailureType.AGENT_MEMORY_EXHAUSTED)
+
+
+class _Errand(Value, frozen=True, kw_only=True):
+    """From where to look things up, and until when on the loop's clock."""
+
+    vantage: VantagePoint
+    slot_start_ns: int
+    longest_try_s: float
+    end_s: float
+
+
+class Resolver:
+    """Looks names up for vantage points. One for the whole agent; keeps no answers between look-ups."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        allow_addresses: tuple[str, ...] = (),
+        resolv_conf: Path = Path("/etc/resolv.conf"),
+    ) -> None:
+        """`allow_addresses`: CIDR texts that the address policy lets pass (see `core.addresses.refusal`)."""
+        self._clock = clock
+        self._allowed = allow_addresses
+        self._resolv_conf = resolv_conf
+        self._system: dict[Path, tuple[ResolverSpec, ...]] = {}
+        self._contexts = ResolverContexts()
+        self._named = NamedResolvers()
+
+    def allow(self, addresses: tuple[str, ...]) -> None:
+        """Other prefixes from the next look-up on."""
+        self._allowed = addresses
+
+    async def resolve(
+        self,
+        qname: str,
+        qtype: str,
+        vantage: VantagePoint,
+        *,
+        slot_start_ns: int,
+        deadline_us: int = DEADLINE_US,
+    ) -> Resolution:
+        """Look up `qname` for `qtype` (A or AAAA). Ends within `deadline_us`; raises nothing.
+
+        `slot_start_ns` is the slot's start on the clock's monotonic scale. Where every resolver fails, the failure
+        is the first one's; where a later one answered, the flag `resolver_failed` tells. See
+        `core.resolver_answers` for the policy `all`.
+        """
+        try:
+            name = ascii_name(qname)
+        except ValueError as error:
+            return _unaskable(qname, qtype, str(error))
+        errand = _errand(vantage, slot_start_ns, deadline_us)
+        specs = await self._resolvers(vantage, errand.longest_try_s)
+        if vantage.resolver_policy == "all":
+            return compared(await self._ask_all(errand, specs, name, qtype))
+        return in_order(await self._ask_in_turn(errand, specs, name, qtype))
+
+    async def _ask_in_turn(
+        self, errand: _Errand, specs: tuple[ResolverSpec, ...], name: str, qtype: str
+    ) -> list[Resolution]:
+        done: list[Resolution] = []
+        for place, spec in enumerate(specs):
+            walk = self._walk(errand, "chain", spec, sharers=len(specs) - place)
+            end = await walk.run(name, qtype)
+            done.append(self._resolution(name, qtype, walk, end))
+            if end.final or _hopeless(end) or asyncio.get_running_loop().time() >= errand.end_s:
+                break
+        return done
+
+    async def _ask_all(
+        self, errand: _Errand, specs: tuple[ResolverSpec, ...], name: str, qtype: str
+    ) -> list[Resolution]:
+        """Each has the whole time for itself, since all have the same."""
+        walks = [
+            self._walk(errand, "compared" if place else "chain", spec) for place, spec in enumerate(specs)
+        ]
+        ends = await asyncio.gather(*(walk.run(name, qtype) for walk in walks))
+        return [self._resolution(name, qtype, *pair) for pair in zip(walks, ends, strict=True)]
+
+    async def interrogate_others(
+        self,
+        resolution: Resolution,
+        vantage: VantagePoint,
+        *,
+        slot_start_ns: int,
+        deadline_us: int = DEADLINE_US,
+    ) -> Resolution:
+        """After a failure, within `deadline_us`: see `probe.resolver.other_resolvers`, then
+        `probe.resolver.zone_cut` in the time
+        that this leaves, two fifths at least. A success comes back as it is.
+        """
+        if resolution.failure is None or resolution.resolver is None:
+            return resolution
+        errand = _errand(vantage, slot_start_ns, deadline_us)
+        specs = await self._resolvers(vantage, errand.longest_try_s)
+        first = altered(errand, end_s=errand.end_s - deadline_us * _FOR_THE_ZONE / 1e6)
+        resolution = await interrogate(
+            resolution,
+            specs,
+            partial(self._walk, first),
+            partial(self._resolution, resolution.qname, resolution.qtype),
+        )
+        if resolution.failure is None:
+            return resolution
+        return await with_zone(resolution, specs, partial(self._walk, errand))
+
+    async def examine_resolver(
+        self,
+        resolution: Resolution,
+        vantage: VantagePoint,
+        *,
+        slot_start_ns: int,
+        deadline_us: int = DEADLINE_US,
+    ) -> Resolution:
+        """Where an answered address looks foreign, within `deadline_us`: see `probe.resolver.nxdomain_rewriting`.
+
+        Raises nothing. A resolution that no resolver gave (an address, a proxy's) comes back as it is.
+        """
+        if resolution.resolver is None:
+            return resolution
+        errand = _errand(vantage, slot_start_ns, deadline_us)
+        return await examine(
+            resolution,
+            await self._resolvers(vantage, errand.longest_try_s),
+            partial(self._walk, errand),
+            partial(self._resolution, resolution.qname, resolution.qtype),
+        )
+
+    async def _resolvers(self, vantage: VantagePoint, within_s: float) -> tuple[ResolverSpec, ...]:
+        if vantage.resolvers:
+            return await self._named.located(vantage.resolvers, within_s)
+        path = resolv_conf_of(vantage, self._resolv_conf)
+        if path not in self._system:
+            self._system[path] = system_resolvers(path)
+        return self._system[path]
+
+    def _walk(self, errand: _Errand, purpose: str, spec: ResolverSpec, sharers: int = 1) -> ResolverWalk:
+        """A walk at `spec` that leaves the other `sharers` their share of what time is left."""
+        now_s = asyncio.get_running_loop().time()
+        share_s = max(0.0, errand.end_s - now_s) / sharers
+        return ResolverWalk(
+            resolver=spec,
+            vantage=errand.vantage,
+            clock=self._clock,
+            slot_start_ns=errand.slot_start_ns,
+            try_s=min(errand.longest_try_s, share_s / 2),
+            end_s=now_s + share_s,
+            purpose=purpose,
+            context=self._contexts.loader(spec),
+        )
+
+    def _resolution(self, qname: str, qtype: str, walk: ResolverWalk, end: WalkEnd) -> Resolution:
+        addresses = tuple([self._judged(a) for a in end.addresses])
+        bogus = _bogus(end.name, addresses)
+        return Resolution(
+            qname=qname,
+            qtype=qtype,
+            rcode=end.rcode,
+            cname_chain=end.links,
+            canonical_name=end.name,
+            addresses=addresses,
+            ttl_s=end.ttl_s,
+            resolver=str(walk.resolver),
+            transport=walk.transport or walk.resolver.transport,
+            ecs_source=walk.ecs_source,
+            ecs_scope=walk.ecs_scope,
+            failing_name=end.name if bogus else end.failing_name,
+            failure=bogus or end.failure,
+            flags=(
+                *end.flags,
+                *walk.flags,
+                *(["bogus_address"] if any(a.refused for a in addresses) else []),
+            ),
+            queries=tuple(walk.queries),
+        )
+
+    def _judged(self, record: AddressRecord) -> AddressRecord:
+        reason = refusal(record.address, self._allowed)
+        return record if reason == record.refused else altered(record, refused=reason)
+
+
+def _errand(vantage: VantagePoint, slot_start_ns: int, deadline_us: int) -> _Errand:
+    deadline_s = deadline_us / 1e6
+    return _Errand(
+        vantage=vantage,
+        slot_start_ns=slot_start_ns,
+        longest_try_s=deadline_s / 3,
+        end_s=asyncio.get_running_loop().time() + deadline_s,
+    )
+
+
+def _hopeless(end: WalkEnd) -> bool:
+    """Our own host is out of something: asking another resolver would only blame that one too."""
+    return end.failure is not None and end.failure.type in _HOPELESS
+
+
+def _bogus(name: str, addresses: tuple[AddressRecord, ...]) -> Failure | None:
+    if not addresses or not all(address.refused for address in addresses):
+        return None
+    words = ", ".join(f"{address.address} ({address.refused})" for address in addresses[:8])
+    return Failure(
+        phase=Phase.DNS,
+        type=FailureType.DNS_BOGUS_ADDRESS,
+        operation="resolve",
+        detail=f"{name}: {words}; name the prefix in allow_addresses if this is meant",
+    )
+
+
+def _unaskable(qname: str, qtype: str, words: str) -> Resolution:
+    failure = Failure(
+        phase=Phase.HOST, type=FailureType.AGENT_INTERNAL_ERROR, operation="resolve", detail=words
+    )
+    return Resolution(
+        qname=qname,
+        qtype=qtype,
+        rcode=None,
+        cname_chain=(),
+        canonical_name=qname,
+        addresses=(),
+        ttl_s=None,
+        resolver=None,
+        transport=None,
+        failing_name=qname,
+        failure=failure,
+    )

@@ -1,0 +1,118 @@
+"""Rule: no content stops the agent: what needs a parser is read by a process that may die of it, and is begun again.
+
+29 KB of HTML can ask a correct parser for gigabytes, and 500 KB for minutes. The process is started when it is needed
+first; it has neither our secrets nor our files. A content that costs too much is told as that (`too_costly`), and then
+nothing is held against anybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Iterable
+from contextlib import suppress
+
+import msgspec
+
+from probe.core.content.reading import Reading, read_content
+from probe.core.model.records import ContentFacts
+from probe.sandbox.content_worker import ANSWER, QUESTION, TOO_COSTLY
+
+log = logging.getLogger("probe.content")
+
+WALL_S = 20.0  # waiting for others' content included
+NOT_READ = "not_read"  # by our own fault
+END_S = 2.0
+_ENVIRONMENT = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LANG", "LC_ALL")
+
+
+class ContentReader:
+    """Reads content by declared rules; `close` ends its process."""
+
+    def __init__(self, *, wall_s: float = WALL_S) -> None:
+        self._wall_s = wall_s
+        self._turn = asyncio.Lock()
+        self._child: Process | None = None
+        self.starts = 0
+
+    async def read(
+        self, reading: Reading, body: bytes | None, fields: Iterable[tuple[str, str]] = ()
+    ) -> ContentFacts:
+        """As `core.reading.read_content`, for any content; raises nothing but CancelledError."""
+        if body is None or not _needs_parser(reading):
+            return read_content(reading, body, fields)
+        flag = TOO_COSTLY
+        try:
+            async with asyncio.timeout(self._wall_s), self._turn:
+                return await self._exchange(reading, body)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            log.warning("content.too_costly", extra={"fields": {"bytes": len(body)}})
+        except (TimeoutError, OSError, msgspec.DecodeError) as error:
+            flag = NOT_READ
+            log.error("content.not_read", exc_info=error, extra={"fields": {"bytes": len(body)}})
+        return ContentFacts(rules=reading.rules, flags=(flag,))
+
+    async def close(self) -> None:
+        """End the process. Safe to call twice, and if there never was one."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        assert child.stdin is not None
+        child.stdin.close()
+        try:
+            await asyncio.wait_for(child.wait(), END_S)
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                child.kill()
+            await child.wait()
+
+    async def _exchange(self, reading: Reading, body: bytes) -> ContentFacts:
+        child = await self._running()
+        assert child.stdin is not None
+        assert child.stdout is not None
+        try:
+            rules = msgspec.json.encode(reading)
+            child.stdin.write(QUESTION.pack(len(rules), len(body)) + rules)
+            child.stdin.write(body)
+            await child.stdin.drain()
+            (size,) = ANSWER.unpack(await child.stdout.readexactly(ANSWER.size))
+            return msgspec.json.decode(await child.stdout.readexactly(size), type=ContentFacts)
+        except BaseException:  # whatever is left in its pipes belongs to this question
+            await asyncio.shield(self._kill(child))
+            raise
+
+    async def _running(self) -> Process:
+        if self._child is not None and self._child.returncode is not None:
+            await self.close()
+        if self._child is None:
+            self.starts += 1
+            self._child = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "probe.sandbox.content_worker"),
+                stdin=PIPE,
+                stdout=PIPE,
+                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                start_new_session=True,
+            )
+        return self._child
+
+    async def _kill(self, child: Process) -> None:
+        if self._child is child:
+            self._child = None
+        assert child.stdout is not None
+        try:
+            if child.stdout.at_eof():  # it dies by itself; to signal it now would take its end from asyncio
+                await asyncio.wait_for(child.wait(), END_S)
+        except TimeoutError:
+            pass
+        if child.returncode is None:
+            with suppress(ProcessLookupError):
+                child.kill()
+        await child.wait()
+
+
+def _needs_parser(reading: Reading) -> bool:
+    """Markers and fields are looked for in one pass; everything else may run for long."""
+    return not reading.fields and bool(reading.patterns or reading.json_paths or reading.selectors)

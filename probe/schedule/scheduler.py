@@ -1,0 +1,341 @@
+"""Rule: every due slot leads to exactly one of `on_slot` and `on_missed`; none vanishes, none is run twice.
+
+Time axis: agent time (`probe.host.clock.AgentTime`), the wall clock at the start carried on by elapsed time. When
+the wall clock is set by more than 2 s, the axis is taken anew from it:
+- forward: the slots in the span that was skipped are not due, for no time passed in it;
+- backward: scheduling goes on at the new wall time, so that times come out again that were due before the step.
+Either way `on_clock_step` is told. Nothing that was due up to the step is lost by it.
+
+Time in which the host was suspended passes on that axis: what was due in it, and what was being measured, is missed as
+`agent.suspended`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from probe.core.model.task import Task
+from probe.core.results.coverage import Agenda
+from probe.core.scheduling.admission import Admission, Ceilings, Place
+from probe.core.scheduling.open_slots import OpenSlots, Token
+from probe.host.clock import AgentTime, Clock
+from probe.schedule.missed import Due, OnMissed, Reporter
+from probe.schedule.pump import HEARTBEAT_S, Pump
+
+__all__ = ["Due", "Scheduler", "Tally"]
+
+log = logging.getLogger("probe.schedule")
+
+LONGEST_WAIT_US = 5_000_000
+LEAST_SLEEP_US = 1_000_000
+GRACE_S = 2.0  # for what was cancelled to clean up
+
+OnSlot = Callable[[Task, Due], Awaitable[None]]
+OnError = Callable[[Task, Due, BaseException], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """due = started + missed + waiting, at any moment; started = finished + running + aborted."""
+
+    due: int
+    started: int
+    finished: int
+    running: int
+    waiting: int
+    aborted: int
+    missed: dict[str, int]
+
+
+@dataclass(slots=True)
+class _Open:
+    """A slot that is due: waiting for room, then running. `closed` once it has been accounted for."""
+
+    task: Task
+    scheduled_us: int
+    place: Place
+    token: Token
+    due: Due | None = None
+    closed: bool = False
+    cut_why: str = "agent.aborted"
+
+
+class Scheduler:
+    """Starts the slots of tasks when they are due, so many at once, and reports those that it cannot start."""
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        *,
+        clock: Clock,
+        on_slot: OnSlot,
+        on_missed: OnMissed,
+        on_error: OnError | None = None,
+        on_clock_step: Callable[[int], None] | None = None,
+        on_suspended: Callable[[int], None] | None = None,
+        ceilings: Ceilings | None = None,
+        overlap: int = 4,
+        stall_s: float = 1.5,
+        since_us: int | None = None,
+        since_why: str = "agent.stopped",
+        hurry: asyncio.Event | None = None,
+    ) -> None:
+        """`on_slot` measures; a slot counts as done when it returns, also if that is after its cancellation.
+
+        `on_missed(task, due, reason)` may be a plain or an async function; async gives back-pressure.
+        `on_error` is told of exceptions of `on_slot`; their slots are missed as `agent.internal_error`.
+        `on_clock_step(delta_us)`: new wall time minus old.
+        `on_suspended(slept_us)`: for how long the host was suspended.
+        `stall_s`: a longer silence of the event loop is a stall, and what was due in it is missed.
+        `since_us`: slots due after this time and before `start` are begun late, or missed as `since_why` if that was
+        more than `stall_s` ago; None: not due.
+        `hurry`: once it is set, before or while stopping, what runs is cut off at once.
+        Raises ValueError for two tasks with one id.
+        """
+        self._time = AgentTime(clock)
+        self._since_us, self._since_why = since_us, since_why
+        self._agenda = Agenda(tasks, after_us=self._time.now_us() if since_us is None else since_us)
+        self._on_slot = on_slot
+        self._on_error = on_error
+        self._on_clock_step = on_clock_step
+        self._on_suspended = on_suspended
+        self._ceilings = ceilings or Ceilings()
+        self._admission: Admission[_Open] = Admission(self._ceilings, customers=_customers(tasks))
+        self._overlap = overlap
+        self._stall_us = round(stall_s * 1e6)
+        self._pump = Pump(self._beat)
+        self._open = OpenSlots()
+        self._reporter = Reporter(on_missed, self._time.now_us, self._open)
+        self._running: dict[asyncio.Task[None], _Open] = {}
+        self._of_task: Counter[str] = Counter()
+        self._last_beat_us = 0
+        self._slept_us = 0
+        self._hurry = hurry or asyncio.Event()
+        self._counts: Counter[str] = Counter()
+        self._stopping = False
+
+    @property
+    def tally(self) -> Tally:
+        """What became of everything that was due so far."""
+        count = self._counts
+        return Tally(
+            due=count["due"],
+            started=count["started"],
+            finished=count["finished"],
+            running=len(self._running),
+            waiting=self._admission.waiting,
+            aborted=count["aborted"],
+            missed=dict(self._reporter.counts),
+        )
+
+    def complete_up_to_us(self, customer: str) -> int:
+        """Every slot of the customer due before this time has been accounted for, its callback has returned."""
+        earliest_us = self._open.earliest_us(customer)
+        return self._last_beat_us if earliest_us is None else earliest_us
+
+    def is_open(self, customer: str) -> bool:
+        """Whether a slot of the customer waits, runs or is being reported."""
+        return self._open.earliest_us(customer) is not None
+
+    async def start(self) -> None:
+        """Begin on the running event loop."""
+        self._time.reanchor()
+        now_us, self._slept_us = self._time.now_us(), self._time.slept_us()
+        self._last_beat_us = now_us
+        if self._since_us is None:
+            self._agenda.restart(now_us)
+        self._account(now_us, now_us - self._stall_us, self._since_why)
+        self._reporter.start()
+        self._pump.start()
+
+    def replace(self, tasks: Sequence[Task], ceilings: Ceilings | None = None) -> None:
+        """Measure these tasks from now on; those whose period and phase are the same keep their place.
+
+        Slots due until now are accounted for first; those that run or wait go on. `ceilings` None: as they are.
+        Raises ValueError, and changes nothing, for doubled ids.
+        """
+        self._beat()
+        self._agenda.replace(tasks, after_us=self._last_beat_us)
+        self._ceilings = ceilings or self._ceilings
+        self._admission.set(self._ceilings, customers=_customers(tasks))
+        self._fill()
+
+    async def stop(self, drain_s: float) -> None:
+        """Start nothing more, wait up to `drain_s` seconds for what runs, then cut it off.
+
+        Slots due and not started are missed as `agent.stopped`, those cut off as `agent.aborted`, each once.
+        Returns when every callback has returned.
+        """
+        self._stopping = True
+        await self._pump.stop()
+        self._beat()
+        for slot in self._admission.empty():
+            self._miss(slot, "agent.stopped")
+        await self._wait_for_running(drain_s)
+        cut = list(self._running)
+        for measurement in cut:
+            measurement.cancel()
+        if cut:
+            await asyncio.wait(cut, timeout=GRACE_S)
+        for slot in list(self._running.values()):  # will not even be cancelled
+            self._abort(slot)
+        await self._reporter.finish()
+
+    async def _wait_for_running(self, drain_s: float) -> None:
+        if not self._running or self._hurry.is_set():
+            return
+        ended = asyncio.ensure_future(asyncio.wait(set(self._running)))
+        hurry = asyncio.ensure_future(self._hurry.wait())
+        await asyncio.wait((ended, hurry), timeout=max(0.0, drain_s), return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()  # only the waiting: what it waits for goes on
+        hurry.cancel()
+        await asyncio.gather(ended, hurry, return_exceptions=True)
+
+    # --- the beat: what is due? -------------------------------------------------------------------
+
+    def _beat(self) -> float | None:
+        """Account for everything due until now. Returns the seconds until the next slot is due."""
+        now_us = self._time.now_us()
+        run_from_us, why = self._last_beat_us, "agent.stalled"
+        if now_us - self._last_beat_us > self._stall_us:
+            run_from_us = now_us - round(HEARTBEAT_S * 1e6)
+            why = self._why_silent(now_us - self._last_beat_us)
+        self._slept_us = self._time.slept_us()
+        self._last_beat_us = now_us
+        self._counts["beats"] += 1
+        self._account(now_us, run_from_us, why)
+        self._fill()
+        self._mind_the_clock()
+        due_us = self._agenda.next_due_us
+        return None if due_us is None else (due_us - self._time.now_us()) / 1e6
+
+    def _account(self, now_us: int, run_from_us: int, why: str) -> None:
+        """All that is due by now waits for room; what was due before `run_from_us` is missed."""
+        for task, times in self._agenda.pop_spans(now_us):
+            self._counts["due"] += len(times)
+            late = _before(times, run_from_us)
+            if late:
+                self._reporter.span(task, late, why)
+            for time_us in times[len(late) :]:
+                self._admit(task, time_us)
+
+    def _why_silent(self, silent_us: int) -> str:
+        """The host slept, or our own loop stood still."""
+        slept_us = self._time.slept_us() - self._slept_us
+        if slept_us < LEAST_SLEEP_US:
+            log.warning("loop.stalled", extra={"fields": {"silent_us": silent_us}})
+            return "agent.stalled"
+        log.warning("host.suspended", extra={"fields": {"slept_us": slept_us}})
+        if self._on_suspended is not None:
+            self._on_suspended(slept_us)
+        # Their connections died in their sleep: whatever they would find, no peer is to be accused of it.
+        for measurement, slot in self._running.items():
+            slot.cut_why = "agent.suspended"
+            measurement.cancel()
+        return "agent.suspended"
+
+    def _mind_the_clock(self) -> None:
+        delta_us = self._time.stepped_us()
+        if delta_us is None:
+            self._time.follow()
+            return
+        self._time.reanchor()
+        self._last_beat_us = self._time.now_us()
+        self._agenda.restart(self._last_beat_us)
+        self._admission.shift(delta_us)
+        log.warning("clock.stepped", extra={"fields": {"delta_us": delta_us}})
+        if self._on_clock_step is not None:
+            self._on_clock_step(delta_us)
+
+    # --- admission --------------------------------------------------------------------------------
+
+    def _admit(self, task: Task, time_us: int) -> None:
+        slot = _Open(task, time_us, place_of(task), self._open.open(task.customer, time_us))
+        if self._stopping:
+            self._miss(slot, "agent.stopped")
+        else:
+            self._admission.put(slot, slot.place, time_us + min(task.period_us, LONGEST_WAIT_US))
+
+    def _fill(self) -> None:
+        """Give up what waited too long, then begin whatever there is room for."""
+        for slot in self._admission.expire(self._time.now_us()):
+            self._miss(slot, "agent.overloaded")
+        while (taken := self._admission.take()) is not None:
+            self._launch(taken)
+
+    def _launch(self, slot: _Open) -> None:
+        if self._of_task[slot.task.id] >= self._overlap:
+            self._admission.leave(slot.place)
+            self._miss(slot, "agent.overlap")
+            return
+        slot.due = Due(
+            scheduled_us=slot.scheduled_us, lateness_us=max(0, self._time.now_us() - slot.scheduled_us)
+        )
+        self._counts["started"] += 1
+        self._of_task[slot.task.id] += 1
+        measurement = asyncio.get_running_loop().create_task(self._measure(slot, slot.due))
+        self._running[measurement] = slot
+        measurement.add_done_callback(self._ended)
+
+    async def _measure(self, slot: _Open, due: Due) -> None:
+        await self._on_slot(slot.task, due)
+
+    def _ended(self, measurement: asyncio.Task[None]) -> None:
+        slot = self._running.pop(measurement)
+        self._admission.leave(slot.place)
+        self._of_task[slot.task.id] -= 1
+        if not self._of_task[slot.task.id]:
+            del self._of_task[slot.task.id]
+        if measurement.cancelled():
+            self._abort(slot)
+        elif (error := measurement.exception()) is not None:
+            self._failed(slot, error)
+        elif not slot.closed:
+            slot.closed = True
+            self._counts["finished"] += 1
+            self._open.close(slot.token)
+        self._fill()
+
+    # --- the ways in which a slot ends without a measurement --------------------------------------
+
+    def _miss(self, slot: _Open, reason: str) -> None:
+        slot.closed = True
+        self._reporter.one(slot.task, slot.scheduled_us, reason, slot.token)
+
+    def _abort(self, slot: _Open) -> None:
+        if not slot.closed:
+            slot.closed = True
+            self._counts["aborted"] += 1
+            self._reporter.one(slot.task, slot.scheduled_us, slot.cut_why, slot.token, count=False)
+
+    def _failed(self, slot: _Open, error: BaseException) -> None:
+        if slot.closed or slot.due is None:
+            return
+        slot.closed = True
+        self._counts["finished"] += 1
+        if self._on_error is None:
+            log.error("slot.error", exc_info=error, extra={"fields": {"task": slot.task.id}})
+        else:
+            self._on_error(slot.task, slot.due, error)
+        self._reporter.one(slot.task, slot.scheduled_us, "agent.internal_error", slot.token, count=False)
+
+
+def place_of(task: Task) -> Place:
+    """What a slot of the task takes room of. An origin is an address and a port, whoever's it is."""
+    origin = task.origin
+    at = None if origin is None else f"{origin.address} {origin.request.port}"
+    return Place(task.customer, at, task.vantage_point.name)
+
+
+def _customers(tasks: Sequence[Task]) -> int:
+    return len({task.customer for task in tasks})
+
+
+def _before(times: range, bound_us: int) -> range:
+    """The part of `times` that is less than `bound_us`."""
+    count = max(0, min(len(times), -((times.start - bound_us) // times.step)))
+    return times[:count]

@@ -1,0 +1,155 @@
+"""Rule: an export is there whole, under its name, or not at all.
+
+Lines of a store into one file of NDJSON, CSV or Parquet, written beside its place under a hidden name and renamed.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Protocol, cast
+
+from probe.core.results.columns import COLUMNS, Row, flat_row
+from probe.seal.keys import sync_directory
+from probe.seal.parquet import ParquetWriter
+from probe.seal.segment_files import compressed
+
+EXPORT_MODE = 0o640
+FORMATS = ("ndjson", "csv", "parquet")
+ENDINGS = {"ndjson": ".ndjson.zst", "csv": ".csv", "parquet": ".parquet"}
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Sink(Protocol):
+    """Takes lines; `close` makes the file whole."""
+
+    def put(self, agent: str, customer: str, line: str) -> None:
+        """One more."""
+        ...
+
+    def close(self) -> None:
+        """No more follow."""
+        ...
+
+
+class NdjsonSink:
+    """The lines, byte for byte."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def put(self, agent: str, customer: str, line: str) -> None:
+        """One more."""
+        self._file.write(line.encode() + b"\n")
+
+    def close(self) -> None:
+        """No more follow."""
+        self._file.close()
+
+
+class CsvSink:
+    """The flat columns (RFC 4180, UTF-8, a line of names first).
+
+    Text that a spreadsheet would take for a formula gets an apostrophe before it: domains, paths and summaries hold
+    what others sent. Whoever needs the text as it was takes NDJSON or Parquet.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+        self._out = csv.writer(self._text, lineterminator="\r\n")
+        self._out.writerow(COLUMNS)
+
+    def put(self, agent: str, customer: str, line: str) -> None:
+        """One more."""
+        self._out.writerow(cells(flat_row(agent, customer, line.encode())))
+
+    def close(self) -> None:
+        """No more follow."""
+        self._text.flush()
+        self._text.detach()
+        self._file.close()
+
+
+class ParquetSink:
+    """The flat columns and the line itself."""
+
+    def __init__(self, path: Path) -> None:
+        self._writer = ParquetWriter(path)
+
+    def put(self, agent: str, customer: str, line: str) -> None:
+        """One more."""
+        self._writer.put(flat_row(agent, customer, line.encode()), line)
+
+    def close(self) -> None:
+        """No more follow."""
+        self._writer.close()
+
+
+def cells(row: Row) -> Iterator[str]:
+    """As CSV holds them: nothing for what is not known, true and false in words, formulas defused."""
+    for value in row.values():
+        if value is None:
+            yield ""
+        elif isinstance(value, bool):
+            yield "true" if value else "false"
+        elif isinstance(value, str) and value.startswith(_FORMULA):
+            yield "'" + value
+        else:
+            yield str(value)
+
+
+class Export:
+    """One file in the making: a context manager; the file gets its name by `keep`, else nothing is left of it.
+
+    Raises OSError, ParquetMissing.
+    """
+
+    def __init__(self, kind: str, place: Path, name: str) -> None:
+        """`name`: of the file, if it is known already; it says which coding NDJSON and CSV are written in."""
+        self._place = place
+        self._aside = place / f".{name}.{os.getpid()}.part"
+        self._file: IO[bytes] | None = None
+        self.rows = 0
+        handle = os.open(self._aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, EXPORT_MODE)
+        try:
+            self._file = open(handle, "wb")  # noqa: SIM115 - closed by `__exit__`
+            self._sink = self._opened(kind, name, self._file)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def _opened(self, kind: str, name: str, file: IO[bytes]) -> Sink:
+        if kind == "parquet":
+            return ParquetSink(self._aside)
+        out = compressed(file, name)
+        return NdjsonSink(out) if kind == "ndjson" else CsvSink(out)
+
+    def __enter__(self) -> Export:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._file is not None:
+            self._file.close()
+        with suppress(FileNotFoundError):
+            self._aside.unlink()
+
+    def put(self, agent: str, customer: str, line: str) -> None:
+        """One more line."""
+        self._sink.put(agent, customer, line)
+        self.rows += 1
+
+    def keep(self, name: str) -> Path:
+        """The file is whole: give it its name, in place of what was there. Returns where it is."""
+        self._sink.close()
+        file = cast(IO[bytes], self._file)
+        file.flush()
+        os.fsync(file.fileno())
+        path = self._place / name
+        os.replace(self._aside, path)
+        sync_directory(self._place)
+        return path

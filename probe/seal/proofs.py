@@ -1,0 +1,201 @@
+"""Rule: what is said to be signed is believed only once its signature is verified; what fails is told, with its file.
+
+Everything below a directory that speaks of streams without being their lines: manifests, HEAD.json, heads.ndjson.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from probe.core.proof.findings import MOST, Kind, Problem
+from probe.core.proof.manifest import ENDING, Manifest, parse_manifest
+from probe.core.proof.signed_head import SignedHead, parse_head
+from probe.seal.key_ring import KeyRing
+from probe.seal.position import HEAD
+from probe.seal.segment_files import LinesError, Read
+
+HEADS = "heads.ndjson"
+Stream = tuple[str, str]  # agent, customer
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A manifest and where it lies; `digest`: SHA-256 of its file; `signed`: by the agent's key."""
+
+    manifest: Manifest
+    path: Path
+    digest: str
+    signed: bool
+
+
+@dataclass(slots=True)
+class Proofs:
+    """What was found. `kept`: how far a copy had come, as the pull itself noted it: (seq, digest)."""
+
+    root: Path
+    ring: KeyRing
+    heads: dict[Stream, list[SignedHead]] = field(default_factory=lambda: defaultdict(list))
+    given: dict[Stream, list[SignedHead]] = field(default_factory=lambda: defaultdict(list))
+    manifests: dict[Stream, list[Sealed]] = field(default_factory=lambda: defaultdict(list))
+    kept: dict[Stream, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
+    problems: dict[Stream, list[Problem]] = field(default_factory=lambda: defaultdict(list))
+    _seen: set[SignedHead] = field(default_factory=set)
+
+    def collect(self) -> None:
+        """Look through the directory. Raises OSError, KeyFileError.
+
+        Heads first: where an agent or a pull works on, what they speak of is there by the time it is looked for.
+        """
+        for path in sorted(self.root.rglob(HEAD)):
+            self._head_file(path)
+        for path in sorted(self.root.rglob(HEADS)):
+            self._heads_file(path)
+        for path in sorted(self.root.rglob(f"*{ENDING}")):
+            self._manifest(path)
+
+    def witness(self, path: Path) -> None:
+        """Heads that somebody else kept: one of them, or one a line. Raises OSError, KeyFileError."""
+        before = {stream: len(heads) for stream, heads in self.heads.items()}
+        if path.name.endswith(".ndjson"):
+            self._heads_file(path)
+        else:
+            self._head_file(path)
+        for stream, heads in self.heads.items():
+            self.given[stream] += heads[before.get(stream, 0) :]
+            del heads[before.get(stream, 0) :]
+
+    def shown(self, path: Path) -> str:
+        """A file's name for people: below the directory that is verified."""
+        try:
+            return str(path.relative_to(self.root))
+        except ValueError:
+            return str(path)
+
+    def segments(self, stream: Stream) -> list[Sealed]:
+        """The segments of a stream, in order."""
+        return sorted(
+            self.manifests.get(stream, ()), key=lambda each: (each.manifest.first_seq, each.manifest.last_seq)
+        )
+
+    def tell(self, stream: Stream, problem: Problem) -> None:
+        """One more problem of a stream; of a flood only the first."""
+        if len(self.problems[stream]) < MOST:
+            self.problems[stream].append(problem)
+
+    # --- files ----------------------------------------------------------------------------------------
+
+    def _manifest(self, path: Path) -> None:
+        data = path.read_bytes()
+        try:
+            manifest = parse_manifest(data)
+        except ValueError as error:
+            self._unreadable(path, str(error))
+            return
+        stream = manifest.agent, manifest.customer
+        wrong = self.ring.check(manifest)
+        digest = hashlib.sha256(data).hexdigest()
+        self.manifests[stream].append(Sealed(manifest, path, digest, wrong is None))
+        if wrong is not None:
+            self._bad(stream, wrong, "the manifest", manifest.first_seq, manifest.last_seq, path)
+        head = manifest.head
+        if (head.agent, head.customer, head.seq) != (*stream, manifest.last_seq):
+            words = "the head in this manifest is of another stream or another line"
+            self.tell(
+                stream, Problem(kind=Kind.FILE, seq=manifest.first_seq, file=self.shown(path), words=words)
+            )
+        else:
+            self._head(head, path, None)
+        if path.parent.name[:2].isdigit() and path.parent.parent.name != manifest.customer:
+            words = f"this is a segment of customer {manifest.customer}, in the directory of another"
+            problem = Problem(
+                kind=Kind.FOREIGN,
+                seq=manifest.first_seq,
+                last_seq=manifest.last_seq,
+                file=self.shown(path),
+                words=words,
+            )
+            self.tell(stream, problem)
+
+    def _head_file(self, path: Path) -> None:
+        try:
+            head = parse_head(path.read_bytes())
+        except ValueError as error:
+            self._unreadable(path, str(error))
+            return
+        if path.name == HEAD and path.parent.name != head.customer:
+            words = f"this is a head of customer {head.customer}, in the directory of another"
+            stream = head.agent, head.customer
+            self.tell(stream, Problem(kind=Kind.FOREIGN, seq=head.seq, file=self.shown(path), words=words))
+        self._head(head, path, None)
+
+    def _heads_file(self, path: Path) -> None:
+        """One head a line, plain or within what a pull noted with it."""
+        read = Read(path, digested=False)
+        number = 0
+        try:
+            for data in read.lines():
+                number += 1
+                if read.cut or not data:
+                    continue  # a kill in the middle of writing it
+                self._heads_line(data, path, number)
+        except LinesError as error:
+            self._unreadable(path, str(error))
+
+    def _heads_line(self, data: bytes, path: Path, number: int) -> None:
+        try:
+            value: Any = msgspec.json.decode(data)
+            told = value["head"] if isinstance(value, dict) and "head" in value else value
+            if not isinstance(told, Mapping):
+                raise ValueError("not a signed head")
+            unsigned = told.get("signature") is None
+            head = None if unsigned else parse_head(told)
+            stream = str(told["agent"]), str(told["customer"])
+        except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError, KeyError) as error:
+            self._unreadable(path, str(error), number)
+            return
+        if path.parent.parent.name == stream[0] and path.parent.name != stream[1]:
+            words = f"this is a head of customer {stream[1]}, in the directory of another"
+            self.tell(stream, Problem(kind=Kind.FOREIGN, file=self.shown(path), line=number, words=words))
+        if head is not None:
+            self._head(head, path, number)
+        if value is not told and isinstance(value.get("seq"), int) and isinstance(value.get("digest"), str):
+            self.kept[stream][value["seq"]] = value["digest"]
+
+    def _head(self, head: SignedHead, path: Path, number: int | None) -> None:
+        if head in self._seen:
+            return
+        stream = head.agent, head.customer
+        wrong = self.ring.check(head)
+        if wrong is not None:
+            self._bad(stream, wrong, f"the head of record {head.seq}", head.seq, None, path, number)
+            return
+        self._seen.add(head)
+        self.heads[stream].append(head)
+
+    def _bad(
+        self,
+        stream: Stream,
+        wrong: tuple[Kind, str],
+        what: str,
+        seq: int,
+        last: int | None,
+        path: Path,
+        number: int | None = None,
+    ) -> None:
+        kind, words = wrong
+        problem = Problem(
+            kind=kind, seq=seq, last_seq=last, file=self.shown(path), line=number, words=f"{what} {words}"
+        )
+        self.tell(stream, problem)
+
+    def _unreadable(self, path: Path, words: str, number: int | None = None) -> None:
+        """Of the stream that its place speaks of, as far as it does."""
+        problem = Problem(kind=Kind.UNREADABLE, file=self.shown(path), line=number, words=words)
+        self.tell(("", path.parent.name if path.name == HEAD else path.parent.parent.name), problem)

@@ -1,0 +1,122 @@
+"""Rule: the answer says what was proved, by whose key, and what was not; a doubt is never left out.
+
+Everything that a path holds -> one verification: the store of a results directory, sealed segments, copies made by
+pulling, a single file of lines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from probe.core.model.altered import altered
+from probe.core.proof.findings import Kind, Problem, StreamReport
+from probe.seal.key_ring import KeyRing
+from probe.seal.proofs import Proofs, Stream
+from probe.seal.segment_files import LinesError
+from probe.seal.verify_sources import first_line, verify_lines, verify_segments, verify_store
+from probe.store.base.schema import catalogue_file
+
+_LINES = re.compile(r"(\d{6,19})\.ndjson(\.zst|\.gz)?")
+
+
+class NothingToVerify(OSError):  # noqa: N818 - it is what there is
+    """The path holds no results; the message says what was looked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What was found below `path`. `keys`: ids; `independent`: whether they came from elsewhere (`--key`)."""
+
+    path: str
+    keys: tuple[str, ...]
+    independent: bool
+    streams: tuple[StreamReport, ...]
+    problems: tuple[Problem, ...] = ()  # of no stream
+
+    @property
+    def good(self) -> bool:
+        """Nothing is wrong, as far as can be told from what is here."""
+        return not self.problems and not any(stream.problems for stream in self.streams)
+
+
+def verify(
+    path: Path,
+    keys: Iterable[Path] = (),
+    heads: Iterable[Path] = (),
+    *,
+    tick: Callable[[int], None] = lambda lines: None,
+) -> Verification:
+    """Verify what lies at `path`. `keys`: public keys; none: those beside the files. `heads`: of other witnesses.
+
+    Raises NothingToVerify, KeyFileError, StoreError, OSError: it could not be done.
+    """
+    ring = KeyRing.of(keys)
+    root = path if path.is_dir() else path.parent
+    if not ring.given:
+        ring.look_beside(root)
+    proofs = Proofs(root, ring)
+    if path.is_dir():
+        proofs.collect()
+    elif not path.is_file():
+        raise NothingToVerify(f"{path}: there is no such file or directory")
+    for file in heads:
+        proofs.witness(file)
+    reports = _reports(path, proofs, tick)
+    if ring.independent:
+        reports = [_signed_at_all(report) for report in reports]
+    return Verification(
+        path=str(path),
+        keys=tuple(ring.ids()),
+        independent=ring.independent,
+        streams=tuple(reports),
+        problems=tuple(problem for found in proofs.problems.values() for problem in found),
+    )
+
+
+def _reports(path: Path, proofs: Proofs, tick: Callable[[int], None]) -> list[StreamReport]:
+    if not path.is_dir():
+        try:
+            stream, first = first_line(path)
+        except LinesError as error:
+            raise NothingToVerify(
+                f"{error}; wanted are .ndjson files of records, plain, .zst or .gz"
+            ) from None
+        return [verify_lines(stream, [(first, path)], proofs, tick)]
+    reports: list[StreamReport] = []
+    if catalogue_file(path).is_file():
+        reports += verify_store(path, proofs, tick)
+    reports += [verify_segments(stream, proofs, tick) for stream in sorted(proofs.manifests)]
+    copies = _copies(path)
+    reports += [verify_lines(stream, copies[stream], proofs, tick) for stream in sorted(copies)]
+    told = {(report.agent, report.customer) for report in reports}
+    for stream in sorted({*proofs.heads, *proofs.given, *proofs.kept} - told):
+        reports.append(verify_lines(stream, [], proofs, tick))
+    if not reports and not proofs.problems:
+        raise NothingToVerify(
+            f"{path}: no results here: neither a results directory, nor sealed segments (*.manifest.json), nor a copy"
+            " made by pulling (<agent>/<customer>/*.ndjson)"
+        )
+    return reports
+
+
+def _copies(root: Path) -> dict[Stream, list[tuple[int, Path]]]:
+    """Files of lines by stream: their directories are named `<agent>/<customer>`."""
+    found: dict[Stream, list[tuple[int, Path]]] = {}
+    for pattern in ("*", "*/*", "*/*/*"):
+        for path in root.glob(pattern):
+            match = _LINES.fullmatch(path.name)
+            if match is not None and path.is_file() and "rejected" not in path.parts[-2:-1]:
+                stream = path.absolute().parent.parent.name, path.absolute().parent.name
+                found.setdefault(stream, []).append((int(match[1]), path))
+    return {stream: sorted(files) for stream, files in found.items()}
+
+
+def _signed_at_all(report: StreamReport) -> StreamReport:
+    """With a key from elsewhere, files that nothing signs are not proved: their heads may have been taken away."""
+    if report.signed_head is not None or report.source == "store" or report.problems:
+        return report
+    words = "no signed head fits these lines: the key that was given proves nothing of them"
+    return altered(report, problems=(Problem(kind=Kind.UNSIGNED, words=words),))

@@ -1,0 +1,108 @@
+"""Rule: what a good configuration refers to and this host does not have is told before the first slot needs it.
+
+Files of authorities, secrets, IP versions that no line carries, and what the API needs. Nothing is kept or shown of
+what files hold.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
+from pathlib import Path
+
+from probe.core.config.load import Config, CustomerConfig, Problem
+from probe.core.config.plan import Plan, uncarried
+from probe.core.model.task import SecretRef, VantagePoint
+from probe.core.text.redaction import without_secret_query
+from probe.core.text.tokens import is_hash
+from probe.settings.secrets import SecretError, reveal
+
+
+def missing(config: Config) -> tuple[Problem, ...]:
+    """Every certificate file and secret that cannot be had here, once for each customer and vantage point."""
+    files = {customer: file for file, customer in config.sources.items()}
+    found = (
+        Problem(files.get(customer.customer, customer.customer), 0, 0, words)
+        for customer in config.customers
+        for words in (*_authorities(customer), *_secrets(customer))
+    )
+    own = (*_proxy_secrets(config), *(Problem(_agent_file(config), 0, 0, words) for words in _api(config)))
+    return tuple(dict.fromkeys((*own, *found, *_uncarried(config, files))))
+
+
+def _agent_file(config: Config) -> str:
+    return next((name for name in config.texts if name not in config.sources), "agent.yaml")
+
+
+def _api(config: Config) -> Iterator[str]:
+    """What keeps the API from being served, or a reader from being let in."""
+    api = config.agent.api
+    if api is None:
+        return
+    host = api.listen.rpartition(":")[0].strip("[]")
+    if api.tls is None and not ip_address(host).is_loopback:
+        yield f"api.listen: {api.listen} is not loopback: it does not listen there without api.tls"
+    for token in api.tokens:
+        if not is_hash(token.hash):
+            yield (
+                f"api.tokens: the hash of {token.name} is not sha256: and 64 hexadecimal digits, so that nobody can"
+                f" have that token: `cdn-probe token {token.name}` makes both"
+            )
+    if api.tls is not None:
+        for key in ("certificate", "key", "client_ca"):
+            name = getattr(api.tls, key)
+            if name is not None and not os.access(name, os.R_OK):
+                yield f"api.tls.{key}: {name} cannot be read: the API is not served without it"
+
+
+def _proxy_secrets(config: Config) -> Iterator[Problem]:
+    file = _agent_file(config)
+    for point in config.agent.vantage_points:
+        proxy = point.vantage_point().proxy
+        try:
+            if proxy is not None and proxy.password is not None:
+                reveal(proxy.password)
+        except SecretError as error:
+            yield Problem(file, 0, 0, f"vantage point {point.name}: proxy.password: {error}")
+
+
+def _uncarried(config: Config, files: dict[str, str]) -> Iterator[Problem]:
+    for customer, url, version in uncarried(config):
+        words = f"{without_secret_query(url)}: ip {version} is asked for, and none of its vantage points carries it"
+        yield Problem(files.get(customer, customer), 0, 0, words)
+
+
+def _authorities(customer: CustomerConfig) -> Iterator[str]:
+    policies = [p for o in customer.objects for p in (o.tls, o.origin.tls if o.origin else o.tls)]
+    for name in sorted({policy.ca for policy in policies if policy.ca is not None}):
+        try:
+            data = Path(name).read_bytes()
+        except OSError as error:
+            yield f"tls.ca: {name} cannot be read: {error.strerror}"
+            continue
+        if b"-----BEGIN CERTIFICATE-----" not in data:
+            yield f"tls.ca: {name} holds no certificate in PEM form"
+
+
+def _secrets(customer: CustomerConfig) -> Iterator[str]:
+    requests = [r for o in customer.objects for r in (o.request, o.origin.request if o.origin else o.request)]
+    values = {value for request in requests for _, value in request.fields}
+    for ref in sorted((value for value in values if isinstance(value, SecretRef)), key=str):
+        try:
+            reveal(ref)
+        except SecretError as error:
+            yield str(error)
+
+
+def require_secrets(plan: Plan, lines: Iterable[VantagePoint]) -> None:
+    """Each secret once, and forgotten again. Raises SecretError."""
+    passwords = (line.proxy.password for line in lines if line.proxy is not None)
+    values = (
+        value
+        for task in plan.tasks
+        for request in (task.request, *([task.origin.request] if task.origin is not None else []))
+        for _, value in request.fields
+    )
+    for ref in dict.fromkeys(value for value in (*values, *passwords) if isinstance(value, SecretRef)):
+        reveal(ref)

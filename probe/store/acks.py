@@ -1,0 +1,233 @@
+"""Rule: what a reader confirmed is on the disk before it is told so, and never goes back.
+
+`_api.db` in the results directory: acknowledgements (retention respects them) and which rows were first pulled when
+and by whom (a witness of when a failure was known). Written by the API's process alone, in a thread of its own;
+any process may read it (`Confirmations`). Times are RFC 3339 UTC.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+from sqlite_utils import Database
+
+from probe.core.text.spans import uncovered, union
+
+FILE = "_api.db"
+BUSY_S = 5.0
+Answer = TypeVar("Answer")
+
+
+class ApiDbError(OSError):
+    """It cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ack:
+    """A reader has everything up to `seq` of a stream, and the digest of that line was `digest`."""
+
+    reader: str
+    agent: str
+    customer: str
+    seq: int
+    digest: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled:
+    """Rows `first`..`last` of a stream were handed to a reader whole at that time."""
+
+    reader: str
+    agent: str
+    customer: str
+    first: int
+    last: int
+    at: str
+
+
+class ApiDb:
+    """The writer. Made by `ApiDb.open`; for one event loop; ended by `close`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="api-db")
+        self._db: Database | None = None
+        self.set_aside: Path | None = None
+
+    @classmethod
+    async def open(cls, directory: Path, now: str) -> ApiDb:
+        """Open or make it; one that is damaged is set aside and a new one begun. Raises ApiDbError."""
+        made = cls(directory / FILE)
+        try:
+            await made._run(lambda: made._open(now))
+        except BaseException:
+            made._thread.shutdown(wait=False)
+            raise
+        return made
+
+    async def close(self) -> None:
+        """Write what waits. Safe to call twice."""
+        if self._db is not None:
+            await self._run(self._close)
+            self._thread.shutdown()
+
+    async def acknowledge(self, ack: Ack) -> Ack:
+        """Keep it unless a later one is there; gives the one that is kept, once it is on the disk.
+
+        Raises ApiDbError if it cannot be written.
+        """
+        return await self._run(lambda: self._acknowledge(ack))
+
+    async def pulled(self, pull: Pulled) -> None:
+        """Note what of it was pulled for the first time. Raises ApiDbError."""
+        await self._run(lambda: self._pulled(pull))
+
+    async def acks(self) -> list[Ack]:
+        """All that is kept. Raises ApiDbError."""
+        return await self._run(lambda: _acks(self._writable().conn, None))
+
+    # --- in the thread ----------------------------------------------------------------------------
+
+    async def _run(self, work: Callable[[], Answer]) -> Answer:
+        try:
+            # Shielded: a reader that goes away does not undo what is being written.
+            return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
+        except (sqlite3.Error, RuntimeError) as error:
+            raise ApiDbError(f"{self._path}: {error}") from error
+
+    def _open(self, now: str) -> None:
+        try:
+            self._db = _opened(self._path)
+        except sqlite3.DatabaseError as error:
+            if (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF not in (
+                sqlite3.SQLITE_CORRUPT,
+                sqlite3.SQLITE_NOTADB,
+            ):
+                raise
+            self.set_aside = self._path.with_name(f"{FILE}.damaged-{now.replace(':', '')}")
+            for suffix in ("", "-wal", "-shm"):
+                part = Path(f"{self._path}{suffix}")
+                if part.exists():
+                    part.rename(f"{self.set_aside}{suffix}")
+            self._db = _opened(self._path)
+
+    def _close(self) -> None:
+        assert self._db is not None
+        self._db.close()
+        self._db = None
+
+    def _acknowledge(self, ack: Ack) -> Ack:
+        db = self._writable()
+        key = (ack.reader, ack.agent, ack.customer)
+        with db.atomic():
+            known = db.execute(
+                "SELECT seq, digest, at FROM ack WHERE reader = ? AND agent = ? AND customer = ?", key
+            ).fetchone()
+            if known is not None and known[0] >= ack.seq:
+                return Ack(
+                    reader=ack.reader, agent=ack.agent, customer=ack.customer,
+                    seq=known[0], digest=known[1], at=known[2],
+                )  # fmt: skip
+            db.execute(
+                "INSERT OR REPLACE INTO ack (reader, agent, customer, seq, digest, at) VALUES (?, ?, ?, ?, ?, ?)",
+                (*key, ack.seq, ack.digest, ack.at),
+            ).close()
+        return ack
+
+    def _pulled(self, pull: Pulled) -> None:
+        db = self._writable()
+        with db.atomic():
+            covered = db.execute(
+                "SELECT first, last FROM pulled WHERE agent = ? AND customer = ? AND last >= ? AND first <= ?",
+                (pull.agent, pull.customer, pull.first, pull.last),
+            ).fetchall()
+            new = uncovered(pull.first, pull.last, union(covered))
+            db.conn.executemany(
+                "INSERT INTO pulled (agent, customer, first, last, reader, at) VALUES (?, ?, ?, ?, ?, ?)",
+                [(pull.agent, pull.customer, low, high, pull.reader, pull.at) for low, high in new],
+            )
+
+    def _writable(self) -> Database:
+        if self._db is None:
+            raise ApiDbError(f"{self._path}: it is closed")
+        return self._db
+
+
+def _opened(path: Path) -> Database:
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    db = Database(sqlite3.connect(path, timeout=BUSY_S))
+    try:
+        db.execute("PRAGMA journal_mode = WAL").close()
+        db.execute("PRAGMA synchronous = FULL").close()
+        if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            error = sqlite3.DatabaseError("its check fails")
+            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise error
+        with db.atomic():
+            for statement in (
+                "CREATE TABLE IF NOT EXISTS ack (reader TEXT NOT NULL, agent TEXT NOT NULL, customer TEXT NOT NULL,"
+                " seq INTEGER NOT NULL, digest TEXT NOT NULL, at TEXT NOT NULL,"
+                " PRIMARY KEY (reader, agent, customer)) STRICT",
+                "CREATE TABLE IF NOT EXISTS pulled (agent TEXT NOT NULL, customer TEXT NOT NULL,"
+                " first INTEGER NOT NULL, last INTEGER NOT NULL, reader TEXT NOT NULL, at TEXT NOT NULL,"
+                " PRIMARY KEY (agent, customer, last)) STRICT, WITHOUT ROWID",
+            ):
+                db.execute(statement).close()
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+class Confirmations:
+    """What readers confirmed and pulled, for any process. Each call opens and closes; raises ApiDbError."""
+
+    def __init__(self, directory: Path, agent: str) -> None:
+        self._path = directory / FILE
+        self._agent = agent
+
+    def confirmed(self, customer: str, readers: Collection[str]) -> int:
+        """Up to which `seq` all these readers have the stream; 0 where one of them, or nobody, confirmed any."""
+        known = {ack.reader: ack.seq for ack in self.acks() if ack.customer == customer}
+        return min((known.get(reader, 0) for reader in readers), default=0)
+
+    def first_seen(self, customer: str, seq: int) -> str | None:
+        """When the row was first handed to anybody; None: never."""
+        sql = "SELECT at, first FROM pulled WHERE agent = ? AND customer = ? AND last >= ? ORDER BY last LIMIT 1"
+        found = self._read(lambda conn: conn.execute(sql, (self._agent, customer, seq)).fetchone(), None)
+        return str(found[0]) if found is not None and found[1] <= seq else None
+
+    def acks(self) -> list[Ack]:
+        """All of this agent's streams."""
+        return self._read(lambda conn: _acks(conn, self._agent), [])
+
+    def _read(self, read: Callable[[sqlite3.Connection], Answer], empty: Answer) -> Answer:
+        if not self._path.exists():
+            return empty
+        try:
+            uri = f"file:{quote(str(self._path.absolute()))}?mode=ro"
+            with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_S)) as conn:
+                return read(conn)
+        except sqlite3.Error as error:
+            raise ApiDbError(f"{self._path}: cannot be read: {error}") from error
+
+
+def _acks(conn: sqlite3.Connection, agent: str | None) -> list[Ack]:
+    sql = (
+        "SELECT reader, agent, customer, seq, digest, at FROM ack WHERE agent = ? OR ? IS NULL"
+        " ORDER BY agent, customer, reader"
+    )
+    return [
+        Ack(reader=reader, agent=name, customer=customer, seq=seq, digest=digest, at=at)
+        for reader, name, customer, seq, digest, at in conn.execute(sql, (agent, agent))
+    ]

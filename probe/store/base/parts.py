@@ -1,0 +1,180 @@
+"""Rule: what is complete is never written to again: a part that is full is closed and a new one begun.
+
+No file changes its journal mode once it has its name: a kill in the middle of that leaves a journal that a reader,
+which cannot write, could not roll back.
+
+The parts of the store by number; the highest is the one that is written. Within a stream a part continues where the
+one before it ended, and says so in itself, so that parts may be dropped, set aside or carried away one by one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from probe.store.base.schema import EVIDENCE, PART, Step, get_meta, open_writer, put_meta
+
+PARTS = "_parts"
+EVIDENCE_PARTS = "_evidence"
+ASIDE = "_set-aside"
+_NAME = re.compile(r"(\d{6,})\.db")
+STEPS: dict[str, tuple[Step, ...]] = {PARTS: PART, EVIDENCE_PARTS: EVIDENCE}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of the store."""
+
+    number: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamEnd:
+    """Where a stream stood when a part was closed."""
+
+    agent: str
+    customer: str
+    head: int
+    digest: str
+    complete_up_to: str | None
+
+
+def parts_of(directory: Path, kind: str = PARTS) -> list[Part]:
+    """The parts of a results directory, oldest first."""
+    found = []
+    try:
+        with os.scandir(directory / kind) as entries:
+            for entry in entries:
+                if match := _NAME.fullmatch(entry.name):
+                    found.append(Part(int(match[1]), Path(entry.path)))
+    except FileNotFoundError:
+        return []
+    return sorted(found, key=lambda part: part.number)
+
+
+def open_newest(directory: Path, kind: str, now: str) -> tuple[Part, Database]:
+    """The newest part, opened for writing; the first one is begun if there is none."""
+    parts = parts_of(directory, kind)
+    part = parts[-1] if parts else begin(directory, kind, 1, now, ())
+    return part, open_writer(part.path, STEPS[kind])
+
+
+def begin(directory: Path, kind: str, number: int, now: str, ends: Iterable[StreamEnd]) -> Part:
+    """A new part under its name only when it is whole and on the disk. Streams go on from `ends`."""
+    place = directory / kind
+    place.mkdir(mode=0o700, exist_ok=True)
+    aside = place / f".{number:06}.new"
+    for old in (aside, *_journals(aside)):
+        old.unlink(missing_ok=True)
+    db = open_writer(aside, STEPS[kind])
+    try:
+        with db.atomic():
+            put_meta(db, "begun_at", now)
+            for end in ends:
+                db.execute(
+                    "INSERT INTO stream (agent, customer, base, base_digest, head, digest, complete_up_to)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (end.agent, end.customer, end.head, end.digest, end.head, end.digest, end.complete_up_to),
+                )
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+    finally:
+        db.close()
+    part = Part(number, place / f"{number:06}.db")
+    install(aside, part.path)
+    return part
+
+
+def install(aside: Path, path: Path) -> None:
+    """Give a file that is whole its name; both are on the disk when this returns. Raises OSError."""
+    _sync(aside, os.O_RDWR)
+    os.replace(aside, path)
+    _sync(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def make(path: Path, steps: tuple[Step, ...]) -> None:
+    """A new empty file under its name when it is whole; nothing if it is there. Raises OSError, sqlite3.Error."""
+    if path.exists():
+        return
+    aside = path.with_name(f".{path.name}.new")
+    for old in (aside, *_journals(aside)):
+        old.unlink(missing_ok=True)
+    db = open_writer(aside, steps)
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+    db.close()
+    install(aside, path)
+
+
+def stream_ends(db: Database) -> list[StreamEnd]:
+    """Where each stream stands in an open part."""
+    sql = "SELECT agent, customer, head, digest, complete_up_to FROM stream"
+    return [
+        StreamEnd(agent=agent, customer=customer, head=head, digest=digest, complete_up_to=complete)
+        for agent, customer, head, digest, complete in db.execute(sql).fetchall()
+    ]
+
+
+def begun_at(db: Database) -> str | None:
+    """When a part was begun (RFC 3339)."""
+    return get_meta(db.conn, "begun_at")
+
+
+def size_bytes(db: Database) -> int:
+    """Of the database as it would be without its log."""
+    pages = db.execute("PRAGMA page_count").fetchone()[0]
+    return int(pages) * int(db.execute("PRAGMA page_size").fetchone()[0])
+
+
+def bytes_on_disk(part: Part) -> int:
+    """Of the file and its log."""
+    total = 0
+    for path in (part.path, *_journals(part.path)):
+        try:
+            total += path.stat().st_size
+        except FileNotFoundError:
+            continue
+    return total
+
+
+def finish(db: Database) -> None:
+    """Close a part that will not be written again; it is one file then, unless somebody reads it right now."""
+    with suppress(sqlite3.OperationalError):  # a reader is in the way: the log stays beside it
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+    db.close()
+
+
+def remove(part: Part) -> None:
+    """Delete a part; whoever reads it now keeps reading."""
+    for path in (part.path, *_journals(part.path)):
+        path.unlink(missing_ok=True)
+    _sync(part.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def set_aside(directory: Path, path: Path, now: str) -> Path:
+    """Move a damaged file and its logs out of the way, for people to look at. Returns where it is."""
+    place = directory / ASIDE / now.replace(":", "")
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for file in (path, *_journals(path)):
+        if file.exists():
+            os.replace(file, place / file.name)
+    _sync(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    return place / path.name
+
+
+def _journals(path: Path) -> tuple[Path, ...]:
+    return tuple(path.with_name(path.name + ending) for ending in ("-wal", "-shm", "-journal"))
+
+
+def _sync(path: Path, flags: int) -> None:
+    handle = os.open(path, flags | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,181 @@
+"""Rule: the shape of the store changes only by the numbered steps below; a step once released never changes.
+
+A results directory holds three kinds of SQLite files:
+- the catalogue `results.db`: `definition` (tasks by digest, for replay), `config_version`, `origin_version`, `node`
+  and `node_learning` (the inventory), `meta`;
+- parts `_parts/NNNNNN.db`: `record` (append-only; `body` is the record's line, the other columns repeat what lists
+  and the ledger need), `stream` (one agent's results for one customer: where this part begins and ends in it) and
+  `dropped` (spans whose rows are gone from this part, and why);
+- evidence `_evidence/NNNNNN.db`: `bundle` (evidence of slots that are not well).
+Times are RFC 3339 UTC with microseconds, so that they sort.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from probe.core.proof.chain import GENESIS
+
+FILE = "results.db"
+LOCK = ".lock"
+LEAST_SQLITE = (3, 37, 0)  # STRICT tables
+BUSY_S = 1.0
+WAL_BYTES = 64 * 1024 * 1024
+
+
+class StoreError(OSError):
+    """The store cannot be used; the message says which, why, and what to do."""
+
+
+class StoreLocked(StoreError):  # noqa: N818
+    """Another process has this results directory open for writing."""
+
+
+class StoreClosed(StoreError):  # noqa: N818
+    """Nothing is taken any more, or this was taken and not written before the end."""
+
+
+class StoreDamaged(StoreError):  # noqa: N818
+    """A file of the store is not what was written to it."""
+
+
+def _first(db: Database) -> None:
+    for statement in (
+        "CREATE TABLE definition (digest TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT",
+        "CREATE TABLE config_version (digest TEXT PRIMARY KEY, at TEXT NOT NULL, body TEXT NOT NULL) STRICT",
+        "CREATE TABLE origin_version (customer TEXT NOT NULL, url TEXT NOT NULL, content_digest TEXT NOT NULL,"
+        " first_seen TEXT NOT NULL, last_seen TEXT NOT NULL, body TEXT NOT NULL,"
+        " PRIMARY KEY (customer, url, content_digest)) STRICT",
+    ):
+        db.execute(statement)
+
+
+def _nodes(db: Database) -> None:
+    db.execute(
+        "CREATE TABLE node (customer TEXT NOT NULL, domain TEXT NOT NULL, ip_version INTEGER NOT NULL,"
+        " address TEXT NOT NULL, vantage_point TEXT NOT NULL, suffix TEXT NOT NULL, first_seen TEXT NOT NULL,"
+        " last_seen TEXT NOT NULL, on_trial INTEGER NOT NULL,"
+        " PRIMARY KEY (customer, domain, ip_version, address, vantage_point)) STRICT, WITHOUT ROWID"
+    )
+    db.execute("CREATE INDEX node_of_domain ON node (domain)")
+    db.execute(
+        "CREATE TABLE node_learning (customer TEXT NOT NULL, domain TEXT NOT NULL, ip_version INTEGER NOT NULL,"
+        " vantage_point TEXT NOT NULL, since TEXT NOT NULL, last TEXT NOT NULL, resolutions INTEGER NOT NULL,"
+        " PRIMARY KEY (customer, domain, ip_version, vantage_point)) STRICT, WITHOUT ROWID"
+    )
+
+
+def _part(db: Database) -> None:
+    for statement in (
+        "CREATE TABLE stream (id INTEGER PRIMARY KEY, agent TEXT NOT NULL, customer TEXT NOT NULL,"
+        f" base INTEGER NOT NULL DEFAULT 0, base_digest TEXT NOT NULL DEFAULT '{GENESIS}',"
+        f" head INTEGER NOT NULL DEFAULT 0, digest TEXT NOT NULL DEFAULT '{GENESIS}', complete_up_to TEXT,"
+        " UNIQUE (agent, customer)) STRICT",
+        "CREATE TABLE record (id INTEGER PRIMARY KEY, stream INTEGER NOT NULL REFERENCES stream (id),"
+        " seq INTEGER NOT NULL, kind TEXT NOT NULL, task TEXT, domain TEXT, path TEXT, vantage_point TEXT,"
+        " scheduled_at TEXT NOT NULL, state TEXT, outcome TEXT, fault TEXT, reason TEXT, body TEXT NOT NULL,"
+        " UNIQUE (stream, seq)) STRICT",
+        "CREATE INDEX record_of_task ON record (task, scheduled_at, state, reason, stream) WHERE task IS NOT NULL",
+        "CREATE INDEX record_by_time ON record (scheduled_at)",
+        "CREATE INDEX record_of_domain ON record (domain) WHERE domain IS NOT NULL",
+        "CREATE INDEX record_of_events ON record (stream, seq) WHERE kind = 'event'",
+        "CREATE INDEX record_of_outcome ON record (outcome) WHERE outcome IS NOT NULL",
+        "CREATE TRIGGER record_is_append_only BEFORE UPDATE ON record"
+        " BEGIN SELECT RAISE(ABORT, 'records are never changed'); END",
+        "CREATE TABLE dropped (stream INTEGER NOT NULL REFERENCES stream (id), first_seq INTEGER NOT NULL,"
+        " last_seq INTEGER NOT NULL, previous TEXT NOT NULL, digest TEXT NOT NULL, reason TEXT NOT NULL,"
+        " PRIMARY KEY (stream, first_seq)) STRICT",
+    ):
+        db.execute(statement)
+
+
+def _bundles(db: Database) -> None:
+    db.execute(
+        "CREATE TABLE bundle (id TEXT PRIMARY KEY, customer TEXT NOT NULL, scheduled_at TEXT NOT NULL,"
+        " body BLOB NOT NULL) STRICT"
+    )
+    db.execute("CREATE INDEX bundle_by_time ON bundle (scheduled_at)")
+
+
+Step = Callable[[Database], None]
+CATALOGUE: tuple[Step, ...] = (_first, _nodes)
+PART: tuple[Step, ...] = (_part,)
+EVIDENCE: tuple[Step, ...] = (_bundles,)
+
+
+def catalogue_file(directory: Path) -> Path:
+    """Where the catalogue of a results directory is."""
+    return directory / FILE
+
+
+def open_writer(path: Path, steps: tuple[Step, ...]) -> Database:
+    """The one writing connection to a file, verified and migrated. Call it in the thread that will use it.
+
+    Raises StoreError, sqlite3.Error or OSError.
+    """
+    if sqlite3.sqlite_version_info < LEAST_SQLITE:
+        least = ".".join(map(str, LEAST_SQLITE))
+        raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: {least} or later is needed")
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    db = Database(sqlite3.connect(path, timeout=BUSY_S))
+    try:
+        _set(db, "journal_mode", "WAL", "wal", path)
+        _set(db, "synchronous", "FULL", 2, path)
+        _set(db, "foreign_keys", "ON", 1, path)
+        db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+        migrate(db, path, steps)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _set(db: Database, name: str, value: str, expected: object, path: Path) -> None:
+    db.execute(f"PRAGMA {name} = {value}")
+    found = db.execute(f"PRAGMA {name}").fetchone()[0]
+    if found != expected:
+        raise StoreError(
+            f"{path}: {name} is {found!r} and cannot be made {value}; is this file system local and writable?"
+        )
+
+
+def migrate(db: Database, path: Path, steps: tuple[Step, ...]) -> None:
+    """Bring the schema to this version, each step in a transaction. Raises StoreError for a newer schema."""
+    with db.atomic():
+        db.execute("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT")
+    have = int(get_meta(db.conn, "schema_version") or "0")
+    if have > len(steps):
+        raise StoreError(
+            f"{path} has schema {have}, this version knows up to {len(steps)}:"
+            " it was written by a newer version; run that one, or use another results directory"
+        )
+    for number, step in enumerate(steps[have:], have + 1):
+        with db.atomic():
+            step(db)
+            put_meta(db, "schema_version", str(number))
+
+
+def get_meta(conn: sqlite3.Connection, key: str) -> str | None:
+    """A value of the meta table."""
+    row = conn.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def put_meta(db: Database, key: str, value: str) -> None:
+    """Set a value of the meta table, within the caller's transaction."""
+    db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+
+
+def damaged(error: BaseException) -> bool:
+    """Whether SQLite says that a file is not what was written to it."""
+    if isinstance(error, StoreDamaged):
+        return True
+    if not isinstance(error, sqlite3.DatabaseError):
+        return False
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

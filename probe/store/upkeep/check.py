@@ -1,0 +1,93 @@
+"""Rule: a file is whole when SQLite says so and every line in it is vouched for by the line after it.
+
+SQLite's own check finds broken pages; only the chain of digests finds a flipped bit inside a record.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from probe.core.proof.chain import line_digest
+from probe.store.base.query import Query
+from probe.store.base.schema import StoreDamaged, StoreError
+
+PAGE = 2_000
+
+
+def check_catalogue(path: Path) -> str | None:
+    """What is wrong with a file of SQLite, in words; None: nothing. Raises nothing."""
+    query = None
+    try:
+        query = Query(path)
+        found = query.value("PRAGMA quick_check(1)")
+        return None if found == "ok" else str(found)
+    except StoreError as error:
+        return str(error) if isinstance(error, StoreDamaged) else None
+    finally:
+        if query is not None:
+            query.close()
+
+
+def check_part(path: Path) -> str | None:
+    """The same for a part, and for the chain of every stream in it."""
+    problem = check_catalogue(path)
+    if problem is not None:
+        return problem
+    query = None
+    try:
+        query = Query(path)
+        if query.value("SELECT 1 FROM sqlite_master WHERE name = 'stream'") is None:
+            return None  # begun, and nothing written yet
+        return _chains(query)
+    except StoreError as error:
+        return str(error) if isinstance(error, StoreDamaged) else None
+    finally:
+        if query is not None:
+            query.close()
+
+
+def _chains(query: Query) -> str | None:
+    sql = "SELECT id, customer, base, base_digest, head, digest FROM stream"
+    for stream, customer, base, base_digest, head, digest in query.rows(sql):
+        gone = {
+            first: (before, last, known)
+            for first, before, last, known in query.rows(
+                "SELECT first_seq, previous, last_seq, digest FROM dropped WHERE stream = ?", stream
+            )
+        }
+        seq, last = base, base_digest
+        while seq < head:
+            if seq + 1 in gone:
+                before, until, known = gone[seq + 1]
+                if before != last:
+                    return f"record {seq} of {customer} is not what was written"
+                seq, last = until, known
+                continue
+            page = query.rows(
+                "SELECT seq, body FROM record WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?",
+                stream, seq, PAGE,
+            )  # fmt: skip
+            if not page:
+                return f"records {seq + 1} to {head} of {customer} are missing"
+            for number, body in page:
+                if number != seq + 1:
+                    break
+                if previous_of(body) not in (last, None):
+                    return f"record {seq} of {customer} is not what was written"
+                seq, last = number, line_digest(body.encode())
+            else:
+                continue
+            if seq + 1 not in gone:
+                return f"record {seq + 1} of {customer} is missing"
+        if last != digest:
+            return f"record {head} of {customer} is not what was written"
+    return None
+
+
+_KEY = '"previous":"'
+
+
+def previous_of(body: str) -> str | None:
+    """The digest that a line carries; None for a line of an earlier version. `previous` is a record's last key."""
+    place = body.rfind(_KEY)
+    return None if place < 0 else body[place + len(_KEY) : place + len(_KEY) + 64]

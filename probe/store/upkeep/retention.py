@@ -1,0 +1,195 @@
+"""Rule: a closed part is replaced or removed as a whole; what goes was named in the streams before.
+
+What retention and the regular check need of the closed parts. Every function waits for the disk: call them in a
+thread of their own. The newest part is never touched: it is the writer's.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from probe.core.proof.chain import line_digest
+from probe.core.results.retention import PartFacts
+from probe.store.base.parts import EVIDENCE_PARTS, PARTS, Part, bytes_on_disk, parts_of, remove
+from probe.store.base.query import Query
+from probe.store.upkeep.rewrite import COLUMNS, Gone, Row, StreamPart, write_part
+
+PAGE = 500
+# Healthy: well, or not measured. Failures, findings of any grade that is not ok, and events stay.
+HEALTHY = "(kind = 'slot' AND coalesce(outcome, 'ok') = 'ok')"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goes:
+    """What goes from one stream with a step of retention: rows among `first_seq` to `last_seq`."""
+
+    customer: str
+    first_seq: int
+    last_seq: int
+    digest: str  # of the line at last_seq
+    rows: int
+
+
+def closed_parts(directory: Path) -> list[Part]:
+    """All parts but the newest, oldest first."""
+    return parts_of(directory)[:-1]
+
+
+def facts_of(directory: Path) -> list[PartFacts]:
+    """What retention decides from. Raises StoreError."""
+    parts = parts_of(directory)
+    return [_facts(part, after) for part, after in itertools.pairwise(parts)]
+
+
+def newest_bytes(directory: Path, kind: str = PARTS) -> int:
+    """Of the part that is written, with its log."""
+    return sum(bytes_on_disk(part) for part in parts_of(directory, kind)[-1:])
+
+
+def evidence_files(directory: Path) -> list[tuple[int, int, int]]:
+    """(number, bytes, closed_us) of the closed files of evidence, oldest first."""
+    files = parts_of(directory, EVIDENCE_PARTS)
+    return [
+        (part.number, bytes_on_disk(part), _begun_us(after.path)) for part, after in itertools.pairwise(files)
+    ]
+
+
+def drop_evidence(directory: Path, number: int) -> None:
+    """Remove a file of evidence."""
+    for part in parts_of(directory, EVIDENCE_PARTS)[:-1]:
+        if part.number == number:
+            remove(part)
+
+
+def what_goes(part: Part, *, healthy_only: bool) -> list[Goes]:
+    """What a step would take from each stream. Raises StoreError."""
+    which = HEALTHY if healthy_only else "1"
+    with closing(Query(part.path)) as query:
+        return [
+            Goes(customer=customer, first_seq=base + 1, last_seq=head, digest=digest, rows=rows)
+            for number, customer, base, head, digest in query.rows(
+                "SELECT id, customer, base, head, digest FROM stream WHERE head > base"
+            )
+            if (rows := _count(query, number, which)) or not healthy_only
+        ]
+
+
+def thin(part: Part, now: str) -> None:
+    """Write a closed part anew without its healthy rows. Raises StoreError, OSError, sqlite3.Error."""
+    with closing(Query(part.path)) as query:
+        begun = str(query.value("SELECT value FROM meta WHERE key = 'begun_at'"))
+        streams = [_thin_stream(query, *row) for row in query.rows(_STREAMS)]
+        write_part(part.path, begun, streams, _kept(query), {"thinned": now})
+
+
+_STREAMS = "SELECT id, agent, customer, base, base_digest, head, digest, complete_up_to FROM stream"
+
+
+def _kept(query: Query) -> Iterator[Row]:
+    sql = (
+        f"SELECT {', '.join(COLUMNS)} FROM record WHERE id > ? AND NOT {HEALTHY}"  # noqa: S608
+        f" ORDER BY id LIMIT {PAGE}"
+    )
+    last = 0
+    while page := query.rows(sql, last):
+        last = page[-1][0]
+        for row in page:
+            yield dict(zip(COLUMNS, row, strict=True))
+
+
+def _thin_stream(
+    query: Query,
+    number: int,
+    agent: str,
+    customer: str,
+    base: int,
+    base_digest: str,
+    head: int,
+    digest: str,
+    complete_up_to: str | None,
+) -> StreamPart:
+    """The stream with its spans that go; spans that touch each other become one."""
+    gone = [
+        Gone(*row)
+        for row in query.rows(
+            "SELECT first_seq, last_seq, previous, digest, reason FROM dropped WHERE stream = ?", number
+        )
+    ]
+    before = base_digest
+    seq = base
+    sql = (
+        f"SELECT seq, body, {HEALTHY} FROM record WHERE stream = ? AND seq > ?"  # noqa: S608
+        " ORDER BY seq LIMIT ?"
+    )
+    known = {span.first: span for span in gone}
+    while seq < head:
+        if seq + 1 in known:
+            seq, before = known[seq + 1].last, known[seq + 1].digest
+            continue
+        page = query.rows(sql, number, seq, PAGE)
+        if not page:
+            break
+        for found, body, healthy in page:
+            if found != seq + 1:
+                break
+            own = line_digest(body.encode())
+            if healthy:
+                gone.append(Gone(found, found, before, own, "retention"))
+            seq, before = found, own
+        else:
+            continue
+        if seq + 1 not in known:
+            break
+    return StreamPart(
+        id=number,
+        agent=agent,
+        customer=customer,
+        base=base,
+        base_digest=base_digest,
+        head=head,
+        digest=digest,
+        complete_up_to=complete_up_to,
+        gone=tuple(_joined(gone)),
+    )
+
+
+def _joined(gone: list[Gone]) -> Iterator[Gone]:
+    """Spans next to each other, for one reason, as one."""
+    current: Gone | None = None
+    for span in sorted(gone, key=lambda span: span.first):
+        if current is not None and current.last + 1 == span.first and current.reason == span.reason:
+            current = Gone(current.first, span.last, current.previous, span.digest, span.reason)
+            continue
+        if current is not None:
+            yield current
+        current = span
+    if current is not None:
+        yield current
+
+
+def _facts(part: Part, after: Part) -> PartFacts:
+    with closing(Query(part.path)) as query:
+        return PartFacts(
+            number=part.number,
+            size_bytes=bytes_on_disk(part),
+            closed_us=_begun_us(after.path),
+            thinned=query.value("SELECT 1 FROM meta WHERE key = 'thinned'") is not None,
+            heads=dict(
+                query.rows("SELECT customer, max(head) FROM stream WHERE head > base GROUP BY customer")
+            ),
+        )
+
+
+def _begun_us(path: Path) -> int:
+    with closing(Query(path)) as query:
+        begun = query.value("SELECT value FROM meta WHERE key = 'begun_at'")
+    return 0 if begun is None else round(datetime.fromisoformat(begun).timestamp() * 1e6)
+
+
+def _count(query: Query, stream: int, which: str) -> int:
+    return int(query.value(f"SELECT count(*) FROM record WHERE stream = ? AND {which}", stream))  # noqa: S608

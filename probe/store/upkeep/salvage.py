@@ -1,0 +1,187 @@
+"""Rule: of a damaged part only what the chain of digests vouches for is kept; the rest is named as lost.
+
+The damaged file itself is set aside unchanged, for people to look at.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from probe.core.proof.chain import GENESIS, line_digest
+from probe.core.text.spans import Span, union
+from probe.store.base.parts import Part, parts_of, set_aside
+from probe.store.base.query import Query
+from probe.store.base.schema import StoreError
+from probe.store.upkeep.check import previous_of
+from probe.store.upkeep.rewrite import COLUMNS, Gone, Row, StreamPart, write_part
+
+LEAST_ROW_BYTES = 200
+SKIPPED = 1_000_000  # numbers left free where the end of a stream cannot be read: none is given out twice
+REASON = "store.damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class Salvage:
+    """`place`: where the damaged file is now. `lost`: customer -> spans of `seq` that are gone."""
+
+    place: Path
+    kept: int
+    lost: dict[str, list[Span]]
+
+
+@dataclass(slots=True)
+class _Stream:
+    """What could be read of a stream; `sure`: its end is known."""
+
+    agent: str
+    customer: str
+    base: int
+    base_digest: str
+    head: int = 0
+    digest: str = GENESIS
+    complete_up_to: str | None = None
+    sure: bool = False
+    gone: dict[int, Gone] = field(default_factory=dict)
+    rows: dict[int, Row] = field(default_factory=dict)
+
+
+def salvage(directory: Path, part: Part, now: str) -> Salvage:
+    """Set the part aside and write a new one of the same number with what can be kept. Raises OSError."""
+    before = _ends_before(directory, part)
+    place = set_aside(directory, part.path, now)
+    uri = f"file:{quote(str(place.absolute()))}"
+    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as conn:
+        streams = _streams(conn, before)
+        for row in _rows(conn, place):
+            if row["stream"] in streams:
+                streams[row["stream"]].rows[row["seq"]] = row
+    lost: dict[str, list[Span]] = {}
+    kept: list[Row] = []
+    parts: list[StreamPart] = []
+    for number, stream in streams.items():
+        good, gone, spans = _vouched(stream)
+        kept += good
+        parts.append(_stream_part(number, stream, gone))
+        if spans:
+            lost.setdefault(stream.customer, []).extend(spans)
+    kept.sort(key=lambda row: int(row["id"]))
+    write_part(part.path, now, parts, kept)
+    return Salvage(place, len(kept), lost)
+
+
+def _vouched(stream: _Stream) -> tuple[list[Row], list[Gone], list[Span]]:
+    """The rows whose digest a later line or the end of the stream names; and what stands for the others.
+
+    Walks from the end: `named` is the digest that the line looked at must have.
+    """
+    top = max([stream.base, *stream.rows, *(gone.last for gone in stream.gone.values())])
+    gone = list(stream.gone.values())
+    if not stream.sure:
+        stream.head, stream.digest = top + SKIPPED, GENESIS
+        gone.append(Gone(top + 1, stream.head, GENESIS, GENESIS, REASON))
+    ends = {span.last: span for span in gone}
+    good: dict[int, Row] = {}
+    after: dict[int, str | None] = {}  # seq of a lost line -> its digest, where it is known
+    named: str | None = stream.digest
+    seq = stream.head
+    while seq > stream.base:
+        if seq in ends:
+            named, seq = ends[seq].previous, ends[seq].first - 1
+            continue
+        row = stream.rows.get(seq)
+        if row is not None and named is not None and line_digest(row["body"].encode()) == named:
+            good[seq] = row
+            named = previous_of(row["body"])
+        else:
+            after[seq] = named
+            # A line that is not vouched for still tells what the one before it must be, if that one agrees.
+            named = _agreed(stream.rows, seq)
+        seq -= 1
+    spans = union((seq, seq) for seq in after)
+    for first, last in spans:
+        before = good.get(first - 1)
+        previous = stream.base_digest if before is None else line_digest(before["body"].encode())
+        gone.append(Gone(first, last, previous, after[last] or GENESIS, REASON))
+    lost = spans if stream.sure else [*spans, (top + 1, stream.head)]
+    return list(good.values()), gone, lost
+
+
+def _agreed(rows: dict[int, Row], seq: int) -> str | None:
+    """The digest of the line before `seq`, where the line at `seq` is readable and names exactly it."""
+    row, before = rows.get(seq), rows.get(seq - 1)
+    if row is None or before is None:
+        return None
+    digest = line_digest(before["body"].encode())
+    return digest if previous_of(row["body"]) == digest else None
+
+
+def _stream_part(number: int, stream: _Stream, gone: list[Gone]) -> StreamPart:
+    return StreamPart(
+        id=number,
+        agent=stream.agent,
+        customer=stream.customer,
+        base=stream.base,
+        base_digest=stream.base_digest,
+        head=stream.head,
+        digest=stream.digest,
+        complete_up_to=stream.complete_up_to,
+        gone=tuple(gone),
+    )
+
+
+def _ends_before(directory: Path, part: Part) -> dict[int, _Stream]:
+    """Where the streams stood at the end of the part before; numbered as they are in there."""
+    earlier = [p for p in parts_of(directory) if p.number < part.number]
+    if not earlier:
+        return {}
+    try:
+        with closing(Query(earlier[-1].path)) as query:
+            sql = "SELECT id, agent, customer, head, digest FROM stream"
+            return {number: _Stream(*rest) for number, *rest in query.rows(sql)}
+    except StoreError:
+        return {}
+
+
+def _streams(conn: sqlite3.Connection, before: dict[int, _Stream]) -> dict[int, _Stream]:
+    try:
+        sql = "SELECT id, agent, customer, base, base_digest, head, digest, complete_up_to FROM stream"
+        found = {
+            number: _Stream(agent, customer, base, base_digest, head, digest, until, sure=True)
+            for number, agent, customer, base, base_digest, head, digest, until in conn.execute(sql)
+        }
+    except sqlite3.Error:
+        return before  # the rows in it go by the numbers of the part before, which a new part keeps
+    try:
+        sql = "SELECT stream, first_seq, last_seq, previous, digest, reason FROM dropped"
+        for stream, first, *rest in conn.execute(sql):
+            found[stream].gone[first] = Gone(first, *rest)
+    except (sqlite3.Error, KeyError):
+        pass
+    return found
+
+
+def _rows(conn: sqlite3.Connection, place: Path) -> Iterator[Row]:
+    """Every row that can be read, each asked for by itself."""
+    sql = f"SELECT {', '.join(COLUMNS)} FROM record WHERE id = ?"  # noqa: S608
+    for number in range(1, _greatest(conn, place) + 1):
+        try:
+            row: tuple[Any, ...] | None = conn.execute(sql, (number,)).fetchone()
+        except (sqlite3.Error, OverflowError, UnicodeDecodeError):
+            continue
+        if row is not None and isinstance(row[COLUMNS.index("body")], str):
+            yield dict(zip(COLUMNS, row, strict=True))
+
+
+def _greatest(conn: sqlite3.Connection, place: Path) -> int:
+    most = place.stat().st_size // LEAST_ROW_BYTES + 1000
+    try:
+        found = conn.execute("SELECT max(id) FROM record").fetchone()[0]
+        return min(int(found or 0), 10 * most)
+    except sqlite3.Error:
+        return most

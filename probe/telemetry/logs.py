@@ -1,0 +1,188 @@
+"""Rule: a log line is one JSON object on stderr with an event name; it carries no secret and no body.
+
+journald and every collector split JSON by themselves; a terminal gets words instead. Where stderr is the journal, each
+line begins with its priority (`<3>`, sd-daemon(3)). An event that repeats is told a few times a minute, then counted.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from probe.core.text.redaction import REDACTED, without_secret_query
+from probe.telemetry.log_sink import LogSink
+
+BURST = 20  # times that one event is told within a span
+SPAN_S = 60.0
+MOST_EVENTS = 1_000  # kinds that are counted apart
+LONGEST = 4_000  # characters of one field
+_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+_CREDENTIALS = re.compile(
+    r"(://)[^/\s:@\"]*:[^/\s@\"]*(?=@)|\b((?:bearer|basic|digest)\s+)[\w.~+/=-]{6,}", re.IGNORECASE
+)
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def _words(error: BaseException) -> str:
+    """Kind and text; a group of one is that one."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"
+
+
+def without_credentials(text: str) -> str:
+    """The text without what looks like a secret: user and password in URLs, authorization, telling query values."""
+    hidden = _CREDENTIALS.sub(lambda found: f"{found[1] or found[2]}{REDACTED}", text)
+    return without_secret_query(hidden)
+
+
+def _cut(value: Any) -> Any:
+    if isinstance(value, int | float | bool | None):
+        return value
+    text = value if isinstance(value, str) else str(value)
+    if len(text) <= LONGEST:
+        return value if isinstance(value, list | tuple | dict) else text
+    return f"{text[:LONGEST]} ... ({len(text)} characters)"
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    found = {key: _cut(value) for key, value in getattr(record, "fields", {}).items()}
+    if record.exc_info and record.exc_info[1] is not None:
+        found["exception"] = _cut(_words(record.exc_info[1]))
+    return found
+
+
+class JsonFormatter(logging.Formatter):
+    """`logging.info("agent.started", extra={"fields": {...}})` -> one JSON object."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Time (RFC 3339 UTC), level, event, and the fields given as `extra={"fields": ...}`."""
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": _cut(record.getMessage()),
+            **_fields(record),
+        }
+        made = without_credentials(json.dumps(line, ensure_ascii=False, default=str))
+        return _CONTROL.sub(lambda c: f"\\u{ord(c[0]):04x}", made)  # JSON lets some of them stand
+
+
+class WordsFormatter(logging.Formatter):
+    """The same for a person at a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """`12:00:00 info  agent.started tasks=12`."""
+        at = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
+        found = _fields(record)
+        error = found.pop("exception", None)
+        fields = " ".join(f"{key}={value}" for key, value in found.items())
+        line = f"{at} {record.levelname.lower():7} {_cut(record.getMessage())} {fields}".rstrip()
+        if error is not None:
+            line += f" ({error})"
+        # What a server sent may stand in it: it cannot move the cursor, nor begin a line that looks like ours.
+        return _CONTROL.sub(lambda c: repr(c[0])[1:-1], without_credentials(line)).replace("\n", "\n    ")
+
+
+class JournalFormatter(JsonFormatter):
+    """The same with the priority in front."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """`<6>{"at": ...}`."""
+        priority = next((number for level, number in _PRIORITIES if record.levelno >= level), 7)
+        return f"<{priority}>{super().format(record)}"
+
+
+@dataclass(slots=True)
+class _Told:
+    since_s: float
+    times: int = 0
+    suppressed: int = 0
+
+
+class RateLimit(logging.Filter):
+    """Lets each event through so often in a span; then says how often it was held back, with the next line of all."""
+
+    def __init__(
+        self, handler: logging.Handler, now_s: Callable[[], float] = time.monotonic, burst: int = BURST
+    ) -> None:
+        super().__init__()
+        self._handler = handler
+        self._now_s = now_s
+        self._burst = burst
+        self._told: dict[tuple[str, str], _Told] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is told. Called under no lock of ours: a count may be off by one between threads, no more."""
+        now_s = self._now_s()
+        for name, event, count in list(self._ended(now_s)):
+            self._say(name, event, count)
+        key = (record.name, str(record.msg)[:200])
+        if key not in self._told and len(self._told) >= MOST_EVENTS:
+            key = ("", "other")
+        told = self._told.setdefault(key, _Told(now_s))
+        told.times += 1
+        if told.times <= self._burst:
+            return True
+        told.suppressed += 1
+        return False
+
+    def finish(self) -> None:
+        """Tell what was held back so far."""
+        for name, event, count in list(self._ended(float("inf"))):
+            self._say(name, event, count)
+
+    def _ended(self, now_s: float) -> Iterator[tuple[str, str, int]]:
+        for key in [key for key, told in list(self._told.items()) if now_s - told.since_s >= SPAN_S]:
+            told = self._told.pop(key, None)
+            if told is not None and told.suppressed:
+                yield *key, told.suppressed
+
+    def _say(self, name: str, event: str, count: int) -> None:
+        record = logging.LogRecord("probe.telemetry.logs", logging.WARNING, "", 0, "log.suppressed", (), None)
+        record.fields = {"suppressed": event, "of": name, "count": count}
+        self._handler.emit(record)
+
+
+class _Limited(LogSink):
+    """What is held back is told at the end too."""
+
+    limit: RateLimit
+
+    def close(self) -> None:
+        self.limit.finish()
+        super().close()
+
+
+def is_journal(environment: str | None, descriptor: int) -> bool:
+    """Whether the descriptor is what systemd connected to the journal: $JOURNAL_STREAM is its device and inode."""
+    try:
+        there = os.fstat(descriptor)
+    except (OSError, ValueError):
+        return False
+    return environment == f"{there.st_dev}:{there.st_ino}"
+
+
+def set_up(level: str, *, json_lines: bool | None = None) -> None:
+    """Log to stderr; JSON unless stderr is a terminal, or as `json_lines` says; with priorities for the journal."""
+    handler = _Limited(sys.stderr)
+    handler.limit = RateLimit(handler)
+    handler.addFilter(handler.limit)
+    as_json = not sys.stderr.isatty() if json_lines is None else json_lines
+    journal = is_journal(os.environ.get("JOURNAL_STREAM"), sys.stderr.fileno())
+    plain = JournalFormatter() if journal else JsonFormatter()
+    handler.setFormatter(plain if as_json else WordsFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+
+
+def fields(**values: object) -> dict[str, dict[str, object]]:
+    """`log.info("event", extra=fields(tasks=3))`."""
+    return {"fields": values}

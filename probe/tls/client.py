@@ -1,0 +1,202 @@
+"""Rule: certificates are verified by OpenSSL as the policy says; we only read and describe what was presented.
+
+Clients are kept per policy and CA file, certificates are parsed once per fingerprint. RFC 5280, RFC 6066.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID
+
+from probe.core.model.records import FailureType, Tls
+from probe.core.model.task import TlsPolicy
+from probe.tls.session import TlsClient, TlsSession
+from probe.tls.system import SystemClient
+
+try:
+    from probe.tls.bundled import OPENSSL_VERSION as BUNDLED_VERSION
+    from probe.tls.bundled import BundledClient
+except (ImportError, AttributeError):  # a release of `cryptography` without what we use
+    BundledClient = None  # type: ignore[assignment,misc]
+
+_VERSIONS = {
+    "TLSv1": ssl.TLSVersion.TLSv1,
+    "TLSv1.1": ssl.TLSVersion.TLSv1_1,
+    "TLSv1.2": ssl.TLSVersion.TLSv1_2,
+    "TLSv1.3": ssl.TLSVersion.TLSv1_3,
+}
+_OLD = frozenset({"TLSv1", "TLSv1.1"})
+
+
+class CaFileError(Exception):
+    """The policy's CA file is not there, not readable or no PEM file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """What we tell of one certificate; fields that cannot be parsed are left out."""
+
+    sha256: str
+    subject: str | None = None
+    issuer: str | None = None
+    not_before: str | None = None
+    not_after: str | None = None
+    names: tuple[str, ...] = ()
+    self_issued: bool = False
+    has_issuer_url: bool = False  # Authority Information Access names where its issuer's certificate lies
+
+
+def client_for(policy: TlsPolicy) -> TlsClient:
+    """What makes the sessions of a policy; a changed CA file gives a new one.
+
+    Raises CaFileError where the CA file cannot be used, ValueError for a version that is none.
+    """
+    path = policy.ca.removeprefix("file:") if policy.ca is not None else None
+    try:
+        stamp = os.stat(path).st_mtime_ns if path is not None else 0
+        return _client(path, stamp, policy.verify, policy.minimum_version)
+    except OSError as exc:  # ssl.SSLError is one
+        raise CaFileError(f"the CA file {path} cannot be used: {exc.strerror or exc}") from exc
+
+
+@lru_cache(maxsize=256)
+def _client(path: str | None, stamp: int, verify: bool, minimum: str) -> TlsClient:
+    del stamp  # part of the key only
+    system = system_client(path, verify=verify, minimum=minimum)
+    return (
+        system
+        if BundledClient is None
+        else bundled_client(system.context, path, verify=verify, minimum=minimum)
+    )
+
+
+def system_client(path: str | None, *, verify: bool, minimum: str) -> SystemClient:
+    """By Python's own `ssl`. Raises OSError (ssl.SSLError among them), ValueError."""
+    if minimum not in _VERSIONS:
+        raise ValueError(f"minimum_version {minimum} is none of {', '.join(_VERSIONS)}")
+    context = ssl.create_default_context(cafile=path)
+    context.minimum_version = _VERSIONS[minimum]
+    if minimum in _OLD:
+        context.set_ciphers("DEFAULT@SECLEVEL=0")  # OpenSSL 3 offers nothing below TLS 1.2 otherwise
+    # The same verdict under every Python version: 3.13 made these flags its default.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.set_alpn_protocols(["http/1.1"])
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return SystemClient(context)
+
+
+def bundled_client(like: ssl.SSLContext, path: str | None, *, verify: bool, minimum: str) -> TlsClient:
+    """By the OpenSSL that `cryptography` brings: trusts and offers what `like` does. Raises ssl.SSLError."""
+    assert BundledClient is not None
+    by_default = ssl.get_default_verify_paths()
+    suites = [cipher["name"] for cipher in like.get_ciphers() if cipher["protocol"] != "TLSv1.3"]
+    return BundledClient(
+        ca_file=path or by_default.cafile,
+        ca_directory=None if path else by_default.capath,
+        verify=verify,
+        minimum=minimum,
+        ciphers=":".join((f"@SECLEVEL={like.security_level}", *suites)),
+    )
+
+
+def openssl_version() -> str:
+    """Of the OpenSSL that measures."""
+    return ssl.OPENSSL_VERSION if BundledClient is None else BUNDLED_VERSION
+
+
+def describe(
+    session: TlsSession,
+    server_name: str,
+    chain: Sequence[bytes],
+    *,
+    verify_error: str | None = None,
+    second: bool = False,
+) -> Tls:
+    """The record of a handshake that came to its end; `chain`: the session's."""
+    leaf = parse_certificate(chain[0]) if chain else Certificate(sha256="")
+    return Tls(
+        version=session.version(),
+        cipher=session.cipher(),
+        server_name=sni_of(server_name),
+        names=leaf.names,
+        subject=leaf.subject,
+        issuer=leaf.issuer,
+        not_before=leaf.not_before,
+        not_after=leaf.not_after,
+        chain_sha256=tuple(parse_certificate(der).sha256 for der in chain),
+        verify_error=verify_error,
+        second_connection=second,
+    )
+
+
+def chain_verdict(chain: Sequence[bytes]) -> FailureType:
+    """Why an issuer was not found: the server did not send it, or it is one that nobody here trusts.
+
+    Incomplete only where the leaf came alone and itself says where its issuer's certificate can be had.
+    """
+    certificates = [parse_certificate(der) for der in chain]
+    if len(certificates) == 1 and not certificates[0].self_issued and certificates[0].has_issuer_url:
+        return FailureType.TLS_CERT_INCOMPLETE_CHAIN
+    return FailureType.TLS_CERT_AUTHORITY_INVALID
+
+
+@lru_cache(maxsize=1024)
+def parse_certificate(der: bytes) -> Certificate:
+    """DER -> Certificate. Never raises: an odd certificate is told by its fingerprint alone."""
+    sha256 = hashlib.sha256(der).hexdigest()
+    try:
+        parsed = x509.load_der_x509_certificate(der)
+        return Certificate(
+            sha256=sha256,
+            subject=parsed.subject.rfc4514_string(),
+            issuer=parsed.issuer.rfc4514_string(),
+            not_before=_time(parsed.not_valid_before_utc),
+            not_after=_time(parsed.not_valid_after_utc),
+            names=_names(parsed),
+            self_issued=parsed.subject == parsed.issuer,
+            has_issuer_url=_has_issuer_url(parsed),
+        )
+    except Exception:  # whatever the parser says of a stranger's bytes
+        return Certificate(sha256=sha256)
+
+
+def _names(certificate: x509.Certificate) -> tuple[str, ...]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    addresses = names.get_values_for_type(x509.IPAddress)
+    return (*names.get_values_for_type(x509.DNSName), *map(str, addresses))
+
+
+def _has_issuer_url(certificate: x509.Certificate) -> bool:
+    try:
+        access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    except x509.ExtensionNotFound:
+        return False
+    return any(entry.access_method == AuthorityInformationAccessOID.CA_ISSUERS for entry in access)
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def sni_of(name: str) -> str | None:
+    """The name sent in the handshake: none for an IP literal (RFC 6066 section 3)."""
+    return None if ":" in name or name.replace(".", "").isdigit() else name
+
+
+class Presented(asyncio.Protocol):
+    """The far end of the diagnostic handshake: it asks for nothing and reads nothing."""

@@ -1,0 +1,65 @@
+"""Rule: what a connection needs of TLS, whoever does it: what came in, what is to be sent, and what was agreed.
+
+No socket and no loop: the bytes pass through a buffer that the connection owns (`probe.net.tls_transport`). Two stand
+behind it: `probe.tls.bundled` and `probe.tls.system`. RFC 8446, RFC 5246.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+RECORD_BYTES = 16 * 1024  # of plaintext in a TLS record (RFC 8446 section 5.1)
+OVER = -1  # what `TlsSession.read` gives after the server's close_notify
+
+
+class TlsSession(Protocol):
+    """The client's side of one connection. Whatever fails raises ssl.SSLError, as Python's own sessions do."""
+
+    def feed(self, count: int) -> None:
+        """So many bytes came from the server; the buffer begins with them."""
+
+    def drain(self) -> bytes | bytearray:
+        """What is to be sent to the server, which may be nothing."""
+
+    def unread_bytes(self) -> int:
+        """What was fed and not looked at yet."""
+
+    def decrypted_bytes(self) -> int:
+        """What a read would give at once, without anything more of what was fed."""
+
+    def handshake(self) -> bool:
+        """Go on with it; whether it is done, and the certificate is the one that it must be.
+
+        Raises ssl.SSLCertVerificationError with `verify_code` (X509_V_ERR_*) and `verify_message`.
+        """
+
+    def read(self, at: int, count: int) -> int:
+        """Decrypt up to `count` bytes into the buffer from `at` on; how many, 0: none yet, OVER: no more will come."""
+
+    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+        """Encrypt all of it."""
+
+    def say_end(self) -> None:
+        """Our close_notify (RFC 8446 section 6.1); nothing where it cannot be said."""
+
+    def announced_end(self) -> bool:
+        """Whether the server's close_notify came. What came before it was read."""
+
+    def version(self) -> str | None:
+        """Such as TLSv1.3; None before the handshake is done."""
+
+    def cipher(self) -> str | None:
+        """The cipher suite by OpenSSL's name; None before the handshake is done."""
+
+    def chain(self) -> tuple[bytes, ...]:
+        """The certificates as the server sent them (DER, leaf first)."""
+
+
+class TlsClient(Protocol):
+    """What is the same for all connections under one policy."""
+
+    def session(self, server_name: str, room: memoryview) -> TlsSession:
+        """For one connection to `server_name`, whose bytes pass through `room`, the view of a whole bytearray.
+
+        An IP literal is verified as such and sends no SNI (RFC 6066 section 3). Raises ValueError for what is no name.
+        """

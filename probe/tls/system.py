@@ -1,0 +1,96 @@
+"""Rule: TLS by Python's own `ssl`, where the OpenSSL that `cryptography` brings cannot be used.
+
+Slower, and the same in all that is judged: the suite holds it against `probe.tls.bundled`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from typing import Any
+
+from probe.tls.session import OVER
+
+_MORE = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLSyscallError)
+
+
+class SystemClient:
+    """A `TlsClient` of an SSLContext."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.context = context
+
+    def session(self, server_name: str, room: memoryview) -> SystemSession:
+        """As the protocol says."""
+        return SystemSession(self.context, server_name, room)
+
+
+class SystemSession:
+    """A `TlsSession` of an SSLObject."""
+
+    def __init__(self, context: ssl.SSLContext, server_name: str, room: memoryview) -> None:
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+        self._room = room
+
+    def feed(self, count: int) -> None:
+        """As the protocol says, like all the others."""
+        self._incoming.write(self._room[:count])
+
+    def drain(self) -> bytes:
+        return self._outgoing.read() if self._outgoing.pending else b""
+
+    def unread_bytes(self) -> int:
+        return self._incoming.pending
+
+    def decrypted_bytes(self) -> int:
+        return self._object.pending()
+
+    def handshake(self) -> bool:
+        try:
+            self._object.do_handshake()
+        except _MORE:
+            return False
+        return True
+
+    def read(self, at: int, count: int) -> int:
+        try:
+            return int(self._object.read(count, self._room[at:])) or OVER  # a count: a buffer was given
+        except ssl.SSLZeroReturnError:
+            return OVER
+        except _MORE:
+            return 0
+
+    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+        self._object.write(data)
+
+    def say_end(self) -> None:
+        with contextlib.suppress(ssl.SSLError):
+            self._object.unwrap()
+
+    def announced_end(self) -> bool:
+        try:
+            return self._object.read(1) == b""
+        except ssl.SSLZeroReturnError:
+            return True
+        except ssl.SSLError:
+            return False
+
+    def version(self) -> str | None:
+        return self._object.version()
+
+    def cipher(self) -> str | None:
+        cipher = self._object.cipher()
+        return cipher[0] if cipher else None
+
+    def chain(self) -> tuple[bytes, ...]:
+        """The leaf alone where Python hides the rest."""
+        public = getattr(self._object, "get_unverified_chain", None)  # public since Python 3.13
+        if public is not None:
+            return tuple(public() or ())
+        private = getattr(getattr(self._object, "_sslobj", None), "get_unverified_chain", None)
+        if private is not None:
+            der = 1 << 1  # _ssl.ENCODING_DER (X509_FILETYPE_ASN1)
+            return tuple(certificate.public_bytes(der) for certificate in private() or ())
+        leaf = self._object.getpeercert(binary_form=True)
+        return (leaf,) if leaf else ()

@@ -1,0 +1,250 @@
+"""Rule: every line's anchors are asked regularly, on the monotonic clock, and a change of its state is told once.
+
+A line is a vantage point over one IP version. Rounds that slots make in the moment of a failure count too. What our
+own host lacked, or a round that our own loop slept through, says nothing of the line. Deciding is in `core`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from probe.core.model.records import Failure, LineState, Observation, VantageHealth
+from probe.core.model.task import Deadlines, VantagePoint
+from probe.core.vantage.health import AnchorRound, LineHistory, health_during, late, rounds_of, stale_after_ns
+from probe.core.verdict.corroboration import STALL_US
+from probe.fetch.fetcher import Fetcher
+from probe.host.clock import Clock, rfc3339
+from probe.watch.anchors import AnchorRequest, ask_anchors
+
+log = logging.getLogger("probe.anchors")
+
+ROUND_AT_MOST_US = 5_000_000
+OFFLINE_AGAIN_US = 5_000_000  # a line that is away is looked at this often at least: it is missed
+WORRIED_US = 2_000_000  # a round that a waiting slot asked for: it must be over before the slot is
+WORRIED_APART_S = 10.0
+TOLD_APART_S = 1.0  # a line that comes and goes is told of once in this time at most
+
+# host, vantage point, IP version, start (monotonic), limit -> an address
+Lookup = Callable[[str, VantagePoint, int, int, int], Awaitable[str | Failure]]
+OnChange = Callable[[VantagePoint, int, LineHistory], None]
+# vantage point, IP version, rounds, who made them (None: the watch itself)
+OnRounds = Callable[[str, int, tuple[AnchorRound, ...], object], None]
+
+
+@dataclass(slots=True)
+class _Line:
+    vantage: VantagePoint
+    ip_version: int
+    history: LineHistory = field(default_factory=LineHistory)
+    told: LineState = LineState.UNKNOWN
+    told_at_s: float | None = None
+    telling: asyncio.TimerHandle | None = None
+    worry_from_s: float = 0.0
+
+
+class AnchorWatch:
+    """Asks the anchors of all lines. `start`, then `stop`; `health` tells what they said."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        fetcher: Fetcher,
+        lookup: Lookup,
+        lines: Iterable[tuple[VantagePoint, int]],
+        on_change: OnChange,
+        worst_lag_us: Callable[[int, int], int] = lambda since_ns, until_ns: 0,
+    ) -> None:
+        """`lines`: vantage points with the IP versions that are measured there; each is watched once.
+
+        `on_change(vantage, ip_version, history)` is called on the loop when a line goes offline or comes back: at
+        most once a second each. `worst_lag_us` tells how long our own loop stood still in a span (monotonic).
+        """
+        self._clock = clock
+        self._fetcher = fetcher
+        self._lookup = lookup
+        self._on_change = on_change
+        self._worst_lag_us = worst_lag_us
+        self._lines = {(vantage.name, version): _Line(vantage, version) for vantage, version in lines}
+        self._watching: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._worries: set[asyncio.Task[None]] = set()
+        self._started = False
+        self.on_rounds: list[OnRounds] = []  # told of all that is taken in
+
+    async def start(self) -> None:
+        """Begin the rounds: the first of each line within five seconds, spread by name."""
+        if not self._started:
+            self._started = True
+            self._begin(self._lines)
+
+    def replace(self, lines: Iterable[tuple[VantagePoint, int]]) -> None:
+        """Watch these from now on. A line that is as it was goes on, with what is known of it; others begin anew."""
+        before, wanted = self._lines, {(vantage.name, version): vantage for vantage, version in lines}
+        kept = {key for key, line in before.items() if wanted.get(key) == line.vantage}
+        for key in before.keys() - kept:
+            if (telling := before[key].telling) is not None:
+                telling.cancel()
+            if (watching := self._watching.pop(key, None)) is not None:
+                watching.cancel()
+        self._lines = {key: before[key] if key in kept else _Line(v, key[1]) for key, v in wanted.items()}
+        if self._started:
+            self._begin(wanted.keys() - kept)
+
+    def _begin(self, keys: Iterable[tuple[str, int]]) -> None:
+        for key in keys:
+            if self._lines[key].vantage.anchors:
+                self._watching[key] = asyncio.create_task(self._watch(self._lines[key]), name="anchors")
+
+    async def stop(self) -> None:
+        """End them; may be called again, or before `start`."""
+        tasks, self._watching = [*self._watching.values(), *self._worries], {}
+        self._started = False
+        for line in self._lines.values():
+            if line.telling is not None:
+                line.telling.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def health(self, vantage: VantagePoint, ip_version: int, start_ns: int) -> VantageHealth | None:
+        """How the line was from `start_ns` (monotonic) until now. None: it is not watched, or not yet or no more."""
+        line = self._lines.get((vantage.name, ip_version))
+        if line is None or not self._started:
+            return None
+        return health_during(line.history, start_ns, self._clock.monotonic_ns(), stale_after_ns(vantage))
+
+    def note_round(
+        self, vantage: VantagePoint, ip_version: int, anchors: Sequence[Observation], started_ns: int
+    ) -> None:
+        """Take in what was seen of all its anchors, asked from `started_ns` (monotonic) until now."""
+        self.hear(vantage.name, ip_version, rounds_seen(anchors, started_ns, self._clock, self._worst_lag_us))
+
+    def hear(
+        self, vantage_point: str, ip_version: int, rounds: Sequence[AnchorRound], teller: object = None
+    ) -> None:
+        """Take in rounds of a line's anchors. `teller`: who made them, if it was not this watch's process."""
+        line = self._lines.get((vantage_point, ip_version))
+        if line is None or not self._started or not rounds:
+            return
+        for one in rounds:
+            line.history = line.history.with_round(one)
+        self._tell(line)
+        for tell in self.on_rounds:
+            tell(vantage_point, ip_version, tuple(rounds), teller)
+
+    def histories(self) -> tuple[tuple[str, int, LineHistory], ...]:
+        """What is known of each line: vantage point, IP version, history. Nothing while nobody watches."""
+        if not self._started:
+            return ()
+        return tuple((*key, line.history) for key, line in self._lines.items())
+
+    def worry(self, vantage: VantagePoint, ip_version: int) -> None:
+        """A slot waits for longer than it should: ask the anchors now, not when it has failed and all is well again.
+
+        At most once in `WORRIED_APART_S`.
+        """
+        line = self._lines.get((vantage.name, ip_version))
+        now_s = asyncio.get_running_loop().time()
+        if line is None or not self._started or not vantage.anchors or now_s < line.worry_from_s:
+            return
+        line.worry_from_s = now_s + WORRIED_APART_S
+        alone = contextvars.Context()  # what is asked here is no part of the slot's evidence
+        task = asyncio.get_running_loop().create_task(self._round(line, WORRIED_US), context=alone)
+        self._worries.add(task)
+        task.add_done_callback(self._worried)
+
+    def _worried(self, task: asyncio.Task[None]) -> None:
+        self._worries.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("anchors.defect", exc_info=task.exception())
+
+    # --- the rounds -----------------------------------------------------------------------------------
+
+    async def _watch(self, line: _Line) -> None:
+        loop = asyncio.get_running_loop()
+        interval_us = line.vantage.anchor_interval_us
+        due_s = loop.time() + _phase_us(line) / 1e6
+        while True:
+            await asyncio.sleep(max(0.0, due_s - loop.time()))
+            try:
+                await self._round(line)
+            except Exception as error:  # a defect of ours must not end the watch
+                log.error("anchors.defect", exc_info=error, extra={"fields": _named(line)})
+            offline = line.history.state is LineState.OFFLINE
+            step_us = min(interval_us, OFFLINE_AGAIN_US) if offline else interval_us
+            due_s = max(due_s + step_us / 1e6, loop.time())  # what was slept through is not made up for
+
+    async def _round(self, line: _Line, at_most_us: int = ROUND_AT_MOST_US) -> None:
+        limit_us = min(line.vantage.anchor_interval_us, at_most_us)
+        started_ns = self._clock.monotonic_ns()
+        request = AnchorRequest(
+            vantage=line.vantage,
+            ip_version=line.ip_version,
+            deadlines=Deadlines(
+                total_us=limit_us, connect_us=limit_us, tls_us=limit_us, first_byte_us=limit_us
+            ),
+            slot_start_ns=started_ns,
+            find=lambda host: self._lookup(host, line.vantage, line.ip_version, started_ns, limit_us),
+            within_us=limit_us,
+        )
+        anchors = await ask_anchors(request, self._fetcher, self._clock)
+        self.note_round(line.vantage, line.ip_version, anchors, started_ns)
+
+    # --- telling --------------------------------------------------------------------------------------
+
+    def _tell(self, line: _Line) -> None:
+        """Tell of the state if it is another one than was told last; that all is well at first is no news."""
+        state = line.history.state
+        if line.telling is not None or state in (line.told, LineState.UNKNOWN):
+            return
+        if line.told is LineState.UNKNOWN and state is LineState.ONLINE:
+            line.told = state
+            return
+        loop = asyncio.get_running_loop()
+        if line.told_at_s is not None and loop.time() - line.told_at_s < TOLD_APART_S:
+            line.telling = loop.call_at(line.told_at_s + TOLD_APART_S, self._tell_later, line)
+            return
+        line.told, line.told_at_s = state, loop.time()
+        try:
+            self._on_change(line.vantage, line.ip_version, line.history)
+        except Exception as error:  # whoever is told must not end the watch
+            log.error("anchors.not_told", exc_info=error, extra={"fields": _named(line)})
+
+    def _tell_later(self, line: _Line) -> None:
+        line.telling = None
+        self._tell(line)
+
+
+def rounds_seen(
+    anchors: Sequence[Observation], started_ns: int, clock: Clock, worst_lag_us: Callable[[int, int], int]
+) -> tuple[AnchorRound, ...]:
+    """The rounds that these observations were, asked from `started_ns` (monotonic) until now.
+
+    Nothing where nobody was reached, or only late, while the loop that asked stood still (`worst_lag_us`).
+    """
+    ended_ns, wall_ns = clock.monotonic_ns(), clock.time_ns()
+    made = rounds_of(
+        anchors,
+        started_ns=started_ns,
+        ended_ns=ended_ns,
+        started_at=rfc3339(wall_ns - (ended_ns - started_ns)),
+        ended_at=rfc3339(wall_ns),
+    )
+    doubtful = late(anchors) or not made[-1].reached
+    if doubtful and worst_lag_us(started_ns, ended_ns) >= STALL_US:
+        return ()  # answers may have waited for us, not we for them
+    return made
+
+
+def _phase_us(line: _Line) -> int:
+    """When the first round is due, microseconds from the start: the same for a name each time, spread over names."""
+    digest = hashlib.sha256(f"anchors {line.vantage.name} {line.ip_version}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % min(line.vantage.anchor_interval_us, ROUND_AT_MOST_US)
+
+
+def _named(line: _Line) -> dict[str, object]:
+    return {"vantage_point": line.vantage.name, "ip_version": line.ip_version}

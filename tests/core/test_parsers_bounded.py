@@ -1,0 +1,165 @@
+"""Every parser of what strangers send: the worst input that its limits let through takes little time, raises nothing.
+
+Limits of sizes are tested beside each parser; here is what such an amount can do at most. SECURITY.md lists them.
+What parses bodies (HTML, JSON, patterns) has a process of its own: tests/sandbox/test_content_reader.py.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from probe.core.caching.cache_control import cache_control
+from probe.core.caching.cache_status import caches, caches_passed, field_flags, proxy_status
+from probe.core.caching.freshness import declared, freshness
+from probe.core.caching.vendor_lifetimes import vendor_lifetimes
+from probe.core.content.reading import Reading, read_content
+from probe.core.http.content_coding import parse_codings
+from probe.core.http.redirect import next_hop
+from probe.core.http.redirect_target import resolved
+from probe.core.http.validators import usable_date, usable_tag
+from probe.core.model.records import Response
+from probe.core.model.task import Limits, RedirectPolicy
+from probe.core.model.times import http_date_s
+from probe.core.proof.manifest import parse_manifest
+from probe.core.proof.signed_head import parse_head
+from probe.core.text.patterns import matches
+from probe.tls.client import parse_certificate
+from tests.support import build
+
+FIELD = Limits().field_bytes - 64
+LINES = Limits().head_bytes // Limits().field_bytes
+WITHIN_S = 2.0  # of processor time; what is seen is a hundredth of it
+NAMES = (
+    "cache-control", "cache-status", "proxy-status", "cdn-cache-control", "surrogate-control", "x-cache",
+    "x-cache-lookup", "x-cache-status", "cf-cache-status", "x-swift-cachetime", "via", "age", "date",
+    "expires", "last-modified", "etag", "content-encoding", "vary", "location", "x-via", "x-cdn-cache",
+    "x-hits", "x-served-by", "x-accel-expires",
+)  # fmt: skip
+
+
+def _noise(seed: int) -> str:
+    rng = random.Random(seed)
+    return "".join(rng.choices('",;=()\\:@?*!-_ aZ09\t\xff', k=FIELD))
+
+
+VALUES: dict[str, str] = {
+    "one long word": "a" * FIELD,
+    "digits": "9" * FIELD,
+    "max-age of many digits": "max-age=" + "9" * (FIELD - 8),
+    "commas": "," * FIELD,
+    "quotes": '"' * FIELD,
+    "an open quote": '"' + "a" * (FIELD - 1),
+    "escapes": '"' + "\\" * (FIELD - 1),
+    "open lists": "(" * FIELD,
+    "many members": "a=1," * (FIELD // 4),
+    "many parameters": "a" + ";b=1" * (FIELD // 4 - 1),
+    "many empty parameters": "a" + ";" * (FIELD - 1),
+    "spaces": " " * (FIELD - 1) + "a",
+    "words": "HIT from a " * (FIELD // 11),
+    "almost a hit": "HIT" * (FIELD // 3) + "!",
+    "binary": ":" + "=" * (FIELD - 2) + ":",
+    "dates": "Sun, 22 Nov 2026 10:00:00 GMT, " * (FIELD // 31),
+    "a huge year": "Sun, 22 Nov " + "9" * 4000 + " 10:00:00 GMT",
+    "a huge zone": "Sun, 22 Nov 2026 10:00:00 +" + "9" * 4000,
+    "brackets": "[" * FIELD,
+    "slashes": "/" * FIELD,
+    "dots": "../" * (FIELD // 3),
+    "percents": "%" * FIELD,
+    **{f"noise {seed}": _noise(seed) for seed in range(4)},
+}
+Fields = tuple[tuple[str, str], ...]
+
+
+def reply(fields: Fields) -> Response:
+    return Response(status_code=302, fields=fields)
+
+
+READERS: dict[str, Callable[[Fields], object]] = {
+    "cache_control": cache_control,
+    "caches": caches,
+    "caches_passed": caches_passed,
+    "proxy_status": proxy_status,
+    "field_flags": field_flags,
+    "freshness": freshness,
+    "declared": declared,
+    "vendor_lifetimes": lambda fields: list(vendor_lifetimes(fields)),
+    "codings": lambda fields: parse_codings([value for _, value in fields]),
+    "dates": lambda fields: [http_date_s(value) for _, value in fields],
+    "tags": lambda fields: [(usable_tag(value), usable_date(value)) for _, value in fields],
+    "places": lambda fields: [resolved("https://www.acme.example/a", value) for _, value in fields],
+    "redirects": lambda fields: next_hop(
+        build.task().request, reply((("location", fields[0][1]),)), RedirectPolicy(limit=3), ()
+    ),
+}
+
+
+def quickly(read: Callable[[], Any]) -> Any:
+    begun_s = time.process_time()
+    result = read()
+    took_s = time.process_time() - begun_s
+    assert took_s < WITHIN_S, f"{took_s:.1f} s"
+    return result
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("value", VALUES)
+def test_header_fields(reader: str, value: str) -> None:
+    """A head full of one field, for each field that is read; as the values are equal, half of the names a test."""
+    text = VALUES[value]
+    for name in NAMES:
+        if reader in ("codings", "dates", "tags", "places", "redirects") and name != "location":
+            continue
+        fields = ((name, text),) * LINES
+        quickly(lambda fields=fields: READERS[reader](fields))
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_head_with_every_field_at_once(reader: str) -> None:
+    fields = tuple((name, _noise(7)[: FIELD // 2]) for name in NAMES)
+    quickly(lambda: READERS[reader](fields))
+
+
+JSON = {
+    "nested lists": b"[" * 2_000_000 + b"]" * 2_000_000,
+    "nested objects": b'{"a":' * 600_000 + b"1" + b"}" * 600_000,
+    "nested as far as it can be read": b'{"a":' * 900 + b"1" + b"}" * 900,
+    "a number of many digits": b"9" * 4_000_000,
+    "a float out of range": b"[1e999999999, -1e999999999, NaN]",
+    "one key a million times": b"{" + b'"a":1,' * 500_000 + b'"a":1}',
+    "lone surrogates": b'["\\ud800", {"\\udfff": "\\ud800"}]',
+    "cut": b'{"a": "',
+    "no UTF-8": b'["\xff\xfe"]',
+    "UTF-16": '{"a": 1}'.encode("utf-16"),
+    "nothing": b"",
+}
+
+
+def test_a_pattern_that_runs_away_is_stopped() -> None:
+    begun_s = time.perf_counter()
+    made = read_content(Reading(patterns=("(a+)+$",)), b"a" * 40 + b"!" * 10)
+    assert made.flags in ((), ("patterns_timed_out",))
+    assert matches("(a|aa)+$", "a" * 5000 + "!") in (None, False)
+    assert time.perf_counter() - begun_s < 5
+
+
+@pytest.mark.parametrize(
+    "data", [*JSON.values(), b'{"version": 1}', b"[1]", b'{"version":' + b"9" * 5000 + b"}"]
+)
+def test_manifests_and_heads_of_strangers(data: bytes) -> None:
+    for parse in (parse_manifest, parse_head):
+        with pytest.raises(ValueError, match=r"not a|is a JSON object|reads manifests|has other fields"):
+            quickly(lambda parse=parse: parse(data))
+
+
+@pytest.mark.parametrize(
+    "der", [b"", b"\x30\x80" * 50_000, b"\x30\x84\xff\xff\xff\xff", bytes(100_000), b"\xff" * 100_000]
+)
+def test_certificates_of_strangers(der: bytes) -> None:
+    made = quickly(lambda: parse_certificate(der))
+    assert made.subject is None
+    assert len(made.sha256) == 64

@@ -1,0 +1,100 @@
+"""What a fetch or a look-up made goes without the collector, where it went well."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from probe.core.model.task import ResolverSpec
+from probe.host import gc as garbage
+from tests.support.dns_server import DnsServer, zone
+from tests.support.http_server import Pki, Script, make_fetcher, make_target, reply, response, serve
+from tests.support.resolving import addresses, look_up
+
+FETCHES = 20
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    return Pki(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture
+def by_hand() -> Iterator[None]:
+    """The collector runs when it is told to."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("by_hand")
+@pytest.mark.parametrize("secure", [False, True])
+@pytest.mark.parametrize(
+    "script",
+    [
+        response(b"x" * 70_000),
+        response(b""),
+        response(b"", status="204 No Content"),
+        reply(OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
+        reply(OK + b"\r\nuntil the end"),
+    ],
+)
+async def test_a_fetch_leaves_no_cycle(pki: Pki, script: Script, secure: bool) -> None:
+    async with serve(script, tls=pki.issued() if secure else None) as server:
+        fetcher = make_fetcher()
+        target = make_target(server.port, scheme="https" if secure else "http", tls=pki.policy())
+        await fetcher.fetch(target)
+        _found()
+        for _ in range(FETCHES):
+            seen = await fetcher.fetch(target)
+            assert seen.failure is None
+        await asyncio.sleep(0)
+        found = _found()
+    assert not {kind for kind, count in found.items() if count >= FETCHES}
+
+
+@pytest.mark.usefixtures("by_hand")
+async def test_a_look_up_over_udp_leaves_no_cycle() -> None:
+    async with DnsServer(zone({"www.a A": ["127.0.0.1"]})) as server:
+        spec = ResolverSpec(transport="udp", address=server.host, port=server.port)
+        await look_up(spec)
+        _found()
+        for _ in range(FETCHES):
+            assert addresses(await look_up(spec)) == ["127.0.0.1"]
+        found = _found()
+    walks = {kind for kind, count in found.items() if count >= FETCHES and not kind.endswith("Resolver")}
+    assert not walks
+
+
+def test_a_process_that_settled_looks_seldom(tmp_path: Path) -> None:
+    before = gc.get_threshold()
+    try:
+        garbage.settle()
+        assert gc.get_freeze_count() > 1000
+        assert gc.get_threshold()[0] > 5000
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
+
+
+def _found() -> dict[str, int]:
+    """How many objects of each of our own kinds only the collector could find; what servers leave is theirs."""
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        gc.collect()
+        kinds: dict[str, int] = {}
+        for thing in gc.garbage:
+            kind = type(thing)
+            name = f"{kind.__module__}.{kind.__qualname__}"
+            if name.startswith("probe."):
+                kinds[name] = kinds.get(name, 0) + 1
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+    return kinds

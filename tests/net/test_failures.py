@@ -1,0 +1,136 @@
+"""Foreign exceptions become ours by type and code; none that a library publishes is left unmapped."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import inspect
+import ssl
+
+import aiohttp
+import pytest
+from aiohttp import client_exceptions, http_exceptions
+
+from probe.core.model.records import FailureType, Phase
+from probe.net.failures import failure_of, is_mapped
+
+F = FailureType
+
+# Only our own mistakes raise these: a URL that we built wrongly, a second request, websockets, proxies.
+OUR_DEFECTS = {
+    "ClientError",
+    "ClientHttpProxyError",
+    "InvalidURL",
+    "InvalidUrlClientError",
+    "InvalidUrlRedirectClientError",
+    "NonHttpUrlClientError",
+    "NonHttpUrlRedirectClientError",
+    "RedirectClientError",
+    "TooManyRedirects",
+    "UploadAbortedError",
+    "WSMessageTypeError",
+    "WSServerHandshakeError",
+    "ContentTypeError",
+}
+
+
+def published(module: object) -> list[type[BaseException]]:
+    return [
+        value
+        for _, value in inspect.getmembers(module, inspect.isclass)
+        if issubclass(value, Exception) and value.__module__.startswith("aiohttp")
+    ]
+
+
+def bare(kind: type[BaseException]) -> BaseException:
+    """An instance without its constructor's wishes; classification rests on the type alone."""
+    made = kind.__new__(kind)
+    made.args = ("words",)
+    return made
+
+
+@pytest.mark.parametrize(
+    "kind", published(client_exceptions) + published(http_exceptions), ids=lambda kind: kind.__name__
+)
+def test_no_published_exception_of_aiohttp_is_unmapped(kind: type[BaseException]) -> None:
+    expected = kind.__name__ not in OUR_DEFECTS or issubclass(kind, aiohttp.ClientResponseError)
+    assert is_mapped(bare(kind)) is expected
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        kind
+        for _, kind in inspect.getmembers(ssl, inspect.isclass)
+        if issubclass(kind, Exception) and kind.__module__ in ("ssl", "_ssl")
+    ],
+    ids=lambda kind: kind.__name__,
+)
+def test_no_exception_of_ssl_is_unmapped(kind: type[BaseException]) -> None:
+    assert is_mapped(kind(1, "words"))
+
+
+@pytest.mark.parametrize("number", sorted(errno.errorcode))
+def test_no_errno_is_unmapped(number: int) -> None:
+    assert is_mapped(OSError(number, "words"))
+
+
+def certificate_error(code: int) -> ssl.SSLCertVerificationError:
+    exc = ssl.SSLCertVerificationError(1, "words")
+    exc.verify_code, exc.verify_message = code, "words"
+    return exc
+
+
+@pytest.mark.parametrize(
+    ("code", "type_"),
+    [
+        (9, F.TLS_CERT_DATE_INVALID),
+        (10, F.TLS_CERT_DATE_INVALID),
+        (18, F.TLS_CERT_SELF_SIGNED),
+        (19, F.TLS_CERT_AUTHORITY_INVALID),
+        (20, F.TLS_CERT_AUTHORITY_INVALID),
+        (21, F.TLS_CERT_AUTHORITY_INVALID),
+        (23, F.TLS_CERT_REVOKED),
+        (26, F.TLS_CERT_INVALID),
+        (62, F.TLS_CERT_NAME_INVALID),
+        (64, F.TLS_CERT_NAME_INVALID),
+        (66, F.TLS_CERT_INVALID),
+    ],
+)
+def test_certificates_by_code(code: int, type_: FailureType) -> None:
+    assert failure_of(certificate_error(code), Phase.TLS, "handshake").type is type_
+
+
+@pytest.mark.parametrize(
+    ("exc", "phase", "type_", "at"),
+    [
+        (TimeoutError(), Phase.TCP, F.TCP_TIMED_OUT, Phase.TCP),
+        (TimeoutError(), Phase.TLS, F.TLS_TIMED_OUT, Phase.TLS),
+        (TimeoutError(), Phase.HTTP, F.HTTP_TIMED_OUT, Phase.HTTP),
+        (TimeoutError(), Phase.BODY, F.BODY_TIMED_OUT, Phase.BODY),
+        (ConnectionResetError(), Phase.TLS, F.TLS_CLOSED, Phase.TLS),
+        (ConnectionResetError(), Phase.BODY, F.TCP_RESET, Phase.BODY),
+        (ssl.SSLEOFError(8, "words"), Phase.TLS, F.TLS_CLOSED, Phase.TLS),
+        (ssl.SSLEOFError(8, "words"), Phase.BODY, F.BODY_TRUNCATED, Phase.BODY),
+        (ssl.SSLError(1, "words"), Phase.BODY, F.TLS_PROTOCOL_ERROR, Phase.BODY),
+        (OSError(errno.EMFILE, "words"), Phase.TCP, F.AGENT_DESCRIPTORS_EXHAUSTED, Phase.HOST),
+        (OSError(errno.ENFILE, "words"), Phase.TCP, F.AGENT_DESCRIPTORS_EXHAUSTED, Phase.HOST),
+        (MemoryError(), Phase.BODY, F.AGENT_MEMORY_EXHAUSTED, Phase.HOST),
+        (KeyError("words"), Phase.BODY, F.AGENT_INTERNAL_ERROR, Phase.HOST),
+    ],
+)
+def test_by_type_and_phase(exc: Exception, phase: Phase, type_: FailureType, at: Phase) -> None:
+    failure = failure_of(exc, phase, "read")
+    assert (failure.type, failure.phase, failure.operation) == (type_, at, "read")
+    assert failure.detail
+
+
+@pytest.mark.parametrize("kind", [asyncio.CancelledError, KeyboardInterrupt, SystemExit])
+def test_what_ends_the_program_is_raised_again(kind: type[BaseException]) -> None:
+    with pytest.raises(kind):
+        failure_of(kind(), Phase.BODY, "read")
+
+
+def test_words_decide_nothing() -> None:
+    misleading = OSError(errno.ECONNREFUSED, "connection timed out, certificate has expired")
+    assert failure_of(misleading, Phase.TCP, "connect").type is F.TCP_REFUSED

@@ -1,0 +1,185 @@
+"""The transport beneath a fetch: whole writes, pauses, ends told once, and when the kernel got what came."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from probe.net.kernel_timestamps import ANCILLARY_BYTES, arrived_ns, ask_for_stamps
+from probe.net.tls_transport import SecureConduit
+from probe.net.transport import Conduit
+from probe.tls.client import client_for
+from tests.support.http_server import HOST, Pki
+
+LARGE = bytes(range(256)) * 16_384  # 4 MiB: more than any socket takes at once
+
+
+class Told(asyncio.Protocol):
+    """Keeps what it is told, in order."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.events: list[str] = []
+        self.over = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.events.append("made")
+
+    def data_received(self, data: bytes) -> None:
+        assert self.events[-1] == "made"
+        self.data += data
+
+    def eof_received(self) -> None:
+        self.events.append("eof")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.events.append("lost")
+        self.over.set_result(exc)
+
+
+def _pair() -> tuple[socket.socket, socket.socket]:
+    one, other = socket.socketpair()
+    one.setblocking(False)
+    return one, other
+
+
+async def test_a_large_write_goes_out_whole() -> None:
+    ours, theirs = _pair()
+    told = Told()
+    conduit = Conduit(asyncio.get_running_loop(), ours, told)
+    conduit.begin()
+    conduit.write(LARGE[:1000])
+    conduit.write(LARGE[1000:])
+
+    def drain() -> bytes:
+        got = b""
+        while len(got) < len(LARGE):
+            got += theirs.recv(65536)
+        theirs.close()
+        return got
+
+    assert await asyncio.to_thread(drain) == LARGE
+    assert await asyncio.wait_for(told.over, 10) is None
+    assert told.events == ["made", "eof", "lost"]
+
+
+@pytest.mark.parametrize("secure", [False, True])
+async def test_nothing_comes_while_paused_and_all_of_it_after(secure: bool, tmp_path: Path) -> None:
+    pki = Pki(tmp_path)
+
+    async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(LARGE)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(send, "127.0.0.1", 0, ssl=pki.issued() if secure else None)
+    sock = socket.create_connection(server.sockets[0].getsockname())
+    sock.setblocking(False)
+    told, loop = Told(), asyncio.get_running_loop()
+    if secure:
+        conduit: Conduit = SecureConduit(loop, sock, told, client_for(pki.policy()), HOST)
+        assert isinstance(conduit, SecureConduit)
+        await conduit.shake(10)
+    else:
+        conduit = Conduit(loop, sock, told)
+        conduit.begin()
+    while not told.over.done():
+        conduit.pause_reading()
+        before = len(told.data)
+        await asyncio.sleep(0.01)
+        assert len(told.data) == before
+        conduit.resume_reading()
+        await asyncio.sleep(0.001)
+    assert bytes(told.data) == LARGE
+    assert told.events == ["made", "eof", "lost"]
+    server.close()
+    await server.wait_closed()
+
+
+async def test_who_asks_nothing_has_shaken_hands_for_the_server_too(tmp_path: Path) -> None:
+    """Its last word waits for a request to go out with."""
+    pki, shaken = Pki(tmp_path), asyncio.Event()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        shaken.set()
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=pki.issued())
+    loop = asyncio.get_running_loop()
+    for at_once in (True, False):
+        shaken.clear()
+        sock = socket.create_connection(server.sockets[0].getsockname())
+        sock.setblocking(False)
+        told = Told()
+        conduit = SecureConduit(loop, sock, told, client_for(pki.policy()), HOST)
+        await conduit.shake(10)
+        if at_once:
+            conduit.abort()
+        await asyncio.wait_for(shaken.wait(), 10)
+        await asyncio.wait_for(told.over, 10)
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.mark.parametrize("over", [True, False])
+async def test_the_time_for_the_handshake_is_for_the_handshake(over: bool, tmp_path: Path) -> None:
+    """One that is done in the turn in which its time is up is done."""
+    pki = Pki(tmp_path)
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"well")
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=pki.issued())
+    sock = socket.create_connection(server.sockets[0].getsockname())
+    sock.setblocking(False)
+    told, loop = Told(), asyncio.get_running_loop()
+    conduit = SecureConduit(loop, sock, told, client_for(pki.policy()), HOST)
+    if over:
+        with pytest.raises(TimeoutError):
+            await conduit.shake(0)
+        assert told.events == []
+    else:
+        await conduit.shake(10)
+        conduit._late()
+        await asyncio.wait_for(told.over, 10)
+        assert (bytes(told.data), told.events) == (b"well", ["made", "eof", "lost"])
+    server.close()
+    await server.wait_closed()
+
+
+async def test_aborting_is_told_once_and_later() -> None:
+    ours, theirs = _pair()
+    told = Told()
+    conduit = Conduit(asyncio.get_running_loop(), ours, told)
+    conduit.begin()
+    conduit.abort()
+    conduit.abort()
+    conduit.write(b"too late")
+    assert told.events == ["made"]
+    assert await told.over is None
+    assert told.events == ["made", "lost"]
+    assert theirs.recv(10) == b""
+    theirs.close()
+
+
+def test_the_kernel_knows_when_it_came() -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as there,
+    ):
+        here.bind(("127.0.0.1", 0))
+        ask_for_stamps(here)
+        before_ns = time.monotonic_ns()
+        there.sendto(b"x", here.getsockname())
+        after_ns = time.monotonic_ns()
+        time.sleep(0.05)
+        _, ancillary, _, _ = here.recvmsg(10, ANCILLARY_BYTES)
+        came_ns = arrived_ns(ancillary)
+    assert came_ns is not None
+    assert before_ns - 1_000_000 < came_ns < after_ns + 1_000_000  # two clocks were read for it
+    assert arrived_ns([]) is None

@@ -1,1 +1,0 @@
-"""Sealing, signing, exporting and verifying results."""

@@ -1,0 +1,203 @@
+"""`status`: beside a running agent and without one, in words and as JSON."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.tree import Tree
+
+from probe.cli.render.status import status_view
+from probe.cli.render.terminal import HarmlessConsole
+from probe.core.model.altered import altered
+from probe.core.proof.chain import Head
+from probe.core.results.concerns import concerns
+from probe.core.results.live_state import CustomerState, WorkerState
+from probe.lab.lab import Lab
+from probe.services.status import Status, TaskState, look
+from probe.store.acks import Ack, ApiDb
+from tests.agent.test_agent import config_of
+from tests.agent.test_live import running
+from tests.core.results.test_live_state import STATE
+from tests.support.agent_process import cdn_probe
+
+NOW_S = 1_795_345_300.0  # 2026-11-22T11:01:40Z
+CLOCK = "the host's clock is not synchronised: every row says so; start an NTP client"
+HEAD = Head(
+    agent="bj-mon-01", customer="acme", seq=120, digest="0" * 64, complete_up_to="2026-11-22T11:00:00.000000Z"
+)
+TASK = TaskState(
+    task="t",
+    customer="acme",
+    domain="www.acme.example",
+    path="/a[bold]b[/bold].js",
+    vantage_point="bj-ct",
+    ip_version=4,
+    at="2026-11-22T11:00:00.000000Z",
+    state="measured",
+    outcome="failed",
+    fault="cdn",
+    reason="tcp.refused",
+    summary="refused \x1b[2J\x9b3J\u202e[red]here",
+)
+
+
+def shown(status: Status, *, all_tasks: bool = False, console: type[Console] = HarmlessConsole) -> str:
+    out = io.StringIO()
+    console(file=out, width=160, force_terminal=True, color_system=None).print(
+        status_view(status, NOW_S, all_tasks=all_tasks)
+    )
+    return out.getvalue()
+
+
+def status(**changes: object) -> Status:
+    made = Status(
+        agent="bj-mon-01",
+        directory="/r",
+        running=True,
+        problems=(),
+        live=STATE,
+        heads=(HEAD,),
+        pulls=(
+            Ack(
+                reader="evaluator",
+                agent="bj-mon-01",
+                customer="acme",
+                seq=100,
+                digest="",
+                at="2026-11-22T11:00:40Z",
+            ),
+        ),
+        tasks=(TASK, altered(TASK, path="/ok", outcome="ok", fault=None, summary="well")),
+    )
+    return altered(made, **changes)
+
+
+def test_everything_stands_in_it() -> None:
+    text = shown(status())
+    for words in (
+        "bj-mon-01 measuring",
+        "process 4711, for 62 min",
+        "p50 0.1 ms, p99 0.9 ms",
+        "1 agent.stalled",
+        "online",
+        "8 ok",
+        "evaluator: 100 (20 behind), 60 s ago",
+        "failed/cdn",
+        "/a[bold]b[/bold].js",
+        "1 of 2 tasks were ok",
+    ):
+        assert words in text, words
+    assert "/ok" not in text
+    assert "/ok" in shown(status(), all_tasks=True)
+
+
+def test_workers_are_shown_where_there_are_some() -> None:
+    workers = (
+        WorkerState(number=0, measuring=True, starts=1, slots=70, rss_bytes=50 << 20),
+        WorkerState(number=1, starts=3, slots=65, problem="ended by SIGKILL"),
+    )
+    text = shown(status(live=altered(STATE, workers=workers)))
+    assert "1 of 2 measure, begun again 2 times; slots 70, 65; memory" in text
+    assert "workers" not in shown(status())
+
+
+def test_what_a_server_sent_does_not_reach_the_terminal() -> None:
+    text = shown(status())
+    assert "\x9b" not in text
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "refused �[2J�3J�[red]here" in text
+
+
+def test_the_console_lets_no_command_through_wherever_text_comes_from() -> None:
+    def printed(console: type[Console]) -> str:
+        out = io.StringIO()
+        table = Table("a", "b\x1b]0;title\x07")
+        table.add_row("x\x1b[2Jy", Tree("t\x9b3J"))
+        console(file=out, width=80, force_terminal=True, color_system=None).print(table)
+        return out.getvalue()
+
+    assert "\x1b" in printed(Console), "this test can fail"
+    text = printed(HarmlessConsole)
+    assert not {"\x1b", "\x9b", "\x07"} & set(text)
+    assert "x[2Jy" in text
+
+
+def test_an_agent_that_does_not_run() -> None:
+    text = shown(status(running=False, live=None, problems=("no agent runs here",), last_event="agent.stopped",
+                        last_event_at="2026-11-22T11:00:40Z"))  # fmt: skip
+    assert "not running  last on record: agent.stopped, 60 s ago" in text
+    assert "! no agent runs here" in text
+    assert "evaluator: 100 (20 behind)" in text
+    assert "does not answer" in shown(status(live=None))
+
+
+def test_customers_without_any_outcome() -> None:
+    live = altered(STATE, customers=(CustomerState(name="acme", tasks=1, missed=4),))
+    assert "4 missed" in shown(status(live=live))
+    assert "acme" in shown(status(live=altered(STATE, customers=())))
+
+
+async def test_beside_a_running_agent_and_after_it(tmp_path: Path) -> None:
+    async with Lab() as lab:
+        await lab.warm()
+        file = config_of(lab, tmp_path)
+        nowhere = await cdn_probe("status", "-c", file)
+        assert nowhere.code == 1
+        assert "not running" in nowhere.out
+        assert "no results here" in nowhere.out
+        async with running(file, 4) as directory:
+            made = await cdn_probe("status", "-c", file, "--json")
+            found = json.loads(made.out)
+            assert set(found["problems"]) <= {CLOCK}, "whether this host is synchronised is its own matter"
+            assert made.code == (1 if found["problems"] else 0)
+            assert found["running"] is True
+            assert found["live"]["ready"] is True
+            assert {head["customer"] for head in found["heads"]} == {"shop", "media"}
+            assert found["tasks"]
+            assert found["last_event"] == "agent.started"
+            db = await ApiDb.open(directory, "2026-11-22T11:00:40Z")
+            agent = found["agent"]
+            await db.acknowledge(
+                Ack(
+                    reader="evaluator",
+                    agent=agent,
+                    customer="shop",
+                    seq=1,
+                    digest="",
+                    at="2026-11-22T11:00:40Z",
+                )
+            )
+            await db.close()
+            words = await cdn_probe("status", "-c", file)
+            assert words.code == made.code
+            assert "measuring" in words.out
+            assert "evaluator: 1 (" in words.out
+        after = await cdn_probe("status", "-c", file, "--json")
+        assert after.code == 1
+        found = json.loads(after.out)
+        assert found["running"] is False
+        assert found["live"] is None
+        assert found["last_event"] == "agent.stopped"
+        assert "no agent runs here" in found["problems"][0]
+        assert found["tasks"]
+        assert found["pulls"][0]["reader"] == "evaluator"
+
+
+def test_a_look_at_what_is_damaged_tells_it_and_raises_nothing(tmp_path: Path) -> None:
+    (tmp_path / "results.db").write_bytes(b"not a database" * 100)
+    (tmp_path / "_api.db").write_bytes(b"neither" * 1000)
+    found = look(tmp_path, "bj-mon-01")
+    assert not found.running
+    assert len(found.problems) == 3
+    shutil.rmtree(tmp_path)
+    assert len(look(tmp_path, "bj-mon-01").problems) == 2
+
+
+def test_the_sample_state_has_its_concern() -> None:
+    assert concerns(STATE)[-1] == "not in force: acme.yaml:1:2: no"

@@ -1,0 +1,159 @@
+"""One slot measured against real servers that do exactly what a test says: DNS, edge, origin and anchor on loopback."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from probe.checks import CHECKS
+from probe.core.model.altered import altered
+from probe.core.model.records import SlotRecord
+from probe.core.model.task import (
+    AnchorSpec,
+    CheckSpec,
+    Deadlines,
+    OriginSpec,
+    Request,
+    ResolverSpec,
+    Task,
+    TlsPolicy,
+    VantagePoint,
+)
+from probe.fetch.fetcher import AiohttpFetcher
+from probe.host.clock import SystemClock, rfc3339
+from probe.host.loop_lag import LoopLag
+from probe.measure.oneshot import host_probe
+from probe.measure.pipeline import Pipeline
+from probe.resolver.resolver import Resolver
+from tests.support import build
+from tests.support.dns_server import DnsServer, zone
+from tests.support.dns_server import Script as DnsScript
+from tests.support.http_server import HOST, Pki, Script, openssl_server, response, serve
+
+LOOPBACK = ("127.0.0.0/8",)
+EDGE, ORIGIN, ANCHOR = "127.0.0.11", "127.0.0.21", "127.0.0.31"
+CANONICAL = "acme.cdn.example.net"
+GOOD = b"the customer's own content\n" * 40
+ETAG = 'ETag: "v1"'
+FRESH = "Cache-Control: max-age=60"
+NAMES = {f"{HOST} CNAME": [CANONICAL], f"{CANONICAL} A": [EDGE]}
+
+
+def right(*fields: str, body: bytes = GOOD) -> Script:
+    """What a healthy server sends."""
+    return response(body, *(fields or (ETAG, FRESH)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What each part of the world does. `edge` None: nothing listens there; `second_resolver`: one more, asked second.
+
+    `edge_address`: where the edge is. `openssl`: it is a blocking server, which sends alerts where asyncio's is mute.
+    `warm`: the origin was seen before this slot. `changes` go to the task, `deadlines` to its deadlines, `line` to its
+    vantage point. `lines`: further vantage points of the agent.
+    """
+
+    edge: Script | None = field(default_factory=right)
+    origin: Script | None = field(default_factory=right)
+    dns: DnsScript = field(default_factory=lambda: zone(NAMES))
+    second_resolver: DnsScript | None = None
+    dns_tcp: bool = True
+    tls: Callable[[Pki], ssl.SSLContext] | None = None
+    policy: dict[str, Any] = field(default_factory=dict)
+    edge_address: str = EDGE
+    openssl: bool = False
+    anchor: bool = True
+    warm: bool = True
+    checks: tuple[CheckSpec, ...] = field(
+        default_factory=lambda: build.checks(availability={}, integrity={}, alias={})
+    )
+    deadlines: dict[str, int] = field(default_factory=dict)
+    changes: dict[str, Any] = field(default_factory=dict)
+    request: dict[str, Any] = field(default_factory=dict)
+    line: dict[str, Any] = field(default_factory=dict)
+    lines: tuple[VantagePoint, ...] = ()
+
+
+QUICK = {"total_us": 1_500_000, "connect_us": 700_000, "tls_us": 700_000, "first_byte_us": 700_000}
+
+
+async def measure(setting: Setting, directory: Path) -> tuple[Task, SlotRecord]:
+    """Build the world, measure one slot of one task in it, take the world down."""
+    async with AsyncExitStack() as stack:
+        task = await _world(setting, directory, stack)
+        clock = SystemClock()
+        lag = LoopLag(clock)
+        await lag.start()
+        stack.push_async_callback(lag.stop)
+        fetcher = AiohttpFetcher(clock, str, LOOPBACK)
+        pipeline = Pipeline(
+            kinds=CHECKS,
+            resolver=Resolver(clock, LOOPBACK),
+            fetcher=fetcher,
+            clock=clock,
+            host=host_probe("test", "0" * 64, lag),
+            lines=setting.lines,
+        )
+        if setting.warm:
+            await pipeline.references.look(task, clock.monotonic_ns())
+        return task, await pipeline.measure(task, rfc3339(clock.time_ns()))
+
+
+async def _world(setting: Setting, directory: Path, stack: AsyncExitStack) -> Task:
+    pki = Pki(directory)
+    context = setting.tls(pki) if setting.tls is not None else None
+    first = await stack.enter_async_context(DnsServer(setting.dns, tcp=setting.dns_tcp))
+    servers = [first]
+    if setting.second_resolver is not None:
+        servers.append(await stack.enter_async_context(DnsServer(setting.second_resolver)))
+    if setting.openssl:
+        assert context is not None
+        edge_port = stack.enter_context(openssl_server(context))
+    else:
+        edge_port = await _server(stack, setting.edge, setting.edge_address, context)
+    origin_port = await _server(stack, setting.origin, ORIGIN, None)
+    anchors = ()
+    if setting.anchor:
+        port = await _server(stack, right(), ANCHOR, None)
+        anchors = (AnchorSpec(scheme="http", host=ANCHOR, port=port),)
+    scheme = "https" if context is not None else "http"
+    request = Request(scheme=scheme, host=HOST, port=edge_port, path="/a.js", **setting.request)
+    return altered(
+        build.task(
+            domain=HOST,
+            request=request,
+            vantage_point=VantagePoint(
+                name="bj-ct",
+                region="CN-BJ",
+                resolvers=tuple(ResolverSpec(transport="udp", address=s.host, port=s.port) for s in servers),
+                anchors=anchors,
+                **setting.line,
+            ),
+            deadlines=Deadlines(**{**QUICK, **setting.deadlines}),
+            tls=pki.policy(**setting.policy) if context is not None else TlsPolicy(),
+            origin=OriginSpec(
+                address=ORIGIN,
+                request=Request(scheme="http", host=HOST, port=origin_port, path="/a.js", **setting.request),
+            ),
+            checks=setting.checks,
+        ),
+        **setting.changes,
+    )
+
+
+async def _server(stack: AsyncExitStack, script: Script | None, host: str, tls: ssl.SSLContext | None) -> int:
+    if script is None:
+        return _closed_port(host)
+    return (await stack.enter_async_context(serve(script, host=host, tls=tls))).port
+
+
+def _closed_port(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,124 @@
+"""Rules, dashboard and guide speak of metrics that exist, and of all of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from probe.api.http.counters import Counters
+from probe.core.model.altered import altered
+from probe.core.model.failure import Failure, FailureType, Phase
+from probe.core.model.records import State
+from probe.core.results.live_state import CustomerState, VantageState, WorkerState
+from probe.telemetry.metrics import Metrics
+from tests.core.results.test_live_state import STATE
+from tests.support import build
+from tests.telemetry.test_metrics import row
+
+DOCS = Path(__file__).parents[2] / "docs"
+RULES = DOCS / "monitoring" / "alerts.yml"
+DASHBOARD = DOCS / "monitoring" / "dashboard.json"
+NAME = re.compile(r"\b(?:cdn_probe|process)_\w+")
+OF_PROMETHEUS = {"up"}
+
+
+def exposed() -> dict[str, set[str]]:
+    """Name of each sample of a full exposition -> names of its labels."""
+    metrics = Metrics("1")
+    metrics.row(row())
+    refused = altered(build.seen(), failure=Failure(phase=Phase.TCP, type=FailureType.TCP_REFUSED))
+    metrics.row(row(observations=(refused,), resolution=build.resolution("192.0.2.1")))
+    metrics.row(row(state=State.MISSED, missed_reason="agent.stalled"))
+    metrics.event("clock.stepped")
+    state = altered(
+        STATE,
+        vantage_points=(VantageState(name="a", ip_version=4, state="online"),),
+        workers=(WorkerState(number=0, measuring=True, starts=1),),
+        customers=(CustomerState(name="acme", tasks=3, certificate_until="2026-12-01T00:00:00Z"),),
+    )
+    counters = Counters()
+    counters.requests.labels("/v1/results", "200").inc()
+    counters.cut.labels("slow").inc()
+    found: dict[str, set[str]] = {}
+    for text in (metrics.text(state), counters.text()):
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                found.setdefault(sample.name, set()).update(sample.labels)
+    return {name: labels for name, labels in found.items() if not name.endswith("_created")}
+
+
+EXPOSED = exposed()
+RULE_LIST: list[dict[str, Any]] = [
+    rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]
+]
+PANELS: list[dict[str, Any]] = json.loads(DASHBOARD.read_text())["panels"]
+
+
+@pytest.mark.parametrize("rule", RULE_LIST, ids=lambda rule: rule["alert"])
+def test_every_metric_of_a_rule_exists(rule: dict[str, Any]) -> None:
+    names = set(NAME.findall(rule["expr"]))
+    assert names or "up" in rule["expr"]
+    assert names <= set(EXPOSED)
+    assert rule["labels"]["severity"] in {"info", "warning", "critical"}
+    assert rule["annotations"]["summary"]
+
+
+@pytest.mark.parametrize("panel", [p for p in PANELS if p["type"] != "row"], ids=lambda panel: panel["title"])
+def test_every_metric_of_a_panel_exists_with_its_labels(panel: dict[str, Any]) -> None:
+    assert panel["targets"]
+    for target in panel["targets"]:
+        names = set(NAME.findall(target["expr"]))
+        assert names, target["expr"]
+        assert names <= set(EXPOSED)
+        for name, matchers in re.findall(r"\b((?:cdn_probe|process)_\w+)\{([^}]*)\}", target["expr"]):
+            used = set(re.findall(r"(\w+)\s*[=!]", matchers)) - {"instance", "job"}
+            assert used <= EXPOSED[name], (name, used)
+
+
+def test_the_dashboard_can_be_imported() -> None:
+    board = json.loads(DASHBOARD.read_text())
+    assert board["title"] == "cdn-probe"
+    identifiers = [panel["id"] for panel in PANELS]
+    assert len(set(identifiers)) == len(identifiers)
+    places = [(p["gridPos"]["x"], p["gridPos"]["y"]) for p in PANELS]
+    assert len(set(places)) == len(places)
+    assert all(p["gridPos"]["x"] + p["gridPos"]["w"] <= 24 for p in PANELS)
+    known = {variable["name"] for variable in board["templating"]["list"]}
+    assert set(re.findall(r"\$\{?(\w+)\}?", DASHBOARD.read_text())) - {"__all"} == known
+    for variable in board["templating"]["list"][1:]:
+        (name,) = NAME.findall(variable["query"]["query"])
+        assert name in EXPOSED
+
+
+def test_the_guide_lists_every_metric_with_its_labels_and_no_other() -> None:
+    text = (DOCS / "monitoring.md").read_text()
+    listed = {
+        name: set(filter(None, (label.strip() for label in labels.split(","))))
+        for name, labels in re.findall(r"^\| `(cdn_probe_\w+)` \| \w+ \| ([\w, ]*) ?\|", text, re.M)
+    }
+    ours = {
+        re.sub(r"_(bucket|sum|count)$", "", name): labels - {"le"}
+        for name, labels in EXPOSED.items()
+        if name.startswith("cdn_probe")
+    }
+    assert listed == ours
+    assert set(NAME.findall(text)) - {"process_"} <= set(ours) | {"process_start_time_seconds"}
+
+
+def test_every_metric_of_ours_is_drawn_or_alerted_on() -> None:
+    """One that nobody looks at is not worth its series."""
+    looked_at = set(NAME.findall(RULES.read_text())) | set(NAME.findall(DASHBOARD.read_text()))
+    ours = {re.sub(r"_(bucket|sum|count)$", "", name) for name in EXPOSED if name.startswith("cdn_probe")}
+    unseen = ours - {re.sub(r"_(bucket|sum|count)$", "", name) for name in looked_at}
+    assert unseen == {
+        "cdn_probe_api_rows_total",
+        "cdn_probe_api_sent_bytes_total",
+        "cdn_probe_api_cut_total",
+        "cdn_probe_api_connections_refused_total",
+    }
