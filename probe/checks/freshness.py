@@ -18,7 +18,7 @@ from probe.core.content.check_kind import CheckKind, Params, Symptom, SymptomKin
 from probe.core.model.records import Evidence, Freshness, Observation, Relation, Response
 from probe.core.model.task import Task
 from probe.core.model.units import DurationUs, format_duration
-from probe.core.verdict.corroboration import Witness
+from probe.core.verdict.corroboration import Corroboration
 from probe.core.verdict.origin_controls import at_origin, origin_replies, seen_again
 from probe.core.verdict.symptoms import edge_observations
 
@@ -63,7 +63,7 @@ class FreshnessParams(Params):
 
 def examine(params: FreshnessParams, task: Task, evidence: Evidence) -> Iterator[Symptom]:
     """STALE for an old version over the agreed time, POLICY for a lifetime out of bounds, else notes."""
-    failing = Witness(task, evidence).origin_failing
+    failing = Corroboration(task, evidence).origin_failing
     for index, observation in edge_observations(evidence):
         response = observation.response
         if observation.failure is not None or response is None or response.status_code not in (200, 203):

@@ -20,7 +20,7 @@ from probe.core.http.ranges import byte_range, samples, size_of
 from probe.core.model.records import Evidence, Observation, Relation
 from probe.core.model.task import Task
 from probe.core.model.units import SizeBytes
-from probe.core.verdict.corroboration import Witness
+from probe.core.verdict.corroboration import Corroboration
 from probe.core.verdict.symptoms import edge_observations
 
 _RANGE = "range"
@@ -154,7 +154,7 @@ def examine(params: Integrity, task: Task, evidence: Evidence) -> Iterator[Sympt
 
 
 def _compared(task: Task, evidence: Evidence) -> Iterator[Symptom]:
-    unasked = evidence.reference.left_out or Witness(task, evidence).origin_failing
+    unasked = evidence.reference.left_out or Corroboration(task, evidence).origin_failing
     for index, observation in edge_observations(evidence):
         comparison = plainest(evidence, index, observation.comparison)
         if comparison is None:

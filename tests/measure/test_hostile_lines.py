@@ -57,7 +57,7 @@ async def test_the_verdict_is_the_same_by_every_line(name: str, line: str, tmp_p
 @pytest.mark.parametrize("scheme", ["socks5", "http"])
 @pytest.mark.parametrize("name", ROWS, ids=[f"{case.row}-{name}" for name, case in ROWS.items()])
 async def test_the_verdict_through_a_proxy(name: str, scheme: str, tmp_path: Path) -> None:
-    """The proxy's word for a connection is hearsay: the codes are the same, somebody else must have answered."""
+    """The proxy's word for a connection is a report only: the codes are the same, somebody else must have answered."""
     case = ROWS[name]
     async with proxy(scheme) as made:
         line = {"proxy": spec_of(scheme, made.port)}

@@ -75,8 +75,8 @@ def flat_row(agent: str, customer: str, line: bytes) -> Row:
 def shown(record: SlotRecord) -> Observation | None:
     """The one observation of a slot that a flat row shows: the first that the verdict rests on, else the first edge."""
     edges = [i for i, seen in enumerate(record.observations) if seen.role is Role.EDGE]
-    grounds = [i for i in record.rests_on if i in edges]
-    chosen = grounds or edges
+    relied_on = [i for i in record.rests_on if i in edges]
+    chosen = relied_on or edges
     return record.observations[chosen[0]] if chosen else None
 
 

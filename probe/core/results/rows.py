@@ -9,7 +9,7 @@ from probe.core.content.check_kind import Kinds, Symptom
 from probe.core.model.altered import altered
 from probe.core.model.records import SCHEMA_VERSION, EventRecord, Evidence, HostFacts, SlotRecord, State
 from probe.core.model.task import Task
-from probe.core.verdict.basis import grounds
+from probe.core.verdict.basis import basis_of
 from probe.core.verdict.judge import exclusions_at, judge
 from probe.core.verdict.node_symptoms import trusted_reach
 
@@ -34,7 +34,7 @@ def measured_row(
         reason=verdict.reason,
         confirmed=verdict.confirmed,
         summary=verdict.summary,
-        rests_on=grounds(verdict, evidence),
+        rests_on=basis_of(verdict, evidence),
         findings=verdict.findings,
         resolution=evidence.resolution,
         observations=evidence.observations,

@@ -1,6 +1,6 @@
 """Rule: each kind of symptom has one rule that says whose fault it is, and each rule is the verdict table's row.
 
-Pure functions Symptom x Witness -> Blame. The order of the gates matters: what was our own fault, or our line's,
+Pure functions Symptom x Corroboration -> Blame. The order of the gates matters: what was our own fault, or our line's,
 or another company's server, is never booked on the CDN whatever else was seen.
 """
 
@@ -14,10 +14,10 @@ from probe.core.content.check_kind import AtOrigin, Symptom, SymptomKind
 from probe.core.dns.fault_zone import failing_zone
 from probe.core.http.redirect import STATUS_CODES as REDIRECTS
 from probe.core.model.records import FailureType, Fault, Observation, Outcome, Phase
-from probe.core.verdict.corroboration import TIMEOUTS, Witness
+from probe.core.verdict.corroboration import TIMEOUTS, Corroboration
 from probe.core.verdict.hijack import FOREIGN_CERTIFICATE, alias_hidden, foreign
 from probe.core.verdict.origin_controls import cut_short
-from probe.core.verdict.proxy_reports import is_hearsay, may_be_the_name, proxy_lost
+from probe.core.verdict.proxy_reports import is_proxy_report, may_be_the_name, proxy_lost
 from probe.core.verdict.symptoms import final_of
 
 
@@ -32,7 +32,7 @@ class Blame:
 
 MARKERS = frozenset({"content.marker_missing", "content.marker_forbidden"})
 
-Rule = Callable[[Symptom, Witness], Blame]
+Rule = Callable[[Symptom, Corroboration], Blame]
 
 
 def _inconclusive(fault: Fault, reason: str) -> Blame:
@@ -43,27 +43,27 @@ def _failed(fault: Fault, reason: str) -> Blame:
     return Blame(Outcome.FAILED, fault, reason)
 
 
-def attribute(symptom: Symptom, witness: Witness, *, alias_changed: bool) -> Blame:
+def attribute(symptom: Symptom, corroboration: Corroboration, *, alias_changed: bool) -> Blame:
     """The gates that hold for every kind, then the kind's own rule."""
     if symptom.kind is SymptomKind.NOTE:
         return Blame(Outcome.OK, None, symptom.reason)
     own = _own_fault(symptom)
     if own is not None:
         return own
-    if witness.offline:
+    if corroboration.offline:
         return _inconclusive(Fault.VANTAGE, "vantage.offline")
-    if witness.anchors_unasked is not None:
-        return _inconclusive(Fault.AGENT, witness.anchors_unasked)
+    if corroboration.anchors_unasked is not None:
+        return _inconclusive(Fault.AGENT, corroboration.anchors_unasked)
     if alias_changed and symptom.kind is not SymptomKind.RESOLUTION:
-        return _elsewhere(symptom, witness)
-    if symptom.reason in TIMEOUTS and witness.stalled:
+        return _elsewhere(symptom, corroboration)
+    if symptom.reason in TIMEOUTS and corroboration.stalled:
         return _inconclusive(Fault.AGENT, "agent.stalled")
-    return RULES[symptom.kind](symptom, witness)
+    return RULES[symptom.kind](symptom, corroboration)
 
 
-def _elsewhere(symptom: Symptom, witness: Witness) -> Blame:
+def _elsewhere(symptom: Symptom, corroboration: Corroboration) -> Blame:
     """Whatever answered is not the CDN's server: the customer points the name elsewhere, or a resolver lies."""
-    if not alias_hidden(witness.task, witness.evidence.resolution):
+    if not alias_hidden(corroboration.task, corroboration.evidence.resolution):
         return _inconclusive(Fault.CUSTOMER, "dns.alias_changed")
     if symptom.kind is SymptomKind.ALIAS:
         return _inconclusive(Fault.PATH, "dns.hijacked")
@@ -78,9 +78,9 @@ def _own_fault(symptom: Symptom) -> Blame | None:
     return None
 
 
-def _observation(symptom: Symptom, witness: Witness) -> Observation:
+def _observation(symptom: Symptom, corroboration: Corroboration) -> Observation:
     assert symptom.observation is not None, "this kind of symptom belongs to an observation"
-    return final_of(witness.evidence, symptom.observation)
+    return final_of(corroboration.evidence, symptom.observation)
 
 
 # --- DNS ------------------------------------------------------------------------------------------
@@ -98,9 +98,9 @@ _RESOLVER_ONLY = frozenset(
 )
 
 
-def _resolution(symptom: Symptom, witness: Witness) -> Blame:
+def _resolution(symptom: Symptom, corroboration: Corroboration) -> Blame:
     """The failing name's zone is to blame, once it is clear that not just our resolver failed."""
-    resolution = witness.evidence.resolution
+    resolution = corroboration.evidence.resolution
     assert resolution is not None, "a resolution symptom comes from a resolution"
     flags = resolution.flags
     if "resolvers_disagree" in flags:
@@ -113,101 +113,101 @@ def _resolution(symptom: Symptom, witness: Witness) -> Blame:
         return _inconclusive(Fault.VANTAGE, "dns.resolver_failed")
     if kind is FailureType.DNS_TIMED_OUT and not others_agree:
         return _inconclusive(Fault.UNKNOWN, symptom.reason)
-    zone = failing_zone(resolution, witness.task.domain, witness.task.cdn_suffixes)
+    zone = failing_zone(resolution, corroboration.task.domain, corroboration.task.cdn_suffixes)
     return _failed(Fault(zone), symptom.reason)
 
 
-def _resolver(symptom: Symptom, witness: Witness) -> Blame:
+def _resolver(symptom: Symptom, corroboration: Corroboration) -> Blame:
     return _inconclusive(Fault.VANTAGE, symptom.reason)
 
 
 # --- the edge -------------------------------------------------------------------------------------
 
 
-def _transport(symptom: Symptom, witness: Witness) -> Blame:
+def _transport(symptom: Symptom, corroboration: Corroboration) -> Blame:
     """No complete reply from an edge: the CDN's, unless the origin fails likewise or nobody could answer."""
-    observation = _observation(symptom, witness)
+    observation = _observation(symptom, corroboration)
     failure = observation.failure
     assert failure is not None, "a transport symptom comes from a failure"
     if failure.type is FailureType.TCP_ADDRESS_BLOCKED:
         return _inconclusive(Fault.UNKNOWN, symptom.reason)
-    if is_hearsay(witness.task, failure.type) and proxy_lost(witness.evidence):
+    if is_proxy_report(corroboration.task, failure.type) and proxy_lost(corroboration.evidence):
         return _inconclusive(Fault.VANTAGE, "vantage.proxy_unreachable")
-    if witness.unproven(failure.type):
+    if corroboration.unproven(failure.type):
         return _inconclusive(Fault.UNKNOWN, "vantage.no_witness")
-    if failure.type in FOREIGN_CERTIFICATE and _foreign(symptom, witness):
+    if failure.type in FOREIGN_CERTIFICATE and _foreign(symptom, corroboration):
         return _failed(Fault.PATH, "dns.hijacked")
-    if _origin_explains(failure.phase, witness):
-        return _failed(Fault.ORIGIN, witness.origin_reason)
-    if may_be_the_name(witness.task, observation, failure):
+    if _origin_explains(failure.phase, corroboration):
+        return _failed(Fault.ORIGIN, corroboration.origin_reason)
+    if may_be_the_name(corroboration.task, observation, failure):
         return _failed(Fault.UNKNOWN, symptom.reason)
     return _failed(Fault.CDN, symptom.reason)
 
 
-def _origin_explains(phase: Phase, witness: Witness) -> bool:
+def _origin_explains(phase: Phase, corroboration: Corroboration) -> bool:
     """An edge that cannot be connected to is explained by an origin that fails in the same phase only."""
-    if not witness.origin_failing:
+    if not corroboration.origin_failing:
         return False
-    origin = witness.origin
+    origin = corroboration.origin
     if phase in (Phase.TCP, Phase.TLS):
         return origin is not None and origin.failure is not None and origin.failure.phase is phase
     return True
 
 
-def _status(symptom: Symptom, witness: Witness) -> Blame:
+def _status(symptom: Symptom, corroboration: Corroboration) -> Blame:
     """The origin's own status is the origin's; a 5xx beside a failing origin too; else the CDN's."""
-    response = _observation(symptom, witness).response
+    response = _observation(symptom, corroboration).response
     assert response is not None, "a status symptom comes from a response"
-    if witness.origin_gave(response.status_code):
+    if corroboration.origin_gave(response.status_code):
         return _failed(Fault.ORIGIN, "origin.same_status")
-    if _led_away(symptom, witness):
+    if _led_away(symptom, corroboration):
         return _failed(Fault.PATH, "http.hijacked")
-    if witness.origin_failing:
+    if corroboration.origin_failing:
         fault = Fault.ORIGIN if response.status_code >= 500 else Fault.UNKNOWN
-        return _failed(fault, witness.origin_reason if fault is Fault.ORIGIN else symptom.reason)
-    return _failed(Fault.CDN if witness.origin_well else Fault.UNKNOWN, symptom.reason)
+        return _failed(fault, corroboration.origin_reason if fault is Fault.ORIGIN else symptom.reason)
+    return _failed(Fault.CDN if corroboration.origin_well else Fault.UNKNOWN, symptom.reason)
 
 
-def _led_away(symptom: Symptom, witness: Witness) -> bool:
+def _led_away(symptom: Symptom, corroboration: Corroboration) -> bool:
     """Redirected here, twice, and not by another way: an error of the CDN's could not tell our lines apart."""
     assert symptom.observation is not None, "this kind of symptom belongs to an observation"
-    response = witness.evidence.observations[symptom.observation].response
+    response = corroboration.evidence.observations[symptom.observation].response
     redirected = response is not None and response.status_code in REDIRECTS
-    if not redirected or not witness.confirmed(symptom.observation):
+    if not redirected or not corroboration.confirmed(symptom.observation):
         return False
-    return witness.right_elsewhere(symptom.observation)
+    return corroboration.right_elsewhere(symptom.observation)
 
 
-def _policy(symptom: Symptom, witness: Witness) -> Blame:
+def _policy(symptom: Symptom, corroboration: Corroboration) -> Blame:
     """What the CDN was set up to do is the CDN's, unless the origin answers the same request the same way.
 
     The edge's own reply counts here, not what a followed redirect led to.
     """
     assert symptom.observation is not None, "this kind of symptom belongs to an observation"
-    observation = witness.evidence.observations[symptom.observation]
+    observation = corroboration.evidence.observations[symptom.observation]
     if symptom.at_origin is AtOrigin.SAME:
         return _failed(Fault.ORIGIN, "origin.same_reply")
     if observation.failure is not None and not cut_short(observation):
-        return _transport(symptom, witness)
-    if foreign(witness.task, witness.evidence, observation.address):
+        return _transport(symptom, corroboration)
+    if foreign(corroboration.task, corroboration.evidence, observation.address):
         return _failed(Fault.PATH, "dns.hijacked")
     status_code = observation.response.status_code if observation.response is not None else None
-    if symptom.at_origin is None and witness.control_gave(observation.ask, status_code):
+    if symptom.at_origin is None and corroboration.control_gave(observation.ask, status_code):
         return _failed(Fault.ORIGIN, "origin.same_status")
-    if witness.origin_failing and (status_code or 0) >= 500:
-        return _failed(Fault.ORIGIN, witness.origin_reason)
+    if corroboration.origin_failing and (status_code or 0) >= 500:
+        return _failed(Fault.ORIGIN, corroboration.origin_reason)
     return _failed(Fault.UNKNOWN if symptom.at_origin is AtOrigin.UNSEEN else Fault.CDN, symptom.reason)
 
 
-def _timing(symptom: Symptom, witness: Witness) -> Blame:
+def _timing(symptom: Symptom, corroboration: Corroboration) -> Blame:
     """Slow is the CDN's, unless the edge had to wait for an origin that is as slow asked directly.
 
     An origin that is as slow although this edge did not ask it may just as well be our own line.
     """
-    observation = _observation(symptom, witness)
+    observation = _observation(symptom, corroboration)
     taken_us = _ttfb_us(observation)
     if symptom.at_origin is None:
-        slow = any(_as_slow(look, taken_us) for look in witness.origin_looks)
+        slow = any(_as_slow(look, taken_us) for look in corroboration.origin_looks)
     else:
         slow = symptom.at_origin is AtOrigin.SAME
     if slow and asked_origin(observation.cache_status):
@@ -231,26 +231,26 @@ def _ttfb_us(observation: Observation) -> int | None:
     return timing.response_start_us - timing.request_start_us
 
 
-def _content(symptom: Symptom, witness: Witness) -> Blame:
-    if _foreign(symptom, witness):
+def _content(symptom: Symptom, corroboration: Corroboration) -> Blame:
+    if _foreign(symptom, corroboration):
         return _failed(Fault.PATH, "dns.hijacked")
-    if symptom.reason in MARKERS and witness.origin_marks == _marks(symptom, witness):
+    if symptom.reason in MARKERS and corroboration.origin_marks == _marks(symptom, corroboration):
         return _failed(Fault.ORIGIN, "origin.same_content")
-    if witness.confirmed(symptom.observation) and witness.right_elsewhere(symptom.observation):
+    if corroboration.confirmed(symptom.observation) and corroboration.right_elsewhere(symptom.observation):
         return _failed(Fault.PATH, "content.hijacked")
     return _failed(Fault.CDN, symptom.reason)
 
 
-def _marks(symptom: Symptom, witness: Witness) -> tuple[str, ...] | None:
-    response = _observation(symptom, witness).response
+def _marks(symptom: Symptom, corroboration: Corroboration) -> tuple[str, ...] | None:
+    response = _observation(symptom, corroboration).response
     return None if response is None or response.content is None else response.content.found
 
 
-def _foreign(symptom: Symptom, witness: Witness) -> bool:
-    return foreign(witness.task, witness.evidence, _observation(symptom, witness).address)
+def _foreign(symptom: Symptom, corroboration: Corroboration) -> bool:
+    return foreign(corroboration.task, corroboration.evidence, _observation(symptom, corroboration).address)
 
 
-def _stale(symptom: Symptom, witness: Witness) -> Blame:
+def _stale(symptom: Symptom, corroboration: Corroboration) -> Blame:
     return Blame(Outcome.STALE, Fault.CDN, symptom.reason)
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from probe.core.model.records import Evidence, Observation, Outcome, Role, Verdict
 
-_WITNESSES = frozenset({Role.ORIGIN, Role.ANCHOR, Role.SWEEP})
+_CORROBORATING = frozenset({Role.ORIGIN, Role.ANCHOR, Role.SWEEP})
 
 
-def grounds(verdict: Verdict, evidence: Evidence) -> tuple[int, ...]:
+def basis_of(verdict: Verdict, evidence: Evidence) -> tuple[int, ...]:
     """Indices into the row's observations, ascending. Of a slot that is well: the edges, and the origin if asked."""
     observations = evidence.observations
     if verdict.outcome is Outcome.OK:
@@ -27,9 +27,11 @@ def grounds(verdict: Verdict, evidence: Evidence) -> tuple[int, ...]:
     return tuple(
         index
         for index, observation in enumerate(observations)
-        if index in shown or observation.of in shown or _witness(observation, asks)
+        if index in shown or observation.of in shown or _corroborates(observation, asks)
     )
 
 
-def _witness(observation: Observation, asks: set[str | None]) -> bool:
-    return observation.role in _WITNESSES or (observation.role is Role.CONTROL and observation.ask in asks)
+def _corroborates(observation: Observation, asks: set[str | None]) -> bool:
+    return observation.role in _CORROBORATING or (
+        observation.role is Role.CONTROL and observation.ask in asks
+    )

@@ -11,7 +11,7 @@ from probe.core.model.altered import altered
 from probe.core.model.records import Evidence, Observation, Response, Role
 from probe.core.model.task import Task
 from probe.core.model.times import epoch_s, utc_text
-from probe.core.verdict.corroboration import Witness
+from probe.core.verdict.corroboration import Corroboration
 
 _COMPARED = (Role.EDGE, Role.CONFIRM, Role.SWEEP, Role.ELSEWHERE)
 
@@ -20,7 +20,7 @@ def with_comparisons(task: Task, evidence: Evidence) -> Evidence:
     """Compare each edge-side observation at the moment of its own request; none without an origin."""
     if not evidence.reference.configured:
         return evidence
-    failing = Witness(task, evidence).origin_failing
+    failing = Corroboration(task, evidence).origin_failing
     words = words_of(o for o in evidence.observations if o.role is Role.ORIGIN)
     last_us = _origin_asked_us(evidence)
     started_s = epoch_s(evidence.started_at)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from probe.core.model.records import Evidence, FailureType, LineState, Observation, Phase, Relation, Role
 from probe.core.model.task import Task
 from probe.core.vantage.health import counted, late, own_fault, reacted, state_of, version_of
-from probe.core.verdict.proxy_reports import answered_through_proxy, is_hearsay
+from probe.core.verdict.proxy_reports import answered_through_proxy, is_proxy_report
 
 # Nothing came back at all: a dead line looks the same as a dead server.
 SILENT = frozenset(
@@ -31,7 +31,7 @@ STALL_US = 500_000
 
 
 @dataclass(frozen=True, slots=True)
-class Witness:
+class Corroboration:
     """The surroundings of one slot."""
 
     task: Task
@@ -66,7 +66,7 @@ class Witness:
     def line_proven(self) -> bool:
         """Somebody reacted in this slot: an anchor, the origin or an edge, if only by a refusal.
 
-        Through a proxy only a real reply counts: see `core.hearsay`.
+        Through a proxy only a real reply counts: see `core.verdict.proxy_reports`.
         """
         if self.task.vantage_point.proxy is not None:
             return answered_through_proxy(self.task, self.evidence)
@@ -75,7 +75,7 @@ class Witness:
 
     def unproven(self, kind: FailureType) -> bool:
         """This failure may be our own line's or proxy's as well: nobody was seen to react."""
-        return (kind in SILENT or is_hearsay(self.task, kind)) and not self.line_proven
+        return (kind in SILENT or is_proxy_report(self.task, kind)) and not self.line_proven
 
     @property
     def stalled(self) -> bool:

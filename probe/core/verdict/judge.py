@@ -11,7 +11,7 @@ from probe.core.model.records import Evidence, Fault, Finding, Outcome, Severity
 from probe.core.model.task import Task
 from probe.core.model.times import epoch_s
 from probe.core.verdict.attribution import Blame, attribute
-from probe.core.verdict.corroboration import Witness
+from probe.core.verdict.corroboration import Corroboration
 from probe.core.verdict.summary import summarise
 from probe.core.verdict.symptoms import examine
 
@@ -40,9 +40,9 @@ def judge(
     """
     if symptoms is None:
         symptoms = examine(task, evidence, kinds)
-    witness = Witness(task, evidence)
+    corroboration = Corroboration(task, evidence)
     alias_changed = any(symptom.kind is SymptomKind.ALIAS for symptom in symptoms)
-    findings = tuple(_finding(s, witness, alias_changed=alias_changed) for s in symptoms)
+    findings = tuple(_finding(s, corroboration, alias_changed=alias_changed) for s in symptoms)
     gravest = max(findings, key=_weight, default=None)
     if gravest is None or gravest.outcome is Outcome.OK:
         return Verdict(
@@ -51,7 +51,7 @@ def judge(
             reason=None,
             confirmed=None,
             findings=findings,
-            summary=summarise(None, task, witness),
+            summary=summarise(None, task, corroboration),
         )
     return Verdict(
         outcome=gravest.outcome,
@@ -59,12 +59,12 @@ def judge(
         reason=gravest.reason,
         confirmed=_confirmed(gravest, findings),
         findings=findings,
-        summary=summarise(gravest, task, witness),
+        summary=summarise(gravest, task, corroboration),
     )
 
 
-def _finding(symptom: Symptom, witness: Witness, *, alias_changed: bool) -> Finding:
-    blame: Blame = attribute(symptom, witness, alias_changed=alias_changed)
+def _finding(symptom: Symptom, corroboration: Corroboration, *, alias_changed: bool) -> Finding:
+    blame: Blame = attribute(symptom, corroboration, alias_changed=alias_changed)
     index = symptom.observation
     return Finding(
         check=symptom.check,
@@ -73,8 +73,8 @@ def _finding(symptom: Symptom, witness: Witness, *, alias_changed: bool) -> Find
         outcome=blame.outcome,
         fault=blame.fault,
         observation=index,
-        address=None if index is None else witness.evidence.observations[index].address,
-        confirmed=witness.confirmed(index) if symptom.again is None else symptom.again,
+        address=None if index is None else corroboration.evidence.observations[index].address,
+        confirmed=corroboration.confirmed(index) if symptom.again is None else symptom.again,
         detail=_detail(symptom, blame),
     )
 

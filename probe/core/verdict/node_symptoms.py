@@ -13,7 +13,7 @@ from probe.core.model.addresses import in_prefixes
 from probe.core.model.records import Evidence, Reach, Role
 from probe.core.model.task import Task
 from probe.core.nodes.eligibility import BY_PROXY, is_address, other_carrier
-from probe.core.verdict.corroboration import TIMEOUTS, Witness
+from probe.core.verdict.corroboration import TIMEOUTS, Corroboration
 from probe.core.verdict.reach import answers, node_observations, reach
 
 CHECK = "nodes"
@@ -86,11 +86,11 @@ def _trusted_reach(task: Task, evidence: Evidence) -> Reach | None:
     seen = reach(task, evidence)
     if seen is None or not seen.unanswered:
         return seen
-    witness = Witness(task, evidence)
+    corroboration = Corroboration(task, evidence)
     failures = {o.failure.type for o in node_observations(evidence) if o.failure is not None}
-    unproven = any(witness.unproven(failure) for failure in failures)
-    stalled = bool(failures & TIMEOUTS) and witness.stalled
-    return None if witness.offline or unproven or stalled else seen
+    unproven = any(corroboration.unproven(failure) for failure in failures)
+    stalled = bool(failures & TIMEOUTS) and corroboration.stalled
+    return None if corroboration.offline or unproven or stalled else seen
 
 
 def told_of_nodes(task: Task, evidence: Evidence) -> str:

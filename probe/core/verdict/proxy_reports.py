@@ -1,4 +1,4 @@
-"""Rule: what a proxy says of a target is hearsay: it counts once somebody really answered through that proxy.
+"""Rule: what a proxy reports of a target counts once somebody really answered through that proxy.
 
 Pure. A proxy can report failures that are its own, and can end or starve a tunnel by itself; it cannot make up a
 certificate or a reply. So a failure of that kind accuses nobody unless an anchor, the origin or another edge gave a
@@ -12,7 +12,7 @@ from probe.core.model.task import Task
 from probe.core.proxy.dialogue import is_literal
 from probe.core.vantage.via_proxy import left_to_proxy
 
-_HEARSAY = frozenset(
+_PROXY_REPORTED = frozenset(
     {
         FailureType.TCP_REFUSED,
         FailureType.TCP_TIMED_OUT,
@@ -33,9 +33,9 @@ _OF_THE_NAME = frozenset(
 )
 
 
-def is_hearsay(task: Task, kind: FailureType) -> bool:
+def is_proxy_report(task: Task, kind: FailureType) -> bool:
     """Whether a proxy can have brought this failure about by itself."""
-    return task.vantage_point.proxy is not None and kind in _HEARSAY
+    return task.vantage_point.proxy is not None and kind in _PROXY_REPORTED
 
 
 def proxy_lost(evidence: Evidence) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from probe.core.model.records import Evidence, FailureType, Fault, Finding, Role
 from probe.core.model.task import Task
-from probe.core.verdict.corroboration import Witness
+from probe.core.verdict.corroboration import Corroboration
 from probe.core.verdict.node_symptoms import told_of_nodes
 from probe.core.verdict.symptoms import final_of
 
@@ -91,12 +91,12 @@ _WHOSE = {
 }
 
 
-def summarise(finding: Finding | None, task: Task, witness: Witness) -> str:
+def summarise(finding: Finding | None, task: Task, corroboration: Corroboration) -> str:
     """One sentence: who did what, beside whom, whose fault."""
     if finding is None:
-        return _well(task, witness.evidence)
-    nodes = told_of_nodes(task, witness.evidence)
-    told = f"{_what(finding, task, witness)}; {nodes}{_beside(witness)}{_WHOSE[finding.fault]}"
+        return _well(task, corroboration.evidence)
+    nodes = told_of_nodes(task, corroboration.evidence)
+    told = f"{_what(finding, task, corroboration)}; {nodes}{_beside(corroboration)}{_WHOSE[finding.fault]}"
     again = {True: ", seen again on a second look", False: ", not seen again on a second look", None: ""}
     return f"{told} ({finding.reason}{again[finding.confirmed]})."
 
@@ -106,13 +106,13 @@ def _well(task: Task, evidence: Evidence) -> str:
     return f"{len(edges)} of {len(edges)} edge addresses of {task.domain} served {task.request.shown_path} as agreed."
 
 
-def _what(finding: Finding, task: Task, witness: Witness) -> str:
+def _what(finding: Finding, task: Task, corroboration: Corroboration) -> str:
     if finding.reason in _WHOLE_SLOT:
         return _WHOLE_SLOT[finding.reason]
     if finding.observation is None:
         said = _FAILURES.get(finding.reason, finding.reason)
         return f"{task.domain}: {said}" + (f" ({finding.detail})" if finding.detail else "")
-    observation = final_of(witness.evidence, finding.observation)
+    observation = final_of(corroboration.evidence, finding.observation)
     failure = observation.failure.type if observation.failure is not None else None
     key = failure if failure is not None and finding.reason.startswith("origin.") else finding.reason
     status = "" if observation.response is None else f" {observation.response.status_code}"
@@ -120,11 +120,11 @@ def _what(finding: Finding, task: Task, witness: Witness) -> str:
     return f"Edge {observation.address} {said}" + (f" ({status.strip()})" if key == "http.error" else "")
 
 
-def _beside(witness: Witness) -> str:
-    origin = witness.origin
+def _beside(corroboration: Corroboration) -> str:
+    origin = corroboration.origin
     if origin is None:
         return ""
     if origin.failure is not None:
         said = _FAILURES.get(origin.failure.type, f"failed with {origin.failure.type}")
         return f"the origin, asked directly, {said}: "
-    return f"the origin, asked directly, answered {witness.origin_status}: "
+    return f"the origin, asked directly, answered {corroboration.origin_status}: "

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from probe.core.model.altered import altered
 from probe.core.model.records import Evidence, FailureType, Role
-from probe.core.verdict.basis import grounds
+from probe.core.verdict.basis import basis_of
 from tests.support import build
 from tests.support.build import EDGE_2, OTHER
 
 
 def rests_on(found: Evidence) -> list[str]:
-    chosen = grounds(build.verdict(found), found)
+    chosen = basis_of(build.verdict(found), found)
     assert list(chosen) == sorted(set(chosen))
     return [f"{found.observations[i].role} {found.observations[i].address}" for i in chosen]
 

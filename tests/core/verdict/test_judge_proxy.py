@@ -1,4 +1,4 @@
-"""Through a proxy: what it says of a target is hearsay until somebody really answered through it."""
+"""Through a proxy: what it says of a target is its report alone until somebody really answered through it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.build import (
 PROXY = ProxySpec(scheme="socks5", host="192.0.2.80", port=1080)
 NO_WITNESS = "inconclusive", "unknown", "vantage.no_witness"
 LOST = "inconclusive", "vantage", "vantage.proxy_unreachable"
-HEARSAY = [
+PROXY_REPORTS = [
     (FailureType.TCP_REFUSED, Phase.TCP),
     (FailureType.TCP_FAILED, Phase.TCP),
     (FailureType.TCP_TIMED_OUT, Phase.TCP),
@@ -53,14 +53,14 @@ def lost(role: Role) -> Observation:
     return broken(FailureType.VANTAGE_PROXY_UNREACHABLE, Phase.HOST, role)
 
 
-@pytest.mark.parametrize(("kind", "phase"), HEARSAY)
+@pytest.mark.parametrize(("kind", "phase"), PROXY_REPORTS)
 def test_nobody_answered_through_the_proxy_and_nobody_is_accused(kind: FailureType, phase: Phase) -> None:
     assert triple(through(broken(kind, phase)), proxied()) == NO_WITNESS
     both = through(broken(kind, phase), broken(kind, phase, Role.ORIGIN))
     assert triple(both, proxied()) == NO_WITNESS
 
 
-@pytest.mark.parametrize(("kind", "phase"), HEARSAY)
+@pytest.mark.parametrize(("kind", "phase"), PROXY_REPORTS)
 def test_with_a_real_reply_through_the_same_proxy_it_is_the_cdns(kind: FailureType, phase: Phase) -> None:
     for witness in (seen(Role.ORIGIN), seen(Role.ANCHOR), seen(Role.SWEEP, address="192.0.2.9")):
         assert triple(through(broken(kind, phase), witness), proxied()) == ("failed", "cdn", kind.value)
@@ -106,7 +106,7 @@ def test_the_proxys_own_failures_are_the_vantage_points(kind: FailureType) -> No
 
 @pytest.mark.parametrize(
     ("kind", "phase"),
-    [*HEARSAY, (FailureType.BODY_TRUNCATED, Phase.BODY), (FailureType.TCP_RESET, Phase.BODY)],
+    [*PROXY_REPORTS, (FailureType.BODY_TRUNCATED, Phase.BODY), (FailureType.TCP_RESET, Phase.BODY)],
 )
 def test_a_proxy_that_went_away_meanwhile_explains_what_it_cut(kind: FailureType, phase: Phase) -> None:
     cut = broken(kind, phase, response=seen().response if phase is Phase.BODY else None)
@@ -131,10 +131,10 @@ def test_an_origin_that_fails_likewise_excuses_the_edge() -> None:
     assert triple(found, proxied()) == ("failed", "origin", "origin.tcp.refused")
 
 
-def test_nodes_are_not_counted_as_down_on_hearsay() -> None:
+def test_nodes_are_not_counted_as_down_on_a_proxys_report() -> None:
     facts = NodeFacts(known=2, settled=True)
-    hearsay = through(refused(), refused(Role.SWEEP, address="192.0.2.9"), nodes=facts)
-    assert trusted_reach(proxied(), hearsay) is None
+    reported = through(refused(), refused(Role.SWEEP, address="192.0.2.9"), nodes=facts)
+    assert trusted_reach(proxied(), reported) is None
     proven = through(refused(), refused(Role.SWEEP, address="192.0.2.9"), seen(Role.ORIGIN), nodes=facts)
     reach = trusted_reach(proxied(), proven)
     assert reach is not None
