@@ -1,0 +1,39 @@
+"""`python -m probe ...` within this process: a start of its own takes more than a second."""
+
+from __future__ import annotations
+
+import io
+import runpy
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from unittest.mock import patch
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def cdn_probe(*arguments: str | Path) -> Ended:
+    """Run a command on a terminal that is 80 columns wide."""
+    out, err = io.StringIO(), io.StringIO()
+    code: object = 0
+    with (
+        patch.object(sys, "argv", ["cdn-probe", *map(str, arguments)]),
+        patch.dict("os.environ", {"COLUMNS": "80"}),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            runpy.run_module("probe", run_name="__main__", alter_sys=True)
+        except SystemExit as end:
+            code = end.code
+    assert isinstance(code, int), code
+    said = out.getvalue().replace("python -m probe", "cdn-probe")
+    return Ended(code, said, err.getvalue())
