@@ -9,7 +9,6 @@ import asyncio
 import json
 import shutil
 import signal
-import tarfile
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,20 +26,12 @@ from probe.io.store import Store
 from probe.io.store_reader import Reader
 from tests.agent_process import cdn_probe, start
 from tests.fixtures.counting import facts_of
+from tests.fixtures.frozen import V0_1, unpacked
 
-FROZEN = Path(__file__).parent / "fixtures/v0.1"
-FACTS: dict[str, Any] = json.loads((FROZEN / "facts.json").read_text())
+FACTS: dict[str, Any] = json.loads((V0_1 / "facts.json").read_text())
 STREAMS: dict[str, Any] = FACTS["store"]["streams"]
 AGENT = "lab-agent"
 OURS = {name: stream for name, stream in STREAMS.items() if name.startswith(f"{AGENT}/")}
-
-
-def unpacked(name: str, directory: Path) -> Path:
-    place = directory / name
-    with tarfile.open(FROZEN / f"{name}.tar.xz") as tar:
-        tar.extractall(place, filter="data")
-    place.chmod(0o700)
-    return place
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import ast
 import json
 import re
 import shutil
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,11 +21,11 @@ from probe.api.routes import ROUTES
 from probe.core.bundle import Bundle
 from probe.core.manifest import Manifest
 from probe.core.records import EventRecord, SlotRecord
+from tests.fixtures.frozen import unpacked
 from tests.interface.command import cdn_probe
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-FROZEN = ROOT / "tests/fixtures/v0.1"
 
 # The first words of what is told by code: events, verdicts, reasons, failures, log lines. "probe" names modules.
 _CODE = re.compile(r"(?!probe\.)[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
@@ -37,7 +36,7 @@ _NO_CODE = re.compile(
 
 def snapshots(directory: Path) -> dict[str, str]:
     """File name -> text. `directory`: an empty one to work in."""
-    store, copy = (_unpacked(name, directory) for name in ("results", "copy"))
+    store, copy = (unpacked(name, directory) for name in ("results", "copy"))
     return {
         "help.txt": help_of_all(store),
         "agent.schema.json": _schema("agent"),
@@ -48,12 +47,6 @@ def snapshots(directory: Path) -> dict[str, str]:
         "codes.txt": codes(),
         "exit_codes.txt": exit_codes(store, copy, directory),
     }
-
-
-def _unpacked(name: str, directory: Path) -> Path:
-    with tarfile.open(FROZEN / f"{name}.tar.xz") as tar:
-        tar.extractall(directory / name, filter="data")
-    return directory / name
 
 
 # --- the command line ---------------------------------------------------------------------------------
