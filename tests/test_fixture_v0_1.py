@@ -20,13 +20,13 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from probe.cli import cli
-from probe.io.clock import SystemClock
-from probe.io.store import Store
-from probe.io.store_reader import Reader
-from tests.agent_process import cdn_probe, start
+from probe.cli.main import cli
+from probe.host.clock import SystemClock
+from probe.store.read.reader import Reader
+from probe.store.store import Store
 from tests.fixtures.counting import facts_of
 from tests.fixtures.frozen import V0_1, unpacked
+from tests.support.agent_process import cdn_probe, start
 
 FACTS: dict[str, Any] = json.loads((V0_1 / "facts.json").read_text())
 STREAMS: dict[str, Any] = FACTS["store"]["streams"]
