@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.core.dns.chain import failing_zone
+from probe.core.dns.fault_zone import failing_zone
 from probe.core.model.altered import altered
 from probe.core.model.records import FailureType, Phase, Resolution
 from probe.core.model.task import ResolverSpec, VantagePoint

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from probe.core.dns.chain import failing_zone
+from probe.core.dns.fault_zone import failing_zone
 from probe.core.model.records import FailureType, Resolution
 from tests.resolver.test_other_resolvers import BROKEN, Setting
 from tests.support.awake import Awake

@@ -15,7 +15,7 @@ import pytest
 import trustme
 import yaml
 
-from probe.core.dns.chain import failing_zone
+from probe.core.dns.fault_zone import failing_zone
 from probe.core.model.altered import altered
 from probe.core.model.records import FailureType, Resolution
 from probe.core.model.task import ResolverSpec, VantagePoint

@@ -13,12 +13,10 @@ from probe.core.dns.chain import (
     ChainWalk,
     DnsAnswer,
     WalkEnd,
-    failing_zone,
-    normal_name,
-    passes_suffix,
-    under_suffix,
 )
+from probe.core.dns.fault_zone import failing_zone, passes_suffix
 from probe.core.model.records import CnameLink, Failure, FailureType, Phase, Resolution
+from probe.core.text.dns_names import normal_name, under_suffix
 
 R = "udp://192.0.2.53:53"
 
