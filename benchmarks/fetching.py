@@ -9,8 +9,8 @@ from benchmarks.bare import PEER, bare_fetch
 from benchmarks.measure import Effort, Result, Work, WrongResultError, compare
 from benchmarks.peer_process import Ports
 from benchmarks.server import EDGE, NAME, body_of
-from probe.core.model.records import Role
 from probe.core.model.task import Deadlines, Limits, Request, TlsPolicy, VantagePoint
+from probe.core.records.observation import Role
 from probe.fetch.fetcher import AiohttpFetcher, FetchTarget
 from probe.host.clock import SystemClock
 from probe.settings.secrets import reveal

@@ -17,7 +17,8 @@ from benchmarks.agents import resident_mb
 from benchmarks.growing import Growth
 from probe.agent.agent import Agent
 from probe.checks import CHECKS
-from probe.core.model.records import Outcome, SlotRecord, State
+from probe.core.records.rows import SlotRecord, State
+from probe.core.records.verdict import Outcome
 from probe.host.clock import SystemClock
 from probe.host.gc import settle
 from probe.net.event_loop import run

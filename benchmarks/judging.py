@@ -7,8 +7,8 @@ from functools import partial
 from benchmarks import samples
 from benchmarks.measure import Effort, Result, WrongResultError, compare, repeated
 from probe.checks import CHECKS
-from probe.core.model.codec import encode
-from probe.core.model.records import Evidence, Outcome
+from probe.core.records.codec import encode
+from probe.core.records.verdict import Evidence, Outcome
 from probe.core.verdict.judge import judge
 
 OPERATIONS = 2_000

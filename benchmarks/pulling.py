@@ -27,8 +27,8 @@ from rich.console import Console
 from benchmarks import samples
 from benchmarks.agents import resident_mb
 from benchmarks.report import rates_table
-from probe.core.model.altered import altered
 from probe.core.model.times import utc_text
+from probe.core.model.value import replace
 from probe.core.text.tokens import hash_token, make_token
 from probe.host.clock import SystemClock
 from probe.store.store import Store
@@ -42,16 +42,16 @@ PAGES = 15
 
 async def fill(directory: Path, rows: int) -> dict[str, float]:
     """Rows as an agent makes them, each a second after the other; how fast, how large, how much memory it took."""
-    task = altered(samples.make_task(), customer=CUSTOMER)
+    task = replace(samples.make_task(), customer=CUSTOMER)
     row = samples.row(task, samples.well(task))
-    row = altered(row, host=altered(row.host, agent=AGENT))
+    row = replace(row, host=replace(row.host, agent=AGENT))
     store = Store.open(directory, AGENT, SystemClock())
     began, peaks = time.monotonic(), [resident_mb()]
     try:
         for start in range(0, rows, BATCH * AT_ONCE):
             batches = [
                 [
-                    altered(row, scheduled_at=utc_text(START_S + second))
+                    replace(row, scheduled_at=utc_text(START_S + second))
                     for second in range(first, first + BATCH)
                 ]
                 for first in range(start, min(rows, start + BATCH * AT_ONCE), BATCH)

@@ -6,21 +6,6 @@ from typing import Any
 
 from benchmarks.server import CDN_NAME, EDGE, NAME, ORIGIN
 from probe.checks import CHECKS
-from probe.core.model.altered import altered
-from probe.core.model.records import (
-    AddressRecord,
-    CnameLink,
-    Evidence,
-    HostFacts,
-    Observation,
-    OriginVersion,
-    Reference,
-    Resolution,
-    ResourceTiming,
-    Response,
-    Role,
-    SlotRecord,
-)
 from probe.core.model.task import (
     CheckSpec,
     Deadlines,
@@ -33,6 +18,15 @@ from probe.core.model.task import (
     TlsPolicy,
     VantagePoint,
 )
+from probe.core.model.value import replace
+from probe.core.records.dns import AddressRecord, CnameLink, Resolution
+from probe.core.records.observation import Observation, Role
+from probe.core.records.origin import OriginVersion, Reference
+from probe.core.records.response import Response
+from probe.core.records.rows import SlotRecord
+from probe.core.records.surroundings import HostFacts
+from probe.core.records.transport import ResourceTiming
+from probe.core.records.verdict import Evidence
 from probe.core.results.rows import measured_row
 from probe.core.verdict.comparisons import with_comparisons
 
@@ -80,7 +74,7 @@ def make_task(**changes: Any) -> Task:
         ),
         exclusions=(),
     )
-    return altered(made, **changes)
+    return replace(made, **changes)
 
 
 def _seen(role: Role, address: str, digest: str, of: int | None = None) -> Observation:

@@ -14,8 +14,9 @@ from benchmarks.peer_process import Ports
 from benchmarks.samples import make_task
 from benchmarks.server import NAME, ORIGIN
 from probe.checks import CHECKS
-from probe.core.model.records import Outcome, SlotRecord
 from probe.core.model.task import OriginSpec, Request, ResolverSpec, Task, TlsPolicy, VantagePoint
+from probe.core.records.rows import SlotRecord
+from probe.core.records.verdict import Outcome
 from probe.fetch.fetcher import AiohttpFetcher
 from probe.host.clock import SystemClock, rfc3339
 from probe.host.loop_lag import LoopLag

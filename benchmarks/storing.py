@@ -9,8 +9,8 @@ from pathlib import Path
 
 from benchmarks import samples
 from benchmarks.measure import Effort, Result, Work, WrongResultError, compare
-from probe.core.model.codec import encode
-from probe.core.model.records import SlotRecord
+from probe.core.records.codec import encode
+from probe.core.records.rows import SlotRecord
 from probe.host.clock import SystemClock
 from probe.store.store import Store
 

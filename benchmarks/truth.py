@@ -27,9 +27,9 @@ from benchmarks.blackbox import Blackbox
 from benchmarks.measure import WrongResultError
 from benchmarks.peer_process import Ports
 from benchmarks.server import NAME
-from probe.core.model.observation import UNSURE_US
-from probe.core.model.records import Observation, Role, TimingUncertainty
 from probe.core.model.task import Deadlines, Limits, Request, ResolverSpec, TlsPolicy, VantagePoint
+from probe.core.records.observation import Observation, Role
+from probe.core.records.transport import UNSURE_US, TimingUncertainty
 from probe.fetch.fetcher import AiohttpFetcher
 from probe.fetch.target import FetchTarget
 from probe.host.clock import SystemClock

@@ -28,7 +28,7 @@ from benchmarks.peer_process import Ports
 from benchmarks.server import NAME, ORIGIN
 from probe.agent.daemon import run_until
 from probe.checks import CHECKS
-from probe.core.model.records import SlotRecord
+from probe.core.records.rows import SlotRecord
 from probe.host.gc import settle
 from probe.net.event_loop import run
 from probe.settings.config_files import load_config

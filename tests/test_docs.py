@@ -10,9 +10,19 @@ import click
 import pytest
 
 from probe.cli.main import cli
-from probe.core.model import failure, observation, records, resolution, surroundings
-from probe.core.model.failure import FailureType
 from probe.core.model.value import Value
+from probe.core.records import (
+    dns,
+    failure,
+    observation,
+    origin,
+    response,
+    rows,
+    surroundings,
+    transport,
+    verdict,
+)
+from probe.core.records.failure import FailureType
 
 ROOT = Path(__file__).parent.parent
 RECORDS = (ROOT / "docs" / "records.md").read_text(encoding="utf-8")
@@ -21,7 +31,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "resu
 
 def _classes() -> Iterator[type[Value]]:
     """The records that leave the process: Evidence never does."""
-    for module in (failure, observation, records, resolution, surroundings):
+    for module in (dns, failure, observation, origin, response, rows, surroundings, transport, verdict):
         for value in vars(module).values():
             own = isinstance(value, type) and value.__module__ == module.__name__
             if own and issubclass(value, Value) and value.__name__ != "Evidence":

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from probe.core.http.redirect import next_hop
-from probe.core.model.records import Failure, FailureType, Response
 from probe.core.model.task import RedirectPolicy
+from probe.core.records.failure import Failure, FailureType
+from probe.core.records.response import Response
 from tests.support import build
 
 ROOT = Path(__file__).parent.parent / "probe"

@@ -23,9 +23,10 @@ from probe.core.config.load import Config, Problem
 from probe.core.config.plan import Plan, make_plan
 from probe.core.config.snapshot import together
 from probe.core.content.check_kind import Kinds
-from probe.core.model.altered import altered
-from probe.core.model.records import OriginVersion, Record, SlotRecord
 from probe.core.model.task import Task
+from probe.core.model.value import replace
+from probe.core.records.origin import OriginVersion
+from probe.core.records.rows import Record, SlotRecord
 from probe.fetch.fetcher import AiohttpFetcher
 from probe.host.clock import Clock, SystemClock, rfc3339
 from probe.host.loop_lag import LoopLag
@@ -83,7 +84,7 @@ class Agent:
             resolver=self._resolver,
             fetcher=self._fetcher,
             clock=self._clock,
-            host=altered(host, config_digest=lambda: self.config.digest, worst_lag_us=self.worst_lag_us),
+            host=replace(host, config_digest=lambda: self.config.digest, worst_lag_us=self.worst_lag_us),
             keep=self._keep_version,
             keep_bundle=None if store is None else store.put_bundle,
             lines=lines_of(config),

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
-from probe.core.model.records import HostFacts
+from probe.core.records.surroundings import HostFacts
 from probe.core.results.rows import event_row
 from probe.host.clock import Clock, rfc3339
 from probe.store.store import Store

@@ -18,8 +18,10 @@ from probe import __version__
 from probe.agent.agent import Agent
 from probe.control.server import Handler
 from probe.core.config.plan import Plan
-from probe.core.model.records import LineState, Role, SlotRecord, State
 from probe.core.model.times import epoch_s, utc_text
+from probe.core.records.observation import Role
+from probe.core.records.rows import SlotRecord, State
+from probe.core.records.surroundings import LineState
 from probe.core.results.live_state import (
     ClockFacts,
     CustomerState,

@@ -19,8 +19,8 @@ from probe.core.config.agent import AgentConfig
 from probe.core.config.load import Config, Problem
 from probe.core.config.plan import Plan, make_plan, task_to_json
 from probe.core.content.check_kind import Kinds
-from probe.core.model.altered import altered
-from probe.core.model.codec import encode_any
+from probe.core.model.value import replace
+from probe.core.records.codec import encode_any
 from probe.settings.config_files import reload_config
 from probe.settings.file_watch import FileWatch
 from probe.settings.preflight import missing
@@ -95,11 +95,11 @@ def rejection(
 
     What is wrong in a file that is not a customer's own is told to all by its place only: it may speak of others.
     """
-    told = tuple(altered(p, file=p.file.removeprefix(f"{base}/")) for p in problems)
+    told = tuple(replace(p, file=p.file.removeprefix(f"{base}/")) for p in problems)
     files = ", ".join(dict.fromkeys(p.file for p in told))
     if owner:
         return "config.rejected", {"file": files, "problems": _cut("; ".join(map(str, told)))}, (owner,)
-    at = ", ".join(str(altered(p, message="")).removesuffix(": ") for p in told)
+    at = ", ".join(str(replace(p, message="")).removesuffix(": ") for p in told)
     return "config.rejected", {"file": files, "at": _cut(at)}, None
 
 

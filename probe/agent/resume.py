@@ -15,10 +15,10 @@ from pathlib import Path
 from probe.core.config.load import Config
 from probe.core.config.plan import Plan, task_to_json
 from probe.core.config.snapshot import together
-from probe.core.model.codec import encode_any
-from probe.core.model.records import OriginVersion
 from probe.core.model.task import Task, VantagePoint
 from probe.core.model.times import utc_text
+from probe.core.records.codec import encode_any
+from probe.core.records.origin import OriginVersion
 from probe.core.results.coverage import absent_slots
 from probe.core.scheduling.bandwidth_budget import DAY_S
 from probe.host.clock import Clock, rfc3339

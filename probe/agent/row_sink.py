@@ -12,9 +12,9 @@ from contextlib import suppress
 from functools import partial
 
 from probe.agent.resume import put_definition
-from probe.core.model.records import Record, SlotRecord, State
 from probe.core.model.task import Task
 from probe.core.nodes.values import Changes
+from probe.core.records.rows import Record, SlotRecord, State
 from probe.store.store import Store, StoreClosed, StoreError
 from probe.telemetry.logs import fields
 

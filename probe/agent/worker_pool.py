@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from probe.agent.resume import allowed_by, budgeted, lines_of, seed_of
 from probe.core.config.load import Config
 from probe.core.config.plan import Plan
-from probe.core.model.altered import altered
-from probe.core.model.records import SlotRecord
 from probe.core.model.task import Task
+from probe.core.model.value import replace
+from probe.core.records.rows import SlotRecord
 from probe.core.results.live_state import WorkerState
 from probe.core.scheduling.worker_assignment import groups_of, spread
 from probe.core.vantage.health import AnchorRound
@@ -81,7 +81,7 @@ class Crew:
         if row.evidence_id is None:
             return row
         kept = done.bundle is not None and self._store.put_packed_bundle(row, done.bundle)
-        return row if kept else altered(row, evidence_id=None)
+        return row if kept else replace(row, evidence_id=None)
 
     def _seat_of(self, task: Task) -> Seat:
         """A slot that waited for room while its task went is measured where the task was."""

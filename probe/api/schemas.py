@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from probe.core.config.node_labels import ListedNode
-from probe.core.model.records import EventRecord, SlotRecord
+from probe.core.records.rows import EventRecord, SlotRecord
 from probe.store.acks import Ack
 
 TEXT: dict[str, Any] = {"type": "string"}

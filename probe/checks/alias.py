@@ -11,9 +11,9 @@ from pydantic import Field
 
 from probe.core.content.check_kind import CheckKind, Params, Symptom, SymptomKind
 from probe.core.dns.fault_zone import passes_suffix
-from probe.core.model.records import Evidence
 from probe.core.model.task import Task
 from probe.core.nodes.eligibility import BY_PROXY
+from probe.core.records.verdict import Evidence
 
 
 class Alias(Params):

@@ -11,8 +11,8 @@ from typing import Annotated
 from pydantic import Field
 
 from probe.core.content.check_kind import CheckKind, Params, Symptom, SymptomKind
-from probe.core.model.records import Evidence
 from probe.core.model.task import Task
+from probe.core.records.verdict import Evidence
 from probe.core.verdict.symptoms import final_observations
 
 Status = Annotated[int, Field(ge=100, le=599)]

@@ -15,9 +15,11 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from probe.core.config.types import Host
 from probe.core.content.check_kind import AtOrigin, CheckKind, Params, Symptom, SymptomKind
-from probe.core.model.records import Evidence, Role, Tls
 from probe.core.model.task import Task
 from probe.core.model.times import epoch_s
+from probe.core.records.observation import Role
+from probe.core.records.transport import Tls
+from probe.core.records.verdict import Evidence
 from probe.core.text.certificate_names import check_cipher, covered, is_cipher, issued_by
 from probe.core.verdict.symptoms import edge_observations
 

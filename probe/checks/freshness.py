@@ -15,9 +15,11 @@ from pydantic import Field, model_validator
 
 from probe.core.caching.freshness import declared
 from probe.core.content.check_kind import CheckKind, Params, Symptom, SymptomKind
-from probe.core.model.records import Evidence, Freshness, Observation, Relation, Response
 from probe.core.model.task import Task
 from probe.core.model.units import DurationUs, format_duration
+from probe.core.records.observation import Observation, Relation
+from probe.core.records.response import Freshness, Response
+from probe.core.records.verdict import Evidence
 from probe.core.verdict.corroboration import Corroboration
 from probe.core.verdict.origin_controls import at_origin, origin_replies, seen_again
 from probe.core.verdict.symptoms import edge_observations

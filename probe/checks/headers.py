@@ -17,8 +17,10 @@ from probe.core.caching.cache_status import fetched_for_us
 from probe.core.caching.freshness import declared
 from probe.core.content.check_kind import AtOrigin, CheckKind, Params, Symptom, SymptomKind
 from probe.core.http.fields import Fields, field_values
-from probe.core.model.records import Evidence, Observation, Relation, Response, Role
 from probe.core.model.task import Task
+from probe.core.records.observation import Observation, Relation, Role
+from probe.core.records.response import Response
+from probe.core.records.verdict import Evidence
 from probe.core.text.patterns import MATCHED_CHARACTERS, Pattern, matches
 from probe.core.verdict.origin_controls import at_origin, origin_replies, seen_again
 from probe.core.verdict.symptoms import final_observations

@@ -23,8 +23,10 @@ from pydantic import (
 from probe.core.config.types import UrlPath
 from probe.core.content.check_kind import Ask, AtOrigin, CheckKind, Params, Symptom, SymptomKind
 from probe.core.http.fields import field_values
-from probe.core.model.records import Evidence, Observation, Response
 from probe.core.model.task import Task
+from probe.core.records.observation import Observation
+from probe.core.records.response import Response
+from probe.core.records.verdict import Evidence
 from probe.core.text.patterns import Pattern, matches
 from probe.core.text.redaction import without_secret_query
 from probe.core.verdict.origin_controls import (

@@ -17,9 +17,10 @@ from probe.core.content.check_kind import Ask, CheckKind, Params, Symptom, Sympt
 from probe.core.content.comparison_notes import detail_of, meaning_of, plainest
 from probe.core.content.reading import Reading, check_json_path, check_pattern, check_selector
 from probe.core.http.ranges import byte_range, samples, size_of
-from probe.core.model.records import Evidence, Observation, Relation
 from probe.core.model.task import Task
 from probe.core.model.units import SizeBytes
+from probe.core.records.observation import Observation, Relation
+from probe.core.records.verdict import Evidence
 from probe.core.verdict.corroboration import Corroboration
 from probe.core.verdict.symptoms import edge_observations
 

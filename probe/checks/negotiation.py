@@ -27,8 +27,11 @@ from probe.core.http.conditional import (
 )
 from probe.core.http.fields import first_value
 from probe.core.http.validators import usable_date, usable_tag
-from probe.core.model.records import Evidence, FailureType, Observation, Response, Role
 from probe.core.model.task import Task
+from probe.core.records.failure import FailureType
+from probe.core.records.observation import Observation, Role
+from probe.core.records.response import Response
+from probe.core.records.verdict import Evidence
 from probe.core.verdict.origin_controls import (
     at_origin,
     control_replies,

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from pydantic import Field, model_validator
 
 from probe.core.content.check_kind import CheckKind, Params, Symptom, SymptomKind
-from probe.core.model.records import Evidence, Observation, TimingUncertainty
 from probe.core.model.task import Task
 from probe.core.model.units import DurationUs, format_duration
+from probe.core.records.observation import Observation
+from probe.core.records.transport import TimingUncertainty
+from probe.core.records.verdict import Evidence
 from probe.core.verdict.symptoms import edge_observations
 
 

@@ -12,9 +12,10 @@ from typing import Annotated
 from pydantic import Field
 
 from probe.core.content.check_kind import AtOrigin, CheckKind, Params, Symptom, SymptomKind
-from probe.core.model.records import Evidence, Observation, Role
 from probe.core.model.task import Task
 from probe.core.model.units import RateBps, SizeBytes, format_rate
+from probe.core.records.observation import Observation, Role
+from probe.core.records.verdict import Evidence
 from probe.core.verdict.symptoms import final_observations
 
 

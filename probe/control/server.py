@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from probe.control.socket_place import SOCKET, ControlError, NotRunning, Place, address_in
-from probe.core.model.codec import encode_any
+from probe.core.records.codec import encode_any
 
 __all__ = ["SOCKET", "ControlError", "ControlServer", "NotRunning", "ask", "ask_async"]
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
-from probe.core.model.records import Observation, Relation, Role, SlotRecord
+from probe.core.records.observation import Observation, Relation, Role
+from probe.core.records.rows import SlotRecord
 from probe.core.results.bundle import (
     BODY_HEAD_BYTES,
     BUNDLE_VERSION,

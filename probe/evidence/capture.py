@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from probe.core.model.records import DnsQuery, Observation
+from probe.core.records.dns import DnsQuery
+from probe.core.records.observation import Observation
 from probe.core.results.bundle import BODY_HEAD_BYTES, HEAD_BYTES
 
 

@@ -17,8 +17,11 @@ from aiohttp import (
 from aiohttp.http_exceptions import HttpProcessingError
 
 from probe.core.http.head import Framing, Head, HeadScanner, violation
-from probe.core.model.altered import altered
-from probe.core.model.records import Failure, Observation, Phase, Response, Tls
+from probe.core.model.value import replace
+from probe.core.records.failure import Failure, Phase
+from probe.core.records.observation import Observation
+from probe.core.records.response import Response
+from probe.core.records.transport import Tls
 from probe.core.text.redaction import without_secret_query
 from probe.evidence.capture import Captured, collector, cut
 from probe.fetch.body import Body
@@ -233,8 +236,8 @@ class Attempt:
             self._tls, type_, self._certificates = await examine(
                 exc, self._target, self._total_at, self._dial
             )
-            failure = altered(failure, type=type_ or failure.type)
-        failure = altered(failure, detail=self._redact(failure.detail or ""))
+            failure = replace(failure, type=type_ or failure.type)
+        failure = replace(failure, detail=self._redact(failure.detail or ""))
         report_defect(failure, exc, self._redact)
         return failure
 

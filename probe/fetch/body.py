@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from probe.core.content.reading import Reading
 from probe.core.http.content_coding import DecodeError, Decoder, decodable
-from probe.core.model.records import ContentFacts
 from probe.core.model.task import Limits
+from probe.core.records.response import ContentFacts
 from probe.net.failures import BodyTooLargeError
 
 _PAUSE_BYTES = 1024 * 1024  # of decoded content, after which the event loop gets its turn

@@ -10,10 +10,11 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from probe.core.model.addresses import refusal
-from probe.core.model.altered import altered
-from probe.core.model.records import Observation, Phase
 from probe.core.model.task import SecretRef
+from probe.core.model.value import replace
 from probe.core.proxy.dialogue import is_literal
+from probe.core.records.failure import Phase
+from probe.core.records.observation import Observation
 from probe.core.text.redaction import secret_query_values
 from probe.fetch.attempt import Attempt
 from probe.fetch.connector import Dial, connect_tcp
@@ -103,9 +104,9 @@ class AiohttpFetcher:
             return await step(attempt)
         except Exception as exc:
             failure = failure_of(exc, Phase.HOST, operation)
-            failure = altered(failure, detail=redact(failure.detail or ""))
+            failure = replace(failure, detail=redact(failure.detail or ""))
             report_defect(failure, exc, redact)
-            return altered(unsent(target, failure, redact), proxy=through)
+            return replace(unsent(target, failure, redact), proxy=through)
 
     def _refusal(self, target: FetchTarget) -> str | None:
         """Why the address policy does not let us connect there. What a proxy looks up, only the proxy sees."""

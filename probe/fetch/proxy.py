@@ -10,12 +10,12 @@ import asyncio
 import socket
 from dataclasses import dataclass
 
-from probe.core.model.failure import FailureType, Phase
-from probe.core.model.records import AddressRecord, Resolution
 from probe.core.model.task import ProxySpec, VantagePoint
 from probe.core.proxy.connect import HttpConnect, basic_credentials
 from probe.core.proxy.dialogue import Dialogue, ProxyError, is_literal, printable, unreachable
 from probe.core.proxy.socks5 import Socks5
+from probe.core.records.dns import AddressRecord, Resolution
+from probe.core.records.failure import FailureType, Phase
 from probe.fetch.connector import Opening, open_connection
 from probe.fetch.request_fields import USER_AGENT
 from probe.fetch.target import FetchTarget

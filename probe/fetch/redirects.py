@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from probe.core.http.redirect import next_hop
-from probe.core.model.altered import altered
-from probe.core.model.records import Failure, Observation, Role
 from probe.core.model.task import RedirectPolicy, Request
+from probe.core.model.value import replace
+from probe.core.records.failure import Failure
+from probe.core.records.observation import Observation, Role
 from probe.fetch.fetcher import Fetcher, FetchTarget
 
 
@@ -43,12 +44,12 @@ async def follow(
 def _hop(target: FetchTarget, index: int, request: Request, address: str) -> FetchTarget:
     """Validators and the body's sink belong to the first request; so does an SNI that was given for its host."""
     same_host = request.host == target.request.host
-    return altered(
+    return replace(
         target,
         role=Role.REDIRECT,
         address=address,
         request=request,
-        tls=target.tls if same_host else altered(target.tls, server_name=None),
+        tls=target.tls if same_host else replace(target.tls, server_name=None),
         of=index,
         validators=(),
         body_sink=None,

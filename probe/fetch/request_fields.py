@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from probe import __version__
-from probe.core.model.records import Failure, FailureType, Observation, Phase
+from probe.core.records.failure import Failure, FailureType, Phase
+from probe.core.records.observation import Observation
 from probe.core.text.redaction import without_secret_query
 from probe.fetch.target import FetchTarget
 from probe.settings.redactor import Redactor

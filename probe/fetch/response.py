@@ -7,7 +7,7 @@ import re
 from probe.core.caching.cache_status import field_flags
 from probe.core.http.content_coding import decodable, parse_codings, unrequested
 from probe.core.http.head import Framing, Head
-from probe.core.model.records import Response
+from probe.core.records.response import Response
 from probe.fetch.body import Body
 from probe.settings.redactor import Redactor
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from probe.core.content.reading import Reading
-from probe.core.model.records import Role
 from probe.core.model.task import Deadlines, Limits, Request, Task, TlsPolicy, VantagePoint
 from probe.core.model.value import Value
+from probe.core.records.observation import Role
 
 
 class FetchTarget(Value, frozen=True, kw_only=True):

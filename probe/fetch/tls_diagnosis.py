@@ -7,8 +7,9 @@ import logging
 import ssl
 import traceback
 
-from probe.core.model.altered import altered
-from probe.core.model.records import Failure, FailureType, Tls
+from probe.core.model.value import replace
+from probe.core.records.failure import Failure, FailureType
+from probe.core.records.transport import Tls
 from probe.fetch.connector import Dial, Opening, read_certificates
 from probe.fetch.target import FetchTarget
 from probe.net.failures import CHAIN_VERIFY_CODES
@@ -40,7 +41,7 @@ async def examine(
 
 async def _second_handshake(target: FetchTarget, total_at: float, dial: Dial) -> TlsSession:
     loop = asyncio.get_running_loop()
-    client = client_for(altered(target.tls, verify=False))
+    client = client_for(replace(target.tls, verify=False))
     until = min(total_at, loop.time() + target.deadlines.connect_us / 1e6)
     sock = await dial(target, until, Opening())
     seconds = min(total_at - loop.time(), target.deadlines.tls_us / 1e6)

@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from probe.core.model.records import Fault, Outcome, SlotRecord, State
 from probe.core.model.times import epoch_s
+from probe.core.records.rows import SlotRecord, State
+from probe.core.records.verdict import Fault, Outcome
 from probe.lab.faults import FAULTS, LabFault
 from probe.lab.script import Step
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from probe.core.model.records import Fault, Outcome, SlotRecord
+from probe.core.records.rows import SlotRecord
+from probe.core.records.verdict import Fault, Outcome
 from probe.lab import acts
 from probe.lab.servers.edge import Misdeed
 from probe.lab.servers.world import (

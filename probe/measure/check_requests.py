@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
 
 from probe.core.content.check_kind import Ask, Kinds
-from probe.core.model.altered import altered
-from probe.core.model.records import Failure, Observation, Role
 from probe.core.model.task import OriginSpec, Request, Task
+from probe.core.model.value import replace
+from probe.core.records.failure import Failure
+from probe.core.records.observation import Observation, Role
 from probe.core.text.redaction import without_secret_query
 from probe.fetch.fetcher import Fetcher
 from probe.fetch.target import FetchTarget, target_of
@@ -27,7 +28,7 @@ def asked_request(request: Request, ask: Ask) -> Request:
     replaced = {name.lower() for name, _ in ask.fields}
     kept = tuple((name, value) for name, value in request.fields if name.lower() not in replaced)
     added = tuple((name, value) for name, value in ask.fields if value is not None)
-    return altered(
+    return replace(
         request,
         method=ask.method or request.method,
         path=ask.path or request.path,
@@ -60,7 +61,7 @@ async def ask_further(slot: Slot, kinds: Kinds, fetcher: Fetcher, lookup: Lookup
 def _settled(ask: Ask, kind: str, edge: Observation) -> Ask | None:
     """The ask that is meant for this edge, under its whole name."""
     meant = ask if ask.settle is None else ask.settle(edge)
-    return None if meant is None else altered(meant, name=f"{kind}.{meant.name}")
+    return None if meant is None else replace(meant, name=f"{kind}.{meant.name}")
 
 
 async def _ask_each(slot: Slot, settled: Sequence[tuple[Ask, str]], fetcher: Fetcher) -> None:
@@ -68,7 +69,7 @@ async def _ask_each(slot: Slot, settled: Sequence[tuple[Ask, str]], fetcher: Fet
     async with Staggered() as staggered:
         made = [(ask, target, await staggered.start(fetcher.fetch(target))) for ask, target in targets]
     for ask, target, task in made:
-        slot.append_asked(altered(task.result(), ask=ask.name), target, ask)
+        slot.append_asked(replace(task.result(), ask=ask.name), target, ask)
 
 
 def _target(slot: Slot, ask: Ask, address: str) -> FetchTarget:
@@ -81,7 +82,7 @@ def limited(target: FetchTarget, ask: Ask) -> FetchTarget:
     if ask.limit_bytes is None:
         return target
     most = min(ask.limit_bytes, target.limits.body_bytes)
-    return altered(target, limits=altered(target.limits, body_bytes=most))
+    return replace(target, limits=replace(target.limits, body_bytes=most))
 
 
 async def ask_origin(slot: Slot, ask: Ask, fetcher: Fetcher, lookup: Lookup) -> None:
@@ -109,4 +110,4 @@ async def _of_origin(
             ask=ask.name,
         )
     target = target_of(slot.task, Role.CONTROL, address, slot.start_ns, request=request, tls=origin.tls)
-    return altered(await fetcher.fetch(limited(target, ask)), ask=ask.name)
+    return replace(await fetcher.fetch(limited(target, ask)), ask=ask.name)

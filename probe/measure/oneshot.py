@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from probe import __version__
 from probe.checks import CHECKS
-from probe.core.model.records import SlotRecord
 from probe.core.model.task import Task
+from probe.core.records.rows import SlotRecord
 from probe.fetch.fetcher import AiohttpFetcher
 from probe.host.clock import SystemClock, rfc3339
 from probe.host.loop_lag import LoopLag, clock_state

@@ -15,9 +15,11 @@ from ipaddress import ip_address
 
 from probe.core.content.history import with_reply
 from probe.core.content.reading import Reading
-from probe.core.model.altered import altered
-from probe.core.model.records import Failure, Observation, OriginVersion, Reference, Role
 from probe.core.model.task import OriginSpec, Task
+from probe.core.model.value import replace
+from probe.core.records.failure import Failure
+from probe.core.records.observation import Observation, Role
+from probe.core.records.origin import OriginVersion, Reference
 from probe.core.scheduling.rate_ceiling import Ceiling
 from probe.core.text.redaction import without_secret_query
 from probe.fetch.fetcher import Fetcher
@@ -84,7 +86,7 @@ class OriginReferences:
             if not force and self._trusted(known, origin):
                 return Look(reference=_reference(known))
             if not self._ceiling(task.customer, origin).admit(self._clock.monotonic_ns()):
-                return Look(reference=altered(_reference(known), left_out=True))
+                return Look(reference=replace(_reference(known), left_out=True))
             asked = rfc3339(self._clock.time_ns())
             observation = await self._ask(task, origin, known, slot_start_ns, whole=force, reading=reading)
             if observation is not None:

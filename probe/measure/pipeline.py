@@ -17,24 +17,18 @@ from probe.core.config.plan import task_to_json
 from probe.core.content.check_kind import Kinds, Symptom, reading_of
 from probe.core.content.reading import Reading
 from probe.core.content.self_comparison import Selves
-from probe.core.model.altered import altered
-from probe.core.model.codec import encode_any
-from probe.core.model.records import (
-    Evidence,
-    Failure,
-    HostFacts,
-    Observation,
-    Outcome,
-    Phase,
-    Role,
-    SlotRecord,
-    VantageHealth,
-)
 from probe.core.model.task import EdgePolicy, Request, Task, VantagePoint
 from probe.core.model.times import epoch_s
+from probe.core.model.value import replace
 from probe.core.nodes.eligibility import learnable
 from probe.core.nodes.inventory import Inventory
 from probe.core.nodes.propagation_tracker import PropagationTracker
+from probe.core.records.codec import encode_any
+from probe.core.records.failure import Failure, Phase
+from probe.core.records.observation import Observation, Role
+from probe.core.records.rows import SlotRecord
+from probe.core.records.surroundings import HostFacts, VantageHealth
+from probe.core.records.verdict import Evidence, Outcome
 from probe.core.results.bundle import Bundle, bundle_id
 from probe.core.results.rows import measured_row, missed_row
 from probe.core.scheduling.bandwidth_budget import Budgets, lean
@@ -153,7 +147,7 @@ class Pipeline:
             evidence, symptoms = await self._observe(slot, collected)
         placed = self._propagation.placed(task, evidence)
         if slot.task is not task or any(map(is_not, placed, evidence.observations)):
-            evidence, symptoms = altered(evidence, observations=placed), None  # to be examined anew
+            evidence, symptoms = replace(evidence, observations=placed), None  # to be examined anew
         row = measured_row(
             task, evidence, self._kinds, finished_at=rfc3339(self._clock.time_ns()), symptoms=symptoms
         )
@@ -179,7 +173,7 @@ class Pipeline:
         """The row with the name of its evidence, if that is kept."""
         if self._keep_bundle is None:
             return row
-        named = altered(row, evidence_id=bundle_id(row.host.agent, row.task, row.scheduled_at))
+        named = replace(row, evidence_id=bundle_id(row.host.agent, row.task, row.scheduled_at))
         definition = encode_any(task_to_json(task)).decode()
         return named if self._keep_bundle(bundle_of(named, definition, collected)) else row
 
@@ -243,7 +237,7 @@ class Pipeline:
         look, fetched = asked.result(), [fetch.result() for fetch in fetching]
         changed = before is not None and before != look.reference.newest_digest
         addresses = [o.address for o in observations if o.role is Role.EDGE]
-        reference = altered(look.reference, changed_during_slot=changed)
+        reference = replace(look.reference, changed_during_slot=changed)
         slot.reference = self._selves.marked(task, reference, addresses, look.observation)
         slot.append([*fetched, *sweeping.result(), *anchors.result(), look.observation])
         for ask in slot.controls_of(off):
@@ -326,7 +320,7 @@ class Pipeline:
         hops, failure = await follow(edge, index, target, task.redirects, self._fetcher, lookup)
         if failure is not None:
             last = hops[-1] if hops else edge
-            hops = [*hops, altered(last, role=Role.REDIRECT, of=index, response=None, failure=failure)]
+            hops = [*hops, replace(last, role=Role.REDIRECT, of=index, response=None, failure=failure)]
         slot.append(hops)
 
     def _facts(self, since_ns: int, scheduled_at: str, started_at: str) -> HostFacts:

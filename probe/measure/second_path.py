@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from probe.core.http.redirect import STATUS_CODES as REDIRECTS
-from probe.core.model.altered import altered
-from probe.core.model.records import Observation, Relation, Role
 from probe.core.model.task import VantagePoint
+from probe.core.model.value import replace
+from probe.core.records.observation import Observation, Relation, Role
 from probe.core.vantage.via_proxy import can_be_given
 from probe.fetch.fetcher import Fetcher
 from probe.fetch.target import FetchTarget
@@ -34,7 +34,7 @@ async def look_elsewhere(slot: Slot, lines: Sequence[VantagePoint], fetcher: Fet
         made = [(await staggered.start(fetcher.fetch(target)), target) for target, _ in targets]
     own = slot.task.vantage_point.name
     slot.append(
-        altered(fetch.result(), vantage_point=None if target.vantage.name == own else target.vantage.name)
+        replace(fetch.result(), vantage_point=None if target.vantage.name == own else target.vantage.name)
         for fetch, target in made
     )
     slot.compare_all()
@@ -66,7 +66,7 @@ def _ways(
         and can_be_given(line, observation.address)
     ]
     for line in others[:LINES_AT_MOST]:
-        yield altered(target, vantage=line)
+        yield replace(target, vantage=line)
     plain, secure = _PORTS
     if (task.request.scheme, task.request.port) == ("http", plain):
-        yield altered(target, request=altered(task.request, scheme="https", port=secure))
+        yield replace(target, request=replace(task.request, scheme="https", port=secure))

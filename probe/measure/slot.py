@@ -9,20 +9,15 @@ from probe.core.caching.cache_status import with_caches
 from probe.core.content.check_kind import Ask
 from probe.core.content.reading import Reading
 from probe.core.http.phases import lookup_span_us
-from probe.core.model.altered import altered
-from probe.core.model.records import (
-    Evidence,
-    HostFacts,
-    NodeFacts,
-    Observation,
-    Reference,
-    Resolution,
-    ResourceTiming,
-    Role,
-    VantageHealth,
-)
 from probe.core.model.task import Task
 from probe.core.model.times import epoch_s
+from probe.core.model.value import replace
+from probe.core.records.dns import Resolution
+from probe.core.records.observation import Observation, Role
+from probe.core.records.origin import Reference
+from probe.core.records.surroundings import HostFacts, NodeFacts, VantageHealth
+from probe.core.records.transport import ResourceTiming
+from probe.core.records.verdict import Evidence
 from probe.core.verdict.comparisons import with_comparisons
 from probe.fetch.target import FetchTarget, target_of
 
@@ -91,7 +86,7 @@ class Slot:
         for observation in observations:
             if observation is not None:
                 self.observations.append(
-                    altered(
+                    replace(
                         observation,
                         ask=self._ask_of(observation),
                         tainted=tainted,
@@ -110,7 +105,7 @@ class Slot:
         span = lookup_span_us(self.resolution)
         if observation.role is not Role.EDGE or span is None:
             return observation.timing
-        return altered(observation.timing, domain_lookup_start_us=span[0], domain_lookup_end_us=span[1])
+        return replace(observation.timing, domain_lookup_start_us=span[0], domain_lookup_end_us=span[1])
 
     def compare_all(self) -> None:
         """Put every edge-side observation beside the reference as it is known now."""
@@ -130,5 +125,5 @@ class Slot:
     def target(self, role: Role, address: str, *, of: int | None = None) -> FetchTarget:
         """What to fetch from an edge of this slot's task; `of`: the observation that is looked at again."""
         if of is not None and of in self.further:
-            return altered(self.further[of][0], role=role, of=of)
+            return replace(self.further[of][0], role=role, of=of)
         return target_of(self.task, role, address, self.start_ns, of=of, reading=self.reading)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from probe.core.model.records import Observation
+from probe.core.records.observation import Observation
 from probe.fetch.fetcher import Fetcher
 from probe.fetch.target import FetchTarget
 from probe.measure.stagger import STAGGER_S

@@ -16,8 +16,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from probe.core.http.content_coding import DecodedTooLargeError, DecodeError
 from probe.core.http.head import HeadError
-from probe.core.model.records import Failure, FailureType, Phase
 from probe.core.proxy.dialogue import ProxyError
+from probe.core.records.failure import Failure, FailureType, Phase
 from probe.settings.secrets import SecretError
 
 _F = FailureType

@@ -5,8 +5,7 @@ Where we may have looked too late, by how much at most is kept beside it (`Timin
 
 from __future__ import annotations
 
-from probe.core.model.observation import UNSURE_US, TimingUncertainty
-from probe.core.model.records import ResourceTiming
+from probe.core.records.transport import UNSURE_US, ResourceTiming, TimingUncertainty
 from probe.host.clock import Clock
 from probe.net.arrival_bounds import Dated
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 
-from probe.core.model.records import TcpInfo
+from probe.core.records.transport import TcpInfo
 
 _LAYOUT = struct.Struct("8B24I")  # struct tcp_info up to tcpi_total_retrans; later kernels only append
 _SND_MSS, _RTT, _RTT_VAR, _TOTAL_RETRANS = 8 + 2, 8 + 15, 8 + 16, 8 + 23

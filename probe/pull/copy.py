@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from probe.core.model.codec import CodecError, decode
-from probe.core.model.records import EventRecord, Record, SlotRecord, State
 from probe.core.proof.chain import Line
+from probe.core.records.codec import CodecError, decode
+from probe.core.records.rows import EventRecord, Record, SlotRecord, State
 from probe.core.results.coverage import Coverage, LedgerRow, summarise
 from probe.core.scheduling.grid import to_us
 from probe.pull import layout

@@ -11,8 +11,8 @@ import socket
 from functools import lru_cache
 from ipaddress import ip_address
 
-from probe.core.model.altered import altered
 from probe.core.model.task import ResolverSpec
+from probe.core.model.value import replace
 
 
 class NamedResolvers:
@@ -33,7 +33,7 @@ class NamedResolvers:
             async with asyncio.TaskGroup() as group:
                 for name in unknown:
                     group.create_task(self._find(name, within_s))
-        return tuple(altered(spec, address=self._found.get(spec.address, spec.address)) for spec in specs)
+        return tuple(replace(spec, address=self._found.get(spec.address, spec.address)) for spec in specs)
 
     async def _find(self, name: str, within_s: float) -> None:
         loop = asyncio.get_running_loop()

@@ -18,9 +18,9 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from probe.core.dns.message import MalformedError, Question, Reply, StrayError, read_reply
-from probe.core.model.altered import altered
-from probe.core.model.records import Failure
 from probe.core.model.task import ResolverSpec, VantagePoint
+from probe.core.model.value import replace
+from probe.core.records.failure import Failure
 from probe.net.failures import SourceError
 from probe.net.kernel_timestamps import ANCILLARY_BYTES, arrived_ns, ask_for_stamps
 from probe.net.line import open_socket
@@ -145,7 +145,7 @@ async def _over_udp(
         datagrams = _Datagrams(sock, deadline_s)
         try:
             reply = await inbox.first_response(datagrams.next)
-            return altered(reply, sent_s=sent_s, came_s=datagrams.came_s)
+            return replace(reply, sent_s=sent_s, came_s=datagrams.came_s)
         finally:
             datagrams.close()
     except TimeoutError as error:

@@ -10,7 +10,7 @@ import errno
 import ssl
 
 from probe.core.dns.message import MalformedError
-from probe.core.model.records import Failure, FailureType, Phase
+from probe.core.records.failure import Failure, FailureType, Phase
 from probe.net.failures import SourceError
 from probe.resolver.doh import HttpsError
 

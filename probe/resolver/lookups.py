@@ -9,8 +9,9 @@ from __future__ import annotations
 from functools import lru_cache
 from ipaddress import ip_address
 
-from probe.core.model.records import AddressRecord, Failure, FailureType, Phase, Resolution
 from probe.core.model.task import Task, VantagePoint
+from probe.core.records.dns import AddressRecord, Resolution
+from probe.core.records.failure import Failure, FailureType, Phase
 from probe.core.vantage.via_proxy import left_to_proxy, resolution_by_proxy
 from probe.resolver.resolver import Resolver
 

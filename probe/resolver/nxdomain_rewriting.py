@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 from probe.core.dns.answers import answer_of, differences
 from probe.core.dns.chain import WalkEnd
-from probe.core.model.altered import altered
-from probe.core.model.records import Resolution
 from probe.core.model.task import ResolverSpec
+from probe.core.model.value import replace
+from probe.core.records.dns import Resolution
 from probe.core.text.dns_names import labels, parent
 from probe.resolver.walk import MakeWalk, ResolverWalk, ToResolution
 
@@ -88,7 +88,7 @@ def _with_findings(
         answers = tuple(known[str(spec)] for spec in specs if str(spec) in known)
     told = differences(answers) if len(specs) > 1 else ("no_other_resolver",)
     flags = (*resolution.flags, *([FLAG] if rewritten else []), *told)
-    return altered(
+    return replace(
         resolution,
         answers=answers,
         flags=tuple(dict.fromkeys(flags)),

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 
 from probe.core.dns.answers import answer_of, is_proper, same_kind
 from probe.core.dns.chain import WalkEnd
-from probe.core.model.altered import altered
-from probe.core.model.records import DnsQuery, FailureType, Resolution, ResolverAnswer
 from probe.core.model.task import ResolverSpec
+from probe.core.model.value import replace
+from probe.core.records.dns import DnsQuery, Resolution, ResolverAnswer
+from probe.core.records.failure import FailureType
 from probe.resolver.walk import MakeWalk, ToResolution
 
 _WORTH_AN_ALIAS_WALK = (FailureType.DNS_SERVER_FAILURE, FailureType.DNS_TIMED_OUT)
@@ -56,10 +57,10 @@ async def interrogate(
     answered = next((other for other in others if other.failure is None), None)
     if answered is not None and not is_proper(resolution):
         flags = ("resolver_failed", *flags)
-        return altered(answered, answers=answers, queries=queries, flags=_joined(answered.flags, flags))
+        return replace(answered, answers=answers, queries=queries, flags=_joined(answered.flags, flags))
     if alias is not None and alias.links:
         resolution, flags = _led_on(resolution, alias), (*flags, "alias_walked")
-    return altered(resolution, answers=answers, queries=queries, flags=_joined(resolution.flags, flags))
+    return replace(resolution, answers=answers, queries=queries, flags=_joined(resolution.flags, flags))
 
 
 async def _ask_other(
@@ -92,7 +93,7 @@ async def _alias_walk(
 def _led_on(resolution: Resolution, alias: WalkEnd) -> Resolution:
     """The same failure, found to lie at the end of the aliases."""
     chain = (*resolution.cname_chain, *alias.links)
-    return altered(resolution, cname_chain=chain, canonical_name=alias.name, failing_name=alias.name)
+    return replace(resolution, cname_chain=chain, canonical_name=alias.name, failing_name=alias.name)
 
 
 def _flags_of_others(resolution: Resolution, others: Sequence[ResolverAnswer]) -> tuple[str, ...]:

@@ -15,10 +15,10 @@ from probe.core.dns.answers import compared, in_order
 from probe.core.dns.chain import WalkEnd
 from probe.core.dns.message import ascii_name
 from probe.core.model.addresses import refusal
-from probe.core.model.altered import altered
-from probe.core.model.records import AddressRecord, Failure, FailureType, Phase, Resolution
 from probe.core.model.task import ResolverSpec, VantagePoint
-from probe.core.model.value import Value
+from probe.core.model.value import Value, replace
+from probe.core.records.dns import AddressRecord, Resolution
+from probe.core.records.failure import Failure, FailureType, Phase
 from probe.host.clock import Clock
 from probe.resolver.bootstrap import NamedResolvers
 from probe.resolver.nxdomain_rewriting import examine
@@ -126,7 +126,7 @@ class Resolver:
             return resolution
         errand = _errand(vantage, slot_start_ns, deadline_us)
         specs = await self._resolvers(vantage, errand.longest_try_s)
-        first = altered(errand, end_s=errand.end_s - deadline_us * _FOR_THE_ZONE / 1e6)
+        first = replace(errand, end_s=errand.end_s - deadline_us * _FOR_THE_ZONE / 1e6)
         resolution = await interrogate(
             resolution,
             specs,
@@ -209,7 +209,7 @@ class Resolver:
 
     def _judged(self, record: AddressRecord) -> AddressRecord:
         reason = refusal(record.address, self._allowed)
-        return record if reason == record.refused else altered(record, refused=reason)
+        return record if reason == record.refused else replace(record, refused=reason)
 
 
 def _errand(vantage: VantagePoint, slot_start_ns: int, deadline_us: int) -> _Errand:

@@ -14,8 +14,9 @@ from typing import Protocol
 
 from probe.core.dns.chain import ChainWalk, WalkEnd, improper
 from probe.core.dns.message import Question, Reply, build_question
-from probe.core.model.records import DnsQuery, Failure, FailureType, Phase, Resolution
 from probe.core.model.task import ResolverSpec, VantagePoint
+from probe.core.records.dns import DnsQuery, Resolution
+from probe.core.records.failure import Failure, FailureType, Phase
 from probe.evidence.capture import CapturedMessages, collector
 from probe.host.clock import Clock
 from probe.resolver.exchange import ExchangeError, exchange

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from probe.core.dns.answers import is_proper
 from probe.core.dns.chain import DnsAnswer
 from probe.core.dns.zone_cut import Cut, find_cut, first_name, names_above, settled
-from probe.core.model.altered import altered
-from probe.core.model.records import Resolution
 from probe.core.model.task import ResolverSpec
+from probe.core.model.value import replace
+from probe.core.records.dns import Resolution
 from probe.resolver.exchange import ExchangeError
 from probe.resolver.walk import MakeWalk, ResolverWalk
 
@@ -33,7 +33,7 @@ async def with_zone(resolution: Resolution, specs: Sequence[ResolverSpec], make_
     for spec in _responding(resolution, specs)[:_MOST_RESOLVERS]:
         walk = make_walk("zone_cut", spec)
         zone = await _zone(name, walk, at_once=not is_proper(resolution))
-        resolution = altered(resolution, zone=zone, queries=(*resolution.queries, *walk.queries))
+        resolution = replace(resolution, zone=zone, queries=(*resolution.queries, *walk.queries))
         if zone is not None:
             break
     return resolution

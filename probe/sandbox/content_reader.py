@@ -18,7 +18,7 @@ from contextlib import suppress
 import msgspec
 
 from probe.core.content.reading import Reading, read_content
-from probe.core.model.records import ContentFacts
+from probe.core.records.response import ContentFacts
 from probe.sandbox.content_worker import ANSWER, QUESTION, TOO_COSTLY
 
 log = logging.getLogger("probe.content")

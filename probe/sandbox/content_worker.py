@@ -17,7 +17,7 @@ from typing import BinaryIO
 import msgspec
 
 from probe.core.content.reading import Reading, read_content
-from probe.core.model.records import ContentFacts
+from probe.core.records.response import ContentFacts
 
 QUESTION, ANSWER = struct.Struct("!II"), struct.Struct("!I")
 MEMORY_BYTES = 768 * 1024 * 1024  # of addresses; 4 MiB of ordinary HTML take a fifth

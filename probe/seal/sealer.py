@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from probe.core.config.results import SegmentsConfig
-from probe.core.model.codec import CodecError
 from probe.core.proof.manifest import Manifest
+from probe.core.records.codec import CodecError
 from probe.host.clock import Clock
 from probe.seal.keys import Keys
 from probe.seal.parquet import ParquetMissing, require

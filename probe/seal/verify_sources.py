@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from probe.core.model.altered import altered
+from probe.core.model.value import replace
 from probe.core.proof.findings import Kind, Problem, StreamReport
 from probe.core.proof.gaps import Gaps
 from probe.core.proof.signers import Witnesses
@@ -73,7 +73,7 @@ def _stored(directory: Path, reader: Reader, stream: Stream, proofs: Proofs, tic
     except StoreError as error:
         check.problems.add(Problem(kind=Kind.UNREADABLE, seq=check.last_seq + 1, words=str(error)))
     report = check.finish()
-    return altered(report, problems=tuple(_in_file(directory, stream, p) for p in report.problems))
+    return replace(report, problems=tuple(_in_file(directory, stream, p) for p in report.problems))
 
 
 def _page_through(reader: Reader, check: Check, end: int, tick: Tick) -> None:
@@ -91,7 +91,7 @@ def _page_through(reader: Reader, check: Check, end: int, tick: Tick) -> None:
 def _in_file(directory: Path, stream: Stream, problem: Problem) -> Problem:
     """With the part of the store that holds the record, where that can be told."""
     if problem.file or problem.seq is None:
-        return altered(problem, line=problem.line or None)
+        return replace(problem, line=problem.line or None)
     file = None
     try:
         with closing(Sources(directory)) as sources:
@@ -101,7 +101,7 @@ def _in_file(directory: Path, stream: Stream, problem: Problem) -> Problem:
                     file = str(query.path.relative_to(directory))
     except (StoreError, ValueError):
         pass
-    return altered(problem, file=file, line=None)
+    return replace(problem, file=file, line=None)
 
 
 # --- segments -----------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ def verify_segments(stream: Stream, proofs: Proofs, tick: Tick) -> StreamReport:
             _segment(check, proofs, sealed, tick)
             before = sealed
     report = check.finish()
-    return altered(report, notes=(*report.notes, *notes))
+    return replace(report, notes=(*report.notes, *notes))
 
 
 def _follows(check: Check, proofs: Proofs, sealed: Sealed, before: Sealed | None) -> bool:
@@ -230,7 +230,7 @@ def verify_lines(stream: Stream, files: list[tuple[int, Path]], proofs: Proofs, 
         if torn:
             notes.append(torn)
     report = check.finish()
-    return altered(report, notes=(*report.notes, *notes))
+    return replace(report, notes=(*report.notes, *notes))
 
 
 def _feed_copy(check: Check, proofs: Proofs, path: Path, tick: Tick, *, last: bool) -> str | None:

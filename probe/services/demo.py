@@ -16,7 +16,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from probe.core.model.records import Outcome, SlotRecord
+from probe.core.records.rows import SlotRecord
+from probe.core.records.verdict import Outcome
 from probe.host.clock import SystemClock, rfc3339
 from probe.lab.assessment import Assessment, assess
 from probe.lab.lab import Lab

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from probe.core.config.plan import task_from_json
 from probe.core.content.check_kind import Kinds
-from probe.core.model.altered import altered
-from probe.core.model.codec import decode
-from probe.core.model.records import Evidence, SlotRecord, State
 from probe.core.model.task import Task
+from probe.core.model.value import replace
+from probe.core.records.codec import decode
+from probe.core.records.rows import SlotRecord, State
+from probe.core.records.verdict import Evidence
 from probe.core.results.rows import evidence_of
 from probe.core.verdict.comparisons import with_comparisons
 from probe.core.verdict.judge import judge
@@ -52,9 +53,9 @@ class Change:
 
 def rejudge(case: Case, kinds: Kinds) -> Change | None:
     """None if the same comes out."""
-    bare = altered(
+    bare = replace(
         case.evidence,
-        observations=tuple(altered(o, comparison=None) for o in case.evidence.observations),
+        observations=tuple(replace(o, comparison=None) for o in case.evidence.observations),
     )
     verdict = judge(case.task, with_comparisons(case.task, bare), kinds)
     now: Triple = (verdict.outcome, verdict.fault, verdict.reason)

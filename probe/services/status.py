@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probe.control.server import ControlError, NotRunning, ask
-from probe.core.model.records import EventRecord, SlotRecord
 from probe.core.proof.chain import Head
+from probe.core.records.rows import EventRecord, SlotRecord
 from probe.core.results.concerns import concerns
 from probe.core.results.live_state import LiveState, from_json
 from probe.store.acks import Ack, ApiDbError, Confirmations

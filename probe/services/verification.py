@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from probe.core.model.altered import altered
+from probe.core.model.value import replace
 from probe.core.proof.findings import Kind, Problem, StreamReport
 from probe.seal.key_ring import KeyRing
 from probe.seal.proofs import Proofs, Stream
@@ -119,4 +119,4 @@ def _signed_at_all(report: StreamReport) -> StreamReport:
     if report.signed_head is not None or report.source == "store" or report.problems:
         return report
     words = "no signed head fits these lines: the key that was given proves nothing of them"
-    return altered(report, problems=(Problem(kind=Kind.UNSIGNED, words=words),))
+    return replace(report, problems=(Problem(kind=Kind.UNSIGNED, words=words),))

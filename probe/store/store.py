@@ -13,8 +13,9 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from probe.core.model.records import OriginVersion, Record, SlotRecord
 from probe.core.nodes.values import UNSEEN_S, Changes, Learning, Sighting
+from probe.core.records.origin import OriginVersion
+from probe.core.records.rows import Record, SlotRecord
 from probe.core.results.bundle import Bundle
 from probe.core.scheduling.bandwidth_budget import body_bytes
 from probe.host.clock import Clock, rfc3339

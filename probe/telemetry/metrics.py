@@ -23,8 +23,9 @@ from prometheus_client import (
 )
 
 from probe.core.http.phases import lookup_span_us, phases
-from probe.core.model.records import Observation, Role, SlotRecord, State
 from probe.core.model.times import epoch_s
+from probe.core.records.observation import Observation, Role
+from probe.core.records.rows import SlotRecord, State
 from probe.core.results.live_state import LiveState
 from probe.telemetry.metric_labels import OTHER, Pair, Pairs
 from probe.telemetry.state_metrics import StateCollector

@@ -17,8 +17,9 @@ from functools import lru_cache
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from probe.core.model.records import FailureType, Tls
 from probe.core.model.task import TlsPolicy
+from probe.core.records.failure import FailureType
+from probe.core.records.transport import Tls
 from probe.tls.session import TlsClient, TlsSession
 from probe.tls.system import SystemClient
 

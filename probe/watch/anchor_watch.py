@@ -13,8 +13,10 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from probe.core.model.records import Failure, LineState, Observation, VantageHealth
 from probe.core.model.task import Deadlines, VantagePoint
+from probe.core.records.failure import Failure
+from probe.core.records.observation import Observation
+from probe.core.records.surroundings import LineState, VantageHealth
 from probe.core.vantage.health import AnchorRound, LineHistory, health_during, late, rounds_of, stale_after_ns
 from probe.core.verdict.corroboration import STALL_US
 from probe.fetch.fetcher import Fetcher

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from probe.core.dns.message import build_question
-from probe.core.model.records import Failure, FailureType, Observation, Phase, ResourceTiming, Role
 from probe.core.model.task import (
     AnchorSpec,
     Deadlines,
@@ -22,6 +21,9 @@ from probe.core.model.task import (
     TlsPolicy,
     VantagePoint,
 )
+from probe.core.records.failure import Failure, FailureType, Phase
+from probe.core.records.observation import Observation, Role
+from probe.core.records.transport import ResourceTiming
 from probe.core.vantage.health import anchors_for, version_of
 from probe.fetch.fetcher import Fetcher
 from probe.fetch.target import FetchTarget

@@ -11,8 +11,9 @@ import secrets
 import socket
 from collections.abc import Sequence
 
-from probe.core.model.records import DnsQuery, Observation
 from probe.core.model.task import Deadlines, ResolverSpec, VantagePoint
+from probe.core.records.dns import DnsQuery
+from probe.core.records.observation import Observation
 from probe.core.vantage.health import anchors_for, counted, reacted, state_of, version_of
 from probe.core.vantage.report import (
     AnchorLook,

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from probe.core.config.plan import Plan
-from probe.core.model.records import LineState
 from probe.core.model.task import VantagePoint
+from probe.core.records.surroundings import LineState
 from probe.core.vantage.health import LineHistory
 from probe.fetch.fetcher import Fetcher
 from probe.host.clock import Clock

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from probe.core.model.records import Observation, VantageHealth
 from probe.core.model.task import VantagePoint
+from probe.core.records.observation import Observation
+from probe.core.records.surroundings import VantageHealth
 from probe.core.vantage.health import AnchorRound, LineHistory, health_during, stale_after_ns
 from probe.host.clock import Clock
 from probe.watch.anchor_watch import rounds_seen

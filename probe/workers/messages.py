@@ -13,11 +13,12 @@ import msgspec
 
 from probe.core.config.plan import check_from_json, params_to_json
 from probe.core.content.check_kind import Kinds
-from probe.core.model.altered import altered
-from probe.core.model.codec import encode_any
-from probe.core.model.records import OriginVersion, SlotRecord
 from probe.core.model.task import CheckSpec, Task, VantagePoint
+from probe.core.model.value import replace
 from probe.core.nodes.values import Changes, Learning, Sighting
+from probe.core.records.codec import encode_any
+from probe.core.records.origin import OriginVersion
+from probe.core.records.rows import SlotRecord
 from probe.core.vantage.health import AnchorRound, LineHistory
 
 MALFORMED = (msgspec.DecodeError, UnicodeError, RecursionError)
@@ -126,7 +127,7 @@ class TaskReader:
     def read(self, task: Task) -> Task:
         """The task of a `Tasks`."""
         once = self._once
-        return altered(
+        return replace(
             task,
             vantage_point=once(task.vantage_point),
             deadlines=once(task.deadlines),

@@ -14,10 +14,10 @@ import socket
 from pathlib import Path
 
 from probe.checks import CHECKS
-from probe.core.model.altered import altered
-from probe.core.model.codec import encode
-from probe.core.model.records import OriginVersion
 from probe.core.model.task import Task
+from probe.core.model.value import replace
+from probe.core.records.codec import encode
+from probe.core.records.origin import OriginVersion
 from probe.core.results.bundle import Bundle
 from probe.fetch.fetcher import AiohttpFetcher
 from probe.host.clock import SystemClock
@@ -142,7 +142,7 @@ class Worker:
             resolver=self._resolver,
             fetcher=self._fetcher,
             clock=self._clock,
-            host=altered(host, config_digest=self._digest, worst_lag_us=self._worst_lag_us),
+            host=replace(host, config_digest=self._digest, worst_lag_us=self._worst_lag_us),
             keep=self._keep_version,
             keep_bundle=self._keep_bundle,
             lines=settings.lines,

@@ -16,8 +16,8 @@ from probe.checks import CHECKS
 from probe.core.config.load import Config
 from probe.core.config.plan import make_plan
 from probe.core.config.snapshot import together
-from probe.core.model.records import SlotRecord
 from probe.core.model.times import epoch_s
+from probe.core.records.rows import SlotRecord
 from probe.lab.lab import Lab
 from probe.lab.servers.edge import Misdeed
 from probe.services.replay import cases_of_store, rejudge

@@ -11,7 +11,7 @@ import pytest
 
 from probe.agent.housekeeping import Keeper, limits_of
 from probe.core.config.results import DAY_US, EvidenceKeepConfig, KeepConfig
-from probe.core.model.records import Outcome
+from probe.core.records.verdict import Outcome
 from probe.host.clock import SystemClock
 from probe.store.base.parts import EVIDENCE_PARTS, begin, parts_of
 from probe.store.read.reader import Reader

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.core.model.records import EventRecord
+from probe.core.records.rows import EventRecord
 from probe.lab.lab import Lab
 from probe.lab.servers.edge import Misdeed
 from probe.store.read.reader import Reader

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from probe.agent.row_sink import Rows
-from probe.core.model.altered import altered
-from probe.core.model.records import SlotRecord, State
 from probe.core.model.task import Task
+from probe.core.model.value import replace
 from probe.core.nodes.values import Changes
+from probe.core.records.rows import SlotRecord, State
 from probe.host.clock import SystemClock
 from probe.store.read.reader import Reader
 from probe.store.store import Store, StoreError
@@ -38,7 +38,7 @@ class Bench:
 
     def missed(self, task: Task, scheduled_at: str, reason: str) -> SlotRecord:
         assert task is self.task
-        return altered(
+        return replace(
             slot(0), scheduled_at=scheduled_at, state=State.MISSED, missed_reason=reason, outcome=None
         )
 
@@ -100,7 +100,7 @@ async def test_in_place_of_a_row_that_cannot_be_kept_the_slot_has_another(
         commit(files, agent, batch)
 
     monkeypatch.setattr(store_writer, "commit", picky)
-    bad = altered(slot(7), summary="poison")
+    bad = replace(slot(7), summary="poison")
     kept = bench.rows.keep(bad, bench.task)
     with pytest.raises(StoreError, match="int too large"):
         await kept

@@ -13,7 +13,7 @@ import yaml
 
 from probe.agent.daemon import run_until
 from probe.checks import CHECKS
-from probe.core.model.records import EventRecord, SlotRecord
+from probe.core.records.rows import EventRecord, SlotRecord
 from probe.settings.config_files import load_config
 from tests.support.agent_process import events, slots
 from tests.support.dns_server import DnsServer, Query, reply, zone

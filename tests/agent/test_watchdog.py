@@ -12,13 +12,13 @@ import pytest
 
 from probe.agent.daemon import Stop
 from probe.agent.watchdog import ROWS_S, WRITER_S, Progress, fed
-from probe.core.model.altered import altered
+from probe.core.model.value import replace
 from probe.host.systemd import Notifier
 from probe.store.store import Health
 from tests.support.build import task
 
 WELL = Health(trouble=None, queued=0, written=0, shed=0, lost=0)
-TASK = altered(task(), period_us=60_000_000)
+TASK = replace(task(), period_us=60_000_000)
 
 
 class World:
@@ -32,7 +32,7 @@ class World:
 
     def after(self, seconds: float, **health: object) -> str | None:
         self.now_s += seconds
-        self.health = altered(self.health, **health)
+        self.health = replace(self.health, **health)
         return self.progress.stuck()
 
 
@@ -54,7 +54,7 @@ def test_a_writer_that_writes_nothing_of_what_waits_is_stuck() -> None:
 
 def test_a_queue_that_fills_after_a_quiet_hour_gets_its_whole_time() -> None:
     world = World()
-    world.tasks = [altered(TASK, period_us=3_600_000_000)]
+    world.tasks = [replace(TASK, period_us=3_600_000_000)]
     assert world.after(3000) is None
     assert world.after(1, queued=1) is None
     assert world.after(WRITER_S - 1) is None
@@ -77,14 +77,14 @@ def test_a_disk_that_refuses_is_no_reason_to_be_killed() -> None:
 
 def test_no_row_though_rows_are_due_is_stuck() -> None:
     world = World()
-    world.tasks = [altered(TASK, period_us=3_600_000_000), TASK]
+    world.tasks = [replace(TASK, period_us=3_600_000_000), TASK]
     assert world.after(60 + ROWS_S) is None
     assert world.after(1) == "no row for 661 s, though one is due every 60 s"
 
 
 def test_rare_tasks_may_take_their_time_and_no_tasks_all_of_it() -> None:
     world = World()
-    world.tasks = [altered(TASK, period_us=86_400_000_000)]
+    world.tasks = [replace(TASK, period_us=86_400_000_000)]
     assert world.after(86_000) is None
     world.tasks = []
     assert world.after(1_000_000) is None
@@ -137,7 +137,7 @@ async def test_what_is_stuck_is_said_in_place_of_feeding(tmp_path: Path) -> None
     with Heard(tmp_path) as heard:
         async with fed(Notifier(heard.address, watchdog_s=0.03), world.progress):
             assert await heard.next() == "STATUS=stuck: 3 records wait and none was written for 62 s"
-            world.health = altered(world.health, queued=0, written=3)
+            world.health = replace(world.health, queued=0, written=3)
             async with asyncio.timeout(20):
                 while "WATCHDOG=1" not in await heard.next():
                     pass

@@ -17,9 +17,9 @@ from probe.agent.agent import Agent
 from probe.agent.resume import seed_of
 from probe.checks import CHECKS
 from probe.core.config.load import Config
-from probe.core.model.altered import altered
-from probe.core.model.records import SlotRecord
+from probe.core.model.value import replace
 from probe.core.nodes.values import Changes, Sighting
+from probe.core.records.rows import SlotRecord
 from probe.core.results.live_state import WorkerState
 from probe.host.clock import SystemClock, rfc3339
 from probe.lab.lab import Lab
@@ -388,7 +388,7 @@ async def test_workers_that_cannot_begin_leave_rows_and_are_tried_again(
 
 
 async def test_a_seed_is_of_what_the_tasks_share_and_of_nobody_else(tmp_path: Path) -> None:
-    clock, task = SystemClock(), altered(build.task(), bytes_per_day=1000)
+    clock, task = SystemClock(), replace(build.task(), bytes_per_day=1000)
     assert task.origin is not None
     mine, others = f"{task.origin.address} https://x/", "203.0.113.9 https://x/"
     now = rfc3339(clock.time_ns())
@@ -400,7 +400,7 @@ async def test_a_seed_is_of_what_the_tasks_share_and_of_nobody_else(tmp_path: Pa
     for customer, key in (("acme", mine), ("acme", others), ("beta", mine)):
         store.put_origin_version(customer, key, build.version())
     store.put_nodes(
-        Changes(nodes=(node, altered(node, domain="else.example"), altered(node, customer="beta")))
+        Changes(nodes=(node, replace(node, domain="else.example"), replace(node, customer="beta")))
     )
     await store.close()
     store = Store.open(tmp_path, "a1", clock)

@@ -17,7 +17,7 @@ from probe.api.request.ports import AgentView
 from probe.api.request.settings import read_agent
 from probe.api.server import Options, serving
 from probe.core.config.results import VERBS
-from probe.core.model.records import Record
+from probe.core.records.rows import Record
 from probe.core.text.tokens import hash_token, make_token
 from probe.host.clock import SystemClock
 from probe.store.store import Store

@@ -19,11 +19,12 @@ from probe.checks import CHECKS
 from probe.core.config.load import Config
 from probe.core.config.plan import make_plan
 from probe.core.config.snapshot import apart, together
-from probe.core.model.altered import altered
-from probe.core.model.records import Outcome, Record, SlotRecord
 from probe.core.model.times import utc_text
+from probe.core.model.value import replace
 from probe.core.nodes.values import Changes, Sighting
 from probe.core.proof.chain import line_digest
+from probe.core.records.rows import Record, SlotRecord
+from probe.core.records.verdict import Outcome
 from probe.core.results.bundle import Bundle
 from probe.host.clock import SystemClock
 from probe.settings.config_files import load_config
@@ -179,7 +180,7 @@ async def test_events_are_found_among_many_slots(tmp_path: Path) -> None:
         event("clock.stepped"),
         *rows(700, first=2000),
     ]
-    await fill(tmp_path / "r", [*records, altered(event("agent.stopped"), at=at(5000))])
+    await fill(tmp_path / "r", [*records, replace(event("agent.stopped"), at=at(5000))])
     async with served(tmp_path) as api:
         whole = await api.ask("/v1/events?customer=acme")
         assert [json.loads(line)["event"] for line in whole.lines[:-1]] == [
@@ -214,8 +215,8 @@ async def test_coverage_says_due_measured_missed_and_gaps(tmp_path: Path) -> Non
         for index, time_us in enumerate(times):
             row = missed(0, "agent.overloaded", id=task.id) if index in (3, 4) else slot(0, id=task.id)
             if index not in (8, 9):
-                records.append(altered(row, scheduled_at=text(time_us)))
-        records.append(altered(missed(0, id=task.id), scheduled_at=text(times[11] + 60_000_000)))
+                records.append(replace(row, scheduled_at=text(time_us)))
+        records.append(replace(missed(0, id=task.id), scheduled_at=text(times[11] + 60_000_000)))
         await fill(tmp_path / "r", records)
         api.agent.seen = AgentView(complete_up_to={"acme": text(times[11] + 1)})
         day = "since=2023-11-14&until=2023-11-15T12:00:00Z"

@@ -24,8 +24,8 @@ from benchmarks.server import EDGE
 from benchmarks.truth import Error
 from probe.checks import CHECKS
 from probe.core.config.plan import make_plan
-from probe.core.model.altered import altered
-from probe.core.model.records import Outcome
+from probe.core.model.value import replace
+from probe.core.records.verdict import Outcome
 from probe.settings.config_files import load_config
 
 TINY = Effort(rounds=2, scale=0.02)
@@ -132,7 +132,7 @@ async def test_a_peer_that_fetches_something_else_is_no_figure(
 async def test_a_slot_that_is_off_is_no_figure(tmp_path: Path) -> None:
     """Nothing answers DNS there: the slot is a row all the same, but not the work to be timed."""
     with serving(tmp_path, [fetching.SMALL]) as ports:
-        deaf = altered(ports, dns=ports.http)
+        deaf = replace(ports, dns=ports.http)
         with pytest.raises(WrongResultError, match="a slot came out"):
             await slots.run(deaf, tmp_path / "slots", TINY)
 
@@ -199,10 +199,10 @@ def test_durations_are_readable(us: float, text: str) -> None:
 
 def test_what_a_further_slot_costs_is_not_what_an_idle_agent_costs() -> None:
     (larger,) = A_REPORT.growth  # 150 slots a second, 30 % of a core
-    smaller = altered(larger, tasks=1_000, measured=300, cpu_share=0.057)  # 15 a second
+    smaller = replace(larger, tasks=1_000, measured=300, cpu_share=0.057)  # 15 a second
     assert further_slot_us(smaller, larger) == pytest.approx(1_800)
     text = StringIO()
-    show(Report(growth=[smaller, altered(larger, peer_us=1_620.0)]), {}, Console(file=text, width=150))
+    show(Report(growth=[smaller, replace(larger, peer_us=1_620.0)]), {}, Console(file=text, width=150))
     assert "1.8 ms" in text.getvalue()
     assert "1.62 ms" in text.getvalue()
 
@@ -210,7 +210,7 @@ def test_what_a_further_slot_costs_is_not_what_an_idle_agent_costs() -> None:
 def test_rounds_of_one_size_are_medians_sums_and_the_worst() -> None:
     (one,) = A_REPORT.growth
     rounds = [
-        altered(one, cpu_us=us, lateness_p99_ms=late_ms, peer_us=peer_us)
+        replace(one, cpu_us=us, lateness_p99_ms=late_ms, peer_us=peer_us)
         for us, late_ms, peer_us in (
             (2_000.0, 9.0, 1_500.0),
             (9_000.0, 30.0, 1_700.0),
@@ -226,10 +226,10 @@ def test_rounds_of_one_size_are_medians_sums_and_the_worst() -> None:
 def test_how_far_agents_are_off_a_straight_line() -> None:
     (largest,) = A_REPORT.growth
     straight = [
-        altered(largest, tasks=n, measured=n, cpu_share=0.01 + n / 40_000) for n in (100, 1_000, 2_000, 9_000)
+        replace(largest, tasks=n, measured=n, cpu_share=0.01 + n / 40_000) for n in (100, 1_000, 2_000, 9_000)
     ]
     assert off_line(straight) == pytest.approx([0.0] * 4)
-    bent = [*straight[:2], altered(straight[2], cpu_share=straight[2].cpu_share * 1.3), straight[3]]
+    bent = [*straight[:2], replace(straight[2], cpu_share=straight[2].cpu_share * 1.3), straight[3]]
     assert off_line(bent)[2] > 0.1 > max(abs(off) for off in off_line(bent)[:2])
     assert off_line(straight[:2]) == [0.0, 0.0]
     text = StringIO()

@@ -17,7 +17,7 @@ from benchmarks.report import Report, save, show
 from benchmarks.working import Worked
 from probe.checks import CHECKS
 from probe.core.config.plan import make_plan
-from probe.core.model.altered import altered
+from probe.core.model.value import replace
 from probe.core.scheduling.worker_assignment import groups_of, spread
 from probe.settings.config_files import load_config
 
@@ -26,7 +26,7 @@ ONE = Worked(
     workers=1, slots=1000, slots_per_s=200.0, kinds={"measured ok": 1000}, keeper_us=1500.0, workers_us=0.0,
     busiest_us=1500.0, rss_mb=100.0,
 )  # fmt: skip
-TWO = altered(ONE, workers=2, slots=2000, keeper_us=400.0, workers_us=1200.0, busiest_us=600.0, rss_mb=270.0)
+TWO = replace(ONE, workers=2, slots=2000, keeper_us=400.0, workers_us=1200.0, busiest_us=600.0, rss_mb=270.0)
 
 
 def given(monkeypatch: pytest.MonkeyPatch, *turns: Worked) -> None:
@@ -56,7 +56,7 @@ async def test_the_busiest_process_and_all_together_bound_what_can_be_done(
 
 
 async def test_rows_of_another_kind_are_no_figure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    given(monkeypatch, ONE, altered(TWO, kinds={"measured ok": 1999, "missed agent.worker_lost": 1}))
+    given(monkeypatch, ONE, replace(TWO, kinds={"measured ok": 1999, "missed agent.worker_lost": 1}))
     with pytest.raises(WrongResultError, match="another kind"):
         await working.compared(PORTS, tmp_path, Effort(rounds=1))
 

@@ -7,9 +7,10 @@ from pydantic import ValidationError
 
 from probe.checks.alias import KIND, Alias
 from probe.core.content.check_kind import Symptom, SymptomKind
-from probe.core.model.altered import altered
-from probe.core.model.records import CnameLink, FailureType, Resolution
 from probe.core.model.task import Task
+from probe.core.model.value import replace
+from probe.core.records.dns import CnameLink, Resolution
+from probe.core.records.failure import FailureType
 from tests.support.build import evidence, resolution, seen, task, unresolved
 
 
@@ -59,7 +60,7 @@ def test_a_name_that_merely_ends_alike_is_not_under_the_suffix() -> None:
 
 def test_second_cname_at_one_owner_does_not_count() -> None:
     doubled = chain("acme.cdn.example.net", doubled=True)
-    assert len(symptoms(altered(doubled, canonical_name="www.acme.example"))) == 1
+    assert len(symptoms(replace(doubled, canonical_name="www.acme.example"))) == 1
 
 
 def test_further_suffixes_count_beside_the_domains_own() -> None:

@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 from probe.checks.availability import KIND, Availability
 from probe.core.content.check_kind import Symptom, SymptomKind
-from probe.core.model.records import Evidence, Role
+from probe.core.records.observation import Role
+from probe.core.records.verdict import Evidence
 from tests.support.build import EDGE_2, evidence, refused, seen, task
 
 

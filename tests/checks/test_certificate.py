@@ -7,8 +7,11 @@ from pydantic import ValidationError
 
 from probe.checks.certificate import KIND, Certificate
 from probe.core.content.check_kind import Symptom
-from probe.core.model.altered import altered
-from probe.core.model.records import Evidence, FailureType, Observation, Phase, Role, Tls
+from probe.core.model.value import replace
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Observation, Role
+from probe.core.records.transport import Tls
+from probe.core.records.verdict import Evidence
 from probe.core.text.certificate_names import FAMILIES, covered, is_cipher
 from tests.support import build
 from tests.support.build import broken, evidence, seen, task
@@ -24,7 +27,7 @@ TLS = Tls(
 
 
 def shown(**changes: object) -> Observation:
-    return seen(tls=altered(TLS, **changes))
+    return seen(tls=replace(TLS, **changes))
 
 
 def symptoms(of: Evidence, **params: object) -> list[Symptom]:
@@ -189,14 +192,14 @@ def test_what_was_not_shown_is_not_judged(observation: Observation) -> None:
 def test_wrong_names_are_the_cdns_and_the_paths_at_a_foreign_address() -> None:
     checked = build.task(checks=build.checks(certificate={"names": ["b.example"]}))
     assert build.triple(evidence(shown()), checked) == ("failed", "cdn", "certificate.name_missing")
-    elsewhere = altered(checked, cdn_prefixes=("203.0.113.0/24",))
+    elsewhere = replace(checked, cdn_prefixes=("203.0.113.0/24",))
     assert build.triple(evidence(shown()), elsewhere) == ("failed", "path", "dns.hijacked")
 
 
 def test_a_second_look_is_of_the_certificate() -> None:
-    again = altered(shown(names=("b.example",)), role=Role.CONFIRM, of=0)
+    again = replace(shown(names=("b.example",)), role=Role.CONFIRM, of=0)
     assert [s.again for s in symptoms(evidence(shown(), again), names=["b.example"])] == [False]
-    again = altered(shown(), role=Role.CONFIRM, of=0)
+    again = replace(shown(), role=Role.CONFIRM, of=0)
     assert [s.again for s in symptoms(evidence(shown(), again), names=["b.example"])] == [True]
 
 

@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from probe.checks.freshness import KIND, FreshnessParams
-from probe.core.model.records import Comparison, Evidence, Observation, Relation, Role
+from probe.core.records.observation import Comparison, Observation, Relation, Role
+from probe.core.records.verdict import Evidence
 from tests.support import build
 from tests.support.build import GOOD, OLD, evidence, refused, seen, task
 

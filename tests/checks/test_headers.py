@@ -7,8 +7,10 @@ from pydantic import ValidationError
 
 from probe.checks.headers import KIND, Headers
 from probe.core.content.check_kind import AtOrigin, SymptomKind
-from probe.core.model.altered import altered
-from probe.core.model.records import CacheStatus, Comparison, Evidence, Observation, Relation, Role
+from probe.core.model.value import replace
+from probe.core.records.observation import Comparison, Observation, Relation, Role
+from probe.core.records.response import CacheStatus
+from probe.core.records.verdict import Evidence
 from tests.support import build
 from tests.support.build import evidence, refused, seen, task
 
@@ -107,7 +109,7 @@ def test_where_no_whole_reply_of_the_origin_tells_the_fault_is_unknown() -> None
 
 def test_without_an_origin_the_agreement_is_the_cdns() -> None:
     checked = build.task(checks=build.checks(headers={"present": ["x-a"]}), origin=None)
-    none = evidence(with_fields(), reference=altered(build.reference(), configured=False, versions=()))
+    none = evidence(with_fields(), reference=replace(build.reference(), configured=False, versions=()))
     assert build.triple(none, checked) == ("failed", "cdn", "headers.missing")
 
 

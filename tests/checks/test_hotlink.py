@@ -10,9 +10,12 @@ from pydantic import ValidationError
 from probe.checks.hotlink import KIND, Hotlink
 from probe.core.config.plan import task_from_json, task_to_json
 from probe.core.content.check_kind import AtOrigin, Symptom
-from probe.core.model.altered import altered
-from probe.core.model.codec import encode_any
-from probe.core.model.records import Evidence, FailureType, Observation, Phase, Response, Role
+from probe.core.model.value import replace
+from probe.core.records.codec import encode_any
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Observation, Role
+from probe.core.records.response import Response
+from probe.core.records.verdict import Evidence
 from probe.fetch.target import FetchTarget
 from tests.measure.test_pipeline import Bench, reply
 from tests.support import build
@@ -96,7 +99,7 @@ def test_the_detail_says_who_and_what() -> None:
 
 
 def test_an_allowed_request_that_gets_no_whole_reply_is_the_edges_failure() -> None:
-    lost = altered(asked("allowed_1"), failure=broken(FailureType.BODY_TRUNCATED, Phase.BODY).failure)
+    lost = replace(asked("allowed_1"), failure=broken(FailureType.BODY_TRUNCATED, Phase.BODY).failure)
     assert [(k, r) for k, r, _ in told(seen(), lost, allowed=[OURS])] == [("policy", "body.truncated")]
 
 
@@ -167,8 +170,8 @@ def test_nothing_asked_is_nothing_off() -> None:
 
 
 def test_each_edge_is_measured_by_its_own_reply() -> None:
-    second = altered(seen(status=404), address=build.EDGE_2)
-    on_second = altered(asked("allowed_1", 404), address=build.EDGE_2)
+    second = replace(seen(status=404), address=build.EDGE_2)
+    on_second = replace(asked("allowed_1", 404), address=build.EDGE_2)
     assert told(seen(), second, on_second, allowed=[OURS]) == []
 
 
@@ -211,13 +214,13 @@ class Protected:
         referer = dict(target.request.fields).get("Referer")
         if target.role in (Role.ORIGIN, Role.CONTROL) or referer in (OURS, self.also):
             return reply()
-        return altered(reply(), response=Response(status_code=403, body_complete=True))
+        return replace(reply(), response=Response(status_code=403, body_complete=True))
 
 
 async def measured(protected: Protected) -> tuple[Bench, list[tuple[str, str | None]]]:
     bench = Bench(protected)
     params = {"allowed": [OURS], "denied": [FOREIGN, ""]}
-    own = altered(build.task().request, fields=(("Referer", OURS),))
+    own = replace(build.task().request, fields=(("Referer", OURS),))
     checked = build.task(request=own, checks=build.checks(availability={}, hotlink=params))
     row = await bench.measure(checked)
     return bench, [(f.reason, None if f.fault is None else f.fault.value) for f in row.findings]

@@ -7,8 +7,9 @@ from pydantic import ValidationError
 
 from probe.checks.integrity import KIND, Integrity
 from probe.core.content.check_kind import Symptom, SymptomKind
-from probe.core.model.altered import altered
-from probe.core.model.records import Comparison, Evidence, Observation, Relation, Role
+from probe.core.model.value import replace
+from probe.core.records.observation import Comparison, Observation, Relation, Role
+from probe.core.records.verdict import Evidence
 from tests.support.build import AT, evidence, reference, refused, seen, task
 
 
@@ -19,7 +20,7 @@ def symptoms(of: Evidence, **params: object) -> list[Symptom]:
 def compared(
     relation: Relation, role: Role = Role.EDGE, of: int | None = None, **facts: object
 ) -> Observation:
-    comparison = altered(Comparison(mode="exact", relation=relation), **facts)
+    comparison = replace(Comparison(mode="exact", relation=relation), **facts)
     return seen(role, comparison=comparison, of=of)
 
 

@@ -11,8 +11,11 @@ from pydantic import ValidationError
 
 from probe.checks.negotiation import KIND, NO_TAG, Negotiation
 from probe.core.content.check_kind import Ask, Symptom
-from probe.core.model.altered import altered
-from probe.core.model.records import Evidence, FailureType, Observation, Phase, Response, Role
+from probe.core.model.value import replace
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Observation, Role
+from probe.core.records.response import Response
+from probe.core.records.verdict import Evidence
 from probe.fetch.target import FetchTarget
 from tests.measure.test_pipeline import Bench
 from tests.support import build
@@ -34,16 +37,16 @@ def response(status: int, *fields: tuple[str, str], size: int = 0, complete: boo
 
 
 def own(*fields: tuple[str, str], status: int = 200, size: int = 1000, **changes: object) -> Observation:
-    return altered(seen(**changes), response=response(status, *(fields or OWN), size=size))
+    return replace(seen(**changes), response=response(status, *(fields or OWN), size=size))
 
 
 def asked(name: str, status: int, *fields: tuple[str, str], size: int = 0, **changes: object) -> Observation:
     method = "HEAD" if name == "head" else "GET"
-    made = altered(
+    made = replace(
         seen(Role.CHECK, ask=f"negotiation.{name}", method=method),
         response=response(status, *fields, size=size),
     )
-    return altered(made, **changes)
+    return replace(made, **changes)
 
 
 def symptoms(of: Evidence, **params: object) -> list[Symptom]:
@@ -90,7 +93,7 @@ def test_each_request_is_made_of_the_edges_own_reply() -> None:
         (own(status=404), []),
         (own(status=206), []),
         (own(method="HEAD"), []),
-        (altered(own(), failure=broken(FailureType.BODY_TRUNCATED, Phase.BODY).failure), []),
+        (replace(own(), failure=broken(FailureType.BODY_TRUNCATED, Phase.BODY).failure), []),
     ],
     ids=["weak tag", "garbage", "secret", "cut", "empty", "404", "206", "HEAD", "truncated"],
 )
@@ -153,13 +156,13 @@ def test_head_equals_get(reply: Observation, expected: list[tuple[str, str, str]
 
 def test_a_body_after_the_head_is_wrong() -> None:
     surplus = broken(FailureType.HTTP_PROTOCOL_VIOLATION, Phase.BODY).failure
-    wordy = altered(asked("head", 200, *OWN), failure=surplus)
+    wordy = replace(asked("head", 200, *OWN), failure=surplus)
     assert told(own(), wordy) == [(*HEAD_WRONG, "negotiation.head: a body where none may be")]
-    late = altered(asked("if_none_match", 304), failure=surplus)
+    late = replace(asked("if_none_match", 304), failure=surplus)
     assert told(own(), late) == [
         ("policy", "negotiation.conditional_wrong", "negotiation.if_none_match: a body where none may be")
     ]
-    control = altered(wordy, role=Role.CONTROL)
+    control = replace(wordy, role=Role.CONTROL)
     checked = build.task(checks=build.checks(negotiation={}))
     assert build.triple(evidence(own(), wordy, control), checked) == ("failed", "origin", "origin.same_reply")
     assert build.triple(evidence(own(), wordy), checked) == ("failed", "cdn", "negotiation.head_differs")
@@ -266,7 +269,7 @@ def test_no_right_server_is_accused_however_often_its_object_changes(data: st.Da
 
     number = 0
     now = version(number)
-    edge = altered(seen(), response=response(200, *now.fields, size=now.size))
+    edge = replace(seen(), response=response(200, *now.fields, size=now.size))
     replies = []
     for ask in settled(edge):
         if data.draw(st.booleans()):
@@ -367,7 +370,7 @@ def test_conditional_requests(reply: Observation, kind: str | None, words: str) 
 
 def test_nothing_asked_is_nothing_off() -> None:
     assert told(own()) == []
-    lonely = altered(asked("head", 405), address=build.EDGE_2)
+    lonely = replace(asked("head", 405), address=build.EDGE_2)
     assert told(own(), lonely) == [], "measured by the same edge's reply, or not at all"
 
 
@@ -392,9 +395,9 @@ def test_a_reply_that_did_not_come_is_the_edges_failure() -> None:
 )
 def test_the_origin_that_answers_as_wrongly_has_the_fault(edge: Observation, reason: str) -> None:
     checked = build.task(checks=build.checks(negotiation={}))
-    same = altered(edge, role=Role.CONTROL)
+    same = replace(edge, role=Role.CONTROL)
     right = {"head": 200, "range": 200, "unmatched": 200}[(edge.ask or "").rpartition(".")[2]]
-    better = altered(same, response=response(right, *OWN, size=1000))
+    better = replace(same, response=response(right, *OWN, size=1000))
     assert build.triple(evidence(own(), edge, same), checked) == ("failed", "origin", "origin.same_reply")
     assert build.triple(evidence(own(), edge, better), checked) == ("failed", "cdn", reason)
     assert build.triple(evidence(own(), edge), checked) == ("failed", "unknown", reason)
@@ -404,8 +407,8 @@ def test_a_second_look_is_of_the_answer() -> None:
     def again(reply: Observation) -> list[bool | None]:
         return [s.again for s in symptoms(evidence(own(), asked("head", 405), reply))]
 
-    assert again(altered(asked("head", 200, *OWN), role=Role.CONFIRM, of=1)) == [False]
-    assert again(altered(asked("head", 405), role=Role.CONFIRM, of=1)) == [True]
+    assert again(replace(asked("head", 200, *OWN), role=Role.CONFIRM, of=1)) == [False]
+    assert again(replace(asked("head", 405), role=Role.CONFIRM, of=1)) == [True]
 
 
 BODY = 1000
@@ -416,15 +419,15 @@ def serve(target: FetchTarget, *, broken_head: bool = False) -> Observation:
     fields = dict(target.request.fields)
     made = own()
     if target.request.method == "HEAD":
-        return altered(made, response=response(405 if broken_head else 200, *OWN))
+        return replace(made, response=response(405 if broken_head else 200, *OWN))
     if (asked_range := fields.get("Range")) is not None:
         if not asked_range.startswith("bytes=0-"):
-            return altered(made, response=response(416, ("content-range", f"bytes */{BODY}")))
-        return altered(
+            return replace(made, response=response(416, ("content-range", f"bytes */{BODY}")))
+        return replace(
             made, response=response(206, ("content-range", f"bytes 0-99/{BODY}"), ("etag", '"v1"'), size=100)
         )
     if fields.get("If-None-Match") == '"v1"' or "If-Modified-Since" in fields:
-        return altered(made, response=response(304, ("etag", '"v1"')))
+        return replace(made, response=response(304, ("etag", '"v1"')))
     return made
 
 

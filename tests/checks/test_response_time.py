@@ -7,8 +7,10 @@ from pydantic import ValidationError
 
 from probe.checks.response_time import KIND, ResponseTime
 from probe.core.content.check_kind import Symptom, SymptomKind
-from probe.core.model.altered import altered
-from probe.core.model.records import Evidence, ResourceTiming, Role, TimingUncertainty
+from probe.core.model.value import replace
+from probe.core.records.observation import Role
+from probe.core.records.transport import ResourceTiming, TimingUncertainty
+from probe.core.records.verdict import Evidence
 from tests.support.build import evidence, host, refused, seen, task, timing
 
 LIMITS = {"ttfb": "500ms", "total": "2s"}
@@ -59,7 +61,7 @@ def test_what_may_have_been_our_own_convicts_nobody() -> None:
     unsure = TimingUncertainty(
         connect_us=100_000, tls_us=200_000, response_start_us=150_000, response_end_us=2_000_000
     )  # 450 ms until the first byte, 2.3 s until the last
-    told = evidence(seen(timing=altered(timing(900_000, 3_000_000), uncertainty=unsure)))
+    told = evidence(seen(timing=replace(timing(900_000, 3_000_000), uncertainty=unsure)))
     ours = "agent.stalled"
     assert symptoms(told, ttfb="449999us") == [off("ttfb 900.0ms, limit 449999us")]
     assert symptoms(told, ttfb="450ms") == [off("ttfb 900.0ms, limit 450ms", reason=ours)]
@@ -81,7 +83,7 @@ def test_a_failed_request_and_one_without_times_are_not_slow() -> None:
     late = timing(900_000, 950_000)
     assert symptoms(evidence(refused(timing=late))) == []
     assert symptoms(evidence(seen(timing=ResourceTiming()))) == []
-    assert symptoms(evidence(seen(timing=altered(late, connect_start_us=None)))) == []
+    assert symptoms(evidence(seen(timing=replace(late, connect_start_us=None)))) == []
 
 
 @pytest.mark.parametrize(

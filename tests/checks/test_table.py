@@ -13,7 +13,7 @@ import probe.checks
 from probe.checks import CHECKS
 from probe.core.config.plan import task_from_json, task_to_json
 from probe.core.content.check_kind import CheckKind
-from probe.core.model.codec import encode_any
+from probe.core.records.codec import encode_any
 from tests.support.build import checks, evidence, task
 
 

@@ -7,8 +7,10 @@ from pydantic import ValidationError
 
 from probe.checks.throughput import KIND, Throughput
 from probe.core.content.check_kind import Symptom
-from probe.core.model.altered import altered
-from probe.core.model.records import FailureType, Observation, Phase, ResourceTiming, Role, TimingUncertainty
+from probe.core.model.value import replace
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Observation, Role
+from probe.core.records.transport import ResourceTiming, TimingUncertainty
 from tests.support import build
 from tests.support.build import MISS, broken, evidence, host, seen, task
 
@@ -24,7 +26,7 @@ def body(
     timing = ResourceTiming(
         connect_start_us=0, request_start_us=1000, response_start_us=500_000, response_end_us=end_us
     )
-    return altered(made, timing=timing, response=altered(made.response, encoded_body_bytes=size))
+    return replace(made, timing=timing, response=replace(made.response, encoded_body_bytes=size))
 
 
 def symptoms(*observations: Observation, lag_us: int = 0, **params: object) -> list[Symptom]:
@@ -59,8 +61,8 @@ def test_the_detail_says_both_rates() -> None:
         body(None),
         body(took_us=None),
         body(tainted=True),
-        altered(body(), failure=broken(FailureType.BODY_TRUNCATED, Phase.BODY).failure),
-        altered(body(), response=None),
+        replace(body(), failure=broken(FailureType.BODY_TRUNCATED, Phase.BODY).failure),
+        replace(body(), response=None),
     ],
     ids=["small", "unknown size", "no end", "tainted", "failed", "no reply"],
 )
@@ -71,7 +73,7 @@ def test_nothing_to_judge_is_no_symptom(observation: Observation) -> None:
 def test_an_incomplete_body_is_not_judged() -> None:
     made = body()
     assert made.response is not None
-    assert symptoms(altered(made, response=altered(made.response, body_complete=False))) == []
+    assert symptoms(replace(made, response=replace(made.response, body_complete=False))) == []
 
 
 def test_what_our_loop_lost_is_taken_off() -> None:
@@ -83,7 +85,7 @@ def test_what_we_may_have_noticed_too_late_is_taken_off() -> None:
     def told(late_us: int) -> Observation:
         slow = body(took_us=160_000)
         unsure = TimingUncertainty(response_start_us=100_000, response_end_us=late_us)
-        return altered(slow, timing=altered(slow.timing, uncertainty=unsure))
+        return replace(slow, timing=replace(slow.timing, uncertainty=unsure))
 
     assert symptoms(told(40_000)) == []
     (found,) = symptoms(told(30_000))
@@ -111,7 +113,7 @@ def test_whose_fault() -> None:
 
 
 def test_time_to_the_first_byte_excuses_no_rate() -> None:
-    late = altered(body(took_us=1, role=Role.ORIGIN))
+    late = replace(body(took_us=1, role=Role.ORIGIN))
     assert judged(body(cache_status=MISS), late) == ("slow", "cdn", "throughput.under_limit")
 
 

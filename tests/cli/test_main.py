@@ -12,8 +12,8 @@ import jsonschema
 import pytest
 import yaml
 
-from probe.core.model.codec import decode
-from probe.core.model.records import SlotRecord
+from probe.core.records.codec import decode
+from probe.core.records.rows import SlotRecord
 from probe.lab.lab import Lab
 from tests.support.agent_process import WITHIN_S, cdn_probe, ended, slots, start, until, until_measuring
 

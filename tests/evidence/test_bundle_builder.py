@@ -11,10 +11,11 @@ from click.testing import CliRunner
 
 from probe.cli.main import cli
 from probe.cli.render.bundle import readable
-from probe.core.model.altered import altered
-from probe.core.model.codec import encode_any
-from probe.core.model.records import DnsQuery, SlotRecord
 from probe.core.model.task import OriginSpec, Request, Task
+from probe.core.model.value import replace
+from probe.core.records.codec import encode_any
+from probe.core.records.dns import DnsQuery
+from probe.core.records.rows import SlotRecord
 from probe.core.results.bundle import Bundle, bundle_id
 from probe.evidence.bundle_builder import bundle_of
 from probe.evidence.capture import Captured, CapturedMessages, Collector
@@ -50,7 +51,7 @@ class WireBench(Bench):
 
 def task_at(edge_port: int, origin_port: int) -> Task:
     asked = Request(scheme="http", host="www.acme.example", port=edge_port, path="/a.html")
-    origin = OriginSpec(address="127.0.0.2", request=altered(asked, port=origin_port))
+    origin = OriginSpec(address="127.0.0.2", request=replace(asked, port=origin_port))
     return build.task(request=asked, origin=origin, checks=build.checks(availability={}, integrity={}))
 
 
@@ -99,11 +100,11 @@ async def test_a_bundle_that_could_not_be_kept_is_not_named() -> None:
 
 def test_dns_messages_are_found_again_by_their_record() -> None:
     query = DnsQuery(qname="a", qtype="A", resolver="udp://192.0.2.53:53", transport="udp", start_us=5)
-    row = build_row(queries=(altered(query, start_us=1), query))
+    row = build_row(queries=(replace(query, start_us=1), query))
     collected = Collector(
         messages=[
             CapturedMessages(query=query, sent=b"q", received=b"r"),
-            CapturedMessages(query=altered(query, qname="elsewhere"), sent=b"x", received=None),
+            CapturedMessages(query=replace(query, qname="elsewhere"), sent=b"x", received=None),
         ]
     )
     (kept,) = bundle_of(row, "{}", collected).dns
@@ -129,7 +130,7 @@ def test_bytes_that_belong_to_no_observation_are_left_out() -> None:
         whole=False,
         certificates=(),
     )
-    unconnected = altered(stray, source=None, address=build.EDGE, port=443)
+    unconnected = replace(stray, source=None, address=build.EDGE, port=443)
     collected = Collector()
     collected.keep(lambda: stray)
     collected.keep(lambda: unconnected)
@@ -151,7 +152,7 @@ async def stored(directory: Path) -> SlotRecord:
     store = Store.open(directory, "a", SystemClock())
     assert store.put_bundle(bundle)
     (kept,) = await store.append([row])
-    await store.append([altered(row, evidence_id=None)])
+    await store.append([replace(row, evidence_id=None)])
     await store.close()
     assert isinstance(kept, SlotRecord)
     return kept
@@ -201,7 +202,7 @@ def test_bytes_are_readable() -> None:
 async def test_what_was_moved_today_is_counted_again_at_a_start(tmp_path: Path) -> None:
     row, _ = await tampered()
     store = Store.open(tmp_path / "r", "a", SystemClock())
-    await store.append([row, row, altered(row, scheduled_at="2026-11-21T23:59:59.000000Z")])
+    await store.append([row, row, replace(row, scheduled_at="2026-11-21T23:59:59.000000Z")])
     moved = store.body_bytes_since("acme", "2026-11-22T00:00:00.000000Z")
     assert moved == 2 * sum(o.response.encoded_body_bytes or 0 for o in row.observations if o.response)
     assert store.body_bytes_since("nobody", "2026-11-22T00:00:00.000000Z") == 0

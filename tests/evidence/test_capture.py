@@ -9,8 +9,8 @@ from pathlib import Path
 import dns.message
 import pytest
 
-from probe.core.model.records import FailureType
 from probe.core.model.task import ResolverSpec, SecretRef
+from probe.core.records.failure import FailureType
 from probe.core.results.bundle import BODY_HEAD_BYTES
 from probe.evidence.capture import collecting, collector
 from tests.support.dns_server import DnsServer, zone

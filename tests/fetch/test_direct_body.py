@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from probe.core.model.records import FailureType, Phase
+from probe.core.records.failure import FailureType, Phase
 from probe.fetch.direct_body import Straight
 from tests.support.http_server import make_fetcher, make_target, reply, serve
 

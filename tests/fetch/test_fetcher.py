@@ -12,8 +12,9 @@ import pytest
 import zstandard
 
 from probe.core.content.reading import Reading, read_content
-from probe.core.model.records import FailureType, Phase, Role
 from probe.core.model.task import SecretRef
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Role
 from tests.support.http_server import (
     HOST,
     closed_port,

@@ -15,8 +15,9 @@ import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from probe.core.model.records import FailureType, Phase, Role
 from probe.core.model.task import Deadlines, Limits, Request, TlsPolicy, VantagePoint
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Role
 from probe.fetch.fetcher import AiohttpFetcher
 from probe.fetch.http1 import WireProtocol
 from probe.fetch.target import FetchTarget

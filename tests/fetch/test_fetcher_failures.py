@@ -20,8 +20,9 @@ import brotli
 import pytest
 import zstandard
 
-from probe.core.model.records import FailureType, Observation, Phase
 from probe.core.model.task import TlsPolicy
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Observation
 from tests.support.http_server import (
     HOST,
     Pki,

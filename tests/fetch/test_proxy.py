@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from probe.core.model.altered import altered
-from probe.core.model.codec import encode_any
-from probe.core.model.records import AddressRecord, Failure, FailureType, Observation, Phase, Resolution
 from probe.core.model.task import ProxySpec, VantagePoint
+from probe.core.model.value import replace
+from probe.core.records.codec import encode_any
+from probe.core.records.dns import AddressRecord, Resolution
+from probe.core.records.failure import Failure, FailureType, Phase
+from probe.core.records.observation import Observation
 from probe.fetch import proxy as proxies
 from probe.fetch.connector import open_connection
 from probe.fetch.proxy import ProxyAddresses, speak
@@ -510,7 +512,7 @@ class Names:
         self.asked.append(f"{vantage.name} {qname} {qtype}")
         if qtype == self.only:
             return self.answer
-        return altered(self.answer, addresses=(), failure=Failure(phase=Phase.DNS, type=F.DNS_NO_DATA))
+        return replace(self.answer, addresses=(), failure=Failure(phase=Phase.DNS, type=F.DNS_NO_DATA))
 
 
 def led_to(address: str, ttl_s: int = 60) -> Resolution:
@@ -540,7 +542,7 @@ async def test_its_address_is_kept_for_its_ttl_and_each_line_asks_for_itself() -
     for _ in range(3):
         assert await found.find(HERE, BY_NAME, 1_000_000) == "192.0.2.80"
     assert names.asked == ["here proxy.example.net A"]
-    assert await found.find(altered(HERE, name="there"), BY_NAME, 1_000_000) == "192.0.2.80"
+    assert await found.find(replace(HERE, name="there"), BY_NAME, 1_000_000) == "192.0.2.80"
     clock.now_ns += 30 * 10**9
     await found.find(HERE, BY_NAME, 1_000_000)
     assert len(names.asked) == 3
@@ -565,7 +567,7 @@ async def test_over_the_ip_versions_that_the_line_carries(
     names = Names(led_to("2001:db8::80"), only="AAAA")
     found = ProxyAddresses(Still(), names)  # type: ignore[arg-type]
     with contextlib.suppress(proxies.ProxyError):
-        assert await found.find(altered(HERE, ip_versions=versions), BY_NAME, 1_000_000) == "2001:db8::80"
+        assert await found.find(replace(HERE, ip_versions=versions), BY_NAME, 1_000_000) == "2001:db8::80"
     assert names.asked == [f"here proxy.example.net {qtype}" for qtype in asked]
 
 

@@ -7,8 +7,9 @@ import re
 
 import pytest
 
-from probe.core.model.records import Failure, FailureType, Observation, Phase, Role
 from probe.core.model.task import RedirectPolicy, Request, SecretRef, TlsPolicy
+from probe.core.records.failure import Failure, FailureType, Phase
+from probe.core.records.observation import Observation, Role
 from probe.fetch.redirects import follow
 from tests.support.http_server import HOST, Script, make_fetcher, make_target, response, serve
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.core.model.altered import altered
+from probe.core.model.value import replace
 from probe.host.last_run import (
     FILE,
     SHUTTING_DOWN_US,
@@ -45,7 +45,7 @@ def reason(last: LastRun | None, *, clean: bool, boot: str = "boot-1", slept_us:
     ],
 )
 def test_reasons(changes: dict[str, object], clean: bool, boot: str, slept_us: int, expected: str) -> None:
-    last = altered(RUN, **changes)
+    last = replace(RUN, **changes)
     assert reason(last, clean=clean, boot=boot, slept_us=slept_us) == expected
 
 
@@ -56,7 +56,7 @@ def test_without_what_the_last_run_wrote_only_the_store_tells() -> None:
 
 def test_it_is_read_as_it_was_written_and_by_nobody_else(tmp_path: Path) -> None:
     assert read_last_run(tmp_path) is None
-    for run in (RUN, altered(RUN, ended_us=5)):
+    for run in (RUN, replace(RUN, ended_us=5)):
         write_last_run(tmp_path, run)
         assert read_last_run(tmp_path) == run
     assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600

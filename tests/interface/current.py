@@ -18,8 +18,8 @@ import yaml
 
 from probe.api.openapi import document
 from probe.api.routes import ROUTES
-from probe.core.model.records import EventRecord, SlotRecord
 from probe.core.proof.manifest import Manifest
+from probe.core.records.rows import EventRecord, SlotRecord
 from probe.core.results.bundle import Bundle
 from tests.fixtures.frozen import unpacked
 from tests.interface.command import cdn_probe

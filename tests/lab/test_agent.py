@@ -11,8 +11,9 @@ import pytest
 
 from probe.checks import CHECKS
 from probe.core.config.plan import make_plan
-from probe.core.model.records import Outcome, SlotRecord
 from probe.core.model.task import Task
+from probe.core.records.rows import SlotRecord
+from probe.core.records.verdict import Outcome
 from probe.fetch.fetcher import AiohttpFetcher
 from probe.host.clock import SystemClock, rfc3339
 from probe.host.loop_lag import LoopLag

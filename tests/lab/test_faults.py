@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import dns.exception
 import pytest
 
-from probe.core.model.records import Fault, Outcome
+from probe.core.records.verdict import Fault, Outcome
 from probe.lab.faults import FAULTS, Expectation
 from probe.lab.lab import Lab
 from probe.lab.servers.origin import content_of

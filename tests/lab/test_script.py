@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from probe.core.model.altered import altered
-from probe.core.model.records import Fault, HostFacts, Outcome, SlotRecord, State
+from probe.core.model.value import replace
+from probe.core.records.rows import SlotRecord, State
+from probe.core.records.surroundings import HostFacts
+from probe.core.records.verdict import Fault, Outcome
 from probe.host.clock import rfc3339
 from probe.lab.assessment import Assessment, accuses, assess
 from probe.lab.faults import FAULTS
@@ -224,7 +226,7 @@ def test_our_own_trouble_accuses_nobody() -> None:
     assert accuses(row(4.0, "failed/unknown/http.error"))
     assert accuses(row(4.0, "inconclusive/vantage/vantage.offline"))
     one, healthy = found(
-        row(4.0, REFUSED), own, altered(own, started_at=_at(1), finished_at=_at(1.1)), row(8.0)
+        row(4.0, REFUSED), own, replace(own, started_at=_at(1), finished_at=_at(1.1)), row(8.0)
     )
     assert (one.right, healthy.right) == (True, True)
 

@@ -8,9 +8,12 @@ import pytest
 
 from probe.checks import CHECKS
 from probe.core.content.check_kind import Ask, CheckKind, Params, Symptom, SymptomKind
-from probe.core.model.altered import altered
-from probe.core.model.records import Evidence, FailureType, Observation, Phase, Role, SlotRecord
 from probe.core.model.task import CheckSpec, Request, SecretRef, Task
+from probe.core.model.value import replace
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Observation, Role
+from probe.core.records.rows import SlotRecord
+from probe.core.records.verdict import Evidence
 from probe.core.verdict.symptoms import asked_observations
 from probe.fetch.target import FetchTarget
 from probe.measure.check_requests import asked_request
@@ -148,7 +151,7 @@ async def test_further_requests_that_fail_are_failures_of_the_edge() -> None:
                 )
 
     bench = AskingBench(answer)
-    bench.pipeline._kinds = {**KINDS, "made_up": altered(MADE_UP, examine=examine)}
+    bench.pipeline._kinds = {**KINDS, "made_up": replace(MADE_UP, examine=examine)}
     task = build.task(checks=(CheckSpec(kind="made_up", params=Nothing()),))
     row = await bench.pipeline.measure(task, build.AT)
     assert (row.outcome, row.fault, row.reason) == ("failed", "cdn", "tcp.reset")

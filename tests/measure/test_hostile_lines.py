@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from probe.core.model.altered import altered
+from probe.core.model.value import replace
 from probe.net.netns import close_namespaces
 from tests.support.hostile import CASES
 from tests.support.proxy_server import proxy, spec_of
@@ -46,7 +46,7 @@ async def test_the_verdict_is_the_same_by_every_line(name: str, line: str, tmp_p
             pytest.fail("this kind of line needs rights that only root has here")
         pytest.skip("needs CAP_NET_RAW, CAP_NET_ADMIN and CAP_SYS_ADMIN")
     case = CASES[name]
-    task, row = await measure(altered(case.setting, line=LINES[line]()), tmp_path)
+    task, row = await measure(replace(case.setting, line=LINES[line]()), tmp_path)
     assert (row.outcome, row.fault, row.reason) == case.expected, row.summary
     source = task.vantage_point.source_v4
     if source is not None:
@@ -61,7 +61,7 @@ async def test_the_verdict_through_a_proxy(name: str, scheme: str, tmp_path: Pat
     case = ROWS[name]
     async with proxy(scheme) as made:
         line = {"proxy": spec_of(scheme, made.port)}
-        _, row = await measure(altered(case.setting, line=line), tmp_path)
+        _, row = await measure(replace(case.setting, line=line), tmp_path)
     expected = BY_PROXY.get((name, scheme), BY_PROXY.get((name, "any"), case.expected))
     assert (row.outcome, row.fault, row.reason) == expected, row.summary
     assert {o.proxy for o in row.observations} <= {str(line["proxy"])}

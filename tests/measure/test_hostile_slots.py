@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.core.model.records import State
+from probe.core.records.rows import State
 from tests.support.hostile import CASES, Case
 from tests.support.slots import measure
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from probe.checks.integrity import Integrity
-from probe.core.model.records import SlotRecord
+from probe.core.records.rows import SlotRecord
 from tests.support import build
 from tests.support.http_server import Script, response
 from tests.support.slots import ETAG, FRESH, Setting, measure

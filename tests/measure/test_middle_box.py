@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from probe.core.model.records import Relation, SlotRecord
 from probe.core.model.task import VantagePoint
+from probe.core.records.observation import Relation
+from probe.core.records.rows import SlotRecord
 from tests.support.http_server import serve
 from tests.support.proxy_server import BOUND_V4, Proxy, _pump, _socks5, spec_of
 from tests.support.slots import EDGE, GOOD, Setting, measure

@@ -13,21 +13,6 @@ import pytest
 from probe.checks import CHECKS
 from probe.core.config.plan import task_to_json
 from probe.core.content.reading import Reading
-from probe.core.model.altered import altered
-from probe.core.model.codec import encode
-from probe.core.model.records import (
-    Failure,
-    FailureType,
-    Observation,
-    Phase,
-    Reach,
-    Resolution,
-    ResolverAnswer,
-    Response,
-    Role,
-    SlotRecord,
-    State,
-)
 from probe.core.model.task import (
     AnchorSpec,
     EdgePolicy,
@@ -39,6 +24,14 @@ from probe.core.model.task import (
     Task,
     VantagePoint,
 )
+from probe.core.model.value import replace
+from probe.core.records.codec import encode
+from probe.core.records.dns import Resolution, ResolverAnswer
+from probe.core.records.failure import Failure, FailureType, Phase
+from probe.core.records.observation import Observation, Role
+from probe.core.records.response import Response
+from probe.core.records.rows import SlotRecord, State
+from probe.core.records.surroundings import Reach
 from probe.fetch.target import FetchTarget
 from probe.measure.origin import history_key
 from probe.measure.pipeline import HostProbe, Pipeline
@@ -82,7 +75,7 @@ class MadeResolver:
 
     async def examine_resolver(self, resolution: Resolution, vantage: VantagePoint, **_: Any) -> Resolution:
         self.examined += 1
-        return altered(resolution, answers=self.others)
+        return replace(resolution, answers=self.others)
 
 
 class MadeFetcher:
@@ -96,7 +89,7 @@ class MadeFetcher:
         count = sum(t.role is target.role and t.address == target.address for t in self.targets)
         self.targets.append(target)
         made = self._answer(target, count)
-        return altered(made, role=target.role, address=target.address, of=target.of)
+        return replace(made, role=target.role, address=target.address, of=target.of)
 
     async def connect_only(self, target: FetchTarget) -> Observation:
         return await self.fetch(target)
@@ -115,7 +108,7 @@ def reply(body: bytes = b"content", status: int = 200, **fields: str) -> Observa
         content_digest=digest,
         body_complete=True,
     )
-    return altered(build.seen(), response=response)
+    return replace(build.seen(), response=response)
 
 
 def well(target: FetchTarget, count: int) -> Observation:
@@ -169,7 +162,7 @@ async def test_a_healthy_slot_asks_each_edge_and_the_origin_once() -> None:
 async def test_a_kept_origin_version_is_trusted_for_its_interval_then_revalidated() -> None:
     def answer(target: FetchTarget, count: int) -> Observation:
         if target.role is Role.ORIGIN and target.validators:
-            return altered(reply(), response=Response(status_code=304, body_complete=True))
+            return replace(reply(), response=Response(status_code=304, body_complete=True))
         return reply()
 
     bench = Bench(answer)
@@ -293,7 +286,7 @@ async def test_a_name_without_address_fetches_no_edge_and_asks_the_other_resolve
 
 async def test_refused_addresses_are_not_visited() -> None:
     base = build.resolution(build.EDGE, "127.0.0.1")
-    marked = altered(base, addresses=(base.addresses[0], altered(base.addresses[1], refused="loopback")))
+    marked = replace(base, addresses=(base.addresses[0], replace(base.addresses[1], refused="loopback")))
     bench = Bench(resolution=marked)
     await bench.measure()
     assert [t.address for t in bench.fetcher.targets if t.role is Role.EDGE] == [build.EDGE]
@@ -384,7 +377,7 @@ async def test_an_origin_at_an_edges_address_compares_with_nothing() -> None:
 async def test_a_token_in_the_path_is_sent_and_stored_nowhere() -> None:
     """Hostile case 8."""
     secret = "s3cr3t-value"
-    request = altered(build.task().request, path=f"/a.js?x=1&token={secret}")
+    request = replace(build.task().request, path=f"/a.js?x=1&token={secret}")
     task = build.task(request=request, origin=OriginSpec(address=build.ORIGIN, request=request))
     bench = Bench(lambda target, count: build.refused() if target.role is Role.EDGE else reply())
     row = await bench.measure(task)
@@ -397,7 +390,7 @@ async def test_a_token_in_the_path_is_sent_and_stored_nowhere() -> None:
 
 async def test_what_a_check_wants_read_is_read_of_the_edges_and_of_the_origin() -> None:
     wanted = Reading(patterns=("x",))
-    table = {**CHECKS, "availability": altered(CHECKS["availability"], reading=lambda params: wanted)}
+    table = {**CHECKS, "availability": replace(CHECKS["availability"], reading=lambda params: wanted)}
     bench = Bench()
     bench.pipeline._kinds = table
     await bench.measure()
@@ -466,7 +459,7 @@ async def test_wrong_bytes_of_a_known_node_are_no_reason_to_examine_the_resolver
 def few_requests(count: int, interval_us: int = 0) -> Task:
     task = build.task()
     assert task.origin is not None
-    return build.task(origin=altered(task.origin, requests_per_minute=count, interval_us=interval_us))
+    return build.task(origin=replace(task.origin, requests_per_minute=count, interval_us=interval_us))
 
 
 async def test_the_origin_is_not_asked_beyond_its_ceiling_and_the_row_says_so() -> None:
@@ -677,7 +670,7 @@ async def test_an_origin_whose_name_leads_to_an_edge_is_found_and_stays_so_until
     bench = Bench(answer)
     task = build.task()
     assert task.origin is not None
-    named = build.task(origin=altered(task.origin, address=build.EDGE, interval_us=60_000_000))
+    named = build.task(origin=replace(task.origin, address=build.EDGE, interval_us=60_000_000))
     first, second = await bench.measure(named), await bench.measure(named)
     for row in (first, second):
         assert row.outcome == "ok", "nothing proves anything about a CDN compared with itself"

@@ -12,9 +12,6 @@ from click.testing import CliRunner
 from probe.agent.agent import Agent
 from probe.checks import CHECKS
 from probe.cli.main import cli
-from probe.core.model.altered import altered
-from probe.core.model.codec import encode
-from probe.core.model.records import Observation, Role, SlotRecord
 from probe.core.model.task import (
     AnchorSpec,
     OriginSpec,
@@ -25,6 +22,10 @@ from probe.core.model.task import (
     TlsPolicy,
     VantagePoint,
 )
+from probe.core.model.value import replace
+from probe.core.records.codec import encode
+from probe.core.records.observation import Observation, Role
+from probe.core.records.rows import SlotRecord
 from probe.fetch.target import FetchTarget
 from probe.measure.pipeline import HostProbe, Pipeline
 from probe.settings.config_files import load_config
@@ -49,7 +50,7 @@ def through(answer: Answer) -> Answer:
 
     def made(target: FetchTarget, count: int) -> Observation:
         proxy = target.vantage.proxy
-        return altered(answer(target, count), proxy=None if proxy is None else str(proxy))
+        return replace(answer(target, count), proxy=None if proxy is None else str(proxy))
 
     return made
 
@@ -100,7 +101,7 @@ async def test_a_failing_name_is_asked_again_and_nodes_that_others_learned_are_n
 
 
 async def test_names_of_origins_anchors_and_hops_are_handed_over_too() -> None:
-    moved = altered(
+    moved = replace(
         reply(status=302, location="https://hop.acme.example/there"),
     )
 
@@ -136,7 +137,7 @@ async def test_a_name_is_not_asked_for_over_a_line_that_cannot_be_given_it() -> 
 
     bench = Bench(through(answer))
     direct = VantagePoint(name="direct")
-    here = VantagePoint(name="here", proxy=altered(BY_PROXY, resolve="here"))
+    here = VantagePoint(name="here", proxy=replace(BY_PROXY, resolve="here"))
     other = VantagePoint(name="other", proxy=BY_PROXY)
     bench.pipeline._lines = (direct, here, other)
     task = by_proxy()
@@ -155,7 +156,7 @@ def local_task(made: Proxy, edge_port: int, origin_port: int, **changes: Any) ->
     return build.task(
         request=request,
         vantage_point=VantagePoint(name="bj-ct", proxy=made.spec(**changes)),
-        origin=OriginSpec(address="127.0.0.1", request=altered(request, port=origin_port)),
+        origin=OriginSpec(address="127.0.0.1", request=replace(request, port=origin_port)),
         tls=TlsPolicy(),
         checks=build.checks(availability={}),
     )

@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from probe.core.model.altered import altered
-from probe.core.model.records import FailureType, Observation, Phase, Role, SlotRecord
 from probe.core.model.task import Request, Task, VantagePoint
+from probe.core.model.value import replace
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Observation, Role
+from probe.core.records.rows import SlotRecord
 from probe.fetch.target import FetchTarget
 from tests.measure.test_pipeline import Answer, Bench, reply
 from tests.support import build
@@ -89,7 +91,7 @@ async def test_at_most_two_other_lines_of_the_same_ip_version_are_asked() -> Non
 
 async def test_tls_beside_plain_http_shows_who_changed_it() -> None:
     plain = Request(scheme="http", host="www.acme.example", port=80, path="/a.js")
-    task = altered(build.task(), request=plain)
+    task = replace(build.task(), request=plain)
     row, bench = await measure(by_line(lambda t: t.request.scheme == "http"), task=task)
     assert (row.outcome, row.fault, row.reason) == ("failed", "path", "content.hijacked")
     (asked,) = [t for t in bench.fetcher.targets if t.role is Role.ELSEWHERE]
@@ -99,5 +101,5 @@ async def test_tls_beside_plain_http_shows_who_changed_it() -> None:
 
 async def test_an_odd_port_has_no_known_companion() -> None:
     plain = Request(scheme="http", host="www.acme.example", port=8080, path="/a.js")
-    row, _ = await measure(by_line(lambda t: True), task=altered(build.task(), request=plain))
+    row, _ = await measure(by_line(lambda t: True), task=replace(build.task(), request=plain))
     assert elsewhere(row) == []

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from probe.core.model.altered import altered
-from probe.core.model.records import Observation, Role
+from probe.core.model.value import replace
+from probe.core.records.observation import Observation, Role
 from probe.fetch.target import FetchTarget, target_of
 from probe.measure.sweep import Sweeper
 from tests.support import build
@@ -36,7 +36,7 @@ class Nodes:
             if self.fail:
                 raise RuntimeError("a fault of our own")
             await (self.let_go.wait() if takes_s is None else asyncio.sleep(takes_s))
-            return altered(build.seen(), role=target.role, address=target.address)
+            return replace(build.seen(), role=target.role, address=target.address)
         finally:
             self.at_once -= 1
 

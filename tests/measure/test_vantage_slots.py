@@ -10,18 +10,13 @@ from typing import Any
 import pytest
 
 from probe.checks import CHECKS
-from probe.core.model.altered import altered
-from probe.core.model.records import (
-    Failure,
-    FailureType,
-    LineState,
-    Observation,
-    Phase,
-    Resolution,
-    Role,
-    SlotRecord,
-)
 from probe.core.model.task import AnchorSpec, Deadlines, OriginSpec, Task, VantagePoint
+from probe.core.model.value import replace
+from probe.core.records.dns import Resolution
+from probe.core.records.failure import Failure, FailureType, Phase
+from probe.core.records.observation import Observation, Role
+from probe.core.records.rows import SlotRecord
+from probe.core.records.surroundings import LineState
 from probe.fetch.target import FetchTarget
 from probe.host.clock import rfc3339
 from probe.measure.pipeline import HostProbe, Pipeline
@@ -50,12 +45,12 @@ class Net:
         return any(start <= now_s < end for start, end in self.away)
 
     async def fetch(self, target: FetchTarget) -> Observation:
-        made = altered(
+        made = replace(
             reply(), role=target.role, address=target.address, of=target.of, url=target.request.url
         )
         if self.cut() or target.address in self.dead:
             await asyncio.sleep(target.deadlines.connect_us / 1e6)
-            return altered(
+            return replace(
                 made, response=None, failure=Failure(phase=Phase.TCP, type=FailureType.TCP_TIMED_OUT)
             )
         await asyncio.sleep(0.02)
@@ -179,7 +174,7 @@ def test_health_is_in_every_row() -> None:
 def test_a_line_that_is_back_when_the_anchors_are_asked_again_excuses_the_slot() -> None:
     """A round of the watch fell into the time in which it was away; when the slot looks again all is well."""
     world = World(resolver_at_home=True)
-    slow = altered(world.task, deadlines=Deadlines(total_us=9_000_000, connect_us=6_000_000))
+    slow = replace(world.task, deadlines=Deadlines(total_us=9_000_000, connect_us=6_000_000))
 
     async def work() -> None:
         await asyncio.sleep(11)
@@ -203,7 +198,7 @@ def test_a_line_that_is_back_when_the_anchors_are_asked_again_excuses_the_slot()
 def test_a_line_that_was_away_between_two_rounds_excuses_the_slot_too(interval_s: int) -> None:
     """Three seconds, and no round of the schedule in them: a slot that waits long has the anchors asked meanwhile."""
     world = World(interval_s, resolver_at_home=True)
-    slow = altered(world.task, deadlines=Deadlines(total_us=9_000_000, connect_us=5_000_000))
+    slow = replace(world.task, deadlines=Deadlines(total_us=9_000_000, connect_us=5_000_000))
 
     async def work() -> None:
         await asyncio.sleep(6)
@@ -272,7 +267,7 @@ def test_a_node_that_fails_after_the_line_came_back_is_found_at_once() -> None:
 def test_what_one_slot_saw_of_the_anchors_excuses_the_one_beside_it() -> None:
     """The watch itself has not had a round since; the other slot's confirmation round is what is known."""
     world = World()
-    slow = altered(world.task, id="t2", deadlines=Deadlines(total_us=9_000_000, connect_us=6_000_000))
+    slow = replace(world.task, id="t2", deadlines=Deadlines(total_us=9_000_000, connect_us=6_000_000))
 
     async def work() -> None:
         await asyncio.sleep(11)
@@ -292,7 +287,7 @@ def test_what_one_slot_saw_of_the_anchors_excuses_the_one_beside_it() -> None:
 def test_what_a_failing_slot_saw_of_the_anchors_is_known_at_once() -> None:
     """No round of the schedule, and too short a wait to worry: the slot's own confirmation round tells."""
     world = World(3600, resolver_at_home=True)
-    quick = altered(world.task, deadlines=Deadlines(total_us=900_000, connect_us=200_000))
+    quick = replace(world.task, deadlines=Deadlines(total_us=900_000, connect_us=200_000))
 
     async def work() -> None:
         await asyncio.sleep(6)

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import client_exceptions, http_exceptions
 
-from probe.core.model.records import FailureType, Phase
+from probe.core.records.failure import FailureType, Phase
 from probe.net.failures import failure_of, is_mapped
 
 F = FailureType

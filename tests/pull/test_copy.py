@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from probe.core.model.codec import encode
-from probe.core.model.records import EventRecord, SlotRecord
 from probe.core.proof.chain import GENESIS, line_digest
+from probe.core.records.codec import encode
+from probe.core.records.rows import EventRecord, SlotRecord
 from probe.pull import Copy, CopyError, State, copy_dir
 from probe.pull.chain import StreamName
 from probe.pull.copy_dir import StreamFiles

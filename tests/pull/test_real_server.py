@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from probe.api.server import Options
-from probe.core.model.altered import altered
+from probe.core.model.value import replace
 from probe.host.clock import SystemClock
 from probe.pull import Copy, Source, State, pull_all
 from probe.pull.progress import Board
@@ -54,7 +54,7 @@ async def test_all_streams_that_the_token_may_see(tmp_path: Path) -> None:
 
 async def test_streams_of_an_agent_that_had_another_name(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "r", "a0", SystemClock())
-    await store.append([slot(n, host=altered(HOST, agent="a0")) for n in range(7)])
+    await store.append([slot(n, host=replace(HOST, agent="a0")) for n in range(7)])
     await store.close(within_s=10)
     await fill(tmp_path / "r", rows(4))
     async with served(tmp_path, options=signed(tmp_path)) as api:

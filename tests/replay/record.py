@@ -18,10 +18,11 @@ from pathlib import Path
 from probe.agent.agent import Agent
 from probe.checks import CHECKS
 from probe.core.config.plan import task_to_json
-from probe.core.model.altered import altered
-from probe.core.model.codec import encode
-from probe.core.model.records import Outcome, SlotRecord
 from probe.core.model.task import Task
+from probe.core.model.value import replace
+from probe.core.records.codec import encode
+from probe.core.records.rows import SlotRecord
+from probe.core.records.verdict import Outcome
 from probe.lab.config_files import CA_FILE
 from probe.lab.faults import FAULTS
 from probe.lab.lab import Lab
@@ -49,9 +50,9 @@ NAMES = (
 def write(name: str, task: Task, row: SlotRecord) -> None:
     """One case.json, readable and without the place of the files that it was made with."""
     if task.tls.ca is not None:
-        task = altered(task, tls=altered(task.tls, ca=CA_FILE))
+        task = replace(task, tls=replace(task.tls, ca=CA_FILE))
     if task.origin is not None and task.origin.tls.ca is not None:
-        task = altered(task, origin=altered(task.origin, tls=altered(task.origin.tls, ca=CA_FILE)))
+        task = replace(task, origin=replace(task.origin, tls=replace(task.origin.tls, ca=CA_FILE)))
     case = {
         "definition": task_to_json(task),
         "record": json.loads(encode(row)),

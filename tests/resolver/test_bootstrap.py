@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import trustme
 
-from probe.core.model.altered import altered
-from probe.core.model.records import FailureType
 from probe.core.model.task import ResolverSpec, VantagePoint
+from probe.core.model.value import replace
+from probe.core.records.failure import FailureType
 from probe.host.clock import SystemClock
 from probe.resolver.bootstrap import NamedResolvers
 from probe.resolver.resolver import Resolver
@@ -41,12 +41,12 @@ async def test_name_is_looked_up_once_and_addresses_not_at_all(looked_up: list[s
     named = NamedResolvers()
     for _ in range(3):
         found = await named.located((BY_NAME, plain), 1.0)
-        assert found == (altered(BY_NAME, address="127.0.0.1"), plain)
+        assert found == (replace(BY_NAME, address="127.0.0.1"), plain)
     assert looked_up == [NAME]
 
 
 async def test_unknown_name_stays_and_is_tried_again(looked_up: list[str]) -> None:
-    unknown = altered(BY_NAME, address="nowhere.example")
+    unknown = replace(BY_NAME, address="nowhere.example")
     named = NamedResolvers()
     assert await named.located((unknown,), 1.0) == (unknown,)
     assert await named.located((unknown,), 1.0) == (unknown,)
@@ -58,7 +58,7 @@ async def test_look_up_through_a_resolver_by_name(looked_up: list[str], tmp_path
     ca_file = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(ca_file))
     async with tls_server(authority, NAME) as server:
-        spec = altered(BY_NAME, port=server.port, tls_ca=str(ca_file))
+        spec = replace(BY_NAME, port=server.port, tls_ca=str(ca_file))
         vantage = VantagePoint(name="v", resolvers=(spec,))
         clock = SystemClock()
         resolver = Resolver(clock, ("127.0.0.0/8",))
@@ -68,7 +68,7 @@ async def test_look_up_through_a_resolver_by_name(looked_up: list[str], tmp_path
 
 
 async def test_resolver_whose_name_is_unknown_is_unreachable_and_not_our_defect(looked_up: list[str]) -> None:
-    vantage = VantagePoint(name="v", resolvers=(altered(BY_NAME, address="nowhere.example"),))
+    vantage = VantagePoint(name="v", resolvers=(replace(BY_NAME, address="nowhere.example"),))
     clock = SystemClock()
     found = await Resolver(clock).resolve(
         "www.acme.example", "A", vantage, slot_start_ns=clock.monotonic_ns()

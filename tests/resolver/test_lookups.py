@@ -6,8 +6,9 @@ from typing import Any, cast
 
 import pytest
 
-from probe.core.model.records import Failure, FailureType, Phase, Resolution
 from probe.core.model.task import ProxySpec, VantagePoint
+from probe.core.records.dns import Resolution
+from probe.core.records.failure import Failure, FailureType, Phase
 from probe.resolver.lookups import Lookups
 from probe.resolver.resolver import Resolver
 from tests.support import build

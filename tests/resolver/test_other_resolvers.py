@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from probe.core.dns.fault_zone import failing_zone
-from probe.core.model.altered import altered
-from probe.core.model.records import FailureType, Phase, Resolution
 from probe.core.model.task import ResolverSpec, VantagePoint
+from probe.core.model.value import replace
+from probe.core.records.dns import Resolution
+from probe.core.records.failure import FailureType, Phase
 from probe.host.clock import SystemClock
 from probe.resolver.resolv_conf import system_resolvers
 from probe.resolver.resolver import Resolver
@@ -63,7 +64,7 @@ class Setting:
         await self._stack.aclose()
 
     def only(self, *places: int) -> VantagePoint:
-        return altered(self.point, resolvers=tuple(self.point.resolvers[i] for i in places))
+        return replace(self.point, resolvers=tuple(self.point.resolvers[i] for i in places))
 
     async def resolve(self, point: VantagePoint | None = None) -> Resolution:
         return await self.resolver.resolve(
@@ -234,7 +235,7 @@ async def test_any_reply_means_alive(rcode: str) -> None:
 
 async def test_our_own_host_in_the_way_says_nothing_about_the_resolver() -> None:
     async with Setting(zone(GOOD)) as setting:
-        point = altered(setting.point, source_v4="203.0.113.77")
+        point = replace(setting.point, source_v4="203.0.113.77")
         after = await setting.interrogate(await setting.resolve(point), point)
     assert after.failure is not None
     assert after.failure.phase is Phase.HOST

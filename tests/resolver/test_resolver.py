@@ -13,8 +13,9 @@ import dns.rrset
 import pytest
 
 from probe.core.dns.message import build_question
-from probe.core.model.records import FailureType, Phase, Resolution
 from probe.core.model.task import ResolverSpec
+from probe.core.records.dns import Resolution
+from probe.core.records.failure import FailureType, Phase
 from probe.resolver.exchange import _Inbox
 from probe.resolver.failures import SilenceError
 from probe.resolver.resolver import Resolver

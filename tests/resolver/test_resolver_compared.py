@@ -6,9 +6,10 @@ import re
 
 import pytest
 
-from probe.core.model.altered import altered
-from probe.core.model.records import FailureType, Resolution
 from probe.core.model.task import ResolverSpec, VantagePoint
+from probe.core.model.value import replace
+from probe.core.records.dns import Resolution
+from probe.core.records.failure import FailureType
 from probe.resolver.resolver import Resolver
 from tests.resolver.test_other_resolvers import BROKEN, GOOD, Setting, purposes
 from tests.support.awake import Awake
@@ -20,7 +21,7 @@ SILENT = BROKEN["silent"]
 
 
 def all_of(setting: Setting) -> VantagePoint:
-    return altered(setting.point, resolver_policy="all")
+    return replace(setting.point, resolver_policy="all")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def wildcard(query: Query) -> object:
 
 
 async def examined(setting: Setting, qtype: str = "A", **more: object) -> Resolution:
-    point = altered(setting.point, **more)
+    point = replace(setting.point, **more)
     start_ns = CLOCK.monotonic_ns()
     found = await setting.resolver.resolve("www.a", qtype, point, slot_start_ns=start_ns)
     return await setting.resolver.examine_resolver(found, point, slot_start_ns=start_ns, deadline_us=600_000)

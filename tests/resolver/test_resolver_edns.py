@@ -7,8 +7,8 @@ import asyncio
 import dns.edns
 import pytest
 
-from probe.core.model.records import FailureType
 from probe.core.model.task import ResolverSpec, VantagePoint
+from probe.core.records.failure import FailureType
 from probe.resolver.resolver import Resolver
 from tests.support.dns_server import DnsServer, Query, Script, reply, zone
 from tests.support.resolving import CLOCK, LOOPBACK, Asking, addresses, kind, look_up

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from probe.core.model.records import FailureType, Resolution
 from probe.core.model.task import ResolverSpec
+from probe.core.records.dns import Resolution
+from probe.core.records.failure import FailureType
 from probe.resolver.bootstrap import NamedResolvers
 from probe.resolver.doh import MAX_BODY_BYTES
 from tests.support.awake import Awake

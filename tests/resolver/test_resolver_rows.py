@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from probe.core.dns.fault_zone import failing_zone
-from probe.core.model.records import FailureType, Phase
+from probe.core.records.failure import FailureType, Phase
 from probe.resolver.resolver import Resolver
 from tests.support.dns_server import Query, reply, zone
 from tests.support.resolving import CLOCK, LOOPBACK, Asking, addresses, kind, long_chain, pairs, vantage

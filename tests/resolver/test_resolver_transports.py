@@ -12,8 +12,9 @@ import pytest
 import trustme
 
 from probe.core.dns.message import MalformedError
-from probe.core.model.records import FailureType, Phase, Resolution
 from probe.core.model.task import ResolverSpec, VantagePoint
+from probe.core.records.dns import Resolution
+from probe.core.records.failure import FailureType, Phase
 from probe.host.clock import SystemClock
 from probe.resolver.doh import HttpsError
 from probe.resolver.failures import SilenceError, dns_failure

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from probe.core.dns.fault_zone import failing_zone
-from probe.core.model.records import FailureType, Resolution
+from probe.core.records.dns import Resolution
+from probe.core.records.failure import FailureType
 from tests.resolver.test_other_resolvers import BROKEN, Setting
 from tests.support.awake import Awake
 from tests.support.dns_server import Query, Script, reply

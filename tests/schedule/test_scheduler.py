@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from probe.core.model.altered import altered
 from probe.core.model.task import Task
+from probe.core.model.value import replace
 from probe.core.results.coverage import due_between
 from probe.core.scheduling.admission import Ceilings
 from probe.schedule.scheduler import Due, Scheduler, _before
@@ -337,7 +337,7 @@ def test_replacing_keeps_what_is_the_same_and_accounts_for_what_was_due() -> Non
 
     async def script(bench: Bench) -> None:
         await asyncio.sleep(8)
-        bench.scheduler.replace([altered(one, definition="d2"), task(id="new", period_us=4 * S)])
+        bench.scheduler.replace([replace(one, definition="d2"), task(id="new", period_us=4 * S)])
         await asyncio.sleep(10)
 
     bench.play(script)

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from probe.core.model.altered import altered
 from probe.core.model.task import OriginSpec, Task, VantagePoint
+from probe.core.model.value import replace
 from probe.core.results.coverage import due_between
 from probe.core.scheduling.admission import Ceilings
 from probe.schedule.scheduler import Due
@@ -261,7 +261,7 @@ def test_other_ceilings_hold_from_the_reload_on() -> None:
         ),
         (
             Ceilings(total=100, per_origin=3),
-            [{"origin": altered(task().origin or OriginSpec, address=f"192.0.2.{i}")} for i in range(2)],
+            [{"origin": replace(task().origin or OriginSpec, address=f"192.0.2.{i}")} for i in range(2)],
         ),
     ],
 )

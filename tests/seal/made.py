@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probe.core.config.results import SegmentsConfig
-from probe.core.model.records import Record
 from probe.core.proof.chain import Head, line_digest
+from probe.core.records.rows import Record
 from probe.host.clock import SystemClock
 from probe.host.loop_lag import ClockState
 from probe.seal.keys import Keys, Signer

@@ -13,7 +13,7 @@ import pytest
 
 from probe.agent.housekeeping import Keeper
 from probe.core.config.results import DAY_US, KeepConfig
-from probe.core.model.records import Outcome
+from probe.core.records.verdict import Outcome
 from probe.core.results.rows import event_row
 from probe.host.clock import rfc3339
 from probe.services.verification import Verification, verify

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from probe.core.model.altered import altered
+from probe.core.model.value import replace
 from probe.core.proof.chain import Head
 from probe.core.proof.signed_head import HEAD_PREFIX, canonical, key_id, parse_head
 from probe.seal.keys import PRIVATE, PUBLIC, KeyFileError, Keys, PublicKey, Signer
@@ -112,7 +112,7 @@ def test_a_head_is_signed_whole(tmp_path: Path) -> None:
         "clock_synchronised": False, "clock_max_error_us": 1, "key": "0" * 16,
     }  # fmt: skip
     for name, value in others.items():
-        assert not keys.public.verifies(head.signature, altered(head, **{name: value}).text()), name
+        assert not keys.public.verifies(head.signature, replace(head, **{name: value}).text()), name
     assert not keys.public.verifies(head.signature, head.text().removeprefix(HEAD_PREFIX)), (
         "the kind is signed too"
     )

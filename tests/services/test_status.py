@@ -13,7 +13,7 @@ from rich.tree import Tree
 
 from probe.cli.render.status import status_view
 from probe.cli.render.terminal import HarmlessConsole
-from probe.core.model.altered import altered
+from probe.core.model.value import replace
 from probe.core.proof.chain import Head
 from probe.core.results.concerns import concerns
 from probe.core.results.live_state import CustomerState, WorkerState
@@ -72,9 +72,9 @@ def status(**changes: object) -> Status:
                 at="2026-11-22T11:00:40Z",
             ),
         ),
-        tasks=(TASK, altered(TASK, path="/ok", outcome="ok", fault=None, summary="well")),
+        tasks=(TASK, replace(TASK, path="/ok", outcome="ok", fault=None, summary="well")),
     )
-    return altered(made, **changes)
+    return replace(made, **changes)
 
 
 def test_everything_stands_in_it() -> None:
@@ -101,7 +101,7 @@ def test_workers_are_shown_where_there_are_some() -> None:
         WorkerState(number=0, measuring=True, starts=1, slots=70, rss_bytes=50 << 20),
         WorkerState(number=1, starts=3, slots=65, problem="ended by SIGKILL"),
     )
-    text = shown(status(live=altered(STATE, workers=workers)))
+    text = shown(status(live=replace(STATE, workers=workers)))
     assert "1 of 2 measure, begun again 2 times; slots 70, 65; memory" in text
     assert "workers" not in shown(status())
 
@@ -138,9 +138,9 @@ def test_an_agent_that_does_not_run() -> None:
 
 
 def test_customers_without_any_outcome() -> None:
-    live = altered(STATE, customers=(CustomerState(name="acme", tasks=1, missed=4),))
+    live = replace(STATE, customers=(CustomerState(name="acme", tasks=1, missed=4),))
     assert "4 missed" in shown(status(live=live))
-    assert "acme" in shown(status(live=altered(STATE, customers=())))
+    assert "acme" in shown(status(live=replace(STATE, customers=())))
 
 
 async def test_beside_a_running_agent_and_after_it(tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from probe.core.model.altered import altered
-from probe.core.model.records import EventRecord, OriginVersion, Record, SlotRecord, State
+from probe.core.model.value import replace
+from probe.core.records.origin import OriginVersion
+from probe.core.records.rows import EventRecord, Record, SlotRecord, State
 from probe.host.clock import SystemClock
 from probe.store.base.schema import PART
 from probe.store.read.reader import Reader
@@ -75,7 +76,7 @@ async def test_what_is_appended_is_read_back_with_its_seq(store: Store, director
     rows: list[Record] = [slot(0), slot(1, customer="other"), event("agent.started"), slot(2)]
     written = await store.append(rows)
     assert [row.seq for row in written] == [1, 1, 2, 3]
-    assert [altered(row, seq=None, previous=None) for row in written] == rows
+    assert [replace(row, seq=None, previous=None) for row in written] == rows
     with Reader.open(directory) as reader:
         assert list(reader.follow({})) == written
         assert reader.get("acme", 2) == written[2]
@@ -421,13 +422,13 @@ async def test_one_call_may_be_larger_than_the_room(directory: Path) -> None:
     store = Store.open(directory, "a1", SystemClock(), room=10, held=20)
     rows: list[Record] = [missed(i, "agent.crashed") for i in range(500)]
     written = await store.append(rows)
-    assert [altered(row, seq=None, previous=None) for row in written] == rows
+    assert [replace(row, seq=None, previous=None) for row in written] == rows
     assert (store.health.shed, store.health.lost) == (0, 0)
     await store.close()
 
 
 async def test_a_record_that_cannot_be_stored_harms_no_other(store: Store, directory: Path) -> None:
-    bad = altered(slot(1), summary=object())
+    bad = replace(slot(1), summary=object())
     results = await asyncio.gather(
         store.append([slot(0)]), store.append([bad]), store.append([slot(2)]), return_exceptions=True
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from probe.core.model.records import EventRecord, Record, SlotRecord
+from probe.core.records.rows import EventRecord, Record, SlotRecord
 from probe.store.read.reader import Reader
 from probe.store.store import StoreError
 

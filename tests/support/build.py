@@ -5,25 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from probe.checks import CHECKS
-from probe.core.model.altered import altered
-from probe.core.model.records import (
-    AddressRecord,
-    CacheStatus,
-    CnameLink,
-    Evidence,
-    Failure,
-    FailureType,
-    HostFacts,
-    Observation,
-    OriginVersion,
-    Phase,
-    Reference,
-    Resolution,
-    ResourceTiming,
-    Response,
-    Role,
-    Verdict,
-)
 from probe.core.model.task import (
     CheckSpec,
     Deadlines,
@@ -36,6 +17,15 @@ from probe.core.model.task import (
     TlsPolicy,
     VantagePoint,
 )
+from probe.core.model.value import replace
+from probe.core.records.dns import AddressRecord, CnameLink, Resolution
+from probe.core.records.failure import Failure, FailureType, Phase
+from probe.core.records.observation import Observation, Role
+from probe.core.records.origin import OriginVersion, Reference
+from probe.core.records.response import CacheStatus, Response
+from probe.core.records.surroundings import HostFacts
+from probe.core.records.transport import ResourceTiming
+from probe.core.records.verdict import Evidence, Verdict
 from probe.core.verdict.comparisons import with_comparisons
 from probe.core.verdict.judge import judge
 
@@ -75,7 +65,7 @@ def task(**changes: Any) -> Task:
         ),
         exclusions=(),
     )
-    return altered(made, **changes)
+    return replace(made, **changes)
 
 
 def resolution(*addresses: str, **changes: Any) -> Resolution:
@@ -97,7 +87,7 @@ def resolution(*addresses: str, **changes: Any) -> Resolution:
         resolver="udp://192.0.2.53:53",
         transport="udp",
     )
-    return altered(made, **changes)
+    return replace(made, **changes)
 
 
 def unresolved(kind: FailureType, failing_name: str, *flags: str) -> Resolution:
@@ -138,7 +128,7 @@ def seen(role: Role = Role.EDGE, status: int = 200, digest: str | None = GOOD, *
         timing=timing(),
         response=response,
     )
-    return altered(made, **changes)
+    return replace(made, **changes)
 
 
 def broken(kind: FailureType, phase: Phase, role: Role = Role.EDGE, **changes: Any) -> Observation:
@@ -150,7 +140,7 @@ def broken(kind: FailureType, phase: Phase, role: Role = Role.EDGE, **changes: A
         url="https://www.acme.example/a.js",
         failure=Failure(phase=phase, type=kind),
     )
-    return altered(made, **changes)
+    return replace(made, **changes)
 
 
 def refused(role: Role = Role.EDGE, **changes: Any) -> Observation:
@@ -171,16 +161,16 @@ def version(digest: str = GOOD, first_seen: str = EARLIER, **changes: Any) -> Or
         first_seen=first_seen,
         last_seen=AT,
     )
-    return altered(made, **changes)
+    return replace(made, **changes)
 
 
 def reference(*versions: OriginVersion, **changes: Any) -> Reference:
-    return altered(Reference(configured=True, versions=versions or (version(),), verified_at=AT), **changes)
+    return replace(Reference(configured=True, versions=versions or (version(),), verified_at=AT), **changes)
 
 
 def host(**changes: Any) -> HostFacts:
     made = HostFacts(agent="bj-mon-01", agent_version="0", config_digest="0" * 64, loop_lag_us=0)
-    return altered(made, **changes)
+    return replace(made, **changes)
 
 
 def evidence(*observations: Observation, **changes: Any) -> Evidence:
@@ -192,7 +182,7 @@ def evidence(*observations: Observation, **changes: Any) -> Evidence:
         reference=reference(),
         host=host(),
     )
-    return altered(made, **changes)
+    return replace(made, **changes)
 
 
 def verdict(of: Evidence, made_for: Task | None = None) -> Verdict:

@@ -13,18 +13,13 @@ from email.utils import format_datetime
 from probe.checks import CHECKS
 from probe.core.caching.cache_status import with_caches
 from probe.core.content.history import with_reply
-from probe.core.model.altered import altered
-from probe.core.model.records import (
-    Evidence,
-    Observation,
-    OriginVersion,
-    Reference,
-    ResourceTiming,
-    Response,
-    Role,
-    Verdict,
-)
 from probe.core.model.times import utc_text
+from probe.core.model.value import replace
+from probe.core.records.observation import Observation, Role
+from probe.core.records.origin import OriginVersion, Reference
+from probe.core.records.response import Response
+from probe.core.records.transport import ResourceTiming
+from probe.core.records.verdict import Evidence, Verdict
 from probe.core.verdict.comparisons import with_comparisons
 from probe.core.verdict.judge import judge
 from probe.core.verdict.symptoms import examine, suspicious
@@ -154,7 +149,7 @@ class World:
         made = self._observation(
             role, slot_s, at_s, until_s, response, of=0 if role is Role.CONFIRM else None
         )
-        return altered(made, **with_caches(made)), until_s
+        return replace(made, **with_caches(made)), until_s
 
     def _observation(
         self,
@@ -209,7 +204,7 @@ class World:
                 observations.append(looked)
             reference = self._reference(left_out=denied)
             changed = before is not None and before != reference.newest_digest
-            evidence = self._evidence(slot_s, observations, altered(reference, changed_during_slot=changed))
+            evidence = self._evidence(slot_s, observations, replace(reference, changed_during_slot=changed))
         self.compared += sum(o.comparison is not None for o in evidence.observations)
         return judge(TASK, evidence, CHECKS)
 

@@ -13,8 +13,8 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from probe.core.model.altered import altered
 from probe.core.model.task import RedirectPolicy
+from probe.core.model.value import replace
 from tests.support import build
 from tests.support.dns_server import Query, reply, zone
 from tests.support.dns_server import Script as DnsScript
@@ -369,7 +369,7 @@ CASES: dict[str, Case] = {
         row=35,
         setting=Setting(
             edge=endless_chunks(),
-            changes={"limits": altered(build.task().limits, body_bytes=2_000_000)},
+            changes={"limits": replace(build.task().limits, body_bytes=2_000_000)},
             deadlines={"total_us": 20_000_000},
         ),
         expected=cdn("body.too_large"),
@@ -379,7 +379,7 @@ CASES: dict[str, Case] = {
         setting=Setting(
             edge=coded(BOMB),
             request={"accept_encoding": "gzip"},
-            changes={"limits": altered(build.task().limits, decoded_bytes=10_000_000)},
+            changes={"limits": replace(build.task().limits, decoded_bytes=10_000_000)},
             deadlines={"total_us": 20_000_000},
         ),
         expected=cdn("body.decoded_too_large"),

@@ -25,8 +25,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
-from probe.core.model.records import Role
 from probe.core.model.task import Deadlines, Limits, Request, TlsPolicy, VantagePoint
+from probe.core.records.observation import Role
 from probe.fetch.fetcher import AiohttpFetcher, FetchTarget
 from probe.host.clock import SystemClock
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import trustme
 
-from probe.core.model.records import FailureType, Resolution
 from probe.core.model.task import ResolverSpec, VantagePoint
+from probe.core.records.dns import Resolution
+from probe.core.records.failure import FailureType
 from probe.host.clock import SystemClock
 from probe.resolver.resolver import Resolver
 from tests.support.dns_server import DnsServer, Script

@@ -8,8 +8,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from probe.core.model.altered import altered
-from probe.core.model.records import EventRecord, HostFacts, Outcome, SlotRecord, State
+from probe.core.model.value import replace
+from probe.core.records.rows import EventRecord, SlotRecord, State
+from probe.core.records.surroundings import HostFacts
+from probe.core.records.verdict import Outcome
 from probe.core.results.rows import event_row, missed_row
 from probe.host.clock import rfc3339
 from probe.store.base.parts import parts_of
@@ -28,7 +30,7 @@ def slot(second: int = 0, **changes: Any) -> SlotRecord:
     """A measured slot that was well, due at that second."""
     names = {key: changes.pop(key) for key in ("id", "customer", "domain") if key in changes}
     row = missed_row(task(**names), at(second), "agent.stalled", HOST)
-    measured = altered(
+    measured = replace(
         row,
         state=State.MEASURED,
         missed_reason=None,
@@ -37,7 +39,7 @@ def slot(second: int = 0, **changes: Any) -> SlotRecord:
         finished_at=at(second),
         summary="well",
     )
-    return altered(measured, **changes)
+    return replace(measured, **changes)
 
 
 def missed(second: int = 0, reason: str = "agent.stalled", **names: Any) -> SlotRecord:

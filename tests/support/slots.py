@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from probe.checks import CHECKS
-from probe.core.model.altered import altered
-from probe.core.model.records import SlotRecord
 from probe.core.model.task import (
     AnchorSpec,
     CheckSpec,
@@ -24,6 +22,8 @@ from probe.core.model.task import (
     TlsPolicy,
     VantagePoint,
 )
+from probe.core.model.value import replace
+from probe.core.records.rows import SlotRecord
 from probe.fetch.fetcher import AiohttpFetcher
 from probe.host.clock import SystemClock, rfc3339
 from probe.host.loop_lag import LoopLag
@@ -123,7 +123,7 @@ async def _world(setting: Setting, directory: Path, stack: AsyncExitStack) -> Ta
         anchors = (AnchorSpec(scheme="http", host=ANCHOR, port=port),)
     scheme = "https" if context is not None else "http"
     request = Request(scheme=scheme, host=HOST, port=edge_port, path="/a.js", **setting.request)
-    return altered(
+    return replace(
         build.task(
             domain=HOST,
             request=request,

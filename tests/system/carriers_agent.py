@@ -18,8 +18,8 @@ from typing import Any
 
 import yaml
 
-from probe.core.model.records import EventRecord, SlotRecord
 from probe.core.model.times import epoch_s
+from probe.core.records.rows import EventRecord, SlotRecord
 from probe.store.read.reader import Reader
 from probe.store.store import StoreError
 from tests.system.agent import json_lines

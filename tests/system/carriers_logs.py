@@ -7,8 +7,8 @@ from collections import Counter
 from functools import partial
 from typing import Any
 
-from probe.core.model.codec import encode
-from probe.core.model.records import SlotRecord
+from probe.core.records.codec import encode
+from probe.core.records.rows import SlotRecord
 from tests.system.carriers import HOME, RESOLVER, SOURCE, World
 from tests.system.carriers_agent import NAME
 from tests.system.sites import until

@@ -14,10 +14,11 @@ import os
 import sys
 
 from probe.checks import CHECKS
-from probe.core.model.altered import altered
-from probe.core.model.codec import encode
-from probe.core.model.records import FailureType, Observation, Phase, Role
 from probe.core.model.task import Task
+from probe.core.model.value import replace
+from probe.core.records.codec import encode
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Observation, Role
 from probe.fetch.target import FetchTarget
 from probe.host.clock import rfc3339
 from probe.measure.pipeline import HostProbe, Pipeline
@@ -48,7 +49,7 @@ class Network:
             made = self.down
         elif target.role is Role.EDGE and self.asked % 201 == 0:
             made = self.other
-        return altered(made, role=target.role, address=target.address, of=target.of)
+        return replace(made, role=target.role, address=target.address, of=target.of)
 
     async def connect_only(self, target: FetchTarget) -> Observation:
         return await self.fetch(target)

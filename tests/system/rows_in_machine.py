@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from probe.core.model.codec import encode
+from probe.core.records.codec import encode
 from probe.store.read.reader import Reader
 from probe.store.store import StoreError
 

@@ -18,7 +18,7 @@ import yaml
 
 from probe.checks import CHECKS
 from probe.core.config.plan import make_plan
-from probe.core.model.records import SlotRecord
+from probe.core.records.rows import SlotRecord
 from probe.core.scheduling.grid import due_between, to_us
 from probe.core.text.tokens import hash_token, make_token
 from probe.settings.config_files import load_config

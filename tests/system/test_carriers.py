@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from probe.core.model.records import SlotRecord
 from probe.core.model.times import epoch_s
+from probe.core.records.rows import SlotRecord
 from tests.system.agent import json_lines
 from tests.system.carriers import (
     ANCHORS,

@@ -19,8 +19,8 @@ import yaml
 
 from probe.checks import CHECKS
 from probe.core.config.plan import make_plan
-from probe.core.model.records import SlotRecord
 from probe.core.model.task import Task
+from probe.core.records.rows import SlotRecord
 from probe.fetch.fetcher import AiohttpFetcher
 from probe.host.clock import SystemClock, rfc3339
 from probe.host.loop_lag import LoopLag

@@ -7,8 +7,8 @@ import hashlib
 
 import pytest
 
-from probe.core.model.records import Observation, Role
 from probe.core.model.task import Deadlines, Limits, Request, TlsPolicy, VantagePoint
+from probe.core.records.observation import Observation, Role
 from probe.fetch.fetcher import AiohttpFetcher, FetchTarget
 from probe.host.clock import SystemClock
 from tests.system.conftest import DOMAIN, EDGES, OBJECTS, SmallCdn

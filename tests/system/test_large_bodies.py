@@ -14,8 +14,8 @@ import pytest
 
 from benchmarks.programs import Servers, real_servers
 from benchmarks.server import EDGE, NAME, body_of
-from probe.core.model.records import Role
 from probe.core.model.task import Deadlines, Limits, Request, TlsPolicy, VantagePoint
+from probe.core.records.observation import Role
 from probe.fetch.fetcher import AiohttpFetcher
 from probe.fetch.target import FetchTarget
 from probe.host.clock import SystemClock

@@ -18,9 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from probe.core.model.altered import altered
-from probe.core.model.records import Failure, FailureType, Observation, Phase, Resolution, Role
 from probe.core.model.task import Deadlines, Limits, Request, ResolverSpec, TlsPolicy, VantagePoint
+from probe.core.model.value import replace
+from probe.core.records.dns import Resolution
+from probe.core.records.failure import Failure, FailureType, Phase
+from probe.core.records.observation import Observation, Role
 from probe.fetch.fetcher import AiohttpFetcher, FetchTarget
 from probe.host.clock import SystemClock
 from probe.net.line import line_problem
@@ -94,7 +96,7 @@ class Line:
 
     def vantage(self, **more: object) -> VantagePoint:
         plain = VantagePoint(name="here", netns=self.here, source_v4=OURS, source_v6=OURS_V6)
-        return altered(plain, **more)
+        return replace(plain, **more)
 
     async def fetch(self, vantage: VantagePoint, address: str = BEYOND) -> Observation:
         fetcher = AiohttpFetcher(self.clock, str, ALLOWED)
@@ -114,7 +116,7 @@ class Line:
     async def ask(self, vantage: VantagePoint, transport: str = "udp", address: str = BEYOND) -> Resolution:
         spec = ResolverSpec(transport=transport, address=address, port=53)
         return await Resolver(self.clock, ALLOWED).resolve(
-            NAME, "A", altered(vantage, resolvers=(spec,)), slot_start_ns=self.clock.monotonic_ns(),
+            NAME, "A", replace(vantage, resolvers=(spec,)), slot_start_ns=self.clock.monotonic_ns(),
             deadline_us=3_000_000,
         )  # fmt: skip
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from probe.core.model.records import FailureType, Observation, Phase, Role
 from probe.core.model.task import Deadlines, Limits, ProxySpec, Request, SecretRef, TlsPolicy, VantagePoint
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Observation, Role
 from probe.fetch.fetcher import AiohttpFetcher, FetchTarget
 from probe.host.clock import SystemClock
 from tests.system.agent import COMMAND, json_lines, write_config

@@ -16,8 +16,8 @@ import pytest
 
 from probe.checks import CHECKS
 from probe.core.config.plan import make_plan
-from probe.core.model.records import EventRecord, SlotRecord
 from probe.core.model.times import epoch_s
+from probe.core.records.rows import EventRecord, SlotRecord
 from probe.settings.config_files import load_config
 from probe.store.read.reader import Reader
 from tests.system.agent import COMMAND, write_config

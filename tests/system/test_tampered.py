@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from probe.core.model.records import Relation, SlotRecord
+from probe.core.records.observation import Relation
+from probe.core.records.rows import SlotRecord
 from tests.system.caches import NGINX_EDGE, VARNISH_EDGE, Sites, sites
 from tests.system.programs import nsd
 from tests.system.test_varnish import CANONICAL, edges_of, relations, running

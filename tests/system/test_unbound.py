@@ -16,9 +16,10 @@ import trustme
 import yaml
 
 from probe.core.dns.fault_zone import failing_zone
-from probe.core.model.altered import altered
-from probe.core.model.records import FailureType, Resolution
 from probe.core.model.task import ResolverSpec, VantagePoint
+from probe.core.model.value import replace
+from probe.core.records.dns import Resolution
+from probe.core.records.failure import FailureType
 from probe.host.clock import SystemClock
 from probe.resolver.resolver import Resolver
 from tests.system.agent import cdn_probe, json_lines, write_config
@@ -49,7 +50,7 @@ class World:
         if transport not in ports:
             return spec
         path = "/dns-query" if transport == "https" else None
-        return altered(spec, tls_name="dns.example", tls_ca=self.ca_file, path=path)
+        return replace(spec, tls_name="dns.example", tls_ca=self.ca_file, path=path)
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +165,7 @@ async def test_bogus_zone_is_told_with_its_reason(world: World) -> None:
 async def test_certificate_is_verified(world: World, transport: str) -> None:
     good = world.spec(transport)
     assert kind(await look_up("www.acme.test", good)) is None
-    for bad in (altered(good, tls_ca=world.stranger_file), altered(good, tls_name="other.example")):
+    for bad in (replace(good, tls_ca=world.stranger_file), replace(good, tls_name="other.example")):
         found = await look_up("www.acme.test", bad)
         assert kind(found) is FailureType.DNS_TLS_FAILED
         assert {query.rcode for query in found.queries} == {None}

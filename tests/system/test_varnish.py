@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from probe.core.model.records import Observation, Relation, Role, SlotRecord
 from probe.core.model.times import epoch_s
 from probe.core.nodes.propagation import NodePropagation, propagation_report
+from probe.core.records.observation import Observation, Relation, Role
+from probe.core.records.rows import SlotRecord
 from tests.support.agent_process import slots
 from tests.system.caches import (
     CANONICAL,

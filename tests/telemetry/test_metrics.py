@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from probe.core.model.altered import altered
-from probe.core.model.failure import Failure, FailureType, Phase
-from probe.core.model.observation import ResourceTiming
-from probe.core.model.records import Fault, Outcome, Role, SlotRecord, State
+from probe.core.model.value import replace
+from probe.core.records.failure import Failure, FailureType, Phase
+from probe.core.records.observation import Role
+from probe.core.records.rows import SlotRecord, State
+from probe.core.records.transport import ResourceTiming
+from probe.core.records.verdict import Fault, Outcome
 from probe.core.results.live_state import ClockFacts, CustomerState, Disk, Queue, SlotCounts, VantageState
 from probe.telemetry import metric_labels as metrics_labels
 from probe.telemetry.metric_labels import NAMES, PAIRS, Pairs, named
@@ -47,7 +49,7 @@ def row(**changes: Any) -> SlotRecord:
     """A measured slot of acme from bj-ct with one edge."""
     made = slot(customer="acme", vantage_point="bj-ct", outcome=Outcome.OK, fault=None)
     edge = build.seen(timing=TIMING)
-    return altered(made, **{"observations": (edge,), **changes})
+    return replace(made, **{"observations": (edge,), **changes})
 
 
 PAIR = {"customer": "acme", "vantage_point": "bj-ct"}
@@ -70,9 +72,9 @@ def test_phases_are_those_of_the_observations() -> None:
 
 def test_what_did_not_take_place_and_what_our_own_stall_spoiled_has_no_time() -> None:
     metrics = Metrics("1")
-    edge = build.seen(timing=altered(TIMING, response_start_us=None, response_end_us=None))
-    stalled = altered(build.seen(timing=TIMING), tainted=True)
-    origin = altered(build.seen(timing=TIMING), role=Role.ORIGIN)
+    edge = build.seen(timing=replace(TIMING, response_start_us=None, response_end_us=None))
+    stalled = replace(build.seen(timing=TIMING), tainted=True)
+    origin = replace(build.seen(timing=TIMING), role=Role.ORIGIN)
     metrics.row(row(observations=(edge, stalled, origin)))
     found = samples(metrics)
     assert of(found, "cdn_probe_phase_duration_seconds_count", phase="connect", **PAIR) == 1
@@ -83,7 +85,7 @@ def test_what_did_not_take_place_and_what_our_own_stall_spoiled_has_no_time() ->
 def test_verdicts_failures_and_replies_are_counted() -> None:
     metrics = Metrics("1")
     failure = Failure(phase=Phase.TCP, type=FailureType.TCP_REFUSED)
-    refused = altered(build.seen(), failure=failure, response=None)
+    refused = replace(build.seen(), failure=failure, response=None)
     metrics.row(row())
     metrics.row(row())
     metrics.row(row(outcome=Outcome.FAILED, fault=Fault.CDN, observations=(refused,)))
@@ -115,7 +117,7 @@ def test_when_it_was_ok_last() -> None:
 
 
 def test_the_state_is_told_in_base_units() -> None:
-    state = altered(
+    state = replace(
         STATE,
         slots=SlotCounts(tasks=3, running=2, waiting=1, due=100),
         queue=Queue(queued=4, written=50, shed=2, lost=1, trouble="full"),
@@ -152,7 +154,7 @@ def test_the_state_is_told_in_base_units() -> None:
 
 
 def test_what_is_unknown_has_no_series() -> None:
-    state = altered(STATE, disk=Disk(), clock=ClockFacts(), loop_lag_us=None, complete_up_to={})
+    state = replace(STATE, disk=Disk(), clock=ClockFacts(), loop_lag_us=None, complete_up_to={})
     names = {name for name, _ in samples(Metrics("1"), state)}
     assert not names & {
         "cdn_probe_store_size_bytes",
@@ -187,7 +189,7 @@ def test_who_is_measured_no_longer_has_no_series() -> None:
     metrics.row(row(outcome=Outcome.FAILED, fault=Fault.CDN))
     metrics.row(row(customer="bolt"))
     metrics.forget_but({("bolt", "bj-ct")})
-    assert 'customer="acme"' not in metrics.text(altered(STATE, customers=(), complete_up_to={}))
+    assert 'customer="acme"' not in metrics.text(replace(STATE, customers=(), complete_up_to={}))
     assert 'customer="bolt"' in metrics.text(STATE)
     metrics.row(row())
     assert (
@@ -209,8 +211,8 @@ def test_the_largest_exposition_is_bounded_and_made_quickly() -> None:
     for number in range(1000):
         for point in range(3):
             for outcome in Outcome:
-                metrics.row(altered(made, customer=f"c{number}", vantage_point=f"v{point}", outcome=outcome))
-    state = altered(
+                metrics.row(replace(made, customer=f"c{number}", vantage_point=f"v{point}", outcome=outcome))
+    state = replace(
         STATE,
         customers=tuple(CustomerState(name=f"c{n}", tasks=1) for n in range(1000)),
         complete_up_to={f"c{n}": STATE.at for n in range(1000)},

@@ -12,9 +12,9 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from probe.api.http.counters import Counters
-from probe.core.model.altered import altered
-from probe.core.model.failure import Failure, FailureType, Phase
-from probe.core.model.records import State
+from probe.core.model.value import replace
+from probe.core.records.failure import Failure, FailureType, Phase
+from probe.core.records.rows import State
 from probe.core.results.live_state import CustomerState, VantageState, WorkerState
 from probe.telemetry.metrics import Metrics
 from tests.core.results.test_live_state import STATE
@@ -32,11 +32,11 @@ def exposed() -> dict[str, set[str]]:
     """Name of each sample of a full exposition -> names of its labels."""
     metrics = Metrics("1")
     metrics.row(row())
-    refused = altered(build.seen(), failure=Failure(phase=Phase.TCP, type=FailureType.TCP_REFUSED))
+    refused = replace(build.seen(), failure=Failure(phase=Phase.TCP, type=FailureType.TCP_REFUSED))
     metrics.row(row(observations=(refused,), resolution=build.resolution("192.0.2.1")))
     metrics.row(row(state=State.MISSED, missed_reason="agent.stalled"))
     metrics.event("clock.stepped")
-    state = altered(
+    state = replace(
         STATE,
         vantage_points=(VantageState(name="a", ip_version=4, state="online"),),
         workers=(WorkerState(number=0, measuring=True, starts=1),),

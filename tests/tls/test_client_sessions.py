@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probe.core.model.records import Phase
+from probe.core.records.failure import Phase
 from probe.net.failures import failure_of
 from probe.tls import bundled as tls_bundled
 from probe.tls.client import bundled_client, system_client

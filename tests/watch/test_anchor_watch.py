@@ -8,9 +8,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from probe.core.model.altered import altered
-from probe.core.model.records import Failure, FailureType, LineState, Observation, Phase, Role, VantageHealth
 from probe.core.model.task import AnchorSpec, VantagePoint
+from probe.core.model.value import replace
+from probe.core.records.failure import Failure, FailureType, Phase
+from probe.core.records.observation import Observation, Role
+from probe.core.records.surroundings import LineState, VantageHealth
 from probe.core.vantage.health import LineHistory
 from probe.evidence.capture import collecting, collector
 from probe.fetch.target import FetchTarget
@@ -40,12 +42,12 @@ class MadeLine:
 
     async def fetch(self, target: FetchTarget) -> Observation:
         self.asked.append((self.time.now_us / 1e6, target.vantage.name, target.address))
-        made = altered(build.seen(Role.ANCHOR), address=target.address, url=f"tcp://{target.address}")
+        made = replace(build.seen(Role.ANCHOR), address=target.address, url=f"tcp://{target.address}")
         if self.own is not None:
-            return altered(made, response=None, failure=Failure(phase=Phase.HOST, type=self.own))
+            return replace(made, response=None, failure=Failure(phase=Phase.HOST, type=self.own))
         if self.away or target.address in self.down:
             await asyncio.sleep(target.deadlines.connect_us / 1e6)
-            return altered(
+            return replace(
                 made, response=None, failure=Failure(phase=Phase.TCP, type=FailureType.TCP_TIMED_OUT)
             )
         await asyncio.sleep(0.02)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from probe.core.model.records import Failure, FailureType, Observation, Phase, Role
 from probe.core.model.task import AnchorSpec, Deadlines, ProxySpec, VantagePoint
+from probe.core.records.failure import Failure, FailureType, Phase
+from probe.core.records.observation import Observation, Role
 from probe.core.vantage.health import counted
 from probe.fetch.fetcher import AiohttpFetcher
 from probe.host.clock import SystemClock

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from probe.checks import CHECKS
 from probe.core.config.plan import define
-from probe.core.model.altered import altered
-from probe.core.model.codec import encode
 from probe.core.model.task import SecretRef
+from probe.core.model.value import replace
 from probe.core.nodes.values import Changes, Learning, Sighting
+from probe.core.records.codec import encode
 from probe.core.vantage.health import AnchorRound, LineHistory
 from probe.workers import messages as m
 from probe.workers.channel import HEAD, Wire
@@ -73,9 +73,9 @@ def test_what_is_no_row_is_refused() -> None:
 
 def test_orders_carry_tasks_whole_and_secrets_as_references() -> None:
     task = build.task()
-    secret = altered(task.request, fields=(("Authorization", SecretRef(scheme="env", name="TOKEN")),))
+    secret = replace(task.request, fields=(("Authorization", SecretRef(scheme="env", name="TOKEN")),))
     orders: list[m.AnyOrder] = [
-        m.Tasks(tasks=(altered(task, request=secret),), gone=("t2",)),
+        m.Tasks(tasks=(replace(task, request=secret),), gone=("t2",)),
         m.Measure(1, "t1", build.AT),
         m.Cut(1),
         m.Lines(histories=(("bj", 4, LineHistory().with_round(ROUND)),)),
@@ -86,10 +86,10 @@ def test_orders_carry_tasks_whole_and_secrets_as_references() -> None:
     assert isinstance(told[0], m.Tasks)
     reader = m.TaskReader(CHECKS)
     read = [reader.read(task) for task in (*told[0].tasks, *told[0].tasks)]
-    assert read[0] == altered(task, request=secret)
+    assert read[0] == replace(task, request=secret)
     assert read[0].vantage_point is read[1].vantage_point
     assert read[0].checks[0] is read[1].checks[0]
-    assert define(read[0]) == define(altered(task, request=secret))
+    assert define(read[0]) == define(replace(task, request=secret))
 
 
 class End:

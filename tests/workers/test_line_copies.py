@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from probe.core.model.records import Failure, FailureType, LineState, Observation, Phase, Role
 from probe.core.model.task import AnchorSpec, VantagePoint
+from probe.core.records.failure import Failure, FailureType, Phase
+from probe.core.records.observation import Observation, Role
+from probe.core.records.surroundings import LineState
 from probe.core.vantage.health import AnchorRound, LineHistory
 from probe.host.clock import rfc3339
 from probe.workers.line_copies import LineCopies

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from probe.core.model.altered import altered
+from probe.core.model.value import replace
 from probe.workers import messages as m
 from probe.workers import supervisor as crew_seat
 from probe.workers.supervisor import Seat, SlotFailedError, WorkerLostError
@@ -113,7 +113,7 @@ async def seat_of(told: Told) -> AsyncIterator[Seat]:
 
 
 def asked(seat: Seat, name: str, definition: str = "d1") -> asyncio.Future[m.Done]:
-    task = altered(build.task(), id=name, definition=definition)
+    task = replace(build.task(), id=name, definition=definition)
     return asyncio.ensure_future(seat.measure(task, build.AT))
 
 

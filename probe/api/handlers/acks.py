@@ -14,7 +14,7 @@ from aiohttp import web
 from probe.api.http.problem import Refused, json_response, unavailable
 from probe.api.request import queries
 from probe.api.request.calls import Call
-from probe.core.model.codec import encode_any
+from probe.core.records.codec import encode_any
 from probe.store.acks import Ack, ApiDbError
 from probe.telemetry.logs import fields
 

@@ -15,9 +15,9 @@ from aiohttp import web
 
 from probe.api.http.problem import Refused, json_response
 from probe.api.request.calls import Call
-from probe.core.model.records import SlotRecord
 from probe.core.model.task import Task
 from probe.core.model.times import utc_text
+from probe.core.records.rows import SlotRecord
 from probe.core.results.coverage import Coverage
 from probe.core.scheduling.grid import due_between, to_us
 from probe.store.read.reader import Reader

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from probe.api.http.problem import json_response, not_found
 from probe.api.request.calls import Call
-from probe.core.model.codec import encode_any
+from probe.core.records.codec import encode_any
 from probe.core.results.har import har_of
 from probe.store.read.reader import Reader
 

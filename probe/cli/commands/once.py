@@ -14,9 +14,10 @@ from probe.checks import CHECKS
 from probe.cli.commands import config_option, console, selection_options
 from probe.cli.render.slots import once_table
 from probe.core.config.plan import with_selected
-from probe.core.model.codec import encode
-from probe.core.model.records import Outcome, SlotRecord
 from probe.core.model.task import Task
+from probe.core.records.codec import encode
+from probe.core.records.rows import SlotRecord
+from probe.core.records.verdict import Outcome
 from probe.net.event_loop import run
 from probe.settings.config_files import load_config
 

@@ -10,7 +10,7 @@ from probe.api.request.settings import read_agent
 from probe.cli.commands import config_option, console
 from probe.cli.render.status import status_view
 from probe.control.server import ask
-from probe.core.model.codec import encode_any
+from probe.core.records.codec import encode_any
 from probe.host.clock import SystemClock
 from probe.services.status import look
 

@@ -17,9 +17,6 @@ from probe.checks.integrity import Integrity
 from probe.cli.commands import config_option, console
 from probe.cli.commands.vantage import point_named
 from probe.cli.render.slots import certificate_lines, evidence
-from probe.core.model.altered import altered
-from probe.core.model.codec import encode
-from probe.core.model.records import Observation, Outcome, Role, SlotRecord
 from probe.core.model.task import (
     CheckSpec,
     Deadlines,
@@ -34,6 +31,11 @@ from probe.core.model.task import (
     VantagePoint,
 )
 from probe.core.model.units import parse_duration_us
+from probe.core.model.value import replace
+from probe.core.records.codec import encode
+from probe.core.records.observation import Observation, Role
+from probe.core.records.rows import SlotRecord
+from probe.core.records.verdict import Outcome
 from probe.core.syntax.values import parse_proxy, parse_resolver
 from probe.measure.oneshot import measure_alone
 from probe.net.event_loop import run
@@ -130,7 +132,7 @@ def with_line(
     if proxy is not None:
         scheme, host, port = parse_proxy(proxy)
         changes["proxy"] = ProxySpec(scheme=scheme, host=host, port=port)
-    return altered(point, **changes)
+    return replace(point, **changes)
 
 
 def _sources(texts: tuple[str, ...]) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from probe.cli.commands import config_option, console
 from probe.cli.render.vantage import point_look, points_table
 from probe.core.config.load import Config
 from probe.core.config.plan import Plan, make_plan
-from probe.core.model.codec import encode_any
 from probe.core.model.task import VantagePoint
+from probe.core.records.codec import encode_any
 from probe.core.vantage.report import PointLook
 from probe.fetch.fetcher import AiohttpFetcher
 from probe.host.clock import SystemClock

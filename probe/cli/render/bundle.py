@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from probe.core.model.records import Observation
+from probe.core.records.observation import Observation
 from probe.core.results.bundle import Bundle, Difference, Exchange
 
 SHOWN_BYTES = 256

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from probe.cli.render.slots import STYLES, verdict_text
-from probe.core.model.records import SlotRecord
+from probe.core.records.rows import SlotRecord
 from probe.lab.assessment import Assessment
 from probe.lab.faults import FAULTS
 from probe.services.demo import Scene

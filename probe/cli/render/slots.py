@@ -13,16 +13,10 @@ from rich.text import Text
 from rich.tree import Tree
 
 from probe.core.http.phases import phases
-from probe.core.model.records import (
-    EventRecord,
-    Observation,
-    Outcome,
-    Record,
-    Resolution,
-    Role,
-    SlotRecord,
-    State,
-)
+from probe.core.records.dns import Resolution
+from probe.core.records.observation import Observation, Role
+from probe.core.records.rows import EventRecord, Record, SlotRecord, State
+from probe.core.records.verdict import Outcome
 
 STYLES = {
     Outcome.OK: "green",

@@ -11,8 +11,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from probe.core.model.records import LineState
 from probe.core.model.task import VantagePoint
+from probe.core.records.surroundings import LineState
 from probe.core.vantage.report import AnchorLook, LineLook, PointLook, ResolverLook
 
 _NONE = "–"

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from probe.cli.commands.progress import progress
-from probe.core.model.codec import CodecError
 from probe.core.proof.chain import Line
 from probe.core.proof.manifest import stem
+from probe.core.records.codec import CodecError
 from probe.seal.export_files import ENDINGS, FORMATS, Export
 from probe.seal.parquet import ParquetMissing, require
 from probe.services.export import Span, lines_in

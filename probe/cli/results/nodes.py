@@ -12,8 +12,8 @@ from probe.cli.commands import config_option, console
 from probe.cli.render.nodes import nodes_table
 from probe.core.config.load import Config
 from probe.core.config.node_labels import ListedNode, listed
-from probe.core.model.codec import encode_any
 from probe.core.nodes.values import gather
+from probe.core.records.codec import encode_any
 from probe.host.clock import SystemClock
 from probe.settings.config_files import load_config
 from probe.store.read.reader import Reader

@@ -6,9 +6,9 @@ import click
 
 from probe.cli.commands import console
 from probe.cli.render.propagation import propagation_table
-from probe.core.model.codec import encode_any
-from probe.core.model.records import SlotRecord
 from probe.core.nodes.propagation import propagation_report
+from probe.core.records.codec import encode_any
+from probe.core.records.rows import SlotRecord
 from probe.store.read.reader import Reader
 
 

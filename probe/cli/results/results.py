@@ -15,8 +15,9 @@ from probe.cli.render.slots import evidence, list_table
 from probe.cli.results.export import export
 from probe.cli.results.propagation import propagation
 from probe.cli.results.verify import verify_
-from probe.core.model.codec import encode, encode_any
-from probe.core.model.records import Outcome, Record, SlotRecord
+from probe.core.records.codec import encode, encode_any
+from probe.core.records.rows import Record, SlotRecord
+from probe.core.records.verdict import Outcome
 from probe.core.results.bundle import Bundle
 from probe.core.results.har import har_of
 from probe.settings.config_files import load_config

@@ -11,7 +11,7 @@ from probe.checks import CHECKS
 from probe.cli.commands import console
 from probe.cli.commands.progress import progress
 from probe.cli.render.verify import verification_text
-from probe.core.model.codec import encode_any
+from probe.core.records.codec import encode_any
 from probe.services.verification import verify
 from probe.settings.config_files import load_config
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from probe.core.caching.vendor_cache_status import vendor_caches
 from probe.core.http.fields import Fields, field_values, structured_list
-from probe.core.model.records import CacheStatus, Observation, ProxyStatus
 from probe.core.model.times import http_date_s
+from probe.core.records.observation import Observation
+from probe.core.records.response import CacheStatus, ProxyStatus
 
 MEMBERS_KEPT = 16
 TEXT_KEPT = 256

@@ -10,9 +10,9 @@ from __future__ import annotations
 from probe.core.caching.cache_control import Directives, Seconds, cache_control, targeted_directives
 from probe.core.caching.vendor_lifetimes import vendor_lifetimes
 from probe.core.http.fields import Fields, field_values, first_value
-from probe.core.model.altered import altered
-from probe.core.model.records import Freshness
 from probe.core.model.times import http_date_s
+from probe.core.model.value import replace
+from probe.core.records.response import Freshness
 
 HEURISTIC_FRACTION = 0.1  # RFC 9111 section 4.2.2
 CDN_FIELD = "cdn-cache-control"
@@ -29,10 +29,10 @@ def freshness(fields: Fields) -> Freshness:
     if targeted is None:
         invalid = ("cdn_cache_control_ignored",) if field_values(fields, CDN_FIELD) else ()
         found = _freshness(fields, cache_control(fields), targeted=False)
-        return altered(found, flags=(*found.flags, *invalid))
+        return replace(found, flags=(*found.flags, *invalid))
     found = _freshness(fields, targeted, targeted=True)
     named = found.source if found.source in (None, "heuristic") else f"{found.source} of {CDN_FIELD}"
-    return altered(found, source=named)
+    return replace(found, source=named)
 
 
 def declared(fields: Fields) -> Freshness:
@@ -65,7 +65,7 @@ def _freshness(fields: Fields, directives: Directives, *, targeted: bool) -> Fre
         or any(name in directives for name in _NO_STALE)
         or (fresh.source == "s-maxage" and not asked_for)
     )
-    return altered(
+    return replace(
         fresh,
         stale_while_revalidate_s=seconds.of("stale-while-revalidate"),
         stale_if_error_s=seconds.of("stale-if-error"),
@@ -101,7 +101,7 @@ def _dated(fields: Fields, *, targeted: bool) -> Freshness:
     flags = ("date_invalid",) if date is None and field_values(fields, "date") else ()
     expires = [] if targeted else field_values(fields, "expires")
     if expires:
-        return altered(_expires(expires, date), flags=flags)
+        return replace(_expires(expires, date), flags=flags)
     modified = http_date_s(first_value(fields, "last-modified"))
     if date is not None and modified is not None and modified < date:
         return Freshness(lifetime_s=(date - modified) * HEURISTIC_FRACTION, source="heuristic", flags=flags)

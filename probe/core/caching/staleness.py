@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from probe.core.caching.cache_status import caches_passed
 from probe.core.caching.freshness import declared
 from probe.core.http.fields import Fields
-from probe.core.model.records import Freshness
+from probe.core.records.response import Freshness
 
 # Each cache on the way may round the age down by a second (RFC 9111 section 4.2.3), and not every one is seen.
 ROUNDING_S = 1.0

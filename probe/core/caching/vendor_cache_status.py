@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from probe.core.caching.vendor_fields import MIXED, TABLE, VendorField, VendorWord
 from probe.core.http.fields import Fields, field_values
-from probe.core.model.records import CacheStatus
+from probe.core.records.response import CacheStatus
 
 VALUES_KEPT = 16
 VALUE_CHARACTERS = 512

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from probe.core.caching.cache_control import Seconds, cache_control, delta_seconds, parse_directives
 from probe.core.http.fields import Fields, field_values, first_value
-from probe.core.model.records import Freshness
 from probe.core.model.times import http_date_s
+from probe.core.records.response import Freshness
 
 Reader = Callable[[Fields, str], Freshness | None]
 

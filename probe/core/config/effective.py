@@ -19,7 +19,6 @@ from probe.core.config.customer import (
 )
 from probe.core.config.validation import ParamsReader
 from probe.core.content.check_kind import Kinds, Params
-from probe.core.model.altered import altered
 from probe.core.model.task import (
     CarrierPrefix,
     CheckSpec,
@@ -32,6 +31,7 @@ from probe.core.model.task import (
     Request,
     TlsPolicy,
 )
+from probe.core.model.value import replace
 from probe.core.syntax.values import parse_edges, parse_field_value
 
 DEFAULT_INTERVAL_US = 60_000_000
@@ -118,7 +118,7 @@ def _measured(
     )
     checks = _checks(near, domain, item, reader)
     wanted = (reader.kinds[spec.kind].method(spec.params) for spec in checks)
-    request = altered(request, method=next((m for m in wanted if m is not None), item.method))
+    request = replace(request, method=next((m for m in wanted if m is not None), item.method))
     redirects = _nearest(near, "redirects", None)
     origin = None if domain.origin is None else _origin(domain.origin, domain, near, request)
     return MeasuredObject(

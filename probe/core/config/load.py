@@ -18,7 +18,7 @@ from probe.core.config.customer import CustomerFile
 from probe.core.config.effective import CustomerConfig, effective
 from probe.core.config.validation import ParamsReader, agent_problems, customer_problems
 from probe.core.content.check_kind import Kinds
-from probe.core.model.altered import altered
+from probe.core.model.value import replace
 from probe.core.syntax.messages import problems_of, redact
 from probe.core.syntax.problem import ConfigError, Problem
 from probe.core.syntax.values import parse_resolver
@@ -144,7 +144,7 @@ def _raise_if_any(problems: list[Problem]) -> None:
         told = sorted({(p.line, p.column): p for p in reversed(problems)}.values())
         if len(told) > MAX_PROBLEMS:
             message = f"and {len(told) - MAX_PROBLEMS} problems more in this file"
-            told = [*told[:MAX_PROBLEMS], altered(told[MAX_PROBLEMS], message=message)]
+            told = [*told[:MAX_PROBLEMS], replace(told[MAX_PROBLEMS], message=message)]
         raise ConfigError(told)
 
 

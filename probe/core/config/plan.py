@@ -17,8 +17,8 @@ from pydantic import BaseModel
 from probe.core.config.effective import CustomerConfig, MeasuredObject
 from probe.core.config.load import Config
 from probe.core.content.check_kind import Kinds
-from probe.core.model.altered import altered
 from probe.core.model.task import CheckSpec, Limits, Task, VantagePoint
+from probe.core.model.value import replace
 from probe.core.scheduling.shard import Shard
 
 
@@ -62,7 +62,7 @@ def with_selected(plan: Plan, **wanted: str | None) -> Plan:
         for task in plan.tasks
         if all(value is None or names[key](task) == value for key, value in wanted.items())
     )
-    return altered(plan, tasks=tasks)
+    return replace(plan, tasks=tasks)
 
 
 def uncarried(config: Config) -> Iterator[tuple[str, str, int]]:
@@ -90,15 +90,15 @@ def phase_us(identifier: str, period_us: int) -> int:
 
 def define(task: Task) -> str:
     """32 hexadecimal digits over everything that a task says; its own `definition` does not count."""
-    return _digest(_encode(altered(task, definition="")), 16)
+    return _digest(_encode(replace(task, definition="")), 16)
 
 
 def task_to_json(task: Task) -> dict[str, Any]:
     """A task as JSON-able values. Secrets stay references, {"scheme": "env", "name": "NAME"}; in paths they go."""
-    task = altered(task, request=altered(task.request, path=task.request.shown_path))
+    task = replace(task, request=replace(task.request, path=task.request.shown_path))
     if task.origin is not None:
         asked = task.origin.request
-        task = altered(task, origin=altered(task.origin, request=altered(asked, path=asked.shown_path)))
+        task = replace(task, origin=replace(task.origin, request=replace(asked, path=asked.shown_path)))
     made: dict[str, Any] = msgspec.to_builtins(task, enc_hook=params_to_json)
     return made
 
@@ -109,7 +109,7 @@ def task_from_json(data: object, kinds: Kinds) -> Task:
         task = msgspec.convert(data, Task)
     except msgspec.ValidationError as error:
         raise ValueError(f"not a task's definition: {error}") from error
-    return altered(task, checks=tuple(check_from_json(check, kinds) for check in task.checks))
+    return replace(task, checks=tuple(check_from_json(check, kinds) for check in task.checks))
 
 
 def _tasks(
@@ -148,7 +148,7 @@ def _tasks(
                 exclusions=customer.exclusions,
                 bytes_per_day=customer.bytes_per_day,
             )
-            yield altered(task, definition=define(task))
+            yield replace(task, definition=define(task))
 
 
 def _encode(task: Task) -> bytes:
@@ -170,7 +170,7 @@ def check_from_json(check: CheckSpec, kinds: Kinds) -> CheckSpec:
     if check.kind not in kinds:
         raise ValueError(f"the definition uses the check '{check.kind}', which this version does not know")
     text = msgspec.json.encode(check.params)
-    return altered(
+    return replace(
         check, params=kinds[check.kind].params.model_validate_json(text, by_alias=True, by_name=False)
     )
 

@@ -14,8 +14,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from probe.core.content.reading import Reading
-from probe.core.model.records import Evidence, Observation
 from probe.core.model.task import Task
+from probe.core.records.observation import Observation
+from probe.core.records.verdict import Evidence
 
 
 class Params(BaseModel):

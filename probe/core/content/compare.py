@@ -16,17 +16,11 @@ from probe.core.caching.cache_status import fetched_for_us
 from probe.core.caching.freshness import current_age_s, declared
 from probe.core.caching.staleness import UNDECLARED_LIFETIME_S, allowed, slack_s
 from probe.core.http.fields import first_value
-from probe.core.model.altered import altered
-from probe.core.model.records import (
-    Comparison,
-    Observation,
-    OriginVersion,
-    Reference,
-    Relation,
-    Response,
-    identity,
-)
 from probe.core.model.times import epoch_s, http_date_s
+from probe.core.model.value import replace
+from probe.core.records.observation import Comparison, Observation, Relation
+from probe.core.records.origin import OriginVersion, Reference, identity
+from probe.core.records.response import Response
 
 
 def compare(
@@ -57,7 +51,7 @@ def compare(
         return Comparison(mode="exact", relation=Relation.UNVERIFIED, detail=detail)
     at_s = epoch_s(at)
     look = _Look(observation, response, reference, at_s, origin_failing, origin_words or {}, asked_after)
-    return altered(look.compared(), age_s=look.age_s)
+    return replace(look.compared(), age_s=look.age_s)
 
 
 def _unreadable(response: Response) -> Comparison:
@@ -107,7 +101,7 @@ class _Look:
         unseen = self._aged(Relation.UNSEEN_VERSION, self.newest, self.newest, UNDECLARED_LIFETIME_S)
         if unseen.within_lifetime is False and self._modified_after():
             detail = "modified after the origin's present version"
-            return altered(self._relation(Relation.UNKNOWN_VERSION), detail=detail)
+            return replace(self._relation(Relation.UNKNOWN_VERSION), detail=detail)
         return unseen
 
     @property
@@ -123,7 +117,7 @@ class _Look:
         """An old version; where the origin may have returned to it unseen, only a copy of its first time convicts."""
         found = self._aged(Relation.OLDER, version, successor, None)
         if found.within_lifetime is False and self._unasked and not self._from_before(successor):
-            return altered(found, relation=Relation.UNVERIFIED, within_lifetime=None)
+            return replace(found, relation=Relation.UNVERIFIED, within_lifetime=None)
         return found
 
     def _from_before(self, successor: OriginVersion) -> bool:
@@ -146,7 +140,7 @@ class _Look:
             origin_failing=self.origin_failing,
             undeclared_s=undeclared_s,
         )
-        return altered(
+        return replace(
             self._relation(relation),
             superseded_at=successor.first_seen,
             behind_s=behind_s,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from probe.core.content.check_kind import SymptomKind
-from probe.core.model.records import Comparison, Evidence, Relation, Role
+from probe.core.records.observation import Comparison, Relation, Role
+from probe.core.records.verdict import Evidence
 
 _NOTES = {
     Relation.ORIGIN_CHANGING: "integrity.origin_changing",

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 from probe.core.caching.freshness import declared, more_generous
 from probe.core.http.fields import first_value
-from probe.core.model.altered import altered
-from probe.core.model.records import Freshness, OriginVersion, Response, identity
 from probe.core.model.times import epoch_s
+from probe.core.model.value import replace
+from probe.core.records.origin import OriginVersion, identity
+from probe.core.records.response import Freshness, Response
 
 KEPT_VERSIONS = 16
 KEPT_S = 30 * 86_400.0
@@ -41,14 +42,14 @@ def with_reply(
     newest = versions[-1] if versions else None
     if newest is not None and identity(newest) == identity(response):
         # The name under which it is kept stays, also where bytes that count for nothing are others each time.
-        version = altered(
+        version = replace(
             _version(response, newest.first_seen),
             declared=newest.declared,
             content_digest=newest.content_digest,
         )
         return (*versions[:-1], _again(version, said, asked, seen))
     others = [v for v in versions if identity(v) != identity(response)]
-    made = altered(_version(response, seen), last_asked=asked, last_seen=seen, declared=said)
+    made = replace(_version(response, seen), last_asked=asked, last_seen=seen, declared=said)
     return (*others, made)[-KEPT_VERSIONS:]
 
 
@@ -67,7 +68,7 @@ def _version(response: Response, first_seen: str) -> OriginVersion:
 
 def _again(version: OriginVersion, said: Freshness | None, asked: str, seen: str) -> OriginVersion:
     """Seen once more. What it declared before held for copies that were taken then."""
-    return altered(version, last_asked=asked, last_seen=seen, declared=_both(said, version.declared))
+    return replace(version, last_asked=asked, last_seen=seen, declared=_both(said, version.declared))
 
 
 def _both(one: Freshness | None, other: Freshness | None) -> Freshness | None:

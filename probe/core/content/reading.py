@@ -19,7 +19,7 @@ from jsonpath_rfc9535 import JSONPathError
 from jsonpath_rfc9535 import compile as compile_path
 from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
-from probe.core.model.records import ContentFacts
+from probe.core.records.response import ContentFacts
 
 READ_AT_MOST_BYTES = 4 * 1024 * 1024
 PATTERNS_WITHIN_S = 0.25

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from probe.core.http.fields import field_values
-from probe.core.model.altered import altered
-from probe.core.model.records import Observation, Reference, Role
 from probe.core.model.task import Task
+from probe.core.model.value import replace
+from probe.core.records.observation import Observation, Role
+from probe.core.records.origin import Reference
 
 
 class Selves:
@@ -31,7 +32,7 @@ class Selves:
         found = is_itself(task, edges, [look])
         if look is not None:
             self._found[key] = found
-        return altered(reference, self_comparison=True) if found or self._found.get(key) else reference
+        return replace(reference, self_comparison=True) if found or self._found.get(key) else reference
 
 
 def is_itself(task: Task, edges: Iterable[str], looks: Sequence[Observation | None]) -> bool:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from probe.core.dns.chain import ANSWERED_FAILURES
-from probe.core.model.altered import altered
-from probe.core.model.records import DnsQuery, Resolution, ResolverAnswer
+from probe.core.model.value import replace
+from probe.core.records.dns import DnsQuery, Resolution, ResolverAnswer
 
 
 def answer_of(resolution: Resolution) -> ResolverAnswer:
@@ -54,7 +54,7 @@ def in_order(asked: Sequence[Resolution]) -> Resolution:
     flags = chosen.flags if chosen is asked[0] else (*chosen.flags, "resolver_failed")
     if len(asked) == 1:
         return chosen
-    return altered(chosen, queries=_all_queries(asked), flags=flags)
+    return replace(chosen, queries=_all_queries(asked), flags=flags)
 
 
 def compared(asked: Sequence[Resolution]) -> Resolution:
@@ -66,7 +66,7 @@ def compared(asked: Sequence[Resolution]) -> Resolution:
     answers = tuple(map(answer_of, asked))
     failed = is_proper(chosen) and not all(map(is_proper, asked))
     flags = (*chosen.flags, *(["resolver_failed"] if failed else []), *differences(answers))
-    return altered(chosen, answers=answers, queries=_all_queries(asked), flags=flags)
+    return replace(chosen, answers=answers, queries=_all_queries(asked), flags=flags)
 
 
 def _first_proper(asked: Sequence[Resolution]) -> Resolution:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from probe.core.model.records import AddressRecord, CnameLink, Failure, FailureType, Phase
 from probe.core.model.value import Value
+from probe.core.records.dns import AddressRecord, CnameLink
+from probe.core.records.failure import Failure, FailureType, Phase
 from probe.core.text.dns_names import normal_name
 
 MAX_LINKS = 32

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from probe.core.model.resolution import Resolution
+from probe.core.records.dns import Resolution
 from probe.core.text.dns_names import labels, under_suffix
 
 Whose = Literal["customer", "cdn", "unknown"]

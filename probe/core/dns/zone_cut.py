@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from probe.core.dns.chain import DnsAnswer, improper
-from probe.core.model.records import FailureType, Resolution
+from probe.core.records.dns import Resolution
+from probe.core.records.failure import FailureType
 from probe.core.text.dns_names import labels, normal_name, parent, under_suffix
 
 MOST_NAMES = 8

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from probe.core.http.fields import field_values, first_value
 from probe.core.http.ranges import parse_content_range
-from probe.core.model.records import Response
+from probe.core.records.response import Response
 
 
 class Says(StrEnum):

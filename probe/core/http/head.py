@@ -10,9 +10,9 @@ import re
 from enum import StrEnum
 from functools import lru_cache
 
-from probe.core.model.records import FailureType
 from probe.core.model.task import Limits
 from probe.core.model.value import Value
+from probe.core.records.failure import FailureType
 
 INTERIM_LIMIT = 16  # heads with status 1xx before the final one; real servers send one or two
 _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9][0-9])(?: (.*))?", re.DOTALL)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from probe.core.model.records import Resolution, ResourceTiming
+from probe.core.records.dns import Resolution
+from probe.core.records.transport import ResourceTiming
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

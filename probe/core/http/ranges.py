@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from probe.core.http.fields import field_values
-from probe.core.model.records import Evidence, Observation, Response, Role
+from probe.core.records.observation import Observation, Role
+from probe.core.records.response import Response
+from probe.core.records.verdict import Evidence
 
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 

@@ -15,9 +15,10 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
-from probe.core.model.altered import altered
-from probe.core.model.records import Failure, FailureType, Phase, Response
 from probe.core.model.task import RedirectPolicy, Request, SecretRef
+from probe.core.model.value import replace
+from probe.core.records.failure import Failure, FailureType, Phase
+from probe.core.records.response import Response
 from probe.core.text.redaction import without_secret_query
 
 STATUS_CODES = frozenset({301, 302, 303, 307, 308})
@@ -98,7 +99,7 @@ def _refusal(
 
 
 def _request(current: Request, status_code: int, parts: SplitResult) -> Request:
-    following = altered(
+    following = replace(
         current,
         scheme=parts.scheme,
         host=_host(parts),
@@ -106,7 +107,7 @@ def _request(current: Request, status_code: int, parts: SplitResult) -> Request:
         path=(parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
         method=_method(current.method, status_code),
     )
-    return following if _trusted(current, following) else altered(following, fields=_open(current))
+    return following if _trusted(current, following) else replace(following, fields=_open(current))
 
 
 def _method(method: str, status_code: int) -> str:

@@ -11,8 +11,8 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 from probe.core.model.addresses import in_prefixes
-from probe.core.model.resolution import Resolution
 from probe.core.model.task import CarrierPrefix, Task
+from probe.core.records.dns import Resolution
 from probe.core.text.dns_names import under_suffix
 
 BY_PROXY = "resolved_by_proxy"  # flag of a look-up that a proxy made: nobody here knows the address

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from probe.core.model.records import NodeFacts, Resolution
 from probe.core.model.task import Task
 from probe.core.nodes.domain_inventory import NodesOfDomain
 from probe.core.nodes.eligibility import learnable, visitable
 from probe.core.nodes.values import Changes, Learning, Sighting
+from probe.core.records.dns import Resolution
+from probe.core.records.surroundings import NodeFacts
 
 NODES_AT_MOST = 4096
 

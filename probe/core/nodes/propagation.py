@@ -14,8 +14,10 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from probe.core.model.records import Observation, OriginVersion, Role, SlotRecord, identity
 from probe.core.model.times import epoch_s, utc_text
+from probe.core.records.observation import Observation, Role
+from probe.core.records.origin import OriginVersion, identity
+from probe.core.records.rows import SlotRecord
 
 LOOKED_AT = (Role.EDGE, Role.CONFIRM, Role.SWEEP, Role.ELSEWHERE)
 # As in `core.aging`: an age may be wrong by a second at each of two caches.

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from probe.core.model.altered import altered
-from probe.core.model.records import Evidence, Observation, OriginVersion, Reference, identity
 from probe.core.model.task import Task
 from probe.core.model.times import epoch_s
+from probe.core.model.value import replace
 from probe.core.nodes.propagation import Sighting, sighting_of
+from probe.core.records.observation import Observation
+from probe.core.records.origin import OriginVersion, Reference, identity
+from probe.core.records.verdict import Evidence
 
 NODES_KEPT = 20_000
 
@@ -67,12 +69,12 @@ class PropagationTracker:
         before = reference.versions[place - 1]
         at_least_s = max(0.0, last.look.at_s - epoch_s(version.first_seen))
         at_most_s = max(at_least_s, look.until_s - epoch_s(before.last_asked or before.last_seen))
-        comparison = altered(
+        comparison = replace(
             observation.comparison,
             propagated_after_s_at_least=at_least_s,
             propagated_after_s_at_most=at_most_s,
         )
-        return altered(observation, comparison=comparison)
+        return replace(observation, comparison=comparison)
 
 
 def _place(digest: str, versions: tuple[OriginVersion, ...]) -> int | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from probe.core.model.altered import altered
+from probe.core.model.value import replace
 from probe.core.proof.signed_head import MANIFEST_PREFIX, SignedHead, parse_head, to_be_signed
 
 VERSION = 1
@@ -89,7 +89,7 @@ class Manifest:
 
     def signed(self, signature: bytes) -> Manifest:
         """The same with its signature."""
-        return altered(self, signature=base64.b64encode(signature).decode("ascii"))
+        return replace(self, signature=base64.b64encode(signature).decode("ascii"))
 
     def to_json(self) -> dict[str, Any]:
         """As it is written."""

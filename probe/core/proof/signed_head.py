@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from probe.core.model.altered import altered
+from probe.core.model.value import replace
 from probe.core.proof.chain import Head
 
 HEAD_PREFIX = b"cdn-probe head v1\n"
@@ -104,7 +104,7 @@ class SignedHead:
 
     def signed(self, signature: bytes) -> SignedHead:
         """The same with its signature."""
-        return altered(self, signature=base64.b64encode(signature).decode("ascii"))
+        return replace(self, signature=base64.b64encode(signature).decode("ascii"))
 
     def to_json(self) -> dict[str, Any]:
         """As it is handed out: one object, every field in it."""

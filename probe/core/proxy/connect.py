@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 
-from probe.core.model.failure import FailureType
 from probe.core.proxy.dialogue import ProxyError, check_destination, unreachable
+from probe.core.records.failure import FailureType
 
 HEAD_BYTES = 16 * 1024
 INFORMATIONAL_AT_MOST = 8

@@ -11,7 +11,7 @@ import re
 from ipaddress import ip_address
 from typing import Protocol
 
-from probe.core.model.failure import FailureType
+from probe.core.records.failure import FailureType
 
 WORDS_AT_MOST = 200  # of what a proxy says, in a detail
 NAME_AT_MOST = 253  # RFC 1035 section 2.3.4, written with dots

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import ip_address
 
-from probe.core.model.failure import FailureType
 from probe.core.proxy.dialogue import ProxyError, check_destination, is_literal, refused, unreachable
+from probe.core.records.failure import FailureType
 
 _VERSION, _CONNECT = 5, 1
 _NO_AUTHENTICATION, _PASSWORD, _NONE_ACCEPTABLE = 0, 2, 0xFF

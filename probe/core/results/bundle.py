@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from probe.core.model.records import SlotRecord
+from probe.core.records.rows import SlotRecord
 
 BUNDLE_VERSION = 1
 BODY_HEAD_BYTES = 4096

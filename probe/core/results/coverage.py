@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from probe.core.model.records import State
 from probe.core.model.task import Task
+from probe.core.records.rows import State
 from probe.core.scheduling.agenda import Agenda
 from probe.core.scheduling.grid import due_between, to_us
 

@@ -6,9 +6,11 @@ Builds the rows that are stored: from evidence and its verdict, or from the reas
 from __future__ import annotations
 
 from probe.core.content.check_kind import Kinds, Symptom
-from probe.core.model.altered import altered
-from probe.core.model.records import SCHEMA_VERSION, EventRecord, Evidence, HostFacts, SlotRecord, State
 from probe.core.model.task import Task
+from probe.core.model.value import replace
+from probe.core.records.rows import SCHEMA_VERSION, EventRecord, SlotRecord, State
+from probe.core.records.surroundings import HostFacts
+from probe.core.records.verdict import Evidence
 from probe.core.verdict.basis import basis_of
 from probe.core.verdict.judge import exclusions_at, judge
 from probe.core.verdict.node_symptoms import trusted_reach
@@ -24,7 +26,7 @@ def measured_row(
 ) -> SlotRecord:
     """Evidence and the verdict on it. `seq` is None until the store gives it. `symptoms`: see `judge`."""
     verdict = judge(task, evidence, kinds, symptoms)
-    return altered(
+    return replace(
         _bare_row(task, evidence.scheduled_at, evidence.host),
         started_at=evidence.started_at,
         finished_at=finished_at,
@@ -49,7 +51,7 @@ def measured_row(
 def missed_row(task: Task, scheduled_at: str, reason: str, host: HostFacts) -> SlotRecord:
     """A due slot without a measurement: `agent.stalled`, `agent.overloaded`, `agent.aborted` ..."""
     state = State.ABORTED if reason == "agent.aborted" else State.MISSED
-    return altered(
+    return replace(
         _bare_row(task, scheduled_at, host),
         state=state,
         missed_reason=reason,

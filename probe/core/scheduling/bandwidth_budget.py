@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from probe.core.model.altered import altered
-from probe.core.model.records import SlotRecord
 from probe.core.model.task import Task
+from probe.core.model.value import replace
+from probe.core.records.rows import SlotRecord
 
 DAY_S = 86_400
 BODY_LEFT_OUT = "body"
@@ -74,7 +74,7 @@ def lean(task: Task) -> Task:
     Its id and definition stay: it is the same measurement, with something left out.
     """
     checks = tuple(spec for spec in task.checks if spec.kind in ("availability", "alias", "redirect"))
-    return altered(task, request=altered(task.request, method="HEAD"), origin=None, checks=checks)
+    return replace(task, request=replace(task.request, method="HEAD"), origin=None, checks=checks)
 
 
 def body_bytes(row: SlotRecord) -> int:

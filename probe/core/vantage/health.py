@@ -14,11 +14,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from probe.core.model.altered import altered
-from probe.core.model.failure import FailureType
-from probe.core.model.observation import Observation
-from probe.core.model.surroundings import LineState, VantageHealth
 from probe.core.model.task import AnchorSpec, VantagePoint
+from probe.core.model.value import replace
+from probe.core.records.failure import FailureType
+from probe.core.records.observation import Observation
+from probe.core.records.surroundings import LineState, VantageHealth
 
 KEPT_ROUNDS = 128
 CLOSE_NS = 250_000_000  # rounds that say the same and lie closer together are kept as one
@@ -145,7 +145,7 @@ def rounds_of(
         asked=asked,
         reached=reached,
     )
-    return (altered(made, reached=0, told_ns=started_ns), made) if late(anchors) else (made,)
+    return (replace(made, reached=0, told_ns=started_ns), made) if late(anchors) else (made,)
 
 
 # --- rounds over time ---------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def _added(rounds: tuple[AnchorRound, ...], made: AnchorRound) -> tuple[AnchorRo
 def _one(last: AnchorRound, made: AnchorRound) -> AnchorRound:
     """Two offline rounds that meet: the line was offline from the start of the one to the end of the other."""
     first = min(last, made, key=lambda r: r.started_ns)
-    return altered(
+    return replace(
         made,
         started_ns=first.started_ns,
         started_at=first.started_at,

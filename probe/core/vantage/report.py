@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from probe.core.model.records import Failure, FailureType, LineState
 from probe.core.model.task import VantagePoint
+from probe.core.records.failure import Failure, FailureType
+from probe.core.records.surroundings import LineState
 from probe.core.vantage.health import version_of
 
 

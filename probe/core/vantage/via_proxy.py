@@ -5,10 +5,10 @@ Pure. With `resolve: proxy` the proxy is given names; the slot's resolution then
 
 from __future__ import annotations
 
-from probe.core.model.resolution import Resolution
 from probe.core.model.task import VantagePoint
 from probe.core.nodes.eligibility import BY_PROXY
 from probe.core.proxy.dialogue import is_literal
+from probe.core.records.dns import Resolution
 
 
 def left_to_proxy(vantage: VantagePoint) -> bool:

@@ -13,7 +13,9 @@ from probe.core.caching.cache_status import asked_origin
 from probe.core.content.check_kind import AtOrigin, Symptom, SymptomKind
 from probe.core.dns.fault_zone import failing_zone
 from probe.core.http.redirect import STATUS_CODES as REDIRECTS
-from probe.core.model.records import FailureType, Fault, Observation, Outcome, Phase
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Observation
+from probe.core.records.verdict import Fault, Outcome
 from probe.core.verdict.corroboration import TIMEOUTS, Corroboration
 from probe.core.verdict.hijack import FOREIGN_CERTIFICATE, alias_hidden, foreign
 from probe.core.verdict.origin_controls import cut_short

@@ -6,7 +6,8 @@ request made of the origin. What a verdict does not rest on stays in the record 
 
 from __future__ import annotations
 
-from probe.core.model.records import Evidence, Observation, Outcome, Role, Verdict
+from probe.core.records.observation import Observation, Role
+from probe.core.records.verdict import Evidence, Outcome, Verdict
 
 _CORROBORATING = frozenset({Role.ORIGIN, Role.ANCHOR, Role.SWEEP})
 

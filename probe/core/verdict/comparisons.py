@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from probe.core.caching.cache_status import words_of
 from probe.core.content.compare import compare
-from probe.core.model.altered import altered
-from probe.core.model.records import Evidence, Observation, Response, Role
 from probe.core.model.task import Task
 from probe.core.model.times import epoch_s, utc_text
+from probe.core.model.value import replace
+from probe.core.records.observation import Observation, Role
+from probe.core.records.response import Response
+from probe.core.records.verdict import Evidence
 from probe.core.verdict.corroboration import Corroboration
 
 _COMPARED = (Role.EDGE, Role.CONFIRM, Role.SWEEP, Role.ELSEWHERE)
@@ -37,9 +39,9 @@ def with_comparisons(task: Task, evidence: Evidence) -> Evidence:
             origin_words=words,
             asked_after=last_us is not None and last_us >= (observation.timing.response_end_us or 0),
         )
-        return altered(observation, comparison=comparison)
+        return replace(observation, comparison=comparison)
 
-    return altered(evidence, observations=tuple(compared(o) for o in evidence.observations))
+    return replace(evidence, observations=tuple(compared(o) for o in evidence.observations))
 
 
 def _origin_asked_us(evidence: Evidence) -> int | None:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from probe.core.model.records import Evidence, FailureType, LineState, Observation, Phase, Relation, Role
 from probe.core.model.task import Task
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Observation, Relation, Role
+from probe.core.records.surroundings import LineState
+from probe.core.records.verdict import Evidence
 from probe.core.vantage.health import counted, late, own_fault, reacted, state_of, version_of
 from probe.core.verdict.proxy_reports import answered_through_proxy, is_proxy_report
 

@@ -7,9 +7,9 @@ and the gravest finding becomes the slot's verdict; the others stay beside it. N
 from __future__ import annotations
 
 from probe.core.content.check_kind import Kinds, Symptom, SymptomKind
-from probe.core.model.records import Evidence, Fault, Finding, Outcome, Severity, Verdict
 from probe.core.model.task import Task
 from probe.core.model.times import epoch_s
+from probe.core.records.verdict import Evidence, Fault, Finding, Outcome, Severity, Verdict
 from probe.core.verdict.attribution import Blame, attribute
 from probe.core.verdict.corroboration import Corroboration
 from probe.core.verdict.summary import summarise

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 
 from probe.core.content.check_kind import Symptom, SymptomKind
 from probe.core.model.addresses import in_prefixes
-from probe.core.model.records import Evidence, Reach, Role
 from probe.core.model.task import Task
 from probe.core.nodes.eligibility import BY_PROXY, is_address, other_carrier
+from probe.core.records.observation import Role
+from probe.core.records.surroundings import Reach
+from probe.core.records.verdict import Evidence
 from probe.core.verdict.corroboration import TIMEOUTS, Corroboration
 from probe.core.verdict.reach import answers, node_observations, reach
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from probe.core.content.check_kind import AtOrigin, Symptom, SymptomKind
-from probe.core.model.records import Evidence, FailureType, Observation, Response, Role
+from probe.core.records.failure import FailureType
+from probe.core.records.observation import Observation, Role
+from probe.core.records.response import Response
+from probe.core.records.verdict import Evidence
 
 Defect = Callable[[Response], bool]
 

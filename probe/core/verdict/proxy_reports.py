@@ -7,9 +7,11 @@ real reply through the same proxy in the same slot, and never where the proxy it
 
 from __future__ import annotations
 
-from probe.core.model.records import Evidence, Failure, FailureType, Observation, Phase
 from probe.core.model.task import Task
 from probe.core.proxy.dialogue import is_literal
+from probe.core.records.failure import Failure, FailureType, Phase
+from probe.core.records.observation import Observation
+from probe.core.records.verdict import Evidence
 from probe.core.vantage.via_proxy import left_to_proxy
 
 _PROXY_REPORTED = frozenset(

@@ -10,19 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from probe.core.model.records import (
-    Evidence,
-    FailureType,
-    Finding,
-    Observation,
-    Outcome,
-    Phase,
-    Reach,
-    Relation,
-    Role,
-)
 from probe.core.model.task import Task
 from probe.core.nodes.eligibility import is_address, learnable
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Observation, Relation, Role
+from probe.core.records.surroundings import Reach
+from probe.core.records.verdict import Evidence, Finding, Outcome
 from probe.core.verdict.hijack import foreign
 
 _OF_A_NODE = (Role.EDGE, Role.CONFIRM, Role.SWEEP)

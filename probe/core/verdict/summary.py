@@ -5,8 +5,10 @@ The sentence is for people; programs read `outcome`, `fault` and `reason`.
 
 from __future__ import annotations
 
-from probe.core.model.records import Evidence, FailureType, Fault, Finding, Role
 from probe.core.model.task import Task
+from probe.core.records.failure import FailureType
+from probe.core.records.observation import Role
+from probe.core.records.verdict import Evidence, Fault, Finding
 from probe.core.verdict.corroboration import Corroboration
 from probe.core.verdict.node_symptoms import told_of_nodes
 from probe.core.verdict.symptoms import final_of

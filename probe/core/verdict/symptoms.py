@@ -10,8 +10,10 @@ from collections.abc import Iterator
 
 from probe.core.caching.cache_status import origin_blamed
 from probe.core.content.check_kind import Kinds, Symptom, SymptomKind
-from probe.core.model.records import Evidence, Observation, Relation, Resolution, Role
 from probe.core.model.task import Task
+from probe.core.records.dns import Resolution
+from probe.core.records.observation import Observation, Relation, Role
+from probe.core.records.verdict import Evidence
 from probe.core.verdict.node_symptoms import node_symptoms
 
 BASE = "observation"

@@ -10,7 +10,7 @@ import re
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from probe.core.model.altered import altered
+from probe.core.model.value import replace
 from probe.lab.servers.http1 import Fields, Reply
 
 ENTRIES_AT_MOST = 256
@@ -76,7 +76,7 @@ class Cache:
             return None
         updated = {name.lower() for name, _ in confirmation.fields}
         fields = [pair for pair in entry.fields if pair[0].lower() not in updated] + confirmation.fields
-        entry = altered(entry, fields=fields, since_s=now_s, expired=False)
+        entry = replace(entry, fields=fields, since_s=now_s, expired=False)
         self._entries[key] = entry
         return entry
 
@@ -84,7 +84,7 @@ class Cache:
         """Nothing stored for this host is fresh any more; it can still be revalidated."""
         for key, entry in self._entries.items():
             if key[0] == host:
-                self._entries[key] = altered(entry, expired=True)
+                self._entries[key] = replace(entry, expired=True)
 
 
 def storable_for_s(reply: Reply) -> float | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from probe.core.model.altered import altered
+from probe.core.model.value import replace
 from probe.lab.servers.cache import Cache, CacheKey, Entry
 from probe.lab.servers.http1 import Fields, HttpServer, Reply, Request
 from probe.lab.servers.origin import matches
@@ -149,7 +149,7 @@ class Edge:
         if misdeed.truncate:
             reply.send_bytes = len(reply.body) // 2
         if misdeed.tamper and reply.status == 200:
-            return altered(reply, body=_tampered(reply))
+            return replace(reply, body=_tampered(reply))
         return reply
 
     def _choose_certificate(self, connection: Any, server_name: str | None, context: ssl.SSLContext) -> None:

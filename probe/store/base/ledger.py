@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from probe.core.model.records import State
+from probe.core.records.rows import State
 from probe.core.results.coverage import Coverage, LedgerRow, summarise
 from probe.core.scheduling.grid import to_us
 from probe.store.base.query import Query

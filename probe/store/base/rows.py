@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from probe.core.model.altered import altered
-from probe.core.model.codec import encode_any
-from probe.core.model.records import EventRecord, OriginVersion, Record, SlotRecord, State
+from probe.core.model.value import replace
+from probe.core.records.codec import encode_any
+from probe.core.records.origin import OriginVersion
+from probe.core.records.rows import EventRecord, Record, SlotRecord, State
 
 SHED = "agent.shed"
 
@@ -79,7 +80,7 @@ def stripped(record: Record) -> Record:
     """
     if not isinstance(record, SlotRecord) or not has_evidence(record):
         return record
-    return altered(
+    return replace(
         record,
         state=State.MISSED,
         missed_reason=SHED,

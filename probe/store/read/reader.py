@@ -14,10 +14,11 @@ from typing import Any, Self
 
 import msgspec
 
-from probe.core.model.codec import CodecError, decode
-from probe.core.model.records import OriginVersion, Record
 from probe.core.nodes.values import Learning, Sighting
 from probe.core.proof.chain import GENESIS, Head, Line
+from probe.core.records.codec import CodecError, decode
+from probe.core.records.origin import OriginVersion
+from probe.core.records.rows import Record
 from probe.core.results.bundle import Bundle
 from probe.core.results.coverage import Coverage
 from probe.store.base import ledger as store_ledger

@@ -9,7 +9,7 @@ import msgspec
 import zstandard
 from sqlite_utils import Database
 
-from probe.core.model.records import SlotRecord
+from probe.core.records.rows import SlotRecord
 from probe.core.results.bundle import Bundle
 from probe.store.base.schema import StoreError
 from probe.store.write.commit import Statement

@@ -14,10 +14,11 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from probe.core.model.altered import altered
-from probe.core.model.codec import encode
-from probe.core.model.records import OriginVersion, Record
+from probe.core.model.value import replace
 from probe.core.proof.chain import line_digest
+from probe.core.records.codec import encode
+from probe.core.records.origin import OriginVersion
+from probe.core.records.rows import Record
 from probe.store.base.rows import INSERT_RECORD, to_row, version_row
 from probe.store.base.schema import StoreError
 from probe.store.write.files import Files
@@ -94,7 +95,7 @@ def _append(db: Database, agent: str, batch: Sequence[Item]) -> None:
                 if end is None:
                     end = ends[record.customer] = _end(db, agent, record.customer)
                 end.complete_up_to = item.complete_up_to or end.complete_up_to
-                numbered = altered(
+                numbered = replace(
                     record, seq=end.seq + 1, previous=end.digest, complete_up_to=item.complete_up_to
                 )
                 line = encode(numbered)

@@ -21,8 +21,9 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from probe.core.model.records import OriginVersion, Record
 from probe.core.nodes.values import Changes
+from probe.core.records.origin import OriginVersion
+from probe.core.records.rows import Record
 from probe.host.clock import Clock, rfc3339
 from probe.store.base.rows import Loss, has_evidence, stripped, time_of
 from probe.store.base.schema import WAL_BYTES, StoreClosed, StoreError, damaged, get_meta, put_meta

@@ -8,7 +8,7 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from probe.cli.main import cli
-from probe.core.model.records import SlotRecord
+from probe.core.records.rows import SlotRecord
 from probe.host.clock import SystemClock
 from probe.store.store import Store
 from tests.core.nodes.test_propagation import known, row

@@ -12,7 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from probe.cli.main import cli
-from probe.core.model.observation import Observation, ResourceTiming, Response, Role, TimingUncertainty
+from probe.core.records.observation import Observation, Role
+from probe.core.records.response import Response
+from probe.core.records.transport import ResourceTiming, TimingUncertainty
 from probe.core.results.columns import COLUMNS, flat_row
 from probe.host.clock import SystemClock
 from probe.seal import export_files

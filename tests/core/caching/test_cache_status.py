@@ -22,8 +22,9 @@ from probe.core.caching.cache_status import (
     words_of,
 )
 from probe.core.caching.vendor_fields import TABLE
-from probe.core.model.altered import altered
-from probe.core.model.records import CacheStatus, Observation, ProxyStatus, Role
+from probe.core.model.value import replace
+from probe.core.records.observation import Observation, Role
+from probe.core.records.response import CacheStatus, ProxyStatus
 from tests.support.build import evidence as made_evidence
 from tests.support.build import refused, seen, triple, verdict
 
@@ -148,7 +149,7 @@ def test_vendors_words(name: str, value: str, hit: bool, fwd: str | None, status
 
 
 def test_varnish_names_who_stored_it() -> None:
-    assert cache_status((("x-varnish", "32770 3"),)) == altered(word("x-varnish", True), stored=True)
+    assert cache_status((("x-varnish", "32770 3"),)) == replace(word("x-varnish", True), stored=True)
 
 
 def test_a_time_of_saving_says_that_it_is_stored_and_no_more() -> None:
@@ -210,7 +211,7 @@ def with_status(*statuses: CacheStatus, fields: Fields = ()) -> Observation:
 
 
 def forwarded(fwd: str = "miss", **changes: object) -> CacheStatus:
-    return altered(CacheStatus(cache="edge", hit=False, fwd=fwd), **changes)
+    return replace(CacheStatus(cache="edge", hit=False, fwd=fwd), **changes)
 
 
 HIT = CacheStatus(cache="shield", hit=True)
@@ -249,12 +250,12 @@ def test_a_quiet_edge_repeats_the_word_of_a_cache_at_the_origin() -> None:
     words = words_of([origin, refused(Role.ORIGIN)])
     assert words == {"x-cache": 1}
     stored = seen(fields=origin.response.fields if origin.response else ())
-    stored = altered(stored, **with_caches(stored))
+    stored = replace(stored, **with_caches(stored))
     assert fetched_for_us(stored, {})
     assert not fetched_for_us(stored, words)
     own = (("x-cache", "MISS from reverse.acme.example"), ("x-cache", "MISS from edge"))
     spoken = seen(fields=own)
-    assert fetched_for_us(altered(spoken, **with_caches(spoken)), words)
+    assert fetched_for_us(replace(spoken, **with_caches(spoken)), words)
 
 
 @pytest.mark.parametrize(
@@ -319,7 +320,7 @@ def test_whom_an_error_blames(error: str, blamed: bool) -> None:
 
 def blaming(status: int) -> Observation:
     made = seen(status=status, digest=None, fields=(("proxy-status", REFUSED),))
-    return altered(made, **with_caches(made))
+    return replace(made, **with_caches(made))
 
 
 def notes(made: Observation, *others: Observation) -> list[str]:
@@ -363,9 +364,9 @@ PIECES = st.lists(
 def test_any_field_is_read(fields: list[tuple[str, str]]) -> None:
     made = seen(fields=tuple(fields))
     told = with_caches(made)
-    altered(made, **told)
+    replace(made, **told)
     field_flags(fields)
-    fetched_for_us(altered(made, **told), {})
+    fetched_for_us(replace(made, **told), {})
     assert caches_passed(fields) >= 1
 
 
@@ -381,6 +382,6 @@ def test_a_field_of_any_size_is_read_in_no_time() -> None:
     ):
         for name in ("cache-status", "proxy-status", *(field.name for field in TABLE)):
             made = seen(fields=((name, garbage),))
-            altered(made, **with_caches(made))
+            replace(made, **with_caches(made))
             field_flags(((name, garbage),))
     assert time.perf_counter() - started < 20

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from probe.core.caching.freshness import current_age_s, declared, freshness, more_generous
 from probe.core.caching.vendor_lifetimes import TABLE
-from probe.core.model.records import Freshness
+from probe.core.records.response import Freshness
 
 DATE = ("date", "Sun, 22 Nov 2026 10:00:00 GMT")
 DATE_S = 1795341600.0

@@ -10,19 +10,12 @@ from probe.checks import CHECKS
 from probe.core.caching.cache_status import with_caches
 from probe.core.caching.freshness import declared
 from probe.core.content.compare import compare
-from probe.core.model.altered import altered
-from probe.core.model.codec import decode, encode
-from probe.core.model.records import (
-    CacheStatus,
-    Comparison,
-    FailureType,
-    Freshness,
-    Observation,
-    OriginVersion,
-    Phase,
-    Relation,
-    Role,
-)
+from probe.core.model.value import replace
+from probe.core.records.codec import decode, encode
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Comparison, Observation, Relation, Role
+from probe.core.records.origin import OriginVersion
+from probe.core.records.response import CacheStatus, Freshness
 from probe.core.results.rows import measured_row
 from probe.core.verdict.comparisons import with_comparisons
 from tests.support.build import (
@@ -395,7 +388,7 @@ def test_any_reply_is_compared_judged_and_written(
     fields: list[tuple[str, str]], digest: str | None, age_s: int | None, failing: bool
 ) -> None:
     made = seen(digest=digest, fields=tuple(fields), age_s=age_s)
-    made = altered(made, **with_caches(made))
+    made = replace(made, **with_caches(made))
     origin = refused(Role.ORIGIN) if failing else seen(Role.ORIGIN, fields=tuple(fields))
     versions = version(OLD, first_seen=BEFORE, declared=declared(fields)), version()
     at = evidence(made, origin, reference=reference(*versions))

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.core.content.history import KEPT_VERSIONS, with_reply
-from probe.core.model.altered import altered
-from probe.core.model.records import OriginVersion, Response
+from probe.core.model.value import replace
+from probe.core.records.origin import OriginVersion
+from probe.core.records.response import Response
 
 CC = "cache-control"
 
@@ -109,7 +110,7 @@ def test_each_digest_is_there_once_and_times_are_in_order(digests: list[str | No
     assert all(v.first_seen <= v.last_seen and (v.last_asked or "") < v.last_seen for v in versions)
     served = [d for d in digests if d]
     assert not served or found[-1] == served[-1]
-    assert all(altered(v, declared=None) == v for v in versions)
+    assert all(replace(v, declared=None) == v for v in versions)
 
 
 def test_a_version_that_was_not_seen_for_long_is_forgotten_but_never_the_present_one() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from probe.core.content.self_comparison import is_itself
-from probe.core.model.altered import altered
-from probe.core.model.records import Observation, Role
 from probe.core.model.task import OriginSpec
+from probe.core.model.value import replace
+from probe.core.records.observation import Observation, Role
 from tests.support import build
 
 
@@ -24,7 +24,7 @@ WELL = build.seen(Role.ORIGIN)
     [
         (WELL, False),
         (None, False),
-        (altered(WELL, address=build.EDGE), True),
+        (replace(WELL, address=build.EDGE), True),
         (build.refused(Role.ORIGIN, address=build.EDGE), True),
         (redirect("https://www.acme.example/a.js"), True),
         (redirect("https://www.acme.example:443/a.js"), True),
@@ -36,7 +36,7 @@ WELL = build.seen(Role.ORIGIN)
         (redirect("https://[broken/"), False),
         (redirect("https://www.acme.example:99999/a.js"), False),
         (redirect("https://www.acme.example/a.js", status=304), False),
-        (altered(redirect("https://www.acme.example/a.js"), role=Role.EDGE), False),
+        (replace(redirect("https://www.acme.example/a.js"), role=Role.EDGE), False),
     ],
 )
 def test_what_the_origin_did(look: Observation | None, itself: bool) -> None:

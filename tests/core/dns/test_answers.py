@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from probe.core.dns.answers import answer_of, compared, differences, in_order
-from probe.core.model.altered import altered
-from probe.core.model.records import AddressRecord, DnsQuery, Failure, FailureType, Phase, Resolution
+from probe.core.model.value import replace
+from probe.core.records.dns import AddressRecord, DnsQuery, Resolution
+from probe.core.records.failure import Failure, FailureType, Phase
 
 ONE, TWO = ("192.0.2.1",), ("192.0.2.2",)
 GONE, SILENT = FailureType.DNS_NAME_NOT_RESOLVED, FailureType.DNS_TIMED_OUT
@@ -67,7 +68,7 @@ def test_in_order() -> None:
 
 
 def test_answer_keeps_what_was_said() -> None:
-    said = altered(resolution(ONE, "r0"), ecs_scope=24, canonical_name="x.cdn")
+    said = replace(resolution(ONE, "r0"), ecs_scope=24, canonical_name="x.cdn")
     answer = answer_of(said)
     assert (answer.resolver, answer.rcode, answer.canonical_name) == ("r0", "NOERROR", "x.cdn")
     assert (answer.addresses, answer.ttl_s, answer.ecs_scope, answer.failure) == (ONE, 5, 24, None)

@@ -15,7 +15,8 @@ from probe.core.dns.chain import (
     WalkEnd,
 )
 from probe.core.dns.fault_zone import failing_zone, passes_suffix
-from probe.core.model.records import CnameLink, Failure, FailureType, Phase, Resolution
+from probe.core.records.dns import CnameLink, Resolution
+from probe.core.records.failure import Failure, FailureType, Phase
 from probe.core.text.dns_names import normal_name, under_suffix
 
 R = "udp://192.0.2.53:53"

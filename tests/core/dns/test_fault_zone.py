@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from probe.core.dns.fault_zone import failing_zone
-from probe.core.model.records import CnameLink, Resolution
+from probe.core.records.dns import CnameLink, Resolution
 
 R = "udp://192.0.2.53:53"
 

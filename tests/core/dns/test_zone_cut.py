@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from probe.core.dns.chain import AnswerRecord, DnsAnswer
 from probe.core.dns.zone_cut import MOST_NAMES, Cut, apex_told, find_cut, first_name, names_above, settled
-from probe.core.model.records import Failure, FailureType, Phase, Resolution
+from probe.core.records.dns import Resolution
+from probe.core.records.failure import Failure, FailureType, Phase
 from probe.core.text.dns_names import labels, normal_name, parent, under_suffix
 
 SERVFAIL, REFUSED = DnsAnswer(rcode="SERVFAIL"), DnsAnswer(rcode="REFUSED")

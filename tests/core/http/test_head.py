@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.core.http.head import INTERIM_LIMIT, Framing, Head, HeadError, HeadScanner
-from probe.core.model.records import FailureType
 from probe.core.model.task import Limits
+from probe.core.records.failure import FailureType
 
 OK = b"HTTP/1.1 200 OK\r\n"
 

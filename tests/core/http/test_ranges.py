@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.core.http.ranges import byte_range, parse_content_range, samples, size_of
-from probe.core.model.altered import altered
-from probe.core.model.records import Evidence, FailureType, Observation, Phase, Role
+from probe.core.model.value import replace
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Observation, Role
+from probe.core.records.verdict import Evidence
 from tests.support import build
 
 ASK = "integrity.range:100-199"
@@ -79,8 +81,8 @@ def part(
 ) -> Observation:
     made = build.seen(role, status=206, digest=digest, fields=(("content-range", place), *fields))
     assert made.response is not None
-    response = altered(made.response, encoded_body_bytes=more.pop("length", 100))
-    return altered(made, response=response, ask=ASK, **more)
+    response = replace(made.response, encoded_body_bytes=more.pop("length", 100))
+    return replace(made, response=response, ask=ASK, **more)
 
 
 def seen(*observations: Observation) -> Evidence:
@@ -88,7 +90,7 @@ def seen(*observations: Observation) -> Evidence:
 
 
 EDGE, ORIGIN = Role.CHECK, Role.CONTROL
-BROKEN = altered(build.broken(FailureType.TCP_RESET, Phase.BODY, ORIGIN), ask=ASK)
+BROKEN = replace(build.broken(FailureType.TCP_RESET, Phase.BODY, ORIGIN), ask=ASK)
 
 
 @pytest.mark.parametrize(
@@ -106,9 +108,9 @@ BROKEN = altered(build.broken(FailureType.TCP_RESET, Phase.BODY, ORIGIN), ask=AS
         ((part(EDGE, length=50), part(ORIGIN)), "range_wrong"),
         ((part(EDGE), part(ORIGIN, build.GOOD, "bytes 0-99/9000")), "unverified"),
         ((part(EDGE),), "unverified"),
-        ((part(EDGE), altered(build.seen(ORIGIN, status=200), ask=ASK)), "unverified"),
-        ((altered(build.seen(EDGE, status=200), ask=ASK), part(ORIGIN)), "unverified"),
-        ((altered(build.refused(EDGE), ask=ASK), part(ORIGIN)), "unverified"),
+        ((part(EDGE), replace(build.seen(ORIGIN, status=200), ask=ASK)), "unverified"),
+        ((replace(build.seen(EDGE, status=200), ask=ASK), part(ORIGIN)), "unverified"),
+        ((replace(build.refused(EDGE), ask=ASK), part(ORIGIN)), "unverified"),
         ((part(EDGE, build.OTHER), part(ORIGIN), part(ORIGIN, build.OLD)), "unverified"),
         ((part(EDGE, build.OTHER), part(ORIGIN), part(ORIGIN)), "mismatch"),
         ((part(EDGE, build.OTHER), BROKEN), "unverified"),
@@ -138,4 +140,4 @@ def test_weak_tags_and_dates_speak_of_versions_only_together() -> None:
 
 
 def test_other_asks_are_not_samples() -> None:
-    assert list(samples(seen(altered(part(EDGE), ask="negotiation.range")), "integrity.range")) == []
+    assert list(samples(seen(replace(part(EDGE), ask="negotiation.range")), "integrity.range")) == []

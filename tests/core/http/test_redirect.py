@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from probe.core.http.redirect import next_hop
-from probe.core.model.records import Failure, FailureType, Response
 from probe.core.model.task import RedirectPolicy, Request, SecretRef
+from probe.core.records.failure import Failure, FailureType
+from probe.core.records.response import Response
 
 SECRET = SecretRef(scheme="env", name="TOKEN")
 HERE = Request(

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.core.model.altered import altered
-from probe.core.model.records import AddressRecord, FailureType, Resolution
 from probe.core.model.task import CarrierPrefix, Task, VantagePoint
 from probe.core.model.times import utc_text
+from probe.core.model.value import replace
 from probe.core.nodes.domain_inventory import SETTLED_AFTER_S, SETTLED_RESOLUTIONS, STALE_LEARNING_S
 from probe.core.nodes.inventory import Inventory
 from probe.core.nodes.values import TRIAL_S, UNSEEN_S, Changes, gather, swept
+from probe.core.records.dns import AddressRecord, Resolution
+from probe.core.records.failure import FailureType
 from tests.support import build
 
 T0 = 1_795_428_000.0
@@ -64,7 +65,7 @@ def test_customers_domains_and_ip_versions_are_apart(other: Task) -> None:
         (answer("www.acme.example"), build.task()),
         (answer(A, flags=("nxdomain_rewritten",)), build.task()),
         (answer(A), build.task(cdn_prefixes=("198.51.100.0/24",))),
-        (altered(answer(A), addresses=(AddressRecord(address=A, ttl_s=1, refused="reserved"),)), build.task()),
+        (replace(answer(A), addresses=(AddressRecord(address=A, ttl_s=1, refused="reserved"),)), build.task()),
         (build.unresolved(FailureType.DNS_TIMED_OUT, "x"), build.task()),
         (answer(A, cname_chain=(), canonical_name="notcdn.example.net"), build.task()),
     ],
@@ -253,7 +254,7 @@ def test_sightings_are_gathered_by_node() -> None:
     assert not swept(second, T0 + 61 + UNSEEN_S, suffixes=(), prefixes=())
     assert not swept(second, T0, suffixes=("other.example",), prefixes=())
     assert not swept(second, T0, suffixes=(), prefixes=("203.0.113.0/24",))
-    on_trial = altered(second, on_trial=True)
+    on_trial = replace(second, on_trial=True)
     assert not swept(on_trial, T0 + TRIAL_S - 1, suffixes=(), prefixes=())
     assert swept(on_trial, T0 + TRIAL_S, suffixes=(), prefixes=())
 

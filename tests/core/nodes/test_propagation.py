@@ -11,20 +11,8 @@ from hypothesis import strategies as st
 
 from probe.checks import CHECKS
 from probe.core.content.history import with_reply
-from probe.core.model.altered import altered
-from probe.core.model.records import (
-    Comparison,
-    ContentFacts,
-    Freshness,
-    Observation,
-    OriginVersion,
-    Relation,
-    ResourceTiming,
-    Response,
-    Role,
-    SlotRecord,
-)
 from probe.core.model.times import epoch_s, utc_text
+from probe.core.model.value import replace
 from probe.core.nodes.propagation import (
     Change,
     NodePropagation,
@@ -35,6 +23,11 @@ from probe.core.nodes.propagation import (
     sighting_of,
 )
 from probe.core.nodes.propagation_tracker import PropagationTracker
+from probe.core.records.observation import Comparison, Observation, Relation, Role
+from probe.core.records.origin import OriginVersion
+from probe.core.records.response import ContentFacts, Freshness, Response
+from probe.core.records.rows import SlotRecord
+from probe.core.records.transport import ResourceTiming
 from probe.core.results.rows import measured_row
 from tests.support.build import AT, EDGE, EDGE_2, checks, evidence, reference, refused, seen, task, version
 
@@ -51,7 +44,7 @@ def look(
         until_s=at_s + 0.5 if until_s is None else until_s,
         digest=digest,
     )
-    return altered(made, **changes)
+    return replace(made, **changes)
 
 
 def change(digest: str, had_old_s: float, had_new_s: float, allowed_s: float | None = None) -> Change:
@@ -127,7 +120,7 @@ def test_nodes_are_told_apart_by_vantage_point_and_address() -> None:
     ],
 )
 def test_over_its_lifetime(origin_s: float | None, edge_s: float | None, over: bool | None) -> None:
-    changes = (altered(B, allowed_s=origin_s),)
+    changes = (replace(B, allowed_s=origin_s),)
     (found,) = told(look(130, "a", allowed_s=edge_s), look(150, "b"), changes=changes)
     assert found.over_lifetime is over
 
@@ -160,9 +153,9 @@ def test_changes_are_counted_from_the_start_of_the_request_that_last_showed_the_
     old = version("a", last_asked="2026-11-22T09:59:58Z", last_seen=AT, declared=said)
     new = version("b", first_seen="2026-11-22T10:00:07Z")
     assert changes_of((old, new)) == (change("b", ZERO_S - 2, ZERO_S + 7, 65),)
-    assert changes_of((altered(old, last_asked=None), new)) == (change("b", ZERO_S, ZERO_S + 7, 65),)
-    assert changes_of((altered(old, declared=altered(said, must_revalidate=True)), new))[0].allowed_s == 60
-    assert changes_of((altered(old, declared=altered(said, explicit=False)), new))[0].allowed_s is None
+    assert changes_of((replace(old, last_asked=None), new)) == (change("b", ZERO_S, ZERO_S + 7, 65),)
+    assert changes_of((replace(old, declared=replace(said, must_revalidate=True)), new))[0].allowed_s == 60
+    assert changes_of((replace(old, declared=replace(said, explicit=False)), new))[0].allowed_s is None
     assert changes_of((old,)) == ()
 
 
@@ -175,7 +168,7 @@ def test_what_is_a_sighting() -> None:
     older = sighting_of(seen(digest="a", comparison=comparison, vantage_point="far"), ZERO_S, "vp")
     assert older is not None
     assert (older.allowed_s, older.vantage_point) == (9, "far")
-    nothing = seen(comparison=altered(comparison, within_lifetime=None))
+    nothing = seen(comparison=replace(comparison, within_lifetime=None))
     assert (sighting_of(nothing, ZERO_S, "vp") or found).allowed_s is None
 
 
@@ -253,7 +246,7 @@ def row(second: float, digest: str, *versions: OriginVersion, **changes: object)
     observation = seen(digest=digest, url=str(changes.pop("url", "https://www.acme.example/a.js")))
     response = observation.response
     if response is not None and "content" in changes:
-        observation = altered(observation, response=altered(response, content=changes.pop("content")))
+        observation = replace(observation, response=replace(response, content=changes.pop("content")))
     made = evidence(
         observation,
         started_at=utc_text(ZERO_S + second),
@@ -293,8 +286,8 @@ def test_objects_are_told_apart_and_rows_without_a_look_tell_nothing() -> None:
         row(60, "a", *versions),
         row(80, "b", *versions, url="https://www.acme.example/b.js"),
         row(90, "b", *versions, self_comparison=True),
-        altered(row(90, "b", *versions), started_at=None),
-        altered(row(90, "b", *versions), reference=None),
+        replace(row(90, "b", *versions), started_at=None),
+        replace(row(90, "b", *versions), reference=None),
     ]
     assert [(n.url[-4:], n.at_most_s is None) for n in propagation_report(rows)] == [
         ("a.js", True),
@@ -339,11 +332,11 @@ def test_many_rows_are_no_burden() -> None:
 
 def follow(tracker: PropagationTracker, second: float, digest: str, *versions: OriginVersion) -> Comparison:
     made = row(second, digest, *versions)
-    observation = altered(made.observations[0], comparison=Comparison(mode="exact", relation=Relation.EQUAL))
+    observation = replace(made.observations[0], comparison=Comparison(mode="exact", relation=Relation.EQUAL))
     at = evidence(observation, started_at=utc_text(ZERO_S + second), reference=reference(*versions))
     (found,) = tracker.placed(PLAIN, at)
     assert found.comparison is not None
-    assert altered(found, comparison=observation.comparison) == observation
+    assert replace(found, comparison=observation.comparison) == observation
     return found.comparison
 
 
@@ -399,7 +392,7 @@ def test_looks_that_overlap_tell_nothing_until_the_next() -> None:
 
 def test_without_a_reference_or_with_the_cdn_as_its_own_nothing_is_said() -> None:
     tracker = PropagationTracker()
-    for known_to_be in (altered(reference(), versions=()), reference(self_comparison=True)):
+    for known_to_be in (replace(reference(), versions=()), reference(self_comparison=True)):
         made = evidence(seen(), refused(), reference=known_to_be)
         assert tracker.placed(PLAIN, made) == made.observations
 

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probe.core.model.altered import altered
-from probe.core.model.codec import encode, encode_any
+from probe.core.model.value import replace
 from probe.core.proof.chain import GENESIS, Head, line_digest
 from probe.core.proof.findings import Problem, StreamReport
 from probe.core.proof.gaps import Gaps
 from probe.core.proof.signed_head import SignedHead
 from probe.core.proof.signers import Witnesses
 from probe.core.proof.verify import Check
+from probe.core.records.codec import encode, encode_any
 from tests.seal.made import rows_of
 
 
@@ -27,7 +27,7 @@ def chain(count: int, *, unproven: int = 0) -> list[bytes]:
     lines: list[bytes] = []
     for seq, row in enumerate(rows_of("acme", 0, count), 1):
         previous = line_digest(lines[-1]) if lines else GENESIS
-        lines.append(encode(altered(row, seq=seq, previous=None if seq <= unproven else previous)))
+        lines.append(encode(replace(row, seq=seq, previous=None if seq <= unproven else previous)))
     return lines
 
 
@@ -166,10 +166,10 @@ def declared(event: str, first_seq: int, last_seq: int, **more: Any) -> Callable
 def with_event(event: str, low: int, high: int, **more: Any) -> list[bytes]:
     """Twelve lines, the tenth an event that names a span."""
     lines = chain(9)
-    row = altered(rows_of("acme", 5, 1)[0], seq=10, previous=line_digest(lines[-1]))
+    row = replace(rows_of("acme", 5, 1)[0], seq=10, previous=line_digest(lines[-1]))
     lines.append(changed(encode(row), declared(event, low, high, **more)))
     for seq in (11, 12):
-        row = altered(rows_of("acme", 0, 1)[0], seq=seq, previous=line_digest(lines[-1]))
+        row = replace(rows_of("acme", 0, 1)[0], seq=seq, previous=line_digest(lines[-1]))
         lines.append(encode(row))
     return lines
 

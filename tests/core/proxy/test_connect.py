@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.core.model.records import FailureType as F
 from probe.core.proxy.connect import HEAD_BYTES, HttpConnect
 from probe.core.proxy.dialogue import WORDS_AT_MOST, ProxyError, printable
+from probe.core.records.failure import FailureType as F
 
 OK = b"HTTP/1.1 200 Connection established\r\nVia: 1.1 proxy\r\n\r\n"
 TUNNEL = b"\r\n\r\nHTTP/1.1 500 of the server's own\r\n\r\n"

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.core.model.records import FailureType as F
 from probe.core.proxy.dialogue import ProxyError
 from probe.core.proxy.socks5 import Socks5
+from probe.core.records.failure import FailureType as F
 
 METHOD, PASSWORD_METHOD = b"\x05\x00", b"\x05\x02"
 BOUND_V4 = b"\x05\x00\x00\x01" + bytes(4) + b"\x00\x50"

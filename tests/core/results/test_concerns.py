@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from probe.core.model.altered import altered
+from probe.core.model.value import replace
 from probe.core.results.concerns import concerns
 from probe.core.results.live_state import (
     ClockFacts,
@@ -17,7 +17,7 @@ from probe.core.results.live_state import (
 )
 from tests.core.results.test_live_state import STATE
 
-WELL = altered(STATE, config_problems=(), disk=Disk(store_bytes=1, free_bytes=1 << 40))
+WELL = replace(STATE, config_problems=(), disk=Disk(store_bytes=1, free_bytes=1 << 40))
 
 
 def test_nothing_where_all_is_well() -> None:
@@ -25,7 +25,7 @@ def test_nothing_where_all_is_well() -> None:
 
 
 def test_a_missed_slot_or_a_bad_verdict_is_a_result() -> None:
-    assert concerns(altered(WELL, slots=SlotCounts(missed={"agent.overlap": 5}))) == ()
+    assert concerns(replace(WELL, slots=SlotCounts(missed={"agent.overlap": 5}))) == ()
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_missed_slot_or_a_bad_verdict_is_a_result() -> None:
     ],
 )
 def test_each_concern_is_a_sentence(change: dict[str, object], words: str) -> None:
-    (said,) = concerns(altered(WELL, **change))
+    (said,) = concerns(replace(WELL, **change))
     assert words in said
 
 
@@ -64,18 +64,18 @@ def test_lines_that_are_away() -> None:
     gone = VantageState(name="a", ip_version=4, state="unknown", problem="eth1 is gone")
     points = (
         gone,
-        altered(gone, ip_version=6),
+        replace(gone, ip_version=6),
         VantageState(name="b", ip_version=6, state="offline", since="x"),
         VantageState(name="c", ip_version=4, state="unknown"),
     )
-    assert concerns(altered(WELL, vantage_points=points)) == (
+    assert concerns(replace(WELL, vantage_points=points)) == (
         "vantage point a: eth1 is gone",
         "vantage point b is offline over IPv6 since x",
     )
 
 
 def test_what_is_not_known_is_no_concern() -> None:
-    unknown = altered(
+    unknown = replace(
         WELL, disk=Disk(), clock=ClockFacts(), lateness=Lateness(), loop_lag_us=None, complete_up_to={}
     )
     assert concerns(unknown) == ()

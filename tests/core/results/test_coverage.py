@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.core.model.altered import altered
-from probe.core.model.records import State
+from probe.core.model.value import replace
+from probe.core.records.rows import State
 from probe.core.results.coverage import (
     Agenda,
     Coverage,
@@ -112,12 +112,12 @@ def test_replacing_keeps_the_place_of_what_is_the_same() -> None:
     one, two, three = tasks(10, 10, 10)
     agenda = Agenda([one, two], after_us=0)
     agenda.pop_due(15)
-    changed = altered(one, definition="d2")
+    changed = replace(one, definition="d2")
     agenda.replace([changed, three], after_us=100)
     assert agenda.next_due_us == 20, "the unchanged grid goes on where it was"
     assert [(t.id, t.definition, time) for t, time in agenda.pop_due(102)][-1] == ("t2", "d1", 102)
     assert {t.id for t in agenda.tasks} == {"t0", "t2"}
-    agenda.replace([altered(changed, period_us=7)], after_us=102)
+    agenda.replace([replace(changed, period_us=7)], after_us=102)
     assert [time for _, time in agenda.pop_due(112)] == [105, 112]
 
 

@@ -10,17 +10,12 @@ import jsonschema
 import pytest
 
 from probe.checks import CHECKS
-from probe.core.model.altered import altered
-from probe.core.model.observation import TimingUncertainty
-from probe.core.model.records import (
-    FailureType,
-    Observation,
-    Phase,
-    ResourceTiming,
-    Response,
-    Role,
-    SlotRecord,
-)
+from probe.core.model.value import replace
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Observation, Role
+from probe.core.records.response import Response
+from probe.core.records.rows import SlotRecord
+from probe.core.records.transport import ResourceTiming, TimingUncertainty
 from probe.core.results.bundle import Exchange
 from probe.core.results.har import har
 from probe.core.results.rows import measured_row
@@ -30,7 +25,7 @@ from tests.support.har_schema import HAR_1_2
 
 def row(*observations: Observation) -> SlotRecord:
     made = measured_row(build.task(), build.evidence(*observations), CHECKS, finished_at=build.AT)
-    return altered(made, seq=7)
+    return replace(made, seq=7)
 
 
 def entries(made: dict[str, Any]) -> list[dict[str, Any]]:
@@ -80,7 +75,7 @@ def test_times_are_milliseconds_and_connect_contains_ssl() -> None:
 
 
 def test_by_how_much_a_time_may_be_too_long_is_told_where_it_is_known() -> None:
-    late = altered(HTTPS, uncertainty=TimingUncertainty(tls_us=1_500, response_end_us=40_000))
+    late = replace(HTTPS, uncertainty=TimingUncertainty(tls_us=1_500, response_end_us=40_000))
     sure, unsure = entries(har(row(build.seen(timing=HTTPS), build.seen(Role.ORIGIN, timing=late))))
     assert "_uncertainty" not in sure
     assert unsure["_uncertainty"] == {
@@ -106,7 +101,7 @@ def test_a_failure_is_an_entry_without_a_response_that_says_why() -> None:
 
 
 def test_a_response_cut_in_its_body_has_both() -> None:
-    cut = altered(build.seen(), failure=build.broken(FailureType.BODY_TRUNCATED, Phase.BODY).failure)
+    cut = replace(build.seen(), failure=build.broken(FailureType.BODY_TRUNCATED, Phase.BODY).failure)
     (entry,) = entries(har(row(cut)))
     assert (entry["response"]["status"], entry["response"]["_error"]) == (200, "body.truncated")
 
@@ -139,7 +134,7 @@ def with_body(body: bytes, size: int) -> Observation:
         decoded_body_bytes=size,
         body_complete=True,
     )
-    return altered(build.seen(), response=response)
+    return replace(build.seen(), response=response)
 
 
 @pytest.mark.parametrize(

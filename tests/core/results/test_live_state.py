@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from probe.core.model.altered import altered
+from probe.core.model.value import replace
 from probe.core.results.live_state import (
     ClockFacts,
     CustomerState,
@@ -51,7 +51,7 @@ def test_it_is_read_back_as_it_was_written() -> None:
 
 
 def test_workers_are_read_back_too() -> None:
-    state = altered(STATE, workers=(WorkerState(number=1, pid=7, measuring=True, starts=2, slots=9),))
+    state = replace(STATE, workers=(WorkerState(number=1, pid=7, measuring=True, starts=2, slots=9),))
     assert from_json(json.loads(json.dumps(to_json(state)))) == state
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.core.model.altered import altered
+from probe.core.model.value import replace
 from probe.core.results.retention import Action, KeepPolicy, PartFacts, Step, evidence_to_drop, next_action
 
 DAY = 86_400_000_000
@@ -84,7 +84,7 @@ def test_it_ends_and_never_loses_unconfirmed_rows_below_the_hard_limit(
         assert chosen.heads["acme"] <= confirmed or total > POLICY.hard_size_bytes
         parts.remove(chosen)
         if action.step is Step.THIN:
-            parts.append(altered(chosen, thinned=True))
+            parts.append(replace(chosen, thinned=True))
             parts.sort(key=lambda p: p.number)
     raise AssertionError("it does not end")
 

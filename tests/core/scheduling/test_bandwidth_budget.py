@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from probe.checks import CHECKS
-from probe.core.model.altered import altered
-from probe.core.model.records import Role, SlotRecord
+from probe.core.model.value import replace
+from probe.core.records.observation import Role
+from probe.core.records.rows import SlotRecord
 from probe.core.results.rows import measured_row
 from probe.core.scheduling.bandwidth_budget import BODY_LEFT_OUT, DAY_S, Budgets, DayBudget, body_bytes, lean
 from tests.support import build
@@ -17,7 +18,7 @@ def row(*sizes: int) -> SlotRecord:
     for size in sizes:
         made = build.seen(Role.EDGE)
         assert made.response is not None
-        observations.append(altered(made, response=altered(made.response, encoded_body_bytes=size)))
+        observations.append(replace(made, response=replace(made.response, encoded_body_bytes=size)))
     return measured_row(
         build.task(), build.evidence(*observations, build.refused()), CHECKS, finished_at=build.AT
     )
@@ -70,7 +71,7 @@ def test_what_an_earlier_run_moved_today_counts() -> None:
 
 
 def test_what_somebody_else_counts_now_is_forgotten() -> None:
-    budgets, task = Budgets(), altered(build.task(), bytes_per_day=100)
+    budgets, task = Budgets(), replace(build.task(), bytes_per_day=100)
     budgets.resume(task.customer, 100, MIDNIGHT)
     assert budgets.left_out(task, MIDNIGHT) == (BODY_LEFT_OUT,)
     budgets.forget(task.customer)

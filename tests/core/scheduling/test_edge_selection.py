@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.core.http.phases import phases
-from probe.core.model.records import ResourceTiming
 from probe.core.model.task import EdgePolicy
+from probe.core.records.transport import ResourceTiming
 from probe.core.scheduling.edge_selection import Visits, select
 
 THREE = ("192.0.2.3", "192.0.2.1", "192.0.2.2")

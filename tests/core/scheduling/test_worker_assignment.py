@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.core.model.altered import altered
 from probe.core.model.task import Task
+from probe.core.model.value import replace
 from probe.core.scheduling.worker_assignment import UNEVEN, Group, groups_of, spread
 from tests.support import build
 
@@ -19,7 +19,7 @@ PERIODS = (1_000_000, 5_000_000, 60_000_000)
 
 def task(name: str, customer: str, domain: str, origin: str | None, **changes: object) -> Task:
     assert ORIGIN is not None
-    spec = None if origin is None else altered(ORIGIN, address=origin)
+    spec = None if origin is None else replace(ORIGIN, address=origin)
     return build.task(id=name, customer=customer, domain=domain, origin=spec, **changes)
 
 

@@ -8,19 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probe.core.model.altered import altered
-from probe.core.model.records import (
-    FailureType,
-    LineState,
-    Observation,
-    Outcome,
-    Phase,
-    ResourceTiming,
-    Role,
-    Tls,
-    VantageHealth,
-)
 from probe.core.model.task import AnchorSpec, VantagePoint
+from probe.core.model.value import replace
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Observation, Role
+from probe.core.records.surroundings import LineState, VantageHealth
+from probe.core.records.transport import ResourceTiming, Tls
+from probe.core.records.verdict import Outcome
 from probe.core.vantage.health import (
     KEPT_ROUNDS,
     AnchorRound,
@@ -57,7 +51,7 @@ _numbers = iter(range(1_000_000))
 
 def anchor(kind: FailureType | None = None, phase: Phase = Phase.TCP, **changes: Any) -> Observation:
     made = seen(Role.ANCHOR) if kind is None else broken(kind, phase, Role.ANCHOR)
-    return altered(made, url=f"tcp://192.0.2.77:{next(_numbers)}", **changes)
+    return replace(made, url=f"tcp://192.0.2.77:{next(_numbers)}", **changes)
 
 
 def state(*anchors: Observation) -> LineState:
@@ -75,7 +69,7 @@ def test_one_anchor_that_reacts_is_enough() -> None:
 
 @pytest.mark.parametrize("status", [200, 301, 404, 500, 503])
 def test_a_response_of_any_status_is_a_reaction(status: int) -> None:
-    assert state(altered(seen(Role.ANCHOR, status=status))) is ON
+    assert state(replace(seen(Role.ANCHOR, status=status))) is ON
 
 
 @pytest.mark.parametrize("kind", [FailureType.DNS_NO_DATA, FailureType.DNS_DANGLING_ALIAS])
@@ -93,7 +87,7 @@ def test_a_reply_that_broke_off_and_a_certificate_are_reactions() -> None:
     assert state(cut) is ON
     shown = anchor(FailureType.HTTP_TIMED_OUT, Phase.HTTP, tls=Tls(chain_sha256=("a" * 64,)))
     assert state(shown) is ON
-    assert state(altered(shown, tls=Tls())) is OFF
+    assert state(replace(shown, tls=Tls())) is OFF
 
 
 @pytest.mark.parametrize(
@@ -130,7 +124,7 @@ def test_what_our_own_host_did_not_ask_says_nothing(kind: FailureType) -> None:
 
 def test_an_anchor_tried_twice_counts_once() -> None:
     lost = broken(FailureType.DNS_TIMED_OUT, Phase.DNS, Role.ANCHOR, url="dns://192.0.2.53:53/.")
-    answered = altered(lost, failure=None)
+    answered = replace(lost, failure=None)
     assert counted([lost, answered]) == (1, 1)
     assert counted([lost, lost]) == (1, 0)
 
@@ -140,7 +134,7 @@ def test_behind_a_proxy_only_what_went_through_it_counts() -> None:
     dns = anchor()
     dead = anchor(FailureType.VANTAGE_PROXY_UNREACHABLE, Phase.HOST, proxy=proxy)
     assert state(dns, dead) is OFF
-    assert state(dns, altered(anchor(), proxy=proxy)) is ON
+    assert state(dns, replace(anchor(), proxy=proxy)) is ON
     assert state(dns) is ON, "where nothing was asked through the proxy, the line to it is all that is known"
 
 
@@ -189,7 +183,7 @@ def test_one_that_is_reached_at_once_shows_that_the_line_was_there() -> None:
 
 def test_a_question_that_had_to_be_repeated_was_lost() -> None:
     lost = broken(FailureType.DNS_TIMED_OUT, Phase.DNS, Role.ANCHOR, url="dns://192.0.2.53:53/.")
-    answered = altered(lost, failure=None)
+    answered = replace(lost, failure=None)
     assert late([lost, answered])
     assert not late([lost, answered, after(20_000)])
 

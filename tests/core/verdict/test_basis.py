@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from probe.core.model.altered import altered
-from probe.core.model.records import Evidence, FailureType, Role
+from probe.core.model.value import replace
+from probe.core.records.failure import FailureType
+from probe.core.records.observation import Role
+from probe.core.records.verdict import Evidence
 from probe.core.verdict.basis import basis_of
 from tests.support import build
 from tests.support.build import EDGE_2, OTHER
@@ -47,7 +49,7 @@ def test_wrong_content_rests_on_the_looks_by_another_way_too() -> None:
     wrong = build.seen(digest=OTHER, fields=(known,))
     found = build.evidence(
         wrong,
-        altered(wrong, role=Role.CONFIRM, of=0),
+        replace(wrong, role=Role.CONFIRM, of=0),
         build.seen(Role.ELSEWHERE, of=0, vantage_point="bj-cu"),
         build.seen(Role.ORIGIN),
     )

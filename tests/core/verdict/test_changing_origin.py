@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probe.core.model.records import Outcome
+from probe.core.records.verdict import Outcome
 from tests.support.changing_origin import Run, made_world
 
 COMPARISONS = 10_000

@@ -7,16 +7,11 @@ from itertools import product
 
 import pytest
 
-from probe.core.model.records import (
-    Evidence,
-    FailureType,
-    NodeFacts,
-    Observation,
-    Phase,
-    Resolution,
-    ResolverAnswer,
-    Role,
-)
+from probe.core.records.dns import Resolution, ResolverAnswer
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Observation, Role
+from probe.core.records.surroundings import NodeFacts
+from probe.core.records.verdict import Evidence
 from probe.core.verdict.hijack import alias_hidden, foreign, worth_asking
 from tests.support.build import (
     EDGE,

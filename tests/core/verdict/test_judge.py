@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.core.model.altered import altered
-from probe.core.model.records import CacheStatus, FailureType, Fault, Observation, Outcome, Phase, Role
 from probe.core.model.task import Exclusion
+from probe.core.model.value import replace
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Observation, Role
+from probe.core.records.response import CacheStatus
+from probe.core.records.verdict import Fault, Outcome
 from probe.core.verdict.judge import exclusions_at
 from tests.support.build import (
     AT,
@@ -355,4 +358,4 @@ def test_another_healthy_edge_never_makes_a_verdict_worse(edges: list) -> None:
 
 def test_same_evidence_same_verdict() -> None:
     found = evidence(refused(), ORIGIN_OK)
-    assert verdict(found) == verdict(altered(found))
+    assert verdict(found) == verdict(replace(found))

@@ -5,19 +5,11 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probe.core.model.altered import altered
-from probe.core.model.records import (
-    Evidence,
-    FailureType,
-    LineState,
-    NodeFacts,
-    Observation,
-    Outcome,
-    Phase,
-    Role,
-    VantageHealth,
-    Verdict,
-)
+from probe.core.model.value import replace
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Observation, Role
+from probe.core.records.surroundings import LineState, NodeFacts, VantageHealth
+from probe.core.records.verdict import Evidence, Outcome, Verdict
 from tests.support import build
 from tests.support.build import EDGE, EDGE_2, GOOD, OLD, OTHER
 
@@ -53,7 +45,7 @@ def observations(draw: st.DrawFn, *roles: Role) -> Observation:
             timing=build.timing(*draw(st.sampled_from([(20_000, 30_000), (900_000, 5_000_000)]))),
         )
     of = 0 if role in (Role.CONFIRM, Role.ELSEWHERE) else None
-    return altered(made, of=of, tainted=draw(st.booleans()))
+    return replace(made, of=of, tainted=draw(st.booleans()))
 
 
 @st.composite
@@ -66,7 +58,7 @@ def surroundings(draw: st.DrawFn) -> dict[str, object]:
     return {
         "reference": build.reference(*versions, changed_during_slot=draw(st.booleans()))
         if versions
-        else altered(build.reference(), versions=()),
+        else replace(build.reference(), versions=()),
         "host": build.host(loop_lag_us=draw(st.sampled_from([0, 0, 0, 900_000]))),
         "nodes": draw(
             st.sampled_from(
@@ -168,7 +160,7 @@ def test_a_first_failure_stays_whatever_comes_after(
 ) -> None:
     """Promise 2: a second look that is well confirms nothing and takes nothing away."""
     around["host"] = build.host()
-    again = [altered(o, of=0) if o.role is Role.CONFIRM else o for o in later]
+    again = [replace(o, of=0) if o.role is Role.CONFIRM else o for o in later]
     witnesses = well(Role.ANCHOR), well(Role.ORIGIN)
     made = build.verdict(whole(build.refused(), *again, *witnesses, **around))
     assert made.outcome is Outcome.FAILED

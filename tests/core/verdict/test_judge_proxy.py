@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
-from probe.core.model.altered import altered
-from probe.core.model.records import Evidence, FailureType, NodeFacts, Observation, Phase, Role, Tls
 from probe.core.model.task import ProxySpec, Task, VantagePoint
+from probe.core.model.value import replace
 from probe.core.nodes.eligibility import BY_PROXY
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Observation, Role
+from probe.core.records.surroundings import NodeFacts
+from probe.core.records.transport import Tls
+from probe.core.records.verdict import Evidence
 from probe.core.verdict.node_symptoms import trusted_reach
 from tests.support.build import (
     EDGE,
@@ -41,12 +45,12 @@ PROXY_REPORTS = [
 
 
 def proxied(resolve: str = "here", **changes: Any) -> Task:
-    spec = altered(PROXY, resolve=resolve)
+    spec = replace(PROXY, resolve=resolve)
     return task(vantage_point=VantagePoint(name="bj-ct", proxy=spec), **changes)
 
 
 def through(*observations: Observation, **changes: Any) -> Evidence:
-    return evidence(*(altered(o, proxy=str(PROXY)) for o in observations), **changes)
+    return evidence(*(replace(o, proxy=str(PROXY)) for o in observations), **changes)
 
 
 def lost(role: Role) -> Observation:
@@ -67,21 +71,21 @@ def test_with_a_real_reply_through_the_same_proxy_it_is_the_cdns(kind: FailureTy
 
 
 def test_a_connection_that_an_anchor_accepted_is_a_reply() -> None:
-    anchor = altered(seen(Role.ANCHOR), response=None)
+    anchor = replace(seen(Role.ANCHOR), response=None)
     assert triple(through(refused(), anchor), proxied()) == ("failed", "cdn", "tcp.refused")
 
 
 def test_a_certificate_is_proof_whatever_is_wrong_with_it() -> None:
     shown = broken(FailureType.TLS_CERT_DATE_INVALID, Phase.TLS, tls=Tls(chain_sha256=("a" * 64,)))
     assert triple(through(shown), proxied()) == ("failed", "cdn", "tls.cert.date_invalid")
-    assert triple(through(refused(), altered(shown, role=Role.ORIGIN)), proxied())[1] == "cdn"
-    nothing_shown = altered(shown, role=Role.SWEEP, tls=Tls())
+    assert triple(through(refused(), replace(shown, role=Role.ORIGIN)), proxied())[1] == "cdn"
+    nothing_shown = replace(shown, role=Role.SWEEP, tls=Tls())
     assert triple(through(refused(), nothing_shown), proxied()) == NO_WITNESS
 
 
 def test_a_reply_by_another_way_proves_nothing_of_this_proxy() -> None:
     direct = seen(Role.ORIGIN)
-    assert triple(evidence(altered(refused(), proxy=str(PROXY)), direct), proxied()) == NO_WITNESS
+    assert triple(evidence(replace(refused(), proxy=str(PROXY)), direct), proxied()) == NO_WITNESS
     elsewhere = seen(Role.ELSEWHERE, vantage_point="bj-cu", of=0)
     assert triple(through(refused(), elsewhere), proxied()) == NO_WITNESS
 
@@ -152,7 +156,7 @@ def named(*observations: Observation) -> Evidence:
         flags=(BY_PROXY,),
         resolver=str(PROXY),
     )
-    edges = (altered(o, address="www.acme.example") if o.role is Role.EDGE else o for o in observations)
+    edges = (replace(o, address="www.acme.example") if o.role is Role.EDGE else o for o in observations)
     return through(*edges, resolution=looked_up)
 
 

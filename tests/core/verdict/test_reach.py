@@ -6,23 +6,13 @@ from typing import Any
 
 import pytest
 
-from probe.core.model.altered import altered
-from probe.core.model.records import (
-    AddressRecord,
-    Comparison,
-    Evidence,
-    FailureType,
-    Finding,
-    NodeFacts,
-    Observation,
-    Outcome,
-    Phase,
-    Reach,
-    Relation,
-    Role,
-    Severity,
-)
 from probe.core.model.task import CarrierPrefix, ProxySpec, VantagePoint
+from probe.core.model.value import replace
+from probe.core.records.dns import AddressRecord
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Comparison, Observation, Relation, Role
+from probe.core.records.surroundings import NodeFacts, Reach
+from probe.core.records.verdict import Evidence, Finding, Outcome, Severity
 from probe.core.verdict.node_symptoms import NAMED_AT_MOST, told_of_nodes, trusted_reach
 from probe.core.verdict.reach import reach, served
 from tests.support import build
@@ -110,7 +100,7 @@ def test_a_5xx_is_no_good_answer_but_not_silence_either() -> None:
 
 
 def test_an_incomplete_reply_is_no_answer() -> None:
-    cut = altered(build.seen(), failure=build.broken(FailureType.BODY_TRUNCATED, Phase.BODY).failure)
+    cut = replace(build.seen(), failure=build.broken(FailureType.BODY_TRUNCATED, Phase.BODY).failure)
     assert reach(build.task(), asked(cut)) == Reach(known=3, asked=1, answered=0, unanswered=(A,))
 
 
@@ -283,7 +273,7 @@ def test_an_address_outside_the_declared_prefixes_is_found_from_the_first_slot()
 
 def test_an_address_that_we_will_not_connect_to_is_named_too() -> None:
     refused = AddressRecord(address="10.0.0.1", ttl_s=1, refused="private")
-    resolution = altered(build.resolution(A), addresses=(AddressRecord(address=A, ttl_s=1), refused))
+    resolution = replace(build.resolution(A), addresses=(AddressRecord(address=A, ttl_s=1), refused))
     evidence = asked(well(A), ORIGIN, resolution=resolution)
     task = build.task(cdn_prefixes=("192.0.2.0/24",))
     assert notes(evidence, task) == [
@@ -339,7 +329,7 @@ def test_served_are_those_that_nothing_speaks_against() -> None:
     )
     assert served(evidence, (finding,)) == (A,)
     assert served(evidence, ()) == (A, C)
-    assert served(evidence, (altered(finding, outcome=Outcome.SLOW),)) == (A, C)
+    assert served(evidence, (replace(finding, outcome=Outcome.SLOW),)) == (A, C)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.core.model.records import Outcome
+from probe.core.records.verdict import Outcome
 from probe.core.results.coverage import due_between, to_us
 from probe.host.clock import SystemClock
 from probe.store.base import ledger as store_ledger

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from probe.core.model.altered import altered
+from probe.core.model.value import replace
 from probe.core.nodes.values import UNSEEN_S, Changes, Learning, Sighting
 from probe.host.clock import SystemClock, rfc3339
 from probe.store.base.schema import CATALOGUE, catalogue_file, open_writer, put_meta
@@ -63,7 +63,7 @@ def sighting(address: str = "192.0.2.1", second: int = 0, **changes: object) -> 
         first_seen=at(second),
         last_seen=at(second),
     )
-    return altered(made, **changes)
+    return replace(made, **changes)
 
 
 LEARNING = Learning(

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from probe.core.model.records import EventRecord, Record, SlotRecord
+from probe.core.records.rows import EventRecord, Record, SlotRecord
 
 _ENCODER = msgspec.json.Encoder()
 

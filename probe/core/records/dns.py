@@ -1,9 +1,13 @@
-"""Rule: a look-up is kept as it was answered: every link, every message, every resolver (RFC 9499 terms)."""
+"""Rule: a look-up is kept as it was answered: every link, every message, every resolver.
+
+`Resolution` is the result of one look-up, with the alias chain, the addresses, and each `DnsQuery` that was sent
+(terms of RFC 9499). Written by `probe.resolver`; read by the judge, by `core.dns` and by reports.
+"""
 
 from __future__ import annotations
 
-from probe.core.model.failure import Failure
 from probe.core.model.value import Value
+from probe.core.records.failure import Failure
 
 
 class CnameLink(Value, frozen=True, kw_only=True):

@@ -8,17 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from probe.core.model.altered import altered
-from probe.core.model.codec import CodecError, decode, encode, encode_any
-from probe.core.model.records import (
-    EventRecord,
-    FailureType,
-    Observation,
-    OriginVersion,
-    Phase,
-    Role,
-    SlotRecord,
-)
+from probe.core.model.value import replace
+from probe.core.records.codec import CodecError, decode, encode, encode_any
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Observation, Role
+from probe.core.records.origin import OriginVersion
+from probe.core.records.rows import EventRecord, SlotRecord
 from probe.core.results.rows import missed_row
 from tests.support.build import task
 from tests.support.rows import HOST, slot
@@ -97,7 +92,7 @@ def test_an_unknown_kind_names_the_known_ones() -> None:
 
 
 def test_text_that_is_no_unicode_does_not_lose_the_row() -> None:
-    row = altered(
+    row = replace(
         missed_row(task(), "2026-11-22T10:00:00.000000Z", "agent.stalled", HOST), summary="a\udc80b"
     )
     again = decode(encode(row))
@@ -133,7 +128,7 @@ def test_any_frozen_record_can_be_written() -> None:
 
 
 def test_enums_are_read_as_enums() -> None:
-    row = altered(slot(0), observations=(Observation(role=Role.EDGE, address="192.0.2.1", port=1, url="u"),))
+    row = replace(slot(0), observations=(Observation(role=Role.EDGE, address="192.0.2.1", port=1, url="u"),))
     again = decode(encode(row))
     assert isinstance(again, SlotRecord)
     assert again.observations[0].role is Role.EDGE

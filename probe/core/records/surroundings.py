@@ -1,6 +1,7 @@
-"""Rule: what surrounds a slot is told beside what was observed in it: the nodes known before, the state of our line.
+"""Rule: what surrounds a slot is recorded beside what was observed in it.
 
-Facts that come from other slots and from the vantage point's own watch, so that the judge need not ask anybody.
+The state of this agent and its clock, the nodes known before, the state of our own line: facts from other slots and
+from the vantage point's own watch, so that the judge needs nothing but the record. Read by the judge and by reports.
 """
 
 from __future__ import annotations
@@ -58,3 +59,15 @@ class Reach(Value, frozen=True, kw_only=True):
     asked: int
     answered: int
     unanswered: tuple[str, ...] = ()
+
+
+class HostFacts(Value, frozen=True, kw_only=True):
+    """The agent's own state during the slot."""
+
+    agent: str
+    agent_version: str
+    config_digest: str
+    loop_lag_us: int | None = None  # greatest lag of the event loop while the slot ran
+    lateness_us: int | None = None  # from scheduled_at to started_at
+    clock_synchronised: bool | None = None  # adjtimex
+    clock_max_error_us: int | None = None

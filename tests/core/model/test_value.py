@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 import pytest
 
-from probe.core.model.altered import altered
-from probe.core.model.records import Observation, ResourceTiming, Role
+from probe.core.model.value import replace
+from probe.core.records.observation import Observation, Role
+from probe.core.records.transport import ResourceTiming
 
 SEEN = Observation(role=Role.EDGE, address="192.0.2.1", port=80, url="http://a.example/", tainted=True)
 
 
 def test_a_value() -> None:
     timing = ResourceTiming(connect_start_us=1)
-    made = altered(SEEN, timing=timing, address="192.0.2.2")
+    made = replace(SEEN, timing=timing, address="192.0.2.2")
     assert made == Observation(
         role=Role.EDGE, address="192.0.2.2", port=80, url="http://a.example/", tainted=True, timing=timing
     )
@@ -29,11 +30,11 @@ def test_a_frozen_dataclass() -> None:
         one: int
         other: int
 
-    assert altered(Plain(1, 2), other=3) == Plain(1, 3)
+    assert replace(Plain(1, 2), other=3) == Plain(1, 3)
     with pytest.raises(TypeError, match="third"):
-        altered(Plain(1, 2), third=3)
+        replace(Plain(1, 2), third=3)
 
 
 def test_a_field_that_is_none_is_refused() -> None:
     with pytest.raises(TypeError, match="adress"):
-        altered(SEEN, adress="192.0.2.2")
+        replace(SEEN, adress="192.0.2.2")

@@ -1,0 +1,59 @@
+"""Rule: the origin decides what is right; what is known of it carries the time at which it was known.
+
+The versions of an object that the customer's origin served, newest last, and how fresh that knowledge is. Written by
+`probe.measure` from its requests to the origin; read by `core.content` (comparison) and by the judge.
+"""
+
+from __future__ import annotations
+
+from probe.core.model.value import Value
+from probe.core.records.response import ContentFacts, Freshness, Response
+
+
+def identity(content: OriginVersion | Response) -> str | None:
+    """What two pieces of content must share to count as the same: by the declared rules if there are any, else bytes.
+
+    None where it cannot be told.
+    """
+    return content.content_digest if content.content is None else content.content.normalised_digest
+
+
+class OriginVersion(Value, frozen=True, kw_only=True):
+    """One version of an object as the origin itself served it. Times RFC 3339 UTC.
+
+    `last_asked`: when the request was begun that `last_seen` ended; the origin still had this version after it.
+    `declared`: for how long the origin lets a cache serve it, the most generous of what it said.
+    """
+
+    content_digest: str
+    decoded_body_bytes: int | None
+    status_code: int
+    etag: str | None
+    last_modified: str | None
+    first_seen: str
+    last_seen: str
+    content: ContentFacts | None = None
+    last_asked: str | None = None
+    declared: Freshness | None = None
+
+
+class Reference(Value, frozen=True, kw_only=True):
+    """The origin's side of a slot: the versions known, newest last, and how fresh that knowledge is.
+
+    `configured` is False where the customer named no origin. `verified_at`: when the newest version was last
+    fetched or revalidated. `changed_during_slot`: two looks within this slot, or since `verified_at`,
+    disagreed. `self_comparison`: the origin answered from the CDN itself. `left_out`: the origin was due to be asked
+    and was not, since its ceiling of requests was reached: nothing that disagrees with it can be held against anybody.
+    """
+
+    configured: bool
+    versions: tuple[OriginVersion, ...] = ()
+    verified_at: str | None = None
+    changed_during_slot: bool = False
+    self_comparison: bool = False
+    left_out: bool = False
+
+    @property
+    def newest_digest(self) -> str | None:
+        """What identifies the content of the origin's present version."""
+        return identity(self.versions[-1]) if self.versions else None

@@ -1,0 +1,73 @@
+"""Rule: what the kernel and the handshake showed is kept as they gave it, with its unit and its uncertainty.
+
+The facts of one connection: the instants of W3C Resource Timing, what TLS negotiated, Linux TCP_INFO. Written by
+`probe.fetch` and `probe.net`; read by whatever judges or reports times and certificates. `_us` are offsets from the
+slot's `started_at` on the monotonic clock, unless a docstring says that it is a duration.
+"""
+
+from __future__ import annotations
+
+from probe.core.model.value import Value
+
+UNSURE_US = 1_000  # what is less certain than this is recorded as such
+
+
+class TimingUncertainty(Value, frozen=True, kw_only=True):
+    """By how much the spans of a ResourceTiming may be too long, never too short; durations.
+
+    Either our own program stood still in them, or it looked too late to know. The true span lies between what is told
+    less this, and what is told.
+    """
+
+    connect_us: int = 0  # from connect_start to the end of the TCP handshake
+    tls_us: int = 0  # from secure_connection_start to connect_end
+    response_start_us: int = 0  # from request_start to response_start
+    response_end_us: int = 0  # from request_start to response_end
+
+    def until(self, response_us: int) -> int:
+        """Of a span from connect_start to an instant of the response, whose own part is `response_us`."""
+        return self.connect_us + self.tls_us + response_us
+
+
+class ResourceTiming(Value, frozen=True, kw_only=True):
+    """W3C Resource Timing names; `_us` from slot start, monotonic.
+
+    domain_lookup_* belong to the slot's resolution and are None where an address was given.
+    secure_connection_start is None over plain HTTP; it is also taken for the end of the TCP handshake.
+    `uncertainty`: None where no part of it is over UNSURE_US.
+    """
+
+    domain_lookup_start_us: int | None = None
+    domain_lookup_end_us: int | None = None
+    connect_start_us: int | None = None
+    secure_connection_start_us: int | None = None
+    connect_end_us: int | None = None
+    request_start_us: int | None = None
+    response_start_us: int | None = None
+    response_end_us: int | None = None
+    uncertainty: TimingUncertainty | None = None
+
+
+class Tls(Value, frozen=True, kw_only=True):
+    """What the handshake showed. Certificates by SHA-256 of their DER, leaf first."""
+
+    version: str | None = None  # TLSv1.3
+    cipher: str | None = None
+    server_name: str | None = None  # the SNI sent
+    names: tuple[str, ...] = ()  # dNSName and iPAddress of the leaf
+    subject: str | None = None
+    issuer: str | None = None
+    not_before: str | None = None
+    not_after: str | None = None
+    chain_sha256: tuple[str, ...] = ()
+    verify_error: str | None = None  # OpenSSL's words, for people
+    second_connection: bool = False  # seen on a connection made only to read the certificate
+
+
+class TcpInfo(Value, frozen=True, kw_only=True):
+    """Linux TCP_INFO at the last read. Durations in microseconds."""
+
+    rtt_us: int
+    rtt_var_us: int
+    retransmits_total: int
+    mss_bytes: int
