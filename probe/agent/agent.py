@@ -25,7 +25,7 @@ from probe.core.config.snapshot import together
 from probe.core.content.check_kind import Kinds
 from probe.core.model.task import Task
 from probe.core.model.value import replace
-from probe.core.records.origin import OriginVersion
+from probe.core.records.origin import OriginStanding, OriginVersion
 from probe.core.records.rows import Record, SlotRecord
 from probe.fetch.fetcher import AiohttpFetcher
 from probe.host.clock import Clock, SystemClock, rfc3339
@@ -86,6 +86,7 @@ class Agent:
             clock=self._clock,
             host=replace(host, config_digest=lambda: self.config.digest, worst_lag_us=self.worst_lag_us),
             keep=self._keep_version,
+            keep_standing=self._keep_standing,
             keep_bundle=None if store is None else store.put_bundle,
             lines=lines_of(config),
             line_health=self.watches.anchors,
@@ -337,6 +338,10 @@ class Agent:
     def _keep_version(self, customer: str, url: str, version: OriginVersion) -> None:
         if self._store is not None:
             self._store.put_origin_version(customer, url, version)
+
+    def _keep_standing(self, customer: str, origin: str, standing: OriginStanding) -> None:
+        if self._store is not None:
+            self._store.put_origin_standing(customer, origin, standing)
 
     async def record_event(
         self, event: str, detail: dict[str, str], customers: tuple[str, ...] | None = None

@@ -20,6 +20,7 @@ from probe.control.server import Handler
 from probe.core.config.plan import Plan
 from probe.core.model.times import epoch_s, utc_text
 from probe.core.records.observation import Role
+from probe.core.records.origin import OriginStanding
 from probe.core.records.rows import SlotRecord, State
 from probe.core.records.surroundings import LineState
 from probe.core.results.live_state import (
@@ -61,6 +62,9 @@ class Live:
         self._newest: dict[str, str] = {}
         self._newest_ok: dict[str, str] = {}
         self._expiry: dict[str, Least] = {}
+        self._origins: dict[
+            str, dict[str, OriginStanding]
+        ] = {}  # customer -> domain -> how its origin answers
         self._clock_steps = ClockFacts()
         agent.on_row.append(self.row)
         agent.on_event.append(self.event)
@@ -93,6 +97,8 @@ class Live:
             self._newest_ok[name] = row.scheduled_at
         if row.host.lateness_us is not None:
             self._lateness.add(now_s, row.host.lateness_us)
+        if row.reference is not None and row.reference.standing is not None:
+            self._origins.setdefault(name, {})[row.domain] = row.reference.standing
         for observation in row.observations:
             until = observation.tls.not_after if observation.tls is not None else None
             if until is not None and observation.role is Role.EDGE:
@@ -226,7 +232,7 @@ class Live:
     def _customers(self) -> tuple[CustomerState, ...]:
         now_s = self._now_s()
         tasks = Counter(task.customer for task in self._agent.plan.tasks)
-        for known in (self._newest, self._newest_ok, self._expiry):
+        for known in (self._newest, self._newest_ok, self._expiry, self._origins):
             for gone in known.keys() - tasks.keys():
                 del known[gone]
         recent: dict[str, dict[str, Counter[str]]] = {}
@@ -239,6 +245,7 @@ class Live:
     def _customer(
         self, name: str, tasks: int, recent: Mapping[str, Counter[str]], now_s: float
     ) -> CustomerState:
+        origins = tuple(self._origins.get(name, {}).values())
         expiry = self._expiry[name].value(now_s) if name in self._expiry else None
         return CustomerState(
             name=name,
@@ -249,5 +256,7 @@ class Live:
             last_at=self._newest.get(name),
             last_ok_at=self._newest_ok.get(name),
             certificate_until=None if expiry is None else utc_text(expiry),
+            origins_unanswering=sum(standing.never_answered for standing in origins) if origins else None,
+            origin_answered_at=min(filter(None, (o.last_answered_at for o in origins)), default=None),
             over_s=SPAN_S,
         )

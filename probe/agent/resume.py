@@ -24,7 +24,7 @@ from probe.core.scheduling.bandwidth_budget import DAY_S
 from probe.host.clock import Clock, rfc3339
 from probe.host.last_run import LastRun, absence_reason, boot_id, booted_us, read_last_run, write_last_run
 from probe.host.suspension import Suspensions
-from probe.measure.origin import origin_in
+from probe.measure.origin import origin_in, origin_key
 from probe.measure.pipeline import Pipeline
 from probe.store.store import Store
 from probe.telemetry.logs import fields
@@ -54,6 +54,7 @@ def resume(pipeline: Pipeline | None, store: Store, config: Config, plan: Plan, 
     if pipeline is None:
         return
     pipeline.references.restore(store.all_origin_versions())
+    pipeline.references.restore_standings(store.origin_standings())
     pipeline.nodes.restore(*store.nodes())
     for customer, spent_bytes in spent_today(store, budgeted(plan), now_ns).items():
         pipeline.budgets.resume(customer, spent_bytes, now_ns / 1e9)
@@ -69,7 +70,9 @@ def seed_of(store: Store, tasks: Sequence[Task], now_ns: int) -> Seed:
             histories.setdefault((customer, key), []).append(version)
     nodes, learning = store.nodes()
     bounded = {task.customer for task in tasks if task.bytes_per_day is not None}
+    served = {(task.customer, origin_key(task.origin)) for task in tasks if task.origin is not None}
     return Seed(
+        standings=tuple(kept for kept in store.origin_standings() if kept[:2] in served),
         histories=tuple((*key, tuple(versions)) for key, versions in histories.items()),
         nodes=tuple(node for node in nodes if (node.customer, node.domain) in domains),
         learning=tuple(known for known in learning if (known.customer, known.domain) in domains),

@@ -142,6 +142,8 @@ class Crew:
         match report:
             case m.Version():
                 self._store.put_origin_version(report.customer, report.url, report.version)
+            case m.Standing():
+                self._store.put_origin_standing(report.customer, report.origin, report.standing)
             case m.Learned():
                 self._store.put_nodes(report.nodes)
             case m.Saw():

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from probe.core.content.history import with_reply
+from probe.core.content.origin_standing import with_ask
 from probe.core.content.reading import Reading
 from probe.core.model.task import OriginSpec, Task
 from probe.core.model.value import replace
 from probe.core.records.failure import Failure
 from probe.core.records.observation import Observation, Role
-from probe.core.records.origin import OriginVersion, Reference
+from probe.core.records.origin import OriginStanding, OriginVersion, Reference
 from probe.core.scheduling.rate_ceiling import Ceiling
 from probe.core.text.redaction import without_secret_query
 from probe.fetch.fetcher import Fetcher
@@ -27,6 +28,7 @@ from probe.fetch.target import target_of
 from probe.host.clock import Clock, rfc3339
 
 Keep = Callable[[str, str, OriginVersion], None]
+KeepStanding = Callable[[str, str, OriginStanding], None]
 Lookup = Callable[[str, Task, int], Awaitable[str | Failure]]
 
 
@@ -51,12 +53,25 @@ class Look:
 class OriginReferences:
     """The version histories of all origin objects of this agent."""
 
-    def __init__(self, fetcher: Fetcher, clock: Clock, *, lookup: Lookup, keep: Keep) -> None:
-        """`lookup` resolves an origin given by name; `keep` is told of each new or re-seen version."""
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        clock: Clock,
+        *,
+        lookup: Lookup,
+        keep: Keep,
+        keep_standing: KeepStanding = lambda customer, origin, standing: None,
+    ) -> None:
+        """`lookup` resolves an origin given by name; `keep` is told of each new or re-seen version.
+
+        `keep_standing` is told after each ask what the origin's word is worth, under its `origin_key`.
+        """
         self._fetcher = fetcher
         self._clock = clock
         self._lookup = lookup
         self._keep = keep
+        self._keep_standing = keep_standing
+        self._standings: dict[tuple[str, str], OriginStanding] = {}
         self._known: dict[tuple[str, str], _Known] = {}
         self._ceilings: dict[tuple[str, str], Ceiling] = {}
 
@@ -69,6 +84,15 @@ class OriginReferences:
             known = self._known.setdefault(key, _Known())
             known.versions[:] = versions
             known.verified_ns = known.verified_at = None
+
+    def restore_standings(self, kept: Iterable[tuple[str, str, OriginStanding]]) -> None:
+        """What the store knows of how origins answered: (customer, `origin_key`, standing)."""
+        self._standings.update({(customer, key): standing for customer, key, standing in kept})
+
+    @property
+    def standings(self) -> Mapping[tuple[str, str], OriginStanding]:
+        """(customer, `origin_key`) -> how that origin answered so far."""
+        return self._standings
 
     async def look(
         self, task: Task, slot_start_ns: int, *, force: bool = False, reading: Reading | None = None
@@ -84,14 +108,15 @@ class OriginReferences:
         known = self._known.setdefault((task.customer, key), _Known())
         async with known.lock:
             if not force and self._trusted(known, origin):
-                return Look(reference=_reference(known))
+                return Look(reference=self._reference(task, known))
             if not self._ceiling(task.customer, origin).admit(self._clock.monotonic_ns()):
-                return Look(reference=replace(_reference(known), left_out=True))
+                return Look(reference=replace(self._reference(task, known), left_out=True))
             asked = rfc3339(self._clock.time_ns())
             observation = await self._ask(task, origin, known, slot_start_ns, whole=force, reading=reading)
             if observation is not None:
+                self._weigh(task, origin, observation, asked)
                 self._learn(task, key, known, observation, asked)
-            return Look(reference=_reference(known), observation=observation)
+            return Look(reference=self._reference(task, known), observation=observation)
 
     def kept(self, task: Task, reading: Reading | None = None) -> Look | None:
         """What `look` would give at once, without asking anybody; None where it might have to ask, or to wait."""
@@ -100,7 +125,7 @@ class OriginReferences:
         known = self._known.get((task.customer, history_key(task.origin, reading)))
         if known is None or known.lock.locked() or not self._trusted(known, task.origin):
             return None
-        return Look(reference=_reference(known))
+        return Look(reference=self._reference(task, known))
 
     def _ceiling(self, customer: str, origin: OriginSpec) -> Ceiling:
         ceiling = self._ceilings.setdefault(
@@ -154,6 +179,22 @@ class OriginReferences:
         except ValueError:
             return await self._lookup(origin.address, task, slot_start_ns)
 
+    def _weigh(self, task: Task, origin: OriginSpec, observation: Observation, asked: str) -> None:
+        key = task.customer, origin_key(origin)
+        before = self._standings.get(key, OriginStanding())
+        after = self._standings[key] = with_ask(before, observation, asked)
+        if after is not before:
+            self._keep_standing(*key, after)
+
+    def _reference(self, task: Task, known: _Known) -> Reference:
+        assert task.origin is not None, "only asked of a task with an origin"
+        return Reference(
+            configured=True,
+            versions=tuple(known.versions),
+            verified_at=known.verified_at,
+            standing=self._standings.get((task.customer, origin_key(task.origin))),
+        )
+
     def _learn(self, task: Task, key: str, known: _Known, observation: Observation, asked: str) -> None:
         response = observation.response
         if observation.failure is not None or response is None or task.origin is None:
@@ -177,13 +218,14 @@ def _validators(known: _Known) -> tuple[tuple[str, str], ...]:
     return (("If-Modified-Since", newest.last_modified),) if newest.last_modified else ()
 
 
-def _reference(known: _Known) -> Reference:
-    return Reference(configured=True, versions=tuple(known.versions), verified_at=known.verified_at)
-
-
 def origin_in(key: str) -> str:
     """The origin's address in a key that `history_key` made."""
     return key.partition(" ")[0]
+
+
+def origin_key(origin: OriginSpec) -> str:
+    """Under what an origin's standing is kept: address, scheme and port, whatever object it is asked for."""
+    return f"{origin.address} {origin.request.scheme} {origin.request.port}"
 
 
 def history_key(origin: OriginSpec, reading: Reading | None = None) -> str:

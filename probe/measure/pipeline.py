@@ -43,7 +43,7 @@ from probe.fetch.fetcher import Fetcher, FetchTarget
 from probe.fetch.redirects import follow
 from probe.host.clock import Clock, rfc3339
 from probe.measure.check_requests import ask_further, ask_origin
-from probe.measure.origin import Keep, Look, OriginReferences
+from probe.measure.origin import Keep, KeepStanding, Look, OriginReferences
 from probe.measure.second_path import look_elsewhere
 from probe.measure.slot import Slot
 from probe.measure.stagger import Staggered
@@ -96,11 +96,13 @@ class Pipeline:
         clock: Clock,
         host: HostProbe,
         keep: Keep = lambda customer, url, version: None,
+        keep_standing: KeepStanding = lambda customer, origin, standing: None,
         lines: Sequence[VantagePoint] = (),
         keep_bundle: Callable[[Bundle], bool] | None = None,
         line_health: LineHealth | None = None,
     ) -> None:
-        """`kinds` is the table of checks; `keep` is told of each origin version, for the store.
+        """`kinds` is the table of checks; `keep` is told of each origin version, for the store, and
+        `keep_standing` of how each origin answers.
 
         `lines`: the vantage points of this agent, to ask a doubtful edge by another way. `keep_bundle` is given the
         evidence of each slot that is not well, and says whether it is kept. `line_health`: the watch over the anchors.
@@ -120,7 +122,9 @@ class Pipeline:
         self.budgets = Budgets()
         self._selves = Selves()
         self._propagation = PropagationTracker()
-        self.references = OriginReferences(fetcher, clock, lookup=self._lookups.origin_address, keep=keep)
+        self.references = OriginReferences(
+            fetcher, clock, lookup=self._lookups.origin_address, keep=keep, keep_standing=keep_standing
+        )
 
     def adopt(self, lines: Sequence[VantagePoint], definitions: Collection[str]) -> None:
         """Other vantage points from the next slot on; of definitions not in force nothing is kept."""

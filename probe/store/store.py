@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from probe.core.nodes.values import UNSEEN_S, Changes, Learning, Sighting
-from probe.core.records.origin import OriginVersion
+from probe.core.records.codec import encode_any
+from probe.core.records.origin import OriginStanding, OriginVersion
 from probe.core.records.rows import Record, SlotRecord
 from probe.core.results.bundle import Bundle
 from probe.core.scheduling.bandwidth_budget import body_bytes
@@ -157,6 +158,12 @@ class Store:
         """Insert or update one version of an origin's object. The newest 64 of each object are kept."""
         self._writer.keep_version(customer, url, version)
 
+    def put_origin_standing(self, customer: str, origin: str, standing: OriginStanding) -> None:
+        """Keep how an origin answered so far, in place of what was kept of it."""
+        sql = "INSERT OR REPLACE INTO origin_standing (customer, origin, body) VALUES (?, ?, ?)"
+        body = encode_any(standing).decode()
+        self._writer.put_statement(lambda db: _run(db.execute(sql, (customer, origin, body))))
+
     def put_nodes(self, changes: Changes) -> None:
         """Insert or update what the inventory of nodes learned, with the records put next, or at closing."""
         if changes:
@@ -173,6 +180,11 @@ class Store:
         """(customer, url, version), for each object its newest versions, oldest of them first."""
         with Reader.open(self._directory) as reader:
             return list(reader.all_origin_versions(limit))
+
+    def origin_standings(self) -> list[tuple[str, str, OriginStanding]]:
+        """(customer, origin, standing) of every origin that was ever asked."""
+        with Reader.open(self._directory) as reader:
+            return reader.origin_standings()
 
     def nodes(self) -> tuple[list[Sighting], list[Learning]]:
         """The nodes that may still be in use, the longest unseen first, and how long they have been learned."""

@@ -128,8 +128,14 @@ def _customers(customers: tuple[CustomerState, ...], state: LiveState) -> Iterat
     tasks: dict[str, int] = {}
     complete: dict[str, float] = {}
     expiry: dict[str, float] = {}
+    mute: dict[str, int] = {}
+    answered: dict[str, float] = {}
     for customer in customers:
         label = labels[customer.name]
+        if customer.origins_unanswering is not None:
+            mute[label] = mute.get(label, 0) + customer.origins_unanswering
+        if customer.origin_answered_at is not None:
+            answered[label] = min(epoch_s(customer.origin_answered_at), answered.get(label, float("inf")))
         tasks[label] = tasks.get(label, 0) + customer.tasks
         until = state.complete_up_to.get(customer.name)
         if until is not None:
@@ -146,6 +152,16 @@ def _customers(customers: tuple[CustomerState, ...], state: LiveState) -> Iterat
         "earliest_certificate_expiry_timestamp_seconds",
         "When the first certificate seen at edges expires.",
         expiry,
+    )
+    yield _labelled(
+        "origins_never_answered",
+        "Origins that never answered when asked directly: they protect nobody.",
+        mute,
+    )
+    yield _labelled(
+        "origin_last_answer_timestamp_seconds",
+        "When the longest silent of the origins that ever answered last did.",
+        answered,
     )
 
 

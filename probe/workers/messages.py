@@ -17,7 +17,7 @@ from probe.core.model.task import CheckSpec, Task, VantagePoint
 from probe.core.model.value import replace
 from probe.core.nodes.values import Changes, Learning, Sighting
 from probe.core.records.codec import encode_any
-from probe.core.records.origin import OriginVersion
+from probe.core.records.origin import OriginStanding, OriginVersion
 from probe.core.records.rows import SlotRecord
 from probe.core.vantage.health import AnchorRound, LineHistory
 
@@ -66,10 +66,11 @@ class Tasks(Order, frozen=True, kw_only=True):
 class Seed(Order, frozen=True, kw_only=True):
     """What others learned of your tasks' objects; it replaces what you knew of them. `spent`: customer -> bytes today.
 
-    `histories`: (customer, key, versions), oldest first.
+    `histories`: (customer, key, versions), oldest first. `standings`: (customer, origin, how it answered).
     """
 
     histories: tuple[tuple[str, str, tuple[OriginVersion, ...]], ...] = ()
+    standings: tuple[tuple[str, str, OriginStanding], ...] = ()
     nodes: tuple[Sighting, ...] = ()
     learning: tuple[Learning, ...] = ()
     spent: tuple[tuple[str, int], ...] = ()
@@ -191,6 +192,14 @@ class Version(Report, frozen=True):
     version: OriginVersion
 
 
+class Standing(Report, frozen=True):
+    """How an origin answered so far."""
+
+    customer: str
+    origin: str
+    standing: OriginStanding
+
+
 class Learned(Report, frozen=True):
     """What is left to be told of nodes at the end."""
 
@@ -219,7 +228,7 @@ class Beat(Report, frozen=True):
     rss_kb: int
 
 
-AnyReport = Ready | Done | Failed | Version | Learned | Worried | Saw | Beat
+AnyReport = Ready | Done | Failed | Version | Standing | Learned | Worried | Saw | Beat
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(list[AnyReport])
 _ROW = msgspec.json.Decoder(SlotRecord)

@@ -17,7 +17,7 @@ from probe.checks import CHECKS
 from probe.core.model.task import Task
 from probe.core.model.value import replace
 from probe.core.records.codec import encode
-from probe.core.records.origin import OriginVersion
+from probe.core.records.origin import OriginStanding, OriginVersion
 from probe.core.results.bundle import Bundle
 from probe.fetch.fetcher import AiohttpFetcher
 from probe.host.clock import SystemClock
@@ -144,6 +144,7 @@ class Worker:
             clock=self._clock,
             host=replace(host, config_digest=self._digest, worst_lag_us=self._worst_lag_us),
             keep=self._keep_version,
+            keep_standing=self._keep_standing,
             keep_bundle=self._keep_bundle,
             lines=settings.lines,
             line_health=self._lines,
@@ -154,6 +155,7 @@ class Worker:
         pipeline.references.restore(
             (customer, key, version) for customer, key, versions in seed.histories for version in versions
         )
+        pipeline.references.restore_standings(seed.standings)
         pipeline.nodes.restore(seed.nodes, seed.learning)
         for customer, spent_bytes in seed.spent:
             pipeline.budgets.forget(customer)
@@ -192,6 +194,9 @@ class Worker:
 
     def _keep_version(self, customer: str, url: str, version: OriginVersion) -> None:
         self._wire.say(m.Version(customer, url, version))
+
+    def _keep_standing(self, customer: str, origin: str, standing: OriginStanding) -> None:
+        self._wire.say(m.Standing(customer, origin, standing))
 
     def _keep_bundle(self, bundle: Bundle) -> bool:
         """It goes with its row; whether there is room for it is seen there."""

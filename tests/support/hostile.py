@@ -250,7 +250,7 @@ CASES: dict[str, Case] = {
     # --- TCP ---------------------------------------------------------------------------------------
     "edge_refuses": Case(row=22, setting=Setting(edge=None), expected=cdn("tcp.refused")),
     "edge_and_origin_refuse": Case(
-        row=22, setting=Setting(edge=None, origin=None), expected=("failed", "origin", "origin.tcp.refused")
+        row=22, setting=Setting(edge=None, origin=None), expected=cdn("tcp.refused")
     ),
     "reset_in_the_body": Case(
         row=24,

@@ -129,7 +129,15 @@ def test_the_state_is_told_in_base_units() -> None:
             VantageState(name="a", ip_version=6, state="offline", problem="no address"),
             VantageState(name="b", ip_version=4, state="unknown"),
         ),
-        customers=(CustomerState(name="acme", tasks=3, certificate_until="2026-12-01T00:00:00Z"),),
+        customers=(
+            CustomerState(
+                name="acme",
+                tasks=3,
+                certificate_until="2026-12-01T00:00:00Z",
+                origins_unanswering=1,
+                origin_answered_at="2026-12-01T00:00:00Z",
+            ),
+        ),
     )
     found = samples(Metrics("9.9"), state)
     assert of(found, "cdn_probe_ready") == 1
@@ -150,6 +158,8 @@ def test_the_state_is_told_in_base_units() -> None:
     assert of(found, "cdn_probe_tasks", customer="acme") == 3
     assert of(found, "cdn_probe_complete_up_to_timestamp_seconds", customer="acme") == 1795345199
     assert of(found, "cdn_probe_earliest_certificate_expiry_timestamp_seconds", customer="acme") == 1796083200
+    assert of(found, "cdn_probe_origins_never_answered", customer="acme") == 1
+    assert of(found, "cdn_probe_origin_last_answer_timestamp_seconds", customer="acme") == 1796083200
     assert next(labels for name, labels in found if name == "cdn_probe_build_info")[1] == ("version", "9.9")
 
 

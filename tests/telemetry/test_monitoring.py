@@ -40,7 +40,15 @@ def exposed() -> dict[str, set[str]]:
         STATE,
         vantage_points=(VantageState(name="a", ip_version=4, state="online"),),
         workers=(WorkerState(number=0, measuring=True, starts=1),),
-        customers=(CustomerState(name="acme", tasks=3, certificate_until="2026-12-01T00:00:00Z"),),
+        customers=(
+            CustomerState(
+                name="acme",
+                tasks=3,
+                certificate_until="2026-12-01T00:00:00Z",
+                origins_unanswering=0,
+                origin_answered_at="2026-11-22T00:00:00Z",
+            ),
+        ),
     )
     counters = Counters()
     counters.requests.labels("/v1/results", "200").inc()

@@ -9,6 +9,7 @@ import click
 
 from probe.checks import CHECKS
 from probe.cli.commands import config_option
+from probe.cli.commands.origins import kept_standings, warn_of_unanswering
 from probe.core.config.json_schema import agent_schema, customer_schema
 from probe.core.config.plan import make_plan
 from probe.settings.config_files import load_config
@@ -26,6 +27,7 @@ def check_config(config_file: Path) -> None:
         f"{config_file}: good. {len(config.customers)} customers, {len(config.agent.vantage_points)} vantage "
         f"points, {len(plan.tasks)} tasks{shard}, digest {config.digest[:12]}"
     )
+    warn_of_unanswering(plan.tasks, kept_standings(Path(config.agent.results)))
     lacking = missing(config)
     for problem in lacking:
         click.echo(str(problem), err=True)

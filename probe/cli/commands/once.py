@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from probe.agent.agent import Agent
 from probe.checks import CHECKS
 from probe.cli.commands import config_option, console, selection_options
+from probe.cli.commands.origins import kept_standings, warn_of_unanswering
 from probe.cli.render.slots import once_table
 from probe.core.config.plan import with_selected
 from probe.core.model.task import Task
@@ -31,8 +32,10 @@ AT_ONCE = 4  # more would wait for each other in one loop and show that as the n
 def once(
     config_file: Path, customer: str | None, domain: str | None, vantage: str | None, as_json: bool
 ) -> None:
-    """Measure each selected object once, now. Nothing is stored."""
-    agent = Agent(load_config(config_file, CHECKS), CHECKS)
+    """Measure each selected object once, now. Nothing is stored; how origins answered before is read, if it is."""
+    config = load_config(config_file, CHECKS)
+    agent = Agent(config, CHECKS)
+    agent.pipeline.references.restore_standings(kept_standings(Path(config.agent.results)))
     plan = with_selected(agent.plan, customer=customer, domain=domain, vantage=vantage)
     if not plan.tasks:
         raise click.ClickException("nothing selected: no task has this customer, domain and vantage point")
@@ -42,6 +45,8 @@ def once(
             click.echo(encode(row))
     else:
         console().print(once_table(rows))
+    standings = agent.pipeline.references.standings
+    warn_of_unanswering(plan.tasks, [(*key, standing) for key, standing in standings.items()])
     if any(row.outcome is not Outcome.OK for row in rows):
         raise click.exceptions.Exit(1)
 

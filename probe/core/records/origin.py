@@ -37,6 +37,34 @@ class OriginVersion(Value, frozen=True, kw_only=True):
     declared: Freshness | None = None
 
 
+class OriginAsk(Value, frozen=True, kw_only=True):
+    """One time that an origin was asked. `at`: RFC 3339 UTC; `address`: the one asked, None where its name led to none.
+
+    `answered`: a response came, whatever its status. `failure`: the failure type, where none came whole.
+    """
+
+    at: str
+    address: str | None
+    answered: bool
+    failure: str | None = None
+
+
+class OriginStanding(Value, frozen=True, kw_only=True):
+    """What an origin's word is worth: its last asks, oldest first, and when and at which address it last answered.
+
+    `last_answered_at` None: it never did, as far as this agent and its store know.
+    """
+
+    asks: tuple[OriginAsk, ...] = ()
+    last_answered_at: str | None = None
+    last_answered_address: str | None = None
+
+    @property
+    def never_answered(self) -> bool:
+        """It was asked and never answered: it protects nobody, and nothing can be compared with it."""
+        return bool(self.asks) and self.last_answered_at is None
+
+
 class Reference(Value, frozen=True, kw_only=True):
     """The origin's side of a slot: the versions known, newest last, and how fresh that knowledge is.
 
@@ -44,6 +72,7 @@ class Reference(Value, frozen=True, kw_only=True):
     fetched or revalidated. `changed_during_slot`: two looks within this slot, or since `verified_at`,
     disagreed. `self_comparison`: the origin answered from the CDN itself. `left_out`: the origin was due to be asked
     and was not, since its ceiling of requests was reached: nothing that disagrees with it can be held against anybody.
+    `standing`: whether and when it answered us at all.
     """
 
     configured: bool
@@ -52,6 +81,7 @@ class Reference(Value, frozen=True, kw_only=True):
     changed_during_slot: bool = False
     self_comparison: bool = False
     left_out: bool = False
+    standing: OriginStanding | None = None
 
     @property
     def newest_digest(self) -> str | None:

@@ -88,6 +88,7 @@ class CustomerState:
 
     `faults`: those that are not well, as `failed/cdn`. `last_at`: when the newest measured slot was due; `last_ok_at`:
     the newest that was ok. `certificate_until`: when the first of the certificates expires that edges showed lately.
+    `origins_unanswering`: origins that never answered; `origin_answered_at`: the longest silent of the others last did.
     """
 
     name: str
@@ -98,6 +99,8 @@ class CustomerState:
     last_at: str | None = None
     last_ok_at: str | None = None
     certificate_until: str | None = None
+    origins_unanswering: int | None = None
+    origin_answered_at: str | None = None
     over_s: int = 0
 
 

@@ -52,7 +52,7 @@ def attribute(symptom: Symptom, corroboration: Corroboration, *, alias_changed: 
     own = _own_fault(symptom)
     if own is not None:
         return own
-    if corroboration.offline:
+    if corroboration.offline and not _is_a_reply(symptom, corroboration):
         return _inconclusive(Fault.VANTAGE, "vantage.offline")
     if corroboration.anchors_unasked is not None:
         return _inconclusive(Fault.AGENT, corroboration.anchors_unasked)
@@ -61,6 +61,13 @@ def attribute(symptom: Symptom, corroboration: Corroboration, *, alias_changed: 
     if symptom.reason in TIMEOUTS and corroboration.stalled:
         return _inconclusive(Fault.AGENT, "agent.stalled")
     return RULES[symptom.kind](symptom, corroboration)
+
+
+def _is_a_reply(symptom: Symptom, corroboration: Corroboration) -> bool:
+    """What was heard from the CDN itself needs no anchor: a dead line carries no reply. How long it took may be its."""
+    if symptom.observation is None or symptom.kind is SymptomKind.TIMING:
+        return False
+    return corroboration.proves_the_line(_observation(symptom, corroboration))
 
 
 def _elsewhere(symptom: Symptom, corroboration: Corroboration) -> Blame:
@@ -147,23 +154,18 @@ def _transport(symptom: Symptom, corroboration: Corroboration) -> Blame:
 
 
 def _origin_explains(phase: Phase, corroboration: Corroboration) -> bool:
-    """An edge that cannot be connected to is explained by an origin that fails in the same phase only."""
-    if not corroboration.origin_failing:
-        return False
-    origin = corroboration.origin
-    if phase in (Phase.TCP, Phase.TLS):
-        return origin is not None and origin.failure is not None and origin.failure.phase is phase
-    return True
+    """An edge may wait for its origin only once the request is sent: its port and its handshake need none."""
+    return corroboration.origin_failing and phase not in (Phase.TCP, Phase.TLS)
 
 
 def _status(symptom: Symptom, corroboration: Corroboration) -> Blame:
     """The origin's own status is the origin's; a 5xx beside a failing origin too; else the CDN's."""
     response = _observation(symptom, corroboration).response
     assert response is not None, "a status symptom comes from a response"
+    if _led_away(symptom, corroboration):  # whoever leads us away may lead us away from the origin likewise
+        return _failed(Fault.PATH, "http.hijacked")
     if corroboration.origin_gave(response.status_code):
         return _failed(Fault.ORIGIN, "origin.same_status")
-    if _led_away(symptom, corroboration):
-        return _failed(Fault.PATH, "http.hijacked")
     if corroboration.origin_failing:
         fault = Fault.ORIGIN if response.status_code >= 500 else Fault.UNKNOWN
         return _failed(fault, corroboration.origin_reason if fault is Fault.ORIGIN else symptom.reason)
@@ -236,10 +238,10 @@ def _ttfb_us(observation: Observation) -> int | None:
 def _content(symptom: Symptom, corroboration: Corroboration) -> Blame:
     if _foreign(symptom, corroboration):
         return _failed(Fault.PATH, "dns.hijacked")
-    if symptom.reason in MARKERS and corroboration.origin_marks == _marks(symptom, corroboration):
-        return _failed(Fault.ORIGIN, "origin.same_content")
     if corroboration.confirmed(symptom.observation) and corroboration.right_elsewhere(symptom.observation):
         return _failed(Fault.PATH, "content.hijacked")
+    if symptom.reason in MARKERS and corroboration.origin_marks == _marks(symptom, corroboration):
+        return _failed(Fault.ORIGIN, "origin.same_content")
     return _failed(Fault.CDN, symptom.reason)
 
 

@@ -1,14 +1,16 @@
 """Rule: a verdict lists the observations that it rests on, so that nobody has to guess what convicted.
 
 Those that showed it, those that looked again, and the witnesses: the origin, the anchors, the other nodes, the same
-request made of the origin. What a verdict does not rest on stays in the record all the same.
+request made of the origin, if it ever answered. What a verdict does not rest on stays in the record all the same.
 """
 
 from __future__ import annotations
 
+from probe.core.content.origin_standing import never_answered
 from probe.core.records.observation import Observation, Role
 from probe.core.records.verdict import Evidence, Outcome, Verdict
 
+_OF_THE_ORIGIN = (Role.ORIGIN, Role.CONTROL)
 _CORROBORATING = frozenset({Role.ORIGIN, Role.ANCHOR, Role.SWEEP})
 
 
@@ -24,11 +26,14 @@ def basis_of(verdict: Verdict, evidence: Evidence) -> tuple[int, ...]:
         == (verdict.outcome, verdict.fault, verdict.reason)
         and finding.observation is not None
     }
+    mute = never_answered(evidence.reference)
     asks = {observations[index].ask for index in shown} - {None}
     return tuple(
         index
         for index, observation in enumerate(observations)
-        if index in shown or observation.of in shown or _corroborates(observation, asks)
+        if index in shown
+        or observation.of in shown
+        or (_corroborates(observation, asks) and not (mute and observation.role in _OF_THE_ORIGIN))
     )
 
 

@@ -31,6 +31,7 @@ TIMEOUTS = frozenset(
     }
 )
 STALL_US = 500_000
+_OF_EDGES = frozenset({Role.EDGE, Role.CONFIRM, Role.SWEEP, Role.CHECK, Role.REDIRECT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,36 @@ class Corroboration:
 
         Design: vantage.offline. A line that was away and is back when the slot looks again has explained the failure.
         """
+        if self._heard_meanwhile:
+            return False
         health = self.evidence.vantage_health
         if health is not None and health.offline_meanwhile:
             return True
         if late(self._anchors) and not self.stalled:
             return True  # the line was only coming back when they were asked
         return state_of(*counted(self._anchors)) is LineState.OFFLINE
+
+    def proves_the_line(self, observation: Observation) -> bool:
+        """A whole reply that only the CDN can have sent: over verified TLS, or a 5xx with a cache's own marks.
+
+        Over plain HTTP anybody on the way can answer in their name.
+        """
+        response, tls = observation.response, observation.tls
+        if response is None or observation.failure is not None or observation.role not in _OF_EDGES:
+            return False
+        if tls is not None and tls.chain_sha256 and tls.verify_error is None and self.task.tls.verify:
+            return True
+        marked = observation.cache_status is not None or bool(observation.proxy_status)
+        return marked and response.status_code >= 500
+
+    @property
+    def _heard_meanwhile(self) -> bool:
+        """Something that proves the line came while the slot's anchors were asked in vain: then they are at fault."""
+        begun = [o.timing.connect_start_us for o in self._anchors if o.timing.connect_start_us is not None]
+        if not begun or state_of(*counted(self._anchors)) is not LineState.OFFLINE:
+            return False
+        heard = (o for o in self.evidence.observations if self.proves_the_line(o))
+        return any((o.timing.response_start_us or 0) > min(begun) for o in heard)
 
     @property
     def anchors_unasked(self) -> FailureType | None:

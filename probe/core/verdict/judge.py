@@ -7,8 +7,10 @@ and the gravest finding becomes the slot's verdict; the others stay beside it. N
 from __future__ import annotations
 
 from probe.core.content.check_kind import Kinds, Symptom, SymptomKind
+from probe.core.content.origin_standing import considered
 from probe.core.model.task import Task
 from probe.core.model.times import epoch_s
+from probe.core.model.value import replace
 from probe.core.records.verdict import Evidence, Fault, Finding, Outcome, Severity, Verdict
 from probe.core.verdict.attribution import Blame, attribute
 from probe.core.verdict.corroboration import Corroboration
@@ -38,8 +40,14 @@ def judge(
 
     `symptoms`: what `examine` found in this very evidence, where that is known already.
     """
-    if symptoms is None:
+    task, evidence, places = considered(task, evidence)
+    if symptoms is None or places is not None:
         symptoms = examine(task, evidence, kinds)
+    verdict = _judged(task, evidence, symptoms, mute_origin=places is not None)
+    return verdict if places is None else _placed(verdict, places)
+
+
+def _judged(task: Task, evidence: Evidence, symptoms: tuple[Symptom, ...], *, mute_origin: bool) -> Verdict:
     corroboration = Corroboration(task, evidence)
     alias_changed = any(symptom.kind is SymptomKind.ALIAS for symptom in symptoms)
     findings = tuple(_finding(s, corroboration, alias_changed=alias_changed) for s in symptoms)
@@ -59,7 +67,18 @@ def judge(
         reason=gravest.reason,
         confirmed=_confirmed(gravest, findings),
         findings=findings,
-        summary=summarise(gravest, task, corroboration),
+        summary=summarise(gravest, task, corroboration, mute_origin=mute_origin),
+    )
+
+
+def _placed(verdict: Verdict, places: tuple[int, ...]) -> Verdict:
+    """With the places of observations among all that were made, not among those that were considered."""
+    return replace(
+        verdict,
+        findings=tuple(
+            f if f.observation is None else replace(f, observation=places[f.observation])
+            for f in verdict.findings
+        ),
     )
 
 

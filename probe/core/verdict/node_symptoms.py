@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probe.core.content.check_kind import Symptom, SymptomKind
+from probe.core.content.origin_standing import considered
 from probe.core.model.addresses import in_prefixes
 from probe.core.model.task import Task
 from probe.core.nodes.eligibility import BY_PROXY, is_address, other_carrier
@@ -88,7 +89,7 @@ def _trusted_reach(task: Task, evidence: Evidence) -> Reach | None:
     seen = reach(task, evidence)
     if seen is None or not seen.unanswered:
         return seen
-    corroboration = Corroboration(task, evidence)
+    corroboration = Corroboration(*considered(task, evidence)[:2])
     failures = {o.failure.type for o in node_observations(evidence) if o.failure is not None}
     unproven = any(corroboration.unproven(failure) for failure in failures)
     stalled = bool(failures & TIMEOUTS) and corroboration.stalled

@@ -81,6 +81,7 @@ _WHOLE_SLOT: dict[str, str] = {
     "agent.stalled": "The agent itself stood still while it measured",
     "agent.secret_missing": "A secret that the request needs could not be had on our host, so nothing was sent",
 }
+_MUTE = "the origin, asked directly, never answered us and excuses nobody: "
 _WHOSE = {
     Fault.CDN: "the CDN's fault",
     Fault.ORIGIN: "the origin's fault",
@@ -93,12 +94,15 @@ _WHOSE = {
 }
 
 
-def summarise(finding: Finding | None, task: Task, corroboration: Corroboration) -> str:
-    """One sentence: who did what, beside whom, whose fault."""
+def summarise(
+    finding: Finding | None, task: Task, corroboration: Corroboration, *, mute_origin: bool = False
+) -> str:
+    """One sentence: who did what, beside whom, whose fault. `mute_origin`: one is configured and never answered."""
     if finding is None:
         return _well(task, corroboration.evidence)
     nodes = told_of_nodes(task, corroboration.evidence)
-    told = f"{_what(finding, task, corroboration)}; {nodes}{_beside(corroboration)}{_WHOSE[finding.fault]}"
+    beside = _MUTE if mute_origin else _beside(corroboration)
+    told = f"{_what(finding, task, corroboration)}; {nodes}{beside}{_WHOSE[finding.fault]}"
     again = {True: ", seen again on a second look", False: ", not seen again on a second look", None: ""}
     return f"{told} ({finding.reason}{again[finding.confirmed]})."
 

@@ -1,8 +1,8 @@
 """Rule: the shape of the store changes only by the numbered steps below; a step once released never changes.
 
 A results directory holds three kinds of SQLite files:
-- the catalogue `results.db`: `definition` (tasks by digest, for replay), `config_version`, `origin_version`, `node`
-  and `node_learning` (the inventory), `meta`;
+- the catalogue `results.db`: `definition` (tasks by digest, for replay), `config_version`, `origin_version`,
+  `origin_standing` (whether an origin answers us), `node` and `node_learning` (the inventory), `meta`;
 - parts `_parts/NNNNNN.db`: `record` (append-only; `body` is the record's line, the other columns repeat what lists
   and the ledger need), `stream` (one agent's results for one customer: where this part begins and ends in it) and
   `dropped` (spans whose rows are gone from this part, and why);
@@ -70,6 +70,13 @@ def _nodes(db: Database) -> None:
     )
 
 
+def _standings(db: Database) -> None:
+    db.execute(
+        "CREATE TABLE origin_standing (customer TEXT NOT NULL, origin TEXT NOT NULL, body TEXT NOT NULL,"
+        " PRIMARY KEY (customer, origin)) STRICT, WITHOUT ROWID"
+    )
+
+
 def _part(db: Database) -> None:
     for statement in (
         "CREATE TABLE stream (id INTEGER PRIMARY KEY, agent TEXT NOT NULL, customer TEXT NOT NULL,"
@@ -103,7 +110,7 @@ def _bundles(db: Database) -> None:
 
 
 Step = Callable[[Database], None]
-CATALOGUE: tuple[Step, ...] = (_first, _nodes)
+CATALOGUE: tuple[Step, ...] = (_first, _nodes, _standings)
 PART: tuple[Step, ...] = (_part,)
 EVIDENCE: tuple[Step, ...] = (_bundles,)
 

@@ -17,7 +17,7 @@ import msgspec
 from probe.core.nodes.values import Learning, Sighting
 from probe.core.proof.chain import GENESIS, Head, Line
 from probe.core.records.codec import CodecError, decode
-from probe.core.records.origin import OriginVersion
+from probe.core.records.origin import OriginStanding, OriginVersion
 from probe.core.records.rows import Record
 from probe.core.results.bundle import Bundle
 from probe.core.results.coverage import Coverage
@@ -33,6 +33,8 @@ from probe.store.write.bundles import GET as GET_BUNDLE
 from probe.store.write.bundles import unpack
 
 _VERSION = msgspec.json.Decoder(OriginVersion)
+Standings = list[tuple[str, str, OriginStanding]]
+_STANDING = msgspec.json.Decoder(OriginStanding)
 
 Records = list[Record]  # within the class `list` is a method
 Times = list[int]
@@ -249,6 +251,13 @@ class Reader:
         for customer, url in self._catalogue.rows("SELECT DISTINCT customer, url FROM origin_version"):
             for version in self.origin_versions(customer, url, limit):
                 yield customer, url, version
+
+    def origin_standings(self) -> Standings:
+        """(customer, origin, standing) of every origin that was ever asked; none in a store of an earlier version."""
+        if self._catalogue.value("SELECT 1 FROM sqlite_master WHERE name = ?", "origin_standing") is None:
+            return []
+        rows = self._catalogue.rows("SELECT customer, origin, body FROM origin_standing")
+        return [(str(customer), str(origin), _STANDING.decode(body)) for customer, origin, body in rows]
 
     def nodes(self, domain: str | None = None, since: str | None = None) -> Sightings:
         """The nodes kept, the longest unseen first; of the one domain; last seen at or after (RFC 3339)."""

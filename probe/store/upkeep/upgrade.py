@@ -18,7 +18,7 @@ from probe.store.base.parts import EVIDENCE_PARTS, PARTS, install, set_aside
 from probe.store.base.schema import CATALOGUE, EVIDENCE, PART, Step, catalogue_file, open_writer, put_meta
 from probe.store.upkeep.rewrite import COLUMNS
 
-_SMALL = ("definition", "config_version", "origin_version", "node", "node_learning")
+_SMALL = ("definition", "config_version", "origin_version", "origin_standing", "node", "node_learning")
 
 
 def upgrade(directory: Path, now: str) -> bool:

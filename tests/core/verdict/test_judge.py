@@ -95,9 +95,19 @@ def test_edge_that_refuses_is_not_excused_by_an_origin_that_answers_500() -> Non
     assert triple(both) == (*FAILED_CDN, "tcp.refused")
 
 
-def test_edge_and_origin_that_refuse_alike_are_the_origins() -> None:
-    both = evidence(refused(), refused(Role.ORIGIN), ANCHOR_OK)
-    assert triple(both) == ("failed", "origin", "origin.tcp.refused")
+@pytest.mark.parametrize(
+    ("kind", "phase"),
+    [
+        (FailureType.TCP_REFUSED, Phase.TCP),
+        (FailureType.TCP_TIMED_OUT, Phase.TCP),
+        (FailureType.TLS_TIMED_OUT, Phase.TLS),
+        (FailureType.TLS_CERT_DATE_INVALID, Phase.TLS),
+    ],
+)
+def test_an_origin_never_explains_an_edges_connection_or_handshake(kind: FailureType, phase: Phase) -> None:
+    """An edge opens its port and shows its certificate without its origin."""
+    alike = evidence(broken(kind, phase), broken(kind, phase, Role.ORIGIN), ANCHOR_OK)
+    assert triple(alike) == (*FAILED_CDN, kind.value)
 
 
 def test_edge_that_waits_in_vain_beside_a_failing_origin_is_the_origins() -> None:

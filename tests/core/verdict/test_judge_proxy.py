@@ -130,9 +130,9 @@ def test_a_proxy_that_will_not_connect_to_one_target_is_not_lost() -> None:
     assert triple(found, proxied()) == ("failed", "cdn", "tcp.refused")
 
 
-def test_an_origin_that_fails_likewise_excuses_the_edge() -> None:
+def test_an_origin_that_fails_likewise_does_not_excuse_the_edges_port() -> None:
     found = through(refused(), refused(Role.ORIGIN), seen(Role.ANCHOR))
-    assert triple(found, proxied()) == ("failed", "origin", "origin.tcp.refused")
+    assert triple(found, proxied()) == ("failed", "cdn", "tcp.refused")
 
 
 def test_nodes_are_not_counted_as_down_on_a_proxys_report() -> None:
