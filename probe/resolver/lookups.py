@@ -37,7 +37,7 @@ class Lookups:
         )
         if resolution.failure is None:
             return resolution
-        return await self._resolver.interrogate_others(
+        return await self._resolver.diagnose(
             resolution, vantage, slot_start_ns=slot_start_ns, deadline_us=limit_us
         )
 

@@ -22,7 +22,7 @@ _WORTH_AN_ALIAS_WALK = (FailureType.DNS_SERVER_FAILURE, FailureType.DNS_TIMED_OU
 _LIFE = {True: "resolver_alive", False: "resolver_silent"}
 
 
-async def interrogate(
+async def consult(
     resolution: Resolution,
     specs: Sequence[ResolverSpec],
     make_walk: MakeWalk,

@@ -22,9 +22,9 @@ from probe.core.records.failure import Failure, FailureType, Phase
 from probe.host.clock import Clock
 from probe.resolver.bootstrap import NamedResolvers
 from probe.resolver.nxdomain_rewriting import examine
-from probe.resolver.other_resolvers import interrogate
+from probe.resolver.other_resolvers import consult
 from probe.resolver.resolv_conf import resolv_conf_of, system_resolvers
-from probe.resolver.tls_contexts import ResolverContexts
+from probe.resolver.transports import make_transports
 from probe.resolver.walk import ResolverWalk
 from probe.resolver.zone_cut import with_zone
 
@@ -33,7 +33,7 @@ _FOR_THE_ZONE = 0.4  # of the time after a failure
 _HOPELESS = (FailureType.AGENT_DESCRIPTORS_EXHAUSTED, FailureType.AGENT_MEMORY_EXHAUSTED)
 
 
-class _Errand(Value, frozen=True, kw_only=True):
+class LookupContext(Value, frozen=True, kw_only=True):
     """From where to look things up, and until when on the loop's clock."""
 
     vantage: VantagePoint
@@ -56,7 +56,7 @@ class Resolver:
         self._allowed = allow_addresses
         self._resolv_conf = resolv_conf
         self._system: dict[Path, tuple[ResolverSpec, ...]] = {}
-        self._contexts = ResolverContexts()
+        self._transports = make_transports()
         self._named = NamedResolvers()
 
     def allow(self, addresses: tuple[str, ...]) -> None:
@@ -75,42 +75,42 @@ class Resolver:
         """Look up `qname` for `qtype` (A or AAAA). Ends within `deadline_us`; raises nothing.
 
         `slot_start_ns` is the slot's start on the clock's monotonic scale. Where every resolver fails, the failure
-        is the first one's; where a later one answered, the flag `resolver_failed` tells. See
-        `core.resolver_answers` for the policy `all`.
+        is the first one's; where a later one answered, the flag `resolver_failed` is set. See
+        `probe.core.dns.answers` for the policy `all`.
         """
         try:
             name = ascii_name(qname)
         except ValueError as error:
             return _unaskable(qname, qtype, str(error))
-        errand = _errand(vantage, slot_start_ns, deadline_us)
-        specs = await self._resolvers(vantage, errand.longest_try_s)
+        context = _lookup_context(vantage, slot_start_ns, deadline_us)
+        specs = await self._resolvers(vantage, context.longest_try_s)
         if vantage.resolver_policy == "all":
-            return compared(await self._ask_all(errand, specs, name, qtype))
-        return in_order(await self._ask_in_turn(errand, specs, name, qtype))
+            return compared(await self._ask_all(context, specs, name, qtype))
+        return in_order(await self._ask_in_turn(context, specs, name, qtype))
 
     async def _ask_in_turn(
-        self, errand: _Errand, specs: tuple[ResolverSpec, ...], name: str, qtype: str
+        self, context: LookupContext, specs: tuple[ResolverSpec, ...], name: str, qtype: str
     ) -> list[Resolution]:
         done: list[Resolution] = []
         for place, spec in enumerate(specs):
-            walk = self._walk(errand, "chain", spec, sharers=len(specs) - place)
+            walk = self._walk(context, "chain", spec, sharers=len(specs) - place)
             end = await walk.run(name, qtype)
             done.append(self._resolution(name, qtype, walk, end))
-            if end.final or _hopeless(end) or asyncio.get_running_loop().time() >= errand.end_s:
+            if end.final or _hopeless(end) or asyncio.get_running_loop().time() >= context.end_s:
                 break
         return done
 
     async def _ask_all(
-        self, errand: _Errand, specs: tuple[ResolverSpec, ...], name: str, qtype: str
+        self, context: LookupContext, specs: tuple[ResolverSpec, ...], name: str, qtype: str
     ) -> list[Resolution]:
         """Each has the whole time for itself, since all have the same."""
         walks = [
-            self._walk(errand, "compared" if place else "chain", spec) for place, spec in enumerate(specs)
+            self._walk(context, "compared" if place else "chain", spec) for place, spec in enumerate(specs)
         ]
         ends = await asyncio.gather(*(walk.run(name, qtype) for walk in walks))
         return [self._resolution(name, qtype, *pair) for pair in zip(walks, ends, strict=True)]
 
-    async def interrogate_others(
+    async def diagnose(
         self,
         resolution: Resolution,
         vantage: VantagePoint,
@@ -118,16 +118,18 @@ class Resolver:
         slot_start_ns: int,
         deadline_us: int = DEADLINE_US,
     ) -> Resolution:
-        """After a failure, within `deadline_us`: see `probe.resolver.other_resolvers`, then
-        `probe.resolver.zone_cut` in the time
-        that this leaves, two fifths at least. A success comes back as it is.
+        """After a failure, within `deadline_us`: what the other resolvers answer, then in whose zone it lies.
+
+        See `probe.resolver.other_resolvers`, and `probe.resolver.zone_cut`: it has at least two fifths of the time.
+
+        A success is returned as it is.
         """
         if resolution.failure is None or resolution.resolver is None:
             return resolution
-        errand = _errand(vantage, slot_start_ns, deadline_us)
-        specs = await self._resolvers(vantage, errand.longest_try_s)
-        first = replace(errand, end_s=errand.end_s - deadline_us * _FOR_THE_ZONE / 1e6)
-        resolution = await interrogate(
+        context = _lookup_context(vantage, slot_start_ns, deadline_us)
+        specs = await self._resolvers(vantage, context.longest_try_s)
+        first = replace(context, end_s=context.end_s - deadline_us * _FOR_THE_ZONE / 1e6)
+        resolution = await consult(
             resolution,
             specs,
             partial(self._walk, first),
@@ -135,7 +137,7 @@ class Resolver:
         )
         if resolution.failure is None:
             return resolution
-        return await with_zone(resolution, specs, partial(self._walk, errand))
+        return await with_zone(resolution, specs, partial(self._walk, context))
 
     async def examine_resolver(
         self,
@@ -151,11 +153,11 @@ class Resolver:
         """
         if resolution.resolver is None:
             return resolution
-        errand = _errand(vantage, slot_start_ns, deadline_us)
+        context = _lookup_context(vantage, slot_start_ns, deadline_us)
         return await examine(
             resolution,
-            await self._resolvers(vantage, errand.longest_try_s),
-            partial(self._walk, errand),
+            await self._resolvers(vantage, context.longest_try_s),
+            partial(self._walk, context),
             partial(self._resolution, resolution.qname, resolution.qtype),
         )
 
@@ -167,19 +169,21 @@ class Resolver:
             self._system[path] = system_resolvers(path)
         return self._system[path]
 
-    def _walk(self, errand: _Errand, purpose: str, spec: ResolverSpec, sharers: int = 1) -> ResolverWalk:
+    def _walk(
+        self, context: LookupContext, purpose: str, spec: ResolverSpec, sharers: int = 1
+    ) -> ResolverWalk:
         """A walk at `spec` that leaves the other `sharers` their share of what time is left."""
         now_s = asyncio.get_running_loop().time()
-        share_s = max(0.0, errand.end_s - now_s) / sharers
+        share_s = max(0.0, context.end_s - now_s) / sharers
         return ResolverWalk(
             resolver=spec,
-            vantage=errand.vantage,
+            vantage=context.vantage,
             clock=self._clock,
-            slot_start_ns=errand.slot_start_ns,
-            try_s=min(errand.longest_try_s, share_s / 2),
+            slot_start_ns=context.slot_start_ns,
+            try_s=min(context.longest_try_s, share_s / 2),
             end_s=now_s + share_s,
             purpose=purpose,
-            context=self._contexts.loader(spec),
+            transports=self._transports,
         )
 
     def _resolution(self, qname: str, qtype: str, walk: ResolverWalk, end: WalkEnd) -> Resolution:
@@ -212,9 +216,9 @@ class Resolver:
         return record if reason == record.refused else replace(record, refused=reason)
 
 
-def _errand(vantage: VantagePoint, slot_start_ns: int, deadline_us: int) -> _Errand:
+def _lookup_context(vantage: VantagePoint, slot_start_ns: int, deadline_us: int) -> LookupContext:
     deadline_s = deadline_us / 1e6
-    return _Errand(
+    return LookupContext(
         vantage=vantage,
         slot_start_ns=slot_start_ns,
         longest_try_s=deadline_s / 3,

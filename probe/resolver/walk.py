@@ -1,14 +1,14 @@
 """Rule: every message sent becomes one DnsQuery on record, also the one that was repeated.
 
-One walk at one resolver: `core.chain.ChainWalk` names what to ask, this loop asks it: twice over UDP, over TCP
-after a truncated response (RFC 7766), once more without EDNS where the resolver cannot bear it (RFC 6891).
+One walk at one resolver: `probe.core.dns.chain.ChainWalk` names the next question, this loop sends it by the resolver's
+transport: as often as that transport says (UDP: twice), by another one after a truncated response (UDP: TCP, RFC
+7766), once more without EDNS where the resolver does not support it (RFC 6891). Gives the `WalkEnd` and the queries.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,19 +19,19 @@ from probe.core.records.dns import DnsQuery, Resolution
 from probe.core.records.failure import Failure, FailureType, Phase
 from probe.evidence.capture import CapturedMessages, collector
 from probe.host.clock import Clock
-from probe.resolver.exchange import ExchangeError, exchange
+from probe.resolver.exchange import ExchangeError
+from probe.resolver.transports import Transport
 
-_UDP_TRIES = 2
 _REPEATED = (FailureType.DNS_TIMED_OUT, FailureType.DNS_MALFORMED)
 _EDNS_UNWANTED = ("FORMERR", "REFUSED", "NOTIMP", "BADVERS")
 
 
 @dataclass(slots=True, kw_only=True)
 class ResolverWalk:
-    """Questions to one resolver from one vantage point, until `end_s`; one UDP try takes at most `try_s`.
+    """Questions to one resolver from one vantage point, until `end_s`; one of several tries takes at most `try_s`.
 
-    `end_s` is a time of the running loop's clock; the records' times come from `clock`. `context` gives the TLS
-    context. `queries`, `flags`, `transport`, `ecs_source` and `ecs_scope` tell what happened so far.
+    `end_s` is a time of the running loop's clock; the records' times come from `clock`. `transports`
+    by scheme. `queries`, `flags`, `transport`, `ecs_source` and `ecs_scope` hold what happened so far.
     """
 
     resolver: ResolverSpec
@@ -41,7 +41,7 @@ class ResolverWalk:
     try_s: float
     end_s: float
     purpose: str
-    context: Callable[[], ssl.SSLContext]
+    transports: Mapping[str, Transport]
     queries: list[DnsQuery] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
     transport: str | None = None
@@ -92,10 +92,11 @@ class ResolverWalk:
         reply = await self._tries(name, qtype)
         if not reply.truncated:
             return reply
-        if self.resolver.transport != "udp":
+        fallback = self._own_transport.after_truncation
+        if fallback is None:
             raise ExchangeError(_failure(FailureType.DNS_MALFORMED, "TC set over a stream"))
         try:
-            reply = await self._once(name, qtype, "tcp", self.end_s)
+            reply = await self._once(name, qtype, self.transports[fallback], self.end_s)
         except ExchangeError as error:
             if error.failure.phase is Phase.HOST:
                 raise
@@ -106,19 +107,22 @@ class ResolverWalk:
         return reply
 
     async def _tries(self, name: str, qtype: str) -> Reply:
-        transport = self.resolver.transport
-        if transport != "udp":
-            return await self._once(name, qtype, transport, self.end_s)
+        transport = self._own_transport
         loop = asyncio.get_running_loop()
-        for left in reversed(range(_UDP_TRIES)):
+        for left in reversed(range(transport.tries)):
+            until_s = self.end_s if transport.tries == 1 else min(loop.time() + self.try_s, self.end_s)
             try:
-                return await self._once(name, qtype, "udp", min(loop.time() + self.try_s, self.end_s))
+                return await self._once(name, qtype, transport, until_s)
             except ExchangeError as error:
                 if not left or error.failure.type not in _REPEATED or loop.time() >= self.end_s:
                     raise
         raise AssertionError("unreachable")
 
-    async def _once(self, name: str, qtype: str, transport: str, until_s: float) -> Reply:
+    @property
+    def _own_transport(self) -> Transport:
+        return self.transports[self.resolver.transport]
+
+    async def _once(self, name: str, qtype: str, transport: Transport, until_s: float) -> Reply:
         """One message sent, one DnsQuery on record."""
         start_us = self._now_us()
         try:
@@ -127,19 +131,19 @@ class ResolverWalk:
                 qtype,
                 self.vantage.client_subnet,
                 edns=self._edns,
-                number=0 if transport == "https" else None,
+                number=transport.message_id,
             )
         except ValueError as error:
             raise ExchangeError(
                 Failure(phase=Phase.HOST, type=FailureType.AGENT_INTERNAL_ERROR, detail=str(error))
             ) from error
         try:
-            reply = await exchange(question, self.resolver, self.vantage, transport, until_s, self.context)
+            reply = await transport.exchange(question, self.resolver, self.vantage, until_s)
         except ExchangeError as error:
-            self._record(question, transport, start_us, None, error.failure)
+            self._record(question, transport.scheme, start_us, None, error.failure)
             raise
-        self._record(question, transport, start_us, reply, _rcode_failure(reply))
-        self.transport, self.ecs_source, self.ecs_scope = transport, question.ecs, reply.ecs_scope
+        self._record(question, transport.scheme, start_us, reply, _rcode_failure(reply))
+        self.transport, self.ecs_source, self.ecs_scope = transport.scheme, question.ecs, reply.ecs_scope
         if question.ecs and reply.ecs_scope is None and not reply.truncated and not improper(reply.answer):
             self._flag("ecs_ignored")
         return reply
@@ -171,7 +175,7 @@ class ResolverWalk:
             collected.messages.append(CapturedMessages(query=query, sent=question.wire, received=received))
 
     def _known_us(self, instant_s: float | None, else_us: int) -> int:
-        """The instant as the clock of the loop told it; `else_us` where it did not, or is not the kernel's own."""
+        """`instant_s` of the loop's clock on the record's scale; `else_us` where it is None or not the kernel's."""
         if instant_s is None or not getattr(self.clock, "is_the_kernels", False):
             return else_us
         return round(instant_s * 1e6 - self.slot_start_ns / 1000)

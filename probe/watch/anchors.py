@@ -7,7 +7,6 @@ UDP from the vantage point's line itself, whatever the proxy: no proxy here carr
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -28,11 +27,13 @@ from probe.core.vantage.health import anchors_for, version_of
 from probe.fetch.fetcher import Fetcher
 from probe.fetch.target import FetchTarget
 from probe.host.clock import Clock
-from probe.resolver.exchange import ExchangeError, exchange
+from probe.resolver.exchange import ExchangeError
+from probe.resolver.transports import Udp
 
 Find = Callable[[str], Awaitable[str | Failure]]
 _DNS_TRIES = 2  # one lost datagram is no dead line
 _LIMITS = Limits(body_bytes=64 * 1024, decoded_bytes=64 * 1024)  # the head is all that is wanted
+_DNS = Udp()
 _AGAIN = (FailureType.DNS_TIMED_OUT, FailureType.DNS_MALFORMED)
 
 
@@ -113,11 +114,11 @@ async def _ask_dns_once(
     start_us = _now_us(request, clock)
     end_us, failure = None, None
     name = anchor.path.removeprefix("/").removesuffix(".") or "."
-    resolver = ResolverSpec(transport="udp", address=anchor.host, port=anchor.port)
+    resolver = ResolverSpec(transport=_DNS.scheme, address=anchor.host, port=anchor.port)
     until_s = asyncio.get_running_loop().time() + within_s
     try:
         question = build_question(name, "NS" if name == "." else "A")
-        await exchange(question, resolver, request.vantage, "udp", until_s, ssl.create_default_context)
+        await _DNS.exchange(question, resolver, request.vantage, until_s)
         end_us = _now_us(request, clock)
     except ExchangeError as error:
         failure = error.failure

@@ -31,7 +31,7 @@ from probe.net.line import line_problem, open_socket
 from probe.resolver.bootstrap import NamedResolvers, is_address
 from probe.resolver.exchange import ExchangeError
 from probe.resolver.resolv_conf import resolv_conf_of, system_resolvers
-from probe.resolver.tls_contexts import ResolverContexts
+from probe.resolver.transports import make_transports
 from probe.resolver.walk import ResolverWalk
 from probe.watch.anchor_watch import Lookup
 from probe.watch.anchors import AnchorRequest, ask_anchors
@@ -48,7 +48,7 @@ class Looks:
         self._clock = clock
         self._fetcher = fetcher
         self._lookup = lookup
-        self._contexts = ResolverContexts()
+        self._transports = make_transports()
         self._named = NamedResolvers()
 
     async def look(self, vantage: VantagePoint, ip_versions: Sequence[int], name: str) -> PointLook:
@@ -135,7 +135,7 @@ class Looks:
             try_s=LIMIT_US / 3e6,
             end_s=asyncio.get_running_loop().time() + LIMIT_US / 1e6,
             purpose="chain",
-            context=self._contexts.loader(spec),
+            transports=self._transports,
         )
 
 

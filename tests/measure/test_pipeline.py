@@ -69,7 +69,7 @@ class MadeResolver:
         self.asked.append(f"{qname} {qtype}")
         return self.answer
 
-    async def interrogate_others(self, resolution: Resolution, vantage: VantagePoint, **_: Any) -> Resolution:
+    async def diagnose(self, resolution: Resolution, vantage: VantagePoint, **_: Any) -> Resolution:
         self.interrogated += 1
         return resolution
 

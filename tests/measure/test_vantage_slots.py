@@ -67,7 +67,7 @@ class Net:
             return build.unresolved(FailureType.DNS_TIMED_OUT, qname, "resolver_silent")
         return build.resolution(build.EDGE, build.EDGE_2)
 
-    async def interrogate_others(self, resolution: Resolution, *_: object, **__: object) -> Resolution:
+    async def diagnose(self, resolution: Resolution, *_: object, **__: object) -> Resolution:
         return resolution
 
 

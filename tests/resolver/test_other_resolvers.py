@@ -75,8 +75,8 @@ class Setting:
             deadline_us=self._deadline_us,
         )
 
-    async def interrogate(self, resolution: Resolution, point: VantagePoint | None = None) -> Resolution:
-        return await self.resolver.interrogate_others(
+    async def diagnose(self, resolution: Resolution, point: VantagePoint | None = None) -> Resolution:
+        return await self.resolver.diagnose(
             resolution,
             point or self.point,
             slot_start_ns=CLOCK.monotonic_ns(),
@@ -163,7 +163,7 @@ async def test_another_resolver_clears_the_cdn() -> None:
     async with Setting(BROKEN["SERVFAIL"], zone(GOOD)) as setting:
         found = await setting.resolve(setting.only(0))
         assert kind(found) is FailureType.DNS_SERVER_FAILURE
-        after = await setting.interrogate(found)
+        after = await setting.diagnose(found)
         assert (after.failure, after.failing_name, after.resolver) == (None, None, setting.names[1])
         assert [record.address for record in after.addresses] == ["127.0.0.1"]
         assert after.flags == ("resolver_failed", "other_resolver_answered", "resolver_alive")
@@ -175,7 +175,7 @@ async def test_another_resolver_clears_the_cdn() -> None:
 
 async def test_all_others_fail_too() -> None:
     async with Setting(BROKEN["SERVFAIL"], BROKEN["REFUSED"], None) as setting:
-        after = await setting.interrogate(await setting.resolve())
+        after = await setting.diagnose(await setting.resolve())
     assert kind(after) is FailureType.DNS_SERVER_FAILURE
     assert after.flags == ("other_resolvers_failed", "resolver_alive")
 
@@ -200,7 +200,7 @@ async def test_an_answer_stands_even_where_others_differ(
 ) -> None:
     async with Setting(zone(first), zone(second)) as setting:
         found = await setting.resolve()
-        after = await setting.interrogate(found)
+        after = await setting.diagnose(found)
         assert (after.failure, after.resolver, after.failing_name) == (
             found.failure,
             setting.names[0],
@@ -215,8 +215,8 @@ async def test_control_tells_a_dead_resolver_from_a_dead_name() -> None:
         return reply(query, ". 60 NS a.root.") if query.name == "." else None
 
     async with Setting(only_the_root, BROKEN["silent"]) as setting:
-        alive = await setting.interrogate(await setting.resolve(setting.only(0)), setting.only(0))
-        silent = await setting.interrogate(await setting.resolve(setting.only(1)), setting.only(1))
+        alive = await setting.diagnose(await setting.resolve(setting.only(0)), setting.only(0))
+        silent = await setting.diagnose(await setting.resolve(setting.only(1)), setting.only(1))
     assert (kind(alive), alive.flags) == (FailureType.DNS_TIMED_OUT, ("no_other_resolver", "resolver_alive"))
     assert (kind(silent), silent.flags) == (
         FailureType.DNS_TIMED_OUT,
@@ -229,14 +229,14 @@ async def test_control_tells_a_dead_resolver_from_a_dead_name() -> None:
 @pytest.mark.parametrize("rcode", ["REFUSED", "SERVFAIL", "NXDOMAIN"])
 async def test_any_reply_means_alive(rcode: str) -> None:
     async with Setting(lambda query: reply(query, rcode=rcode)) as setting:
-        after = await setting.interrogate(await setting.resolve())
+        after = await setting.diagnose(await setting.resolve())
     assert "resolver_alive" in after.flags
 
 
 async def test_our_own_host_in_the_way_says_nothing_about_the_resolver() -> None:
     async with Setting(zone(GOOD)) as setting:
         point = replace(setting.point, source_v4="203.0.113.77")
-        after = await setting.interrogate(await setting.resolve(point), point)
+        after = await setting.diagnose(await setting.resolve(point), point)
     assert after.failure is not None
     assert after.failure.phase is Phase.HOST
     assert after.flags == ("no_other_resolver",)
@@ -254,7 +254,7 @@ async def test_alias_walk_finds_whose_zone_is_dead_behind_a_servfail() -> None:
     async with Setting(recursive_with_dead_end) as setting:
         found = await setting.resolve()
         assert (found.failing_name, failing_zone(found, "www.a", ["cdn.net"])) == ("www.a", "customer")
-        after = await setting.interrogate(found)
+        after = await setting.diagnose(found)
     assert after.failure == found.failure
     assert [(link.owner, link.target) for link in after.cname_chain] == [
         ("www.a", "x.cdn.net"),
@@ -273,7 +273,7 @@ async def test_alias_walk_finds_whose_zone_is_dead_behind_a_servfail() -> None:
 async def test_alias_walk_that_leads_nowhere_changes_nothing() -> None:
     async with Setting(BROKEN["SERVFAIL"]) as setting:
         found = await setting.resolve()
-        after = await setting.interrogate(found)
+        after = await setting.diagnose(found)
     assert (after.failing_name, after.cname_chain) == ("www.a", ())
     assert "alias_walked" not in after.flags
 
@@ -282,7 +282,7 @@ async def test_interrogation_keeps_the_deadline() -> None:
     async with Setting(*[BROKEN["silent"]] * 4, deadline_us=300_000) as setting:
         found = await setting.resolve()
         started_ns = CLOCK.monotonic_ns()
-        after = await setting.interrogate(found)
+        after = await setting.diagnose(found)
         assert CLOCK.monotonic_ns() - started_ns < 450_000_000
     assert after.flags == ("other_resolvers_failed", "resolver_silent")
     assert purposes(after) == {"chain", "control", "other_resolver", "alias"}
@@ -291,7 +291,7 @@ async def test_interrogation_keeps_the_deadline() -> None:
 async def test_a_success_is_not_interrogated() -> None:
     async with Setting(zone(GOOD), zone(GOOD)) as setting:
         found = await setting.resolve()
-        assert await setting.interrogate(found) is found
+        assert await setting.diagnose(found) is found
         assert setting.servers[1].queries == []
 
 

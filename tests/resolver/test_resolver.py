@@ -16,7 +16,7 @@ from probe.core.dns.message import build_question
 from probe.core.model.task import ResolverSpec
 from probe.core.records.dns import Resolution
 from probe.core.records.failure import FailureType, Phase
-from probe.resolver.exchange import _Inbox
+from probe.resolver.exchange import Inbox
 from probe.resolver.failures import SilenceError
 from probe.resolver.resolver import Resolver
 from tests.support.awake import Awake
@@ -313,7 +313,7 @@ async def test_rubbish_at_hand_lets_the_deadline_pass() -> None:
 
     with pytest.raises(TimeoutError) as caught:
         async with asyncio.timeout(0):
-            await _Inbox(build_question("www.a", "A")).first_response(at_hand)
+            await Inbox(build_question("www.a", "A")).first_response(at_hand)
     assert not isinstance(caught.value, SilenceError), "the deadline came first, not the cap"
 
 

@@ -80,7 +80,7 @@ async def test_after_a_failure_of_all_the_others_are_not_asked_again() -> None:
     async with Setting(zone({}), BROKEN["SERVFAIL"]) as setting:
         point = all_of(setting)
         found = await setting.resolve(point)
-        after = await setting.interrogate(found, point)
+        after = await setting.diagnose(found, point)
     assert after.flags == ("resolver_failed", "other_resolvers_failed", "resolver_alive")
     assert "other_resolver" not in purposes(after)
     assert after.answers == found.answers
@@ -88,7 +88,7 @@ async def test_after_a_failure_of_all_the_others_are_not_asked_again() -> None:
 
 async def test_interrogation_fills_the_answers_in_order() -> None:
     async with Setting(BROKEN["SERVFAIL"], zone(GOOD)) as setting:
-        after = await setting.interrogate(await setting.resolve(setting.only(0)))
+        after = await setting.diagnose(await setting.resolve(setting.only(0)))
         assert [answer.resolver for answer in after.answers] == setting.names
         assert [answer.addresses for answer in after.answers] == [(), ("127.0.0.1",)]
 

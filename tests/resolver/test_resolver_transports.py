@@ -15,10 +15,12 @@ from probe.core.dns.message import MalformedError
 from probe.core.model.task import ResolverSpec, VantagePoint
 from probe.core.records.dns import Resolution
 from probe.core.records.failure import FailureType, Phase
+from probe.core.syntax.values import RESOLVER_SCHEMES
 from probe.host.clock import SystemClock
 from probe.resolver.doh import HttpsError
 from probe.resolver.failures import SilenceError, dns_failure
 from probe.resolver.resolver import Resolver
+from probe.resolver.transports import make_transports
 from tests.support.awake import Awake
 from tests.support.dns_server import DnsServer, zone
 
@@ -172,3 +174,10 @@ def test_mapping(error: Exception, operation: str, expected: FailureType) -> Non
     assert failure.phase is (Phase.DNS if expected.value.startswith("dns.") else Phase.HOST)
     assert failure.operation == operation
     assert failure.detail
+
+
+def test_every_scheme_that_a_configuration_may_name_has_a_transport() -> None:
+    transports = make_transports()
+    assert set(transports) == set(RESOLVER_SCHEMES)
+    assert all(transport.scheme == scheme for scheme, transport in transports.items())
+    assert {t.after_truncation for t in transports.values()} - {None} <= set(transports)

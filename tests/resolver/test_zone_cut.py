@@ -49,7 +49,7 @@ def _apex(name: str, zones: tuple[str, ...]) -> str:
 
 async def failed(*scripts: Script, deadline_us: int = 1_500_000) -> Resolution:
     async with Setting(*scripts, deadline_us=deadline_us) as setting:
-        return await setting.interrogate(await setting.resolve())
+        return await setting.diagnose(await setting.resolve())
 
 
 def cut_questions(resolution: Resolution) -> list[tuple[str, str]]:

@@ -111,7 +111,7 @@ async def look_up(name: str, *specs: ResolverSpec, **more: Any) -> Resolution:
     point = VantagePoint(name="v", resolvers=specs, **more)
     resolver, start_ns = Resolver(CLOCK, ("127.0.0.0/8",)), CLOCK.monotonic_ns()
     found = await resolver.resolve(name, "A", point, slot_start_ns=start_ns)
-    return await resolver.interrogate_others(found, point, slot_start_ns=start_ns)
+    return await resolver.diagnose(found, point, slot_start_ns=start_ns)
 
 
 def kind(resolution: Resolution) -> FailureType | None:

@@ -6,6 +6,7 @@ Every function raises ValueError with words for a person and never repeats a val
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 
@@ -36,8 +37,25 @@ _CREDENTIAL_FIELDS = frozenset(("authorization", "proxy-authorization", "cookie"
 _CREDENTIAL_WORDS = re.compile(r"token|secret|passw|credential|api-?_?key|auth-?_?key", re.IGNORECASE)
 _CODINGS = ("identity", "gzip", "deflate", "br", "zstd", "x-gzip")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)")
-_RESOLVER_PORTS = {"udp": 53, "tcp": 53, "tls": 853, "https": 443}
 _DOH_PATH = "/dns-query"
+
+
+@dataclass(frozen=True, slots=True)
+class ResolverScheme:
+    """What the URL of a resolver may hold: `named`, a name to verify; `has_path`, a path (RFC 8484 section 4.1)."""
+
+    port: int
+    named: bool = False
+    has_path: bool = False
+
+
+RESOLVER_SCHEMES = {
+    "udp": ResolverScheme(53),
+    "tcp": ResolverScheme(53),
+    "tls": ResolverScheme(853, named=True),
+    "https": ResolverScheme(443, named=True, has_path=True),
+}
+"""By scheme; each has a class in `probe.resolver.transports`."""
 
 
 def parse_name(text: str) -> str:
@@ -110,15 +128,15 @@ def parse_resolver(text: str) -> ResolverSpec:
     scheme, separator, rest = text.partition("://")
     if not separator:
         scheme, rest = "udp", text
-    if scheme not in _RESOLVER_PORTS:
-        raise ValueError(
-            f"{scheme[:20]!r} is no transport of a resolver: use udp://, tcp://, tls:// or https://"
-        )
-    rest, path = _split_path(rest) if scheme == "https" else (rest, None)
+    kind = RESOLVER_SCHEMES.get(scheme)
+    if kind is None:
+        *most, last = (f"{known}://" for known in RESOLVER_SCHEMES)
+        raise ValueError(f"{scheme[:20]!r} is no transport of a resolver: use {', '.join(most)} or {last}")
+    rest, path = _split_path(rest) if kind.has_path else (rest, None)
     name, at, rest = rest.rpartition("@")
-    address, port = split_host_port(rest, _RESOLVER_PORTS[scheme])
+    address, port = split_host_port(rest, kind.port)
     is_name = not _is_address(address)
-    if scheme not in ("tls", "https") and (at or is_name):
+    if not kind.named and (at or is_name):
         raise ValueError(f"a {scheme}:// resolver is given by its IP address, such as {scheme}://192.0.2.53")
     if at and is_name:
         raise ValueError(f"after @ stands the resolver's IP address: {scheme}://dns.example.net@192.0.2.1")
@@ -251,8 +269,8 @@ def has_userinfo(text: str, *, resolver: bool = False) -> bool:
     match = re.search(r"\b([a-z][a-z0-9+.-]*)://([^/\s?#]*)@([^/\s?#]*)", text, re.IGNORECASE)
     if match is None:
         return False
-    schemes = ("tls", "https") if resolver else ("tls",)
-    return not (match[1].lower() in schemes and _names_resolver(match[2], match[3]))
+    named = [scheme for scheme, kind in RESOLVER_SCHEMES.items() if kind.named] if resolver else ["tls"]
+    return not (match[1].lower() in named and _names_resolver(match[2], match[3]))
 
 
 def _names_resolver(name: str, rest: str) -> bool:
