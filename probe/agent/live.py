@@ -100,7 +100,8 @@ class Live:
         if row.reference is not None and row.reference.standing is not None:
             self._origins.setdefault(name, {})[row.domain] = row.reference.standing
         for observation in row.observations:
-            until = observation.tls.not_after if observation.tls is not None else None
+            tls = observation.tls
+            until = (tls.chain_not_after or tls.not_after) if tls is not None else None
             if until is not None and observation.role is Role.EDGE:
                 self._expiry.setdefault(name, Least()).add(now_s, epoch_s(until))
 

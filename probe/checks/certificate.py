@@ -1,9 +1,9 @@
 """Rule: what the handshake showed is held against what was agreed; a certificate that still holds fails nobody.
 
 Names, protocol, cipher suite and issuer are the CDN's to set up. Days left are a note, a warning: the certificate is
-good, and whose it is to renew only the contract knows. An expired one, or a chain that lacks its intermediate, is a
-failure of the handshake itself and seen without this check. Stapled OCSP responses are not read: the TLS library does
-not show them.
+good, and whose it is to renew only the contract knows. The date is the earliest of the chain in use: an intermediate
+that ends first ends the service. An expired one, a chain that lacks its intermediate, or a stapled response that says
+"revoked" is a failure of the handshake itself and seen without this check.
 """
 
 from __future__ import annotations
@@ -70,16 +70,40 @@ def examine(params: Certificate, task: Task, evidence: Evidence) -> Iterator[Sym
                 at_origin=AtOrigin.NOT_THERE,
                 again=_again(params, evidence, index, reason),
             )
-        days = _days_left(tls, evidence)
-        if days is not None and days < params.days_left:
+        for reason, words in _warnings(params, tls, evidence):
             yield Symptom(
                 check=KIND.name,
                 kind=SymptomKind.NOTE,
-                reason="certificate.expires_soon",
+                reason=reason,
                 observation=index,
-                detail=f"valid until {tls.not_after}, {days:.1f} days from now; limit {params.days_left} days",
+                detail=words,
                 warning=True,
             )
+
+
+def _warnings(params: Certificate, tls: Tls, evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """(reason, words) of what fails no handshake of today."""
+    until, whose = _ends(tls)
+    if until is not None:
+        days = (epoch_s(until) - epoch_s(evidence.started_at)) / _DAY_S
+        if days < params.days_left:
+            of = f" ({whose})" if whose else ""
+            yield (
+                "certificate.expires_soon",
+                f"valid until {until}{of}, {days:.1f} days from now; limit {params.days_left} days",
+            )
+    if tls.must_staple and tls.staple not in (None, "good"):
+        yield (
+            "certificate.staple_missing",
+            f"the certificate demands a stapled OCSP response; stapled: {tls.staple}",
+        )
+
+
+def _ends(tls: Tls) -> tuple[str | None, str | None]:
+    """(until when the chain in use is valid, whose date that is where it is not the leaf's)."""
+    if tls.chain_not_after is None or tls.chain_not_after == tls.not_after:
+        return tls.not_after, None
+    return tls.chain_not_after, tls.chain_not_after_of
 
 
 def _again(params: Certificate, evidence: Evidence, index: int, reason: str) -> bool | None:
@@ -110,12 +134,6 @@ def _wrong(params: Certificate, tls: Tls) -> Iterator[tuple[str, str]]:
 def _below(version: str, minimum: str) -> bool:
     """A version that we do not know is newer than those that we do."""
     return version in _VERSIONS and _VERSIONS.index(version) < _VERSIONS.index(minimum)
-
-
-def _days_left(tls: Tls, evidence: Evidence) -> float | None:
-    if tls.not_after is None:
-        return None
-    return (epoch_s(tls.not_after) - epoch_s(evidence.started_at)) / _DAY_S
 
 
 KIND = CheckKind(

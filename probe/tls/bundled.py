@@ -16,7 +16,9 @@ from typing import Any
 from cryptography.hazmat.bindings.openssl.binding import Binding
 
 from probe.tls.errors import ssl_error, verification_error
+from probe.tls.offer import OLD_VERSIONS
 from probe.tls.session import OVER
+from probe.tls.verified import refuse
 
 _lib: Any = Binding.lib
 _ffi: Any = Binding.ffi
@@ -55,7 +57,7 @@ OPENSSL_VERSION: str = _ffi.string(_lib.OpenSSL_version(_lib.OPENSSL_VERSION)).d
 
 
 class BundledClient:
-    """A `TlsClient` that trusts, verifies and offers as an SSLContext of Python does.
+    """A `TlsClient` that trusts, verifies and offers as `probe.tls.system` does, and reads what is stapled.
 
     `ca_file` and `ca_directory`: PEM, either may be None. `minimum`: such as TLSv1.2. `ciphers`: OpenSSL's list,
     with its security level; of the suites of TLS 1.3 all are offered. Raises ssl.SSLError for a CA file
@@ -66,6 +68,7 @@ class BundledClient:
         self, *, ca_file: str | None, ca_directory: str | None, verify: bool, minimum: str, ciphers: str
     ) -> None:
         self._verify = verify
+        self._any_strength = minimum in OLD_VERSIONS
         self._context = context = _ffi.gc(_lib.SSL_CTX_new(_lib.TLS_client_method()), _lib.SSL_CTX_free)
         if ca_file is not None:
             _load(_lib.SSL_CTX_load_verify_locations(context, os.fsencode(ca_file), _NULL))
@@ -80,7 +83,9 @@ class BundledClient:
         _lib.SSL_CTX_set_verify(context, _lib.SSL_VERIFY_PEER if verify else _lib.SSL_VERIFY_NONE, _NULL)
         wanted = _lib.SSL_CTX_get0_param(context)
         _demand(_lib.X509_VERIFY_PARAM_set_flags(wanted, _lib.X509_V_FLAG_PARTIAL_CHAIN))
-        _lib.X509_VERIFY_PARAM_set_hostflags(wanted, _lib.X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS)
+        # The subject's common name alone is no name (RFC 9525 section 2).
+        flags = _lib.X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | _lib.X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
+        _lib.X509_VERIFY_PARAM_set_hostflags(wanted, flags)
 
     def session(self, server_name: str, room: memoryview) -> BundledSession:
         """As the protocol says."""
@@ -88,7 +93,10 @@ class BundledClient:
         session = _new(self._context)
         if session == _NULL:
             raise MemoryError
-        made = BundledSession(session, server_name, room)
+        made = BundledSession(
+            session, server_name, room, verify=self._verify, any_strength=self._any_strength
+        )
+        _demand(_lib.SSL_set_tlsext_status_type(session, _lib.TLSEXT_STATUSTYPE_ocsp))
         if host:
             _lib.SSL_set_tlsext_host_name(session, host)
         if self._verify:
@@ -103,8 +111,11 @@ class BundledClient:
 class BundledSession:
     """A `TlsSession` of the library's SSL, which it owns."""
 
-    def __init__(self, session: Any, server_name: str, room: memoryview) -> None:
+    def __init__(
+        self, session: Any, server_name: str, room: memoryview, *, verify: bool, any_strength: bool
+    ) -> None:
         self._session = _ffi.gc(session, _free)
+        self._verify, self._any_strength = verify, any_strength
         self._name = server_name
         # Of what is beneath the view: before Python 3.13 the collector crashes on a view of a view in a cycle.
         self._room = _ffi.from_buffer("char[]", room.obj)
@@ -112,6 +123,7 @@ class BundledSession:
         _set_bio(session, self._incoming, self._outgoing)  # they are freed with it
         _set_connect_state(session)
         self._where = _ffi.new("char **")
+        self._staple_at = _ffi.new("const unsigned char **")
 
     def feed(self, count: int) -> None:
         """As the protocol says, like all the others."""
@@ -129,7 +141,11 @@ class BundledSession:
     def handshake(self) -> bool:
         _forget_errors()
         said = _do_handshake(self._session)
-        return said == 1 or self._wants_more(said)
+        if said != 1:
+            return self._wants_more(said)
+        if self._verify:
+            refuse(self, self._name, any_strength=self._any_strength)
+        return True
 
     def read(self, at: int, count: int) -> int:
         _forget_errors()
@@ -168,7 +184,18 @@ class BundledSession:
         sent = _lib.SSL_get_peer_cert_chain(self._session)
         if sent == _NULL:
             return ()
-        return tuple(_der(_lib.sk_X509_value(sent, n), self._where) for n in range(_lib.sk_X509_num(sent)))
+        return self._certificates(sent)
+
+    def verified_chain(self) -> tuple[bytes, ...]:
+        used = _lib.SSL_get0_verified_chain(self._session) if self._verify else _NULL
+        return () if used == _NULL else self._certificates(used)
+
+    def staple(self) -> bytes:
+        count = _lib.SSL_get_tlsext_status_ocsp_resp(self._session, self._staple_at)
+        return bytes(_ffi.buffer(self._staple_at[0], count)) if count > 0 else b""
+
+    def _certificates(self, stack: Any) -> tuple[bytes, ...]:
+        return tuple(_der(_lib.sk_X509_value(stack, n), self._where) for n in range(_lib.sk_X509_num(stack)))
 
     def _wants_more(self, said: int) -> bool:
         """False. Raises what OpenSSL has to say otherwise."""

@@ -20,7 +20,9 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from probe.core.model.task import TlsPolicy
 from probe.core.records.failure import FailureType
 from probe.core.records.transport import Tls
+from probe.tls.offer import OLD_VERSIONS, cipher_string
 from probe.tls.session import TlsClient, TlsSession
+from probe.tls.stapling import must_staple, staple_of
 from probe.tls.system import SystemClient
 
 try:
@@ -35,7 +37,6 @@ _VERSIONS = {
     "TLSv1.2": ssl.TLSVersion.TLSv1_2,
     "TLSv1.3": ssl.TLSVersion.TLSv1_3,
 }
-_OLD = frozenset({"TLSv1", "TLSv1.1"})
 
 
 class CaFileError(Exception):
@@ -54,6 +55,7 @@ class Certificate:
     names: tuple[str, ...] = ()
     self_issued: bool = False
     has_issuer_url: bool = False  # Authority Information Access names where its issuer's certificate lies
+    must_staple: bool = False
 
 
 def client_for(policy: TlsPolicy) -> TlsClient:
@@ -72,22 +74,18 @@ def client_for(policy: TlsPolicy) -> TlsClient:
 @lru_cache(maxsize=256)
 def _client(path: str | None, stamp: int, verify: bool, minimum: str) -> TlsClient:
     del stamp  # part of the key only
-    system = system_client(path, verify=verify, minimum=minimum)
-    return (
-        system
-        if BundledClient is None
-        else bundled_client(system.context, path, verify=verify, minimum=minimum)
-    )
+    make = system_client if BundledClient is None else bundled_client
+    return make(path, verify=verify, minimum=minimum)
 
 
 def system_client(path: str | None, *, verify: bool, minimum: str) -> SystemClient:
     """By Python's own `ssl`. Raises OSError (ssl.SSLError among them), ValueError."""
-    if minimum not in _VERSIONS:
-        raise ValueError(f"minimum_version {minimum} is none of {', '.join(_VERSIONS)}")
+    _check_version(minimum)
     context = ssl.create_default_context(cafile=path)
     context.minimum_version = _VERSIONS[minimum]
-    if minimum in _OLD:
-        context.set_ciphers("DEFAULT@SECLEVEL=0")  # OpenSSL 3 offers nothing below TLS 1.2 otherwise
+    context.set_ciphers(cipher_string(minimum))
+    if verify:
+        context.hostname_checks_common_name = False  # RFC 9525 section 2
     # The same verdict under every Python version: 3.13 made these flags its default.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -95,21 +93,26 @@ def system_client(path: str | None, *, verify: bool, minimum: str) -> SystemClie
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    return SystemClient(context)
+    return SystemClient(context, any_strength=minimum in OLD_VERSIONS)
 
 
-def bundled_client(like: ssl.SSLContext, path: str | None, *, verify: bool, minimum: str) -> TlsClient:
-    """By the OpenSSL that `cryptography` brings: trusts and offers what `like` does. Raises ssl.SSLError."""
+def bundled_client(path: str | None, *, verify: bool, minimum: str) -> TlsClient:
+    """By the OpenSSL that `cryptography` brings: trusts and offers what `system_client` does. Raises the same."""
     assert BundledClient is not None
+    _check_version(minimum)
     by_default = ssl.get_default_verify_paths()
-    suites = [cipher["name"] for cipher in like.get_ciphers() if cipher["protocol"] != "TLSv1.3"]
     return BundledClient(
         ca_file=path or by_default.cafile,
         ca_directory=None if path else by_default.capath,
         verify=verify,
         minimum=minimum,
-        ciphers=":".join((f"@SECLEVEL={like.security_level}", *suites)),
+        ciphers=cipher_string(minimum),
     )
+
+
+def _check_version(minimum: str) -> None:
+    if minimum not in _VERSIONS:
+        raise ValueError(f"minimum_version {minimum} is none of {', '.join(_VERSIONS)}")
 
 
 def openssl_version() -> str:
@@ -127,6 +130,9 @@ def describe(
 ) -> Tls:
     """The record of a handshake that came to its end; `chain`: the session's."""
     leaf = parse_certificate(chain[0]) if chain else Certificate(sha256="")
+    used = session.verified_chain()
+    response = session.staple()
+    first_to_end = _first_to_end(used)
     return Tls(
         version=session.version(),
         cipher=session.cipher(),
@@ -139,7 +145,18 @@ def describe(
         chain_sha256=tuple(parse_certificate(der).sha256 for der in chain),
         verify_error=verify_error,
         second_connection=second,
+        chain_not_after=first_to_end.not_after if first_to_end else None,
+        chain_not_after_of=first_to_end.subject if first_to_end else None,
+        staple=staple_of(response, used, datetime.now(UTC)).value if response is not None and used else None,
+        must_staple=leaf.must_staple,
     )
+
+
+def _first_to_end(used: Sequence[bytes]) -> Certificate | None:
+    """Of a verified chain the certificate that ends first; the trust anchor is ours, and its date is not asked."""
+    certificates = [parse_certificate(der) for der in used[:-1] or used]
+    dated = [certificate for certificate in certificates if certificate.not_after]
+    return min(dated, key=lambda certificate: certificate.not_after or "", default=None)
 
 
 def chain_verdict(chain: Sequence[bytes]) -> FailureType:
@@ -168,6 +185,7 @@ def parse_certificate(der: bytes) -> Certificate:
             names=_names(parsed),
             self_issued=parsed.subject == parsed.issuer,
             has_issuer_url=_has_issuer_url(parsed),
+            must_staple=must_staple(parsed),
         )
     except Exception:  # whatever the parser says of a stranger's bytes
         return Certificate(sha256=sha256)

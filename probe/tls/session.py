@@ -30,7 +30,8 @@ class TlsSession(Protocol):
     def handshake(self) -> bool:
         """Go on with it; whether it is done, and the certificate is the one that it must be.
 
-        Raises ssl.SSLCertVerificationError with `verify_code` (X509_V_ERR_*) and `verify_message`.
+        Raises ssl.SSLCertVerificationError with `verify_code` (X509_V_ERR_*) and `verify_message`: also for a weak key
+        or signature, whatever the protocol version, and for a stapled response that says "revoked".
         """
 
     def read(self, at: int, count: int) -> int:
@@ -53,6 +54,12 @@ class TlsSession(Protocol):
 
     def chain(self) -> tuple[bytes, ...]:
         """The certificates as the server sent them (DER, leaf first)."""
+
+    def verified_chain(self) -> tuple[bytes, ...]:
+        """The chain in use (DER, leaf first, trust anchor last); empty where nothing was verified."""
+
+    def staple(self) -> bytes | None:
+        """The stapled OCSP response (DER), empty where there was none; None: this library does not show it."""
 
 
 class TlsClient(Protocol):

@@ -10,6 +10,7 @@ import ssl
 from typing import Any
 
 from probe.tls.session import OVER
+from probe.tls.verified import refuse
 
 _MORE = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLSyscallError)
 
@@ -17,18 +18,23 @@ _MORE = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLSyscallError)
 class SystemClient:
     """A `TlsClient` of an SSLContext."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, context: ssl.SSLContext, *, any_strength: bool = False) -> None:
         self.context = context
+        self._any_strength = any_strength
 
     def session(self, server_name: str, room: memoryview) -> SystemSession:
         """As the protocol says."""
-        return SystemSession(self.context, server_name, room)
+        return SystemSession(self.context, server_name, room, any_strength=self._any_strength)
 
 
 class SystemSession:
     """A `TlsSession` of an SSLObject."""
 
-    def __init__(self, context: ssl.SSLContext, server_name: str, room: memoryview) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, server_name: str, room: memoryview, *, any_strength: bool
+    ) -> None:
+        self._name, self._any_strength = server_name, any_strength
+        self._verify = context.verify_mode is not ssl.CERT_NONE
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
         self._room = room
@@ -51,6 +57,8 @@ class SystemSession:
             self._object.do_handshake()
         except _MORE:
             return False
+        if self._verify:
+            refuse(self, self._name, any_strength=self._any_strength)
         return True
 
     def read(self, at: int, count: int) -> int:
@@ -85,12 +93,26 @@ class SystemSession:
 
     def chain(self) -> tuple[bytes, ...]:
         """The leaf alone where Python hides the rest."""
-        public = getattr(self._object, "get_unverified_chain", None)  # public since Python 3.13
-        if public is not None:
-            return tuple(public() or ())
-        private = getattr(getattr(self._object, "_sslobj", None), "get_unverified_chain", None)
-        if private is not None:
-            der = 1 << 1  # _ssl.ENCODING_DER (X509_FILETYPE_ASN1)
-            return tuple(certificate.public_bytes(der) for certificate in private() or ())
+        found = self._shown("get_unverified_chain")
+        if found is not None:
+            return found
         leaf = self._object.getpeercert(binary_form=True)
         return (leaf,) if leaf else ()
+
+    def verified_chain(self) -> tuple[bytes, ...]:
+        return (self._shown("get_verified_chain") or ()) if self._verify else ()
+
+    def staple(self) -> None:
+        """Python's `ssl` neither asks for a stapled response nor shows one."""
+        return
+
+    def _shown(self, method: str) -> tuple[bytes, ...] | None:
+        """A chain in DER by a method that is public since Python 3.13; None where there is none."""
+        public = getattr(self._object, method, None)
+        if public is not None:
+            return tuple(public() or ())
+        private = getattr(getattr(self._object, "_sslobj", None), method, None)
+        if private is None:
+            return None
+        der = 1 << 1  # _ssl.ENCODING_DER (X509_FILETYPE_ASN1)
+        return tuple(certificate.public_bytes(der) for certificate in private() or ())

@@ -221,3 +221,31 @@ def test_a_second_look_is_of_the_certificate() -> None:
 def test_wrong_parameters_are_refused_with_words(params: dict[str, object], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         Certificate.model_validate(params)
+
+
+def test_an_intermediate_that_ends_first_is_named() -> None:
+    early = shown(chain_not_after="2026-11-30T00:00:00Z", chain_not_after_of="CN=Middle")
+    (said,) = told(early)
+    assert said[:2] == ("note", "certificate.expires_soon")
+    assert said[2] is not None
+    assert said[2].startswith("valid until 2026-11-30T00:00:00Z (CN=Middle), ")
+    same = shown(chain_not_after=TLS.not_after, chain_not_after_of="CN=leaf")
+    (said,) = told(same, days_left=100)
+    assert said[2] is not None
+    assert said[2].startswith(f"valid until {TLS.not_after}, ")
+
+
+@pytest.mark.parametrize(
+    ("must_staple", "staple", "found"),
+    [
+        (True, "absent", True),
+        (True, "invalid", True),
+        (True, "unknown", True),
+        (True, "good", False),
+        (True, None, False),  # nobody looked
+        (False, "absent", False),
+    ],
+)
+def test_a_staple_that_the_certificate_demands(must_staple: bool, staple: str | None, found: bool) -> None:
+    said = told(shown(must_staple=must_staple, staple=staple))
+    assert [reason for _, reason, _ in said] == (["certificate.staple_missing"] if found else [])

@@ -31,10 +31,8 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 
 
 def client_of(library: str, ca: str | None, *, verify: bool = True, minimum: str = "TLSv1.2") -> TlsClient:
-    system = system_client(ca, verify=verify, minimum=minimum)
-    return (
-        system if library == "system" else bundled_client(system.context, ca, verify=verify, minimum=minimum)
-    )
+    make = system_client if library == "system" else bundled_client
+    return make(ca, verify=verify, minimum=minimum)
 
 
 class Link:

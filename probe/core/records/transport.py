@@ -62,6 +62,10 @@ class Tls(Value, frozen=True, kw_only=True):
     chain_sha256: tuple[str, ...] = ()
     verify_error: str | None = None  # OpenSSL's words, for people
     second_connection: bool = False  # seen on a connection made only to read the certificate
+    chain_not_after: str | None = None  # the earliest of the chain in use, its trust anchor left out
+    chain_not_after_of: str | None = None  # the subject of the certificate that ends so early
+    staple: str | None = None  # good, revoked, unknown, invalid, absent; None: not looked at
+    must_staple: bool = False  # the certificate demands a stapled response (RFC 7633)
 
 
 class TcpInfo(Value, frozen=True, kw_only=True):
