@@ -1,4 +1,9 @@
-"""Rule: a body is counted, hashed and decoded as it streams by; what a check wants read is kept up to its limit."""
+"""Rule: a body is counted, hashed and decoded as it streams by; what a check wants read is kept up to its limit.
+
+In: the body's bytes as an exchange reads them, without the framing. Out: sizes and digests on the wire and decoded, and
+the content that a check wants. Coded bodies are taken in blocks of a fixed size, and a body over its limit is counted
+up to its limit and one byte: the figures depend on the bytes, not on how they were cut.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +11,12 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 
 from probe.core.content.reading import Reading
-from probe.core.http.content_coding import DecodeError, Decoder, decodable
+from probe.core.http.content_coding import DecodedTooLargeError, DecodeError, Decoder, decodable
 from probe.core.model.task import Limits
 from probe.core.records.response import ContentFacts
 from probe.net.failures import BodyTooLargeError
 
+_BLOCK_BYTES = 16 * 1024  # of a coded body, decoded at once
 _PAUSE_BYTES = 1024 * 1024  # of decoded content, after which the event loop gets its turn
 
 
@@ -55,35 +61,60 @@ class Body:
         self.kept = Kept(keep_bytes)
         self._further = sink
         self._wanted = sink is not None or reading is not None or keep_bytes > 0
-        self._coded = bool(codings)
+        self.is_coded = bool(codings)  # then `take` it, else `add` it
         self._wire_hash = hashlib.sha256()
-        self._content_hash = hashlib.sha256() if self._coded else self._wire_hash
+        self._content_hash = hashlib.sha256() if self.is_coded else self._wire_hash
         self._decoded = 0
         self._decoder = Decoder(codings, limits.decoded_bytes) if codings and decodable(codings) else None
         self._done = False
+        self._held = b""  # the beginning of a block
+        self._stopped = False  # a limit was passed
 
     def take(self, chunk: bytes) -> Iterator[None]:
-        """Add wire bytes; yields where the caller should let others run.
+        """Add wire bytes of a coded body; yields where the caller should let others run.
 
         Raises BodyTooLargeError and DecodedTooLargeError: stop reading. A coding that cannot be undone does not
         stop the reading (`decode_error`): the wire's digest is still worth having.
         """
-        if not self._coded:
-            self.add(chunk)
-            return
-        self.wire_bytes += len(chunk)
-        self._wire_hash.update(chunk)
-        if self._decoder is not None and self.decode_error is None:
-            yield from self._decode(self._decoder, chunk)
-        self._check_size()
+        held = self._held + chunk if self._held else chunk
+        whole = len(held) - len(held) % _BLOCK_BYTES
+        self._held = held[whole:]
+        for start in range(0, whole, _BLOCK_BYTES):
+            yield from self._take_block(held[start : start + _BLOCK_BYTES])
+
+    def take_rest(self) -> Iterator[None]:
+        """No more comes: what is left of the last block. Yields and raises as `take`."""
+        held, self._held = self._held, b""
+        if held and not self._stopped:
+            yield from self._take_block(held)
+
+    def _take_block(self, block: bytes) -> Iterator[None]:
+        block = block[: self._room()]
+        self.wire_bytes += len(block)
+        self._wire_hash.update(block)
+        try:
+            if self._decoder is not None and self.decode_error is None:
+                yield from self._decode(self._decoder, block)
+            self._check_size()
+        except (BodyTooLargeError, DecodedTooLargeError):
+            self._stopped = True
+            raise
 
     def add(self, chunk: bytes | memoryview) -> None:
-        """The same, of a body without codings: nobody has to wait for it. `chunk` is not kept."""
+        """Add bytes of a body without codings: nobody has to wait for it. `chunk` is not kept.
+
+        Raises BodyTooLargeError: stop reading.
+        """
+        chunk = chunk[: self._room()]
         self.wire_bytes += len(chunk)
         self._wire_hash.update(chunk)
         if self._wanted:
             self._pass_on(chunk)
         self._check_size()
+
+    def _room(self) -> int:
+        """How many bytes there are until the limit is passed by one."""
+        return max(0, self._limits.body_bytes + 1 - self.wire_bytes)
 
     def _check_size(self) -> None:
         if self.wire_bytes > self._limits.body_bytes:
@@ -113,12 +144,12 @@ class Body:
     @property
     def to_read(self) -> tuple[Reading, bytes | None] | None:
         """What is wanted of the content, and the content (None: over the limit); None: nothing, or it is not whole."""
-        if self._reading is None or not self._done or (self._coded and self._decoder is None):
+        if self._reading is None or not self._done or (self.is_coded and self._decoder is None):
             return None  # or under a coding that we cannot undo
         return self._reading, bytes(self._read.data) if self._read.whole else None
 
     def finish(self) -> None:
-        """The wire's body is whole: demand the codings' ends. Raises DecodeError."""
+        """The wire's body is whole and was taken: demand the codings' ends. Raises DecodeError."""
         if self._decoder is not None and self.decode_error is None:
             try:
                 self._decoder.finish()
@@ -138,13 +169,13 @@ class Body:
         """SHA-256 (hex) of the whole decoded content."""
         if not self._done:
             return None
-        if not self._coded:
+        if not self.is_coded:
             return self.digest
         return self._content_hash.hexdigest() if self._decoder is not None else None
 
     @property
     def decoded_bytes(self) -> int | None:
         """Bytes decoded so far."""
-        if not self._coded:
+        if not self.is_coded:
             return self.wire_bytes
         return self._decoded if self._decoder is not None else None

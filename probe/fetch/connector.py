@@ -8,19 +8,22 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 from probe.core.model.task import VantagePoint
-from probe.fetch.http1 import WireProtocol
+from probe.core.model.value import replace
+from probe.core.records.failure import FailureType
+from probe.core.records.transport import Tls
 from probe.net.arrival_bounds import Dated
 from probe.net.event_loop import Polls, polls_of
-from probe.net.failures import SourceError
+from probe.net.failures import CHAIN_VERIFY_CODES, SourceError
 from probe.net.line import open_socket
 from probe.net.tls_transport import SecureConduit
 from probe.net.transport import Conduit
-from probe.tls.client import Presented
+from probe.tls.client import Presented, chain_verdict, client_for, describe, sni_of
 from probe.tls.session import TlsClient, TlsSession
 
 if TYPE_CHECKING:
@@ -136,9 +139,9 @@ def _too_late(waiter: asyncio.Future[tuple[int, int]]) -> None:
         waiter.set_exception(TimeoutError())
 
 
-def attach(sock: socket.socket, wire: WireProtocol) -> None:
-    """Put `wire` on a connected socket."""
-    Conduit(asyncio.get_running_loop(), sock, wire).begin()
+def attach(sock: socket.socket, protocol: asyncio.Protocol) -> None:
+    """Put `protocol` on a connected socket."""
+    Conduit(asyncio.get_running_loop(), sock, protocol).begin()
 
 
 async def attach_tls(
@@ -154,10 +157,35 @@ async def attach_tls(
     return conduit
 
 
-async def read_certificates(
-    sock: socket.socket, client: TlsClient, server_name: str, seconds: float
-) -> TlsSession:
-    """A handshake made only to read the certificates; the connection is ended without a request. Raises as above."""
-    conduit = await attach_tls(sock, Presented(), client, server_name, seconds)
+# --- a second look after a failed verification ----------------------------------------------------
+
+
+async def examine(
+    exc: ssl.SSLCertVerificationError, target: FetchTarget, total_at: float, dial: Dial
+) -> tuple[Tls, FailureType | None, tuple[bytes, ...]]:
+    """What the server presented, read over a second connection on which nothing is asked, with the chain (DER).
+
+    Between them a more exact type of failure, where the certificates tell one. `total_at`: loop time of the deadline.
+    `dial` makes the connection as it made the first one. Whatever goes wrong here, the verdict of the first handshake
+    stands: what is looked at only because something failed never changes what was measured.
+    """
+    message = exc.verify_message
+    try:
+        session = await _second_handshake(target, total_at, dial)
+    except Exception:
+        return Tls(server_name=sni_of(target.server_name), verify_error=message), None, ()
+    chain = session.chain()
+    exact = chain_verdict(chain) if exc.verify_code in CHAIN_VERIFY_CODES else None
+    return describe(session, target.server_name, chain, verify_error=message, second=True), exact, chain
+
+
+async def _second_handshake(target: FetchTarget, total_at: float, dial: Dial) -> TlsSession:
+    """A handshake without verification; the connection is ended without a request. Raises OSError and others."""
+    loop = asyncio.get_running_loop()
+    client = client_for(replace(target.tls, verify=False))
+    until = min(total_at, loop.time() + target.deadlines.connect_us / 1e6)
+    sock = await dial(target, until, Opening())
+    seconds = min(total_at - loop.time(), target.deadlines.tls_us / 1e6)
+    conduit = await attach_tls(sock, Presented(), client, target.server_name, seconds)
     conduit.abort()
     return conduit.session

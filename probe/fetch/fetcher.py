@@ -16,12 +16,11 @@ from probe.core.proxy.dialogue import is_literal
 from probe.core.records.failure import Phase
 from probe.core.records.observation import Observation
 from probe.core.text.redaction import secret_query_values
-from probe.fetch.attempt import Attempt
+from probe.fetch.attempt import Attempt, report_defect
 from probe.fetch.connector import Dial, connect_tcp
 from probe.fetch.proxy import ProxyAddresses, ProxyWay, proxy_secrets
 from probe.fetch.request_fields import blocked, check_path, request_fields, unsent
 from probe.fetch.target import FetchTarget
-from probe.fetch.tls_diagnosis import report_defect
 from probe.host.clock import Clock
 from probe.net.failures import failure_of
 from probe.sandbox.content_reader import ContentReader

@@ -11,9 +11,6 @@ import errno
 import os
 import ssl
 
-import aiohttp
-from aiohttp.http_exceptions import HttpProcessingError
-
 from probe.core.http.content_coding import DecodedTooLargeError, DecodeError
 from probe.core.http.head import HeadError
 from probe.core.proxy.dialogue import ProxyError
@@ -152,22 +149,12 @@ def _classify(exc: BaseException, phase: Phase) -> tuple[FailureType, Phase | No
             return _F.AGENT_MEMORY_EXHAUSTED, Phase.HOST
         case ssl.SSLError():
             return _classify_tls(exc, phase)
-        case aiohttp.ClientConnectorCertificateError():
-            return _F.TLS_CERT_INVALID, Phase.TLS
-        case aiohttp.ClientConnectorSSLError():
-            return _F.TLS_PROTOCOL_ERROR, Phase.TLS
-        case TimeoutError() | aiohttp.ServerTimeoutError():
+        case TimeoutError():
             return _TIMED_OUT.get(phase, _F.TCP_TIMED_OUT), None
-        case ClosedError() | aiohttp.ServerDisconnectedError() | asyncio.IncompleteReadError():
+        case ClosedError() | asyncio.IncompleteReadError():
             return _CLOSED.get(phase, _F.TCP_CLOSED), None
         case OSError():
             return _classify_os(exc, phase)
-        case aiohttp.ClientPayloadError():
-            return _F.BODY_TRUNCATED, None
-        case HttpProcessingError() | aiohttp.ClientResponseError():
-            return _F.HTTP_PROTOCOL_VIOLATION, None
-        case aiohttp.ClientConnectionError():
-            return _CLOSED.get(phase, _F.TCP_CLOSED), None
         case _:
             return _F.AGENT_INTERNAL_ERROR, Phase.HOST
 
@@ -193,7 +180,7 @@ def _reason(exc: ssl.SSLError) -> str | None:
 
 
 def _classify_os(exc: OSError, phase: Phase) -> tuple[FailureType, Phase | None]:
-    # By number too: aiohttp's own OSErrors carry it without being of the subclass.
+    # By number too: an OSError may carry it without being of the subclass.
     if isinstance(exc, _RESETS) or exc.errno in _RESET_NUMBERS:
         return (_F.TLS_CLOSED if phase is Phase.TLS else _F.TCP_RESET), None
     if exc.errno in _BY_ERRNO:

@@ -18,6 +18,7 @@ from probe.core.caching.cache_status import caches, caches_passed, field_flags, 
 from probe.core.caching.freshness import declared, freshness
 from probe.core.caching.vendor_lifetimes import vendor_lifetimes
 from probe.core.content.reading import Reading, read_content
+from probe.core.http.chunked import ChunkDecoder
 from probe.core.http.content_coding import parse_codings
 from probe.core.http.redirect import next_hop
 from probe.core.http.redirect_target import resolved
@@ -137,6 +138,31 @@ JSON = {
     "UTF-16": '{"a": 1}'.encode("utf-16"),
     "nothing": b"",
 }
+
+
+CHUNKS = {
+    "of one byte": b"1\r\nx\r\n" * 150_000,
+    "with long sizes": (b"0" * 8000 + b"1\r\nx\r\n") * 100,
+    "with long extensions": (b"1;" + b"a" * 8000 + b"\r\nx\r\n") * 100,
+    "a size without an end": b"0" * 8000,
+    "a trailer of every size": b"0\r\n" + b"a: " + b"x" * 8000 + b"\r\n" * 15,
+}
+
+
+@pytest.mark.parametrize("step", [1, 1460, 131_072])
+@pytest.mark.parametrize("wire", CHUNKS.values(), ids=CHUNKS)
+def test_chunks(wire: bytes, step: int) -> None:
+    data = wire if step > 1 else wire[:30_000]
+
+    def read() -> int:
+        decoder = ChunkDecoder(Limits())
+        return sum(
+            decoder.feed(data[at : at + step], lambda content: None)
+            for at in range(0, len(data), step)
+            if not decoder.done
+        )
+
+    assert quickly(read) > 0
 
 
 def test_a_pattern_that_runs_away_is_stopped() -> None:

@@ -1,18 +1,16 @@
-"""What aiohttp really does, on which the fetch is built: an upgrade that changes one of these must be looked at."""
+"""Why aiohttp is not what measures (docs/decisions/0001): what its public client does with what servers send.
+
+It serves the API and pulls results. An upgrade that changes one of these may be a reason to decide anew.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import gzip
-import inspect
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.http import StreamWriter
-from multidict import CIMultiDict
 
 from tests.support.http_server import reply, response, serve
 
@@ -26,7 +24,7 @@ async def session(**options: object) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def test_half_a_gzip_body_passes_without_an_exception() -> None:
-    """So: auto_decompress=False, decode ourselves, demand the end of the stream."""
+    """So: we decode ourselves and demand the end of the stream."""
     coded = gzip.compress(bytes(range(256)) * 100)
     async with (
         serve(response(coded[: len(coded) // 2], "Content-Encoding: gzip")) as server,
@@ -37,7 +35,7 @@ async def test_half_a_gzip_body_passes_without_an_exception() -> None:
 
 
 async def test_a_disconnect_is_answered_by_a_second_request() -> None:
-    """Even on a fresh connection. So: the connector gives one connection and refuses another."""
+    """Even on a fresh connection. So: the request is written by us, once."""
     async with serve(reply()) as server, session() as plain:
         with pytest.raises(aiohttp.ServerDisconnectedError):
             await plain.get(f"http://127.0.0.1:{server.port}/")
@@ -45,7 +43,7 @@ async def test_a_disconnect_is_answered_by_a_second_request() -> None:
 
 
 async def test_malformed_reply_is_called_status_400() -> None:
-    """So: the wire is judged before the parser sees it."""
+    """So: the wire is judged by our own reader."""
     async with serve(reply(b"<html>\r\n\r\n")) as server, session() as plain:
         with pytest.raises(aiohttp.ClientResponseError) as caught:
             await plain.get(f"http://127.0.0.1:{server.port}/")
@@ -60,48 +58,3 @@ async def test_length_and_chunked_together_are_accepted() -> None:
         except aiohttp.ClientResponseError as exc:
             got = exc.status
     assert got in (b"ok", 400)  # either way not what was sent; ours is http.protocol_violation
-
-
-async def test_reset_at_the_end_of_a_body_until_close_goes_unnoticed() -> None:
-    """So: how the connection ended is remembered by WireProtocol."""
-    loop = asyncio.get_running_loop()
-    handler = ResponseHandler(loop)
-    handler.set_response_params(read_until_eof=True)
-    handler.data_received(OK + b"\r\nhalf")
-    _, payload = await handler.read()
-    handler.connection_lost(ConnectionResetError())
-    assert await payload.read() == b"half"
-
-
-async def test_bytes_not_yet_read_are_lost_with_the_connection() -> None:
-    """So: aiohttp is told of the end only when everything before it was read."""
-    handler = ResponseHandler(asyncio.get_running_loop())
-    handler.set_response_params()
-    handler.data_received(OK + b"Content-Length: 9\r\n\r\nhalf")
-    _, payload = await handler.read()
-    handler.connection_lost(None)
-    with pytest.raises(aiohttp.ClientPayloadError):
-        await payload.readany()
-
-
-def test_what_the_wire_protocol_leans_on() -> None:
-    for name in ("data_received", "connection_lost", "eof_received", "close", "abort", "set_exception"):
-        assert callable(getattr(ResponseHandler, name))
-    assert "total_bytes" in inspect.getsource(aiohttp.StreamReader.feed_data)
-
-
-async def test_what_a_request_leans_on() -> None:
-    """`probe.fetch.send_request` does what ClientSession does with these; an upgrade that changes them is to
-    be seen here."""
-    source = inspect.getsource(aiohttp.ClientSession._request)
-    for word in ("set_response_params", "skip_payload=req.method in EMPTY_BODY_METHODS", "read_until_eof"):
-        assert word in source
-    assert "await protocol.read()" in inspect.getsource(aiohttp.ClientResponse.start)
-    sent = inspect.getsource(aiohttp.ClientRequest.send)
-    assert "await writer.write_headers(status_line, self.headers)" in sent
-    assert "writer.set_eof()" in sent
-    handler = ResponseHandler(asyncio.get_running_loop())
-    with pytest.raises(ValueError, match="Forbidden control character"):
-        await StreamWriter(handler, asyncio.get_running_loop()).write_headers(
-            "GET / HTTP/1.1", CIMultiDict({"X": "a\r\nY: b"})
-        )

@@ -7,54 +7,13 @@ import errno
 import inspect
 import ssl
 
-import aiohttp
 import pytest
-from aiohttp import client_exceptions, http_exceptions
 
+from probe.core.http.head import too_large, violation
 from probe.core.records.failure import FailureType, Phase
-from probe.net.failures import failure_of, is_mapped
+from probe.net.failures import BodyTruncatedError, ClosedError, failure_of, is_mapped
 
 F = FailureType
-
-# Only our own mistakes raise these: a URL that we built wrongly, a second request, websockets, proxies.
-OUR_DEFECTS = {
-    "ClientError",
-    "ClientHttpProxyError",
-    "InvalidURL",
-    "InvalidUrlClientError",
-    "InvalidUrlRedirectClientError",
-    "NonHttpUrlClientError",
-    "NonHttpUrlRedirectClientError",
-    "RedirectClientError",
-    "TooManyRedirects",
-    "UploadAbortedError",
-    "WSMessageTypeError",
-    "WSServerHandshakeError",
-    "ContentTypeError",
-}
-
-
-def published(module: object) -> list[type[BaseException]]:
-    return [
-        value
-        for _, value in inspect.getmembers(module, inspect.isclass)
-        if issubclass(value, Exception) and value.__module__.startswith("aiohttp")
-    ]
-
-
-def bare(kind: type[BaseException]) -> BaseException:
-    """An instance without its constructor's wishes; classification rests on the type alone."""
-    made = kind.__new__(kind)
-    made.args = ("words",)
-    return made
-
-
-@pytest.mark.parametrize(
-    "kind", published(client_exceptions) + published(http_exceptions), ids=lambda kind: kind.__name__
-)
-def test_no_published_exception_of_aiohttp_is_unmapped(kind: type[BaseException]) -> None:
-    expected = kind.__name__ not in OUR_DEFECTS or issubclass(kind, aiohttp.ClientResponseError)
-    assert is_mapped(bare(kind)) is expected
 
 
 @pytest.mark.parametrize(
@@ -104,6 +63,11 @@ def test_certificates_by_code(code: int, type_: FailureType) -> None:
 @pytest.mark.parametrize(
     ("exc", "phase", "type_", "at"),
     [
+        (ClosedError(), Phase.HTTP, F.TCP_CLOSED, Phase.HTTP),
+        (ClosedError(), Phase.BODY, F.BODY_TRUNCATED, Phase.BODY),
+        (BodyTruncatedError(), Phase.BODY, F.BODY_TRUNCATED, Phase.BODY),
+        (violation("words"), Phase.BODY, F.HTTP_PROTOCOL_VIOLATION, Phase.BODY),
+        (too_large("words"), Phase.BODY, F.HTTP_FIELDS_TOO_LARGE, Phase.BODY),
         (TimeoutError(), Phase.TCP, F.TCP_TIMED_OUT, Phase.TCP),
         (TimeoutError(), Phase.TLS, F.TLS_TIMED_OUT, Phase.TLS),
         (TimeoutError(), Phase.HTTP, F.HTTP_TIMED_OUT, Phase.HTTP),

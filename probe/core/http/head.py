@@ -146,25 +146,21 @@ class HeadScanner:
         line = self._line
         if self._status is None and not line.startswith(_PREFIX) and not _PREFIX.startswith(bytes(line[:7])):
             raise violation("the reply does not begin with an HTTP/1.x status line")
-        if self._taken + len(line) > self._limits.head_bytes:
+        # The limit that is passed first, whatever else came in the same piece.
+        over, room = too_long_at(line, self._limits.field_bytes), self._limits.head_bytes - self._taken
+        if len(line) > room and not 0 < over <= room:
+            del line[room + 1 :]
             raise too_large(f"the head is over {self._limits.head_bytes} bytes")
-        # Without its end, of which a part may have come: the answer must not depend on how the bytes were cut.
-        ended = 2 if line.endswith(b"\r\n") else int(line.endswith((b"\r", b"\n")))
-        if len(line) - ended > self._limits.field_bytes:
+        if over:
+            del line[over:]
             raise too_large(f"a line of the head is over {self._limits.field_bytes} bytes")
 
     def _take(self, raw: bytes) -> None:
-        line = (
-            raw[:-2] if raw.endswith(b"\r\n") else raw[:-1]
-        )  # RFC 9112 section 2.2: a lone LF may end a line
-        if b"\0" in line:
-            raise violation("a NUL byte in the head")
-        if b"\r" in line:
-            raise violation("a bare CR in the head")
+        line = content_of_line(raw, "the head")
         if self._status is None:
             self._status = _status_line(line)
         elif line:
-            self._fields.append(_field(line))
+            self._fields.append(parse_field(line))
             if len(self._fields) > self._limits.fields_count:
                 raise too_large(f"more than {self._limits.fields_count} fields")
         else:
@@ -194,6 +190,30 @@ class HeadScanner:
         )
 
 
+def too_long_at(line: bytes | bytearray, limit: int) -> int:
+    """At how many bytes of a line it is certain that it is over `limit` bytes without its end; 0: it is not.
+
+    The line may be incomplete: the answer does not depend on how the bytes were cut.
+    """
+    rest = bytes(line[limit : limit + 2])
+    if rest in (b"", b"\n", b"\r", b"\r\n"):
+        return 0
+    return limit + (2 if rest[:1] == b"\r" else 1)
+
+
+def content_of_line(raw: bytes, where: str) -> bytes:
+    """A line without its end: CR LF or a lone LF (RFC 9112 section 2.2).
+
+    Raises HeadError for NUL and a bare CR; `where` the line stands, for people.
+    """
+    line = raw[:-2] if raw.endswith(b"\r\n") else raw[:-1]
+    if b"\0" in line:
+        raise violation(f"a NUL byte in {where}")
+    if b"\r" in line:
+        raise violation(f"a bare CR in {where}")
+    return line
+
+
 def _status_line(line: bytes) -> tuple[int, int, str]:
     match = _STATUS_LINE.fullmatch(line)
     if match is None:
@@ -210,7 +230,8 @@ def _usual_field(line: bytes) -> tuple[str, str] | None:
     return name.decode("ascii").lower(), value.strip(b" \t").decode("latin-1")
 
 
-def _field(line: bytes) -> tuple[str, str]:
+def parse_field(line: bytes) -> tuple[str, str]:
+    """A field line -> name in lower case, value as ISO 8859-1. Raises HeadError (RFC 9112 section 5)."""
     if line[:1] in b" \t":
         raise violation("a folded field line (obs-fold)")
     name, colon, value = line.partition(b":")
