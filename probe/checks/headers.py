@@ -89,7 +89,7 @@ def _has(params: Headers, reason: str, name: str, reply: Response) -> bool:
 
 
 def _wrong(params: Headers, fields: Fields) -> Iterator[tuple[str, str, str]]:
-    """(reason, field, words) of everything that is not as agreed; a pattern that runs away is passed over."""
+    """(reason, field, words) of everything that is not as agreed; a value too long for a pattern is passed over."""
     wanted = dict.fromkeys((*params.present, *params.equal, *params.match))
     missing = [name for name in wanted if _value(fields, name) is None]
     for name in missing:

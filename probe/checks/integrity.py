@@ -15,7 +15,9 @@ from pydantic import AfterValidator, Field, model_validator
 
 from probe.core.content.check_kind import Ask, CheckKind, Params, Symptom, SymptomKind
 from probe.core.content.comparison_notes import detail_of, meaning_of, plainest
-from probe.core.content.reading import Reading, check_json_path, check_pattern, check_selector
+from probe.core.content.html_elements import check_selector
+from probe.core.content.json_paths import check_json_path
+from probe.core.content.reading import Reading, check_pattern
 from probe.core.http.ranges import byte_range, samples, size_of
 from probe.core.model.task import Task
 from probe.core.model.units import SizeBytes
@@ -195,8 +197,8 @@ def _markers(params: Integrity, evidence: Evidence) -> Iterator[Symptom]:
         if observation.failure is not None or response is None or not 200 <= response.status_code < 300:
             continue
         facts = response.content
-        if facts is None or "too_large" in facts.flags:
-            why = "too large to be read" if facts is not None else "not read"
+        if facts is None or facts.flags:
+            why = "too large to be read" if facts is not None and "too_large" in facts.flags else "not read"
             yield _symptom(SymptomKind.NOTE, "integrity.unverified", index, why)
             continue
         for marker in params.contain:

@@ -105,7 +105,7 @@ def examine(params: Redirect, task: Task, evidence: Evidence) -> Iterator[Sympto
 
 
 def _off(hop: Hop, base: str, response: Response) -> bool:
-    """A pattern that runs away is no mismatch."""
+    """A text too long for a pattern is no mismatch."""
     locations = field_values(response.fields, "location")
     if response.status_code != hop.status or len(locations) != 1:
         return True

@@ -1,8 +1,9 @@
 """Rule: no content stops the agent: what needs a parser is read by a process that may die of it, and is begun again.
 
 29 KB of HTML can ask a correct parser for gigabytes, and 500 KB for minutes. The process is started when it is needed
-first; it has neither our secrets nor our files. A content that costs too much is told as that (`too_costly`), and then
-nothing is held against anybody.
+first; it has neither our secrets nor our files. A content over a bound in nodes or steps is told as that
+(`too_costly`). Where the process itself ends, by its limits or otherwise, the content was not read (`not_read`): that
+is our own affair and no property of the content. Neither is held against anybody.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from contextlib import suppress
 import msgspec
 
 from probe.core.content.reading import Reading, read_content
+from probe.core.content.unreadable import NOT_READ, TOO_COSTLY
 from probe.core.records.response import ContentFacts
-from probe.sandbox.content_worker import ANSWER, QUESTION, TOO_COSTLY
+from probe.sandbox.content_worker import ANSWER, QUESTION
 
 log = logging.getLogger("probe.content")
 
 WALL_S = 20.0  # waiting for others' content included
-NOT_READ = "not_read"  # by our own fault
 END_S = 2.0
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LANG", "LC_ALL")
 
@@ -42,18 +43,19 @@ class ContentReader:
         self, reading: Reading, body: bytes | None, fields: Iterable[tuple[str, str]] = ()
     ) -> ContentFacts:
         """As `core.reading.read_content`, for any content; raises nothing but CancelledError."""
-        if body is None or not _needs_parser(reading):
+        if body is None or not reading.needs_parser:
             return read_content(reading, body, fields)
-        flag = TOO_COSTLY
         try:
             async with asyncio.timeout(self._wall_s), self._turn:
-                return await self._exchange(reading, body)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            log.warning("content.too_costly", extra={"fields": {"bytes": len(body)}})
-        except (TimeoutError, OSError, msgspec.DecodeError) as error:
-            flag = NOT_READ
+                facts = await self._exchange(reading, body)
+        except (TimeoutError, OSError, EOFError, msgspec.DecodeError) as error:
             log.error("content.not_read", exc_info=error, extra={"fields": {"bytes": len(body)}})
-        return ContentFacts(rules=reading.rules, flags=(flag,))
+            return ContentFacts(rules=reading.rules, flags=(NOT_READ,))
+        if TOO_COSTLY in facts.flags:
+            log.warning("content.too_costly", extra={"fields": {"bytes": len(body)}})
+        elif NOT_READ in facts.flags:
+            log.error("content.not_read", extra={"fields": {"bytes": len(body)}})
+        return facts
 
     async def close(self) -> None:
         """End the process. Safe to call twice, and if there never was one."""
@@ -111,8 +113,3 @@ class ContentReader:
             with suppress(ProcessLookupError):
                 child.kill()
         await child.wait()
-
-
-def _needs_parser(reading: Reading) -> bool:
-    """Markers and fields are looked for in one pass; everything else may run for long."""
-    return not reading.fields and bool(reading.patterns or reading.json_paths or reading.selectors)

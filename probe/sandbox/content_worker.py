@@ -1,9 +1,9 @@
 """Rule: a parser of strangers' content runs where it can do no harm: without secrets, in bounded memory and time.
 
-The main of a process that `probe.sandbox.content_reader` keeps. Reads questions from standard input (two
-lengths, then the
-rules as JSON and the content), writes answers (a length, then ContentFacts as JSON). A content that costs more than its
-time of the processor ends the process, by the kernel.
+The main of a process that `probe.sandbox.content_reader` keeps. Reads questions from standard input (two lengths, then
+the rules as JSON and the content), writes answers (a length, then ContentFacts as JSON). What a content may cost is
+bounded by `core.content` in bytes, nodes and steps. Memory and time of the processor are bounded here as the last
+safety net: the kernel ends the process, which says nothing about the content (`not_read`).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import BinaryIO
 import msgspec
 
 from probe.core.content.reading import Reading, read_content
+from probe.core.content.unreadable import NOT_READ
 from probe.core.records.response import ContentFacts
 
 QUESTION, ANSWER = struct.Struct("!II"), struct.Struct("!I")
 MEMORY_BYTES = 768 * 1024 * 1024  # of addresses; 4 MiB of ordinary HTML take a fifth
-CPU_S = 2.0  # 4 MiB of ordinary HTML take a tenth
-TOO_COSTLY = "too_costly"
+CPU_S = 8.0  # 4 MiB of ordinary HTML take a twentieth
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def _read(reading: Reading, body: bytes) -> ContentFacts:
     try:
         return read_content(reading, body)
     except MemoryError:
-        return ContentFacts(rules=reading.rules, flags=(TOO_COSTLY,))
+        return ContentFacts(rules=reading.rules, flags=(NOT_READ,))
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
 

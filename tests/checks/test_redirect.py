@@ -106,9 +106,11 @@ def test_a_pattern_matches_the_whole_place_resolved_or_as_sent(pattern: str, pla
     assert [s.reason for s in found] == ([] if right else ["http.redirect_unexpected"])
 
 
-def test_a_pattern_that_runs_away_accuses_nobody() -> None:
+def test_a_pattern_over_long_text_is_told_and_over_too_long_text_accuses_nobody() -> None:
     found = symptoms(evidence(to("https://h/" + "a" * 3000)), location_pattern=r".*(a+)+b")
-    assert found == []
+    assert [symptom.reason for symptom in found] == ["http.redirect_unexpected"]
+    assert symptoms(evidence(to("https://h/" + "a" * 3000 + "b")), location_pattern=r".*(a+)+b") == []
+    assert symptoms(evidence(to("https://h/" + "a" * 5000)), location_pattern=r".*(a+)+b") == []
 
 
 def test_no_redirect_at_all_goes_nowhere() -> None:

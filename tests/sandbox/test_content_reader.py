@@ -68,6 +68,7 @@ COSTLY = {
 }
 
 
+@pytest.mark.slow  # the last safety net is reached twice
 async def test_what_is_costly_is_told_so_and_the_loop_goes_on(reader: ContentReader) -> None:
     worst_s, before_s, done = 0.0, time.monotonic(), False
 
@@ -81,12 +82,31 @@ async def test_what_is_costly_is_told_so_and_the_loop_goes_on(reader: ContentRea
     for name, body in COSTLY.items():
         facts = await reader.read(HTML, body)
         assert facts.normalised_digest is None, name
-        assert facts.flags in (("too_costly",), ("not_html",)), name
+        assert facts.flags in (("too_costly",), ("not_read",)), name
         assert await reader.read(HTML, SIMPLE) == read_content(HTML, SIMPLE), "and the next one is read"
     done = True
     await beating
     assert worst_s < 1.0
-    assert reader.starts >= 2
+
+
+async def test_a_process_at_its_limit_of_the_processor_says_nothing_about_the_content(
+    reader: ContentReader, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await reader.read(HTML, SIMPLE)
+    assert reader._child is not None
+    asking = asyncio.ensure_future(reader.read(HTML, b"<div>" * 100_000))
+    while not _has_used(reader._child.pid, 0.3):
+        await asyncio.sleep(0.01)
+    os.kill(reader._child.pid, signal.SIGPROF)  # what the kernel does at the end of the time
+    assert (await asking).flags == ("not_read",)
+    assert caplog.records[-1].message == "content.not_read"
+    assert (await reader.read(HTML, SIMPLE)) == read_content(HTML, SIMPLE)
+
+
+def _has_used(pid: int, cpu_s: float) -> bool:
+    with open(f"/proc/{pid}/stat") as file:
+        user, system = file.read().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK") >= cpu_s
 
 
 async def test_a_page_of_four_megabytes_is_read(reader: ContentReader) -> None:

@@ -43,7 +43,7 @@ class ParamsReader:
             return model.model_validate_json(text, strict=True, by_alias=True, by_name=False)
         except ValidationError as error:
             return list(error.errors(include_url=False))
-        except re.error as error:
+        except re.error as error:  # of a check that uses `re` itself
             return _refusal(f"not a regular expression: {error}")
         except Exception as error:
             # A check kind is a plug-in: what its own validation trips over is told, not passed on.

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from probe.core.caching.cache_status import fetched_for_us
 from probe.core.caching.freshness import current_age_s, declared
 from probe.core.caching.staleness import UNDECLARED_LIFETIME_S, allowed, slack_s
+from probe.core.content.unreadable import NOT_READ
 from probe.core.http.fields import first_value
 from probe.core.model.times import epoch_s, http_date_s
 from probe.core.model.value import replace
@@ -57,7 +58,9 @@ def compare(
 def _unreadable(response: Response) -> Comparison:
     """Whole, and yet nothing that can be held against another."""
     if response.content is not None and response.content.flags:
-        words = f"cannot be read as declared: {', '.join(response.content.flags)}"
+        flags = response.content.flags
+        own = "not read: the agent's own reading of contents failed"
+        words = own if NOT_READ in flags else f"cannot be read as declared: {', '.join(flags)}"
         return Comparison(mode="normalised", relation=Relation.UNVERIFIED, detail=words)
     return Comparison(mode="exact", relation=Relation.UNVERIFIED, detail="content coding not understood")
 

@@ -63,8 +63,8 @@ class ContentFacts(Value, frozen=True, kw_only=True):
 
     `rules`: digest of what was wanted, so that only facts read by the same rules are compared.
     `normalised_digest`: SHA-256 (hex) of the content without the parts that were declared to change; None where it
-    could not be made (`flags`: too_large, too_costly, not_json, not_html, patterns_timed_out, not_read). `found`: the
-    markers in it.
+    could not be made (`flags`: too_large, too_costly, not_json, not_html, not_read; patterns_timed_out: of 0.1.0).
+    `found`: the markers in it.
     """
 
     rules: str

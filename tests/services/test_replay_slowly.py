@@ -1,0 +1,96 @@
+"""A judge that is given a tenth of the processor gives the same verdicts: none rests on the machine's speed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CASES = ROOT / "tests" / "replay"
+RUN_S, STOPPED_S = 0.01, 0.09
+JUDGE = """
+import json, sys
+from pathlib import Path
+from probe.checks import CHECKS
+from probe.core.content.reading import Reading, read_content
+from probe.core.model.altered import altered
+from probe.core.text.patterns import matches
+from probe.core.verdict.comparisons import with_comparisons
+from probe.core.verdict.judge import judge
+from probe.services.replay import cases_in
+
+told = {}
+for case in cases_in(Path(sys.argv[1]), CHECKS):
+    bare = altered(
+        case.evidence, observations=tuple(altered(o, comparison=None) for o in case.evidence.observations)
+    )
+    verdict = judge(case.task, with_comparisons(case.task, bare), CHECKS)
+    told[case.name] = [verdict.outcome, verdict.fault, verdict.reason, verdict.summary, repr(verdict)]
+for pattern in ("(a+)+b", "(a|aa)*c", "(.*)*d"):
+    told[pattern] = matches(pattern, "a" * 4000)
+for name, reading, body in (
+    ("pattern", Reading(patterns=("(a+)+b",)), b"a" * 200_000),
+    ("searches", Reading(patterns=("(?s)a.*b|a",)), b"a" * 50_000),
+    ("json", Reading(json_paths=("$..a",)), b"[" + b"[1]," * 20_000 + b"1]"),
+    ("html", Reading(selectors=("p", "div > p")), b"<div><p>x" * 100),
+):
+    told[name] = repr(read_content(reading, body))
+print(json.dumps(told, sort_keys=True))
+"""
+
+
+@contextmanager
+def _a_tenth_of_the_processor(pid: int) -> Iterator[None]:
+    """The process runs one part of ten of the time."""
+    ended = threading.Event()
+
+    def stop_and_go() -> None:
+        while not ended.wait(RUN_S):
+            os.kill(pid, signal.SIGSTOP)
+            ended.wait(STOPPED_S)
+            os.kill(pid, signal.SIGCONT)
+
+    throttle = threading.Thread(target=stop_and_go)
+    throttle.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        throttle.join()
+
+
+def _judged(*, slowly: bool) -> dict[str, object]:
+    judge = subprocess.Popen(
+        [sys.executable, "-c", JUDGE, str(CASES)], stdout=subprocess.PIPE, cwd=ROOT, text=True
+    )
+    try:
+        assert judge.stdout is not None
+        if slowly:
+            with _a_tenth_of_the_processor(judge.pid):  # not waited for in here: its id stays its own
+                text = judge.stdout.read()
+        else:
+            text = judge.stdout.read()
+        assert judge.wait() == 0
+    finally:
+        judge.kill()
+        judge.wait()
+        judge.stdout.close()
+    found: dict[str, object] = json.loads(text)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_judge_with_a_tenth_of_the_processor_gives_the_same_verdicts() -> None:
+    at_once, slowly = _judged(slowly=False), _judged(slowly=True)
+    assert len(at_once) >= len(list(CASES.glob("*/case.json"))) + 7
+    assert slowly == at_once
