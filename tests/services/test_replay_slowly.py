@@ -17,35 +17,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CASES = ROOT / "tests" / "replay"
 RUN_S, STOPPED_S = 0.01, 0.09
-JUDGE = """
-import json, sys
-from pathlib import Path
-from probe.checks import CHECKS
-from probe.core.content.reading import Reading, read_content
-from probe.core.model.altered import altered
-from probe.core.text.patterns import matches
-from probe.core.verdict.comparisons import with_comparisons
-from probe.core.verdict.judge import judge
-from probe.services.replay import cases_in
-
-told = {}
-for case in cases_in(Path(sys.argv[1]), CHECKS):
-    bare = altered(
-        case.evidence, observations=tuple(altered(o, comparison=None) for o in case.evidence.observations)
-    )
-    verdict = judge(case.task, with_comparisons(case.task, bare), CHECKS)
-    told[case.name] = [verdict.outcome, verdict.fault, verdict.reason, verdict.summary, repr(verdict)]
-for pattern in ("(a+)+b", "(a|aa)*c", "(.*)*d"):
-    told[pattern] = matches(pattern, "a" * 4000)
-for name, reading, body in (
-    ("pattern", Reading(patterns=("(a+)+b",)), b"a" * 200_000),
-    ("searches", Reading(patterns=("(?s)a.*b|a",)), b"a" * 50_000),
-    ("json", Reading(json_paths=("$..a",)), b"[" + b"[1]," * 20_000 + b"1]"),
-    ("html", Reading(selectors=("p", "div > p")), b"<div><p>x" * 100),
-):
-    told[name] = repr(read_content(reading, body))
-print(json.dumps(told, sort_keys=True))
-"""
 
 
 @contextmanager
@@ -70,7 +41,10 @@ def _a_tenth_of_the_processor(pid: int) -> Iterator[None]:
 
 def _judged(*, slowly: bool) -> dict[str, object]:
     judge = subprocess.Popen(
-        [sys.executable, "-c", JUDGE, str(CASES)], stdout=subprocess.PIPE, cwd=ROOT, text=True
+        [sys.executable, "-m", "tests.support.judged_cases", str(CASES)],
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        text=True,
     )
     try:
         assert judge.stdout is not None
