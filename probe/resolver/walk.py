@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from probe.core.dns import control
 from probe.core.dns.chain import ChainWalk, WalkEnd, improper
 from probe.core.dns.message import Question, Reply, build_question
 from probe.core.model.task import ResolverSpec, VantagePoint
@@ -23,6 +24,7 @@ from probe.resolver.exchange import ExchangeError
 from probe.resolver.transports import Transport
 
 _REPEATED = (FailureType.DNS_TIMED_OUT, FailureType.DNS_MALFORMED)
+_HEARD = (FailureType.DNS_MALFORMED, FailureType.DNS_TRUNCATED_TCP_FAILED, FailureType.DNS_HTTPS_FAILED)
 _EDNS_UNWANTED = ("FORMERR", "REFUSED", "NOTIMP", "BADVERS")
 
 
@@ -61,13 +63,15 @@ class ResolverWalk:
                 walk.feed(reply.answer, str(self.resolver))
         return walk.end
 
-    async def answers_at_all(self) -> bool | None:
-        """Whether the resolver sends any response, whatever it says; None where our own host stood in the way."""
+    async def control(self) -> str | None:
+        """How it takes the control question (`core.dns.control`); None where our own host stood in the way."""
         try:
-            await self._tries(".", "NS")
+            reply = await self.ask(*control.QUESTION)
         except ExchangeError as error:
-            return None if error.failure.phase is Phase.HOST else False
-        return True
+            if error.failure.phase is Phase.HOST:
+                return None
+            return control.FAILED if error.failure.type in _HEARD else control.SILENT
+        return control.PASSED if control.passes(reply.answer) else control.FAILED
 
     async def ask(self, name: str, qtype: str) -> Reply:
         """One question alone, nothing followed. Raises ExchangeError."""

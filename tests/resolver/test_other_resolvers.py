@@ -15,7 +15,7 @@ from probe.core.records.failure import FailureType, Phase
 from probe.host.clock import SystemClock
 from probe.resolver.resolv_conf import system_resolvers
 from probe.resolver.resolver import Resolver
-from tests.support.dns_server import DnsServer, Query, Script, reply, zone
+from tests.support.dns_server import DnsServer, Query, Script, beside_the_root, reply, root, zone
 
 CLOCK = SystemClock()
 GOOD = {"www.a CNAME": ["x.cdn"], "x.cdn A": ["127.0.0.1"]}
@@ -177,7 +177,16 @@ async def test_all_others_fail_too() -> None:
     async with Setting(BROKEN["SERVFAIL"], BROKEN["REFUSED"], None) as setting:
         after = await setting.diagnose(await setting.resolve())
     assert kind(after) is FailureType.DNS_SERVER_FAILURE
+    assert after.flags == ("other_resolvers_unwell", "resolver_unwell")
+
+
+async def test_all_others_fail_too_and_are_alive() -> None:
+    scripts = [beside_the_root(BROKEN[how]) for how in ("SERVFAIL", "REFUSED")]
+    async with Setting(*scripts, None) as setting:
+        after = await setting.diagnose(await setting.resolve())
+    assert kind(after) is FailureType.DNS_SERVER_FAILURE
     assert after.flags == ("other_resolvers_failed", "resolver_alive")
+    assert [answer.control for answer in after.answers] == ["passed", "passed", "silent"]
 
 
 @pytest.mark.parametrize(
@@ -226,11 +235,44 @@ async def test_control_tells_a_dead_resolver_from_a_dead_name() -> None:
     assert [(query.qname, query.qtype, query.rcode) for query in control] == [(".", "NS", "NOERROR")]
 
 
-@pytest.mark.parametrize("rcode", ["REFUSED", "SERVFAIL", "NXDOMAIN"])
-async def test_any_reply_means_alive(rcode: str) -> None:
-    async with Setting(lambda query: reply(query, rcode=rcode)) as setting:
+UNWELL: dict[str, Script] = {
+    **{
+        rcode: lambda query, rcode=rcode: reply(query, rcode=rcode)
+        for rcode in ("REFUSED", "SERVFAIL", "NXDOMAIN")
+    },
+    "NOTIMP": lambda query: reply(query, rcode="NOTIMP"),
+    "empty": lambda query: reply(query),
+    "invented": lambda query: None if query.name == "www.a" else reply(query, "www.portal. 60 A 192.0.2.80"),
+    "root of another": lambda query: reply(query, "a. 60 NS ns.a."),
+    "malformed": lambda query: b"rubbish",
+}
+
+
+@pytest.mark.parametrize("how", UNWELL)
+async def test_only_the_roots_servers_mean_alive(how: str) -> None:
+    """Whoever says this to the control question says as little of a customer's zone."""
+    async with Setting(UNWELL[how]) as setting:
         after = await setting.diagnose(await setting.resolve())
-    assert "resolver_alive" in after.flags
+    assert {"resolver_alive", "resolver_unwell", "resolver_silent"} & set(after.flags) == {"resolver_unwell"}
+    assert [answer.control for answer in after.answers] == ["failed"]
+
+
+async def test_a_resolver_that_is_alive_goes_before_one_that_is_not() -> None:
+    """The first one's NXDOMAIN to everything is no answer of the DNS."""
+    async with Setting(UNWELL["NXDOMAIN"], zone(GOOD)) as setting:
+        after = await setting.diagnose(await setting.resolve())
+        assert (after.failure, after.resolver) == (None, setting.names[1])
+    assert after.flags == ("resolver_failed", "other_resolver_answered", "resolver_alive")
+
+
+async def test_addresses_of_a_resolver_that_is_not_alive_are_not_followed() -> None:
+    def invents(query: Query) -> object:
+        return reply(query, f"{query.name}. 60 A 127.0.0.1")
+
+    async with Setting(beside_the_root(BROKEN["SERVFAIL"]), invents) as setting:
+        after = await setting.diagnose(await setting.resolve(setting.only(0)))
+    assert kind(after) is FailureType.DNS_SERVER_FAILURE
+    assert after.flags == ("other_resolvers_unwell", "resolver_alive")
 
 
 async def test_our_own_host_in_the_way_says_nothing_about_the_resolver() -> None:
@@ -247,7 +289,7 @@ def recursive_with_dead_end(query: Query) -> object:
     aliases = {"www.a": "x.cdn.net", "x.cdn.net": "y.cdn.net"}
     if query.qtype == "CNAME" and query.name in aliases:
         return reply(query, f"{query.name}. 60 CNAME {aliases[query.name]}.")
-    return reply(query, rcode="NOERROR" if query.name == "." else "SERVFAIL")
+    return root(query) if query.name == "." else reply(query, rcode="SERVFAIL")
 
 
 async def test_alias_walk_finds_whose_zone_is_dead_behind_a_servfail() -> None:
@@ -284,7 +326,7 @@ async def test_interrogation_keeps_the_deadline() -> None:
         started_ns = CLOCK.monotonic_ns()
         after = await setting.diagnose(found)
         assert CLOCK.monotonic_ns() - started_ns < 450_000_000
-    assert after.flags == ("other_resolvers_failed", "resolver_silent")
+    assert after.flags == ("other_resolvers_unwell", "resolver_silent")
     assert purposes(after) == {"chain", "control", "other_resolver", "alias"}
 
 

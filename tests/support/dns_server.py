@@ -67,6 +67,16 @@ def reply(
 SOA = ". 60 SOA ns. host. 1 60 60 60 60"
 
 
+def root(query: Query) -> object:
+    """What a resolver that is well answers to the control question."""
+    return reply(query, ". 60 NS a.root-servers.net.", ". 60 NS b.root-servers.net.")
+
+
+def beside_the_root(script: Script) -> Script:
+    """The script of a resolver that is well, and has trouble with everything but the root."""
+    return lambda query: root(query) if (query.name, query.qtype) == (".", "NS") else script(query)
+
+
 def zone(records: Mapping[str, Iterable[str]], *, recursive: bool = True) -> Script:
     """Answers from `{"name type": [rdata]}`; `"name": "SERVFAIL"` sets an rcode. TTL 60.
 
@@ -76,6 +86,8 @@ def zone(records: Mapping[str, Iterable[str]], *, recursive: bool = True) -> Scr
     def script(query: Query) -> object:
         lines: list[str] = []
         name = query.name
+        if recursive and (name, query.qtype) == (".", "NS") and "." not in records:
+            return root(query)
         while True:
             rcode = records.get(name)
             if isinstance(rcode, str):

@@ -13,10 +13,12 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import dns.edns
+
 from probe.core.model.task import RedirectPolicy
 from probe.core.model.value import replace
 from tests.support import build
-from tests.support.dns_server import Query, reply, zone
+from tests.support.dns_server import Query, beside_the_root, reply, zone
 from tests.support.dns_server import Script as DnsScript
 from tests.support.http_server import (
     HOST,
@@ -104,6 +106,13 @@ def truncated(query: Query) -> object:
 
 def refuses(rcode: str) -> DnsScript:
     return lambda query: reply(query, rcode=rcode)
+
+
+def reached_nobody(query: Query) -> object:
+    """As a forwarder does whose upstream is gone: SERVFAIL with extended error 22 (RFC 8914)."""
+    said = reply(query, rcode="SERVFAIL")
+    said.use_edns(0, options=[dns.edns.EDEOption(22)])
+    return said
 
 
 def refuses_subnets(query: Query) -> object:
@@ -214,7 +223,7 @@ CASES: dict[str, Case] = {
     "truncated_and_tcp_refused": Case(
         row=14,
         setting=Setting(dns=truncated, dns_tcp=False),
-        expected=("inconclusive", "vantage", "dns.truncated_tcp_failed"),
+        expected=("inconclusive", "vantage", "dns.resolver_failed"),
     ),
     "one_resolver_fails": Case(
         row=16,
@@ -222,7 +231,29 @@ CASES: dict[str, Case] = {
         expected=("inconclusive", "vantage", "dns.resolver_failed"),
     ),
     "resolver_refuses": Case(
-        row=17, setting=Setting(dns=refuses("REFUSED")), expected=("inconclusive", "vantage", "dns.refused")
+        row=17,
+        setting=Setting(dns=refuses("REFUSED")),
+        expected=("inconclusive", "vantage", "dns.resolver_failed"),
+    ),
+    "both_resolvers_lost_their_forwarder": Case(
+        row=16,
+        setting=Setting(dns=refuses("SERVFAIL"), second_resolver=refuses("SERVFAIL")),
+        expected=("inconclusive", "vantage", "dns.resolver_failed"),
+    ),
+    "resolver_denies_every_name": Case(
+        row=16,
+        setting=Setting(dns=refuses("NXDOMAIN")),
+        expected=("inconclusive", "vantage", "dns.resolver_failed"),
+    ),
+    "resolver_says_that_it_reached_nobody": Case(
+        row=16,
+        setting=Setting(dns=beside_the_root(reached_nobody)),
+        expected=("inconclusive", "vantage", "dns.resolver_failed"),
+    ),
+    "a_zone_fails_at_a_living_resolver": Case(
+        row=16,
+        setting=Setting(dns=beside_the_root(refuses("SERVFAIL"))),
+        expected=("failed", "customer", "dns.server_failure"),
     ),
     "client_subnet_not_understood": Case(
         row=17,

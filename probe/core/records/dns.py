@@ -57,7 +57,10 @@ class DnsQuery(Value, frozen=True, kw_only=True):
 
 
 class ResolverAnswer(Value, frozen=True, kw_only=True):
-    """What one of several compared resolvers said: the end of its own walk along the aliases."""
+    """What one of several compared resolvers said: the end of its own walk along the aliases.
+
+    `control`: after a failure, how it took the control question (`passed`, `failed`, `silent`); None: not asked.
+    """
 
     resolver: str
     rcode: str | None
@@ -66,6 +69,7 @@ class ResolverAnswer(Value, frozen=True, kw_only=True):
     ttl_s: int | None
     ecs_scope: int | None = None
     failure: Failure | None = None
+    control: str | None = None
 
 
 class Resolution(Value, frozen=True, kw_only=True):

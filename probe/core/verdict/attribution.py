@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from probe.core.caching.cache_status import asked_origin
 from probe.core.content.check_kind import AtOrigin, Symptom, SymptomKind
+from probe.core.dns.control import blames_the_network
 from probe.core.dns.fault_zone import failing_zone
 from probe.core.http.redirect import STATUS_CODES as REDIRECTS
 from probe.core.records.failure import FailureType, Phase
@@ -107,8 +108,14 @@ _RESOLVER_ONLY = frozenset(
 )
 
 
+_NOT_ALIVE = frozenset({"resolver_unwell", "resolver_silent"})
+
+
 def _resolution(symptom: Symptom, corroboration: Corroboration) -> Blame:
-    """The failing name's zone is to blame, once it is clear that not just our resolver failed."""
+    """The failing name's zone is to blame, once it is clear that not just our resolver failed.
+
+    A resolver that does not answer for the root, or says itself that it reached nobody, tells nothing of a zone.
+    """
     resolution = corroboration.evidence.resolution
     assert resolution is not None, "a resolution symptom comes from a resolution"
     flags = resolution.flags
@@ -116,9 +123,11 @@ def _resolution(symptom: Symptom, corroboration: Corroboration) -> Blame:
         return _inconclusive(Fault.VANTAGE, "dns.resolvers_disagree")
     kind = FailureType(symptom.reason)
     others_agree = "other_resolvers_failed" in flags
+    if not _NOT_ALIVE.isdisjoint(flags) or blames_the_network(resolution):
+        return _inconclusive(Fault.VANTAGE, "dns.resolver_failed")
     if kind in _RESOLVER_ONLY and not others_agree:
         return _inconclusive(Fault.VANTAGE, symptom.reason)
-    if kind is FailureType.DNS_UNREACHABLE or "resolver_silent" in flags:
+    if kind is FailureType.DNS_UNREACHABLE:
         return _inconclusive(Fault.VANTAGE, "dns.resolver_failed")
     if kind is FailureType.DNS_TIMED_OUT and not others_agree:
         return _inconclusive(Fault.UNKNOWN, symptom.reason)

@@ -103,6 +103,10 @@ class DnsServer:
         """The response that this resolver's zones and view give."""
         question = query.question[0]
         subnet = _client_subnet(query)
+        if _text(question.name) in ("", ".") and question.rdtype == dns.rdatatype.NS:
+            response = dns.message.make_response(query, recursion_available=True)
+            _add(response, "", ALIAS_TTL_S, "NS", "a.root-servers.net.")
+            return response
         view = View(carrier=self._carrier, client_subnet=None if subnet is None else _network(subnet))
         response = dns.message.make_response(query, recursion_available=True)
         tailored = self._fill(response, _text(question.name), dns.rdatatype.to_text(question.rdtype), view)

@@ -1,0 +1,41 @@
+"""A resolver is alive only if it answers the control question properly: the NS records of the root.
+
+Pure. A resolver that lost its forwarder, refuses us, or invents answers says something to every question; what it says
+of a customer's zone is then its own failure, however many resolvers say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from probe.core.dns.chain import DnsAnswer
+from probe.core.records.dns import Resolution
+from probe.core.text.dns_names import normal_name
+
+QUESTION = (".", "NS")
+PASSED, FAILED, SILENT = "passed", "failed", "silent"
+FLAGS = {PASSED: "resolver_alive", FAILED: "resolver_unwell", SILENT: "resolver_silent"}
+# RFC 8914 section 4: Not Ready, No Reachable Authority, Network Error.
+_OF_THE_NETWORK = frozenset({"14", "22", "23"})
+_OWN_WALKS = frozenset({"chain", "compared", "other_resolver", "alias"})
+
+
+def passes(answer: DnsAnswer) -> bool:
+    """NOERROR with NS records at the root (RFC 1035); an empty answer, another type or any other rcode is none."""
+    return answer.rcode == "NOERROR" and any(
+        record.rdtype == "NS" and normal_name(record.owner) == normal_name(QUESTION[0])
+        for record in answer.answers
+    )
+
+
+def blames_the_network(resolution: Resolution) -> bool:
+    """Whether the resolver whose failure counts said itself that it reached nobody (extended errors)."""
+    return any(
+        _names_the_network(query.extended_errors)
+        for query in resolution.queries
+        if query.resolver == resolution.resolver and query.purpose in _OWN_WALKS and query.rcode == "SERVFAIL"
+    )
+
+
+def _names_the_network(extended_errors: Iterable[str]) -> bool:
+    return any(error.partition(" ")[0] in _OF_THE_NETWORK for error in extended_errors)
