@@ -11,7 +11,7 @@ from benchmarks.peer_process import Ports
 from benchmarks.server import EDGE, NAME, body_of
 from probe.core.model.task import Deadlines, Limits, Request, TlsPolicy, VantagePoint
 from probe.core.records.observation import Role
-from probe.fetch.fetcher import AiohttpFetcher, FetchTarget
+from probe.fetch.fetcher import FetchTarget, HttpFetcher
 from probe.host.clock import SystemClock
 from probe.settings.secrets import reveal
 
@@ -41,7 +41,7 @@ async def run(ports: Ports, effort: Effort) -> list[Result]:
 
 def _our_fetch(ports: Ports, scheme: str, size: int) -> Work:
     expected = hashlib.sha256(body_of(size)).hexdigest()
-    fetcher = AiohttpFetcher(SystemClock(), reveal, ("127.0.0.0/8",))
+    fetcher = HttpFetcher(SystemClock(), reveal, ("127.0.0.0/8",))
     request = Request(scheme=scheme, host=NAME, port=ports.of(scheme), path=f"/{size}")
     tls = TlsPolicy(ca=str(ports.ca))
 

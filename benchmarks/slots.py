@@ -17,7 +17,7 @@ from probe.checks import CHECKS
 from probe.core.model.task import OriginSpec, Request, ResolverSpec, Task, TlsPolicy, VantagePoint
 from probe.core.records.rows import SlotRecord
 from probe.core.records.verdict import Outcome
-from probe.fetch.fetcher import AiohttpFetcher
+from probe.fetch.fetcher import HttpFetcher
 from probe.host.clock import SystemClock, rfc3339
 from probe.host.loop_lag import LoopLag
 from probe.measure.oneshot import host_probe
@@ -71,7 +71,7 @@ async def our_slots(
     """`in_flight`: how many slots are measured at the same time, as an agent under load does."""
     clock = SystemClock()
     lag = LoopLag(clock)
-    fetcher = AiohttpFetcher(clock, reveal, LOOPBACK)
+    fetcher = HttpFetcher(clock, reveal, LOOPBACK)
     store = Store.open(directory, "bench", clock)
     pipeline = Pipeline(
         kinds=CHECKS,

@@ -30,7 +30,7 @@ from benchmarks.server import NAME
 from probe.core.model.task import Deadlines, Limits, Request, ResolverSpec, TlsPolicy, VantagePoint
 from probe.core.records.observation import Observation, Role
 from probe.core.records.transport import UNSURE_US, TimingUncertainty
-from probe.fetch.fetcher import AiohttpFetcher
+from probe.fetch.fetcher import HttpFetcher
 from probe.fetch.target import FetchTarget
 from probe.host.clock import SystemClock
 from probe.lab.pki import Pki
@@ -95,7 +95,7 @@ async def run(
     runs: list[Run] = []
     with _server(directory) as (ports, told):
         clock = SystemClock()
-        fetcher, resolver = AiohttpFetcher(clock, reveal, _HERE), Resolver(clock, _HERE)
+        fetcher, resolver = HttpFetcher(clock, reveal, _HERE), Resolver(clock, _HERE)
         beside = peer(ports) if peer is not None else None
         for scheme in ("http", "https", "dns"):
             ask = (
@@ -174,7 +174,7 @@ def _path(name: str) -> str:
     return f"/t/{name}/{first:.2f}/{body:.2f}"
 
 
-def _fetch(ports: Ports, scheme: str, fetcher: AiohttpFetcher, clock: SystemClock) -> Ask:
+def _fetch(ports: Ports, scheme: str, fetcher: HttpFetcher, clock: SystemClock) -> Ask:
     async def ask(name: str, run: Run) -> None:
         request = Request(scheme=scheme, host=NAME, port=ports.of(scheme), path=_path(name))
         start_ns = clock.monotonic_ns()

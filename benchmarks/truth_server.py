@@ -86,7 +86,7 @@ def answer(sock: socket.socket, context: ssl.SSLContext | None, tls_ms: float) -
             instants["hello"] = peek(sock)
             time.sleep(tls_ms / 1000)
             sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-            instants |= shake(sock)
+            instants |= handshake(sock)
             instants["asked"] = peek_tls(sock)
         else:
             instants["asked"] = peek(sock)
@@ -108,7 +108,7 @@ def answer(sock: socket.socket, context: ssl.SSLContext | None, tls_ms: float) -
         sock.close()
 
 
-def shake(sock: ssl.SSLSocket) -> dict[str, int]:
+def handshake(sock: ssl.SSLSocket) -> dict[str, int]:
     """The handshake; when the server's last words in it were sent (TLS 1.3: its only ones).
 
     Nothing is told where the client's came so fast that nobody knows what passed between.

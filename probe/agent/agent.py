@@ -27,7 +27,7 @@ from probe.core.model.task import Task
 from probe.core.model.value import replace
 from probe.core.records.origin import OriginStanding, OriginVersion
 from probe.core.records.rows import Record, SlotRecord
-from probe.fetch.fetcher import AiohttpFetcher
+from probe.fetch.fetcher import HttpFetcher
 from probe.host.clock import Clock, SystemClock, rfc3339
 from probe.host.loop_lag import LoopLag
 from probe.host.suspension import Suspensions
@@ -73,7 +73,7 @@ class Agent:
         self.on_row: list[OnRow] = [] if on_row is None else [on_row]
         self._lag = LoopLag(self._clock)
         self._suspensions = Suspensions(self._clock)
-        self._fetcher = AiohttpFetcher(self._clock, reveal, allowed_by(config))
+        self._fetcher = HttpFetcher(self._clock, reveal, allowed_by(config))
         self._resolver = Resolver(self._clock, allowed_by(config))
         self.watches = Watches(
             self.plan, self._clock, self._fetcher, self._resolver, self.worst_lag_us, self._on_vantage

@@ -18,10 +18,10 @@ from typing import Protocol
 from probe.core.records.transport import Tls
 from probe.fetch.connector import Dial, Opening, attach, attach_tls
 from probe.fetch.target import FetchTarget
-from probe.net.arrival_bounds import Dated, Dating
+from probe.net.arrival_bounds import ArrivalBounds, BoundedTime
 from probe.net.stopwatch import Stopwatch
 from probe.net.tcp_info import handshake_us, read_tcp_info
-from probe.net.transport import Conduit
+from probe.net.transport import Transport
 from probe.tls.client import describe
 from probe.tls.session import TlsClient
 
@@ -57,8 +57,8 @@ class Connection(asyncio.Protocol):
         self._dial = dial
         self._loop = asyncio.get_running_loop()
         self._sock: socket.socket | None = None
-        self._transport: Conduit | None = None
-        self._dates: Dating | None = None
+        self._transport: Transport | None = None
+        self._dates: ArrivalBounds | None = None
         self._looked = False  # TCP_INFO is of this delivery
         self._error: Exception | None = None
         self._early = bytearray()
@@ -76,7 +76,7 @@ class Connection(asyncio.Protocol):
         try:
             self._sock = await self._dial(self._target, until_s, opening)
         finally:
-            self.watch.began(opening.began_ns)
+            self.watch.connect_began(opening.began_ns)
         self.tcp_info = read_tcp_info(self._sock)
         direct = self._target.vantage.proxy is None
         self.watch.connected(opening.took(handshake_us(self.tcp_info)) if direct else (monotonic_ns(), 0))
@@ -93,12 +93,12 @@ class Connection(asyncio.Protocol):
         """The handshake. Raises OSError (ssl.SSLError among them), TimeoutError after so many seconds."""
         assert self._sock is not None
         name = self._target.server_name
-        self.watch.shakes()
-        conduit = await attach_tls(self._sock, self, client, name, seconds)
-        self.watch.shook(conduit.hello_ns, (conduit.shaken_ns, conduit.shaking_unsure_ns))
+        self.watch.tls_follows()
+        transport = await attach_tls(self._sock, self, client, name, seconds)
+        self.watch.tls_done(transport.hello_ns, (transport.handshake_end_ns, transport.handshake_unsure_ns))
         self.is_open = True
-        self.certificates = conduit.session.chain()
-        self.tls = describe(conduit.session, name, self.certificates)
+        self.certificates = transport.session.chain()
+        self.tls = describe(transport.session, name, self.certificates)
 
     @property
     def protocol(self) -> str:
@@ -117,7 +117,7 @@ class Connection(asyncio.Protocol):
         if self._transport is not None and self._dates is not None:
             self._transport.expect_reply()
             self._transport.write(data)
-            self.watch.asked(self._dates.sent_ns, self._dates.sent_by_ns)
+            self.watch.request_sent(self._dates.sent_ns, self._dates.sent_by_ns)
         early, self._early = self._early, bytearray()
         if early:
             receiver.received(bytes(early))
@@ -144,12 +144,12 @@ class Connection(asyncio.Protocol):
             self._looked = True
         return self.tcp_info
 
-    def first_byte(self, *, leading: bool) -> Dated:
+    def first_byte(self, *, leading: bool) -> BoundedTime:
         """When the first byte of a head came that is in what was delivered; `leading`: at its beginning."""
         assert self._dates is not None, "bytes come over a transport"
         return self._dates.first(self.look()) if leading else self._dates.amid()
 
-    def last_byte(self) -> Dated:
+    def last_byte(self) -> BoundedTime:
         """When the last byte of what was delivered came."""
         assert self._dates is not None, "bytes come over a transport"
         return self._dates.last(self.look())
@@ -172,7 +172,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection can be used."""
-        assert isinstance(transport, Conduit)
+        assert isinstance(transport, Transport)
         self._transport, self._dates = transport, transport.dates
         transport.views = True
 

@@ -17,12 +17,12 @@ from probe.core.model.task import VantagePoint
 from probe.core.model.value import replace
 from probe.core.records.failure import FailureType
 from probe.core.records.transport import Tls
-from probe.net.arrival_bounds import Dated
+from probe.net.arrival_bounds import BoundedTime
 from probe.net.event_loop import Polls, polls_of
 from probe.net.failures import CHAIN_VERIFY_CODES, SourceError
 from probe.net.line import open_socket
-from probe.net.tls_transport import SecureConduit
-from probe.net.transport import Conduit
+from probe.net.tls_transport import TlsTransport
+from probe.net.transport import Transport
 from probe.tls.client import Presented, chain_verdict, client_for, describe, sni_of
 from probe.tls.session import TlsClient, TlsSession
 
@@ -37,9 +37,9 @@ class Opening:
 
     def __init__(self) -> None:
         self.began_ns = 0
-        self.made: Dated = (0, 0)
+        self.made: BoundedTime = (0, 0)
 
-    def took(self, handshake_us: int | None) -> Dated:
+    def took(self, handshake_us: int | None) -> BoundedTime:
         """When SYN and ACK came, by the time that the kernel says it took; None: it does not say."""
         noticed_ns, unsure_ns = self.made
         if handshake_us is None:
@@ -141,20 +141,20 @@ def _too_late(waiter: asyncio.Future[tuple[int, int]]) -> None:
 
 def attach(sock: socket.socket, protocol: asyncio.Protocol) -> None:
     """Put `protocol` on a connected socket."""
-    Conduit(asyncio.get_running_loop(), sock, protocol).begin()
+    Transport(asyncio.get_running_loop(), sock, protocol).begin()
 
 
 async def attach_tls(
     sock: socket.socket, protocol: asyncio.Protocol, client: TlsClient, server_name: str, seconds: float
-) -> SecureConduit:
+) -> TlsTransport:
     """The handshake, then `protocol` on top. Raises OSError (ssl.SSLError among them), TimeoutError."""
     try:
-        conduit = SecureConduit(asyncio.get_running_loop(), sock, protocol, client, server_name)
+        transport = TlsTransport(asyncio.get_running_loop(), sock, protocol, client, server_name)
     except BaseException:
         sock.close()
         raise
-    await conduit.shake(seconds)
-    return conduit
+    await transport.handshake(seconds)
+    return transport
 
 
 # --- a second look after a failed verification ----------------------------------------------------
@@ -186,6 +186,6 @@ async def _second_handshake(target: FetchTarget, total_at: float, dial: Dial) ->
     until = min(total_at, loop.time() + target.deadlines.connect_us / 1e6)
     sock = await dial(target, until, Opening())
     seconds = min(total_at - loop.time(), target.deadlines.tls_us / 1e6)
-    conduit = await attach_tls(sock, Presented(), client, target.server_name, seconds)
-    conduit.abort()
-    return conduit.session
+    transport = await attach_tls(sock, Presented(), client, target.server_name, seconds)
+    transport.abort()
+    return transport.session

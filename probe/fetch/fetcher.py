@@ -1,6 +1,6 @@
 """Rule: one call, one request on the wire, one observation; nothing is raised, retried or followed.
 
-The public face of fetching. `AiohttpFetcher` checks the address against the policy at the very moment of
+The public face of fetching. `HttpFetcher` checks the address against the policy at the very moment of
 connecting, reveals secrets for the time of one request, and turns its own defects into `agent.internal_error`.
 """
 
@@ -26,7 +26,7 @@ from probe.net.failures import failure_of
 from probe.sandbox.content_reader import ContentReader
 from probe.settings.redactor import Redactor
 
-__all__ = ["AiohttpFetcher", "FetchTarget", "Fetcher"]
+__all__ = ["FetchTarget", "Fetcher", "HttpFetcher"]
 
 
 class Fetcher(Protocol):
@@ -45,8 +45,8 @@ class Fetcher(Protocol):
         ...
 
 
-class AiohttpFetcher:
-    """Fetches over aiohttp, every request on its own fresh connection.
+class HttpFetcher:
+    """Fetches over HTTP, every request on its own fresh connection.
 
     `reveal` gives a secret's value; `allow_addresses`: prefixes that may be connected to although special.
     """

@@ -9,7 +9,7 @@ from probe import __version__
 from probe.checks import CHECKS
 from probe.core.model.task import Task
 from probe.core.records.rows import SlotRecord
-from probe.fetch.fetcher import AiohttpFetcher
+from probe.fetch.fetcher import HttpFetcher
 from probe.host.clock import SystemClock, rfc3339
 from probe.host.loop_lag import LoopLag, clock_state
 from probe.measure.pipeline import HostProbe, Pipeline
@@ -40,7 +40,7 @@ async def measure_alone(task: Task) -> SlotRecord:
     """One slot of one task, now, with I/O of its own."""
     clock = SystemClock()
     lag = LoopLag(clock)
-    fetcher = AiohttpFetcher(clock, reveal, EVERYWHERE)
+    fetcher = HttpFetcher(clock, reveal, EVERYWHERE)
     pipeline = Pipeline(
         kinds=CHECKS,
         resolver=Resolver(clock, EVERYWHERE),

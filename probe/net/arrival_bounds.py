@@ -1,8 +1,17 @@
-"""Rule: when bytes came is told with how much earlier they may have come, and that is never too little.
+"""Rule: when bytes came is said with how much earlier they may have come, and that is never too little.
 
-What the kernel joined in a socket bears the stamp of its last piece, and the end of the stream (FIN) is joined with
-what came before it. One piece that came alone has no such doubt; all else came after the last moment at which the
-socket was known to be empty. All instants are nanoseconds of CLOCK_MONOTONIC.
+`ArrivalBounds` dates what one socket receives. In: the kernel's stamp of each read, TCP_INFO, and the polls of the
+loop (`probe.net.event_loop`). Out: `BoundedTime`, an instant and by how many nanoseconds it may be too late. All
+instants are nanoseconds of CLOCK_MONOTONIC.
+
+Theory of operation. The kernel joins what comes close together and keeps the stamp of the last piece, and it joins the
+end of the stream (FIN) with what came before. So a stamp may be later than the byte that is asked for. There are two
+ways to be sure, and a bound for all else:
+
+    alone    TCP_INFO counts segments with data: if one came since the last look, the stamp is that of all its bytes
+    last     the stamp is that of the last byte, unless FIN or bytes of TLS that are no content were joined to it
+    else     the byte came after the last moment at which the socket was known to be empty (a poll that slept, or one
+             that did not report it) and after the request was sent: from there to the stamp it may have come
 """
 
 from __future__ import annotations
@@ -13,26 +22,35 @@ from time import monotonic_ns
 from probe.net.event_loop import polls_of
 from probe.net.tcp_info import data_segments, has_fin
 
-Dated = tuple[int, int]  # an instant, and by how much it may be too late
+BoundedTime = tuple[int, int]  # an instant, and by how much it may be too late
 _ASTRAY_NS = 5_000_000
 """A stamp so long before the socket was found to be empty: the wall clock was set meanwhile."""
 
 
-class Dating:
+class ArrivalBounds:
     """Dates what one socket receives.
 
     `sent_ns`, `sent_by_ns`: before and after our last word that was an answer or a question (`speak`). `came_ns`: of
     the last byte read. `awaits`: the first bytes of a reply have not come. `joined`: what was read last ended with
-    something that is no part of what was delivered of it. `told_by_poll`: the first byte of a reply came no later than
+    something that is no part of what was delivered of it. `first_by_poll`: the first byte of a reply came no later than
     the poll that told of it.
     """
 
     __slots__ = (
-        "_empty_ns", "_poll", "_polls", "_segments", "_stamped", "awaits", "came_ns", "joined", "sent_by_ns", "sent_ns",
-        "told_by_poll",
+        "_empty_ns",
+        "_poll",
+        "_polls",
+        "_segments",
+        "_stamped",
+        "awaits",
+        "came_ns",
+        "first_by_poll",
+        "joined",
+        "sent_by_ns",
+        "sent_ns",
     )  # fmt: skip
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, told_by_poll: bool) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, first_by_poll: bool) -> None:
         self._polls = polls_of(loop)
         self._poll = -1  # the last one that had something for us
         self._segments: int | None = 0  # with data, until the last look
@@ -40,7 +58,7 @@ class Dating:
         self.came_ns = self._empty_ns = monotonic_ns()
         self.sent_ns = self.sent_by_ns = 0
         self.awaits = self.joined = False
-        self.told_by_poll = told_by_poll
+        self.first_by_poll = first_by_poll
 
     def speak(self) -> None:
         """What is written next is what the times of sending shall be of."""
@@ -72,26 +90,26 @@ class Dating:
         """Segments until now are no part of what comes next. `info`: TCP_INFO."""
         self._segments = data_segments(info)
 
-    def first(self, info: bytes) -> Dated:
+    def first(self, info: bytes) -> BoundedTime:
         """When the first byte of what was read last came, and by how much that may be too late. `info`: since."""
         before, self._segments = self._segments, data_segments(info)
         alone = before is not None and self._segments is not None and self._segments - before == 1
         if alone and self._ends_it(info):
             return self.came_ns, 0
         told_ns = self.came_ns
-        if self.told_by_poll and self._polls is not None and self._polls.returned_ns > self.sent_ns > 0:
+        if self.first_by_poll and self._polls is not None and self._polls.returned_ns > self.sent_ns > 0:
             told_ns = min(told_ns, self._polls.returned_ns)
         return told_ns, self._late_ns(told_ns)
 
-    def last(self, info: bytes) -> Dated:
+    def last(self, info: bytes) -> BoundedTime:
         """The same for the last byte of what was read last."""
         return (self.came_ns, 0) if self._ends_it(info) else self.amid()
 
-    def amid(self) -> Dated:
+    def amid(self) -> BoundedTime:
         """The same for some byte of it."""
         return self.came_ns, self._late_ns(self.came_ns)
 
-    def pausing(self) -> Dated:
+    def pausing(self) -> BoundedTime:
         """The same for its last byte, where the peer now waits for our word."""
         return (self.came_ns, 0) if self._stamped and not self.joined else self.amid()
 

@@ -14,10 +14,10 @@ from select import EPOLLIN, EPOLLOUT, epoll
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
 from typing import Any, Protocol, TypeVar, TypeVarTuple
 
-from probe.net.run_queue import Queued
+from probe.net.run_queue import RunQueue
 
 WAKE_NS = 500_000
-"""Who sleeps in a poll runs so soon after what woke him, besides what he then waits for a processor (`Queued`)."""
+"""Who sleeps in a poll runs so soon after what woke him, besides what he then waits for a processor (`RunQueue`)."""
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -49,7 +49,7 @@ class Polls(BaseSelector):
         self.count = 0
         self.slept = False
         self.returned_ns = self.empty_ns = self._last_ns = time.monotonic_ns()
-        self._queued: Queued | None = None
+        self._run_queue: RunQueue | None = None
 
     def fileno(self) -> int:
         """Of epoll itself."""
@@ -94,13 +94,13 @@ class Polls(BaseSelector):
         """Nothing is polled any more."""
         self._epoll.close()
         self.watched.clear()
-        if self._queued is not None:
-            self._queued.close()
+        if self._run_queue is not None:
+            self._run_queue.close()
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
         """What can be read or written now, after at most so many seconds; None: whenever that is."""
-        if self._queued is None:
-            self._queued = Queued()  # here: of the thread that polls
+        if self._run_queue is None:
+            self._run_queue = RunQueue()  # here: of the thread that polls
         # To the next millisecond, as epoll counts: else the loop would spin for the rest of one.
         wait_s = -1.0 if timeout is None else math.ceil(timeout * 1e3) * 1e-3 if timeout > 0 else 0
         asked_ns = time.monotonic_ns()
@@ -120,7 +120,7 @@ class Polls(BaseSelector):
 
     def _waited_ns(self, unknown_ns: int) -> int:
         """For a processor, since this was asked last; `unknown_ns` where the kernel does not say."""
-        waited_ns = self._queued.since_ns() if self._queued is not None else None
+        waited_ns = self._run_queue.since_ns() if self._run_queue is not None else None
         return unknown_ns if waited_ns is None else waited_ns
 
     def _ready(self, events: list[tuple[int, int]]) -> list[tuple[SelectorKey, int]]:

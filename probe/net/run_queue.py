@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 
-class Queued:
+class RunQueue:
     """How long the thread that made this was ready and did not run (proc(5), schedstat)."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from probe.core.records.transport import UNSURE_US, ResourceTiming, TimingUncertainty
 from probe.host.clock import Clock
-from probe.net.arrival_bounds import Dated
+from probe.net.arrival_bounds import BoundedTime
 
 
 class Stopwatch:
@@ -55,38 +55,38 @@ class Stopwatch:
         """The same for an instant of CLOCK_MONOTONIC. With a clock that is not the kernel's own, all happens now."""
         return (instant_ns - self._zero_ns) // 1000 if self._is_the_kernels else self.now_us()
 
-    def began(self, instant_ns: int) -> None:
+    def connect_began(self, instant_ns: int) -> None:
         """The connection was begun then; 0: it was not."""
         if instant_ns and self._is_the_kernels:
             self.connect_start_us = self.at_us(instant_ns)
 
-    def connected(self, dated: Dated) -> None:
+    def connected(self, dated: BoundedTime) -> None:
         """TCP's end, or the tunnel's."""
         self.connect_end_us, self.connect_unsure_ns = self.at_us(dated[0]), dated[1]
 
-    def shakes(self) -> None:
+    def tls_follows(self) -> None:
         """TLS follows on TCP: the connection is not made yet."""
         self.secure_connection_start_us, self.connect_end_us = self.connect_end_us, None
 
-    def shook(self, hello_ns: int, shaken: Dated) -> None:
+    def tls_done(self, hello_ns: int, shaken: BoundedTime) -> None:
         """The TLS handshake, after TCP: what passed between the two was ours."""
         connected_us, self.secure_connection_start_us = self.secure_connection_start_us, self.at_us(hello_ns)
         self.connect_end_us, self.tls_unsure_ns = self.at_us(shaken[0]), shaken[1]
         if connected_us is not None:
             self.connect_unsure_ns += max(0, self.secure_connection_start_us - connected_us) * 1000
 
-    def asked(self, sent_ns: int, sent_by_ns: int) -> None:
+    def request_sent(self, sent_ns: int, sent_by_ns: int) -> None:
         """The request left between these instants."""
         if sent_ns and self._is_the_kernels:
             self.request_start_us, self._sending_ns = self.at_us(sent_ns), sent_by_ns - sent_ns
 
-    def response_start(self, dated: Dated) -> None:
+    def response_start(self, dated: BoundedTime) -> None:
         """The first byte came; nothing of a response comes before the request was begun."""
         first_us = self.at_us(dated[0])
         self.response_start_us = max(first_us, self.request_start_us or first_us)
         self.response_start_unsure_ns = dated[1]
 
-    def response_end(self, dated: Dated) -> None:
+    def response_end(self, dated: BoundedTime) -> None:
         """The last byte came."""
         last_us = self.at_us(dated[0])
         self.response_end_us = max(last_us, self.response_start_us or last_us)

@@ -1,8 +1,18 @@
 """Rule: between the bytes of one connection and its protocol stands TLS and nothing else.
 
-The transport of `probe.net.transport` with OpenSSL in it: no second protocol, decrypted in large pieces.
-What OpenSSL gave
-before an error is delivered before the error is told; the end of the socket is told after all that was read before it.
+The transport of `probe.net.transport` with OpenSSL in it. In: a connected socket, a `TlsClient` and the server's name.
+Out: the handshake with its times, then plaintext to the protocol as if there were no TLS.
+
+Theory of operation. The session (`probe.tls.session`) knows no socket: what was read from the socket is fed to it from
+the shared buffer, what it wants sent is drained from it.
+
+    handshake  `handshake` -> feed, step, drain, until the session says that it is done. Nobody is told of the
+               connection before that; a failure raises from `handshake`, and the socket is closed.
+    open       what was read is decrypted in large pieces and delivered, unless the protocol paused. Our last message of
+               the handshake waits until the end of the loop's turn, so that it leaves in one segment with the request.
+    ending     close_notify: the protocol is told `eof_received`, we answer with our own, the end follows. The end of
+               the socket without it: told after all that was read before it was delivered. An error of TLS: told after
+               what OpenSSL gave before it.
 """
 
 from __future__ import annotations
@@ -13,14 +23,14 @@ import ssl
 from typing import Any
 
 from probe.net.tcp_info import read_tcp_info
-from probe.net.transport import READ_BYTES, Conduit
+from probe.net.transport import READ_BYTES, Transport
 from probe.tls.session import OVER, RECORD_BYTES, TlsClient
 
 
-class SecureConduit(Conduit):
-    """A conduit over TLS. `session` is the TLS session; `shake` before anything else."""
+class TlsTransport(Transport):
+    """A transport over TLS. `session` is the TLS session; `shake` before anything else."""
 
-    _told_by_poll = False  # session tickets come when they come
+    _reply_only = False  # session tickets come when they come
 
     def __init__(
         self,
@@ -37,15 +47,16 @@ class SecureConduit(Conduit):
         self._owed: bytes | bytearray = b""
         self._peer_announced = False  # its close_notify was read
         self._peer_done = False  # the socket's end was read, and not yet told
-        self.hello_ns = self.shaken_ns = self.shaking_unsure_ns = 0
+        self.hello_ns = self.handshake_end_ns = self.handshake_unsure_ns = 0
 
-    async def shake(self, seconds: float) -> None:
+    async def handshake(self, seconds: float) -> None:
         """The handshake, then as `begin`. Raises OSError (ssl.SSLError, TimeoutError after so many seconds).
 
         The socket is closed then.
 
-        `hello_ns`: when our first word was sent; `shaken_ns`: when the server's last one came; `shaking_unsure_ns`: how
-        much of the time between was or may have been our own, as what we took to answer in the middle of it.
+        `hello_ns`: when our first message was sent; `handshake_end_ns`: when the server's last one came;
+        `handshake_unsure_ns`: how much of the time between was or may have been our own, as what we took to answer in
+        the middle of it.
         """
         shaken = self._shaken = self._loop.create_future()
         self._loop.add_reader(self._fd, self._readable)
@@ -100,14 +111,14 @@ class SecureConduit(Conduit):
         else:
             ours = self.session.drain()
             if done:
-                self._shook(self._shaken, ours)
+                self._handshake_done(self._shaken, ours)
             elif ours:
-                self._shake_on(ours)
+                self._handshake_goes_on(ours)
 
-    def _shook(self, shaken: asyncio.Future[None], ours: bytes | bytearray) -> None:
-        self.shaken_ns = self.dates.came_ns
+    def _handshake_done(self, shaken: asyncio.Future[None], ours: bytes | bytearray) -> None:
+        self.handshake_end_ns = self.dates.came_ns
         self.dates.joined = self.session.unread_bytes() > 0
-        self.shaking_unsure_ns += self.dates.pausing()[1]
+        self.handshake_unsure_ns += self.dates.pausing()[1]
         self._shaken, self._owed = None, ours
         if shaken.done():
             return
@@ -116,14 +127,14 @@ class SecureConduit(Conduit):
         self._loop.call_soon(self._flush)  # unless who waited asks at once: then both go out as one
         self._decrypt()
 
-    def _shake_on(self, ours: bytes | bytearray) -> None:
+    def _handshake_goes_on(self, ours: bytes | bytearray) -> None:
         """Our next part of it: what passed since the server's last came was our own."""
         dates, since_ns = self.dates, self.dates.came_ns
         dates.speak()
         super().write(ours)
         if not self.hello_ns:
             self.hello_ns = since_ns = dates.sent_ns
-        self.shaking_unsure_ns += dates.sent_by_ns - since_ns
+        self.handshake_unsure_ns += dates.sent_by_ns - since_ns
 
     def expect_reply(self) -> None:
         """Also counts what came until now."""

@@ -13,7 +13,7 @@ import threading
 from time import monotonic_ns
 from typing import Any
 
-from probe.net.arrival_bounds import Dating
+from probe.net.arrival_bounds import ArrivalBounds
 from probe.net.kernel_timestamps import ANCILLARY_BYTES, arrived_ns, ask_for_stamps
 
 READ_BYTES = 128 * 1024  # more than this falls out of the processor's cache before it is hashed
@@ -22,17 +22,17 @@ _of_thread = threading.local()
 
 
 def _room() -> memoryview:
-    """The buffer of all conduits of a loop, filled and emptied within one call."""
+    """The buffer of all transports of a loop, filled and emptied within one call."""
     made: memoryview | None = getattr(_of_thread, "room", None)
     if made is None:
         made = _of_thread.room = memoryview(bytearray(READ_BYTES))
     return made
 
 
-class Conduit(asyncio.Transport):
+class Transport(asyncio.Transport):
     """The transport of a connected, non-blocking socket, which it owns from now on. `dates`: when all of it was."""
 
-    _told_by_poll = True  # nothing but the reply comes
+    _reply_only = True  # nothing but the reply comes
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, sock: socket.socket, protocol: asyncio.Protocol
@@ -47,7 +47,7 @@ class Conduit(asyncio.Transport):
         self._unsent = b""
         self._room = _room()
         self.views = False  # whether the protocol is given views of the buffer, that hold for the call only
-        self.dates = Dating(loop, told_by_poll=self._told_by_poll)
+        self.dates = ArrivalBounds(loop, first_by_poll=self._reply_only)
         ask_for_stamps(sock)
 
     def begin(self) -> None:

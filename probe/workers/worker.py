@@ -19,7 +19,7 @@ from probe.core.model.value import replace
 from probe.core.records.codec import encode
 from probe.core.records.origin import OriginStanding, OriginVersion
 from probe.core.results.bundle import Bundle
-from probe.fetch.fetcher import AiohttpFetcher
+from probe.fetch.fetcher import HttpFetcher
 from probe.host.clock import SystemClock
 from probe.host.gc import settle
 from probe.host.loop_lag import LoopLag
@@ -51,7 +51,7 @@ class Worker:
         self._clock = clock = SystemClock()
         self._lag = LoopLag(clock)
         self._suspensions = Suspensions(clock)
-        self._fetcher = AiohttpFetcher(clock, reveal)
+        self._fetcher = HttpFetcher(clock, reveal)
         self._resolver = Resolver(clock)
         self._lines = LineCopies(
             clock,

@@ -14,7 +14,7 @@ from probe.core.config.plan import make_plan
 from probe.core.model.task import Task
 from probe.core.records.rows import SlotRecord
 from probe.core.records.verdict import Outcome
-from probe.fetch.fetcher import AiohttpFetcher
+from probe.fetch.fetcher import HttpFetcher
 from probe.host.clock import SystemClock, rfc3339
 from probe.host.loop_lag import LoopLag
 from probe.lab.assessment import accuses
@@ -52,7 +52,7 @@ class Measuring:
 async def measuring(lab: Lab, directory: Path) -> AsyncIterator[Measuring]:
     clock = SystemClock()
     lag = LoopLag(clock)
-    fetcher = AiohttpFetcher(clock, reveal, LOOPBACK)
+    fetcher = HttpFetcher(clock, reveal, LOOPBACK)
     pipeline = Pipeline(
         kinds=CHECKS,
         resolver=Resolver(clock, LOOPBACK),

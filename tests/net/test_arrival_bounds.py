@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import pytest
 
-from probe.net.arrival_bounds import Dated
+from probe.net.arrival_bounds import BoundedTime
 from probe.net.event_loop import run
 from probe.net.tcp_info import read_tcp_info
-from probe.net.transport import Conduit
+from probe.net.transport import Transport
 
 SLACK_NS = 2_000_000  # a shared machine puts the sender aside between its clock and its sending
 
@@ -23,11 +23,11 @@ class Reader(asyncio.Protocol):
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-        self.pieces: list[tuple[bytes, Dated, Dated]] = []
+        self.pieces: list[tuple[bytes, BoundedTime, BoundedTime]] = []
         self.read = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, Conduit)
+        assert isinstance(transport, Transport)
         self.dates = transport.dates
 
     def data_received(self, data: bytes) -> None:
@@ -38,18 +38,18 @@ class Reader(asyncio.Protocol):
 
 def _reading(
     act: Callable[[socket.socket], None], *, standing_still_s: float = 0.0
-) -> list[tuple[bytes, Dated, Dated]]:
-    """What a conduit told of what `act` sent, while our loop stood still for so long."""
+) -> list[tuple[bytes, BoundedTime, BoundedTime]]:
+    """What a transport told of what `act` sent, while our loop stood still for so long."""
 
-    async def read() -> list[tuple[bytes, Dated, Dated]]:
+    async def read() -> list[tuple[bytes, BoundedTime, BoundedTime]]:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             ours = socket.create_connection(listener.getsockname())
             ours.setblocking(False)
             theirs, _ = listener.accept()
         theirs.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         reader = Reader(ours)
-        conduit = Conduit(asyncio.get_running_loop(), ours, reader)
-        conduit.begin()
+        transport = Transport(asyncio.get_running_loop(), ours, reader)
+        transport.begin()
         await asyncio.sleep(0.02)  # the loop has looked
         sender = threading.Thread(target=act, args=(theirs,))
         sender.start()
@@ -57,7 +57,7 @@ def _reading(
             time.sleep(standing_still_s)
         await asyncio.wait_for(reader.read.wait(), 10)
         await asyncio.to_thread(sender.join)
-        conduit.abort()
+        transport.abort()
         await asyncio.sleep(0)
         theirs.close()
         return reader.pieces

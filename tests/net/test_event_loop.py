@@ -13,7 +13,7 @@ from selectors import EVENT_READ, EVENT_WRITE
 import pytest
 
 from probe.net.event_loop import WAKE_NS, DatedLoop, Polls, polls_of, run
-from probe.net.run_queue import Queued
+from probe.net.run_queue import RunQueue
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_a_late_wakening_is_no_proof_that_all_was_empty(
 ) -> None:
     long_ns = 3_600_000_000_000
     waited = Waited(0, 5_000_000, long_ns, None)
-    monkeypatch.setattr("probe.net.event_loop.Queued", lambda: waited)
+    monkeypatch.setattr("probe.net.event_loop.RunQueue", lambda: waited)
     asked_ns = time.monotonic_ns()
     polls.select(0.03)
     assert (polls.slept, polls.empty_ns) == (True, polls.returned_ns - WAKE_NS)
@@ -159,13 +159,13 @@ def test_a_late_wakening_is_no_proof_that_all_was_empty(
 
 
 def test_the_kernel_counts_how_long_we_waited() -> None:
-    queued = Queued()
-    waited_ns = queued.since_ns()
+    run_queue = RunQueue()
+    waited_ns = run_queue.since_ns()
     assert waited_ns is not None
     assert 0 <= waited_ns < 5_000_000_000
-    queued.close()
-    queued.close()
-    assert queued.since_ns() is None
+    run_queue.close()
+    run_queue.close()
+    assert run_queue.since_ns() is None
 
 
 def test_a_kernel_that_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,9 +173,9 @@ def test_a_kernel_that_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
         raise FileNotFoundError
 
     monkeypatch.setattr("probe.net.run_queue.os.open", refuse)
-    queued = Queued()
-    assert [queued.since_ns(), queued.since_ns()] == [None, None]
-    queued.close()
+    run_queue = RunQueue()
+    assert [run_queue.since_ns(), run_queue.since_ns()] == [None, None]
+    run_queue.close()
 
 
 def test_a_timeout_is_not_cut_short(polls: Polls) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from probe.net.kernel_timestamps import ANCILLARY_BYTES, arrived_ns, ask_for_stamps
-from probe.net.tls_transport import SecureConduit
-from probe.net.transport import Conduit
+from probe.net.tls_transport import TlsTransport
+from probe.net.transport import Transport
 from probe.tls.client import client_for
 from tests.support.http_server import HOST, Pki
 
@@ -50,10 +50,10 @@ def _pair() -> tuple[socket.socket, socket.socket]:
 async def test_a_large_write_goes_out_whole() -> None:
     ours, theirs = _pair()
     told = Told()
-    conduit = Conduit(asyncio.get_running_loop(), ours, told)
-    conduit.begin()
-    conduit.write(LARGE[:1000])
-    conduit.write(LARGE[1000:])
+    transport = Transport(asyncio.get_running_loop(), ours, told)
+    transport.begin()
+    transport.write(LARGE[:1000])
+    transport.write(LARGE[1000:])
 
     def drain() -> bytes:
         got = b""
@@ -81,18 +81,18 @@ async def test_nothing_comes_while_paused_and_all_of_it_after(secure: bool, tmp_
     sock.setblocking(False)
     told, loop = Told(), asyncio.get_running_loop()
     if secure:
-        conduit: Conduit = SecureConduit(loop, sock, told, client_for(pki.policy()), HOST)
-        assert isinstance(conduit, SecureConduit)
-        await conduit.shake(10)
+        transport: Transport = TlsTransport(loop, sock, told, client_for(pki.policy()), HOST)
+        assert isinstance(transport, TlsTransport)
+        await transport.handshake(10)
     else:
-        conduit = Conduit(loop, sock, told)
-        conduit.begin()
+        transport = Transport(loop, sock, told)
+        transport.begin()
     while not told.over.done():
-        conduit.pause_reading()
+        transport.pause_reading()
         before = len(told.data)
         await asyncio.sleep(0.01)
         assert len(told.data) == before
-        conduit.resume_reading()
+        transport.resume_reading()
         await asyncio.sleep(0.001)
     assert bytes(told.data) == LARGE
     assert told.events == ["made", "eof", "lost"]
@@ -115,10 +115,10 @@ async def test_who_asks_nothing_has_shaken_hands_for_the_server_too(tmp_path: Pa
         sock = socket.create_connection(server.sockets[0].getsockname())
         sock.setblocking(False)
         told = Told()
-        conduit = SecureConduit(loop, sock, told, client_for(pki.policy()), HOST)
-        await conduit.shake(10)
+        transport = TlsTransport(loop, sock, told, client_for(pki.policy()), HOST)
+        await transport.handshake(10)
         if at_once:
-            conduit.abort()
+            transport.abort()
         await asyncio.wait_for(shaken.wait(), 10)
         await asyncio.wait_for(told.over, 10)
     server.close()
@@ -138,14 +138,14 @@ async def test_the_time_for_the_handshake_is_for_the_handshake(over: bool, tmp_p
     sock = socket.create_connection(server.sockets[0].getsockname())
     sock.setblocking(False)
     told, loop = Told(), asyncio.get_running_loop()
-    conduit = SecureConduit(loop, sock, told, client_for(pki.policy()), HOST)
+    transport = TlsTransport(loop, sock, told, client_for(pki.policy()), HOST)
     if over:
         with pytest.raises(TimeoutError):
-            await conduit.shake(0)
+            await transport.handshake(0)
         assert told.events == []
     else:
-        await conduit.shake(10)
-        conduit._late()
+        await transport.handshake(10)
+        transport._late()
         await asyncio.wait_for(told.over, 10)
         assert (bytes(told.data), told.events) == (b"well", ["made", "eof", "lost"])
     server.close()
@@ -155,11 +155,11 @@ async def test_the_time_for_the_handshake_is_for_the_handshake(over: bool, tmp_p
 async def test_aborting_is_told_once_and_later() -> None:
     ours, theirs = _pair()
     told = Told()
-    conduit = Conduit(asyncio.get_running_loop(), ours, told)
-    conduit.begin()
-    conduit.abort()
-    conduit.abort()
-    conduit.write(b"too late")
+    transport = Transport(asyncio.get_running_loop(), ours, told)
+    transport.begin()
+    transport.abort()
+    transport.abort()
+    transport.write(b"too late")
     assert told.events == ["made"]
     assert await told.over is None
     assert told.events == ["made", "lost"]

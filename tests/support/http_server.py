@@ -27,7 +27,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from probe.core.model.task import Deadlines, Limits, Request, TlsPolicy, VantagePoint
 from probe.core.records.observation import Role
-from probe.fetch.fetcher import AiohttpFetcher, FetchTarget
+from probe.fetch.fetcher import FetchTarget, HttpFetcher
 from probe.host.clock import SystemClock
 
 HOST = "www.acme.example"
@@ -237,9 +237,9 @@ def make_target(port: int, **changes: Any) -> FetchTarget:
     )
 
 
-def make_fetcher(secrets: dict[str, str] | None = None) -> AiohttpFetcher:
+def make_fetcher(secrets: dict[str, str] | None = None) -> HttpFetcher:
     """A fetcher that may connect to loopback and knows the given secrets by name."""
-    return AiohttpFetcher(
+    return HttpFetcher(
         SystemClock(), lambda reference: (secrets or {})[reference.name], ("127.0.0.0/8", "::1/128")
     )
 

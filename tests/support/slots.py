@@ -24,7 +24,7 @@ from probe.core.model.task import (
 )
 from probe.core.model.value import replace
 from probe.core.records.rows import SlotRecord
-from probe.fetch.fetcher import AiohttpFetcher
+from probe.fetch.fetcher import HttpFetcher
 from probe.host.clock import SystemClock, rfc3339
 from probe.host.loop_lag import LoopLag
 from probe.measure.oneshot import host_probe
@@ -90,7 +90,7 @@ async def measure(setting: Setting, directory: Path) -> tuple[Task, SlotRecord]:
         lag = LoopLag(clock)
         await lag.start()
         stack.push_async_callback(lag.stop)
-        fetcher = AiohttpFetcher(clock, str, LOOPBACK)
+        fetcher = HttpFetcher(clock, str, LOOPBACK)
         pipeline = Pipeline(
             kinds=CHECKS,
             resolver=Resolver(clock, LOOPBACK),

@@ -21,7 +21,7 @@ from probe.checks import CHECKS
 from probe.core.config.plan import make_plan
 from probe.core.model.task import Task
 from probe.core.records.rows import SlotRecord
-from probe.fetch.fetcher import AiohttpFetcher
+from probe.fetch.fetcher import HttpFetcher
 from probe.host.clock import SystemClock, rfc3339
 from probe.host.loop_lag import LoopLag
 from probe.measure.oneshot import host_probe
@@ -344,7 +344,7 @@ async def measuring(config: Path) -> AsyncIterator[tuple[Pipeline, tuple[Task, .
     clock = SystemClock()
     lag = LoopLag(clock)
     allowed = ("127.0.0.0/8",)
-    fetcher = AiohttpFetcher(clock, str, allowed)
+    fetcher = HttpFetcher(clock, str, allowed)
     pipeline = Pipeline(
         kinds=CHECKS,
         resolver=Resolver(clock, allowed),

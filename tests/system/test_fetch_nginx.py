@@ -9,7 +9,7 @@ import pytest
 
 from probe.core.model.task import Deadlines, Limits, Request, TlsPolicy, VantagePoint
 from probe.core.records.observation import Observation, Role
-from probe.fetch.fetcher import AiohttpFetcher, FetchTarget
+from probe.fetch.fetcher import FetchTarget, HttpFetcher
 from probe.host.clock import SystemClock
 from tests.system.conftest import DOMAIN, EDGES, OBJECTS, SmallCdn
 
@@ -36,7 +36,7 @@ def _target(cdn: SmallCdn, name: str, slot_start_ns: int) -> FetchTarget:
 @pytest.mark.timeout(300)
 async def test_two_thousand_healthy_fetches_have_no_failure(small_cdn: SmallCdn) -> None:
     clock = SystemClock()
-    fetcher = AiohttpFetcher(clock, str, ("127.0.0.0/8",))
+    fetcher = HttpFetcher(clock, str, ("127.0.0.0/8",))
     before = len(small_cdn.edges.requests())
     names = ["1m.bin", "5m.bin"] * EACH
     admitted = asyncio.Semaphore(AT_ONCE)

@@ -16,7 +16,7 @@ from benchmarks.programs import Servers, real_servers
 from benchmarks.server import EDGE, NAME, body_of
 from probe.core.model.task import Deadlines, Limits, Request, TlsPolicy, VantagePoint
 from probe.core.records.observation import Role
-from probe.fetch.fetcher import AiohttpFetcher
+from probe.fetch.fetcher import HttpFetcher
 from probe.fetch.target import FetchTarget
 from probe.host.clock import SystemClock
 from probe.settings.secrets import reveal
@@ -39,7 +39,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 @pytest.mark.parametrize("scheme", ["https", "http"])
 async def test_every_download_is_whole(servers: Servers, scheme: str, in_flight: int) -> None:
     clock = SystemClock()
-    fetcher = AiohttpFetcher(clock, reveal, ("127.0.0.0/8",))
+    fetcher = HttpFetcher(clock, reveal, ("127.0.0.0/8",))
     left, seen = iter(range(DOWNLOADS)), []
 
     async def download() -> None:

@@ -23,7 +23,7 @@ from probe.core.model.value import replace
 from probe.core.records.dns import Resolution
 from probe.core.records.failure import Failure, FailureType, Phase
 from probe.core.records.observation import Observation, Role
-from probe.fetch.fetcher import AiohttpFetcher, FetchTarget
+from probe.fetch.fetcher import FetchTarget, HttpFetcher
 from probe.host.clock import SystemClock
 from probe.net.line import line_problem
 from probe.net.netns import close_namespaces
@@ -99,7 +99,7 @@ class Line:
         return replace(plain, **more)
 
     async def fetch(self, vantage: VantagePoint, address: str = BEYOND) -> Observation:
-        fetcher = AiohttpFetcher(self.clock, str, ALLOWED)
+        fetcher = HttpFetcher(self.clock, str, ALLOWED)
         return await fetcher.fetch(
             FetchTarget(
                 role=Role.EDGE,

@@ -15,7 +15,7 @@ import yaml
 from probe.core.model.task import Deadlines, Limits, ProxySpec, Request, SecretRef, TlsPolicy, VantagePoint
 from probe.core.records.failure import FailureType, Phase
 from probe.core.records.observation import Observation, Role
-from probe.fetch.fetcher import AiohttpFetcher, FetchTarget
+from probe.fetch.fetcher import FetchTarget, HttpFetcher
 from probe.host.clock import SystemClock
 from tests.system.agent import COMMAND, json_lines, write_config
 from tests.system.conftest import DOMAIN, EDGES, OBJECTS, ORIGIN, SmallCdn
@@ -72,7 +72,7 @@ async def fetch(
     spec = ProxySpec(
         scheme=proxy.scheme, host=LISTEN, port=proxy.port, resolve=resolve, user=user, password=secret
     )
-    fetcher = AiohttpFetcher(clock, lambda ref: password or "", ("0.0.0.0/0", "::/0"))
+    fetcher = HttpFetcher(clock, lambda ref: password or "", ("0.0.0.0/0", "::/0"))
     target = FetchTarget(
         role=Role.EDGE,
         address=address,

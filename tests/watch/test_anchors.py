@@ -12,7 +12,7 @@ from probe.core.model.task import AnchorSpec, Deadlines, ProxySpec, VantagePoint
 from probe.core.records.failure import Failure, FailureType, Phase
 from probe.core.records.observation import Observation, Role
 from probe.core.vantage.health import counted
-from probe.fetch.fetcher import AiohttpFetcher
+from probe.fetch.fetcher import HttpFetcher
 from probe.host.clock import SystemClock
 from probe.watch.anchors import AnchorRequest, ask_anchors
 from tests.support.dns_server import DnsServer, Query, reply, zone
@@ -43,7 +43,7 @@ async def ask(
         find=find,
         within_us=within_us,
     )
-    return await ask_anchors(request, AiohttpFetcher(CLOCK, str, allow), CLOCK)
+    return await ask_anchors(request, HttpFetcher(CLOCK, str, allow), CLOCK)
 
 
 def dns(port: int, path: str = "/.", host: str = "127.0.0.1") -> AnchorSpec:

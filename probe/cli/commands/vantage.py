@@ -20,7 +20,7 @@ from probe.core.config.plan import Plan, make_plan
 from probe.core.model.task import VantagePoint
 from probe.core.records.codec import encode_any
 from probe.core.vantage.report import PointLook
-from probe.fetch.fetcher import AiohttpFetcher
+from probe.fetch.fetcher import HttpFetcher
 from probe.host.clock import SystemClock
 from probe.net.event_loop import run
 from probe.net.netns import close_namespaces
@@ -102,7 +102,7 @@ async def _look(config: Config, points: Sequence[VantagePoint]) -> list[PointLoo
     """At most AT_ONCE at a time; in the order given."""
     clock = SystemClock()
     allow = tuple(str(prefix) for prefix in config.agent.allow_addresses)
-    fetcher = AiohttpFetcher(clock, reveal, allow)
+    fetcher = HttpFetcher(clock, reveal, allow)
     looks = Looks(clock, fetcher, Lookups(Resolver(clock, allow)).address_from)
     plan, admitted = make_plan(config), asyncio.Semaphore(AT_ONCE)
     columns = TextColumn("asking"), BarColumn(), MofNCompleteColumn()
