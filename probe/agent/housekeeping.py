@@ -133,18 +133,18 @@ class Keeper:
     async def _take(self, part: Part, action: Action) -> None:
         thinning = action.step is Step.THIN
         confirmed = self._confirmed()
-        for goes in await asyncio.to_thread(store_keep.what_goes, part, healthy_only=thinning):
-            waited_for = confirmed.get(goes.customer)
+        for removal in await asyncio.to_thread(store_keep.planned_removals, part, healthy_only=thinning):
+            waited_for = confirmed.get(removal.customer)
             detail = {
                 "reason": action.reason,
                 "what": "healthy" if thinning else "all",
-                "rows": str(goes.rows),
-                "first_seq": str(goes.first_seq),
-                "last_seq": str(goes.last_seq),
-                "digest": goes.digest,
-                "confirmed": "yes" if waited_for is None or waited_for >= goes.last_seq else "no",
+                "rows": str(removal.rows),
+                "first_seq": str(removal.first_seq),
+                "last_seq": str(removal.last_seq),
+                "digest": removal.digest,
+                "confirmed": "yes" if waited_for is None or waited_for >= removal.last_seq else "no",
             }
-            await self._event("retention.dropped", detail, (goes.customer,))
+            await self._event("retention.dropped", detail, (removal.customer,))
         if thinning:
             await asyncio.to_thread(store_keep.thin, part, rfc3339(self._clock.time_ns()))
         else:

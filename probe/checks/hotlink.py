@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from probe.core.config.types import UrlPath
-from probe.core.content.check_kind import Ask, AtOrigin, CheckKind, Params, Symptom, SymptomKind
+from probe.core.content.check_kind import AtOrigin, CheckKind, FollowUpRequest, Params, Symptom, SymptomKind
 from probe.core.http.fields import field_values
 from probe.core.model.task import Task
 from probe.core.records.observation import Observation
@@ -109,24 +109,28 @@ class Hotlink(Params):
         return self
 
 
-def asks(params: Hotlink, task: Task, slot_number: int) -> Iterator[Ask]:
+def follow_ups(params: Hotlink, task: Task, slot_number: int) -> Iterator[FollowUpRequest]:
     """One request for each Referer and each signed form, of one edge in turn."""
     for number, referer in enumerate(params.allowed, 1):
-        yield Ask(name=f"allowed_{number}", fields=(("Referer", referer or None),), origin_if_off=True)
+        yield FollowUpRequest(
+            name=f"allowed_{number}", fields=(("Referer", referer or None),), origin_if_off=True
+        )
     for number, referer in enumerate(params.denied, 1):
-        yield Ask(name=f"denied_{number}", fields=(("Referer", referer or None),), limit_bytes=DENIED_BYTES)
+        yield FollowUpRequest(
+            name=f"denied_{number}", fields=(("Referer", referer or None),), limit_bytes=DENIED_BYTES
+        )
     signed = params.signed or Signed.model_construct()
     if signed.allowed_path is not None:
-        yield Ask(name="signed", path=signed.allowed_path, origin_if_off=True)
+        yield FollowUpRequest(name="signed", path=signed.allowed_path, origin_if_off=True)
     if signed.expired_path is not None:
-        yield Ask(name="expired", path=signed.expired_path, limit_bytes=DENIED_BYTES)
+        yield FollowUpRequest(name="expired", path=signed.expired_path, limit_bytes=DENIED_BYTES)
     if signed.unsigned_path is not None:
-        yield Ask(name="unsigned", path=signed.unsigned_path, limit_bytes=DENIED_BYTES)
+        yield FollowUpRequest(name="unsigned", path=signed.unsigned_path, limit_bytes=DENIED_BYTES)
 
 
 def examine(params: Hotlink, task: Task, evidence: Evidence) -> Iterator[Symptom]:
     """A POLICY symptom for each request that was turned away, or served, against the agreement."""
-    for ask in asks(params, task, 0):
+    for ask in follow_ups(params, task, 0):
         meant = ask.name.startswith(("allowed", "signed"))
         who = _who(ask)
         for index, observation in asked_observations(evidence, f"{KIND.name}.{ask.name}"):
@@ -137,7 +141,7 @@ def examine(params: Hotlink, task: Task, evidence: Evidence) -> Iterator[Symptom
                 yield symptom
 
 
-def _who(ask: Ask) -> str:
+def _who(ask: FollowUpRequest) -> str:
     referers = [value for name, value in ask.fields if name == "Referer"]
     return (
         f"Referer {referers[0]}" if referers and referers[0] else "no Referer" if referers else "signed form"
@@ -254,5 +258,5 @@ KIND = CheckKind(
     params=Hotlink,
     examine=examine,
     summary="pages that may embed the object get it, others are refused",
-    asks=asks,
+    follow_ups=follow_ups,
 )

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from probe.core.content.check_kind import Ask, CheckKind, Params, Symptom, SymptomKind
+from probe.core.content.check_kind import CheckKind, FollowUpRequest, Params, Symptom, SymptomKind
 from probe.core.content.comparison_notes import detail_of, meaning_of, plainest
 from probe.core.content.html_elements import check_selector
 from probe.core.content.json_paths import check_json_path
@@ -116,13 +116,13 @@ def method(params: Integrity) -> str | None:
     return "HEAD" if params.mode == "sampled" else None
 
 
-def asks(params: Integrity, task: Task, slot_number: int) -> Iterator[Ask]:
+def follow_ups(params: Integrity, task: Task, slot_number: int) -> Iterator[FollowUpRequest]:
     """The ranges of this slot, of one edge in turn and of the origin."""
     if params.mode == "sampled":
         for number in range(params.ranges or 4):
             seed = f"{task.id} {slot_number} {number}"
             length = params.range or 128 * 1024
-            yield Ask(
+            yield FollowUpRequest(
                 name=_RANGE,
                 method="GET",
                 origin=True,
@@ -131,13 +131,13 @@ def asks(params: Integrity, task: Task, slot_number: int) -> Iterator[Ask]:
             )
 
 
-def _settled(seed: str, length: int, edge: Observation) -> Ask | None:
+def _settled(seed: str, length: int, edge: Observation) -> FollowUpRequest | None:
     size = None if edge.response is None else size_of(edge.response)
     if size is None or size == 0:
         return None
     first, last = byte_range(seed, size, length)
     span = f"{first}-{last}"
-    return Ask(
+    return FollowUpRequest(
         name=f"{_RANGE}:{span}",
         method="GET",
         fields=(("Range", f"bytes={span}"),),
@@ -217,7 +217,7 @@ KIND = CheckKind(
     name="integrity",
     params=Integrity,
     examine=examine,
-    asks=asks,
+    follow_ups=follow_ups,
     reading=reading,
     method=method,
     summary="the content is the origin's, by its bytes or by declared rules",

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from probe.core.content.check_kind import Ask, AtOrigin, CheckKind, Params, Symptom, SymptomKind
+from probe.core.content.check_kind import AtOrigin, CheckKind, FollowUpRequest, Params, Symptom, SymptomKind
 from probe.core.http.conditional import (
     GONE,
     Finding,
@@ -80,7 +80,7 @@ class _Way:
 
     name: str
     reason: str
-    settle: Callable[[Response], Ask | None]
+    settle: Callable[[Response], FollowUpRequest | None]
     judge: Judge
     duty: str
 
@@ -99,32 +99,32 @@ def _ways(params: Negotiation) -> Iterator[_Way]:
         yield _Way("unmatched", wrong, _unmatched, lambda own, reply: judge_unmatched(reply), duty)
 
 
-def asks(params: Negotiation, task: Task, slot_number: int) -> Iterator[Ask]:
+def follow_ups(params: Negotiation, task: Task, slot_number: int) -> Iterator[FollowUpRequest]:
     """What one edge in turn is asked, each made of its own whole reply to GET."""
     for way in _ways(params):
-        yield Ask(name=way.name, settle=partial(_settled, way))
+        yield FollowUpRequest(name=way.name, settle=partial(_settled, way))
 
 
-def _settled(way: _Way, edge: Observation) -> Ask | None:
+def _settled(way: _Way, edge: Observation) -> FollowUpRequest | None:
     response = edge.response
     if edge.failure is not None or response is None or edge.method != "GET" or response.status_code != 200:
         return None
     return way.settle(response)
 
 
-def _ask(name: str, field: str, value: str) -> Ask:
-    return Ask(name=name, fields=((field, value),), origin_if_off=True, limit_bytes=READ_BYTES)
+def _ask(name: str, field: str, value: str) -> FollowUpRequest:
+    return FollowUpRequest(name=name, fields=((field, value),), origin_if_off=True, limit_bytes=READ_BYTES)
 
 
-def _head(own: Response) -> Ask:
-    return Ask(name="head", method="HEAD", origin_if_off=True)
+def _head(own: Response) -> FollowUpRequest:
+    return FollowUpRequest(name="head", method="HEAD", origin_if_off=True)
 
 
 def _span(own: Response) -> tuple[int, int]:
     return 0, min(RANGE_BYTES, own.encoded_body_bytes or 0) - 1
 
 
-def _range(own: Response) -> Ask | None:
+def _range(own: Response) -> FollowUpRequest | None:
     first, last = _span(own)
     return _ask("range", "Range", f"bytes={first}-{last}") if last >= first else None
 
@@ -133,7 +133,7 @@ def _judge_range(own: Response, reply: Response) -> Finding | None:
     return judge_range(own, reply, *_span(own))
 
 
-def _beyond(own: Response) -> Ask | None:
+def _beyond(own: Response) -> FollowUpRequest | None:
     size = own.encoded_body_bytes
     return _ask("range_beyond", "Range", f"bytes={size + BEYOND_BYTES}-") if size else None
 
@@ -142,17 +142,17 @@ def _judge_beyond(own: Response, reply: Response) -> Finding | None:
     return judge_beyond(reply, (own.encoded_body_bytes or 0) + BEYOND_BYTES)
 
 
-def _if_none_match(own: Response) -> Ask | None:
+def _if_none_match(own: Response) -> FollowUpRequest | None:
     tag = usable_tag(first_value(own.fields, "etag"))
     return None if tag is None else _ask("if_none_match", "If-None-Match", tag)
 
 
-def _if_modified_since(own: Response) -> Ask | None:
+def _if_modified_since(own: Response) -> FollowUpRequest | None:
     date = usable_date(first_value(own.fields, "last-modified"))
     return None if date is None else _ask("if_modified_since", "If-Modified-Since", date)
 
 
-def _unmatched(own: Response) -> Ask:
+def _unmatched(own: Response) -> FollowUpRequest:
     return _ask("unmatched", "If-None-Match", NO_TAG)
 
 
@@ -249,5 +249,5 @@ KIND = CheckKind(
     params=Negotiation,
     examine=examine,
     summary="HEAD, ranges and conditional requests are answered rightly",
-    asks=asks,
+    follow_ups=follow_ups,
 )

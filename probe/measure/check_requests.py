@@ -1,6 +1,6 @@
 """Rule: what a check wants to know beyond the object itself is asked in the open: an observation of its own each time.
 
-Further requests of checks (`CheckKind.asks`) to edges of the slot, and where wanted the same to the origin. Only
+Further requests of checks (`CheckKind.follow_ups`) to edges of the slot, and where wanted the same to the origin. Only
 edges that answered are asked: of a dead one nothing is learned twice.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
 
-from probe.core.content.check_kind import Ask, Kinds
+from probe.core.content.check_kind import FollowUpRequest, Kinds
 from probe.core.model.task import OriginSpec, Request, Task
 from probe.core.model.value import replace
 from probe.core.records.failure import Failure
@@ -23,7 +23,7 @@ from probe.measure.stagger import Staggered
 Lookup = Callable[[str, Task, int], Awaitable[str | Failure]]
 
 
-def asked_request(request: Request, ask: Ask) -> Request:
+def asked_request(request: Request, ask: FollowUpRequest) -> Request:
     """The object's request as the check wants it; header fields are compared without regard to case."""
     replaced = {name.lower() for name, _ in ask.fields}
     kept = tuple((name, value) for name, value in request.fields if name.lower() not in replaced)
@@ -41,7 +41,7 @@ async def ask_further(slot: Slot, kinds: Kinds, fetcher: Fetcher, lookup: Lookup
     wanted = [
         (spec.kind, ask)
         for spec in slot.task.checks
-        for ask in kinds[spec.kind].asks(spec.params, slot.task, slot.number)
+        for ask in kinds[spec.kind].follow_ups(spec.params, slot.task, slot.number)
     ]
     answered = [o for o in slot.observations if o.role is Role.EDGE and o.response is not None]
     if not wanted or not answered:
@@ -58,13 +58,13 @@ async def ask_further(slot: Slot, kinds: Kinds, fetcher: Fetcher, lookup: Lookup
             await ask_origin(slot, settled_ask, fetcher, lookup)
 
 
-def _settled(ask: Ask, kind: str, edge: Observation) -> Ask | None:
+def _settled(ask: FollowUpRequest, kind: str, edge: Observation) -> FollowUpRequest | None:
     """The ask that is meant for this edge, under its whole name."""
     meant = ask if ask.settle is None else ask.settle(edge)
     return None if meant is None else replace(meant, name=f"{kind}.{meant.name}")
 
 
-async def _ask_each(slot: Slot, settled: Sequence[tuple[Ask, str]], fetcher: Fetcher) -> None:
+async def _ask_each(slot: Slot, settled: Sequence[tuple[FollowUpRequest, str]], fetcher: Fetcher) -> None:
     targets = [(ask, _target(slot, ask, address)) for ask, address in settled]
     async with Staggered() as staggered:
         made = [(ask, target, await staggered.start(fetcher.fetch(target))) for ask, target in targets]
@@ -72,12 +72,12 @@ async def _ask_each(slot: Slot, settled: Sequence[tuple[Ask, str]], fetcher: Fet
         slot.append_asked(replace(task.result(), ask=ask.name), target, ask)
 
 
-def _target(slot: Slot, ask: Ask, address: str) -> FetchTarget:
+def _target(slot: Slot, ask: FollowUpRequest, address: str) -> FetchTarget:
     request = asked_request(slot.task.request, ask)
     return limited(target_of(slot.task, Role.CHECK, address, slot.start_ns, request=request), ask)
 
 
-def limited(target: FetchTarget, ask: Ask) -> FetchTarget:
+def limited(target: FetchTarget, ask: FollowUpRequest) -> FetchTarget:
     """The target, reading no more of a body than the ask wants."""
     if ask.limit_bytes is None:
         return target
@@ -85,14 +85,14 @@ def limited(target: FetchTarget, ask: Ask) -> FetchTarget:
     return replace(target, limits=replace(target.limits, body_bytes=most))
 
 
-async def ask_origin(slot: Slot, ask: Ask, fetcher: Fetcher, lookup: Lookup) -> None:
+async def ask_origin(slot: Slot, ask: FollowUpRequest, fetcher: Fetcher, lookup: Lookup) -> None:
     """The same of the origin, as role `control`; nothing without an origin."""
     if slot.task.origin is not None:
         slot.append([await _of_origin(slot, ask, slot.task.origin, fetcher, lookup)])
 
 
 async def _of_origin(
-    slot: Slot, ask: Ask, origin: OriginSpec, fetcher: Fetcher, lookup: Lookup
+    slot: Slot, ask: FollowUpRequest, origin: OriginSpec, fetcher: Fetcher, lookup: Lookup
 ) -> Observation:
     request = asked_request(origin.request, ask)
     try:

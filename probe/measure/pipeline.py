@@ -31,7 +31,7 @@ from probe.core.records.surroundings import HostFacts, VantageHealth
 from probe.core.records.verdict import Evidence, Outcome
 from probe.core.results.bundle import Bundle, bundle_id
 from probe.core.results.rows import measured_row, missed_row
-from probe.core.scheduling.bandwidth_budget import Budgets, lean
+from probe.core.scheduling.bandwidth_budget import Budgets, head_only
 from probe.core.scheduling.edge_selection import Visits
 from probe.core.vantage.via_proxy import edges_of, left_to_proxy
 from probe.core.verdict.hijack import led_elsewhere
@@ -137,7 +137,7 @@ class Pipeline:
         started_at = rfc3339(self._clock.time_ns())
         left_out = self.budgets.left_out(task, epoch_s(started_at))
         slot = Slot(
-            task=lean(task) if left_out else task,
+            task=head_only(task) if left_out else task,
             left_out=left_out,
             scheduled_at=scheduled_at,
             started_at=started_at,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from probe.core.caching.cache_status import with_caches
-from probe.core.content.check_kind import Ask
+from probe.core.content.check_kind import FollowUpRequest
 from probe.core.content.reading import Reading
 from probe.core.http.phases import lookup_span_us
 from probe.core.model.task import Task
@@ -45,7 +45,7 @@ class Slot:
     reference: Reference = field(default_factory=lambda: Reference(configured=False))
     observations: list[Observation] = field(default_factory=list)
     judged: Evidence | None = None  # what `compare_all` made, while it holds
-    further: dict[int, tuple[FetchTarget, Ask]] = field(
+    further: dict[int, tuple[FetchTarget, FollowUpRequest]] = field(
         default_factory=dict
     )  # what checks asked beside the object
 
@@ -112,12 +112,12 @@ class Slot:
         self.judged = with_comparisons(self.task, self.evidence)
         self.observations[:] = self.judged.observations
 
-    def append_asked(self, observation: Observation, target: FetchTarget, ask: Ask) -> None:
+    def append_asked(self, observation: Observation, target: FetchTarget, ask: FollowUpRequest) -> None:
         """Add what came of a check's further request, so that it can be asked again."""
         self.further[len(self.observations)] = target, ask
         self.append([observation])
 
-    def controls_of(self, indices: Iterable[int]) -> tuple[Ask, ...]:
+    def controls_of(self, indices: Iterable[int]) -> tuple[FollowUpRequest, ...]:
         """The further requests among these observations that the origin is asked too, each once."""
         asks = [self.further[index][1] for index in indices if index in self.further]
         return tuple({ask.name: ask for ask in asks if ask.origin or ask.origin_if_off}.values())

@@ -19,7 +19,7 @@ from probe.pull.copy import CopiedStream, Copy, CopyCoverage, Dropped
 from probe.pull.layout import CopyError
 from probe.pull.progress import Board, State, StreamProgress
 from probe.pull.puller import pull_all
-from probe.pull.stream import Manner
+from probe.pull.stream import PullOptions
 from probe.pull.verify import Verified
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
     "CopyCoverage",
     "CopyError",
     "Dropped",
-    "Manner",
+    "PullOptions",
     "Source",
     "State",
     "StreamProgress",
@@ -51,11 +51,11 @@ def pull(
 ) -> Board:
     """Bring the copy in `into` up to what the hosts have now; safe to kill, and goes on where it ended.
 
-    `token`: gives the bearer token at the moment of use. `key_pem`: the agent's public key; else the one seen first is
-    kept. `ack`: confirm to the hosts what is on the disk. How it went is on the board: `board.complete`, and what was
-    refused in `board.refused`. Raises CopyError where another pull writes there, OSError where nothing can be written,
-    `probe.pull.client.Refused` for an address that would send the token in the clear. Where an event loop runs already,
-    use `pull_all`.
+    `token`: gives the bearer token at the moment of use. `key_pem`: the agent's public key; else the one seen first
+    is kept. `ack`: confirm to the hosts what is on the disk. How it went is on the board: `board.complete`, and what
+    was refused in `board.refused`. Raises CopyError where another pull writes there, OSError where nothing can be
+    written, `probe.pull.client.RefusedError` for an address that would send the token in the clear. Where an event
+    loop runs already, use `pull_all`.
     """
     sources = [Source(url=url, token=token, tls=tls, key_pem=key_pem) for url in urls]
-    return asyncio.run(pull_all(sources, Path(into), customers=customers, manner=Manner(ack=ack)))
+    return asyncio.run(pull_all(sources, Path(into), customers=customers, options=PullOptions(ack=ack)))

@@ -18,7 +18,7 @@ LINE_MOST_BYTES = 32 * 1024 * 1024
 UNKNOWN = ""  # digest of a line that nobody can tell any more
 
 
-class Tampered(Exception):  # noqa: N818
+class TamperedError(Exception):
     """What was handed out is not what was stored. `seq`: the first number at which that shows."""
 
     def __init__(self, seq: int, reason: str) -> None:
@@ -27,14 +27,14 @@ class Tampered(Exception):  # noqa: N818
         self.reason = reason
 
 
-class Unfitting(Tampered):
+class BrokenLinkError(TamperedError):
     """The line `seq` does not name the line before it. `digest`: its own, by which the line after it may know it."""
 
     def __init__(self, seq: int, text: bytes) -> None:
         super().__init__(seq, f"{seq - 1} or {seq} was altered: {seq} follows another line {seq - 1}")
         self.digest = line_digest(text)
 
-    def blamed(self, after: bytes | None) -> Tampered:
+    def blamed(self, after: bytes | None) -> TamperedError:
         """Which of the two it was, by the line after both, or by the head of the page that ends there."""
         try:
             line = None if after is None else _LINE.decode(after)
@@ -42,8 +42,8 @@ class Unfitting(Tampered):
             line = None
         if line is not None and self.digest in (line.previous, line.head and line.head.digest):
             words = f"{self.seq - 1} was altered: {self.seq}, which the line after it vouches for, follows another line"
-            return Tampered(self.seq - 1, words)
-        return Tampered(self.seq, self.reason)
+            return TamperedError(self.seq - 1, words)
+        return TamperedError(self.seq, self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +120,12 @@ _LINE = msgspec.json.Decoder(_Line)
 
 
 def follow(cursor: Cursor, text: bytes, stream: StreamName) -> Followed:
-    """The next line, without its line feed, if it is the next. Raises Tampered, with the number that was due."""
+    """The next line, without its line feed, if it is the next. Raises TamperedError, with the number that was due."""
     due = cursor.seq + 1
     try:
         line = _LINE.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise Tampered(due, f"no record: {error}") from None
+        raise TamperedError(due, f"no record: {error}") from None
     if line.kind == "dropped":
         return _across(cursor, line, text)
     _number(due, line.seq)
@@ -146,12 +146,12 @@ def _across(cursor: Cursor, line: _Line, text: bytes) -> Followed:
     due = cursor.seq + 1
     _number(due, line.first_seq)
     if line.last_seq is None or line.last_seq < due:
-        raise Tampered(due, f"a span of dropped rows from {due} to {line.last_seq}")
+        raise TamperedError(due, f"a span of dropped rows from {due} to {line.last_seq}")
     digest = line.digest or UNKNOWN
     if digest != UNKNOWN and not _is_digest(digest):
-        raise Tampered(due, "the digest of the last dropped row is none")
+        raise TamperedError(due, "the digest of the last dropped row is none")
     if line.previous and cursor.digest != UNKNOWN and line.previous != cursor.digest:
-        raise Tampered(
+        raise TamperedError(
             due, f"the dropped rows from {due} on follow another line {cursor.seq} than the one here"
         )
     made = Cursor(
@@ -162,31 +162,33 @@ def _across(cursor: Cursor, line: _Line, text: bytes) -> Followed:
 
 def _number(due: int, seq: int | None) -> None:
     if seq is None:
-        raise Tampered(due, "a line without a number")
+        raise TamperedError(due, "a line without a number")
     if seq > due:
         missing = f"{due}" if seq == due + 1 else f"{due} to {seq - 1}"
-        raise Tampered(due, f"{missing} missing: the next line is {seq}")
+        raise TamperedError(due, f"{missing} missing: the next line is {seq}")
     if seq < due:
-        raise Tampered(due, f"the line {seq} again, or out of order, where {due} was due")
+        raise TamperedError(due, f"the line {seq} again, or out of order, where {due} was due")
 
 
 def _owner(due: int, line: _Line, stream: StreamName) -> None:
     agent = line.agent if line.host is None else line.host.agent
     if line.customer != stream.customer or (agent is not None and agent != stream.agent):
-        raise Tampered(due, f"a line of {agent}/{line.customer} in the stream {stream}")
+        raise TamperedError(due, f"a line of {agent}/{line.customer} in the stream {stream}")
 
 
 def _previous(cursor: Cursor, previous: str | None, text: bytes) -> None:
     due = cursor.seq + 1
     if previous is None:
         if cursor.chained:
-            raise Tampered(due, f"the line {due} does not say which line it follows, and those before did")
+            raise TamperedError(
+                due, f"the line {due} does not say which line it follows, and those before did"
+            )
     elif cursor.digest != UNKNOWN and previous != cursor.digest:
         if cursor.seq == 0:
-            raise Tampered(due, "the first line says that there was one before it")
-        raise Unfitting(due, text)
+            raise TamperedError(due, "the first line says that there was one before it")
+        raise BrokenLinkError(due, text)
     elif not _is_digest(previous):
-        raise Tampered(due, "the digest of the line before is none")
+        raise TamperedError(due, "the digest of the line before is none")
 
 
 def _is_digest(value: object) -> bool:
@@ -200,15 +202,15 @@ class Witnessed:
     heads: dict[int, str] = field(default_factory=dict)
 
     def check(self, line: Followed) -> None:
-        """Raises Tampered where a head seen before says otherwise."""
+        """Raises TamperedError where a head seen before says otherwise."""
         seen = self.heads.get(line.cursor.seq)
         if seen is not None and line.cursor.digest != UNKNOWN and seen != line.cursor.digest:
-            raise Tampered(line.cursor.seq, "a signed head seen before names another line here")
+            raise TamperedError(line.cursor.seq, "a signed head seen before names another line here")
 
     def add(self, seq: int, digest: str) -> None:
-        """One more head. Raises Tampered where another was seen for this number."""
+        """One more head. Raises TamperedError where another was seen for this number."""
         if digest != UNKNOWN and self.heads.setdefault(seq, digest) != digest:
-            raise Tampered(seq, "two signed heads name two lines for one number")
+            raise TamperedError(seq, "two signed heads name two lines for one number")
 
     def forget(self, seq: int) -> None:
         """Heads before the line `seq`, which are past."""

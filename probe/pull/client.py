@@ -20,7 +20,7 @@ from yarl import URL
 from probe import __version__
 from probe.core.http.content_coding import DecodedTooLargeError, DecodeError, Decoder, parse_codings
 from probe.pull.chain import UNKNOWN, Cursor, StreamName
-from probe.pull.page import Cut
+from probe.pull.page import TruncatedError
 from probe.pull.waits import retry_after_s
 
 NDJSON = "application/x-ndjson"
@@ -31,7 +31,7 @@ BODY_MOST_BYTES = 1 << 32
 PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 
-class Refused(Exception):  # noqa: N818
+class RefusedError(Exception):
     """The host said no, and will say so again. `status`: of HTTP; 0 where it was not even asked."""
 
     def __init__(self, status: int, detail: str) -> None:
@@ -39,11 +39,11 @@ class Refused(Exception):  # noqa: N818
         self.status = status
 
 
-class Conflict(Refused):
+class ConflictError(RefusedError):
     """409: the agent does not have what we have."""
 
 
-class Passing(Exception):  # noqa: N818
+class TransientError(Exception):
     """It may work a little later. `after_s`: not before, as the host asked."""
 
     def __init__(self, detail: str, after_s: float | None = None) -> None:
@@ -86,19 +86,19 @@ _STREAMS = msgspec.json.Decoder(_Streams)
 
 
 def check_url(url: str, with_token: bool) -> URL:
-    """The base address. Raises Refused for one that would leak a token or is none; the message repeats no secret."""
+    """The base address. Raises RefusedError if it is no URL or would leak a token; the message repeats no secret."""
     try:
         made = URL(url)
     except ValueError:
-        raise Refused(0, "the address is no URL; write https://host:port") from None
+        raise RefusedError(0, "the address is no URL; write https://host:port") from None
     if made.scheme not in ("http", "https") or not made.host:
-        raise Refused(0, f"{made.scheme or 'no scheme'}: the address of a host is https://host:port")
+        raise RefusedError(0, f"{made.scheme or 'no scheme'}: the address of a host is https://host:port")
     if made.user is not None or made.password is not None or made.query_string or made.fragment:
-        raise Refused(
+        raise RefusedError(
             0, f"{made.host}: the address holds a name, a password or a query: others read command lines"
         )
     if made.scheme == "http" and with_token and not _loopback(made.host):
-        raise Refused(
+        raise RefusedError(
             0, f"{made.host}: over http:// the token would cross the network in the clear: use https://"
         )
     return made
@@ -112,7 +112,7 @@ def _loopback(host: str) -> bool:
 
 
 class Client:
-    """For one host; a context manager. Every method raises Refused, Passing, and asyncio.CancelledError."""
+    """For one host; a context manager. Every method raises RefusedError, TransientError, and asyncio.CancelledError."""
 
     def __init__(self, source: Source, *, idle_s: float = IDLE_S, page_s: float = PAGE_S) -> None:
         self._source = source
@@ -143,14 +143,14 @@ class Client:
             told = _STREAMS.decode(data)
             offered = [_offered(stream, told.agent) for stream in told.streams]
         except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError) as error:
-            raise Refused(200, f"this is no list of streams: {error}") from None
+            raise RefusedError(200, f"this is no list of streams: {error}") from None
         return offered, None if told.public_key is None else told.public_key.encode()
 
     @asynccontextmanager
     async def page(
         self, offered: Offered, cursor: Cursor, *, limit: int, wait_s: int
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The decoded body of one page, piece by piece. Also raises Conflict and Cut."""
+        """The decoded body of one page, piece by piece. Also raises Conflict and TruncatedError."""
         query = {"customer": offered.stream.customer, "after": str(cursor.seq), "limit": str(limit)}
         if cursor.digest != UNKNOWN:
             query["digest"] = cursor.digest
@@ -162,7 +162,7 @@ class Client:
             yield pieces
 
     async def acknowledge(self, offered: Offered, cursor: Cursor) -> None:
-        """Confirm that everything up to the cursor is on our disk. Also raises Conflict."""
+        """Confirm that everything up to the cursor is on our disk. Also raises ConflictError."""
         body = {"customer": offered.stream.customer, "seq": cursor.seq, "digest": cursor.digest}
         if offered.named:
             body["agent"] = offered.stream.agent
@@ -196,21 +196,21 @@ class Client:
                 yield _decoded(response)
         except aiohttp.ClientConnectorCertificateError as error:
             why = getattr(error.certificate_error, "verify_message", "") or "its certificate is not trusted"
-            raise Refused(0, f"TLS: {why}; if it has an authority of its own, give --ca") from None
+            raise RefusedError(0, f"TLS: {why}; if it has an authority of its own, give --ca") from None
         except aiohttp.ClientPayloadError as error:
-            raise Cut(f"the transfer was cut: {error}") from None
+            raise TruncatedError(f"the transfer was cut: {error}") from None
         except TimeoutError:
-            raise Passing("no answer in time") from None
+            raise TransientError("no answer in time") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise Passing(f"not reached: {_words(error)}") from None
+            raise TransientError(f"not reached: {_words(error)}") from None
 
 
 def _reveal(token: Callable[[], str]) -> str:
-    """The token. Raises Refused with whatever the place it is kept in says, which never holds the token."""
+    """The token. Raises RefusedError with whatever the place it is kept in says, which never holds the token."""
     try:
         return token()
     except Exception as error:
-        raise Refused(0, f"the token cannot be had: {error}") from None
+        raise RefusedError(0, f"the token cannot be had: {error}") from None
 
 
 def _offered(stream: _Stream, agent: str | None) -> Offered:
@@ -226,15 +226,19 @@ async def _judge(response: aiohttp.ClientResponse, media: str | None) -> None:
     if status == 200 and (media is None or response.content_type == media):
         return
     if status == 200:
-        raise Refused(status, f"the answer is {response.content_type}, not results: is this the agent's API?")
+        raise RefusedError(
+            status, f"the answer is {response.content_type}, not results: is this the agent's API?"
+        )
     detail = f"HTTP {status}: {await _detail(response)}"
     if status in PASSING or status >= 500:
-        raise Passing(
+        raise TransientError(
             detail, retry_after_s(response.headers.get("Retry-After"), response.headers.get("Date"))
         )
     if 300 <= status < 400:
-        raise Refused(status, f"HTTP {status}: it points elsewhere; give the address that answers itself")
-    raise (Conflict if status == 409 else Refused)(status, detail)
+        raise RefusedError(
+            status, f"HTTP {status}: it points elsewhere; give the address that answers itself"
+        )
+    raise (ConflictError if status == 409 else RefusedError)(status, detail)
 
 
 async def _detail(response: aiohttp.ClientResponse) -> str:
@@ -245,14 +249,14 @@ async def _detail(response: aiohttp.ClientResponse) -> str:
     try:
         told = msgspec.json.decode(await _small(_decoded(response)))
         detail = told.get("detail") or told.get("title")
-    except (Cut, Refused, AttributeError, msgspec.DecodeError, UnicodeError, RecursionError):
+    except (TruncatedError, RefusedError, AttributeError, msgspec.DecodeError, UnicodeError, RecursionError):
         return reason
     text = "".join(char if char.isprintable() else " " for char in str(detail or reason))
     return text[:500]
 
 
 async def _decoded(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    """The body with its content coding undone. Raises Cut where it ends early or is corrupt."""
+    """The body with its content coding undone. Raises TruncatedError where it ends early or is corrupt."""
     codings = parse_codings(response.headers.getall("Content-Encoding", []))
     if not codings:
         async for piece in response.content.iter_any():
@@ -261,14 +265,14 @@ async def _decoded(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     try:
         decoder = Decoder(codings, BODY_MOST_BYTES)
     except ValueError as error:
-        raise Refused(response.status, str(error)) from None
+        raise RefusedError(response.status, str(error)) from None
     try:
         async for wire in response.content.iter_any():
             for piece in decoder.feed(wire):
                 yield piece
         decoder.finish()
     except (DecodeError, DecodedTooLargeError) as error:
-        raise Cut(f"the transfer was cut: {error}") from None
+        raise TruncatedError(f"the transfer was cut: {error}") from None
 
 
 async def _small(pieces: AsyncIterator[bytes]) -> bytes:
@@ -276,7 +280,7 @@ async def _small(pieces: AsyncIterator[bytes]) -> bytes:
     async for piece in pieces:
         data += piece
         if len(data) > SMALL_BYTES:
-            raise Refused(200, f"an answer of more than {SMALL_BYTES} bytes where a short one was due")
+            raise RefusedError(200, f"an answer of more than {SMALL_BYTES} bytes where a short one was due")
     return bytes(data)
 
 

@@ -19,7 +19,7 @@ from typing import Self
 import msgspec
 
 from probe.pull import layout
-from probe.pull.chain import START, UNKNOWN, Cursor, Followed, StreamName, Tampered, Witnessed
+from probe.pull.chain import START, UNKNOWN, Cursor, Followed, StreamName, TamperedError, Witnessed
 from probe.pull.heads import Key
 from probe.pull.layout import CopyError, KeptHead
 from probe.pull.page import Page
@@ -122,7 +122,7 @@ class StreamFiles:
         append_line(self._path / layout.HEADS, msgspec.json.encode(kept))
         self.witnessed.forget(self.cursor.seq)
 
-    def set_aside(self, problem: Tampered, what: bytes, at: str) -> Path | None:
+    def set_aside(self, problem: TamperedError, what: bytes, at: str) -> Path | None:
         """Keep what failed verification, with the reason; the same again is not kept twice. Raises OSError."""
         directory = self._path / layout.REJECTED
         make_directory(directory)
@@ -201,7 +201,7 @@ class StreamFiles:
                 cursor, size = line.cursor, end
                 self._rows += 1
                 self._day = self._day or line.day
-        except Tampered as problem:
+        except TamperedError as problem:
             # What was never on the disk for certain may be anything after a loss of power: it is pulled again.
             if cursor.seq < sure:
                 raise CopyError(f"{file}: {problem}: the copy was damaged or altered; restore it") from None

@@ -20,11 +20,11 @@ from probe.core.proof.signed_head import SignedHead, key_id, parse_head, signatu
 from probe.pull.chain import StreamName
 
 
-class WrongKey(Exception):  # noqa: N818
+class WrongKeyError(Exception):
     """A key that cannot be used, or another key than the one that was known."""
 
 
-class BadHead(ValueError):  # noqa: N818
+class BadHeadError(ValueError):
     """A head that proves nothing; the message says why."""
 
 
@@ -50,7 +50,7 @@ class Key:
 
 
 def read_key(pem: bytes) -> Key:
-    """From PEM. Raises WrongKey."""
+    """From PEM. Raises WrongKeyError."""
     key = _load(pem)
     raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     return Key(key_id(raw), pem)
@@ -60,9 +60,9 @@ def _load(pem: bytes) -> Ed25519PublicKey:
     try:
         key = serialization.load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm):
-        raise WrongKey("no public key in PEM; what is wanted is the agent's agent.pub") from None
+        raise WrongKeyError("no public key in PEM; what is wanted is the agent's agent.pub") from None
     if not isinstance(key, Ed25519PublicKey):
-        raise WrongKey("no Ed25519 key; what is wanted is the agent's agent.pub")
+        raise WrongKeyError("no Ed25519 key; what is wanted is the agent's agent.pub")
     return key
 
 
@@ -78,31 +78,31 @@ class SeenHead:
 
 
 def check_head(value: Any, stream: StreamName, key: Key | None) -> SeenHead:
-    """A head as it was handed out. Raises BadHead; WrongKey where another key than `key` signed it."""
+    """A head as it was handed out. Raises BadHeadError; WrongKeyError where another key than `key` signed it."""
     if not isinstance(value, Mapping):
-        raise BadHead("the page has no head")
+        raise BadHeadError("the page has no head")
     if value.get("signature") is None:
         return _unsigned(value, stream, key)
     try:
         head = parse_head(value)
     except ValueError as error:
-        raise BadHead(str(error)) from None
+        raise BadHeadError(str(error)) from None
     _shape(head.agent, head.customer, head.seq, head.digest, head.complete_up_to, stream)
     if key is not None and head.key != key.id:
-        raise WrongKey(
+        raise WrongKeyError(
             f"{stream.agent} signs with the key {head.key}, and the key known here is {key.id}: nothing is taken."
             " If the agent was set up anew and its operator confirms the new key, put its agent.pub in the place of the"
             " one in the copy's directory, or pull into a new directory"
         )
     proved = None if key is None else key.signed(head)
     if proved is False:
-        raise BadHead("the head's signature is not that of the agent's key")
+        raise BadHeadError("the head's signature is not that of the agent's key")
     return SeenHead(head.seq, head.digest, head.complete_up_to, head.key, bool(proved))
 
 
 def _unsigned(value: Mapping[str, Any], stream: StreamName, key: Key | None) -> SeenHead:
     if key is not None:
-        raise BadHead("the head is not signed, and those before were")
+        raise BadHeadError("the head is not signed, and those before were")
     agent, customer, seq, digest, complete = (
         value.get(name) for name in ("agent", "customer", "seq", "digest", "complete_up_to")
     )
@@ -114,14 +114,14 @@ def _unsigned(value: Mapping[str, Any], stream: StreamName, key: Key | None) -> 
 
 def _shape(agent: Any, customer: Any, seq: Any, digest: Any, complete: Any, stream: StreamName) -> None:
     if (agent, customer) != (stream.agent, stream.customer):
-        raise BadHead(f"the head is that of {agent}/{customer}")
+        raise BadHeadError(f"the head is that of {agent}/{customer}")
     whole = isinstance(digest, str) and len(digest) == 64 and not digest.strip("0123456789abcdef")
     if not isinstance(seq, int) or isinstance(seq, bool) or seq < 0 or not (whole or digest == ""):
-        raise BadHead("the head names no line")
+        raise BadHeadError("the head names no line")
     if seq == 0 and digest != GENESIS:
-        raise BadHead("the head of a stream without lines names one")
+        raise BadHeadError("the head of a stream without lines names one")
     if not is_moment(complete):
-        raise BadHead("the head's watermark is no time")
+        raise BadHeadError("the head's watermark is no time")
 
 
 def is_moment(value: Any) -> bool:

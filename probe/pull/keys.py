@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from probe.pull.copy_dir import pin
-from probe.pull.heads import Key, WrongKey, read_key
+from probe.pull.heads import Key, WrongKeyError, read_key
 from probe.pull.layout import known_key
 
 
@@ -27,11 +27,11 @@ class Keys:
             return self._known(agent)
 
     def use(self, agent: str, key: Key) -> None:
-        """It is this one; kept if it was not known. Raises WrongKey where it is another than the one known."""
+        """It is this one; kept if it was not known. Raises WrongKeyError where it is another than the one known."""
         with self._lock:
             known = self._known(agent)
             if known is not None and known.id != key.id:
-                raise WrongKey(
+                raise WrongKeyError(
                     f"{agent}: the key {key.id} is another than the one known here, {known.id}: nothing is taken. If"
                     " the agent was set up anew and its operator confirms the new key, pull into a new directory"
                 )
@@ -46,5 +46,5 @@ class Keys:
 
 
 def given(pem: bytes | None) -> Key | None:
-    """A key from PEM. Raises WrongKey."""
+    """A key from PEM. Raises WrongKeyError."""
     return None if pem is None else read_key(pem)

@@ -17,8 +17,8 @@ from pathlib import Path
 import msgspec
 
 from probe.core.syntax.values import OWN_NAME
-from probe.pull.chain import Cursor, Followed, StreamName, Unfitting, follow
-from probe.pull.heads import Key, WrongKey, read_key
+from probe.pull.chain import BrokenLinkError, Cursor, Followed, StreamName, follow
+from probe.pull.heads import Key, WrongKeyError, read_key
 
 LOCK, PUBLIC_KEY, KEY_ID, HEADS, REJECTED = ".lock", "agent.pub", "agent.key-id", "heads.ndjson", "rejected"
 FILE_NAME = re.compile(r"([0-9]{12,19})\.ndjson")
@@ -108,7 +108,7 @@ def known_key(directory: Path, agent: str) -> Key | None:
         return read_key((directory / agent / PUBLIC_KEY).read_bytes())
     except FileNotFoundError:
         pass
-    except WrongKey as error:
+    except WrongKeyError as error:
         raise CopyError(f"{directory / agent / PUBLIC_KEY}: {error}") from None
     try:
         told = (directory / agent / KEY_ID).read_text(encoding="ascii", errors="replace").strip()
@@ -129,12 +129,12 @@ def begin_of(first_seq: int, known: Cursor | None = None) -> Cursor:
 
 
 def follow_file(file: Path, cursor: Cursor, stream: StreamName) -> Iterator[tuple[Followed, int]]:
-    """Each whole line with the offset of its end; a torn one at the end is left out. Raises Tampered, OSError."""
+    """Each whole line with the offset of its end; a torn one at the end is left out. Raises TamperedError, OSError."""
     lines = read_lines(file)
     for text, end in lines:
         try:
             line = follow(cursor, text, stream)
-        except Unfitting as problem:
+        except BrokenLinkError as problem:
             after = next(lines, None)
             raise (problem if after is None else problem.blamed(after[0])) from None
         cursor = line.cursor

@@ -15,24 +15,24 @@ import msgspec
 from probe.pull.chain import (
     LINE_MOST_BYTES,
     UNKNOWN,
+    BrokenLinkError,
     Cursor,
     Followed,
     StreamName,
-    Tampered,
-    Unfitting,
+    TamperedError,
     Witnessed,
     follow,
 )
-from probe.pull.heads import BadHead, Key, SeenHead, check_head, is_moment
+from probe.pull.heads import BadHeadError, Key, SeenHead, check_head, is_moment
 
 PAGE_MARK = b'"page"'
 
 
-class Cut(Exception):  # noqa: N818
+class TruncatedError(Exception):
     """The transfer ended before the page did: no harm, it is asked again."""
 
 
-class TooMuch(Cut):
+class PageTooLargeError(TruncatedError):
     """More than may be held of one page; asked again for fewer lines."""
 
 
@@ -90,7 +90,7 @@ class PageReader:
         self._lines: list[Followed] = []
         self._rest: list[bytes] = []
         self._rest_bytes = 0
-        self._unfitting: Unfitting | None = None
+        self._unfitting: BrokenLinkError | None = None
         self._end: tuple[_PageLine, SeenHead] | None = None
         self.held_bytes = 0
         self.broken = b""  # the line that failed
@@ -101,7 +101,7 @@ class PageReader:
         return len(self._lines)
 
     def feed(self, data: bytes) -> None:
-        """Decoded bytes of the body. Raises Tampered, TooMuch; WrongKey for another key."""
+        """Decoded bytes of the body. Raises TamperedError, PageTooLargeError; WrongKeyError for another key."""
         self.held_bytes += len(data)
         *whole, rest = data.split(b"\n")
         if whole:
@@ -113,19 +113,19 @@ class PageReader:
             self._rest.append(rest)
             self._rest_bytes += len(rest)
         if self._rest_bytes > LINE_MOST_BYTES:
-            raise Tampered(self._cursor.seq + 1, f"a line of more than {LINE_MOST_BYTES} bytes")
+            raise TamperedError(self._cursor.seq + 1, f"a line of more than {LINE_MOST_BYTES} bytes")
         if self.held_bytes > self._most_bytes:
-            raise TooMuch(f"a page of more than {self._most_bytes} bytes")
+            raise PageTooLargeError(f"a page of more than {self._most_bytes} bytes")
 
     def finish(self) -> Page:
-        """The page, after the body's end. Raises Cut where its last line never came, and Tampered."""
+        """The page, after the body's end. Raises TruncatedError where its last line never came, and TamperedError."""
         if self._unfitting is not None:
             raise self._unfitting
         if self._end is None:
-            raise Cut("the transfer ended before the page did")
+            raise TruncatedError("the transfer ended before the page did")
         if self._rest:
             self.broken = b"".join(self._rest)
-            raise Tampered(self._cursor.seq + 1, "bytes after the end of the page")
+            raise TamperedError(self._cursor.seq + 1, "bytes after the end of the page")
         said, head = self._end
         self._witnessed.add(head.seq, head.digest)
         lines, held_back = tuple(self._lines), False
@@ -147,15 +147,15 @@ class PageReader:
             raise self._unfitting.blamed(text)
         self.broken = text
         if len(text) > LINE_MOST_BYTES:
-            raise Tampered(self._cursor.seq + 1, f"a line of more than {LINE_MOST_BYTES} bytes")
+            raise TamperedError(self._cursor.seq + 1, f"a line of more than {LINE_MOST_BYTES} bytes")
         if self._end is not None:
-            raise Tampered(self._cursor.seq + 1, "a line after the end of the page")
+            raise TamperedError(self._cursor.seq + 1, "a line after the end of the page")
         if PAGE_MARK in text and _kind(text) == "page":
             self._end = self._ending(text)
         else:
             try:
                 line = follow(self._cursor, text, self._stream)
-            except Unfitting as problem:
+            except BrokenLinkError as problem:
                 if self._lines:
                     self._unfitting = problem  # the line after it tells which of the two it was
                     return
@@ -172,11 +172,11 @@ class PageReader:
             if not is_moment(said.complete_up_to):
                 raise ValueError("its watermark is no time")
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            raise Tampered(due, f"the page's last line cannot be read: {error}") from None
+            raise TamperedError(due, f"the page's last line cannot be read: {error}") from None
         if (said.agent, said.customer) != (self._stream.agent, self._stream.customer):
-            raise Tampered(due, f"a page of {said.agent}/{said.customer} for the stream {self._stream}")
+            raise TamperedError(due, f"a page of {said.agent}/{said.customer} for the stream {self._stream}")
         if said.next != self._cursor.seq or said.rows not in (None, len(self._lines)):
-            raise Tampered(
+            raise TamperedError(
                 due, f"the page says that it ends at {said.next}, and its last line is {self._cursor.seq}"
             )
         return said, self._head(said.head)
@@ -185,13 +185,15 @@ class PageReader:
         due = self._cursor.seq + 1
         try:
             head = check_head(value, self._stream, self._key)
-        except BadHead as error:
-            raise Tampered(due, str(error)) from None
+        except BadHeadError as error:
+            raise TamperedError(due, str(error)) from None
         if head.seq < self._cursor.seq:
-            raise Tampered(due, f"the head says that the stream ends at {head.seq}, before this page does")
+            raise TamperedError(
+                due, f"the head says that the stream ends at {head.seq}, before this page does"
+            )
         same = head.digest == self._cursor.digest or UNKNOWN in (head.digest, self._cursor.digest)
         if head.seq == self._cursor.seq and not same:
-            raise Tampered(head.seq, f"the signed head names another line {head.seq} than the one sent")
+            raise TamperedError(head.seq, f"the signed head names another line {head.seq} than the one sent")
         return head
 
 

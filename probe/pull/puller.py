@@ -10,13 +10,13 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from probe.pull.chain import StreamName
-from probe.pull.client import Client, Offered, Passing, Refused, Source
+from probe.pull.client import Client, Offered, RefusedError, Source, TransientError
 from probe.pull.copy_dir import Lock
-from probe.pull.heads import WrongKey
+from probe.pull.heads import WrongKeyError
 from probe.pull.keys import Keys, given
 from probe.pull.layout import CopyError
 from probe.pull.progress import Board, State, StreamProgress
-from probe.pull.stream import Manner, StreamPull, whole
+from probe.pull.stream import PullOptions, StreamPull, whole
 
 AT_ONCE = 2  # streams of one host where nothing is waited for
 LOOK_AGAIN_S = 60.0  # for streams that are new
@@ -27,23 +27,23 @@ async def pull_all(
     directory: Path,
     *,
     customers: Collection[str] = (),
-    manner: Manner | None = None,
+    options: PullOptions | None = None,
     board: Board | None = None,
 ) -> Board:
-    """Pull until all is complete, or, following, until `manner.stop` is set.
+    """Pull until all is complete, or, following, until `options.stop` is set.
 
-    Raises CopyError where another pull is writing there, OSError where the directory cannot be used, and Refused and
-    WrongKey for an address or a key that cannot be used at all.
+    Raises CopyError where another pull is writing there, OSError where the directory cannot be used, and RefusedError
+    and WrongKeyError for an address or a key that cannot be used at all.
     """
-    manner, board = manner or Manner(), board or Board()
-    clients = [Client(source, idle_s=manner.idle_s) for source in sources]
+    options, board = options or PullOptions(), board or Board()
+    clients = [Client(source, idle_s=options.idle_s) for source in sources]
     for source in sources:
         given(source.key_pem)
     with Lock.take(directory):
-        shared = _Shared(directory, manner, board, frozenset(customers))
+        shared = _Shared(directory, options, board, frozenset(customers))
         hosts = [_Host(source, client, shared) for source, client in zip(sources, clients, strict=True)]
         tasks = [asyncio.create_task(host.run()) for host in hosts]
-        stopper = asyncio.create_task(_cancel_on(manner.stop, tasks))
+        stopper = asyncio.create_task(_cancel_on(options.stop, tasks))
         try:
             await asyncio.wait(tasks)
         finally:
@@ -74,9 +74,11 @@ async def _cancel_on(stop: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -
 class _Shared:
     """What all hosts of one pull share."""
 
-    def __init__(self, directory: Path, manner: Manner, board: Board, customers: frozenset[str]) -> None:
+    def __init__(
+        self, directory: Path, options: PullOptions, board: Board, customers: frozenset[str]
+    ) -> None:
         self.directory = directory
-        self.manner = manner
+        self.options = options
         self.board = board
         self.customers = customers
         self.keys = Keys(directory)
@@ -98,10 +100,10 @@ class _Host:
         self._source = source
         self._client = client
         self._shared = shared
-        self._manner = shared.manner
+        self._options = shared.options
         self._seen: set[StreamName] = set()
         self._gate = asyncio.Semaphore(AT_ONCE)
-        self._whole = StreamProgress(url=source.url, stream=None, begun_s=shared.manner.now_s())
+        self._whole = StreamProgress(url=source.url, stream=None, begun_s=shared.options.now_s())
 
     async def run(self) -> None:
         """Until all streams ended; following: until it is stopped."""
@@ -110,18 +112,18 @@ class _Host:
             async with self._client, asyncio.TaskGroup() as group:
                 while (fresh := await self._look()) is not None:
                     tasks += [group.create_task(self._pull(offered)) for offered in fresh]
-                    if not self._manner.follow or (tasks and all(task.done() for task in tasks)):
+                    if not self._options.follow or (tasks and all(task.done() for task in tasks)):
                         break
                     self._pace(len(tasks))
                     await asyncio.wait(
                         tasks or [group.create_task(asyncio.sleep(LOOK_AGAIN_S))], timeout=LOOK_AGAIN_S
                     )
         finally:
-            self._whole.ended_s = self._manner.now_s()
+            self._whole.ended_s = self._options.now_s()
 
     def _pace(self, streams: int) -> None:
         """Many streams of one host share what one token may ask."""
-        self._manner.pace_s = max(self._manner.pace_s, 0.2 * streams)
+        self._options.pace_s = max(self._options.pace_s, 0.2 * streams)
 
     async def _look(self) -> list[Offered] | None:
         """Streams that are wanted and new, asked for until the host answers. None: it is of no use."""
@@ -130,19 +132,19 @@ class _Host:
             try:
                 offered, pem = await self._client.streams()
                 return await whole(self._choose, offered, pem)
-            except (Refused, WrongKey, CopyError) as error:
+            except (RefusedError, WrongKeyError, CopyError) as error:
                 self._say(State.REFUSED, str(error))
                 return None
             except OSError as error:
                 self._say(State.INCOMPLETE, f"{self._shared.directory}: {error.strerror or error}")
                 return None
-            except Passing as error:
+            except TransientError as error:
                 failures += 1
-                if not self._manner.follow and failures >= self._manner.tries:
+                if not self._options.follow and failures >= self._options.tries:
                     self._say(State.INCOMPLETE, f"given up after {failures} tries: {error}")
                     return None
                 self._say(State.WAITING, str(error))
-                await self._manner.pause(self._manner.back_off(failures, error.after_s))
+                await self._options.pause(self._options.back_off(failures, error.after_s))
 
     def _choose(self, offered: list[Offered], pem: bytes | None) -> list[Offered]:
         """In a thread: keys are read and kept."""
@@ -173,9 +175,9 @@ class _Host:
         progress = StreamProgress(url=self._source.url, stream=offered.stream, head=offered.seq)
         self._shared.board.streams.append(progress)
         pull = StreamPull(
-            self._client, offered, self._shared.directory, self._shared.keys, self._manner, progress
+            self._client, offered, self._shared.directory, self._shared.keys, self._options, progress
         )
-        if self._manner.follow:
+        if self._options.follow:
             await pull.run()
         else:
             async with self._gate:

@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from probe.pull.chain import LINE_MOST_BYTES, UNKNOWN, Followed, Tampered
-from probe.pull.client import IDLE_S, Client, Conflict, Offered, Passing, Refused
+from probe.pull.chain import LINE_MOST_BYTES, UNKNOWN, Followed, TamperedError
+from probe.pull.client import IDLE_S, Client, ConflictError, Offered, RefusedError, TransientError
 from probe.pull.copy_dir import FILE_ROWS, StreamFiles
-from probe.pull.heads import Key, WrongKey
+from probe.pull.heads import Key, WrongKeyError
 from probe.pull.keys import Keys
 from probe.pull.layout import CopyError
-from probe.pull.page import Cut, Page, PageReader, TooMuch
+from probe.pull.page import Page, PageReader, PageTooLargeError, TruncatedError
 from probe.pull.progress import State, StreamProgress
 from probe.pull.waits import back_off_s
 
@@ -37,7 +37,7 @@ def utc_now() -> str:
 
 
 @dataclass(slots=True, kw_only=True)
-class Manner:
+class PullOptions:
     """How to pull.
 
     `tries`: failures one after another before it gives up (`follow` never does). `pace_s`: least time between two
@@ -68,7 +68,7 @@ class Manner:
             return
 
 
-class _NoProgress(Passing):
+class _NoProgressError(TransientError):
     """The host gives nothing although there is more."""
 
 
@@ -81,17 +81,17 @@ class StreamPull:
         offered: Offered,
         directory: Path,
         keys: Keys,
-        manner: Manner,
+        options: PullOptions,
         progress: StreamProgress,
     ) -> None:
         self._client = client
         self._offered = offered
         self._directory = directory
         self._keys = keys
-        self._manner = manner
+        self._options = options
         self._progress = progress
         self._files: StreamFiles | None = None
-        self._lines = manner.lines
+        self._lines = options.lines
         self._target: int | None = None
         self._acknowledged = 0
         self._failures = 0
@@ -99,54 +99,54 @@ class StreamPull:
 
     async def run(self) -> None:
         """Until it is complete, refused, given up, or stopped."""
-        self._progress.begun_s = self._manner.now_s()
+        self._progress.begun_s = self._options.now_s()
         try:
-            while not self._manner.stop.is_set() and self._progress.state in (State.PULLING, State.WAITING):
+            while not self._options.stop.is_set() and self._progress.state in (State.PULLING, State.WAITING):
                 await self._guarded(self._turn)
         finally:
             if self._progress.state in (State.PULLING, State.WAITING):
-                well = self._manner.follow and not self._failures
+                well = self._options.follow and not self._failures
                 self._end(State.COMPLETE if well else State.INCOMPLETE, self._progress.note or "stopped")
-            self._progress.ended_s = self._manner.now_s()
+            self._progress.ended_s = self._options.now_s()
             self._close()
 
     async def _guarded(self, turn: Callable[[], Awaitable[None]]) -> None:
         """One turn; what goes wrong in it is told and, where it may pass, waited for."""
         try:
             await turn()
-        except (Tampered, Conflict, WrongKey, CopyError) as error:
+        except (TamperedError, ConflictError, WrongKeyError, CopyError) as error:
             self._end(State.REFUSED, self._words(error))
-        except Refused as error:
+        except RefusedError as error:
             self._end(State.REFUSED if error.status in (401, 403, 404) else State.INCOMPLETE, str(error))
         except OSError as error:
             await self._disk(error)
-        except Cut as error:
+        except TruncatedError as error:
             await self._again(str(error), None)
-        except Passing as error:
+        except TransientError as error:
             await self._again(str(error), error.after_s)
 
     async def _disk(self, error: OSError) -> None:
         """Nothing is written until somebody has helped: one pull ends, a following one asks again."""
         self._close()
         why = f"{self._directory}: {error.strerror or error}; everything up to {self._progress.seq} is kept"
-        if self._manner.follow:
+        if self._options.follow:
             await self._again(f"{why}, and tried again", None)
         else:
             self._end(State.INCOMPLETE, f"{why}; pull again when that is mended")
 
     def _words(self, error: Exception) -> str:
-        if isinstance(error, Conflict):
+        if isinstance(error, ConflictError):
             return f"{error}. Nothing of the copy was changed"
         return str(error)
 
     async def _again(self, why: str, after_s: float | None) -> None:
         self._failures += 1
         self._progress.note = why
-        if not self._manner.follow and self._failures >= self._manner.tries:
+        if not self._options.follow and self._failures >= self._options.tries:
             self._end(State.INCOMPLETE, f"given up after {self._failures} tries: {why}")
             return
         self._progress.state = State.WAITING
-        await self._manner.pause(self._manner.back_off(self._failures, after_s))
+        await self._options.pause(self._options.back_off(self._failures, after_s))
 
     def _end(self, state: State, note: str | None = None) -> None:
         self._progress.state = state
@@ -157,47 +157,47 @@ class StreamPull:
     async def _turn(self) -> None:
         files = await self._opened()
         self._target = self._offered.seq if self._target is None else self._target
-        begun_s, before = self._manner.now_s(), files.cursor.seq
-        at_end = self._manner.follow and before >= self._progress.head and self._progress.proved is not None
+        begun_s, before = self._options.now_s(), files.cursor.seq
+        at_end = self._options.follow and before >= self._progress.head and self._progress.proved is not None
         self._progress.state = State.WAITING if at_end else State.PULLING
-        page = await self._page(files, wait_s=self._manner.wait_s if at_end else 0)
+        page = await self._page(files, wait_s=self._options.wait_s if at_end else 0)
         await whole(self._keep, files, page)
         self._told(files, page.lines)
         self._progress.head = page.head.seq
         self._progress.proved = page.head.proved
         self._progress.complete_up_to = page.complete_up_to or page.head.complete_up_to
         if files.cursor.seq == before < page.head.seq:
-            raise _NoProgress(
+            raise _NoProgressError(
                 f"the host gives nothing after {before}, and its stream goes on to {page.head.seq}"
             )
         self._failures, self._progress.note = 0, None
         await self._acknowledge(files)
-        if not self._manner.follow and files.cursor.seq >= self._target:
+        if not self._options.follow and files.cursor.seq >= self._target:
             self._end(State.COMPLETE)
         elif at_end:
-            await self._manner.pause(self._pace(self._manner.now_s() - begun_s, bool(page.lines)))
+            await self._options.pause(self._pace(self._options.now_s() - begun_s, bool(page.lines)))
 
     def _pace(self, took_s: float, grew: bool) -> float:
         """How long to wait before the next question, in seconds.
 
         A host that answers at once that there is nothing does not know how to wait: it is asked ever less often.
         """
-        self._idle = 0 if grew or took_s > 0.5 * self._manner.wait_s else min(self._idle + 1, 10)
-        longer = min(float(self._manner.wait_s), self._manner.pace_s * 2.0 ** max(0, self._idle - 1))
-        return max(0.0, max(self._manner.pace_s, longer) - took_s)
+        self._idle = 0 if grew or took_s > 0.5 * self._options.wait_s else min(self._idle + 1, 10)
+        longer = min(float(self._options.wait_s), self._options.pace_s * 2.0 ** max(0, self._idle - 1))
+        return max(0.0, max(self._options.pace_s, longer) - took_s)
 
     async def _opened(self) -> StreamFiles:
         return await whole(self._open) if self._files is None else self._files
 
     def _open(self) -> StreamFiles:
         """In a thread; kept at once, so that it is closed also where we are cancelled meanwhile."""
-        files = StreamFiles.open(self._directory, self._offered.stream, file_rows=self._manner.file_rows)
+        files = StreamFiles.open(self._directory, self._offered.stream, file_rows=self._options.file_rows)
         self._files, self._progress.seq = files, files.cursor.seq
         return files
 
     async def _page(self, files: StreamFiles, wait_s: int) -> Page:
         key = self._keys.known(self._offered.stream.agent)
-        most_bytes = max(4 * self._manner.page_bytes, (LINES_LEAST + 1) * LINE_MOST_BYTES)
+        most_bytes = max(4 * self._options.page_bytes, (LINES_LEAST + 1) * LINE_MOST_BYTES)
         reader = PageReader(self._offered.stream, files.cursor, key, files.witnessed, most_bytes)
         try:
             async with self._client.page(
@@ -206,25 +206,25 @@ class StreamPull:
                 async for piece in pieces:
                     reader.feed(piece)
             page = reader.finish()
-        except (Cut, Passing) as error:
-            if isinstance(error, TooMuch):
+        except (TruncatedError, TransientError) as error:
+            if isinstance(error, PageTooLargeError):
                 self._lines = max(LINES_LEAST, self._lines // 4)
             if kept := reader.vouched():
                 await whole(files.append, kept)
                 self._told(files, kept)
                 self._failures = 0
             raise
-        except Tampered as problem:
-            where = await whole(files.set_aside, problem, reader.text(), self._manner.now_text())
+        except TamperedError as problem:
+            where = await whole(files.set_aside, problem, reader.text(), self._options.now_text())
             kept_at = "" if where is None else f"; what came is kept in {where}"
-            raise Tampered(problem.seq, f"{problem.reason}{kept_at}") from None
+            raise TamperedError(problem.seq, f"{problem.reason}{kept_at}") from None
         self._fit(reader)
         return page
 
     def _fit(self, reader: PageReader) -> None:
         """As many lines a page as make a page of moderate size."""
         if reader.rows:
-            fitting = self._manner.page_bytes * reader.rows // max(1, reader.held_bytes)
+            fitting = self._options.page_bytes * reader.rows // max(1, reader.held_bytes)
             self._lines = max(LINES_LEAST, min(LINES_MOST, fitting, 4 * self._lines))
 
     def _keep(self, files: StreamFiles, page: Page) -> None:
@@ -232,7 +232,7 @@ class StreamPull:
         if page.head.key is not None:
             self._keys.use(self._offered.stream.agent, Key(page.head.key))
         files.append(page.lines)
-        files.keep_head(page, self._manner.now_text())
+        files.keep_head(page, self._options.now_text())
 
     def _told(self, files: StreamFiles, lines: Sequence[Followed]) -> None:
         gone = [line for line in lines if line.kind == "dropped"]
@@ -244,7 +244,7 @@ class StreamPull:
 
     async def _acknowledge(self, files: StreamFiles) -> None:
         cursor = files.cursor
-        if self._manner.ack and cursor.seq > self._acknowledged and cursor.digest != UNKNOWN:
+        if self._options.ack and cursor.seq > self._acknowledged and cursor.digest != UNKNOWN:
             await self._client.acknowledge(self._offered, cursor)
             self._acknowledged = cursor.seq
 

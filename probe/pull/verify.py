@@ -16,8 +16,8 @@ import msgspec
 
 from probe.core.proof.gaps import DECLARING, Gaps
 from probe.pull import layout
-from probe.pull.chain import UNKNOWN, Cursor, Followed, StreamName, Tampered, Unfitting
-from probe.pull.heads import BadHead, Key, WrongKey, check_head
+from probe.pull.chain import UNKNOWN, BrokenLinkError, Cursor, Followed, StreamName, TamperedError
+from probe.pull.heads import BadHeadError, Key, WrongKeyError, check_head
 from probe.pull.layout import CopyError, KeptHead
 
 
@@ -73,7 +73,7 @@ def verify_stream(directory: Path, stream: StreamName) -> Verified:
     problem: str | None = None
     try:
         _follow(directory, stream, walk)
-    except Tampered as found:
+    except TamperedError as found:
         bad, problem = found.seq, found.reason
     except CopyError as found:
         bad, problem = walk.cursor.seq + 1, str(found)
@@ -100,19 +100,19 @@ def _follow(directory: Path, stream: StreamName, walk: _Walk) -> None:
         walk.begins_at, walk.cursor = files[0][0], layout.begin_of(files[0][0])
     for first, file in files:
         if first != walk.cursor.seq + 1:
-            raise Tampered(
+            raise TamperedError(
                 walk.cursor.seq + 1, f"{file} begins with {first}: a file before it is missing or cut"
             )
         try:
             for line, _ in layout.follow_file(file, walk.cursor, stream):
                 _count(walk, line, file)
                 heads.up_to(walk.cursor)
-        except Unfitting as problem:  # in the file's last line
+        except BrokenLinkError as problem:  # in the file's last line
             raise heads.blamed(problem, [after for seq, after in files if seq > first]) from None
     heads.end(walk.cursor)
     if heads.reached:
         for undeclared in walk.gaps.finish()[1]:
-            raise Tampered(undeclared.seq or 1, undeclared.words)
+            raise TamperedError(undeclared.seq or 1, undeclared.words)
 
 
 def _count(walk: _Walk, line: Followed, file: Path) -> None:
@@ -146,14 +146,14 @@ class _Heads:
         return not self._waiting
 
     def up_to(self, cursor: Cursor) -> None:
-        """Compare what is known of this line. Raises Tampered."""
+        """Compare what is known of this line. Raises TamperedError."""
         while self._next is not None and self._next.seq <= cursor.seq:
             self._take(cursor)
         known = self._waiting.pop(cursor.seq, None)
         if known is not None:
             self._compare(cursor, *known)
 
-    def blamed(self, problem: Unfitting, files: list[Path]) -> Tampered:
+    def blamed(self, problem: BrokenLinkError, files: list[Path]) -> TamperedError:
         """Which of two lines that do not fit was altered, by the first line of the next file or by a head."""
         for file in files:
             for text, _ in layout.read_lines(file):
@@ -163,14 +163,14 @@ class _Heads:
             told.append((self._next.seq, (self._next.digest, False)))
             self._next = next(self._kept, None)
         if (problem.seq, problem.digest) in [(seq, digest) for seq, (digest, _) in told]:
-            return Tampered(problem.seq - 1, problem.reason)
+            return TamperedError(problem.seq - 1, problem.reason)
         return problem
 
     def end(self, cursor: Cursor) -> None:
-        """After the last line: what was kept and is here no more. Raises Tampered."""
+        """After the last line: what was kept and is here no more. Raises TamperedError."""
         while self._next is not None:
             if self._next.seq > cursor.seq:
-                raise Tampered(
+                raise TamperedError(
                     cursor.seq + 1,
                     f"the copy ends at {cursor.seq}, and it had come to {self._next.seq}: its tail was cut",
                 )
@@ -182,25 +182,25 @@ class _Heads:
         due = kept.seq if kept.seq else 1
         try:
             head = check_head(kept.head, self._stream, self._key)
-        except (BadHead, WrongKey) as error:
-            raise Tampered(due, f"a head kept at {kept.received_at}: {error}") from None
+        except (BadHeadError, WrongKeyError) as error:
+            raise TamperedError(due, f"a head kept at {kept.received_at}: {error}") from None
         if (
             kept.seq == cursor.seq
             and UNKNOWN not in (kept.digest, cursor.digest)
             and kept.digest != cursor.digest
         ):
-            raise Tampered(due, f"the line {kept.seq} is another than the one that was received")
+            raise TamperedError(due, f"the line {kept.seq} is another than the one that was received")
         self._walk.heads += 1
         if head.seq == cursor.seq:
             self._compare(cursor, head.digest, head.proved)
         elif head.seq > cursor.seq:
             seen = self._waiting.setdefault(head.seq, (head.digest, head.proved))
             if seen[0] != head.digest:
-                raise Tampered(head.seq, "two heads name two lines for one number")
+                raise TamperedError(head.seq, "two heads name two lines for one number")
         self._next = next(self._kept, None)
 
     def _compare(self, cursor: Cursor, digest: str, proved: bool) -> None:
         if UNKNOWN not in (digest, cursor.digest) and digest != cursor.digest:
-            raise Tampered(cursor.seq, f"a head received names another line {cursor.seq}")
+            raise TamperedError(cursor.seq, f"a head received names another line {cursor.seq}")
         if proved:
             self._walk.witnessed = cursor.seq

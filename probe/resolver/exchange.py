@@ -13,7 +13,7 @@ import errno
 import socket
 from collections.abc import Awaitable, Callable
 
-from probe.core.dns.message import MalformedError, Question, Reply, StrayError, read_reply
+from probe.core.dns.message import MalformedError, Question, Reply, UnrelatedReplyError, read_reply
 from probe.core.model.task import ResolverSpec, VantagePoint
 from probe.core.records.failure import Failure
 from probe.net.failures import SourceError
@@ -65,7 +65,7 @@ class Inbox:
             wire = await receive()
             try:
                 return read_reply(wire, self._question)
-            except StrayError as error:
+            except UnrelatedReplyError as error:
                 self._strays += 1
                 self._last = str(error)
             except MalformedError as error:

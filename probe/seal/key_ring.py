@@ -32,7 +32,7 @@ class KeyRing:
             ring.given[key.id] = key
         return ring
 
-    def look_beside(self, root: Path) -> None:
+    def read_keys_beside(self, root: Path) -> None:
         """Take up the keys that lie in a directory and in those of its agents. Raises KeyFileError."""
         for path in (root / PUBLIC, root.parent / PUBLIC, root.parent.parent / PUBLIC):
             if path.is_file():

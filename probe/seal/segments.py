@@ -18,7 +18,7 @@ import msgspec
 
 from probe.core.proof.chain import Head, Line
 from probe.core.proof.manifest import ENDING, VERSION, Gap, Manifest, SealedFile, parse_stem, stem
-from probe.core.proof.signers import Witnesses
+from probe.core.proof.signers import KnownHeads
 from probe.core.proof.verify import Check
 from probe.core.results.columns import flat_row
 from probe.host.clock import Clock, rfc3339
@@ -192,7 +192,7 @@ class Segments:
         ndjson, parquet = aside.with_name(aside.name + ZST), aside.with_name(aside.name + PARQUET)
         try:
             check = Check(
-                reader.agent, customer, "store", Witnesses(), after=position.seq, digest=position.digest
+                reader.agent, customer, "store", KnownHeads(), after=position.seq, digest=position.digest
             )
             facts = _Facts(first_previous=position.digest)
             files = self._write(reader, check, facts, last, (ndjson, parquet), stopping)

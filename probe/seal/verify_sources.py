@@ -15,7 +15,7 @@ import msgspec
 from probe.core.model.value import replace
 from probe.core.proof.findings import Kind, Problem, StreamReport
 from probe.core.proof.gaps import Gaps
-from probe.core.proof.signers import Witnesses
+from probe.core.proof.signers import KnownHeads
 from probe.core.proof.verify import Check
 from probe.seal.proofs import Proofs, Sealed, Stream
 from probe.seal.segment_files import ZST, LinesError, Read, digest_of
@@ -32,11 +32,11 @@ def check_of(
     proofs: Proofs, stream: Stream, source: str, *, partial: bool = False, vouch: bool = True
 ) -> Check:
     """A check that knows every signed head and every manifest of the stream."""
-    witnesses, gaps = Witnesses(partial=partial), Gaps()
-    check = Check(*stream, source, witnesses, gaps=gaps)
+    known_heads, gaps = KnownHeads(partial=partial), Gaps()
+    check = Check(*stream, source, known_heads, gaps=gaps)
     for heads, strict in ((proofs.heads, False), (proofs.given, True)):
         for head in heads.get(stream, ()):
-            if (problem := witnesses.add(head, strict=strict)) is not None:
+            if (problem := known_heads.add(head, strict=strict)) is not None:
                 check.problems.add(problem)
     for sealed in proofs.segments(stream):
         if sealed.signed:
@@ -68,7 +68,7 @@ def _stored(directory: Path, reader: Reader, stream: Stream, proofs: Proofs, tic
         for _ in range(2):
             end = reader.head(customer)
             if end.seq:
-                check.witnesses.note(end.seq, end.digest, "the store itself names as its last")
+                check.known_heads.note(end.seq, end.digest, "the store itself names as its last")
             _page_through(reader, check, end.seq, tick)
     except StoreError as error:
         check.problems.add(Problem(kind=Kind.UNREADABLE, seq=check.last_seq + 1, words=str(error)))
@@ -212,7 +212,7 @@ def verify_lines(stream: Stream, files: list[tuple[int, Path]], proofs: Proofs, 
     notes: list[str] = []
     for seq, digest in kept.items():
         if seq:
-            check.witnesses.note(seq, digest, "the pull itself noted when it was here")
+            check.known_heads.note(seq, digest, "the pull itself noted when it was here")
     first = files[0][0] if files else 1
     if first > 1:
         check.after = first - 1

@@ -49,14 +49,16 @@ def verify(
     *,
     tick: Callable[[int], None] = lambda lines: None,
 ) -> Verification:
-    """Verify what lies at `path`. `keys`: public keys; none: those beside the files. `heads`: of other witnesses.
+    """Verify what lies at `path`.
+
+    `keys`: public keys; none: those beside the files. `heads`: signed heads kept elsewhere.
 
     Raises NothingToVerify, KeyFileError, StoreError, OSError: it could not be done.
     """
     ring = KeyRing.of(keys)
     root = path if path.is_dir() else path.parent
     if not ring.given:
-        ring.look_beside(root)
+        ring.read_keys_beside(root)
     proofs = Proofs(root, ring)
     if path.is_dir():
         proofs.collect()

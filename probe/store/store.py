@@ -156,7 +156,7 @@ class Store:
 
     def put_origin_version(self, customer: str, url: str, version: OriginVersion) -> None:
         """Insert or update one version of an origin's object. The newest 64 of each object are kept."""
-        self._writer.keep_version(customer, url, version)
+        self._writer.put_version(customer, url, version)
 
     def put_origin_standing(self, customer: str, origin: str, standing: OriginStanding) -> None:
         """Keep how an origin answered so far, in place of what was kept of it."""
@@ -167,7 +167,7 @@ class Store:
     def put_nodes(self, changes: Changes) -> None:
         """Insert or update what the inventory of nodes learned, with the records put next, or at closing."""
         if changes:
-            self._writer.keep_nodes(changes)
+            self._writer.put_nodes(changes)
 
     # --- what a start needs to know; reads what is committed --------------------------------------
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from probe.api.server import Options
 from probe.host.clock import SystemClock
-from probe.pull import Copy, Manner, Source, pull_all
+from probe.pull import Copy, PullOptions, Source, pull_all
 from probe.seal.keys import Keys, Signer
 from probe.store.acks import Confirmations
 from tests.api.served import TOKENS, fill, rows, served
@@ -20,10 +20,10 @@ async def test_pulled_with_signed_heads_and_confirmed(tmp_path: Path) -> None:
         page = (await api.ask("/v1/results?customer=acme&limit=1")).page
         assert page["head"]["key"] == keys.id
         source = Source(url=api.url, token=lambda: TOKENS["both"], key_pem=keys.public.pem())
-        board = await pull_all([source], tmp_path / "copy", manner=Manner(ack=True))
+        board = await pull_all([source], tmp_path / "copy", options=PullOptions(ack=True))
         assert board.complete, [(item.state, item.note) for item in board.streams]
         await fill_more(tmp_path / "r")
-        board = await pull_all([source], tmp_path / "copy", manner=Manner(ack=True))
+        board = await pull_all([source], tmp_path / "copy", options=PullOptions(ack=True))
         assert board.complete
     copy = Copy(tmp_path / "copy")
     assert [record.seq for record in copy.records("a1", "acme")] == list(range(1, 2601))

@@ -43,7 +43,7 @@ def told(*observations: Observation, **params: object) -> list[tuple[str, str, s
 
 def test_what_is_asked() -> None:
     params = Hotlink.model_validate({"allowed": [OURS, ""], "denied": [FOREIGN], "signed": SIGNED})
-    asks = list(KIND.asks(params, task(), 7))
+    asks = list(KIND.follow_ups(params, task(), 7))
     assert [(a.name, a.path, a.fields, a.origin, a.origin_if_off) for a in asks] == [
         ("allowed_1", None, (("Referer", OURS),), False, True),
         ("allowed_2", None, (("Referer", None),), False, True),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from probe.checks.negotiation import KIND, NO_TAG, Negotiation
-from probe.core.content.check_kind import Ask, Symptom
+from probe.core.content.check_kind import FollowUpRequest, Symptom
 from probe.core.model.value import replace
 from probe.core.records.failure import FailureType, Phase
 from probe.core.records.observation import Observation, Role
@@ -57,8 +57,8 @@ def told(*observations: Observation, **params: object) -> list[tuple[str, str, s
     return [(s.kind.value, s.reason, s.detail) for s in symptoms(evidence(*observations), **params)]
 
 
-def settled(edge: Observation, **params: object) -> list[Ask]:
-    asks = KIND.asks(Negotiation.model_validate(params), task(), 1)
+def settled(edge: Observation, **params: object) -> list[FollowUpRequest]:
+    asks = KIND.follow_ups(Negotiation.model_validate(params), task(), 1)
     made = [ask.settle(edge) for ask in asks if ask.settle is not None]
     return [ask for ask in made if ask is not None]
 
@@ -238,7 +238,7 @@ class Version:
         made += [("last-modified", f"Sun, 22 Nov 2026 09:00:{self.number:02} GMT")] if self.dated else []
         return tuple(made)
 
-    def answer(self, ask: Ask, *, ranges: bool, conditional: bool) -> Response:
+    def answer(self, ask: FollowUpRequest, *, ranges: bool, conditional: bool) -> Response:
         """As RFC 9110 has it."""
         fields, wanted = self.fields, dict(ask.fields)
         tag, date = wanted.get("If-None-Match"), wanted.get("If-Modified-Since")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from probe.checks import CHECKS
-from probe.core.content.check_kind import Ask, CheckKind, Params, Symptom, SymptomKind
+from probe.core.content.check_kind import CheckKind, FollowUpRequest, Params, Symptom, SymptomKind
 from probe.core.model.task import CheckSpec, Request, SecretRef, Task
 from probe.core.model.value import replace
 from probe.core.records.failure import FailureType, Phase
@@ -26,8 +26,8 @@ class Nothing(Params):
 
 
 ASKS = (
-    Ask(name="foreign", fields=(("Referer", "https://elsewhere.example/"),)),
-    Ask(name="head", method="HEAD", edges="all", origin=True),
+    FollowUpRequest(name="foreign", fields=(("Referer", "https://elsewhere.example/"),)),
+    FollowUpRequest(name="head", method="HEAD", edges="all", origin=True),
 )
 
 
@@ -45,7 +45,7 @@ MADE_UP = CheckKind(
     params=Nothing,
     examine=_forbidden_elsewhere,
     summary="",
-    asks=lambda params, task, number: ASKS,
+    follow_ups=lambda params, task, number: ASKS,
 )
 KINDS = {**CHECKS, "made_up": MADE_UP}
 
@@ -177,12 +177,12 @@ def test_header_fields_of_a_further_request(
         path="/a",
         fields=(("X-One", "1"), ("Referer", "https://own.example/")),
     )
-    assert dict(asked_request(own, Ask(name="x", fields=fields)).fields) == expected
+    assert dict(asked_request(own, FollowUpRequest(name="x", fields=fields)).fields) == expected
 
 
 def test_secrets_of_the_object_stay_references() -> None:
     own = Request(
         scheme="https", host="h", port=443, path="/a", fields=(("Cookie", SecretRef(scheme="env", name="C")),)
     )
-    assert asked_request(own, Ask(name="x", path="/b")).fields == own.fields
-    assert asked_request(own, Ask(name="x", path="/b")).path == "/b"
+    assert asked_request(own, FollowUpRequest(name="x", path="/b")).fields == own.fields
+    assert asked_request(own, FollowUpRequest(name="x", path="/b")).path == "/b"

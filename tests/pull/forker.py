@@ -11,16 +11,16 @@ import sys
 import traceback
 from pathlib import Path
 
-from probe.pull import Manner, Source, pull_all
+from probe.pull import PullOptions, Source, pull_all
 
 
 def pull_once(url: str, into: Path, key: Path) -> int:
     """0: all complete."""
-    manner = Manner(
+    options = PullOptions(
         lines=25, page_bytes=25_000, file_rows=60, ack=True, back_off=lambda failures, after: 0.01
     )
     source = Source(url=url, token=lambda: os.environ["CDN_PROBE_TOKEN"], key_pem=key.read_bytes())
-    board = asyncio.run(pull_all([source], into, manner=manner))
+    board = asyncio.run(pull_all([source], into, options=options))
     for item in board.streams:
         if item.note is not None:
             print(item.note, file=sys.stderr)

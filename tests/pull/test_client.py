@@ -13,8 +13,8 @@ import pytest
 from aiohttp.client_reqrep import ConnectionKey
 from aioresponses import aioresponses
 
-from probe.pull.client import Client, Passing, Refused, Source
-from probe.pull.page import Cut
+from probe.pull.client import Client, RefusedError, Source, TransientError
+from probe.pull.page import TruncatedError
 
 HOST = "https://agent.example"
 PLACE = ConnectionKey("agent.example", 443, True, True, None, None, None)
@@ -23,22 +23,22 @@ PLACE = ConnectionKey("agent.example", 443, True, True, None, None, None)
 @pytest.mark.parametrize(
     ("raised", "kind", "words"),
     [
-        (TimeoutError(), Passing, "no answer in time"),
-        (aiohttp.ServerTimeoutError(), Passing, "no answer in time"),
-        (aiohttp.ServerDisconnectedError(), Passing, "not reached"),
-        (aiohttp.ClientOSError(104, "Connection reset by peer"), Passing, "not reached"),
-        (ConnectionRefusedError(111, "Connection refused"), Passing, "not reached"),
-        (aiohttp.ClientPayloadError("half a page"), Cut, "the transfer was cut: half a page"),
+        (TimeoutError(), TransientError, "no answer in time"),
+        (aiohttp.ServerTimeoutError(), TransientError, "no answer in time"),
+        (aiohttp.ServerDisconnectedError(), TransientError, "not reached"),
+        (aiohttp.ClientOSError(104, "Connection reset by peer"), TransientError, "not reached"),
+        (ConnectionRefusedError(111, "Connection refused"), TransientError, "not reached"),
+        (aiohttp.ClientPayloadError("half a page"), TruncatedError, "the transfer was cut: half a page"),
         (
             aiohttp.ClientConnectorCertificateError(PLACE, ssl.SSLCertVerificationError(1, "self-signed")),
-            Refused,
+            RefusedError,
             "TLS: .*give --ca",
         ),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
 async def test_what_aiohttp_raises(
-    raised: Exception, kind: type[Refused | Passing | Cut], words: str
+    raised: Exception, kind: type[RefusedError | TransientError | TruncatedError], words: str
 ) -> None:
     with aioresponses() as faked:
         faked.get(f"{HOST}/v1/streams", exception=raised)

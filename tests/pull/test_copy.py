@@ -21,7 +21,7 @@ from probe.pull.chain import StreamName
 from probe.pull.copy_dir import StreamFiles
 from probe.pull.layout import lines_backwards, whole_size
 from tests.pull.server import FakeAgent, Signing, make_line, make_lines, serving
-from tests.pull.test_pull import manner, pulled, texts
+from tests.pull.test_pull import pull_options, pulled, texts
 from tests.support.rows import at, event, missed, slot
 
 LINES = make_lines(40)
@@ -278,4 +278,4 @@ async def test_a_record_of_another_version_is_named(tmp_path: Path) -> None:
 
 
 def test_manner_is_not_shared() -> None:
-    assert manner().stop is not manner().stop
+    assert pull_options().stop is not pull_options().stop

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from probe.core.proof.chain import GENESIS, Head, line_digest
-from probe.pull.chain import START, Cursor, StreamName, Tampered, Witnessed
-from probe.pull.heads import WrongKey, read_key
-from probe.pull.page import Cut, Page, PageReader, TooMuch
+from probe.pull.chain import START, Cursor, StreamName, TamperedError, Witnessed
+from probe.pull.heads import WrongKeyError, read_key
+from probe.pull.page import Page, PageReader, PageTooLargeError, TruncatedError
 from tests.pull.server import Signing, make_lines
 from tests.support.rows import at
 
@@ -91,7 +91,7 @@ def test_a_page_that_is_cut_anywhere_keeps_only_what_is_vouched_for(end: int) ->
     end = min(end, len(data) - 1)
     reader = PageReader(STREAM, Cursor(), KEY)
     reader.feed(data[:end])
-    with pytest.raises(Cut):
+    with pytest.raises(TruncatedError):
         reader.finish()
     kept = [line.text.decode() for line in reader.vouched()]
     assert kept == LINES[: max(0, data[:end].count(b"\n") - 1)]
@@ -164,14 +164,14 @@ TAMPERINGS: dict[str, tuple[Spoil, Callable[[int], int]]] = {
 def test_every_tampering_is_refused_and_named(name: str) -> None:
     spoil, named = TAMPERINGS[name]
     for place in [0, 28, *random.Random(name).sample(range(1, 28), 12)]:
-        with pytest.raises(Tampered) as caught:
+        with pytest.raises(TamperedError) as caught:
             read([*spoil(LINES, place), end_of(LINES, LINES)])
         assert caught.value.seq == named(place + 1), (name, place, str(caught.value))
 
 
 @pytest.mark.parametrize("place", [0, 1, 15, 28, 29])
 def test_a_stream_written_anew_is_refused_by_its_signed_head(place: int) -> None:
-    with pytest.raises(Tampered, match="signed head names another line 30") as caught:
+    with pytest.raises(TamperedError, match="signed head names another line 30") as caught:
         read([*_rechain(LINES, place), end_of(LINES, LINES)])
     assert caught.value.seq == 30
 
@@ -179,13 +179,13 @@ def test_a_stream_written_anew_is_refused_by_its_signed_head(place: int) -> None
 def test_a_line_whose_word_of_the_one_before_was_altered_is_itself_named() -> None:
     lines = list(LINES)
     lines[9] = json.dumps({**json.loads(lines[9]), "previous": "1" * 64}, separators=(",", ":"))
-    with pytest.raises(Tampered) as caught:
+    with pytest.raises(TamperedError) as caught:
         read([*lines, end_of(LINES, LINES)])
     assert caught.value.seq == 10
 
 
 def test_the_last_line_edited_is_refused_by_the_head() -> None:
-    with pytest.raises(Tampered) as caught:
+    with pytest.raises(TamperedError) as caught:
         read([*_edit(LINES, 29), end_of(LINES, LINES)])
     assert caught.value.seq == 30
 
@@ -199,7 +199,7 @@ def test_the_last_line_edited_is_refused_by_the_head() -> None:
     ids=str,
 )  # fmt: skip
 def test_a_page_line_that_lies_is_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(Tampered) as caught:
+    with pytest.raises(TamperedError) as caught:
         read([*LINES, end_of(LINES, LINES, **changes)])
     assert caught.value.seq == 31
 
@@ -216,43 +216,43 @@ def test_a_page_line_that_lies_is_refused(changes: dict[str, object]) -> None:
     ids=str,
 )  # fmt: skip
 def test_a_head_that_was_altered_is_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(Tampered):
+    with pytest.raises(TamperedError):
         read([*LINES, end_of(LINES, LINES, head=head_of(LINES, **changes))])
 
 
 def test_an_old_head_is_refused() -> None:
-    with pytest.raises(Tampered, match="ends at 12"):
+    with pytest.raises(TamperedError, match="ends at 12"):
         read([*LINES, end_of(LINES, LINES, head=head_of(LINES[:12]))])
 
 
 def test_another_key_is_refused_as_such() -> None:
-    with pytest.raises(WrongKey):
+    with pytest.raises(WrongKeyError):
         read([*LINES, end_of(LINES, LINES, head=head_of(LINES, Signing()))])
 
 
 def test_a_head_under_the_right_name_of_a_key_by_another_is_refused() -> None:
     forged = {**head_of(LINES, Signing()), "key": SIGNING.id}
-    with pytest.raises(Tampered, match="not that of the agent's key"):
+    with pytest.raises(TamperedError, match="not that of the agent's key"):
         read([*LINES, end_of(LINES, LINES, head=forged)])
 
 
 @pytest.mark.parametrize("more", [LINES[0], end_of(LINES, LINES), "x"])
 def test_nothing_comes_after_the_end(more: str) -> None:
-    with pytest.raises(Tampered):
+    with pytest.raises(TamperedError):
         read([*page_of(LINES), more])
 
 
 def test_bytes_after_the_end_without_a_line_feed() -> None:
     reader = PageReader(STREAM, Cursor(), KEY)
     reader.feed("".join(f"{line}\n" for line in page_of(LINES)).encode() + b"x")
-    with pytest.raises(Tampered, match="after the end"):
+    with pytest.raises(TamperedError, match="after the end"):
         reader.finish()
 
 
 def test_a_head_seen_before_binds() -> None:
     other = _rechain(LINES, 12)
     witnessed = Witnessed({20: line_digest(LINES[19].encode())})
-    with pytest.raises(Tampered) as caught:
+    with pytest.raises(TamperedError) as caught:
         read([*other, end_of(other, other)], witnessed=witnessed)
     assert caught.value.seq == 20
 
@@ -261,13 +261,13 @@ def test_two_heads_for_one_number_are_refused() -> None:
     other = _rechain(LINES, 12)
     witnessed = Witnessed()
     read([*LINES[:10], end_of(LINES[:10], LINES)], witnessed=witnessed)
-    with pytest.raises(Tampered, match="two signed heads"):
+    with pytest.raises(TamperedError, match="two signed heads"):
         read([*LINES[:11], end_of(LINES[:11], other)], witnessed=witnessed)
 
 
 def test_a_page_is_bounded() -> None:
     reader = PageReader(STREAM, Cursor(), KEY, most_bytes=1000)
-    with pytest.raises(TooMuch):
+    with pytest.raises(PageTooLargeError):
         reader.feed("".join(f"{line}\n" for line in LINES).encode())
 
 
@@ -282,7 +282,7 @@ def test_a_page_with_any_byte_changed_is_never_taken_for_another(data: st.DataOb
     try:
         reader.feed(bytes(whole))
         page = reader.finish()
-    except (Tampered, Cut, WrongKey):
+    except (TamperedError, TruncatedError, WrongKeyError):
         kept = [line.text.decode("utf-8", "replace") for line in reader.vouched()]
         assert kept[:-1] == LINES[: max(0, len(kept) - 1)] or kept == LINES[: len(kept)]
         return
@@ -298,6 +298,6 @@ def _fed(reader: PageReader, data: bytes) -> Page:
 @given(junk=st.binary(max_size=300))
 def test_junk_is_refused_in_words(junk: bytes) -> None:
     reader = PageReader(STREAM, Cursor(), KEY)
-    with pytest.raises((Tampered, Cut)):
+    with pytest.raises((TamperedError, TruncatedError)):
         _fed(reader, junk)
     assert reader.vouched() == ()

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from probe.core.proof.chain import line_digest
-from probe.pull import Copy, CopyError, Manner, Source, State, pull_all
-from probe.pull.client import Refused
+from probe.pull import Copy, CopyError, PullOptions, Source, State, pull_all
+from probe.pull.client import RefusedError
 from probe.pull.progress import Board
 from tests.pull.server import TOKEN, FakeAgent, Signing, make_line, make_lines, serving
 
@@ -20,12 +20,12 @@ def source(agent: FakeAgent, **more: Any) -> Source:
     return Source(url=agent.url, token=lambda: TOKEN, **more)
 
 
-def manner(**more: Any) -> Manner:
-    return Manner(back_off=lambda failures, after: 0.0, **more)
+def pull_options(**more: Any) -> PullOptions:
+    return PullOptions(back_off=lambda failures, after: 0.0, **more)
 
 
 async def pulled(agent: FakeAgent, into: Path, **more: Any) -> Board:
-    return await pull_all([source(agent)], into, manner=manner(**more))
+    return await pull_all([source(agent)], into, options=pull_options(**more))
 
 
 def texts(into: Path, customer: str = "acme", agent: str = "a1") -> list[str]:
@@ -123,7 +123,7 @@ async def test_busy_hosts_are_asked_again_when_they_say(tmp_path: Path) -> None:
 
     refuse = [(429, {"Retry-After": "7"}, "slower"), (503, {}, "not yet"), (500, {}, "oh")]
     async with serving(FakeAgent(streams={"acme": make_lines(5)}, refuse=refuse)) as agent:
-        board = await pull_all([source(agent)], tmp_path, manner=Manner(back_off=back_off))
+        board = await pull_all([source(agent)], tmp_path, options=PullOptions(back_off=back_off))
     assert board.complete
     assert waits == [(1, 7.0), (2, None), (3, None)]
 
@@ -142,7 +142,7 @@ async def test_one_bad_host_does_not_stop_the_others(tmp_path: Path) -> None:
     bad = FakeAgent(agent="bad", streams={"acme": make_lines(50, agent="bad")}, spoil=lambda page: page[5:])
     async with serving(good), serving(bad):
         dead = Source(url="http://127.0.0.1:1", token=lambda: TOKEN)
-        board = await pull_all([dead, source(bad), source(good)], tmp_path, manner=manner(tries=2))
+        board = await pull_all([dead, source(bad), source(good)], tmp_path, options=pull_options(tries=2))
     states = {item.url: item.state for item in board.streams}
     assert states == {
         dead.url: State.INCOMPLETE, bad.url: State.REFUSED, good.url: State.COMPLETE
@@ -154,10 +154,10 @@ async def test_one_bad_host_does_not_stop_the_others(tmp_path: Path) -> None:
 async def test_only_the_customers_asked_for(tmp_path: Path) -> None:
     streams = {name: make_lines(3, name) for name in ("acme", "zeta", "beta")}
     async with serving(FakeAgent(streams=streams)) as agent:
-        board = await pull_all([source(agent)], tmp_path, customers=["zeta"], manner=manner())
+        board = await pull_all([source(agent)], tmp_path, customers=["zeta"], options=pull_options())
         assert board.complete
         assert [item.customer for item in Copy(tmp_path).streams()] == ["zeta"]
-        board = await pull_all([source(agent)], tmp_path, customers=["zeta", "gone"], manner=manner())
+        board = await pull_all([source(agent)], tmp_path, customers=["zeta", "gone"], options=pull_options())
     assert {item.state for item in board.streams} == {State.COMPLETE, State.INCOMPLETE}
     assert any("no customer gone" in str(item.note) for item in board.streams)
 
@@ -179,9 +179,9 @@ async def test_an_agent_that_hides_its_loss_is_found_by_its_heads(tmp_path: Path
     lines, other = make_lines(60), make_lines(60, more=1)
     agent = FakeAgent(streams={"acme": lines})
     async with serving(agent):
-        stopped = manner(lines=10, page_bytes=2600)
+        stopped = pull_options(lines=10, page_bytes=2600)
         stopped.stop = stop_after(agent, 2, stopped.stop)
-        await pull_all([source(agent)], tmp_path, manner=stopped)
+        await pull_all([source(agent)], tmp_path, options=stopped)
         had = texts(tmp_path)
         assert 0 < len(had) < 60
         agent.streams["acme"] = had + _rechained(other, had)
@@ -235,7 +235,7 @@ async def test_the_id_of_a_key_is_kept_where_nobody_gives_the_key(tmp_path: Path
         assert (board.complete, board.streams[0].proved) == (True, False)
         assert (tmp_path / "a1" / "agent.key-id").read_text() == agent.signing.id + "\n"
         given = source(agent, key_pem=agent.signing.pem)
-        board = await pull_all([given], tmp_path, manner=manner())
+        board = await pull_all([given], tmp_path, options=pull_options())
         assert (board.complete, board.streams[0].proved) == (True, True)
         agent.signing = Signing()
         assert (await pulled(agent, tmp_path)).refused
@@ -243,7 +243,7 @@ async def test_the_id_of_a_key_is_kept_where_nobody_gives_the_key(tmp_path: Path
 
 async def test_a_key_that_is_given_must_be_the_agents(tmp_path: Path) -> None:
     async with serving(FakeAgent(streams={"acme": make_lines(5)})) as agent:
-        board = await pull_all([source(agent, key_pem=Signing().pem)], tmp_path, manner=manner())
+        board = await pull_all([source(agent, key_pem=Signing().pem)], tmp_path, options=pull_options())
     assert board.refused
     assert texts(tmp_path) == []
 
@@ -257,8 +257,8 @@ async def test_a_host_without_a_key_is_pulled_and_said_to_be_unproved(tmp_path: 
 
 async def test_two_pulls_into_one_directory_refuse(tmp_path: Path) -> None:
     async with serving(FakeAgent(streams={"acme": make_lines(5)}, stall=True)) as agent:
-        first = manner()
-        running = asyncio.create_task(pull_all([source(agent)], tmp_path, manner=first))
+        first = pull_options()
+        running = asyncio.create_task(pull_all([source(agent)], tmp_path, options=first))
         while not (tmp_path / ".lock").exists():
             await asyncio.sleep(0.01)
         with pytest.raises(CopyError, match="another pull"):
@@ -273,7 +273,7 @@ async def test_two_addresses_of_one_agent_refuse(tmp_path: Path) -> None:
     one, two = FakeAgent(streams={"acme": lines}), FakeAgent(streams={"acme": lines})
     two.signing = one.signing
     async with serving(one), serving(two):
-        board = await pull_all([source(one), source(two)], tmp_path, manner=manner())
+        board = await pull_all([source(one), source(two)], tmp_path, options=pull_options())
     assert sorted(item.state for item in board.streams) == [State.COMPLETE, State.REFUSED]
     assert texts(tmp_path) == lines
 
@@ -289,9 +289,9 @@ async def test_confirmed_after_it_is_on_the_disk(tmp_path: Path) -> None:
 
 async def test_following_brings_what_comes(tmp_path: Path) -> None:
     lines = make_lines(30)
-    following = manner(follow=True, pace_s=0.0)
+    following = pull_options(follow=True, pace_s=0.0)
     async with serving(FakeAgent(streams={"acme": lines[:10]})) as agent:
-        running = asyncio.create_task(pull_all([source(agent)], tmp_path, manner=following))
+        running = asyncio.create_task(pull_all([source(agent)], tmp_path, options=following))
         for count in (10, 11, 30):
             agent.grow("acme", lines[len(agent.streams["acme"]) : count])
             async with asyncio.timeout(20):
@@ -355,7 +355,7 @@ async def test_an_answer_that_is_no_api(tmp_path: Path) -> None:
     agent = FakeAgent(streams={"acme": make_lines(5)})
     async with serving(agent):
         portal = Source(url=agent.url + "/portal", token=lambda: TOKEN)
-        board = await pull_all([portal], tmp_path, manner=manner())
+        board = await pull_all([portal], tmp_path, options=pull_options())
     assert "404" in str(board.streams[0].note)
 
 
@@ -374,8 +374,8 @@ async def test_names_that_leave_the_directory_are_refused(tmp_path: Path, name: 
     ["http://203.0.113.1", "ftp://x", "https://name:secret-1@h", "https://h/?token=secret-1", "nonsense"],
 )
 async def test_addresses_that_would_tell_the_token(tmp_path: Path, url: str) -> None:
-    with pytest.raises(Refused) as caught:
-        await pull_all([Source(url=url, token=lambda: TOKEN)], tmp_path / "x", manner=manner())
+    with pytest.raises(RefusedError) as caught:
+        await pull_all([Source(url=url, token=lambda: TOKEN)], tmp_path / "x", options=pull_options())
     assert "secret-1" not in str(caught.value)
     assert not (tmp_path / "x").exists()
 
@@ -384,7 +384,9 @@ async def test_a_host_that_stalls_is_given_up_and_the_others_come_over(tmp_path:
     stalled = FakeAgent(agent="bad", streams={"acme": make_lines(5, agent="bad")}, stall=True)
     good = FakeAgent(streams={"acme": make_lines(5)})
     async with serving(stalled), serving(good):
-        board = await pull_all([source(stalled), source(good)], tmp_path, manner=manner(idle_s=0.2, tries=2))
+        board = await pull_all(
+            [source(stalled), source(good)], tmp_path, options=pull_options(idle_s=0.2, tries=2)
+        )
     assert {item.url: (item.state, item.note) for item in board.streams} == {
         stalled.url: (State.INCOMPLETE, "given up after 2 tries: no answer in time"),
         good.url: (State.COMPLETE, None),
@@ -396,9 +398,9 @@ async def test_one_customers_stream_that_is_tampered_with_does_not_stop_the_othe
         return page[1:] if '"zeta"' in page[0] else page
 
     streams = {name: make_lines(20, name) for name in ("acme", "zeta", "beta")}
-    following = manner(follow=True, pace_s=0.01)
+    following = pull_options(follow=True, pace_s=0.01)
     async with serving(FakeAgent(streams=streams, spoil=spoil)) as agent:
-        running = asyncio.create_task(pull_all([source(agent)], tmp_path, manner=following))
+        running = asyncio.create_task(pull_all([source(agent)], tmp_path, options=following))
         async with asyncio.timeout(20):
             while not (tmp_path / "a1/beta").is_dir() or texts(tmp_path, "beta") != streams["beta"]:
                 await asyncio.sleep(0.02)
@@ -415,7 +417,7 @@ async def test_one_customers_stream_that_is_tampered_with_does_not_stop_the_othe
 async def test_a_host_that_cannot_wait_is_asked_ever_less_often(tmp_path: Path) -> None:
     pauses: list[float] = []
 
-    class Patient(Manner):
+    class Patient(PullOptions):
         async def pause(self, seconds: float) -> None:
             pauses.append(seconds)
             if len(pauses) > 8:
@@ -424,6 +426,6 @@ async def test_a_host_that_cannot_wait_is_asked_ever_less_often(tmp_path: Path) 
 
     following = Patient(follow=True, pace_s=0.5)
     async with serving(FakeAgent(streams={"acme": make_lines(3)}, impatient=True)) as agent:
-        board = await pull_all([source(agent)], tmp_path, manner=following)
+        board = await pull_all([source(agent)], tmp_path, options=following)
     assert board.complete
     assert pauses[-1] > 20 > pauses[0] > 0.3

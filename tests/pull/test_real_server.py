@@ -17,7 +17,7 @@ from probe.seal.keys import PUBLIC, Keys, Signer
 from probe.store.read.reader import Reader
 from probe.store.store import Store
 from tests.api.served import TOKENS, Served, fill, rows, served
-from tests.pull.test_pull import manner, texts
+from tests.pull.test_pull import pull_options, texts
 from tests.support.agent_process import cdn_probe
 from tests.support.rows import HOST, slot
 
@@ -31,7 +31,7 @@ async def pulled(api: Served, into: Path, token: str = "both", **more: Any) -> B
     source = Source(
         url=api.url, token=lambda: TOKENS[token], key_pem=key.read_bytes() if key.exists() else None
     )
-    return await pull_all([source], into, manner=manner(**more))
+    return await pull_all([source], into, options=pull_options(**more))
 
 
 def stored(directory: Path, customer: str = "acme", agent: str = "a1") -> list[str]:
@@ -101,11 +101,11 @@ async def test_a_busy_token_is_slowed_down_and_comes_through(tmp_path: Path) -> 
         waits.append(after_s)
         return 0.05
 
-    patient = manner(tries=200, lines=5, page_bytes=5000)
+    patient = pull_options(tries=200, lines=5, page_bytes=5000)
     patient.back_off = back_off
     async with served(tmp_path, requests_per_minute=1200) as api:
         source = Source(url=api.url, token=lambda: TOKENS["both"])
-        board = await pull_all([source], tmp_path / "c", manner=patient)
+        board = await pull_all([source], tmp_path / "c", options=patient)
     assert board.complete
     assert all(wait is None or wait >= 1 for wait in waits)
 
@@ -115,9 +115,9 @@ async def test_following_gets_a_row_soon_after_it_is_stored(tmp_path: Path) -> N
     try:
         await store.append(rows(3))
         async with served(tmp_path, options=signed(tmp_path)) as api:
-            following = manner(follow=True, pace_s=0.0)
+            following = pull_options(follow=True, pace_s=0.0)
             source = Source(url=api.url, token=lambda: TOKENS["acme"])
-            running = asyncio.create_task(pull_all([source], tmp_path / "c", manner=following))
+            running = asyncio.create_task(pull_all([source], tmp_path / "c", options=following))
             for count in (3, 4, 10):
                 await store.append(rows(count, first=100 * count))
                 async with asyncio.timeout(20):
@@ -140,7 +140,7 @@ async def test_the_key_that_the_agent_gives_at_first_is_kept(tmp_path: Path) -> 
     options.public_key = pem.decode()
     async with served(tmp_path, options=options) as api:
         source = Source(url=api.url, token=lambda: TOKENS["acme"])
-        board = await pull_all([source], tmp_path / "c", manner=manner())
+        board = await pull_all([source], tmp_path / "c", options=pull_options())
     assert (board.complete, board.streams[0].proved) == (True, True)
     assert (tmp_path / "c/a1/agent.pub").read_bytes() == pem
     checked = await cdn_probe("results", "verify", tmp_path / "c")

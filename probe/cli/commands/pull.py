@@ -17,12 +17,12 @@ import click
 
 from probe.cli.render.pull import Shown
 from probe.core.model.task import SecretRef
-from probe.pull.client import Refused, Source
-from probe.pull.heads import WrongKey
+from probe.pull.client import RefusedError, Source
+from probe.pull.heads import WrongKeyError
 from probe.pull.layout import CopyError
 from probe.pull.progress import Board
 from probe.pull.puller import pull_all
-from probe.pull.stream import Manner
+from probe.pull.stream import PullOptions
 from probe.settings.secrets import reveal
 
 TOKEN_VARIABLE = "CDN_PROBE_TOKEN"  # noqa: S105
@@ -98,7 +98,7 @@ def pull(
     ]
     try:
         board = asyncio.run(_run(sources, into, customers, follow, ack, seconds))
-    except (Refused, WrongKey, CopyError) as error:
+    except (RefusedError, WrongKeyError, CopyError) as error:
         raise click.ClickException(str(error)) from None
     if not board.complete:
         raise click.exceptions.Exit(1)
@@ -112,16 +112,16 @@ async def _run(
     ack: bool,
     seconds: float | None,
 ) -> Board:
-    manner, board = Manner(follow=follow, ack=ack), Board()
+    options, board = PullOptions(follow=follow, ack=ack), Board()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, manner.stop.set)
-    timer = None if seconds is None else loop.call_later(seconds, manner.stop.set)
+        loop.add_signal_handler(number, options.stop.set)
+    timer = None if seconds is None else loop.call_later(seconds, options.stop.set)
     try:
         with Shown(board, sys.stderr, time.monotonic, time.time) as shown:
             looking = asyncio.create_task(shown.keep_up())
             try:
-                await pull_all(sources, into, customers=customers, manner=manner, board=board)
+                await pull_all(sources, into, customers=customers, options=options, board=board)
             finally:
                 looking.cancel()
         shown.final()

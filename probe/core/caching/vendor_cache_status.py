@@ -36,13 +36,13 @@ def vendor_caches(fields: Fields) -> tuple[CacheStatus, ...]:
         lines = tuple(field_values(fields, field.name))
         short = sum(map(len, lines)) <= _REMEMBERED
         found = _remembered(field.name, lines) if short else _read(field, lines)
-        if any(_tells(status) for status in found):
+        if any(_has_facts(status) for status in found):
             return found
         unknown = unknown or found
     return unknown
 
 
-def _tells(status: CacheStatus) -> bool:
+def _has_facts(status: CacheStatus) -> bool:
     return status.hit is not None or status.stored is not None or "parent_hit" in status.flags
 
 

@@ -69,7 +69,7 @@ class Symptom:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class FollowUpRequest:
     """A further request that a check wants made in each slot, beside the object's own.
 
     `name` names its observations (`Observation.ask`), as `check.name`. `method` and `path` None: the object's.
@@ -87,15 +87,15 @@ class Ask:
     edges: str = "one"
     origin: bool = False
     origin_if_off: bool = False
-    settle: Callable[[Observation], Ask | None] | None = None
+    settle: Callable[[Observation], FollowUpRequest | None] | None = None
     limit_bytes: int | None = None
 
 
 # Parameters, task, number of the slot (counts up by one from slot to slot: a seed that can be repeated).
-Asks = Callable[[Any, Task, int], Iterable[Ask]]
+FollowUpRequests = Callable[[Any, Task, int], Iterable[FollowUpRequest]]
 
 
-def no_asks(params: Any, task: Task, slot_number: int) -> Iterable[Ask]:
+def no_follow_ups(params: Any, task: Task, slot_number: int) -> Iterable[FollowUpRequest]:
     """For checks that are content with the object's own request."""
     return ()
 
@@ -135,7 +135,7 @@ class CheckKind:
     params: type[Params]
     examine: Examine
     summary: str
-    asks: Asks = no_asks
+    follow_ups: FollowUpRequests = no_follow_ups
     reading: WantedReading = no_reading
     method: WantedMethod = own_method
 

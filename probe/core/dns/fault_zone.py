@@ -39,7 +39,7 @@ def failing_zone(resolution: Resolution, domain: str, cdn_suffixes: Iterable[str
     name, suffixes = resolution.failing_name, tuple(cdn_suffixes)
     if name is None:
         return "unknown"
-    zone = _telling_zone(resolution.zone, name)
+    zone = _known_zone(resolution.zone, name)
     over_domain = zone is not None and under_suffix(domain, zone)
     over_suffix = zone is not None and any(
         under_suffix(s, zone) and not under_suffix(zone, s) for s in suffixes
@@ -54,7 +54,7 @@ def failing_zone(resolution: Resolution, domain: str, cdn_suffixes: Iterable[str
     return "customer" if led_there else "unknown"
 
 
-def _telling_zone(zone: str | None, name: str) -> str | None:
+def _known_zone(zone: str | None, name: str) -> str | None:
     """The zone, if it holds the failing name and is somebody's own."""
     return zone if zone is not None and under_suffix(name, zone) and not _registry(zone) else None
 

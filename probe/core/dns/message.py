@@ -67,7 +67,7 @@ class Reply(Value, frozen=True, kw_only=True):
     came_s: float | None = None
 
 
-class StrayError(Exception):
+class UnrelatedReplyError(Exception):
     """A message, but not the response to this question: another id, another question, no response."""
 
 
@@ -124,15 +124,15 @@ def _wire_without_id(qname: str, qtype: str, ecs: str | None, edns: bool) -> byt
 def read_reply(wire: bytes, question: Question, age_s: int = 0) -> Reply:
     """The response to `question` in `wire`, which lay in an HTTP cache for `age_s` seconds (RFC 8484 section 5.1).
 
-    Raises StrayError or MalformedError.
+    Raises UnrelatedReplyError or MalformedError.
     """
     if len(wire) < _HEADER.size:
         raise MalformedError(f"{len(wire)} bytes")
     number, flags, questions, answers_count, *others = _HEADER.unpack_from(wire)
     if number != question.id or not flags & dns.flags.QR:
-        raise StrayError("another id" if number != question.id else "not a response")
+        raise UnrelatedReplyError("another id" if number != question.id else "not a response")
     if questions and not _repeats(wire, question):
-        raise _stranger(wire)
+        raise _wrong_question(wire)
     if questions:
         plain = read_plain(wire, age_s, subnet_wire(question.ecs))
         if plain is not None:
@@ -150,7 +150,7 @@ def _read_any(
         raise MalformedError(f"more than {_MAX_RECORDS} records")
     message = _parse(wire, answers_count, header_only=truncated)
     if len(message.question) != 1 and dns.rcode.to_text(message.rcode()) not in _MAY_LACK_QUESTION:
-        raise StrayError("not one question")
+        raise UnrelatedReplyError("not one question")
     answer = DnsAnswer(
         rcode=dns.rcode.to_text(message.rcode()),
         flags=tuple(flag for flag in _FLAGS if flags & getattr(dns.flags, flag)),
@@ -199,12 +199,12 @@ def _repeats(wire: bytes, question: Question) -> bool:
     return here[-4:] == sent[-4:] and here.lower() == sent.lower()
 
 
-def _stranger(wire: bytes) -> Exception:
+def _wrong_question(wire: bytes) -> Exception:
     try:
         dns.message.from_wire(wire, question_only=True, ignore_trailing=True)
     except Exception as error:
         return MalformedError(_words(error))
-    return StrayError("another question")
+    return UnrelatedReplyError("another question")
 
 
 def _records(message: dns.message.Message, age_s: int) -> list[AnswerRecord]:
@@ -227,4 +227,4 @@ def _ecs_scope(message: dns.message.Message, question: Question) -> int | None:
     try:
         return subnet_answered(message.options, question.ecs)
     except ValueError as error:
-        raise StrayError(str(error)) from error
+        raise UnrelatedReplyError(str(error)) from error

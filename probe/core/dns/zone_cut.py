@@ -43,7 +43,7 @@ def names_above(name: str) -> tuple[str, ...]:
     return above[-(MOST_NAMES - 1) :]
 
 
-def apex_told(name: str, answer: DnsAnswer) -> str | None:
+def apex_from(name: str, answer: DnsAnswer) -> str | None:
     """The apex of the zone that `name` lies in, if the response to the question for its SOA tells it."""
     own = [normal_name(record.owner) for record in answer.answers if record.rdtype == "SOA"]
     found = [owner for owner in (*own, *answer.authority_soas) if _above(name, owner)]
@@ -66,7 +66,7 @@ def find_cut(replies: Sequence[tuple[str, DnsAnswer | None]]) -> Cut | None:
             continue
         if broken is not None:
             return Cut(zone=broken, doubtful=True)
-        apex = apex_told(name, answer)
+        apex = apex_from(name, answer)
         if apex is not None:
             return Cut(zone=apex)
     return None
@@ -80,5 +80,5 @@ def settled(cut: Cut, delegation: DnsAnswer | None) -> str:
     """
     if delegation is None or improper(delegation) is not None:
         return cut.zone
-    apex = apex_told(cut.zone, delegation)
+    apex = apex_from(cut.zone, delegation)
     return apex if apex is not None and apex != "." else cut.zone

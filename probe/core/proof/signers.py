@@ -23,7 +23,7 @@ class Claim:
 
 
 @dataclass(slots=True)
-class Witnesses:
+class KnownHeads:
     """Of one stream. `partial`: the lines are a copy that may not be whole yet: heads beyond its end accuse nobody."""
 
     partial: bool = False

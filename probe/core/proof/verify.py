@@ -13,7 +13,7 @@ import msgspec
 from probe.core.proof.chain import GENESIS, line_digest
 from probe.core.proof.findings import Kind, Problem, Problems, StreamReport
 from probe.core.proof.gaps import DECLARING, Gaps
-from probe.core.proof.signers import Claim, Witnesses
+from probe.core.proof.signers import Claim, KnownHeads
 
 
 class _Host(msgspec.Struct, gc=False):
@@ -53,9 +53,9 @@ class _Held:
     file: str
     line: int
     gone: bool = False
-    told: bool = False
-    vouched: bool = False
-    disowned: Claim | None = None  # what says that it was another line
+    reported: bool = False
+    confirmed: bool = False
+    contradicted_by: Claim | None = None  # what says that it was another line
     before: _Held | None = None
 
     @property
@@ -73,7 +73,7 @@ class Check:
     agent: str
     customer: str
     source: str
-    witnesses: Witnesses
+    known_heads: KnownHeads
     after: int = 0
     digest: str | None = GENESIS
     gaps: Gaps = field(default_factory=Gaps)
@@ -84,7 +84,7 @@ class Check:
     _last: _Held | None = None
     _unproven: int = 0
     _chained: bool = False
-    _vouched: int = 0
+    _confirmed: int = 0
     _complete_up_to: str | None = None
 
     def __post_init__(self) -> None:
@@ -102,7 +102,7 @@ class Check:
 
     def jump(self, seq: int, digest: str | None) -> None:
         """What comes next is the line `seq`, whatever came before; `digest`: of the line before it, if known."""
-        self._settle(None)
+        self._decide_last(None)
         self._last, self.digest, self._next = None, digest, seq
 
     def feed(self, data: bytes, file: str, line: int) -> None:
@@ -122,29 +122,29 @@ class Check:
             self._unreadable(data, digest, file, line)
             return
         held = _Held(seq, digest, seen.previous, data, file, line)
-        if not self._in_place(held, seq, seq):
+        if not self._check_position(held, seq, seq):
             return
         self.records += 1
         whose = seen.agent if seen.host is None else seen.host.agent
         if seen.customer != self.customer or whose != self.agent:
             words = f"belongs to customer {seen.customer} of agent {whose}, not to this stream"
-            self._tell(Kind.FOREIGN, held, words)
+            self._report(Kind.FOREIGN, held, words)
         if seen.complete_up_to is not None:
             self._complete_up_to = seen.complete_up_to
         if seen.event in DECLARING:
             self._declared(seen)
-        self._take(held)
+        self._accept(held)
 
     def finish_chain(self) -> list[Problem]:
         """What does not fit together in the lines themselves, gaps and signed heads beyond the end apart."""
-        self._settle(None)
+        self._decide_last(None)
         return self.problems.found
 
     def finish(self) -> StreamReport:
         """What was found. Call it once."""
-        self._settle(None)
+        self._decide_last(None)
         notes = []
-        if (claim := self.witnesses.missing_after(self.last_seq)) is not None:
+        if (claim := self.known_heads.missing_after(self.last_seq)) is not None:
             self.problems.add(
                 Problem(
                     kind=Kind.TRUNCATED,
@@ -154,18 +154,18 @@ class Check:
                     " the end is cut off",
                 )
             )
-        elif (claim := self.witnesses.further_than(self.last_seq)) is not None:
+        elif (claim := self.known_heads.further_than(self.last_seq)) is not None:
             notes.append(
                 f"not the whole: record {claim.seq} {claim.words}, and this copy ends at {self.last_seq}, where by its"
                 " own account the last pull ended; pull on to have the rest"
             )
         declared, undeclared = self.gaps.finish()
         for problem in undeclared:
-            if self.witnesses.further_than(self.last_seq) is None:
+            if self.known_heads.further_than(self.last_seq) is None:
                 self.problems.add(problem)
             else:  # what declares it comes after it, and may not be here yet
                 notes.append(f"{problem.words}; what says so may come with the rest")
-        newest = self.witnesses.matched
+        newest = self.known_heads.matched
         return StreamReport(
             agent=self.agent,
             customer=self.customer,
@@ -179,7 +179,7 @@ class Check:
             unproven_up_to=self._unproven or None,
             signed_up_to=None if newest is None else newest.seq,
             signed_head=newest,
-            heads=self.witnesses.heads,
+            heads=self.known_heads.heads,
             notes=tuple(notes),
             gaps=declared,
             problems=self.problems.in_order(),
@@ -188,7 +188,7 @@ class Check:
 
     # --- a line's place -----------------------------------------------------------------------------
 
-    def _in_place(self, held: _Held, first: int, last: int) -> bool:
+    def _check_position(self, held: _Held, first: int, last: int) -> bool:
         """Whether the line comes after the one before; says what is missing, or that this one is too many."""
         if first == self._next:
             return True
@@ -208,85 +208,91 @@ class Check:
             return True
         again = self._last is not None and self._last.seq == last and self._last.digest == held.digest
         words = "is here twice" if again else f"is out of order: {self._next} belongs in that place"
-        self._tell(Kind.EXTRA, held, words)
+        self._report(Kind.EXTRA, held, words)
         return False
 
-    def _take(self, held: _Held) -> None:
+    def _accept(self, held: _Held) -> None:
         """A line in its place: does it name the one before, and do the signed heads name it."""
         if held.previous is not None:
             self._chained = True
         elif not self._chained:
             self._unproven = held.seq
         elif not held.gone:
-            self._tell(Kind.UNCHAINED, held, "does not name the line before it, as those before it do")
+            self._report(Kind.UNCHAINED, held, "does not name the line before it, as those before it do")
         before, reference = self._last, self.last_digest
         fits = held.previous is None or reference is None or held.previous == reference
-        if not fits and (before is None or before.vouched):
-            self._tell(
+        if not fits and (before is None or before.confirmed):
+            self._report(
                 Kind.CHANGED, held, "was changed: it does not name the line before it, which is as signed"
             )
-        elif not fits and before is not None and not before.told and not before.broken and not held.told:
+        elif (
+            not fits
+            and before is not None
+            and not before.reported
+            and not before.broken
+            and not held.reported
+        ):
             held.before = before
-        self._settle(held if held.previous is not None else None)
-        if (claims := self.witnesses.at(held.seq)) is not None:
+        self._decide_last(held if held.previous is not None else None)
+        if (claims := self.known_heads.at(held.seq)) is not None:
             self._compare(held, claims)
         self._last, self._next = held, held.seq + 1
 
     def _compare(self, held: _Held, claims: tuple[Claim, ...]) -> None:
         for claim in claims:
             if claim.digest != held.digest:
-                held.disowned = claim
+                held.contradicted_by = claim
                 return
-        held.vouched = True
-        self._vouched = held.seq
-        self.witnesses.match(claims)
+        held.confirmed = True
+        self._confirmed = held.seq
+        self.known_heads.match(claims)
         if held.before is not None:
-            self._tell(
+            self._report(
                 Kind.CHANGED, held.before, "was changed: the line after it, which is as signed, names another"
             )
             held.before = None
 
-    def _settle(self, after: _Held | None) -> None:
+    def _decide_last(self, after: _Held | None) -> None:
         """Decide what was left open of the line held, now that the line after it is known (None: there is none)."""
         last = self._last
-        if last is None or last.told or not (last.broken or last.disowned):
-            if last is not None and after is not None and last.told:
+        if last is None or last.reported or not (last.broken or last.contradicted_by):
+            if last is not None and after is not None and last.reported:
                 after.before = None  # what does not fit is told already
             return
         named = after.previous if after is not None else None
-        intact = named == last.digest and last.disowned is None
+        intact = named == last.digest and last.contradicted_by is None
         if last.before is not None:
-            wanted = {named} if last.disowned is None else {named, last.disowned.digest}
-            self._blame(last.before, last, intact, wanted)
+            wanted = {named} if last.contradicted_by is None else {named, last.contradicted_by.digest}
+            self._report_broken_link(last.before, last, intact, wanted)
             if after is not None:
                 after.before = None
-            last.told = True
-        elif last.disowned is not None:
-            self._disown(last, last.disowned, named)
+            last.reported = True
+        elif last.contradicted_by is not None:
+            self._report_contradicted(last, last.contradicted_by, named)
             if after is not None:
                 after.before = None
 
-    def _blame(self, before: _Held, last: _Held, intact: bool, wanted: set[str | None]) -> None:
+    def _report_broken_link(self, before: _Held, last: _Held, intact: bool, wanted: set[str | None]) -> None:
         """`last` does not name `before`: which of them was changed."""
         if not intact and last.previous is not None:
             mended = last.data.replace(last.previous.encode(), before.digest.encode(), 1)
             if line_digest(mended) in wanted:
-                self._tell(
+                self._report(
                     Kind.CHANGED, last, "was changed: with the right digest of the line before it, it fits"
                 )
                 return
         words = "was changed: the line after it names another"
         if not intact:
             words = f"was changed, or {last.seq} after it was: they do not fit together"
-        self._tell(Kind.CHANGED, before, words)
+        self._report(Kind.CHANGED, before, words)
 
-    def _disown(self, last: _Held, claim: Claim, named: str | None) -> None:
-        since = self._vouched + 1
+    def _report_contradicted(self, last: _Held, claim: Claim, named: str | None) -> None:
+        since = self._confirmed + 1
         if (named is not None and named != last.digest) or since == last.seq:
-            self._tell(Kind.CHANGED, last, f"was changed: it is not the line that {claim.words}")
+            self._report(Kind.CHANGED, last, f"was changed: it is not the line that {claim.words}")
         else:
             words = f"is not the line that {claim.words}: it, or one from {since} on, was changed"
-            self._tell(Kind.REWRITTEN, last, f"{words}, and those after that made to fit", since)
+            self._report(Kind.REWRITTEN, last, f"{words}, and those after that made to fit", since)
 
     # --- other lines ----------------------------------------------------------------------------------
 
@@ -296,15 +302,15 @@ class Check:
             self._unreadable(data, line_digest(data), file, line)
             return
         held = _Held(last, seen.digest, seen.previous or None, data, file, line, gone=True)
-        if self._in_place(held, first, last):
+        if self._check_position(held, first, last):
             self.gaps.add(first, last, seen.digest, seen.reason or "", file, line)
             self._chained = True
-            self._take(held)
+            self._accept(held)
 
     def _unreadable(self, data: bytes, digest: str, file: str, line: int) -> None:
         held = _Held(self._next, digest, None, data, file, line)
-        self._settle(None)
-        self._tell(Kind.UNREADABLE, held, "cannot be read: it is no record")
+        self._decide_last(None)
+        self._report(Kind.UNREADABLE, held, "cannot be read: it is no record")
         self._last, self._next = held, self._next + 1
 
     def _declared(self, seen: _Line) -> None:
@@ -313,8 +319,8 @@ class Check:
         except (msgspec.DecodeError, ValueError, KeyError):
             return  # an event without a span declares none
 
-    def _tell(self, kind: Kind, held: _Held, words: str, since: int | None = None) -> None:
-        held.told = True
+    def _report(self, kind: Kind, held: _Held, words: str, since: int | None = None) -> None:
+        held.reported = True
         self.problems.add(
             Problem(
                 kind=kind,

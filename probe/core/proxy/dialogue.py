@@ -80,13 +80,13 @@ def is_literal(host: str) -> bool:
 
 def check_destination(address: str) -> None:
     """Raises ProxyError (tcp.address_blocked) for a name that no proxy is to be given: nothing is sent then."""
-    why = None if is_literal(address) else unaskable(address)
+    why = None if is_literal(address) else name_problem(address)
     if why is not None:
         words = f"{address[:80]} is not given to a proxy: it is {why}"
         raise ProxyError(FailureType.TCP_ADDRESS_BLOCKED, words)
 
 
-def unaskable(name: str) -> str | None:
+def name_problem(name: str) -> str | None:
     """None where a proxy may be given the name to look up, else what it is.
 
     Where the proxy's look-up leads is not seen here and cannot be checked. What can be seen is refused: what is no

@@ -68,7 +68,7 @@ class Budgets:
         return self._of.setdefault(task.customer, DayBudget())
 
 
-def lean(task: Task) -> Task:
+def head_only(task: Task) -> Task:
     """The task without bodies: the object's head is asked for, and nothing is compared or asked further.
 
     Its id and definition stay: it is the same measurement, with something left out.

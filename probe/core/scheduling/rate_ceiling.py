@@ -1,6 +1,7 @@
-"""Rule: a ceiling is kept by leaving out, and what was left out is said; nobody waits for it.
+"""Rule: token bucket. Excess requests are skipped and counted, never delayed.
 
-A token bucket as a value that is asked with the time: so many requests a minute, a minute's worth at once at most.
+`Ceiling` allows a number of requests a minute, at most one minute's number at once. The caller passes the time of the
+monotonic clock and learns whether it may send; `left_out` counts the requests that were skipped.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ SLOTS_AN_EVENT = 1_000
 
 
 @dataclass(slots=True)
-class Loss:
+class LostRecords:
     """Records of one task (or events of one customer) that could be neither written nor held.
 
     Told by events once writing works: which slots exactly, by the times when they were due.

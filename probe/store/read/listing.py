@@ -14,7 +14,7 @@ LAST = 2**62
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RowFilter:
     """Which records: of one customer, domain, outcome (None: any), due at or after `since` (as stored)."""
 
     customer: str | None
@@ -24,7 +24,7 @@ class Wanted:
     newest_first: bool
 
 
-def bodies(query: Query, agent: str, wanted: Wanted) -> Iterator[str]:
+def bodies(query: Query, agent: str, wanted: RowFilter) -> Iterator[str]:
     """The lines of one part in the order of storing, or against it."""
     streams = [p.id for p in places(query, agent) if wanted.customer in (None, p.customer)]
     first = 0 if wanted.since is None else _first_id(query, wanted.since)

@@ -26,7 +26,7 @@ from probe.store.base.query import Query, stored_time
 from probe.store.base.schema import StoreError, catalogue_file
 from probe.store.read import lines as store_lines
 from probe.store.read import listing as store_list
-from probe.store.read.listing import Wanted
+from probe.store.read.listing import RowFilter
 from probe.store.read.sources import Sources, place_of, places
 from probe.store.write import nodes as store_nodes
 from probe.store.write.bundles import GET as GET_BUNDLE
@@ -170,7 +170,7 @@ class Reader:
         newest_first: bool = True,
     ) -> Iterator[Record]:
         """The same without a limit, page by page; needs the memory of one page."""
-        wanted = Wanted(customer, domain, outcome, stored_time(since), newest_first)
+        wanted = RowFilter(customer, domain, outcome, stored_time(since), newest_first)
         for query in self._sources.parts(newest_first=newest_first):
             for body in store_list.bodies(query, self.agent, wanted):
                 yield self._record(query, body)

@@ -17,7 +17,7 @@ from probe.core.proof.chain import line_digest
 from probe.core.results.retention import PartFacts
 from probe.store.base.parts import EVIDENCE_PARTS, PARTS, Part, bytes_on_disk, parts_of, remove
 from probe.store.base.query import Query
-from probe.store.upkeep.rewrite import COLUMNS, Gone, Row, StreamPart, write_part
+from probe.store.upkeep.rewrite import COLUMNS, DroppedSpan, Row, StreamPart, write_part
 
 PAGE = 500
 # Healthy: well, or not measured. Failures, findings of any grade that is not ok, and events stay.
@@ -25,7 +25,7 @@ HEALTHY = "(kind = 'slot' AND coalesce(outcome, 'ok') = 'ok')"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Goes:
+class Removal:
     """What goes from one stream with a step of retention: rows among `first_seq` to `last_seq`."""
 
     customer: str
@@ -66,12 +66,12 @@ def drop_evidence(directory: Path, number: int) -> None:
             remove(part)
 
 
-def what_goes(part: Part, *, healthy_only: bool) -> list[Goes]:
+def planned_removals(part: Part, *, healthy_only: bool) -> list[Removal]:
     """What a step would take from each stream. Raises StoreError."""
     which = HEALTHY if healthy_only else "1"
     with closing(Query(part.path)) as query:
         return [
-            Goes(customer=customer, first_seq=base + 1, last_seq=head, digest=digest, rows=rows)
+            Removal(customer=customer, first_seq=base + 1, last_seq=head, digest=digest, rows=rows)
             for number, customer, base, head, digest in query.rows(
                 "SELECT id, customer, base, head, digest FROM stream WHERE head > base"
             )
@@ -115,7 +115,7 @@ def _thin_stream(
 ) -> StreamPart:
     """The stream with its spans that go; spans that touch each other become one."""
     gone = [
-        Gone(*row)
+        DroppedSpan(*row)
         for row in query.rows(
             "SELECT first_seq, last_seq, previous, digest, reason FROM dropped WHERE stream = ?", number
         )
@@ -139,7 +139,7 @@ def _thin_stream(
                 break
             own = line_digest(body.encode())
             if healthy:
-                gone.append(Gone(found, found, before, own, "retention"))
+                gone.append(DroppedSpan(found, found, before, own, "retention"))
             seq, before = found, own
         else:
             continue
@@ -158,12 +158,12 @@ def _thin_stream(
     )
 
 
-def _joined(gone: list[Gone]) -> Iterator[Gone]:
+def _joined(gone: list[DroppedSpan]) -> Iterator[DroppedSpan]:
     """Spans next to each other, for one reason, as one."""
-    current: Gone | None = None
+    current: DroppedSpan | None = None
     for span in sorted(gone, key=lambda span: span.first):
         if current is not None and current.last + 1 == span.first and current.reason == span.reason:
-            current = Gone(current.first, span.last, current.previous, span.digest, span.reason)
+            current = DroppedSpan(current.first, span.last, current.previous, span.digest, span.reason)
             continue
         if current is not None:
             yield current

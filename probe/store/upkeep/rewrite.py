@@ -23,7 +23,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class DroppedSpan:
     """Rows that a part no longer holds: from `first` to `last`.
 
     `previous`: digest of the line before the first of them; `digest`: of the last of them.
@@ -48,7 +48,7 @@ class StreamPart:
     head: int
     digest: str
     complete_up_to: str | None
-    gone: tuple[Gone, ...] = ()
+    gone: tuple[DroppedSpan, ...] = ()
 
 
 def write_part(

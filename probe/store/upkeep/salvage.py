@@ -19,7 +19,7 @@ from probe.store.base.parts import Part, parts_of, set_aside
 from probe.store.base.query import Query
 from probe.store.base.schema import StoreError
 from probe.store.upkeep.check import previous_of
-from probe.store.upkeep.rewrite import COLUMNS, Gone, Row, StreamPart, write_part
+from probe.store.upkeep.rewrite import COLUMNS, DroppedSpan, Row, StreamPart, write_part
 
 LEAST_ROW_BYTES = 200
 SKIPPED = 1_000_000  # numbers left free where the end of a stream cannot be read: none is given out twice
@@ -47,7 +47,7 @@ class _Stream:
     digest: str = GENESIS
     complete_up_to: str | None = None
     sure: bool = False
-    gone: dict[int, Gone] = field(default_factory=dict)
+    gone: dict[int, DroppedSpan] = field(default_factory=dict)
     rows: dict[int, Row] = field(default_factory=dict)
 
 
@@ -75,7 +75,7 @@ def salvage(directory: Path, part: Part, now: str) -> Salvage:
     return Salvage(place, len(kept), lost)
 
 
-def _vouched(stream: _Stream) -> tuple[list[Row], list[Gone], list[Span]]:
+def _vouched(stream: _Stream) -> tuple[list[Row], list[DroppedSpan], list[Span]]:
     """The rows whose digest a later line or the end of the stream names; and what stands for the others.
 
     Walks from the end: `named` is the digest that the line looked at must have.
@@ -84,7 +84,7 @@ def _vouched(stream: _Stream) -> tuple[list[Row], list[Gone], list[Span]]:
     gone = list(stream.gone.values())
     if not stream.sure:
         stream.head, stream.digest = top + SKIPPED, GENESIS
-        gone.append(Gone(top + 1, stream.head, GENESIS, GENESIS, REASON))
+        gone.append(DroppedSpan(top + 1, stream.head, GENESIS, GENESIS, REASON))
     ends = {span.last: span for span in gone}
     good: dict[int, Row] = {}
     after: dict[int, str | None] = {}  # seq of a lost line -> its digest, where it is known
@@ -107,7 +107,7 @@ def _vouched(stream: _Stream) -> tuple[list[Row], list[Gone], list[Span]]:
     for first, last in spans:
         before = good.get(first - 1)
         previous = stream.base_digest if before is None else line_digest(before["body"].encode())
-        gone.append(Gone(first, last, previous, after[last] or GENESIS, REASON))
+        gone.append(DroppedSpan(first, last, previous, after[last] or GENESIS, REASON))
     lost = spans if stream.sure else [*spans, (top + 1, stream.head)]
     return list(good.values()), gone, lost
 
@@ -121,7 +121,7 @@ def _agreed(rows: dict[int, Row], seq: int) -> str | None:
     return digest if previous_of(row["body"]) == digest else None
 
 
-def _stream_part(number: int, stream: _Stream, gone: list[Gone]) -> StreamPart:
+def _stream_part(number: int, stream: _Stream, gone: list[DroppedSpan]) -> StreamPart:
     return StreamPart(
         id=number,
         agent=stream.agent,
@@ -160,7 +160,7 @@ def _streams(conn: sqlite3.Connection, before: dict[int, _Stream]) -> dict[int, 
     try:
         sql = "SELECT stream, first_seq, last_seq, previous, digest, reason FROM dropped"
         for stream, first, *rest in conn.execute(sql):
-            found[stream].gone[first] = Gone(first, *rest)
+            found[stream].gone[first] = DroppedSpan(first, *rest)
     except (sqlite3.Error, KeyError):
         pass
     return found

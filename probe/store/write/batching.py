@@ -1,7 +1,7 @@
-"""Rule: records that nobody waits for share a transaction; whoever waits for his does not wait for others long.
+"""Rule: unawaited records are batched; an awaited record is delayed by at most one batch interval.
 
-A transaction alone costs as much as several records. When the next one begins is decided here, and the writer's thread
-is woken for nothing less.
+A transaction costs as much as several records. `Batching` decides when the writer's thread begins the next transaction:
+it is given the number of queued records and how long they may wait, and gives the seconds until the next transaction.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ A_RECORD_S = 0.01  # how long the next records are waited for, for each that the
 LONGEST_S = 0.2
 
 
-class Gathering:
+class Batching:
     """When the writer begins its next transaction. `put`, `taken`, `written`, `end` under the writer's lock."""
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:

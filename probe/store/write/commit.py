@@ -52,7 +52,7 @@ class Item:
         return len(self.records)
 
 
-def passing(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Whether to try the same again: the disk or a lock is in the way, not what is to be written."""
     if isinstance(
         error,
@@ -145,7 +145,7 @@ def versions_statement(versions: dict[VersionKey, OriginVersion]) -> Statement:
     return write
 
 
-def settle(results: Sequence[tuple[Waiting, list[Record] | StoreError]]) -> None:
+def complete_futures(results: Sequence[tuple[Waiting, list[Record] | StoreError]]) -> None:
     """Tell those who wait, one call for each event loop. A loop that is gone has nobody waiting."""
     for loop, group in groupby(results, key=lambda pair: pair[0].get_loop()):
         if not loop.is_closed():

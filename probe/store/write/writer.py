@@ -25,10 +25,18 @@ from probe.core.nodes.values import Changes
 from probe.core.records.origin import OriginVersion
 from probe.core.records.rows import Record
 from probe.host.clock import Clock, rfc3339
-from probe.store.base.rows import Loss, has_evidence, stripped, time_of
+from probe.store.base.rows import LostRecords, has_evidence, stripped, time_of
 from probe.store.base.schema import WAL_BYTES, StoreClosed, StoreError, damaged, get_meta, put_meta
-from probe.store.write.batching import LONGEST_S, Gathering
-from probe.store.write.commit import Item, Statement, VersionKey, commit, passing, settle, versions_statement
+from probe.store.write.batching import LONGEST_S, Batching
+from probe.store.write.commit import (
+    Item,
+    Statement,
+    VersionKey,
+    commit,
+    complete_futures,
+    is_transient,
+    versions_statement,
+)
 from probe.store.write.files import Files, Limits, Notice
 from probe.store.write.nodes import PendingNodes
 
@@ -53,7 +61,7 @@ class Health:
 
 
 class Writer(threading.Thread):
-    """The writer thread. Other threads use `put`, `keep_version` and `close`; none of them waits for the disk."""
+    """The writer thread. Other threads use `put`, `put_version` and `close`; none of them waits for the disk."""
 
     def __init__(
         self, directory: Path, agent: str, clock: Clock, *, room: int, held: int, limits: Limits | None = None
@@ -69,12 +77,12 @@ class Writer(threading.Thread):
         self._queue: deque[Item] = deque()
         self._versions: dict[VersionKey, OriginVersion] = {}
         self._nodes = PendingNodes()
-        self._lost: dict[tuple[str, str | None], Loss] = {}
+        self._lost: dict[tuple[str, str | None], LostRecords] = {}
         self._weight = 0
         self._counts = {"written": 0, "shed": 0, "lost": 0}
         self._trouble: str | None = None
         self._close_by: float | None = None
-        self._gathering = Gathering()
+        self._batching = Batching()
         self._files = Files(directory, clock, limits or Limits())
         self._side_at_s = 0.0
         self._log_alarm = False
@@ -95,7 +103,7 @@ class Writer(threading.Thread):
         complete_up_to: str | None = None,
         patience_s: float = 0.0,
     ) -> None:
-        """Queue records, to be written within so many seconds (`Gathering.put`) where the disk allows.
+        """Queue records, to be written within so many seconds (`Batching.put`) where the disk allows.
 
         Raises StoreError if the store is closed or there is no room even for stripped ones.
         """
@@ -110,7 +118,7 @@ class Writer(threading.Thread):
                 records = [stripped(record) for record in records]
             self._queue.append(Item(records=tuple(records), done=done, complete_up_to=complete_up_to))
             self._weight = weight
-            self._gathering.put(weight, patience_s)
+            self._batching.put(weight, patience_s)
             self._news.notify()
 
     def put_statement(self, statement: Statement, *, of_evidence: bool = False) -> None:
@@ -121,17 +129,17 @@ class Writer(threading.Thread):
         with self._news:
             self._check_open()
             self._queue.append(Item(statement=statement, of_evidence=of_evidence))
-            self._gathering.put(self._weight, LONGEST_S)
+            self._batching.put(self._weight, LONGEST_S)
             self._news.notify()
 
-    def keep_version(self, customer: str, url: str, version: OriginVersion) -> None:
+    def put_version(self, customer: str, url: str, version: OriginVersion) -> None:
         """Insert or update an origin version, with the next transaction; the latest state of each counts."""
         with self._news:
             self._check_open()
             self._versions[customer, url, version.content_digest] = version
             self._news.notify()
 
-    def keep_nodes(self, changes: Changes) -> None:
+    def put_nodes(self, changes: Changes) -> None:
         """Insert or update nodes with the next records, or at closing: never for a transaction of their own."""
         with self._news:
             self._check_open()
@@ -150,7 +158,7 @@ class Writer(threading.Thread):
         """Write what waits, for at most so many seconds, then end. Returns at once; `join` the thread."""
         with self._news:
             self._close_by = time.monotonic() + within_s
-            self._gathering.end()
+            self._batching.end()
             self._news.notify()
 
     def _check_open(self) -> None:
@@ -160,7 +168,7 @@ class Writer(threading.Thread):
     def _lose(self, records: Sequence[Record]) -> None:
         self._counts["lost"] += len(records)
         for record in records:
-            lost = self._lost.setdefault(Loss.key(record), Loss(record, []))
+            lost = self._lost.setdefault(LostRecords.key(record), LostRecords(record, []))
             lost.times.append(time_of(record))
 
     # --- the thread -------------------------------------------------------------------------------
@@ -204,15 +212,15 @@ class Writer(threading.Thread):
     def _take(self) -> list[Item]:
         """The next transaction's work; empty when the store is closed and all is written."""
         with self._news:
-            self._news.wait_for(self._something, timeout=SIDE_S if self._versions else None)
-        self._gathering.wait()
+            self._news.wait_for(self._has_work, timeout=SIDE_S if self._versions else None)
+        self._batching.wait()
         with self._news:
             batch: list[Item] = []
             weight = 0
             while self._queue and (not batch or weight + self._queue[0].weight <= BATCH):
                 batch.append(self._queue.popleft())
                 weight += batch[-1].weight + 1
-            self._gathering.taken(len(self._queue))
+            self._batching.taken(len(self._queue))
             if self._lost:
                 now = rfc3339(self._clock.time_ns())
                 events = tuple(event for loss in self._lost.values() for event in loss.events(now))
@@ -221,7 +229,7 @@ class Writer(threading.Thread):
                 self._lost.clear()
             return batch + self._side_items(closing=self._close_by is not None)
 
-    def _something(self) -> bool:
+    def _has_work(self) -> bool:
         waits = self._queue or self._lost or self._close_by is not None
         return bool(waits or (self._versions and time.monotonic() - self._side_at_s >= SIDE_S))
 
@@ -246,12 +254,12 @@ class Writer(threading.Thread):
             try:
                 self._attempt(batch)
             except Exception as error:
-                if passing(error):
-                    self._troubled(error)
+                if is_transient(error):
+                    self._on_transient_error(error)
                 elif len(batch) > 1:  # no waiting cures it: find the item that it is about
                     return all([self._write([item]) for item in batch])  # noqa: C419 (each is tried)
                 else:
-                    self._poisoned(batch[0], error)
+                    self._refuse_item(batch[0], error)
                     return True
             else:
                 self._acknowledge(batch)
@@ -277,13 +285,13 @@ class Writer(threading.Thread):
             was, self._trouble = self._trouble, None
             self._weight -= weight
             self._counts["written"] += weight
-            self._gathering.written(weight, self._weight)
+            self._batching.written(weight, self._weight)
         if was is not None:
             log.warning("store.recovered", extra={"fields": {"after": was}})
-        self._mind_the_log()
-        settle([(item.done, item.written) for item in batch if item.done is not None])
+        self._check_log_size()
+        complete_futures([(item.done, item.written) for item in batch if item.done is not None])
 
-    def _mind_the_log(self) -> None:
+    def _check_log_size(self) -> None:
         """A reader that never ends keeps the log from being taken over: said before it fills the disk."""
         size = self._files.log_bytes
         if size > LOG_ALARM_BYTES and not self._log_alarm:
@@ -292,7 +300,7 @@ class Writer(threading.Thread):
             log.warning("store.log_taken_over", extra={"fields": {"bytes": size}})
         self._log_alarm = size > LOG_ALARM_BYTES
 
-    def _troubled(self, error: Exception) -> None:
+    def _on_transient_error(self, error: Exception) -> None:
         with self._news:
             self._trouble = f"cannot write results: {error}"
             queued = self._weight
@@ -302,7 +310,7 @@ class Writer(threading.Thread):
         elif not any(word in str(error) for word in ("locked", "full")):
             self._files.close(clean=False)  # a fresh connection forgets what an error of the disk left behind
 
-    def _poisoned(self, item: Item, error: Exception) -> None:
+    def _refuse_item(self, item: Item, error: Exception) -> None:
         fields = {"error": f"{type(error).__name__}: {error}", "records": item.weight}
         log.error("store.record_refused", extra={"fields": fields})
         with self._news:
@@ -310,8 +318,10 @@ class Writer(threading.Thread):
             if not item.of_loss:
                 self._lose(item.records)
         if item.done is not None:
-            settle([(item.done, StoreError(f"{self._directory}: a record cannot be stored: {error}"))])
+            complete_futures(
+                [(item.done, StoreError(f"{self._directory}: a record cannot be stored: {error}"))]
+            )
 
     def _refuse(self, items: Sequence[Item]) -> None:
         error = StoreClosed(f"{self._directory}: closed before this was written ({self._trouble})")
-        settle([(item.done, error) for item in items if item.done is not None])
+        complete_futures([(item.done, error) for item in items if item.done is not None])

@@ -13,7 +13,14 @@ import dns.rrset
 import pytest
 
 from probe.core.dns import message as dns_message
-from probe.core.dns.message import MalformedError, Question, Reply, StrayError, build_question, read_reply
+from probe.core.dns.message import (
+    MalformedError,
+    Question,
+    Reply,
+    UnrelatedReplyError,
+    build_question,
+    read_reply,
+)
 
 NAME = "www.Bench-1.example"
 
@@ -47,7 +54,7 @@ def _both(wire: bytes, question: Question, age_s: int = 0) -> tuple[object, obje
     def outcome(read: object) -> object:
         try:
             return read()  # type: ignore[operator]
-        except (StrayError, MalformedError) as error:
+        except (UnrelatedReplyError, MalformedError) as error:
             return type(error)
 
     usual = outcome(lambda: read_reply(wire, question, age_s))
@@ -132,4 +139,4 @@ def test_damaged_messages_are_read_alike() -> None:
             usual, slow = _both(bytes(damaged), question)
             assert usual == slow, damaged.hex()
             seen.add(usual if isinstance(usual, type) else Reply)
-    assert seen == {Reply, StrayError, MalformedError}
+    assert seen == {Reply, UnrelatedReplyError, MalformedError}

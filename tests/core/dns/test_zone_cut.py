@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.core.dns.chain import AnswerRecord, DnsAnswer
-from probe.core.dns.zone_cut import MOST_NAMES, Cut, apex_told, find_cut, first_name, names_above, settled
+from probe.core.dns.zone_cut import MOST_NAMES, Cut, apex_from, find_cut, first_name, names_above, settled
 from probe.core.records.dns import Resolution
 from probe.core.records.failure import Failure, FailureType, Phase
 from probe.core.text.dns_names import labels, normal_name, parent, under_suffix
@@ -39,7 +39,7 @@ def positive(owner: str, rdtype: str = "SOA") -> DnsAnswer:
     ],
 )
 def test_apex(name: str, answer: DnsAnswer, apex: str | None) -> None:
-    assert apex_told(name, answer) == apex
+    assert apex_from(name, answer) == apex
 
 
 @pytest.mark.parametrize(

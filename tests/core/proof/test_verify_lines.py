@@ -16,7 +16,7 @@ from probe.core.proof.chain import GENESIS, Head, line_digest
 from probe.core.proof.findings import Problem, StreamReport
 from probe.core.proof.gaps import Gaps
 from probe.core.proof.signed_head import SignedHead
-from probe.core.proof.signers import Witnesses
+from probe.core.proof.signers import KnownHeads
 from probe.core.proof.verify import Check
 from probe.core.records.codec import encode, encode_any
 from tests.seal.made import rows_of
@@ -37,10 +37,10 @@ def head(lines: Sequence[bytes], seq: int, at: str = "T") -> SignedHead:
 
 
 def checked(lines: Iterable[bytes], heads: Iterable[SignedHead] = (), **how: Any) -> StreamReport:
-    witnesses = Witnesses(partial=how.pop("partial", False))
-    check = Check("a1", "acme", "lines", witnesses, **how)
+    known_heads = KnownHeads(partial=how.pop("partial", False))
+    check = Check("a1", "acme", "lines", known_heads, **how)
     for each in heads:
-        if (problem := witnesses.add(each)) is not None:
+        if (problem := known_heads.add(each)) is not None:
             check.problems.add(problem)
     for number, line in enumerate(lines, 1):
         check.feed(line, "f", number)

@@ -7,7 +7,14 @@ from probe.core.model.value import replace
 from probe.core.records.observation import Role
 from probe.core.records.rows import SlotRecord
 from probe.core.results.rows import measured_row
-from probe.core.scheduling.bandwidth_budget import BODY_LEFT_OUT, DAY_S, Budgets, DayBudget, body_bytes, lean
+from probe.core.scheduling.bandwidth_budget import (
+    BODY_LEFT_OUT,
+    DAY_S,
+    Budgets,
+    DayBudget,
+    body_bytes,
+    head_only,
+)
 from tests.support import build
 
 MIDNIGHT = 20_000 * DAY_S
@@ -56,7 +63,7 @@ def test_every_body_of_a_slot_counts() -> None:
 
 def test_a_lean_task_asks_for_the_head_alone_and_stays_the_same_measurement() -> None:
     task = build.task()
-    made = lean(task)
+    made = head_only(task)
     assert (made.request.method, made.origin) == ("HEAD", None)
     assert {spec.kind for spec in made.checks} == {"availability", "alias"}
     assert (made.id, made.definition) == (task.id, task.definition)
