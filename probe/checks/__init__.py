@@ -1,4 +1,9 @@
-"""Rule: a check kind is one file here and one row in CHECKS; nothing else in the agent names it."""
+"""Rule: a check kind is one file here and one row in CHECKS; nothing else in the agent names it.
+
+In: a check's parameters (pydantic), the task, and the `Evidence` of a slot. Out: a `core.content.check_kind.Symptom`
+for each thing that is off, without blame, and a `FollowUpRequest` for each further request that it wants made. Pure:
+no I/O.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,10 @@
 """Rule: an evaluator needs two names: `pull` brings results over, `Copy` reads them.
 
+In: addresses of agents (`Source`) and a directory. `client` makes the requests, `page` and `chain` verify what came
+before any of it is kept, `copy_dir` writes it, `puller` and `stream` do this for every stream. Out: a verified copy
+on the disk (`Copy`), how it went (`Board`), and, offline, a `Verified` for each stream. Without the store, the server
+and the agent.
+
 from probe.pull import Copy, pull
 
 board = pull(["https://bj-mon-01.example.net:8640"], into="copy", token=lambda: os.environ["TOKEN"])

@@ -1,8 +1,12 @@
 """Rule: what was written is proved by what came after it: each line carries the digest of the one before.
 
-A stream (one agent's results for one customer) is a sequence of lines, each one record as JSON in UTF-8, kept and
-handed out byte for byte. A head names the last line of a stream at some moment; signed and given away, it is a
-witness that the stream up to there was so. docs/proof.md says what this proves and what not.
+Theory of operation. A stream (one agent's results for one customer) is a sequence of lines, each one record as JSON
+in UTF-8, kept and handed out byte for byte. Line n holds in `previous` the SHA-256 of line n - 1 (the first:
+GENESIS). So the digest of one line fixes all lines before it: whoever changes, removes or adds one must rewrite every
+line after it. A head names the number and digest of the last line at some moment. A head that was signed and given
+away therefore proves the whole stream up to there; lines after the last such head are proved by nothing yet. The
+chain alone does not prevent a rewrite by the holder of all lines; heads kept by others do. docs/proof.md says what
+this proves and what not.
 """
 
 from __future__ import annotations

@@ -1,7 +1,18 @@
 """Rule: each line is held against the line before, the line after and every signed head; the first bad one is named.
 
-A stream of lines -> what is wrong with it. One line is held at a time, so that any number can be verified. Which of two
-lines was changed where they do not fit together is told by the line after both, or by a signed head.
+Theory of operation. `Check` is fed the lines of one stream in order (`feed`) and gives a `StreamReport` (`finish`).
+It keeps one line (`_last`), so that a stream of any length can be verified.
+
+1. Place: the line's `seq` must be the next number. A jump forward is reported as missing lines; a number that was
+   passed already as an extra line, which is then ignored.
+2. Link: the line's `previous` must be the digest of the kept line. If not, one of the two was changed, and two lines
+   alone do not say which: the new line becomes the kept one, with the line before it attached (`before`, "broken").
+3. The next line decides (`_decide_last`): if it names the kept line as it is, the line before that was changed. If
+   the kept line would fit once its `previous` is put right, it is the changed one. Else both are named.
+4. Signed heads: a line that a head confirms is beyond doubt, and so are the lines linked to it. A line that a head
+   contradicts was changed itself, or, if everything fits, the lines since the last confirmed one were rewritten
+   together.
+5. End: heads beyond the last line show that the end was cut off; gaps must have been declared by an event.
 """
 
 from __future__ import annotations

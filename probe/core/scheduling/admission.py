@@ -1,10 +1,23 @@
 """Rule: who may begin is decided before anything is measured; when room is short every customer gets the same room.
 
-Ceilings on slots at once: in all, of a customer, of an origin, of a vantage point. Of those who wait, the customer with
-the fewest slots running comes first, and its oldest slot first. Where customers share a host, none takes all of it:
-beyond an equal share at most `RESERVE` times what is still free, so that one whose slots all hang leaves some room.
-Putting, taking and leaving cost O(log n) of those who wait, times the vantage points of a host, plus one step for each
-group of slots (customer, origin, vantage point) that the same full origin holds up.
+Ceilings on slots at once: in all, of a customer, of an origin, of a vantage point. Of those who wait, the customer
+with the fewest slots running comes first, and its oldest slot first. Where customers share a host, none takes all of
+it: beyond an equal share at most `RESERVE` times what is still free, so that one whose slots all hang leaves some
+room.
+
+Theory of operation. A slot waits (`put`), runs (`take`), and ends (`leave`), or gives up waiting (`expire`). Waiting
+slots are kept in three levels, so that the next one is found without looking at all of them:
+
+- A group: the slots of one place (customer, origin, vantage point), oldest first. Any of them may run as soon as its
+  head may.
+- A queue: one customer at one vantage point; a heap of its groups by the age of their heads. A group whose origin is
+  full moves from the heap to `_held`, and back when a slot of that origin ends.
+- A heap of queues at each vantage point, by (slots running, last served) of the customer. `take` compares the first
+  queue of each vantage point that has room.
+
+Entries in heaps are not moved: an entry that no longer holds is recognised by its number (`_Queue.entry`) or order
+and dropped or replaced when it comes to the top. A waiting slot that is gone is marked and skipped. Cost: O(log n) of
+those who wait, times the vantage points of a host, plus one step for each group that the same full origin holds up.
 """
 
 from __future__ import annotations

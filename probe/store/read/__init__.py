@@ -1,1 +1,5 @@
-"""read."""
+"""Reading all parts of the store as one.
+
+In: a directory. Out: pages of lines in order (`lines`), filtered lists of rows (`listing`), and everything else that
+`reader.Reader` offers. `sources` keeps few files open at a time.
+"""

@@ -1,9 +1,21 @@
 """Rule: a record is acknowledged when its transaction is on the disk, and not before.
 
-One thread owns the only writing connection and does its checkpoints; everything else hands it work through a queue
-with a bound. Records that come one by one are gathered for a moment (`store_gather`). What SQLite refuses (locked,
-full, input or output error) is tried again until it works or the store is closed. Within a stream `seq` has no gap: it
-is given in the transaction that writes the record.
+Theory of operation. One thread owns the only writing connection. Callers put items into a bounded queue and never
+wait for the disk; whoever wants to know passes a future, which is completed after the commit.
+
+1. Waiting for work: `_take` sleeps until something is queued (or a side item is due), then as long as `batching`
+   says, so that records which come one by one share a transaction. It takes at most BATCH records, adds an event for
+   records that were lost before, and, at most once in SIDE_S, the latest origin versions and nodes.
+2. Writing: `_write` makes one transaction of the batch. `seq` is given inside it, so a stream has no gap.
+3. A transient error (locked, full, input or output error) is tried again, after pauses up to LONGEST_PAUSE_S, until it
+   works or the store is closed; the records wait in the meantime. A damaged file is set aside by `files`.
+4. Any other error is about one item: the batch is tried item by item; the one that fails is refused (its future gets
+   a StoreError) and counted as lost.
+5. Too much waits: beyond `room` records are queued without their evidence ("shed"); beyond `held` they are refused
+   and counted, and an event in their stream says which slots were lost.
+6. Closing: what is queued is written until the time given is over; the rest is refused, and `closed` stays "no".
+
+`_news` is the lock of everything that both sides touch.
 """
 
 from __future__ import annotations
