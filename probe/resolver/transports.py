@@ -20,7 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import ClassVar
 
-from probe.core.dns.message import MalformedError, Question, Reply, StrayError, read_reply
+from probe.core.dns.message import MalformedError, Question, Reply, UnrelatedReplyError, read_reply
 from probe.core.model.task import ResolverSpec, VantagePoint
 from probe.core.model.value import replace
 from probe.net.kernel_timestamps import ask_for_stamps
@@ -207,5 +207,5 @@ class Https(Tls):
             body = await post(reader, writer, resolver, question.wire)
             try:
                 return read_reply(bytes(body.content), question, body.age_s)
-            except StrayError as error:
+            except UnrelatedReplyError as error:
                 raise MalformedError(f"not the response to this question: {error}") from error
