@@ -1,8 +1,9 @@
 """Rule: TLS by the OpenSSL that `cryptography` brings, through the bindings that it keeps for pyOpenSSL.
 
 It takes a fifth less of a whole slot over HTTPS than the one that most Pythons are built with (docs/performance.md),
-and offers the server the same. Every name of the library that is used stands here: where one is missing the import
-fails, and `probe.tls.client` takes Python's own. One thread at a time may use a session.
+and offers the server the same. `BundledClient` takes trust and policy and gives a `BundledSession` for each connection,
+behind the interface of `probe.tls.session`. The names that it needs: `probe.tls.openssl_bindings`. One thread at a time
+may use a session.
 """
 
 from __future__ import annotations
@@ -13,15 +14,13 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
-from cryptography.hazmat.bindings.openssl.binding import Binding
-
 from probe.tls.errors import ssl_error, verification_error
 from probe.tls.offer import OLD_VERSIONS
+from probe.tls.openssl_bindings import ffi as _ffi
+from probe.tls.openssl_bindings import lib as _lib
 from probe.tls.session import OVER
 from probe.tls.verified import refuse
 
-_lib: Any = Binding.lib
-_ffi: Any = Binding.ffi
 _NULL = _ffi.NULL
 
 _new, _free, _set_bio, _set_connect_state = (

@@ -28,7 +28,7 @@ from probe.tls.system import SystemClient
 try:
     from probe.tls.bundled import OPENSSL_VERSION as BUNDLED_VERSION
     from probe.tls.bundled import BundledClient
-except (ImportError, AttributeError):  # a release of `cryptography` without what we use
+except ImportError:  # a release of `cryptography` without what we use
     BundledClient = None  # type: ignore[assignment,misc]
 
 _VERSIONS = {

@@ -9,6 +9,7 @@ import contextlib
 import ssl
 from typing import Any
 
+from probe.tls.chains import sent_chain, verified_chain
 from probe.tls.session import OVER
 from probe.tls.verified import refuse
 
@@ -92,27 +93,11 @@ class SystemSession:
         return cipher[0] if cipher else None
 
     def chain(self) -> tuple[bytes, ...]:
-        """The leaf alone where Python hides the rest."""
-        found = self._shown("get_unverified_chain")
-        if found is not None:
-            return found
-        leaf = self._object.getpeercert(binary_form=True)
-        return (leaf,) if leaf else ()
+        return sent_chain(self._object)
 
     def verified_chain(self) -> tuple[bytes, ...]:
-        return (self._shown("get_verified_chain") or ()) if self._verify else ()
+        return verified_chain(self._object) if self._verify else ()
 
     def staple(self) -> None:
         """Python's `ssl` neither asks for a stapled response nor shows one."""
         return
-
-    def _shown(self, method: str) -> tuple[bytes, ...] | None:
-        """A chain in DER by a method that is public since Python 3.13; None where there is none."""
-        public = getattr(self._object, method, None)
-        if public is not None:
-            return tuple(public() or ())
-        private = getattr(getattr(self._object, "_sslobj", None), method, None)
-        if private is None:
-            return None
-        der = 1 << 1  # _ssl.ENCODING_DER (X509_FILETYPE_ASN1)
-        return tuple(certificate.public_bytes(der) for certificate in private() or ())

@@ -5,11 +5,12 @@ aiohttp's server with our limits: request line and field 8 kB, 100 fields, a who
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 
 from probe.api.http.problem import Refused, problem
 from probe.telemetry.logs import fields
@@ -23,8 +24,8 @@ _quiet = logging.getLogger("probe.api.http")
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
-class Connection(RequestHandler):
-    """One connection; tells when it is over."""
+class Connection(web.RequestHandler):
+    """One connection; calls `on_lost` when it is over."""
 
     __slots__ = ("on_lost",)
     on_lost: Callable[[], None]
@@ -58,21 +59,21 @@ class HttpServer(web.Server):
     """Makes connections for one handler."""
 
     def __init__(self, handle: Handle, *, head_s: float = HEAD_S) -> None:
-        super().__init__(
-            handle,
-            handler_cancellation=True,
-            keepalive_timeout=head_s,
-            access_log=None,
-            logger=_quiet,
-            max_line_size=LINE_BYTES,
-            max_field_size=LINE_BYTES,
-            max_headers=FIELDS,
-            lingering_time=1.0,
-            auto_decompress=False,
-        )
+        self._loop_here = asyncio.get_running_loop()
+        self._limits: dict[str, Any] = {
+            "keepalive_timeout": head_s,
+            "access_log": None,
+            "logger": _quiet,
+            "max_line_size": LINE_BYTES,
+            "max_field_size": LINE_BYTES,
+            "max_headers": FIELDS,
+            "lingering_time": 1.0,
+            "auto_decompress": False,
+        }
+        super().__init__(handle, handler_cancellation=True)
 
     def connection(self, on_lost: Callable[[], None]) -> Connection:
         """The protocol of a new connection."""
-        made = Connection(self, loop=self._loop, **self._kwargs)
+        made = Connection(self, loop=self._loop_here, **self._limits)
         made.on_lost = on_lost
         return made
