@@ -22,7 +22,7 @@ from probe.control.server import ControlServer
 from probe.core.config.results import ApiConfig
 from probe.host.clock import Clock
 from probe.seal.sealer import Sealer
-from probe.store.acks import Confirmations
+from probe.store.confirmations import Confirmations
 from probe.store.store import Store
 from probe.telemetry.logs import fields
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from probe.api.request.ports import AgentView
-from probe.control.server import ControlError, ask_async
+from probe.control.client import ask_async
+from probe.control.socket_place import ControlError
 from probe.core.results.live_state import from_json
 
 WITHIN_S = 1.0

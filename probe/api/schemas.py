@@ -11,7 +11,7 @@ import msgspec
 
 from probe.core.config.node_labels import ListedNode
 from probe.core.records.rows import EventRecord, SlotRecord
-from probe.store.acks import Ack
+from probe.store.confirmations import Ack
 
 TEXT: dict[str, Any] = {"type": "string"}
 TIME: dict[str, Any] = {"type": ["string", "null"], "format": "date-time"}

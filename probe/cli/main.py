@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 
 import click
 
@@ -21,14 +22,13 @@ from probe.cli.commands.status import status
 from probe.cli.commands.token import token
 from probe.cli.commands.trace import trace
 from probe.cli.commands.vantage import vantage
+from probe.cli.loading import end_at_once
 from probe.cli.results.nodes import nodes
 from probe.cli.results.replay import replay
 from probe.cli.results.results import results
-from probe.core.config.load import ConfigError
-from probe.settings.secrets import SecretError
-from probe.store.store import StoreError
 
 CANNOT_RUN = 2
+INTERRUPTED = 130  # 128 and SIGINT's number, as a shell says it
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -57,27 +57,45 @@ for command in (
 
 
 def main() -> None:
-    """Run the command line; foreseen errors are told in words, without a traceback."""
+    """Run the command line and end with its exit code; foreseen errors are put into words, without a traceback."""
+    end_at_once()
+    try:
+        code = _exit_code()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    finally:
+        end_at_once()  # nothing is left that could be ended well: not in the interpreter's own end
+    sys.exit(code)
+
+
+def _exit_code() -> int:
     try:
         # Outside standalone mode click returns the exit code that a command chose.
-        sys.exit(cli(standalone_mode=False) or 0)
+        return int(cli(standalone_mode=False) or 0)
     except click.Abort:
-        sys.exit(130)
+        return INTERRUPTED
     except click.ClickException as error:
         error.show()
-        sys.exit(CANNOT_RUN)
-    except ConfigError as error:
-        for problem in error.problems:
-            click.echo(str(problem), err=True)
-        count = len(error.problems)
-        click.echo(
-            f"cdn-probe: {count} problem{'s' * (count != 1)} in the configuration; nothing was started",
-            err=True,
-        )
-        sys.exit(CANNOT_RUN)
+        return CANNOT_RUN
     except BrokenPipeError:  # `results list | head`: whoever read has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except (SecretError, StoreError, OSError) as error:
-        click.echo(f"cdn-probe: {error}", err=True)
-        sys.exit(CANNOT_RUN)
+        return 1
+    except Exception as error:
+        lines = _in_words(error)
+        if lines is None:
+            raise
+        for line in lines:
+            click.echo(line, err=True)
+        return CANNOT_RUN
+
+
+def _in_words(error: Exception) -> Iterable[str] | None:
+    """A foreseen error for standard error; None: a defect of ours."""
+    from probe.core.syntax.problem import ConfigError
+    from probe.settings.secrets import SecretError
+
+    if isinstance(error, ConfigError):
+        count = len(error.problems)
+        last = f"{count} problem{'s' * (count != 1)} in the configuration; nothing was started"
+        return (*map(str, error.problems), f"cdn-probe: {last}")
+    return (f"cdn-probe: {error}",) if isinstance(error, (SecretError, OSError)) else None

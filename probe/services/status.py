@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from probe.control.server import ControlError, NotRunning, ask
+from probe.control.client import ask
+from probe.control.socket_place import ControlError, NotRunning
 from probe.core.proof.chain import Head
 from probe.core.records.rows import EventRecord, SlotRecord
 from probe.core.results.concerns import concerns
 from probe.core.results.live_state import LiveState, from_json
-from probe.store.acks import Ack, ApiDbError, Confirmations
 from probe.store.base.schema import StoreError
+from probe.store.confirmations import Ack, ApiDbError, Confirmations
 from probe.store.read.reader import Reader
 
 NEWEST = 5_000  # rows looked at for the tasks' last verdicts

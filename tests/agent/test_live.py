@@ -12,7 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from probe.agent.daemon import run_until
 from probe.checks import CHECKS
-from probe.control.server import SOCKET, ask_async
+from probe.control.client import ask_async
+from probe.control.socket_place import SOCKET
 from probe.core.records.rows import SlotRecord
 from probe.core.results.live_state import LiveState, from_json
 from probe.lab.lab import Lab

@@ -388,7 +388,7 @@ async def test_57_a_reader_that_never_reads_is_timed_out_and_holds_nobody_up(tmp
 
 
 async def test_57_nothing_of_what_was_cut_counts_as_pulled(tmp_path: Path) -> None:
-    from probe.store.acks import Confirmations
+    from probe.store.confirmations import Confirmations
 
     await fill(tmp_path / "r", [*_large(3000)])
     async with served(tmp_path) as api:

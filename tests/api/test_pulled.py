@@ -8,7 +8,7 @@ from probe.api.server import Options
 from probe.host.clock import SystemClock
 from probe.pull import Copy, PullOptions, Source, pull_all
 from probe.seal.keys import Keys, Signer
-from probe.store.acks import Confirmations
+from probe.store.confirmations import Confirmations
 from tests.api.served import TOKENS, fill, rows, served
 
 

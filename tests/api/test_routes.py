@@ -28,7 +28,7 @@ from probe.core.records.verdict import Outcome
 from probe.core.results.bundle import Bundle
 from probe.host.clock import SystemClock
 from probe.settings.config_files import load_config
-from probe.store.acks import Confirmations
+from probe.store.confirmations import Confirmations
 from probe.store.read.reader import Reader
 from probe.store.store import Store
 from tests.api.served import Served, fill, rows, served, write_agent

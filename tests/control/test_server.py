@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 
 from probe.control import server as control
-from probe.control.server import SOCKET, ControlError, ControlServer, NotRunning, ask, ask_async
+from probe.control.client import ask, ask_async
+from probe.control.server import ControlServer
+from probe.control.socket_place import SOCKET, ControlError, NotRunning
 
 
 async def _live() -> dict[str, Any]:

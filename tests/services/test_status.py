@@ -19,7 +19,8 @@ from probe.core.results.concerns import concerns
 from probe.core.results.live_state import CustomerState, WorkerState
 from probe.lab.lab import Lab
 from probe.services.status import Status, TaskState, look
-from probe.store.acks import Ack, ApiDb
+from probe.store.acks import ApiDb
+from probe.store.confirmations import Ack
 from tests.agent.test_agent import config_of
 from tests.agent.test_live import running
 from tests.core.results.test_live_state import STATE

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from probe.store.acks import FILE, Ack, ApiDb, ApiDbError, Confirmations, Pulled
+from probe.store.acks import ApiDb
+from probe.store.confirmations import FILE, Ack, ApiDbError, Confirmations, Pulled
 
 NOW = "2026-11-22T10:00:00.000000Z"
 LATER = "2026-11-22T11:00:00.000000Z"

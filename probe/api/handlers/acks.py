@@ -15,7 +15,7 @@ from probe.api.http.problem import Refused, json_response, unavailable
 from probe.api.request import queries
 from probe.api.request.calls import Call
 from probe.core.records.codec import encode_any
-from probe.store.acks import Ack, ApiDbError
+from probe.store.confirmations import Ack, ApiDbError
 from probe.telemetry.logs import fields
 
 log = logging.getLogger("probe.api")

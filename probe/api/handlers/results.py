@@ -20,7 +20,7 @@ from probe.api.request import queries
 from probe.api.request.calls import Call
 from probe.core.proof.chain import Head
 from probe.core.scheduling.grid import to_us
-from probe.store.acks import ApiDbError, Pulled
+from probe.store.confirmations import ApiDbError, Pulled
 from probe.telemetry.logs import fields
 
 log = logging.getLogger("probe.api")

@@ -9,18 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from probe.core.config.load import AgentConfig, ConfigError, parse_agent
 from probe.core.config.results import ApiConfig, TokenConfig
+from probe.settings.agent_file import directory_of, read_agent_text
 from probe.telemetry.logs import fields
 
 log = logging.getLogger("probe.api")
 
-MAX_BYTES = 8 * 1024 * 1024
 SETTLED_NS = 100_000_000  # a file younger than this may change again within one tick of its clock
 _Signature = tuple[int, int, int, int, int]
 
@@ -36,19 +35,7 @@ class Settings:
 
 def read_agent(file: Path) -> AgentConfig:
     """agent.yaml alone, without customers' files. Raises ConfigError or OSError."""
-    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with open(descriptor, "rb") as stream:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
-            raise OSError(f"{file} is no regular file, or larger than {MAX_BYTES} bytes")
-        if status.st_mode & stat.S_IWOTH:
-            raise OSError(f"everybody on this host may change {file}: chmod o-w {file}")
-        data = stream.read(MAX_BYTES + 1)
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise OSError(f"{file} is not UTF-8 text") from None
-    return parse_agent(text, str(file), base=Path(os.path.abspath(file)).parent)
+    return parse_agent(read_agent_text(file), str(file), base=directory_of(file))
 
 
 def settings_of(api: ApiConfig | None) -> Settings:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from probe.checks import CHECKS
-from probe.cli.commands import config_option
-from probe.cli.commands.origins import kept_standings, warn_of_unanswering
-from probe.core.config.json_schema import agent_schema, customer_schema
-from probe.core.config.plan import make_plan
-from probe.settings.config_files import load_config
-from probe.settings.preflight import missing
+from probe.cli.loading import loading
+from probe.cli.options import config_option
 
 
 @click.command("check-config")
 @config_option
 def check_config(config_file: Path) -> None:
     """Check agent.yaml and every customer file; errors are file:line:column."""
+    with loading():
+        from probe.checks import CHECKS
+        from probe.cli.actions.origins import kept_standings, warn_of_unanswering
+        from probe.core.config.plan import make_plan
+        from probe.settings.config_files import load_config
+        from probe.settings.preflight import missing
     config = load_config(config_file, CHECKS)
     plan = make_plan(config)
     shard = "" if plan.shard is None else f" as host {plan.shard}"
@@ -39,5 +39,10 @@ def check_config(config_file: Path) -> None:
 @click.argument("which", type=click.Choice(["agent", "customer"]))
 def schema(which: str) -> None:
     """Print the JSON Schema of agent.yaml or of a customer file, for editors."""
+    with loading():
+        import json
+
+        from probe.checks import CHECKS
+        from probe.core.config.json_schema import agent_schema, customer_schema
     document = agent_schema() if which == "agent" else customer_schema(CHECKS)
     click.echo(json.dumps(document, indent=2))

@@ -2,51 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
-import ssl
-import sys
-import time
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import click
 
-from probe.cli.render.pull import Shown
-from probe.core.model.task import SecretRef
-from probe.pull.client import RefusedError, Source
-from probe.pull.heads import WrongKeyError
-from probe.pull.layout import CopyError
-from probe.pull.progress import Board
-from probe.pull.puller import pull_all
-from probe.pull.stream import PullOptions
-from probe.settings.secrets import reveal
-
-TOKEN_VARIABLE = "CDN_PROBE_TOKEN"  # noqa: S105
-T = TypeVar("T")
-
-_FILE = click.Path(path_type=Path, dir_okay=False)
+from probe.cli.loading import loading
+from probe.cli.options import DIRECTORY, FILE, TOKEN_VARIABLE, seconds_option
 
 
 @click.command()
 @click.option(
     "--from", "urls", multiple=True, required=True, metavar="URL", help="An agent's API; several allowed."
 )
-@click.option(
-    "--into",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Directory of the copy; goes on where it ended.",
-)
+@click.option("--into", required=True, type=DIRECTORY, help="Directory of the copy; goes on where it ended.")
 @click.option("--customer", "customers", multiple=True, help="Only this customer; several allowed.")
 @click.option(
     "--token-file",
     "token_files",
     multiple=True,
-    type=_FILE,
+    type=FILE,
     help="File with the token, mode 0600; one for all, or one for each --from in the same order."
     f" Default: the environment variable {TOKEN_VARIABLE}.",
 )
@@ -61,107 +35,17 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "--key",
     "keys",
     multiple=True,
-    type=_FILE,
+    type=FILE,
     help="The agent's agent.pub; one for all, or one for each --from. Default: the key seen first is kept.",
 )
 @click.option("--follow", is_flag=True, help="Go on with what comes until Ctrl-C or SIGTERM.")
-@click.option(
-    "--seconds", type=click.FloatRange(min=0), default=None, help="Stop by itself after so many seconds."
-)
+@seconds_option
 @click.option("--ack", is_flag=True, help="Confirm to the agent what is on the disk.")
-@click.option("--ca", type=_FILE, help="PEM file of the authorities to trust, in the place of the system's.")
-@click.option("--cert", type=_FILE, help="PEM file of a client certificate.")
-@click.option("--client-key", type=_FILE, help="PEM file of its private key; default: in the same file.")
-def pull(
-    urls: tuple[str, ...],
-    into: Path,
-    customers: tuple[str, ...],
-    token_files: tuple[Path, ...],
-    token_variables: tuple[str, ...],
-    keys: tuple[Path, ...],
-    follow: bool,
-    seconds: float | None,
-    ack: bool,
-    ca: Path | None,
-    cert: Path | None,
-    client_key: Path | None,
-) -> None:
+@click.option("--ca", type=FILE, help="PEM file of the authorities to trust, in the place of the system's.")
+@click.option("--cert", type=FILE, help="PEM file of a client certificate.")
+@click.option("--client-key", type=FILE, help="PEM file of its private key; default: in the same file.")
+def pull(**typed: Any) -> None:
     """Bring an exact, verified copy of agents' results into a directory; safe to kill at any moment."""
-    if len(set(urls)) < len(urls):
-        raise click.UsageError("one --from stands there twice")
-    tokens = _each("--token-file or --token-env", _tokens(token_files, token_variables), len(urls))
-    pems = _each("--key", [key.read_bytes() for key in keys], len(urls))
-    tls = _tls(ca, cert, client_key)
-    sources = [
-        Source(url=url, token=token, tls=tls, key_pem=pem)
-        for url, token, pem in zip(urls, tokens, pems, strict=True)
-    ]
-    try:
-        board = asyncio.run(_run(sources, into, customers, follow, ack, seconds))
-    except (RefusedError, WrongKeyError, CopyError) as error:
-        raise click.ClickException(str(error)) from None
-    if not board.complete:
-        raise click.exceptions.Exit(1)
-
-
-async def _run(
-    sources: list[Source],
-    into: Path,
-    customers: tuple[str, ...],
-    follow: bool,
-    ack: bool,
-    seconds: float | None,
-) -> Board:
-    options, board = PullOptions(follow=follow, ack=ack), Board()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, options.stop.set)
-    timer = None if seconds is None else loop.call_later(seconds, options.stop.set)
-    try:
-        with Shown(board, sys.stderr, time.monotonic, time.time) as shown:
-            looking = asyncio.create_task(shown.keep_up())
-            try:
-                await pull_all(sources, into, customers=customers, options=options, board=board)
-            finally:
-                looking.cancel()
-        shown.final()
-    finally:
-        if timer is not None:
-            timer.cancel()
-    return board
-
-
-def _tokens(files: tuple[Path, ...], variables: tuple[str, ...]) -> list[Callable[[], str]]:
-    """Each gives its token at the moment of use, so that one that was exchanged is read anew."""
-    if files and variables:
-        raise click.UsageError("--token-file or --token-env, not both")
-    refs = [SecretRef(scheme="file", name=str(file.absolute())) for file in files]
-    refs += [SecretRef(scheme="env", name=name) for name in variables]
-    if not refs and TOKEN_VARIABLE in os.environ:
-        refs = [SecretRef(scheme="env", name=TOKEN_VARIABLE)]
-    for ref in refs:
-        reveal(ref)  # what cannot be read is told before anything begins
-    return [partial(reveal, ref) for ref in refs]
-
-
-def _each(option: str, values: list[T], count: int) -> list[T | None]:
-    if len(values) not in (0, 1, count):
-        raise click.UsageError(f"{option}: one for all, or one for each of the {count} --from")
-    return [None] * count if not values else [*values] * (count if len(values) == 1 else 1)
-
-
-def _tls(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
-    if ca is None and cert is None:
-        if key is not None:
-            raise click.UsageError("--client-key belongs to --cert")
-        return None
-    context = ssl.create_default_context()
-    try:
-        if ca is not None:
-            context = ssl.create_default_context(cafile=str(ca))
-        if cert is not None:
-            context.load_cert_chain(cert, key, password="")
-    except OSError as error:
-        named = ", ".join(str(file) for file in (ca, cert, key) if file is not None)
-        raise click.ClickException(f"{named} cannot be used: {error}") from None
-    return context
+    with loading():
+        from probe.cli.actions import pull as action
+    action.pull(**typed)

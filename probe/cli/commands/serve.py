@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-import sys
-from pathlib import Path
+from typing import Any
 
 import click
 
-from probe.api.process import serve_until, stop_with_stdin
-from probe.api.request.settings import read_agent
-from probe.checks import CHECKS
-from probe.cli.commands import config_option
-from probe.core.config.load import Config, ConfigError
-from probe.settings.config_files import load_config
-from probe.telemetry.logs import set_up
+from probe.cli.loading import loading
+from probe.cli.options import config_option, log_format_option
 
 
 @click.command()
@@ -23,31 +15,9 @@ from probe.telemetry.logs import set_up
 @click.option(
     "--while-stdin-open", is_flag=True, help="End when standard input does: how the agent starts it."
 )
-@click.option(
-    "--json-logs/--word-logs", default=None, help="JSON lines (default unless a terminal) or words."
-)
-def serve(config_file: Path, while_stdin_open: bool, json_logs: bool | None) -> None:
+@log_format_option
+def serve(**typed: Any) -> None:
     """Offer results for pulling; `run` starts this by itself where agent.yaml has `api`."""
-    set_up(read_agent(config_file).log_level, json_lines=json_logs)
-    asyncio.run(_serve(config_file, while_stdin_open))
-
-
-async def _serve(config_file: Path, while_stdin_open: bool) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    if while_stdin_open:
-        stop_with_stdin(stop)
-    await serve_until(stop, config_file, lambda: _whole(config_file), _say)
-
-
-def _say(address: str) -> None:
-    click.echo(address)
-    sys.stdout.flush()
-
-
-def _whole(config_file: Path) -> Config | None:
-    try:
-        return load_config(config_file, CHECKS)
-    except (ConfigError, OSError):
-        return None  # the agent tells what is wrong with it
+    with loading():
+        from probe.cli.actions import serve as action
+    action.serve(**typed)

@@ -6,13 +6,8 @@ from pathlib import Path
 
 import click
 
-from probe.api.request.settings import read_agent
-from probe.cli.commands import config_option, console
-from probe.cli.render.status import status_view
-from probe.control.server import ask
-from probe.core.records.codec import encode_any
-from probe.host.clock import SystemClock
-from probe.services.status import look
+from probe.cli.loading import loading
+from probe.cli.options import config_option
 
 
 @click.command()
@@ -27,13 +22,23 @@ def status(config_file: Path, as_json: bool, all_tasks: bool, metrics: bool) -> 
 
     Works beside a running agent and without one. Exit code 1 if it does not run, or something is to be acted on.
     """
-    agent = read_agent(config_file)
+    with loading():
+        from probe.control.client import ask
+        from probe.host.clock import SystemClock
+        from probe.services.status import look
+        from probe.settings.agent_file import whereabouts
+    where = whereabouts(config_file)
     if metrics:
-        click.echo(ask(Path(agent.results), {"ask": "metrics"}).get("text"), nl=False)
+        click.echo(ask(where.results, {"ask": "metrics"}).get("text"), nl=False)
         return 0
-    found = look(Path(agent.results), agent.agent)
+    found = look(where.results, where.agent)
     if as_json:
+        from probe.core.records.codec import encode_any
+
         click.echo(encode_any(found))
     else:
+        from probe.cli.render.status import status_view
+        from probe.cli.render.terminal import console
+
         console().print(status_view(found, SystemClock().time_ns() / 1e9, all_tasks=all_tasks))
     return 1 if found.problems else 0

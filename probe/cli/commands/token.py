@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import secrets
-
 import click
-from pydantic import ValidationError
 
-from probe.core.config.results import READING, VERBS, TokenConfig
-from probe.core.text.tokens import RANDOM_BYTES, hash_token, make_token
+from probe.cli.loading import loading
+
+VERBS = ("results", "coverage", "events", "evidence", "nodes", "config", "ack", "metrics")
 
 
 @click.command()
@@ -24,6 +21,14 @@ from probe.core.text.tokens import RANDOM_BYTES, hash_token, make_token
 @click.option("--json", "as_json", is_flag=True, help="Token and entry as one JSON object.")
 def token(name: str, customers: tuple[str, ...], may: tuple[str, ...], as_json: bool) -> None:
     """Make a token for the reader NAME, and the entry for agent.yaml that lets it in."""
+    with loading():
+        import json
+        import secrets
+
+        from pydantic import ValidationError
+
+        from probe.core.config.results import READING, TokenConfig
+        from probe.core.text.tokens import RANDOM_BYTES, hash_token, make_token
     made = make_token(secrets.token_bytes(RANDOM_BYTES))
     try:
         entry = TokenConfig(

@@ -30,3 +30,9 @@ class HarmlessConsole(Console):
             if control is None and not text.isprintable() and _CONTROL.search(text):
                 segment = Segment(_CONTROL.sub("", text), style)
             yield segment
+
+
+def console() -> Console:
+    """Standard output; as wide as the terminal, and wide enough for tables where there is none."""
+    out = HarmlessConsole()
+    return out if out.is_terminal else HarmlessConsole(width=160)

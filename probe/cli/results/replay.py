@@ -3,56 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
-from rich.progress import track
-from rich.table import Table
 
-from probe.checks import CHECKS
-from probe.cli.commands import DEFAULT_CONFIG, console
-from probe.services.replay import Case, CaseError, Change, cases_in, cases_of_store, rejudge
-from probe.settings.config_files import load_config
-from probe.store.read.reader import Reader
+from probe.cli.loading import loading
+from probe.cli.options import DEFAULT_CONFIG, PATH
 
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))
-@click.option("-d", "--dir", "directory", type=click.Path(path_type=Path), help="A results directory.")
-@click.option("-c", "--config", "config_file", type=click.Path(path_type=Path), default=DEFAULT_CONFIG)
-def replay(paths: tuple[Path, ...], directory: Path | None, config_file: Path) -> None:
+@click.option("-d", "--dir", "directory", type=PATH, help="A results directory.")
+@click.option("-c", "--config", "config_file", type=PATH, default=DEFAULT_CONFIG)
+def replay(**typed: Any) -> None:
     """Judge again: cases under PATHS, or else everything in the store. Exit 1 if a verdict changes."""
-    try:
-        cases = _cases(paths, directory, config_file)
-    except CaseError as error:
-        raise click.ClickException(str(error)) from None
-    _report(cases)
-
-
-def _cases(paths: tuple[Path, ...], directory: Path | None, config_file: Path) -> list[Case]:
-    if paths:
-        return [case for path in paths for case in cases_in(path, CHECKS)]
-    if directory is None:
-        directory = Path(load_config(config_file, CHECKS).agent.results)
-    with Reader.open(directory) as reader:
-        return list(cases_of_store(reader, CHECKS))
-
-
-def _report(cases: list[Case]) -> None:
-    out = console()
-    changes = [
-        change for case in track(cases, "judging", transient=True) if (change := rejudge(case, CHECKS))
-    ]
-    if changes:
-        out.print(_table(changes))
-    out.print(f"{len(cases)} judged again, {len(changes)} changed")
-    if changes or not cases:
-        raise click.exceptions.Exit(1)
-
-
-def _table(changes: list[Change]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("case", "was", "is", "why"):
-        table.add_column(name)
-    for change in changes:
-        table.add_row(change.name, change.was, change.now, change.summary)
-    return table
+    with loading():
+        from probe.cli.actions import replay as action
+    action.replay(**typed)

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from probe.checks import CHECKS
-from probe.cli.commands import console
-from probe.cli.commands.progress import progress
-from probe.cli.render.verify import verification_text
-from probe.core.records.codec import encode_any
-from probe.services.verification import verify
-from probe.settings.config_files import load_config
+from probe.cli.loading import loading
 
 ALTERED = 1
 FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -43,17 +36,19 @@ def verify_(
 
     Without PATH, in the results directory of the configuration.
     """
+    with loading():
+        from dataclasses import asdict
+
+        from probe.cli.actions.listing import directory_of
+        from probe.cli.actions.progress import progress
+        from probe.cli.render.terminal import console
+        from probe.cli.render.verify import verification_text
+        from probe.core.records.codec import encode_any
+        from probe.services.verification import verify
     with progress("verifying", None) as tick:
-        found = verify(path or _own(context), keys, heads, tick=tick)
+        found = verify(path or directory_of(context), keys, heads, tick=tick)
     if as_json:
         click.echo(encode_any({"good": found.good, **asdict(found)}))
     else:
         console().print(verification_text(found), soft_wrap=True, end="")
     return 0 if found.good else ALTERED
-
-
-def _own(context: click.Context) -> Path:
-    """What the group `results` was told."""
-    told = context.parent.params if context.parent is not None else {}
-    directory = told.get("directory")
-    return directory or Path(load_config(told["config_file"], CHECKS).agent.results)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
 _REMEMBERED = 64  # characters: every date as it should be is shorter
@@ -48,6 +47,8 @@ def http_date_s(text: str | None) -> float | None:
 
 @lru_cache(maxsize=4096)
 def _http_date_s(text: str) -> float | None:
+    from email.utils import parsedate_to_datetime  # here: it loads much, and records alone need none of it
+
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):

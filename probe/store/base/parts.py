@@ -16,10 +16,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING
 
 from probe.store.base.schema import EVIDENCE, PART, Step, get_meta, open_writer, put_meta
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 PARTS = "_parts"
 EVIDENCE_PARTS = "_evidence"

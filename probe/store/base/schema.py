@@ -16,10 +16,12 @@ import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING
 
 from probe.core.proof.chain import GENESIS
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 FILE = "results.db"
 LOCK = ".lock"
@@ -109,7 +111,7 @@ def _bundles(db: Database) -> None:
     db.execute("CREATE INDEX bundle_by_time ON bundle (scheduled_at)")
 
 
-Step = Callable[[Database], None]
+Step = Callable[["Database"], None]
 CATALOGUE: tuple[Step, ...] = (_first, _nodes, _standings)
 PART: tuple[Step, ...] = (_part,)
 EVIDENCE: tuple[Step, ...] = (_bundles,)
@@ -129,6 +131,8 @@ def open_writer(path: Path, steps: tuple[Step, ...]) -> Database:
         least = ".".join(map(str, LEAST_SQLITE))
         raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: {least} or later is needed")
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    from sqlite_utils import Database  # here: who only reads needs none of it
+
     db = Database(sqlite3.connect(path, timeout=BUSY_S))
     try:
         _set(db, "journal_mode", "WAL", "wal", path)

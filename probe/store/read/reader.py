@@ -10,27 +10,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from probe.core.nodes.values import Learning, Sighting
 from probe.core.proof.chain import GENESIS, Head, Line
 from probe.core.records.codec import CodecError, decode
 from probe.core.records.origin import OriginStanding, OriginVersion
 from probe.core.records.rows import Record
-from probe.core.results.bundle import Bundle
-from probe.core.results.coverage import Coverage
-from probe.store.base import ledger as store_ledger
 from probe.store.base.query import Query, stored_time
 from probe.store.base.schema import StoreError, catalogue_file
 from probe.store.read import lines as store_lines
 from probe.store.read import listing as store_list
 from probe.store.read.listing import RowFilter
 from probe.store.read.sources import Sources, place_of, places
-from probe.store.write import nodes as store_nodes
-from probe.store.write.bundles import GET as GET_BUNDLE
-from probe.store.write.bundles import unpack
+
+if TYPE_CHECKING:  # and in the methods that need them: `status` and `results list` do not
+    from probe.core.nodes.values import Learning, Sighting
+    from probe.core.results.bundle import Bundle
+    from probe.core.results.coverage import Coverage
+    from probe.store.base.ledger import Parts
+
+    Sightings = list[Sighting]
+    Learned = list[Learning]
 
 _VERSION = msgspec.json.Decoder(OriginVersion)
 Standings = list[tuple[str, str, OriginStanding]]
@@ -38,8 +40,6 @@ _STANDING = msgspec.json.Decoder(OriginStanding)
 
 Records = list[Record]  # within the class `list` is a method
 Times = list[int]
-Sightings = list[Sighting]
-Learned = list[Learning]
 Names = list[str]
 Lines = list[Line]
 Spans = list[tuple[int, int]]
@@ -137,6 +137,9 @@ class Reader:
 
     def bundle(self, identifier: str) -> Bundle | None:
         """The evidence bundle with this id, or None."""
+        from probe.store.write.bundles import GET as GET_BUNDLE
+        from probe.store.write.bundles import unpack
+
         for query in self._sources.evidence():
             for (body,) in query.rows(GET_BUNDLE, identifier):
                 return unpack(body)
@@ -191,6 +194,8 @@ class Reader:
         self, customer: str | None = None, since: str | None = None, until: str | None = None
     ) -> dict[str, dict[str, int]]:
         """How many slots of each `state`, `outcome` and `reason`, due in [since, until) (RFC 3339)."""
+        from probe.store.base import ledger as store_ledger
+
         return store_ledger.counts(self._parts(customer), stored_time(since), stored_time(until))
 
     def coverage(
@@ -206,6 +211,8 @@ class Reader:
 
         `due`: task id -> its grid (`due_between`) over the same span, to find slots without any row.
         """
+        from probe.store.base import ledger as store_ledger
+
         return store_ledger.coverage(
             self._parts(customer),
             task=task,
@@ -216,10 +223,14 @@ class Reader:
 
     def last_scheduled(self, until: str) -> dict[str, str]:
         """Task id -> when its last row not after `until` was due (RFC 3339); whichever agent wrote it."""
+        from probe.store.base import ledger as store_ledger
+
         return store_ledger.last_scheduled(self._sources.parts(newest_first=True), until)
 
     def recent_scheduled(self, until: str, slots: int) -> dict[str, Times]:
         """Task id -> when its last rows not after `until` were due, in microseconds since the epoch."""
+        from probe.store.base import ledger as store_ledger
+
         return store_ledger.recent_scheduled(self._sources.parts(newest_first=True), until, slots)
 
     # --- what belongs to the records --------------------------------------------------------------
@@ -261,19 +272,26 @@ class Reader:
 
     def nodes(self, domain: str | None = None, since: str | None = None) -> Sightings:
         """The nodes kept, the longest unseen first; of the one domain; last seen at or after (RFC 3339)."""
+        from probe.store.base import ledger as store_ledger
+        from probe.store.write import nodes as store_nodes
+
         return store_nodes.sightings(self._catalogue, domain, stored_time(since) or store_ledger.EARLIEST)
 
     def node_learning(self) -> Learned:
         """How long and from how many look-ups the nodes of each domain are known."""
+        from probe.store.write import nodes as store_nodes
+
         return store_nodes.learning(self._catalogue)
 
     def node_domains(self) -> Names:
         """The domains that nodes are known of."""
+        from probe.store.write import nodes as store_nodes
+
         return store_nodes.domains(self._catalogue)
 
     # --- how --------------------------------------------------------------------------------------
 
-    def _parts(self, customer: str | None) -> store_ledger.Parts:
+    def _parts(self, customer: str | None) -> Parts:
         """Each part with the numbers that the streams asked for have in it."""
         for query in self._sources.parts():
             streams = [p.id for p in places(query, self.agent) if customer is None or p.customer == customer]

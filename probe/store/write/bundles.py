@@ -5,14 +5,19 @@ Evidence bundles in the store: JSON (bytes as base64), compressed with Zstandard
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 import zstandard
-from sqlite_utils import Database
 
 from probe.core.records.rows import SlotRecord
 from probe.core.results.bundle import Bundle
 from probe.store.base.schema import StoreError
-from probe.store.write.commit import Statement
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+    from probe.store.write.commit import Statement
 
 _DECODER = msgspec.json.Decoder(Bundle)
 _MOST_BYTES = 64 * 1024 * 1024  # of one bundle, unpacked

@@ -10,9 +10,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING, Any
 
 from probe.core.model.value import replace
 from probe.core.proof.chain import line_digest
@@ -23,10 +21,13 @@ from probe.store.base.rows import INSERT_RECORD, to_row, version_row
 from probe.store.base.schema import StoreError
 from probe.store.write.files import Files
 
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
 VERSIONS_KEPT = 64
 ROWS_AN_INSERT = 100
 
-Statement = Callable[[Database], None]
+Statement = Callable[["Database"], None]
 VersionKey = tuple[str, str, str]  # customer, url, content digest
 Waiting = asyncio.Future[list[Record]]
 

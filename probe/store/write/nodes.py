@@ -6,14 +6,16 @@ how many look-ups). Nodes no longer in use stay, for people to look up, until NO
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING, Any
 
 from probe.core.nodes.inventory import NODES_AT_MOST
 from probe.core.nodes.values import Changes, Learning, Sighting
 from probe.store.base.query import Query
-from probe.store.write.commit import Statement
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+    from probe.store.write.commit import Statement
 
 NODES_KEPT = NODES_AT_MOST  # addresses of each (customer, domain, IP version)
 PENDING = 50_000  # that wait to be written, where the disk refuses

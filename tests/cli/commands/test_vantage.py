@@ -13,7 +13,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from probe.cli.commands.trace import with_line
+from probe.cli.actions.trace import with_line
 from probe.cli.main import cli
 from probe.core.model.task import ProxySpec, VantagePoint
 from probe.core.vantage.report import notes_of

@@ -1,0 +1,64 @@
+"""What `once` does: every selected object now, as a table with phases or as JSON lines."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from probe.agent.agent import Agent
+from probe.checks import CHECKS
+from probe.cli.actions.origins import kept_standings, warn_of_unanswering
+from probe.cli.render.slots import once_table
+from probe.cli.render.terminal import console
+from probe.core.config.plan import with_selected
+from probe.core.model.task import Task
+from probe.core.records.codec import encode
+from probe.core.records.rows import SlotRecord
+from probe.core.records.verdict import Outcome
+from probe.net.event_loop import run
+from probe.settings.config_files import load_config
+
+AT_ONCE = 4  # more would wait for each other in one loop and show that as the network
+
+
+def once(
+    config_file: Path, customer: str | None, domain: str | None, vantage: str | None, as_json: bool
+) -> None:
+    """Measure each selected object once, now. Nothing is stored; how origins answered before is read, if it is."""
+    config = load_config(config_file, CHECKS)
+    agent = Agent(config, CHECKS)
+    agent.pipeline.references.restore_standings(kept_standings(Path(config.agent.results)))
+    plan = with_selected(agent.plan, customer=customer, domain=domain, vantage=vantage)
+    if not plan.tasks:
+        raise click.ClickException("nothing selected: no task has this customer, domain and vantage point")
+    rows = run(_measure(agent, plan.tasks))
+    if as_json:
+        for row in rows:
+            click.echo(encode(row))
+    else:
+        console().print(once_table(rows))
+    standings = agent.pipeline.references.standings
+    warn_of_unanswering(plan.tasks, [(*key, standing) for key, standing in standings.items()])
+    if any(row.outcome is not Outcome.OK for row in rows):
+        raise click.exceptions.Exit(1)
+
+
+async def _measure(agent: Agent, tasks: tuple[Task, ...]) -> list[SlotRecord]:
+    """At most AT_ONCE slots at a time; results in the order of the plan."""
+    admitted = asyncio.Semaphore(AT_ONCE)
+    columns = TextColumn("measuring"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("slots", total=len(tasks))
+
+        async def one(task: Task) -> SlotRecord:
+            async with admitted:
+                row = await agent.measure_now(task)
+            progress.advance(bar)
+            return row
+
+        async with agent.open():
+            return list(await asyncio.gather(*(one(task) for task in tasks)))

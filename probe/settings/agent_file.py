@@ -1,0 +1,74 @@
+"""agent.yaml as text, and the two things in it that `status` needs: the agent's name and the results directory.
+
+In: the path of agent.yaml. Out: its text, or `Whereabouts`. Loads no model of the configuration: a command that only
+asks a running agent must not pay for that. Where the two cannot be had so, the whole file is read as everybody else
+reads it, which says what is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_BYTES = 8 * 1024 * 1024
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")  # as probe.core.syntax.values, which loads more
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Of an agent: its name, and its results directory."""
+
+    agent: str
+    results: Path
+
+
+def read_agent_text(file: Path) -> str:
+    """The text of agent.yaml. Raises OSError in words where it must not or cannot be read."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with open(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
+            raise OSError(f"{file} is no regular file, or larger than {MAX_BYTES} bytes")
+        if status.st_mode & stat.S_IWOTH:
+            raise OSError(f"everybody on this host may change {file}: chmod o-w {file}")
+        data = stream.read(MAX_BYTES + 1)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise OSError(f"{file} is not UTF-8 text") from None
+
+
+def directory_of(file: Path) -> Path:
+    """What paths in agent.yaml are relative to."""
+    return Path(os.path.abspath(file)).parent
+
+
+def whereabouts(file: Path) -> Whereabouts:
+    """Name and results directory from agent.yaml. Raises ConfigError or OSError.
+
+    What else stands there is not looked at: an agent can be asked how it is while its file is wrong elsewhere.
+    """
+    from probe.core.syntax.yaml import read_document
+
+    text, base = read_agent_text(file), directory_of(file)
+    document, problems = read_document(text, str(file))
+    data = document.plain() if document is not None and not problems else {}
+    agent, results = data.get("agent"), data.get("results")
+    if (
+        isinstance(agent, str)
+        and _NAME.fullmatch(agent)
+        and isinstance(results, str)
+        and 0 < len(results) <= 4096
+    ):
+        return Whereabouts(agent, base / results)
+    return _judged(text, file, base)
+
+
+def _judged(text: str, file: Path, base: Path) -> Whereabouts:
+    from probe.core.config.load import parse_agent
+
+    config = parse_agent(text, str(file), base=base)
+    return Whereabouts(config.agent, Path(config.results))
