@@ -72,6 +72,6 @@ async def test_the_verdict_through_a_proxy(name: str, scheme: str, tmp_path: Pat
 BY_PROXY: dict[tuple[str, str], tuple[str, str | None, str | None]] = {
     ("edge_refuses", "http"): ("failed", "cdn", "tcp.failed"),
     ("edge_refuses_and_no_anchor", "http"): ("failed", "cdn", "tcp.failed"),
-    ("edge_and_origin_refuse", "http"): ("failed", "origin", "origin.tcp.failed"),
+    ("edge_and_origin_refuse", "http"): ("failed", "cdn", "tcp.failed"),
     ("reset_in_the_body", "any"): ("failed", "cdn", "body.truncated"),
 }
