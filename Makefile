@@ -1,21 +1,30 @@
-# Everything a newcomer types: `make demo` and `make test`. Both set up the virtual environment by themselves.
+# Everything a newcomer types: `make demo` and `make test`. Each sets up as much of the virtual environment as it needs.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# What runs (requirements.lock), what every test and the linters need, and what only the long tests need.
+RUNS   := $(VENV)/.runtime
 STAMP  := $(VENV)/.installed
+LONG   := $(VENV)/.long
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SECONDS ?=
 CONFIG ?= config/agent.yaml
 PYTEST_ARGS ?=
 # Most tests wait for sockets, clocks and other programs rather than for a processor.
 WORKERS ?= 3
 
-.PHONY: demo test check lint run bench install deb audit lock clean
+.PHONY: demo test long check lint run bench install deb audit lock clean
 
-demo: $(STAMP)                ## the main job on the embedded lab; SECONDS=40 bounds it
+demo: $(RUNS)                 ## the main job on the embedded lab; SECONDS=40 bounds it
 	$(BIN)/cdn-probe demo $(if $(SECONDS),--seconds $(SECONDS))
 
-test: $(STAMP)                ## the whole suite; system tests run where their programs are installed
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+test: $(STAMP)                ## every test but the long ones; system tests run where their programs are installed
+	$(PYTEST) -m 'not long' $(PYTEST_ARGS)
+
+long: $(LONG)                 ## the rest: proofs in bulk, real servers, an agent for minutes
+	LONG=1 $(PYTEST) -m 'long or scaled or hypothesis' $(PYTEST_ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -23,9 +32,9 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-check: lint test              ## ruff, mypy --strict, the architecture test and the suite, warnings as errors
+check: lint test              ## ruff, mypy --strict, the contracts of imports and `make test`, warnings as errors
 
-run: $(STAMP)                 ## the daemon with CONFIG=config/agent.yaml
+run: $(RUNS)                  ## the daemon with CONFIG=config/agent.yaml
 	$(BIN)/cdn-probe run -c $(CONFIG)
 
 bench: $(STAMP)
@@ -36,26 +45,37 @@ SYSTEM_PYTHON ?= /usr/bin/python3
 PREFIX  ?= /usr/local
 DESTDIR ?=
 
-install: $(STAMP)             ## the command, unit, account and directories under PREFIX; enables and starts nothing
+install: $(RUNS)              ## the command, unit, account and directories under PREFIX; enables and starts nothing
 	PIP='$(abspath $(BIN))/python -m pip' packaging/install '$(DESTDIR)' '$(PREFIX)' $(SYSTEM_PYTHON)
 
-deb: $(STAMP)                 ## dist/cdn-probe_VERSION_ARCHITECTURE.deb
+deb: $(RUNS)                  ## dist/cdn-probe_VERSION_ARCHITECTURE.deb
 	PIP='$(abspath $(BIN))/python -m pip' packaging/deb dist $(SYSTEM_PYTHON)
 
-# The interpreter's own SECONDS must not leak into the recipe's shell; hashes are checked by pip.
-$(STAMP): requirements-dev.lock pyproject.toml
+# Hashes are checked by pip. What the checkout itself is installed with (hatchling) has its pins in the lock of
+# development; pip reads those as constraints, so that nothing else of it is installed.
+$(RUNS): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "cdn-probe needs Python 3.11 to 3.13, this is " + sys.version.split()[0])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	touch $(STAMP)
+	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --require-hashes -c requirements-dev.lock hatchling editables
+	$(PIP) --no-deps --no-build-isolation -e .
+	touch $@
+
+$(STAMP): $(RUNS) requirements-dev.lock
+	$(PIP) --require-hashes -r requirements-dev.lock
+	touch $@
+
+$(LONG): $(STAMP) requirements-long.lock
+	$(PIP) --require-hashes -r requirements-long.lock
+	touch $@
 
 audit:                        ## known vulnerabilities in what is pinned; needs pip-audit and a network
 	pip-audit --strict --disable-pip --require-hashes -r requirements.lock
 
-lock:                         ## renew both lock files; needs `uv` on the PATH
+lock:                         ## renew the three lock files; needs `uv` on the PATH
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements.lock
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements.lock -q -o requirements-dev.lock
+	uv pip compile pyproject.toml --extra dev --extra long --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements-dev.lock -q -o requirements-long.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

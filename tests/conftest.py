@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from probe.lab.lab import Lab
 from probe.net.event_loop import DatedLoop
 from probe.tls import client as tls
 from tests.support.resolving import EVERY_FACE, Asking, Authority, make_authority
+from tests.support.sizes import scaled
 
 ROOT = Path(__file__).parent
 FIRST = (
@@ -24,6 +26,11 @@ FIRST = (
     "pull",
     "seal",
 )  # in this order; then what lies in tests/ itself
+QUICK = ("test_truth", "test_ipv6", "test_line_netns", "test_large_bodies", "test_prometheus", "test_unbound")
+
+# Properties that name no number of their own: the default of Hypothesis in the long run.
+settings.register_profile("sized", max_examples=scaled(100))
+settings.load_profile("sized")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -48,8 +55,12 @@ def pytest_asyncio_loop_factories() -> dict[str, type[DatedLoop]]:
     return {"dated": DatedLoop}
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the files; within each the order stays."""
+    """What needs real servers is long, but for what shows each once; files in order, within each the order stays."""
+    for item in items:
+        if item.path.parent == ROOT / "system" and item.path.stem not in QUICK:
+            item.add_marker(pytest.mark.long)
     items.sort(key=lambda item: _place(item.path))
 
 

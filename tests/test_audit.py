@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock", "requirements-long.lock"])
 def test_every_package_is_pinned_with_hashes(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ")
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
@@ -22,13 +22,13 @@ def test_every_package_is_pinned_with_hashes(name: str) -> None:
     assert "://" not in text
 
 
-def test_what_runs_is_pinned_alike_for_development() -> None:
+def test_what_runs_is_pinned_alike_for_development_and_for_the_long_tests() -> None:
     def pinned(name: str) -> set[str]:
         return set(
             re.findall(r"^([A-Za-z0-9_.-]+==[^ ;\\]+)", (ROOT / name).read_text(encoding="utf-8"), re.M)
         )
 
-    assert pinned("requirements.lock") <= pinned("requirements-dev.lock")
+    assert pinned("requirements.lock") <= pinned("requirements-dev.lock") <= pinned("requirements-long.lock")
 
 
 def test_what_the_threat_model_points_at_is_there() -> None:

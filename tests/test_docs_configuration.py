@@ -48,16 +48,15 @@ def test_the_walk_finds_the_models() -> None:
     )
 
 
-@pytest.mark.parametrize(("model", "key"), KEYS)
-def test_every_key_has_a_row(model: str, key: str) -> None:
-    assert re.search(rf"^\| `{re.escape(key)}` \|", DOCUMENT, re.M), (
-        f"{key} of {model} is not in the document"
-    )
+def test_every_key_has_a_row() -> None:
+    told = set(re.findall(r"^\| `([^`]+)` \|", DOCUMENT, re.M))
+    assert KEYS
+    assert [(model, key) for model, key in KEYS if key not in told] == [], "not in the document"
 
 
-@pytest.mark.parametrize(("kind", "key"), PARAMS)
-def test_every_parameter_of_every_check_has_a_row(kind: str, key: str) -> None:
-    assert f"| `{kind}` | `{key}` |" in DOCUMENT
+def test_every_parameter_of_every_check_has_a_row() -> None:
+    assert PARAMS
+    assert [(kind, key) for kind, key in PARAMS if f"| `{kind}` | `{key}` |" not in DOCUMENT] == []
 
 
 def test_no_row_tells_of_a_key_that_is_none() -> None:

@@ -104,6 +104,7 @@ def control(tree: Path) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in lines if ": " in line and not line.startswith(" "))
 
 
+@pytest.mark.long
 def test_the_package_says_what_it_needs(tree: Path) -> None:
     fields = control(tree)
     version = re.search(
@@ -117,16 +118,19 @@ def test_the_package_says_what_it_needs(tree: Path) -> None:
     assert "@" not in (tree / "DEBIAN" / "control").read_text().replace("@localhost", "")
 
 
+@pytest.mark.long
 def test_what_an_administrator_changes_survives_an_upgrade(tree: Path) -> None:
     conffiles = (tree / "DEBIAN" / "conffiles").read_text().split()
     assert conffiles == ["/etc/cdn-probe/agent.yaml", "/etc/cdn-probe/customers/acme.yaml.example"]
 
 
+@pytest.mark.long
 def test_the_package_holds_no_results_no_account_and_nothing_enabled(tree: Path) -> None:
     assert sorted(path.name for path in tree.iterdir()) == ["DEBIAN", "etc", "usr"]
     assert sorted(path.name for path in (tree / "etc").iterdir()) == ["cdn-probe"]
 
 
+@pytest.mark.long
 def test_the_command_runs_by_what_the_package_holds(tree: Path) -> None:
     home = tree / "usr/lib/cdn-probe"
     first = (home / "bin/cdn-probe").read_text().splitlines()[0]
@@ -142,6 +146,7 @@ def test_the_command_runs_by_what_the_package_holds(tree: Path) -> None:
     )
 
 
+@pytest.mark.long
 def test_other_programs_and_installers_are_left_out(tree: Path) -> None:
     home = tree / "usr/lib/cdn-probe"
     assert all(
@@ -153,6 +158,7 @@ def test_other_programs_and_installers_are_left_out(tree: Path) -> None:
     ]
 
 
+@pytest.mark.long
 def test_everything_pinned_is_in_it_and_nothing_else(tree: Path) -> None:
     (packages,) = (tree / "usr/lib/cdn-probe").glob("lib/python3.*/site-packages")
     metadata = [re.match(r"(.+)-([^-]+)\.dist-info$", path.name) for path in packages.iterdir()]
@@ -172,6 +178,7 @@ def _name(distribution: str) -> str:
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
+@pytest.mark.long
 def test_byte_code_names_no_place_of_the_build(tree: Path) -> None:
     (cached,) = (tree / "usr/lib/cdn-probe").glob(
         "lib/python3.*/site-packages/probe/__pycache__/__init__.*.pyc"
@@ -181,12 +188,14 @@ def test_byte_code_names_no_place_of_the_build(tree: Path) -> None:
     assert not list((tree / "usr/lib/cdn-probe").rglob("direct_url.json"))
 
 
+@pytest.mark.long
 def test_nothing_in_it_can_be_written_by_others(tree: Path) -> None:
     loose = [p for p in tree.rglob("*") if not p.is_symlink() and p.stat().st_mode & 0o6022]
     assert loose == []
 
 
 @pytest.mark.parametrize("script", ["postinst", "prerm", "postrm"])
+@pytest.mark.long
 def test_the_package_s_scripts_are_sound_and_touch_no_results(tree: Path, script: str) -> None:
     file = tree / "DEBIAN" / script
     run("sh", "-n", file)
@@ -212,6 +221,7 @@ def install(destination: Path, prefix: str) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_make_install_under_a_prefix_of_ones_own(tmp_path: Path) -> None:
     need(PYTHON)
     stale = tmp_path / "opt/x/lib/cdn-probe/lib/stale.py"
@@ -253,6 +263,7 @@ def test_what_cannot_be_installed_is_refused_before_anything_is_written(
     assert not (tmp_path / "dest").exists()
 
 
+@pytest.mark.long
 def test_a_directory_that_is_not_ours_is_not_removed(tmp_path: Path) -> None:
     """Told before anything is replaced."""
     need(PYTHON)

@@ -6,6 +6,7 @@ and follows no redirect.
 
 from __future__ import annotations
 
+import random
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -19,9 +20,9 @@ from yarl import URL
 
 from probe import __version__
 from probe.core.http.content_coding import DecodedTooLargeError, DecodeError, Decoder, parse_codings
+from probe.core.model.times import http_date_s
 from probe.pull.chain import UNKNOWN, Cursor, StreamName
 from probe.pull.page import TruncatedError
-from probe.pull.waits import retry_after_s
 
 NDJSON = "application/x-ndjson"
 CODINGS = "zstd, gzip"
@@ -29,6 +30,8 @@ CONNECT_S, IDLE_S, PAGE_S = 15.0, 60.0, 900.0
 SMALL_BYTES = 4 * 1024 * 1024
 BODY_MOST_BYTES = 1 << 32
 PASSING = {408, 425, 429, 500, 502, 503, 504}
+FIRST_S, MOST_S = 0.5, 30.0  # before the second try, and before the last of many
+ASKED_MOST_S = 300.0
 
 
 class RefusedError(Exception):
@@ -288,3 +291,31 @@ def _words(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         return error.os_error.strerror or str(error.os_error)
     return str(error) or type(error).__name__
+
+
+def back_off_s(
+    failures: int, after_s: float | None = None, draw: Callable[[], float] = random.random
+) -> float:
+    """How long to wait after so many failures one after another, in seconds.
+
+    Exponential with full jitter, half of it at least; a Retry-After is kept to, and jitter comes on top.
+    """
+    most: float = min(MOST_S, FIRST_S * 2.0 ** min(max(0, failures - 1), 20))
+    wait = most * (0.5 + 0.5 * draw())
+    return wait if after_s is None else after_s + wait * 0.25
+
+
+def retry_after_s(value: str | None, date: str | None) -> float | None:
+    """Retry-After (RFC 9110 section 10.2.3) in seconds; None where it is absent or garbage.
+
+    A date is measured from the answer's own Date, so that the clocks need not agree; at most five minutes count.
+    """
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), ASKED_MOST_S)
+    until, now = http_date_s(text), http_date_s(date)
+    if until is None or now is None:
+        return None
+    return min(max(0.0, until - now), ASKED_MOST_S)

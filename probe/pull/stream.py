@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from probe.pull.chain import LINE_MOST_BYTES, UNKNOWN, Followed, TamperedError
-from probe.pull.client import IDLE_S, Client, ConflictError, Offered, RefusedError, TransientError
+from probe.pull.client import IDLE_S, Client, ConflictError, Offered, RefusedError, TransientError, back_off_s
 from probe.pull.copy_dir import FILE_ROWS, StreamFiles
 from probe.pull.heads import Key, WrongKeyError
 from probe.pull.keys import Keys
 from probe.pull.layout import CopyError
 from probe.pull.page import Page, PageReader, PageTooLargeError, TruncatedError
 from probe.pull.progress import State, StreamProgress
-from probe.pull.waits import back_off_s
 
 LINES_FIRST, LINES_LEAST, LINES_MOST = 500, 2, 10_000
 PAGE_BYTES = 8 * 1024 * 1024

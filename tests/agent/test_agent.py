@@ -191,7 +191,7 @@ async def test_second_agent_on_the_same_results_refuses_in_words(lab: Lab, tmp_p
     assert len(starts) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_a_signal_in_flight_ends_within_the_drain_and_leaves_one_row_a_slot(
     lab: Lab, tmp_path: Path
 ) -> None:
@@ -258,6 +258,7 @@ async def test_a_secret_is_sent_and_appears_nowhere(lab: Lab, tmp_path: Path) ->
     assert SECRET not in once.out + once.err
 
 
+@pytest.mark.long
 async def test_a_secret_that_is_not_there_is_our_own_fault_and_only_of_those_who_need_it(
     lab: Lab, tmp_path: Path
 ) -> None:

@@ -97,6 +97,7 @@ async def test_a_bad_file_is_refused_told_and_leaves_the_others_alone(lab: Lab, 
     assert_streams_are_gapless(results)
 
 
+@pytest.mark.long
 async def test_customers_come_and_go_by_themselves(lab: Lab, tmp_path: Path) -> None:
     """File watching: no signal is sent. A customer that comes owes nothing; one that goes is told so last."""
     file, results = config_of(lab, tmp_path, "500ms"), tmp_path / "results"
@@ -167,6 +168,7 @@ async def test_twenty_reloads_in_a_row_lose_and_double_nothing(lab: Lab, tmp_pat
     assert_all_measured(results)
 
 
+@pytest.mark.long
 async def test_a_second_sigterm_ends_the_draining(lab: Lab, tmp_path: Path) -> None:
     file, results = config_of(lab, tmp_path, "500ms"), tmp_path / "results"
     edit(file, lambda content: content.update(limits={"drain": "2m"}))
@@ -196,6 +198,7 @@ async def test_a_second_sigterm_ends_the_draining(lab: Lab, tmp_path: Path) -> N
         ({"slept_us": -60_000_000}, "host.suspended"),
     ],
 )
+@pytest.mark.long
 async def test_the_next_start_tells_why_nobody_measured(
     lab: Lab, tmp_path: Path, forged: dict[str, object], reason: str
 ) -> None:

@@ -110,6 +110,7 @@ async def test_the_stores_last_try_takes_what_waits(
     assert events(tmp_path / "results")[-1].event == "agent.stopped"
 
 
+@pytest.mark.long
 async def test_told_twice_it_ends_at_once_and_the_next_start_accounts_for_the_slots(
     lab: Lab, tmp_path: Path
 ) -> None:

@@ -224,6 +224,7 @@ async def test_a_worker_that_is_killed_loses_only_what_it_held(lab: Lab, tmp_pat
     )
 
 
+@pytest.mark.long
 async def test_what_a_lost_worker_knew_is_known_to_the_next(lab: Lab, tmp_path: Path) -> None:
     """The origin's earlier version, which an edge may still serve, and the nodes."""
     async with running(config_of(lab, tmp_path)) as made:
@@ -262,6 +263,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
+@pytest.mark.long
 async def test_a_worker_that_is_stopped_is_replaced_and_its_slots_are_rows(lab: Lab, tmp_path: Path) -> None:
     async with running(config_of(lab, tmp_path)) as made:
         await made.until_all_measure()
@@ -286,6 +288,7 @@ async def test_a_worker_that_is_stopped_is_replaced_and_its_slots_are_rows(lab: 
 
 
 @pytest.mark.parametrize("stopped", [False, True])
+@pytest.mark.long
 async def test_workers_end_with_the_agent_however_it_ends(lab: Lab, tmp_path: Path, stopped: bool) -> None:
     agent = await start("run", "-c", config_of(lab, tmp_path))
     try:
@@ -304,6 +307,7 @@ async def test_workers_end_with_the_agent_however_it_ends(lab: Lab, tmp_path: Pa
     await until(gone, 5)
 
 
+@pytest.mark.long
 async def test_a_signal_to_all_drains_and_ends_the_workers(lab: Lab, tmp_path: Path) -> None:
     """As a terminal does it: Ctrl-C reaches the whole foreground, and no slot is lost for it."""
     slow_down(lab, 0.3)
@@ -327,6 +331,7 @@ def places(made: Running) -> dict[str, int]:
     return dict(made.agent.crew._places)
 
 
+@pytest.mark.long
 async def test_a_reload_moves_what_now_belongs_together_with_what_is_known_of_it(
     lab: Lab, tmp_path: Path
 ) -> None:

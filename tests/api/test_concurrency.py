@@ -7,6 +7,8 @@ import json
 import time
 from pathlib import Path
 
+import pytest
+
 from probe.api.request.calls import Deadlines
 from probe.api.server import Options
 from probe.host.clock import SystemClock
@@ -43,6 +45,7 @@ async def _never_reads(api: Served) -> asyncio.StreamWriter:
     return writer
 
 
+@pytest.mark.long
 async def test_two_speeds_and_one_that_never_reads_beside_the_writer(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "r", "a1", SystemClock())
     waits: list[float] = []

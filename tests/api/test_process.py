@@ -58,6 +58,7 @@ def alive(pid: int) -> bool:
     return True
 
 
+@pytest.mark.long
 async def test_it_is_started_again_when_it_is_killed_and_ended_with_its_owner(config: Path) -> None:
     async with running(ApiProcess(config, first_wait_s=0.1)) as process:
         await asyncio.wait_for(process.listening.wait(), WITHIN_S)

@@ -149,6 +149,7 @@ async def test_once_with_nothing_selected_could_not_run(config: Path) -> None:
 # --- results and replay -----------------------------------------------------------------------------
 
 
+@pytest.mark.long
 async def test_results_of_a_run_can_be_listed_shown_and_judged_again(lab: Lab, config: Path) -> None:
     results = config.parent / "results"
     async with lab.fault("edge_down"):
@@ -228,7 +229,7 @@ async def test_a_directory_without_results_is_told(tmp_path: Path, command: list
 # --- demo -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_demo_finds_its_faults_and_leaves_what_can_be_read(tmp_path: Path) -> None:
     directory = tmp_path / "demo"
     made = await cdn_probe("demo", "--seconds", "12", "--dir", directory)
@@ -257,6 +258,7 @@ async def test_demo_ends_cleanly_by_ctrl_c(tmp_path: Path) -> None:
     assert "agent.stopped" in (directory / "agent.log").read_text()
 
 
+@pytest.mark.long
 async def test_demo_ends_its_agent_when_it_is_stopped_at_once(tmp_path: Path) -> None:
     directory = tmp_path / "demo"
     demo = await start("demo", "--dir", directory)

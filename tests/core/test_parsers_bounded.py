@@ -108,15 +108,14 @@ def quickly(read: Callable[[], Any]) -> Any:
 
 
 @pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("value", VALUES)
-def test_header_fields(reader: str, value: str) -> None:
-    """A head full of one field, for each field that is read; as the values are equal, half of the names a test."""
-    text = VALUES[value]
+def test_header_fields(reader: str) -> None:
+    """A head full of one field, for each field that is read and each value."""
     for name in NAMES:
         if reader in ("codings", "dates", "tags", "places", "redirects") and name != "location":
             continue
-        fields = ((name, text),) * LINES
-        quickly(lambda fields=fields: READERS[reader](fields))
+        for text in VALUES.values():
+            fields = ((name, text),) * LINES
+            quickly(lambda fields=fields: READERS[reader](fields))
 
 
 @pytest.mark.parametrize("reader", READERS)

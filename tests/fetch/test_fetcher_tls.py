@@ -13,6 +13,7 @@ import pytest
 from probe.core.model.task import TlsPolicy
 from probe.tls.client import client_for, parse_certificate
 from tests.support.http_server import HOST, Pki, make_fetcher, make_target, reply, response, serve
+from tests.support.sizes import scaled
 
 MEGABYTE = os.urandom(1 << 20)
 pytestmark = pytest.mark.usefixtures("each_tls")
@@ -23,11 +24,12 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
     return Pki(tmp_path_factory.mktemp("pki"))
 
 
-async def test_300_downloads_of_a_server_that_closes_after_each(pki: Pki) -> None:
+@pytest.mark.scaled
+async def test_downloads_of_a_server_that_closes_after_each_are_whole(pki: Pki) -> None:
     """What another event loop lost the tails of (1 MB over TLS, closed after the response)."""
     digest = hashlib.sha256(MEGABYTE).hexdigest()
     async with serve(response(MEGABYTE), tls=pki.issued()) as server:
-        fetcher, gate = make_fetcher(), asyncio.Semaphore(20)
+        fetcher, gate, downloads = make_fetcher(), asyncio.Semaphore(20), scaled(300, 60)
 
         async def one() -> str | None:
             async with gate:
@@ -38,9 +40,9 @@ async def test_300_downloads_of_a_server_that_closes_after_each(pki: Pki) -> Non
             assert seen.response is not None
             return seen.response.digest
 
-        digests = await asyncio.gather(*(one() for _ in range(300)))
+        digests = await asyncio.gather(*(one() for _ in range(downloads)))
     assert set(digests) == {digest}
-    assert (server.connections, len(server.requests)) == (300, 300)
+    assert (server.connections, len(server.requests)) == (downloads, downloads)
 
 
 async def test_large_body_read_slowly_is_whole(pki: Pki) -> None:

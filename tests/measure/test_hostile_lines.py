@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from probe.core.model.value import replace
 from probe.net.netns import close_namespaces
@@ -38,8 +39,22 @@ def _leave_namespaces() -> Any:
     close_namespaces()
 
 
-@pytest.mark.parametrize("line", LINES)
-@pytest.mark.parametrize("name", ROWS, ids=[f"{case.row}-{name}" for name, case in ROWS.items()])
+def crossed(kinds: Iterable[str]) -> list[ParameterSet]:
+    """Each row with each kind of line in the long run; in the quick one each row once, the kinds in turn."""
+    every = list(kinds)
+    return [
+        pytest.param(
+            name,
+            kind,
+            id=f"{case.row}-{name}-{kind}",
+            marks=[] if at % len(every) == turn else pytest.mark.long,
+        )
+        for at, (name, case) in enumerate(ROWS.items())
+        for turn, kind in enumerate(every)
+    ]
+
+
+@pytest.mark.parametrize(("name", "line"), crossed(LINES))
 async def test_the_verdict_is_the_same_by_every_line(name: str, line: str, tmp_path: Path) -> None:
     if line in PRIVILEGED and os.geteuid() != 0:
         if os.environ.get("REQUIRE_SYSTEM") == "1":
@@ -54,8 +69,7 @@ async def test_the_verdict_is_the_same_by_every_line(name: str, line: str, tmp_p
         assert ours <= {source}, "nothing leaves by another address"
 
 
-@pytest.mark.parametrize("scheme", ["socks5", "http"])
-@pytest.mark.parametrize("name", ROWS, ids=[f"{case.row}-{name}" for name, case in ROWS.items()])
+@pytest.mark.parametrize(("name", "scheme"), crossed(["socks5", "http"]))
 async def test_the_verdict_through_a_proxy(name: str, scheme: str, tmp_path: Path) -> None:
     """The proxy's word for a connection is a report only: the codes are the same, somebody else must have answered."""
     case = ROWS[name]

@@ -29,9 +29,8 @@ def test_no_exception_of_ssl_is_unmapped(kind: type[BaseException]) -> None:
     assert is_mapped(kind(1, "words"))
 
 
-@pytest.mark.parametrize("number", sorted(errno.errorcode))
-def test_no_errno_is_unmapped(number: int) -> None:
-    assert is_mapped(OSError(number, "words"))
+def test_no_errno_is_unmapped() -> None:
+    assert [name for number, name in errno.errorcode.items() if not is_mapped(OSError(number, "words"))] == []
 
 
 def certificate_error(code: int) -> ssl.SSLCertVerificationError:

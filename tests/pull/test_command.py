@@ -17,8 +17,8 @@ from probe.cli.render.pull import Shown, board_table, lag
 from probe.core.text.tokens import make_token
 from probe.pull import Copy
 from probe.pull.chain import StreamName
+from probe.pull.client import back_off_s, retry_after_s
 from probe.pull.progress import Board, State, StreamProgress
-from probe.pull.waits import back_off_s, retry_after_s
 from tests.pull.server import TOKEN, FakeAgent, make_lines, serving
 from tests.pull.test_pull import texts
 from tests.support.agent_process import cdn_probe, ended, start

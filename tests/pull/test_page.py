@@ -16,6 +16,7 @@ from probe.pull.heads import WrongKeyError, read_key
 from probe.pull.page import Page, PageReader, PageTooLargeError, TruncatedError
 from tests.pull.server import Signing, make_lines
 from tests.support.rows import at
+from tests.support.sizes import scaled
 
 SIGNING = Signing()
 KEY = read_key(SIGNING.pem)
@@ -77,14 +78,14 @@ def _ending(seq: int) -> Cursor:
     return Cursor(seq, line_digest(LINES[seq - 1].encode()), True, at(seq))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=scaled(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(step=st.integers(1, 2000), first=st.integers(0, 29))
 def test_however_the_bytes_are_cut_up_the_page_is_the_same(step: int, first: int) -> None:
     lines = LINES[first:]
     assert texts(read([*lines, end_of(lines, LINES, first)], cursor_at(first), step=step)) == lines
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=scaled(150), deadline=None)
 @given(end=st.integers(0, 20_000))
 def test_a_page_that_is_cut_anywhere_keeps_only_what_is_vouched_for(end: int) -> None:
     data = "".join(f"{line}\n" for line in page_of(LINES)).encode()
@@ -271,7 +272,7 @@ def test_a_page_is_bounded() -> None:
         reader.feed("".join(f"{line}\n" for line in LINES).encode())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=scaled(300), deadline=None)
 @given(data=st.data())
 def test_a_page_with_any_byte_changed_is_never_taken_for_another(data: st.DataObject) -> None:
     """Refused, cut, or still the same lines: never lines that were not stored."""
@@ -294,7 +295,7 @@ def _fed(reader: PageReader, data: bytes) -> Page:
     return reader.finish()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=scaled(200), deadline=None)
 @given(junk=st.binary(max_size=300))
 def test_junk_is_refused_in_words(junk: bytes) -> None:
     reader = PageReader(STREAM, Cursor(), KEY)

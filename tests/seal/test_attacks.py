@@ -1,4 +1,4 @@
-"""Every attack, 50 times at random places, on a store, on segments and on a pulled copy: found, and named."""
+"""Every attack, 50 times at random places (5 in `make test`), in a store, segments and a copy: found, and named."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 from probe.services.verification import Verification, verify
 from tests.seal.attacks import ATTACKS, Held, InCopy, InSegments, InStore
 from tests.seal.made import COUNT, CUSTOMERS, Made, made
+from tests.support.sizes import scaled
 
 HELD = {"store": InStore, "segments": InSegments, "copy": InCopy}
-TIMES = 50
+TIMES = scaled(50, 5)
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +21,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return made(tmp_path_factory.mktemp("proof"))
 
 
+@pytest.mark.scaled
 @pytest.mark.parametrize("where", HELD)
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_each_attack_is_found_wherever_it_is_tried(

@@ -176,6 +176,7 @@ asyncio.run(sealed(Path(sys.argv[1]), 40))
 """
 
 
+@pytest.mark.long
 async def test_killed_at_any_moment_it_leaves_whole_segments_or_none(tmp_path: Path) -> None:
     await filled(tmp_path, 400)
     rng = random.Random(3)
@@ -258,6 +259,7 @@ async def test_a_store_put_back_from_a_copy_is_not_signed_as_another_history(tmp
         segments.seal(reader, "acme")
 
 
+@pytest.mark.long
 async def test_parquet_beside_ndjson(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     await filled(tmp_path, 20)

@@ -29,6 +29,7 @@ from probe.store.write import writer as store_writer
 from probe.store.write.commit import VERSIONS_KEPT, Item
 from probe.store.write.files import Files
 from tests.support.rows import at, event, locked, missed, newest_part, slot
+from tests.support.sizes import scaled
 
 ROOT = Path(__file__).parents[2]
 
@@ -480,10 +481,11 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.scaled
 def test_what_was_acknowledged_survives_sigkill(tmp_path: Path) -> None:
     directory = tmp_path / "r"
     acknowledged: dict[str, int] = {}
-    for kill in range(20):
+    for kill in range(scaled(20, 4)):
         child = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(directory)], cwd=ROOT, stdout=subprocess.PIPE, text=True
         )

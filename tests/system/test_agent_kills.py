@@ -31,7 +31,7 @@ TASKS = 20
 SMALL_PART = "1MiB"
 REASONS = {f"agent.{word}" for word in ("crashed", "stopped", "stalled", "overlap", "overloaded", "aborted")}
 
-pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(60 + 12 * KILLS)]
+pytestmark = [pytest.mark.system, pytest.mark.long, pytest.mark.timeout(60 + 12 * KILLS)]
 
 
 @contextmanager

@@ -20,7 +20,7 @@ CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,re
 
 
 @pytest.mark.system
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_fuzzed_requests_give_no_500_and_only_what_the_document_says(tmp_path: Path) -> None:
     if find("schemathesis") is None and not PROGRAM.exists():

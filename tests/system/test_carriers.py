@@ -54,7 +54,7 @@ from tests.system.carriers_logs import (
 )
 from tests.system.sites import until
 
-pytestmark = [pytest.mark.system, pytest.mark.slow]
+pytestmark = [pytest.mark.system, pytest.mark.long]
 
 AGENTS_PATH = "/app.js?agent"  # its own, so that its requests can be told from those of `once`
 ALL_NODES = set(NODE.values())

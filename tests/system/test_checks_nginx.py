@@ -418,7 +418,7 @@ ALL = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_a_healthy_nginx_has_no_finding_of_any_kind_in_two_hundred_slots(
     world: World, tmp_path: Path

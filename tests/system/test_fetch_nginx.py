@@ -32,7 +32,7 @@ def _target(cdn: SmallCdn, name: str, slot_start_ns: int) -> FetchTarget:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_two_thousand_healthy_fetches_have_no_failure(small_cdn: SmallCdn) -> None:
     clock = SystemClock()

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SLOTS = int(os.environ.get("LIFE_SLOTS", "7200"))  # ten tasks every two minutes: 24 hours
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120 + SLOTS // 100)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(120 + SLOTS // 100)]
 
 
 def test_memory_and_descriptors_are_flat(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ PERIOD_S = 10
 TASKS = 200
 HEARTBEAT_S = 0.5  # a slot due this close to the edges of the stop may have gone either way
 
-pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(2 * SOAK_S + 120)]
+pytestmark = [pytest.mark.system, pytest.mark.long, pytest.mark.timeout(2 * SOAK_S + 120)]
 
 
 def _wall_minus_monotonic_s() -> float:

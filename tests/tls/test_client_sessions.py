@@ -20,6 +20,7 @@ from probe.tls.client import bundled_client, system_client
 from probe.tls.errors import reason_of, ssl_error
 from probe.tls.session import OVER, TlsClient, TlsSession
 from tests.support.http_server import HOST, Pki, sign
+from tests.support.sizes import scaled
 
 ROOM_BYTES = 64 * 1024
 LIBRARIES = ("bundled", "system")
@@ -143,7 +144,7 @@ def test_bytes_that_no_server_sends_are_an_error_and_nothing_worse(pki: Pki, lib
     link.session.say_end()  # cannot be said any more: nothing happens
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=scaled(300), deadline=None)
 @given(said=st.lists(st.binary(min_size=1, max_size=400), max_size=4), begun=st.booleans())
 def test_garbage_is_an_ssl_error_or_not_enough(said: list[bytes], begun: bool) -> None:
     client = client_of("bundled", None)

@@ -162,6 +162,7 @@ def test_csv_has_the_fixed_columns_and_no_formula(tmp_path: Path) -> None:
     assert rows[0]["clock_synchronised"] == ""
 
 
+@pytest.mark.long
 def test_parquet_has_the_same_columns_and_the_line(world: Made, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     path = tmp_path / "x.parquet"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from probe.checks import CHECKS
 from probe.core.config.load import ConfigError, Problem, parse_agent, parse_customer
 from probe.core.content.check_kind import CheckKind, Kinds, Params, Symptom
+from tests.support.sizes import scaled
 
 AGENT = """\
 agent: bj-mon-01
@@ -384,7 +385,7 @@ _PIECES = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=scaled(400), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(_PIECES, max_size=60).map("".join))
 def test_no_text_raises_anything_but_a_config_error(text: str) -> None:
     for read in (
@@ -405,7 +406,7 @@ _VALUES: Any = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=scaled(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_VALUES, _VALUES, _VALUES)
 def test_no_value_anywhere_raises_anything_but_a_config_error(first: Any, second: Any, third: Any) -> None:
     tree = {

@@ -190,6 +190,7 @@ def test_a_definition_with_bad_parameters_is_refused() -> None:
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.long
 def test_ten_thousand_objects_are_read_and_planned_in_seconds() -> None:
     lines = ["customer: acme", "defaults: {vantage_points: [one]}", "domains:"]
     for domain in range(100):

@@ -30,6 +30,7 @@ from probe.core.records.rows import SlotRecord
 from probe.core.records.transport import ResourceTiming
 from probe.core.results.rows import measured_row
 from tests.support.build import AT, EDGE, EDGE_2, checks, evidence, reference, refused, seen, task, version
+from tests.support.sizes import scaled
 
 ZERO_S = epoch_s(AT)
 
@@ -212,7 +213,7 @@ def _version_at(changed: list[float], at_s: float) -> str:
     return f"v{max(n for n, moment in enumerate(changed) if moment <= at_s)}"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=scaled(300), deadline=None)
 @given(st.integers(min_value=0, max_value=2**48))
 def test_the_true_time_lies_within_the_interval(seed: int) -> None:
     dice = random.Random(seed)

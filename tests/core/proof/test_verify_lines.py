@@ -20,6 +20,7 @@ from probe.core.proof.signers import KnownHeads
 from probe.core.proof.verify import Check
 from probe.core.records.codec import encode, encode_any
 from tests.seal.made import rows_of
+from tests.support.sizes import scaled
 
 
 def chain(count: int, *, unproven: int = 0) -> list[bytes]:
@@ -73,7 +74,7 @@ def gone(lines: Sequence[bytes], low: int, high: int, reason: str = "retention")
 # --- nobody is accused ----------------------------------------------------------------------------
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=scaled(30), deadline=None)
 @given(st.integers(1, 25), st.integers(0, 25), st.sets(st.integers(1, 25)), st.integers(0, 24))
 def test_what_is_as_written_is_never_accused(count: int, unproven: int, heads: set[int], begin: int) -> None:
     lines = chain(count, unproven=min(unproven, count))

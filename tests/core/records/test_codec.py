@@ -17,13 +17,14 @@ from probe.core.records.rows import EventRecord, SlotRecord
 from probe.core.results.rows import missed_row
 from tests.support.build import task
 from tests.support.rows import HOST, slot
+from tests.support.sizes import scaled
 
 # Unions of dataclasses do not occur within a slot, so that hypothesis can build whole ones from the annotations.
 st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))  # JSON has no others
 
 
 @given(st.builds(SlotRecord, kind=st.just("slot")))
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=scaled(40), deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_slot_survives_the_round_trip(record: SlotRecord) -> None:
     data = encode(record)
     assert b"\n" not in data
@@ -32,7 +33,7 @@ def test_a_slot_survives_the_round_trip(record: SlotRecord) -> None:
 
 
 @given(st.builds(EventRecord, kind=st.just("event")))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=scaled(50), deadline=None)
 def test_an_event_survives_the_round_trip(record: EventRecord) -> None:
     assert decode(encode(record).decode()) == record
 

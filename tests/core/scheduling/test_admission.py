@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.core.scheduling.admission import RESERVE, Admission, Ceilings, Place
+from tests.support.sizes import scaled
 
 PLACES = [Place(c, o, v) for c in "abcd" for o in ("o1", "o2", f"own-{c}", None) for v in ("v1", "v2")]
 some_ceiling = st.one_of(st.none(), st.integers(1, 4))
@@ -100,7 +101,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=scaled(150), deadline=None)
 @given(limits=ceilings, customers=st.integers(1, 4), script=steps)
 def test_ceilings_hold_and_no_room_is_left_to_anybody_who_waits(
     limits: Ceilings, customers: int, script: list[tuple[str, Any, int]]
@@ -189,7 +190,7 @@ def simulate(
 
 
 @pytest.mark.parametrize("order", [("big", "small"), ("small", "big")])
-@pytest.mark.parametrize("lasts_s", [1, 30])
+@pytest.mark.parametrize("lasts_s", [pytest.param(1, marks=pytest.mark.long), 30])
 def test_a_customer_with_ten_thousand_tasks_does_not_starve_one_with_ten(
     order: tuple[str, ...], lasts_s: int
 ) -> None:

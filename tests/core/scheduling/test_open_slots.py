@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.core.scheduling.open_slots import OpenSlots, Token
+from tests.support.sizes import scaled
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=scaled(100), deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 20), st.booleans()), max_size=60))
 def test_the_earliest_open_one_is_known(script: list[tuple[str, int, bool]]) -> None:
     slots, known = OpenSlots(), list[Token]()

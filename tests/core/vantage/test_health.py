@@ -41,6 +41,7 @@ from tests.support.build import (
     task,
     triple,
 )
+from tests.support.sizes import scaled
 
 ON, OFF, UNKNOWN = LineState.ONLINE, LineState.OFFLINE, LineState.UNKNOWN
 S = 1_000_000_000
@@ -402,7 +403,7 @@ OTHERS = st.lists(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=scaled(300))
 @given(EDGES, OTHERS, st.sampled_from(list(LineState)), st.booleans())
 def test_while_the_line_was_away_nobody_is_accused(
     edges: list[Observation], others: list[Observation], line: LineState, known: bool

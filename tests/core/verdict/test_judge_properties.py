@@ -12,6 +12,7 @@ from probe.core.records.surroundings import LineState, NodeFacts, VantageHealth
 from probe.core.records.verdict import Evidence, Outcome, Verdict
 from tests.support import build
 from tests.support.build import EDGE, EDGE_2, GOOD, OLD, OTHER
+from tests.support.sizes import scaled
 
 GRAVITY = {o: n for n, o in enumerate(("ok", "inconclusive", "slow", "stale", "failed"))}
 OF_EDGES = (Role.EDGE, Role.CONFIRM, Role.SWEEP, Role.ELSEWHERE)
@@ -84,7 +85,7 @@ def gravity(verdict: Verdict) -> int:
     return GRAVITY[verdict.outcome.value]
 
 
-@settings(max_examples=400)
+@settings(max_examples=scaled(400))
 @given(st.lists(observations(*EVERY_OTHER), max_size=8), surroundings())
 def test_edges_that_are_well_are_never_the_cdns_fault(
     others: list[Observation], around: dict[str, object]
@@ -95,7 +96,7 @@ def test_edges_that_are_well_are_never_the_cdns_fault(
     assert made.outcome in (Outcome.OK, Outcome.INCONCLUSIVE)
 
 
-@settings(max_examples=400)
+@settings(max_examples=scaled(400))
 @given(
     st.lists(observations(Role.EDGE), min_size=1, max_size=3),
     st.lists(observations(Role.CONFIRM, Role.SWEEP, Role.ORIGIN), max_size=6),
@@ -114,7 +115,7 @@ def test_a_vantage_point_that_is_offline_accuses_nobody(
     assert made.outcome in (Outcome.OK, Outcome.INCONCLUSIVE)
 
 
-@settings(max_examples=400)
+@settings(max_examples=scaled(400))
 @given(
     st.lists(observations(Role.EDGE), min_size=1, max_size=3),
     st.lists(observations(Role.CONFIRM, Role.SWEEP, Role.ORIGIN, Role.ANCHOR), max_size=6),
@@ -133,7 +134,7 @@ def test_one_more_healthy_observation_never_makes_it_worse(
     assert gravity(after) <= gravity(before), (before.summary, after.summary)
 
 
-@settings(max_examples=400)
+@settings(max_examples=scaled(400))
 @given(
     st.lists(observations(Role.EDGE), min_size=1, max_size=3),
     st.lists(observations(*EVERY_OTHER), max_size=6),
@@ -153,7 +154,7 @@ def test_every_verdict_explains_itself(
         assert made.reason in {finding.reason for finding in made.findings}
 
 
-@settings(max_examples=400)
+@settings(max_examples=scaled(400))
 @given(st.lists(observations(Role.EDGE, Role.CONFIRM, Role.SWEEP), min_size=1, max_size=6), surroundings())
 def test_a_first_failure_stays_whatever_comes_after(
     later: list[Observation], around: dict[str, object]
@@ -167,7 +168,7 @@ def test_a_first_failure_stays_whatever_comes_after(
     assert "tcp.refused" in {finding.reason for finding in made.findings}
 
 
-@settings(max_examples=200)
+@settings(max_examples=scaled(200))
 @given(st.sampled_from([t for t in TYPES if t.value.startswith(("agent.", "vantage."))]), surroundings())
 def test_our_own_faults_are_nobody_elses(kind: FailureType, around: dict[str, object]) -> None:
     made = build.verdict(whole(failed(kind, Role.EDGE, EDGE), well(Role.ORIGIN), **around))

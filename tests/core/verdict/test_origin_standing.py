@@ -29,6 +29,7 @@ from tests.support.build import (
     triple,
     verdict,
 )
+from tests.support.sizes import scaled
 
 AT = "2026-11-22T10:00:00.000000Z"
 ANCHOR_OK = seen(Role.ANCHOR, digest=None)
@@ -125,7 +126,7 @@ def test_an_origin_that_answered_once_still_explains_what_it_can() -> None:
     assert triple(found) == ("failed", "origin", "origin.tcp.refused")
 
 
-@settings(max_examples=300)
+@settings(max_examples=scaled(300))
 @given(
     st.lists(observations(Role.EDGE, Role.CONFIRM, Role.SWEEP, Role.ANCHOR), min_size=1, max_size=5),
     st.lists(

@@ -132,6 +132,7 @@ async def test_a_reader_that_stays_open_sees_new_parts_and_dropped_ones(director
     assert json.loads(lines_of(directory)[0])["first_seq"] == 1
 
 
+@pytest.mark.long
 async def test_more_parts_than_a_reader_keeps_open(directory: Path) -> None:
     await filled(directory, 900, Limits(size_bytes=90_000), ("acme",))
     assert len(parts_of(directory)) > 20
