@@ -43,6 +43,7 @@ from probe.fetch.fetcher import Fetcher, FetchTarget
 from probe.fetch.redirects import follow
 from probe.host.clock import Clock, rfc3339
 from probe.measure.check_requests import ask_further, ask_origin
+from probe.measure.line_doubt import doubt_the_line
 from probe.measure.origin import Keep, KeepStanding, Look, OriginReferences
 from probe.measure.second_path import look_elsewhere
 from probe.measure.slot import Slot
@@ -244,6 +245,7 @@ class Pipeline:
         reference = replace(look.reference, changed_during_slot=changed)
         slot.reference = self._selves.marked(task, reference, addresses, look.observation)
         slot.append([*fetched, *sweeping.result(), *anchors.result(), look.observation])
+        await doubt_the_line(slot, off, self._fetcher, lambda: self._ask_anchors(slot))
         for ask in slot.controls_of(off):
             await ask_origin(slot, ask, self._fetcher, self._lookups.origin_address)
         slot.compare_all()

@@ -71,3 +71,33 @@ class HostFacts(Value, frozen=True, kw_only=True):
     lateness_us: int | None = None  # from scheduled_at to started_at
     clock_synchronised: bool | None = None  # adjtimex
     clock_max_error_us: int | None = None
+
+
+class LineQuality(Value, frozen=True, kw_only=True):
+    """What the slot's own traffic says of our line, where something speaks against it; the numbers that were used.
+
+    `connections`: to anchors and the origin, of those that answered in this slot; `connections_resent`: those in which
+    a packet had to be sent again; `retransmits`: packets sent again by us in all of them. `stalled_alike`: every edge
+    and the origin took our connection and then sent nothing more, though `largest_passed_bytes`, at most a packet's
+    worth, did arrive. `portal`: what answered in the name of every edge and of somebody else too.
+    `well_by_another_line`: every edge gave the right content over the line of another vantage point.
+    """
+
+    connections: int = 0
+    connections_resent: int = 0
+    retransmits: int = 0
+    slowest_connect_us: int | None = None
+    largest_passed_bytes: int | None = None
+    stalled_alike: bool = False
+    portal: str | None = None
+    well_by_another_line: bool = False
+
+    @property
+    def lossy(self) -> bool:
+        """Packets were lost on ways that have nothing to do with the CDN."""
+        return self.connections_resent > 0
+
+    @property
+    def path_mtu(self) -> bool:
+        """Large packets do not arrive here, whoever sends them."""
+        return self.stalled_alike

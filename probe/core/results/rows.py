@@ -11,6 +11,7 @@ from probe.core.model.value import replace
 from probe.core.records.rows import SCHEMA_VERSION, EventRecord, SlotRecord, State
 from probe.core.records.surroundings import HostFacts
 from probe.core.records.verdict import Evidence
+from probe.core.vantage.line_quality import line_quality
 from probe.core.verdict.basis import basis_of
 from probe.core.verdict.judge import exclusions_at, judge
 from probe.core.verdict.node_symptoms import trusted_reach
@@ -45,6 +46,7 @@ def measured_row(
         reach=trusted_reach(task, evidence),
         vantage_health=evidence.vantage_health,
         left_out=evidence.left_out,
+        line=line_quality(evidence.observations),
     )
 
 

@@ -17,8 +17,9 @@ from probe.core.http.redirect import STATUS_CODES as REDIRECTS
 from probe.core.records.failure import FailureType, Phase
 from probe.core.records.observation import Observation
 from probe.core.records.verdict import Fault, Outcome
+from probe.core.vantage.line_quality import FOREIGN_CERTIFICATE
 from probe.core.verdict.corroboration import TIMEOUTS, Corroboration
-from probe.core.verdict.hijack import FOREIGN_CERTIFICATE, alias_hidden, foreign
+from probe.core.verdict.hijack import alias_hidden, foreign
 from probe.core.verdict.origin_controls import cut_short
 from probe.core.verdict.proxy_reports import is_proxy_report, may_be_the_name, proxy_lost
 from probe.core.verdict.symptoms import final_of
@@ -61,7 +62,29 @@ def attribute(symptom: Symptom, corroboration: Corroboration, *, alias_changed: 
         return _elsewhere(symptom, corroboration)
     if symptom.reason in TIMEOUTS and corroboration.stalled:
         return _inconclusive(Fault.AGENT, "agent.stalled")
-    return RULES[symptom.kind](symptom, corroboration)
+    line = _of_the_line(symptom, corroboration)
+    return RULES[symptom.kind](symptom, corroboration) if line is None else line
+
+
+def _of_the_line(symptom: Symptom, corroboration: Corroboration) -> Blame | None:
+    """What the slot's other traffic lays on our own line; None: nothing of it explains this symptom."""
+    line = corroboration.line
+    if line is None or symptom.observation is None:
+        return None
+    late = symptom.reason in TIMEOUTS or symptom.kind is SymptomKind.TIMING
+    foreign_certificate = symptom.reason in FOREIGN_CERTIFICATE
+    if line.portal is not None and (foreign_certificate or symptom.kind in _PORTALS_SHOW_AS):
+        return _inconclusive(Fault.VANTAGE, "vantage.captive_portal")
+    if line.path_mtu and symptom.reason in TIMEOUTS:
+        return _inconclusive(Fault.VANTAGE, "vantage.path_mtu")
+    if line.lossy and late and not corroboration.dead_beside_loss(symptom.observation):
+        return _inconclusive(Fault.VANTAGE, "vantage.lossy")
+    if line.well_by_another_line and (late or foreign_certificate):
+        return _inconclusive(Fault.VANTAGE, "vantage.well_by_another_line")
+    return None
+
+
+_PORTALS_SHOW_AS = frozenset({SymptomKind.STATUS, SymptomKind.CONTENT, SymptomKind.STALE})
 
 
 def _is_a_reply(symptom: Symptom, corroboration: Corroboration) -> bool:
@@ -159,6 +182,8 @@ def _transport(symptom: Symptom, corroboration: Corroboration) -> Blame:
         return _failed(Fault.ORIGIN, corroboration.origin_reason)
     if may_be_the_name(corroboration.task, observation, failure):
         return _failed(Fault.UNKNOWN, symptom.reason)
+    if symptom.reason in TIMEOUTS and corroboration.may_be_loss(symptom.observation):
+        return _failed(Fault.UNKNOWN, symptom.reason)
     return _failed(Fault.CDN, symptom.reason)
 
 
@@ -225,7 +250,7 @@ def _timing(symptom: Symptom, corroboration: Corroboration) -> Blame:
         slow = symptom.at_origin is AtOrigin.SAME
     if slow and asked_origin(observation.cache_status):
         return Blame(Outcome.SLOW, Fault.ORIGIN, "timing.origin_slow")
-    alike = symptom.at_origin is AtOrigin.SAME
+    alike = symptom.at_origin is AtOrigin.SAME or corroboration.may_be_loss(symptom.observation)
     return Blame(Outcome.SLOW, Fault.UNKNOWN if alike else Fault.CDN, symptom.reason)
 
 

@@ -11,9 +11,16 @@ from dataclasses import dataclass
 from probe.core.model.task import Task
 from probe.core.records.failure import FailureType, Phase
 from probe.core.records.observation import Observation, Relation, Role
-from probe.core.records.surroundings import LineState
+from probe.core.records.surroundings import LineQuality, LineState
 from probe.core.records.verdict import Evidence
 from probe.core.vantage.health import counted, late, own_fault, reacted, state_of, version_of
+from probe.core.vantage.line_quality import (
+    ENOUGH_CLEAN,
+    clean_connections,
+    dead_beside_loss,
+    line_quality,
+    resent,
+)
 from probe.core.verdict.proxy_reports import answered_through_proxy, is_proxy_report
 
 # Nothing came back at all: a dead line looks the same as a dead server.
@@ -77,6 +84,33 @@ class Corroboration:
             return False
         heard = (o for o in self.evidence.observations if self.proves_the_line(o))
         return any((o.timing.response_start_us or 0) > min(begun) for o in heard)
+
+    @property
+    def line(self) -> LineQuality | None:
+        """What speaks against our own line in this slot; None: nothing does."""
+        return line_quality(self.evidence.observations) if self.evidence.observations else None
+
+    def dead_beside_loss(self, index: int) -> bool:
+        """Whether the edge of observation `index` took no connection so often that a lossy line does not explain it."""
+        looks = [self.evidence.observations[index], *self._looks_again(index)]
+        never = all(o.failure is not None and o.failure.type is FailureType.TCP_TIMED_OUT for o in looks)
+        line = self.line
+        connect_us = min(self.task.deadlines.connect_us, self.task.deadlines.total_us)
+        return never and (line is None or dead_beside_loss(line, len(looks), connect_us))
+
+    def may_be_loss(self, index: int | None) -> bool:
+        """Packets were lost on this edge's own connection, and too few others tell whether the line loses them all.
+
+        A failure that a second look showed again is not loss.
+        """
+        if index is None or self.confirmed(index):
+            return False
+        looks = (self.evidence.observations[index], *self._looks_again(index))
+        few = clean_connections(self.evidence.observations) < ENOUGH_CLEAN
+        return few and any(map(resent, looks)) and any(o.failure is None for o in looks)
+
+    def _looks_again(self, index: int) -> list[Observation]:
+        return [o for o in self.evidence.observations if o.role is Role.CONFIRM and o.of == index]
 
     @property
     def anchors_unasked(self) -> FailureType | None:

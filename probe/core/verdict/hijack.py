@@ -14,19 +14,8 @@ from probe.core.content.check_kind import Symptom, SymptomKind
 from probe.core.model.addresses import in_prefixes
 from probe.core.model.task import Task
 from probe.core.records.dns import Resolution
-from probe.core.records.failure import FailureType
 from probe.core.records.verdict import Evidence
 from probe.core.text.dns_names import under_suffix
-
-# What a server shows that is not the one the name was meant to lead to. An expired certificate is no such sign:
-# the CDN's own servers have those.
-FOREIGN_CERTIFICATE = frozenset(
-    {
-        FailureType.TLS_CERT_NAME_INVALID,
-        FailureType.TLS_CERT_AUTHORITY_INVALID,
-        FailureType.TLS_CERT_SELF_SIGNED,
-    }
-)
 
 
 def foreign(task: Task, evidence: Evidence, address: str) -> bool:

@@ -1,0 +1,203 @@
+"""Our own line as a suspect: what the slot's other traffic over it says, before an edge is accused.
+
+Pure. Input: every observation of a slot. Output: what was found of the line, with the numbers used. Packets lost,
+large packets that never arrive, and a portal that answers for everybody look like faults of the edge, if only the
+edge is looked at; they show at the anchors and the origin too, which have nothing to do with it. What shows at edges
+alone is never the line's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from urllib.parse import urlsplit
+
+from probe.core.http.redirect import STATUS_CODES as REDIRECTS
+from probe.core.records.failure import FailureType
+from probe.core.records.observation import Observation, Relation, Role
+from probe.core.records.surroundings import LineQuality
+from probe.core.vantage.health import reacted
+
+RESENT_US = (
+    900_000  # whoever waits longer for TCP had its first packet sent again (RFC 6298 section 2: one second)
+)
+SMALL_BYTES = 1_000  # of a body that comes with its head in one packet of any usual path
+_AFTER_CONNECTING = frozenset(
+    {FailureType.TLS_TIMED_OUT, FailureType.HTTP_TIMED_OUT, FailureType.BODY_TIMED_OUT}
+)
+FOREIGN_CERTIFICATE = frozenset(
+    {
+        FailureType.TLS_CERT_NAME_INVALID,
+        FailureType.TLS_CERT_AUTHORITY_INVALID,
+        FailureType.TLS_CERT_SELF_SIGNED,
+    }
+)
+_BY_CHANCE = 0.001
+ENOUGH_CLEAN = (
+    6  # connections to bystanders without loss: at one packet in ten lost, three in four such sets show some
+)
+_EDGES = frozenset({Role.EDGE, Role.CONFIRM})
+_BYSTANDERS = frozenset({Role.ANCHOR, Role.ORIGIN, Role.CONTROL})
+_NETWORK_AUTHENTICATION_REQUIRED = 511  # RFC 6585 section 6
+
+
+def line_quality(observations: Sequence[Observation]) -> LineQuality | None:
+    """What these observations say of the line that they went over; None where nothing speaks against it.
+
+    Through a proxy TCP is spoken with the proxy alone: then nothing is said.
+    """
+    if not any(o.role is Role.EDGE for o in observations):
+        return None
+    own = [o for o in observations if o.proxy is None and o.vantage_point is None]
+    bystanders = [o for o in own if o.role in _BYSTANDERS]
+    heard = {_party(o) for o in bystanders if reacted(o)}
+    counted = [o for o in bystanders if _party(o) in heard and _spoke_tcp(o)]
+    at_edges = any(map(_lost_something, (o for o in own if o.role in _EDGES and o.failure is None)))
+    at_anchors = any(_lost_something(o) for o in counted if o.role is Role.ANCHOR)
+    # The origin may lose packets on a way of its own: it counts beside an anchor or an edge that loses them too.
+    again = [o for o in counted if _lost_something(o)] if at_edges or at_anchors else []
+    stalled, passed = _sizes(own)
+    found = LineQuality(
+        connections=len(counted),
+        connections_resent=len(again),
+        retransmits=sum(o.tcp_info.retransmits_total for o in counted if o.tcp_info is not None),
+        slowest_connect_us=max(map(_connecting_us, counted), default=0) or None,
+        largest_passed_bytes=passed if stalled else None,
+        stalled_alike=stalled,
+        portal=_portal(own),
+        well_by_another_line=_well_elsewhere(observations),
+    )
+    suspect = found.lossy or found.path_mtu or found.portal is not None or found.well_by_another_line
+    return found if suspect else None
+
+
+def clean_connections(observations: Sequence[Observation]) -> int:
+    """Connections to anchors and the origin that lost nothing."""
+    own = (o for o in observations if o.role in _BYSTANDERS and o.proxy is None and o.vantage_point is None)
+    return sum(_spoke_tcp(o) and reacted(o) and not _lost_something(o) for o in own)
+
+
+def _party(observation: Observation) -> tuple[str, int]:
+    return observation.address, observation.port
+
+
+def _spoke_tcp(observation: Observation) -> bool:
+    return not observation.url.startswith("dns://")
+
+
+def _lost_something(observation: Observation) -> bool:
+    """A packet of ours was sent again, or the first one: a connection that came about late (RFC 6298 section 2)."""
+    info = observation.tcp_info
+    return (info is not None and info.retransmits_total > 0) or _connecting_us(observation) >= RESENT_US
+
+
+def _connecting_us(observation: Observation) -> int:
+    timing = observation.timing
+    end_us = timing.secure_connection_start_us
+    end_us = timing.connect_end_us if end_us is None else end_us
+    return 0 if timing.connect_start_us is None or end_us is None else end_us - timing.connect_start_us
+
+
+def resent(observation: Observation) -> bool:
+    """Whether this connection itself lost something on its way: whose fault that is, it alone does not tell."""
+    return observation.proxy is None and _lost_something(observation)
+
+
+def dead_beside_loss(quality: LineQuality, silent_looks: int, connect_us: int) -> bool:
+    """Whether loss does not explain that no connection came about, in so many looks with this deadline.
+
+    Each look sends its first packet at 0, 1, 3, 7 seconds and so on (RFC 6298). Were the edge well,
+    each exchange would be lost as often as those with bystanders (rule of succession); all by chance: one in 1000.
+    """
+    lost = (quality.connections_resent + 1) / (quality.connections + 2)
+    sent = sum(1 for n in range(8) if (2**n - 1) * 1_000_000 < connect_us)
+    return lost ** (sent * silent_looks) < _BY_CHANCE
+
+
+# --- sizes ----------------------------------------------------------------------------------------
+
+
+def _sizes(own: Iterable[Observation]) -> tuple[bool, int | None]:
+    """Whether every edge and the origin took our connection and then stalled alike, and the largest body that passed.
+
+    Told apart from an origin that hangs, with edges that wait for it: by handshakes or bodies that stall, which need
+    no origin, or by the same host's small replies that passed.
+    """
+    edges = [o for o in own if o.role in _EDGES]
+    origins = [o for o in own if o.role is Role.ORIGIN]
+    both = (*edges, *origins)
+    alike = bool(edges) and bool(origins) and all(_stalled(o) for o in both)
+    if not alike:
+        return False, None
+    sizes = [_size(o) for o in own if o.failure is None and o.response is not None and o.role not in _EDGES]
+    passed = max((size for size in sizes if size is not None), default=None)
+    small_only = passed is not None and passed <= SMALL_BYTES
+    by_handshake = all(_kind(o) in (FailureType.TLS_TIMED_OUT, FailureType.BODY_TIMED_OUT) for o in both)
+    same_hosts = {_party(o) for o in both}
+    small_passed = any(
+        o.failure is None and o.response is not None and _party(o) in same_hosts for o in own if o not in both
+    )
+    return small_only and (by_handshake or small_passed), passed
+
+
+def _kind(observation: Observation) -> FailureType | None:
+    return None if observation.failure is None else observation.failure.type
+
+
+def _stalled(observation: Observation) -> bool:
+    return _kind(observation) in _AFTER_CONNECTING
+
+
+def _size(observation: Observation) -> int | None:
+    return None if observation.response is None else observation.response.encoded_body_bytes
+
+
+# --- a portal -------------------------------------------------------------------------------------
+
+
+def _portal(own: Sequence[Observation]) -> str | None:
+    """What answered for everybody: every edge, and an anchor or origin of another host; None where nothing did."""
+    edges = [o for o in own if o.role is Role.EDGE]
+    signs = [_sign(o) for o in edges]
+    if not signs or signs[0] is None or len(set(signs)) > 1:
+        return None
+    sign = signs[0]
+    others = (o for o in own if o.role is Role.ANCHOR or (o.role is Role.ORIGIN and not _redirects(o)))
+    return sign if any(_sign(o) == sign for o in others) else None
+
+
+def _sign(observation: Observation) -> str | None:
+    """What a portal would give to everybody: a redirect to its host, status 511, or its own certificate."""
+    response, tls = observation.response, observation.tls
+    if _kind(observation) in FOREIGN_CERTIFICATE and tls is not None and tls.chain_sha256:
+        return f"certificate {tls.chain_sha256[0][:16]}"
+    if response is None:
+        return None
+    if response.status_code == _NETWORK_AUTHENTICATION_REQUIRED:
+        return "status 511"
+    if not _redirects(observation):
+        return None
+    location = next((value for name, value in response.fields if name == "location"), "")
+    host = urlsplit(location).hostname
+    return None if host is None or host == urlsplit(observation.url).hostname else f"redirect to {host}"
+
+
+def _redirects(observation: Observation) -> bool:
+    return observation.response is not None and observation.response.status_code in REDIRECTS
+
+
+# --- another line ---------------------------------------------------------------------------------
+
+
+def _well_elsewhere(observations: Sequence[Observation]) -> bool:
+    """Whether every edge gave the origin's content over the line of another vantage point, in this same slot."""
+    edges = [i for i, o in enumerate(observations) if o.role is Role.EDGE]
+    well = {
+        o.of
+        for o in observations
+        if o.role is Role.ELSEWHERE
+        and o.vantage_point is not None
+        and o.failure is None
+        and o.comparison is not None
+        and o.comparison.relation is Relation.EQUAL
+    }
+    return bool(edges) and well.issuperset(edges)

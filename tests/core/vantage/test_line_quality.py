@@ -1,0 +1,219 @@
+"""Our own line as a suspect: loss, large packets that never arrive, a portal, and what another line saw."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probe.core.model.value import replace
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.observation import Comparison, Observation, Relation, Role
+from probe.core.records.transport import TcpInfo, Tls
+from probe.core.vantage.line_quality import dead_beside_loss, line_quality
+from tests.core.verdict.test_judge_properties import observations
+from tests.support.build import EDGE_2, GOOD, broken, evidence, refused, seen, silent, timing, triple
+
+ANCHOR, ANCHOR_2 = "192.0.2.71", "192.0.2.72"
+LOSS = TcpInfo(rtt_us=20_000, rtt_var_us=1_000, retransmits_total=2, mss_bytes=1460)
+CLEAN = replace(LOSS, retransmits_total=0)
+FAILED_CDN = "failed", "cdn"
+LOSSY = "inconclusive", "vantage", "vantage.lossy"
+
+
+def anchor(address: str = ANCHOR, **changes: object) -> Observation:
+    return seen(Role.ANCHOR, digest=None, address=address, **{"tcp_info": CLEAN, **changes})
+
+
+LOSSY_ANCHOR = anchor(tcp_info=LOSS)
+SLOWLY_CONNECTED = anchor(
+    tcp_info=None, timing=replace(timing(1_500_000, 1_600_000), connect_end_us=1_100_000)
+)
+LATE = [
+    broken(FailureType.HTTP_TIMED_OUT, Phase.HTTP),
+    broken(FailureType.TLS_TIMED_OUT, Phase.TLS),
+    broken(FailureType.BODY_TIMED_OUT, Phase.BODY),
+    silent(),
+    seen(timing=timing(900_000, 950_000)),
+]
+
+
+# --- loss -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sign", [LOSSY_ANCHOR, SLOWLY_CONNECTED])
+@pytest.mark.parametrize("edge", LATE)
+def test_lateness_beside_an_anchor_that_lost_packets_is_the_lines(
+    edge: Observation, sign: Observation
+) -> None:
+    found = evidence(edge, seen(Role.ORIGIN), sign, anchor(ANCHOR_2))
+    assert triple(found) == LOSSY
+    quality = line_quality(found.observations)
+    assert quality is not None
+    assert (quality.connections, quality.connections_resent) == (3, 1)
+
+
+@pytest.mark.parametrize("edge", LATE)
+def test_an_edge_that_alone_is_late_stays_the_cdns(edge: Observation) -> None:
+    assert triple(evidence(edge, seen(Role.ORIGIN), anchor(), anchor(ANCHOR_2)))[1] == "cdn"
+
+
+@pytest.mark.parametrize("edge", [refused(), seen(status=503), seen(digest="c" * 64)])
+def test_loss_explains_no_refusal_no_status_and_no_other_bytes(edge: Observation) -> None:
+    assert triple(evidence(edge, seen(Role.ORIGIN), LOSSY_ANCHOR))[:2] == FAILED_CDN
+
+
+def test_an_anchor_that_is_dead_is_no_loss() -> None:
+    found = evidence(silent(), seen(Role.ORIGIN), silent(Role.ANCHOR, address=ANCHOR), anchor(ANCHOR_2))
+    assert triple(found) == (*FAILED_CDN, "tcp.timed_out")
+
+
+def test_an_origin_that_loses_packets_on_its_own_way_is_no_loss_of_the_line() -> None:
+    found = evidence(silent(), seen(Role.ORIGIN, tcp_info=LOSS), anchor(), anchor(ANCHOR_2))
+    assert triple(found) == (*FAILED_CDN, "tcp.timed_out")
+
+
+def test_an_edge_that_is_dead_beside_loss_is_found() -> None:
+    """Its port took no connection in five looks, each with three first packets; of four bystanders' two lost one."""
+    again = [silent(Role.CONFIRM, of=0) for _ in range(4)]
+    bystanders = [LOSSY_ANCHOR, SLOWLY_CONNECTED, anchor(ANCHOR_2), seen(Role.ORIGIN)]
+    assert triple(evidence(silent(), *again, *bystanders)) == (*FAILED_CDN, "tcp.timed_out")
+    assert triple(evidence(silent(), again[0], *bystanders)) == LOSSY, "two looks are too few"
+    well = seen(Role.CONFIRM, of=0)
+    assert triple(evidence(silent(), *again, well, *bystanders)) == LOSSY
+
+
+def test_the_chance_of_loss_alone_is_worked_out() -> None:
+    quality = line_quality(evidence(silent(), LOSSY_ANCHOR, anchor(ANCHOR_2)).observations)
+    assert quality is not None
+    assert not dead_beside_loss(quality, 3, 5_000_000)  # one half, nine times: one in 512
+    assert dead_beside_loss(quality, 4, 5_000_000)  # twelve times
+    assert not dead_beside_loss(quality, 4, 900_000)  # one packet each
+
+
+def test_loss_on_the_edges_own_connection_with_few_bystanders_accuses_nobody_by_name() -> None:
+    slow = seen(timing=timing(900_000, 950_000), tcp_info=LOSS)
+    assert triple(evidence(slow, seen(Role.ORIGIN), anchor())) == ("slow", "unknown", "timing.over_limit")
+    many = [anchor(f"192.0.2.{n}") for n in range(71, 77)]
+    assert triple(evidence(slow, seen(Role.ORIGIN), *many)) == ("slow", "cdn", "timing.over_limit")
+
+
+# --- large packets --------------------------------------------------------------------------------
+
+SMALL = replace(anchor(), response=replace(anchor().response, encoded_body_bytes=40))
+STALLS = FailureType.TLS_TIMED_OUT, Phase.TLS
+
+
+def test_handshakes_that_stall_everywhere_while_small_replies_pass_are_the_lines() -> None:
+    found = evidence(broken(*STALLS), broken(*STALLS, address=EDGE_2), broken(*STALLS, Role.ORIGIN), SMALL)
+    assert triple(found) == ("inconclusive", "vantage", "vantage.path_mtu")
+    quality = line_quality(found.observations)
+    assert quality is not None
+    assert (quality.stalled_alike, quality.largest_passed_bytes) == (True, 40)
+
+
+def test_one_edge_that_stalls_is_the_cdns() -> None:
+    assert triple(evidence(broken(*STALLS), seen(address=EDGE_2), seen(Role.ORIGIN), SMALL))[:2] == FAILED_CDN
+    alone = evidence(broken(*STALLS), seen(address=EDGE_2), broken(*STALLS, Role.ORIGIN), SMALL)
+    assert triple(alone)[:2] == FAILED_CDN
+
+
+def test_large_replies_that_pass_prove_the_path() -> None:
+    large = replace(SMALL, response=replace(SMALL.response, encoded_body_bytes=90_000))
+    assert triple(evidence(broken(*STALLS), broken(*STALLS, Role.ORIGIN), large))[:2] == FAILED_CDN
+
+
+def test_an_origin_that_hangs_and_the_edge_that_waits_for_it_are_the_origins() -> None:
+    waits = FailureType.HTTP_TIMED_OUT, Phase.HTTP
+    assert triple(evidence(broken(*waits), broken(*waits, Role.ORIGIN), SMALL))[:2] == ("failed", "origin")
+
+
+# --- a portal -------------------------------------------------------------------------------------
+
+
+def led_to(host: str, role: Role = Role.EDGE, **changes: object) -> Observation:
+    return seen(role, status=302, fields=(("location", f"http://{host}/login"),), **changes)
+
+
+PORTAL = "inconclusive", "vantage", "vantage.captive_portal"
+
+
+def test_a_portal_that_answers_for_edges_and_anchors_is_the_lines() -> None:
+    found = evidence(
+        led_to("portal.example"), led_to("portal.example", Role.ORIGIN), led_to("portal.example", Role.ANCHOR)
+    )
+    assert triple(found) == PORTAL
+    status = evidence(seen(status=511), seen(Role.ANCHOR, status=511))
+    assert triple(status) == PORTAL
+
+
+def test_a_redirect_of_the_edges_alone_is_not() -> None:
+    assert triple(evidence(led_to("portal.example"), seen(Role.ORIGIN), anchor()))[:2] == FAILED_CDN
+    some = evidence(led_to("portal.example"), seen(address=EDGE_2), led_to("portal.example", Role.ANCHOR))
+    assert triple(some)[:2] != PORTAL[:2]
+
+
+def test_one_certificate_for_everybody_is_a_portals() -> None:
+    shown = Tls(chain_sha256=("f" * 64,), verify_error="self-signed certificate")
+    foreign = FailureType.TLS_CERT_SELF_SIGNED, Phase.TLS
+    edge, other = broken(*foreign, tls=shown), broken(*foreign, Role.ANCHOR, address=ANCHOR, tls=shown)
+    assert triple(evidence(edge, other)) == PORTAL
+    own = broken(*foreign, tls=replace(shown, chain_sha256=("e" * 64,)))
+    assert triple(evidence(own, other, anchor(ANCHOR_2)))[:2] == FAILED_CDN
+
+
+# --- another line ---------------------------------------------------------------------------------
+
+
+def elsewhere(of: int, relation: Relation = Relation.EQUAL) -> Observation:
+    made = seen(Role.ELSEWHERE, of=of, vantage_point="bj-cu", digest=GOOD)
+    return replace(made, comparison=Comparison(mode="exact", relation=relation))
+
+
+def test_every_edge_right_over_another_line_acquits() -> None:
+    late = broken(FailureType.HTTP_TIMED_OUT, Phase.HTTP)
+    both = evidence(late, replace(late, address=EDGE_2), elsewhere(0), elsewhere(1), anchor())
+    assert triple(both) == ("inconclusive", "vantage", "vantage.well_by_another_line")
+    one = evidence(late, replace(late, address=EDGE_2), elsewhere(0), anchor())
+    assert triple(one)[:2] == FAILED_CDN
+
+
+# --- properties -----------------------------------------------------------------------------------
+
+ACCUSED = ("cdn", "origin", "customer")
+LATE_KINDS = st.sampled_from(
+    [
+        (FailureType.TCP_TIMED_OUT, Phase.TCP),
+        (FailureType.TLS_TIMED_OUT, Phase.TLS),
+        (FailureType.HTTP_TIMED_OUT, Phase.HTTP),
+        (FailureType.BODY_TIMED_OUT, Phase.BODY),
+    ]
+)
+
+
+@given(LATE_KINDS, st.lists(observations(Role.ANCHOR), max_size=3), st.integers(1, 9))
+def test_lateness_on_a_line_found_lossy_accuses_nobody(
+    kind: tuple[FailureType, Phase], others: list[Observation], retransmits: int
+) -> None:
+    lossy = anchor(tcp_info=replace(LOSS, retransmits_total=retransmits))
+    found = evidence(broken(*kind), seen(Role.ORIGIN), lossy, *others)
+    assert triple(found)[1] not in ACCUSED
+
+
+@given(
+    st.lists(observations(Role.EDGE), min_size=1, max_size=3),
+    st.lists(observations(Role.CONFIRM, Role.ORIGIN, Role.ANCHOR), max_size=4),
+)
+def test_a_healthy_look_by_another_line_worsens_nothing_for_cdn_origin_and_customer(
+    edges: list[Observation], others: list[Observation]
+) -> None:
+    before = triple(evidence(*edges, *others))
+    after = triple(evidence(*edges, *others, *(elsewhere(i) for i in range(len(edges)))))
+    assert after[1] not in ACCUSED or after[1] == before[1]
+
+
+def test_nothing_is_said_through_a_proxy_or_where_nothing_speaks_against_the_line() -> None:
+    assert line_quality(evidence(silent(), anchor(), seen(Role.ORIGIN)).observations) is None
+    assert (
+        line_quality([replace(o, proxy="socks5://192.0.2.9:1080") for o in (silent(), LOSSY_ANCHOR)]) is None
+    )
