@@ -68,7 +68,7 @@ COSTLY = {
 }
 
 
-@pytest.mark.slow  # the last safety net is reached twice
+@pytest.mark.long  # the last safety net is reached twice
 async def test_what_is_costly_is_told_so_and_the_loop_goes_on(reader: ContentReader) -> None:
     worst_s, before_s, done = 0.0, time.monotonic(), False
 

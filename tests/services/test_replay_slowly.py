@@ -56,7 +56,7 @@ def _judged(told: Path, *, slowly: bool) -> dict[str, object]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_judge_with_a_tenth_of_the_processor_gives_the_same_verdicts(tmp_path: Path) -> None:
     at_once = _judged(tmp_path / "at_once", slowly=False)

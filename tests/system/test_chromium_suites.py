@@ -18,7 +18,7 @@ from tests.support.http_server import HOST
 from tests.system.programs import find, need, process, wait_for_tcp
 from tests.tls.test_offer_and_stapling import certificate, key, named
 
-pytestmark = [pytest.mark.system, pytest.mark.slow]
+pytestmark = [pytest.mark.system, pytest.mark.long]
 
 # Every suite of TLS 1.2 with certificates that Debian's openssl can serve (no anonymous, PSK, SRP or DSS ones).
 KINDS = "ALL:!PSK:!SRP:!aNULL:!aDSS:@SECLEVEL=0"
