@@ -23,6 +23,7 @@ from probe.core.records import (
     verdict,
 )
 from probe.core.records.failure import FailureType
+from tests import exception_tree
 
 ROOT = Path(__file__).parent.parent
 RECORDS = (ROOT / "docs" / "records.md").read_text(encoding="utf-8")
@@ -98,3 +99,39 @@ def test_every_module_in_the_architecture_exists() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     for name in re.findall(r"\b((?:[a-z_]+/)+[a-z_]+\.py)\b", text):
         assert (ROOT / "probe" / name).is_file() or (ROOT / name).is_file(), name
+
+
+_TERM = re.compile(r"- \*\*([^*]+)\*\*: (.+) \(([^()]+)\)")
+
+
+def _terms() -> list[tuple[str, str, str]]:
+    """Term, meaning and source of each entry of docs/glossary.md."""
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    entries = [line for line in text.splitlines() if line.startswith("-")]
+    parsed = [_TERM.fullmatch(entry) for entry in entries]
+    broken = [entry for entry, match in zip(entries, parsed, strict=True) if match is None]
+    assert not broken, f"not of the form `- **term**: meaning (source)`: {broken}"
+    return [(match[1], match[2], match[3]) for match in parsed if match]
+
+
+def test_the_glossary_is_sorted_and_has_one_line_a_term() -> None:
+    terms = [term.lower() for term, _, _ in _terms()]
+    assert len(terms) > 80
+    assert terms == sorted(terms)
+    assert len(terms) == len(set(terms))
+
+
+def test_terms_of_our_own_are_in_use() -> None:
+    pages = [*ROOT.glob("probe/**/*.py"), *ROOT.glob("docs/**/*.md"), ROOT / "README.md"]
+    texts = [page.read_text(encoding="utf-8") for page in pages if page.name != "glossary.md"]
+    text = re.sub(r"\s+", " ", " ".join(texts)).lower()
+    ours = [term.lower() for term, _, source in _terms() if "ours" in re.split(r",\s*", source)]
+    assert len(ours) > 50
+    unused = [term for term in ours if not re.search(rf"\b{re.escape(term)}(?:s|es)?\b", text)]
+    assert not unused
+
+
+def test_the_page_of_exceptions_is_the_tree_of_classes() -> None:
+    now = exception_tree.page()
+    assert ": \n" not in now, "an exception class without a docstring"
+    assert exception_tree.PAGE.read_text(encoding="utf-8") == now, "run python -m tests.exception_tree"

@@ -19,7 +19,7 @@ UNKNOWN = ""  # digest of a line that nobody can tell any more
 
 
 class TamperedError(Exception):
-    """What was handed out is not what was stored. `seq`: the first number at which that shows."""
+    """The lines received are not the lines that were stored. `seq`: the first number that shows it."""
 
     def __init__(self, seq: int, reason: str) -> None:
         super().__init__(f"at {seq}: {reason}")

@@ -35,7 +35,7 @@ ASKED_MOST_S = 300.0
 
 
 class RefusedError(Exception):
-    """The host said no, and will say so again. `status`: of HTTP; 0 where it was not even asked."""
+    """The host refused the request, and would refuse it again. `status`: of HTTP; 0 where no request was sent."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -43,11 +43,11 @@ class RefusedError(Exception):
 
 
 class ConflictError(RefusedError):
-    """409: the agent does not have what we have."""
+    """Status 409: the stream of the agent does not contain the line that our cursor names."""
 
 
 class TransientError(Exception):
-    """It may work a little later. `after_s`: not before, as the host asked."""
+    """A request failed that may succeed later. `after_s`: the least wait that the host asked for (Retry-After)."""
 
     def __init__(self, detail: str, after_s: float | None = None) -> None:
         super().__init__(detail)

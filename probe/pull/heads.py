@@ -21,7 +21,7 @@ from probe.pull.chain import StreamName
 
 
 class WrongKeyError(Exception):
-    """A key that cannot be used, or another key than the one that was known."""
+    """The key cannot be used, or is not the key that was known before."""
 
 
 class BadHeadError(ValueError):

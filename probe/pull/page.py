@@ -29,11 +29,11 @@ PAGE_MARK = b'"page"'
 
 
 class TruncatedError(Exception):
-    """The transfer ended before the page did: no harm, it is asked again."""
+    """The transfer ended before the page did. The puller asks for the rest again."""
 
 
 class PageTooLargeError(TruncatedError):
-    """More than may be held of one page; asked again for fewer lines."""
+    """The page is larger than the limit. The puller asks again for fewer lines."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ class PullOptions:
 
 
 class _NoProgressError(TransientError):
-    """The host gives nothing although there is more."""
+    """The host sent a page without lines although its stream goes on."""
 
 
 class StreamPull:

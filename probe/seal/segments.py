@@ -59,7 +59,7 @@ class LinesOf(Protocol):
         ...
 
 
-class SealRefused(RuntimeError):  # noqa: N818 - a decision, told to the operator
+class SealRefused(RuntimeError):  # noqa: N818 - a decision, reported to the operator
     """The stream is not what was sealed before, or does not hold together: it is not signed."""
 
 

@@ -20,7 +20,7 @@ Answer = TypeVar("Answer")
 
 
 class ApiDbError(OSError):
-    """It cannot be used; the message says why."""
+    """`_api.db` cannot be used; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,11 +68,11 @@ class Reply(Value, frozen=True, kw_only=True):
 
 
 class UnrelatedReplyError(Exception):
-    """A message, but not the response to this question: another id, another question, no response."""
+    """A DNS message that is not the response to this question: its id or question differs, or it is a query."""
 
 
 class MalformedError(Exception):
-    """No DNS message."""
+    """The bytes are not a DNS message."""
 
 
 @lru_cache(maxsize=16384)

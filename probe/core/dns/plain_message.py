@@ -43,7 +43,7 @@ class Plain(Value, frozen=True):
 
 
 class _UnusualError(Exception):
-    """Not for us to read."""
+    """The message is not a plain response: dnspython has to read it."""
 
 
 def read_plain(wire: bytes, age_s: int, subnet: bytes | None) -> Plain | None:

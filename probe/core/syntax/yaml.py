@@ -53,6 +53,8 @@ class _Frame:
 
 
 class _RefusedError(Exception):
+    """Text that is not accepted as YAML; `mark` is the place, `message` what is wrong and what to do."""
+
     def __init__(self, mark: Mark, message: str) -> None:
         self.mark, self.message = mark, message
 

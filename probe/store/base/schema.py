@@ -39,11 +39,11 @@ class StoreLocked(StoreError):  # noqa: N818
 
 
 class StoreClosed(StoreError):  # noqa: N818
-    """Nothing is taken any more, or this was taken and not written before the end."""
+    """The store is closed: a record was refused, or was queued and not written before the end."""
 
 
 class StoreDamaged(StoreError):  # noqa: N818
-    """A file of the store is not what was written to it."""
+    """A file of the store does not hold what was written to it."""
 
 
 def _first(db: Database) -> None:
