@@ -13,6 +13,7 @@ from pathlib import Path
 
 from probe.core.dns.answers import compared, in_order
 from probe.core.dns.chain import WalkEnd
+from probe.core.dns.control import PASSED
 from probe.core.dns.message import ascii_name
 from probe.core.model.addresses import refusal
 from probe.core.model.task import ResolverSpec, VantagePoint
@@ -26,9 +27,10 @@ from probe.resolver.other_resolvers import consult
 from probe.resolver.resolv_conf import resolv_conf_of, system_resolvers
 from probe.resolver.transports import make_transports
 from probe.resolver.walk import ResolverWalk
-from probe.resolver.zone_cut import with_zone
+from probe.resolver.zone_cut import ZoneServers, with_zone, zone_of
 
 DEADLINE_US = 5_000_000
+_FOR_THE_SERVERS_US = 2_500_000  # the zone's own servers are asked after that, in time of their own
 _FOR_THE_ZONE = 0.4  # of the time after a failure
 _HOPELESS = (FailureType.AGENT_DESCRIPTORS_EXHAUSTED, FailureType.AGENT_MEMORY_EXHAUSTED)
 
@@ -50,6 +52,8 @@ class Resolver:
         clock: Clock,
         allow_addresses: tuple[str, ...] = (),
         resolv_conf: Path = Path("/etc/resolv.conf"),
+        *,
+        authority_port: int = 53,
     ) -> None:
         """`allow_addresses`: CIDR texts that the address policy lets pass (see `core.addresses.refusal`)."""
         self._clock = clock
@@ -58,6 +62,9 @@ class Resolver:
         self._system: dict[Path, tuple[ResolverSpec, ...]] = {}
         self._transports = make_transports()
         self._named = NamedResolvers()
+        self._zone_servers = ZoneServers(
+            authority_port, lambda address: refusal(address, self._allowed) is not None
+        )
 
     def allow(self, addresses: tuple[str, ...]) -> None:
         """Other prefixes from the next look-up on."""
@@ -137,7 +144,29 @@ class Resolver:
         )
         if resolution.failure is None:
             return resolution
-        return await with_zone(resolution, specs, partial(self._walk, context))
+        resolution = await with_zone(resolution, specs, partial(self._walk, context))
+        if resolution.failing_name is None or resolution.zone is None:
+            return resolution
+        return await self._testified(
+            resolution, resolution.failing_name, resolution.zone, specs, vantage, slot_start_ns
+        )
+
+    async def _testified(
+        self,
+        resolution: Resolution,
+        name: str,
+        zone: str,
+        specs: tuple[ResolverSpec, ...],
+        vantage: VantagePoint,
+        slot_start_ns: int,
+    ) -> Resolution:
+        """With what the zone's own servers say, if a resolver that passed the control can find them."""
+        alive = {answer.resolver for answer in resolution.answers if answer.control == PASSED}
+        asker = next((spec for spec in specs if str(spec) in alive), None)
+        if asker is None:
+            return resolution
+        context = _lookup_context(vantage, slot_start_ns, _FOR_THE_SERVERS_US)
+        return await self._zone_servers.testify(resolution, name, zone, asker, partial(self._walk, context))
 
     async def examine_resolver(
         self,
@@ -154,12 +183,37 @@ class Resolver:
         if resolution.resolver is None:
             return resolution
         context = _lookup_context(vantage, slot_start_ns, deadline_us)
-        return await examine(
+        specs = await self._resolvers(vantage, context.longest_try_s)
+        resolution = await examine(
             resolution,
-            await self._resolvers(vantage, context.longest_try_s),
+            specs,
             partial(self._walk, context),
             partial(self._resolution, resolution.qname, resolution.qtype),
         )
+        return await self._compared_with_the_zone(resolution, specs, vantage, slot_start_ns)
+
+    async def _compared_with_the_zone(
+        self,
+        resolution: Resolution,
+        specs: tuple[ResolverSpec, ...],
+        vantage: VantagePoint,
+        slot_start_ns: int,
+    ) -> Resolution:
+        """Where resolvers lead elsewhere, what the queried name's own zone says now."""
+        context = _lookup_context(vantage, slot_start_ns, _FOR_THE_SERVERS_US)
+        make_walk = partial(self._walk, context)
+        walks = [make_walk("control", spec) for spec in specs]
+        taken = await asyncio.gather(*(walk.control() for walk in walks))
+        asker = next((w.resolver for w, how in zip(walks, taken, strict=True) if how == PASSED), None)
+        queries = [query for walk in walks for query in walk.queries]
+        if asker is None:
+            return replace(resolution, queries=(*resolution.queries, *queries))
+        finding = make_walk("zone_cut", asker)
+        zone = await zone_of(resolution.qname, finding)
+        resolution = replace(resolution, queries=(*resolution.queries, *queries, *finding.queries))
+        if zone is None:
+            return resolution
+        return await self._zone_servers.testify(resolution, resolution.qname, zone, asker, make_walk)
 
     async def _resolvers(self, vantage: VantagePoint, within_s: float) -> tuple[ResolverSpec, ...]:
         if vantage.resolvers:

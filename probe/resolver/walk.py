@@ -49,6 +49,7 @@ class ResolverWalk:
     transport: str | None = None
     ecs_source: str | None = None
     ecs_scope: int | None = None
+    recurse: bool = True  # False: a zone's own server is asked, which knows its zone alone
     _edns: bool = True
 
     async def run(self, qname: str, qtype: str) -> WalkEnd:
@@ -136,6 +137,7 @@ class ResolverWalk:
                 self.vantage.client_subnet,
                 edns=self._edns,
                 number=transport.message_id,
+                recurse=self.recurse,
             )
         except ValueError as error:
             raise ExchangeError(

@@ -17,6 +17,8 @@ PASSED, FAILED, SILENT = "passed", "failed", "silent"
 FLAGS = {PASSED: "resolver_alive", FAILED: "resolver_unwell", SILENT: "resolver_silent"}
 # RFC 8914 section 4: Not Ready, No Reachable Authority, Network Error.
 _OF_THE_NETWORK = frozenset({"14", "22", "23"})
+# DNSSEC Bogus, Signature Expired, Not Yet Valid, DNSKEY Missing, RRSIGs Missing, No Zone Key Bit Set, NSEC Missing.
+_OF_SIGNATURES = frozenset(str(code) for code in range(6, 13))
 _OWN_WALKS = frozenset({"chain", "compared", "other_resolver", "alias"})
 
 
@@ -30,12 +32,21 @@ def passes(answer: DnsAnswer) -> bool:
 
 def blames_the_network(resolution: Resolution) -> bool:
     """Whether the resolver whose failure counts said itself that it reached nobody (extended errors)."""
+    return _says(resolution, _OF_THE_NETWORK)
+
+
+def blames_signatures(resolution: Resolution) -> bool:
+    """Whether that resolver said that the zone's own signatures do not hold: then validators refuse it."""
+    return _says(resolution, _OF_SIGNATURES)
+
+
+def _says(resolution: Resolution, codes: frozenset[str]) -> bool:
     return any(
-        _names_the_network(query.extended_errors)
+        _names(query.extended_errors, codes)
         for query in resolution.queries
         if query.resolver == resolution.resolver and query.purpose in _OWN_WALKS and query.rcode == "SERVFAIL"
     )
 
 
-def _names_the_network(extended_errors: Iterable[str]) -> bool:
-    return any(error.partition(" ")[0] in _OF_THE_NETWORK for error in extended_errors)
+def _names(extended_errors: Iterable[str], codes: frozenset[str]) -> bool:
+    return any(error.partition(" ")[0] in codes for error in extended_errors)

@@ -90,27 +90,34 @@ def ascii_name(name: str) -> str:
 
 
 def build_question(
-    qname: str, qtype: str, ecs: str | None = None, *, edns: bool = True, number: int | None = None
+    qname: str,
+    qtype: str,
+    ecs: str | None = None,
+    *,
+    edns: bool = True,
+    number: int | None = None,
+    recurse: bool = True,
 ) -> Question:
-    """A recursive query with a random id, or with `number`: over HTTPS it is 0 (RFC 8484 section 4.1).
+    """A query with a random id, or with `number`: over HTTPS it is 0 (RFC 8484 section 4.1). `recurse`: RD is set.
 
     Raises ValueError for a name that cannot be asked for.
     """
     ecs = ecs if edns else None
     id_wire = os.urandom(2) if number is None else number.to_bytes(2, "big")
     number = int.from_bytes(id_wire, "big")
-    wire = id_wire + _wire_without_id(qname, qtype, ecs, edns)
+    wire = id_wire + _wire_without_id(qname, qtype, ecs, edns, recurse)
     return Question(qname=qname, qtype=qtype, id=number, wire=wire, edns=edns, ecs=ecs)
 
 
 @lru_cache(maxsize=16384)
-def _wire_without_id(qname: str, qtype: str, ecs: str | None, edns: bool) -> bytes:
+def _wire_without_id(qname: str, qtype: str, ecs: str | None, edns: bool, recurse: bool) -> bytes:
     """Building a message costs more than sending it; only the id differs from one asking to the next."""
     try:
         query = dns.message.make_query(
             dns.name.from_text(qname),
             qtype,
-            flags=dns.flags.RD | dns.flags.AD,  # AD: tell us whether it is validated (RFC 6840 section 5.7)
+            flags=(dns.flags.RD if recurse else 0)
+            | dns.flags.AD,  # AD: tell us whether it is validated (RFC 6840 section 5.7)
             use_edns=0 if edns else -1,
             payload=EDNS_PAYLOAD_BYTES if edns else None,
             options=query_options(ecs) if edns else None,
@@ -228,3 +235,28 @@ def _ecs_scope(message: dns.message.Message, question: Question) -> int | None:
         return subnet_answered(message.options, question.ecs)
     except ValueError as error:
         raise UnrelatedReplyError(str(error)) from error
+
+
+def delegated(reply: Reply | None, zone: str) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
+    """The name servers that a response gives for `zone`, as its answer or as a referral, and addresses beside them.
+
+    Names without their final dot; addresses (IPv4) only of those names (RFC 1034 section 4.2.1, glue).
+    """
+    if reply is None:
+        return (), {}
+    try:
+        message = dns.message.from_wire(reply.wire, ignore_trailing=True)
+    except Exception:  # dnspython raises many kinds: what cannot be read gives no server
+        return (), {}
+    owned = (
+        r for r in (*message.answer, *message.authority) if normal_name(r.name.to_text()) == normal_name(zone)
+    )
+    names = tuple(
+        normal_name(rdata.target.to_text()) for r in owned if r.rdtype == dns.rdatatype.NS for rdata in r
+    )
+    glue: dict[str, tuple[str, ...]] = {}
+    for rrset in message.additional:
+        owner = normal_name(rrset.name.to_text())
+        if rrset.rdtype == dns.rdatatype.A and owner in names:
+            glue[owner] = tuple(rdata.address for rdata in rrset)
+    return names, glue

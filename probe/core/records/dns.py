@@ -34,7 +34,9 @@ class DnsQuery(Value, frozen=True, kw_only=True):
     `purpose`: chain (the walk), compared (the same at a further resolver, where all are asked), other_resolver
     (after a failure), control (is this resolver alive at all), alias (after a failure: CNAMEs alone, to learn how
     far the chain leads), zone_cut (after a failure: SOA, to learn whose zone it is), rewriting (a name that cannot
-    exist, to learn whether this resolver invents addresses).
+    exist, to learn whether this resolver invents addresses), authority_servers (who the zone's own servers are),
+    authority (one of them, asked directly without recursion), authority_control (one of another zone's, to learn
+    whether this line reaches any).
     """
 
     qname: str
@@ -77,7 +79,8 @@ class Resolution(Value, frozen=True, kw_only=True):
 
     `canonical_name` is the last name reached; on failure `failing_name` is the name whose look-up failed, and
     `zone` the apex of the zone that it lies in, where SOA records told. `answers`: what each resolver said, in the
-    vantage point's order, where all are asked and compared.
+    vantage point's order, where all are asked and compared. `authority_aliases`: where the zone's own servers, asked
+    directly, lead the name now.
     """
 
     qname: str
@@ -96,4 +99,5 @@ class Resolution(Value, frozen=True, kw_only=True):
     failure: Failure | None = None
     flags: tuple[str, ...] = ()  # doubled_cname, ecs_ignored, ...
     answers: tuple[ResolverAnswer, ...] = ()
+    authority_aliases: tuple[str, ...] = ()
     queries: tuple[DnsQuery, ...] = ()

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from probe.core.caching.cache_status import asked_origin
 from probe.core.content.check_kind import AtOrigin, Symptom, SymptomKind
-from probe.core.dns.control import blames_the_network
+from probe.core.dns.authority import ANSWERS, DENIES, FAILS, UNPROVEN
+from probe.core.dns.chain import ANSWERED_FAILURES
+from probe.core.dns.control import blames_signatures, blames_the_network
 from probe.core.dns.fault_zone import failing_zone
 from probe.core.http.redirect import STATUS_CODES as REDIRECTS
 from probe.core.records.failure import FailureType, Phase
@@ -19,7 +21,7 @@ from probe.core.records.observation import Observation
 from probe.core.records.verdict import Fault, Outcome
 from probe.core.vantage.line_quality import FOREIGN_CERTIFICATE
 from probe.core.verdict.corroboration import TIMEOUTS, Corroboration
-from probe.core.verdict.hijack import alias_hidden, foreign
+from probe.core.verdict.hijack import alias_hidden, changed_by_the_zone, foreign, outdated
 from probe.core.verdict.origin_controls import cut_short
 from probe.core.verdict.proxy_reports import is_proxy_report, may_be_the_name, proxy_lost
 from probe.core.verdict.symptoms import final_of
@@ -96,7 +98,12 @@ def _is_a_reply(symptom: Symptom, corroboration: Corroboration) -> bool:
 
 def _elsewhere(symptom: Symptom, corroboration: Corroboration) -> Blame:
     """Whatever answered is not the CDN's server: the customer points the name elsewhere, or a resolver lies."""
-    if not alias_hidden(corroboration.task, corroboration.evidence.resolution):
+    resolution = corroboration.evidence.resolution
+    if outdated(corroboration.task, resolution):
+        return _inconclusive(Fault.VANTAGE, "dns.resolver_outdated")
+    if changed_by_the_zone(corroboration.task, resolution) or not alias_hidden(
+        corroboration.task, resolution
+    ):
         return _inconclusive(Fault.CUSTOMER, "dns.alias_changed")
     if symptom.kind is SymptomKind.ALIAS:
         return _inconclusive(Fault.PATH, "dns.hijacked")
@@ -142,9 +149,12 @@ def _resolution(symptom: Symptom, corroboration: Corroboration) -> Blame:
     resolution = corroboration.evidence.resolution
     assert resolution is not None, "a resolution symptom comes from a resolution"
     flags = resolution.flags
+    kind = FailureType(symptom.reason)
+    told = _zone_itself(kind, corroboration)
+    if told is not None:
+        return told
     if "resolvers_disagree" in flags:
         return _inconclusive(Fault.VANTAGE, "dns.resolvers_disagree")
-    kind = FailureType(symptom.reason)
     others_agree = "other_resolvers_failed" in flags
     if not _NOT_ALIVE.isdisjoint(flags) or blames_the_network(resolution):
         return _inconclusive(Fault.VANTAGE, "dns.resolver_failed")
@@ -156,6 +166,23 @@ def _resolution(symptom: Symptom, corroboration: Corroboration) -> Blame:
         return _inconclusive(Fault.UNKNOWN, symptom.reason)
     zone = failing_zone(resolution, corroboration.task.domain, corroboration.task.cdn_suffixes)
     return _failed(Fault(zone), symptom.reason)
+
+
+def _zone_itself(kind: FailureType, corroboration: Corroboration) -> Blame | None:
+    """What the zone's own servers told, asked directly; None where they were not asked, or told nothing."""
+    resolution = corroboration.evidence.resolution
+    assert resolution is not None, "a resolution symptom comes from a resolution"
+    flags = resolution.flags
+    if ANSWERS in flags and not blames_signatures(
+        resolution
+    ):  # the resolver or its cache is at fault, nobody else
+        return _inconclusive(Fault.VANTAGE, "dns.resolver_failed")
+    if (DENIES in flags and kind in ANSWERED_FAILURES) or FAILS in flags:
+        zone = failing_zone(resolution, corroboration.task.domain, corroboration.task.cdn_suffixes)
+        return _failed(Fault(zone), kind.value)
+    if DENIES in flags or (UNPROVEN in flags and kind not in ANSWERED_FAILURES):
+        return _inconclusive(Fault.VANTAGE, "dns.resolver_failed")
+    return None
 
 
 def _resolver(symptom: Symptom, corroboration: Corroboration) -> Blame:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 
 from probe.core.content.check_kind import Symptom, SymptomKind
+from probe.core.dns.authority import ANSWERS, DENIES, leads_into
 from probe.core.model.addresses import in_prefixes
 from probe.core.model.task import Task
 from probe.core.records.dns import Resolution
@@ -65,6 +66,23 @@ def alias_hidden(task: Task, resolution: Resolution | None) -> bool:
     return bool(others) and all(
         any(under_suffix(other.canonical_name, suffix) for suffix in task.cdn_suffixes) for other in others
     )
+
+
+def changed_by_the_zone(task: Task, resolution: Resolution | None) -> bool:
+    """Whether the customer's own servers lead the name elsewhere than into the CDN: other resolvers are late."""
+    if resolution is None or not {ANSWERS, DENIES} & set(resolution.flags):
+        return False
+    return not leads_into(resolution.authority_aliases, task.cdn_suffixes)
+
+
+def outdated(task: Task, resolution: Resolution | None) -> bool:
+    """Whether the customer's own servers lead into the CDN, and this resolver has not seen that yet.
+
+    One that was caught inventing addresses is not late: it lies.
+    """
+    if resolution is None or _rewrites(resolution) or ANSWERS not in resolution.flags:
+        return False
+    return leads_into(resolution.authority_aliases, task.cdn_suffixes)
 
 
 def unknown_node(evidence: Evidence, address: str) -> bool:

@@ -79,6 +79,7 @@ _WHOLE_SLOT: dict[str, str] = {
     "vantage.proxy_unreachable": "This vantage point's proxy could not be spoken with",
     "vantage.proxy_refused": "This vantage point's proxy would not serve us",
     "dns.resolver_failed": "The vantage point's own resolver failed",
+    "dns.resolver_outdated": "The vantage point's resolver does not know yet what the zone's own servers say",
     "dns.hijacked": "The name was led elsewhere on its way to us: what answered is no node of the CDN",
     "dns.resolvers_disagree": "The vantage point's resolvers contradict each other",
     "dns.alias_changed": "The customer's name no longer leads to the CDN",
