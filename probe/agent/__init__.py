@@ -1,1 +1,8 @@
-"""agent."""
+"""The running agent: its parts put together, started, reloaded and ended.
+
+In: a configuration that was read (`probe.settings`). `daemon.serve` opens the store and runs until a signal,
+`agent.Agent` connects schedule, measuring and store (`row_sink.Rows`; with several processes
+`worker_pool.Crew`), `background` runs the companions, `reload` and `resume` take over a new configuration and the last
+run's state, `watchdog` and `shutdown` care for the service manager and the end. Out: rows and events (`events.Teller`)
+in the store, and the live state (`live.Live`) for whoever asks over `probe.control`.
+"""

@@ -1,1 +1,7 @@
-"""schedule."""
+"""When a slot starts, on this host's clocks; which slot is due is decided in `probe.core.scheduling`.
+
+In: tasks, ceilings, a `Clock`, and two callbacks. `scheduler.Scheduler` leads each due slot (`missed.Due`) to exactly
+one of them: measured or missed, the latter with a reason; `pump.Pump` wakes it by APScheduler; `missed.Reporter`
+tells missed slots in bounded pieces. Out: the calls, a `scheduler.Tally`, and up to when each customer's slots are
+complete.
+"""
