@@ -55,7 +55,7 @@ Referer = Annotated[
     StringConstraints(max_length=2000),
     AfterValidator(_referer),
 ]
-# As the object's own path: what is stored and shown goes without the values of telling query keys.
+# As the object's own path: what is stored and shown goes without the values of secret query keys.
 SignedPath = Annotated[UrlPath, PlainSerializer(without_secret_query, return_type=str)]
 
 

@@ -1,4 +1,4 @@
-"""Rule: the same object asked for in other ways is the same object, told in the ways that HTTP has for it.
+"""Rule: HEAD, ranges and conditional requests answer with the same object as GET, in the forms that HTTP has.
 
 Contract B: ranges, conditional requests and HEAD are answered rightly. What they are measured by is the same edge's
 reply to GET in the same slot; what may be a change of the object in between is a note (`core.negotiated`).

@@ -1,4 +1,4 @@
-"""Rule: a rate is told of whole large bodies alone, and what may have been our own time is taken off first.
+"""Rule: a rate is computed from whole large bodies alone, and what may have been our own time is taken off first.
 
 Contract B: download speed of large objects. Bytes on the wire after the transfer coding, from the first byte of the
 response to its last. Nothing is judged of an observation during which our loop stalled.

@@ -15,7 +15,7 @@ from probe.core.proof.chain import GENESIS, line_digest
 from probe.core.syntax.values import OWN_NAME
 
 LINE_MOST_BYTES = 32 * 1024 * 1024
-UNKNOWN = ""  # digest of a line that nobody can tell any more
+UNKNOWN = ""  # digest of a line that is no longer known
 
 
 class TamperedError(Exception):
@@ -66,8 +66,8 @@ class StreamName:
 class Cursor:
     """Where a stream was followed to.
 
-    `digest`: of the line `seq`; UNKNOWN where nobody can tell. `chained`: a line before carried its predecessor's
-    digest, so that from now on every one must. `complete_up_to`: the last watermark a line told (RFC 3339).
+    `digest`: of the line `seq`; UNKNOWN where it is not known. `chained`: a line before carried its predecessor's
+    digest, so that from now on every one must. `complete_up_to`: the last watermark in a line (RFC 3339).
     """
 
     seq: int = 0

@@ -1,4 +1,4 @@
-"""Rule: a host is asked politely and bounded: what may pass is told from what will not, and the token goes to it alone.
+"""Rule: a host is asked politely and bounded: errors that may pass are tried again; the token goes to it alone.
 
 HTTP only; nothing here knows what a page means. The token travels in the Authorization header, over TLS or on loopback,
 and follows no redirect.
@@ -66,7 +66,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offered:
-    """A stream that a host offers. `named`: the host told the agent's name for this stream, so it is asked by it."""
+    """A stream that a host offers. `named`: the host gave the agent's name for this stream, so requests name it."""
 
     stream: StreamName
     seq: int

@@ -1,4 +1,4 @@
-"""Rule: an evaluator reads what was pulled, in order and whole, and is told what is not there.
+"""Rule: an evaluator reads what was pulled, in order and whole, with a record of each span that is missing.
 
 Reads a directory that `pull` writes, beside it or after; never writes. Of a line that is being written nothing is seen.
 docs/pulling.md shows how grains and coverage are computed from it.
@@ -47,9 +47,9 @@ class Dropped:
 class CopyCoverage:
     """The denominators of a span. `tasks`: task id -> due, measured, missed and gaps, from the rows that there are.
 
-    `complete`: every slot due in the span has its row here, or is told by `gaps` or `dropped`. `gaps`: the agent's own
+    `complete`: every slot due in the span has its row here, or is named by `gaps` or `dropped`. `gaps`: the agent's own
     `ledger.gap` events that touch the span, slots without a row. `dropped`: spans of rows that are not in the copy;
-    when those were due nobody can tell.
+    when those were due is not known.
     """
 
     tasks: dict[str, Coverage]
@@ -232,7 +232,7 @@ class _Span:
         return line.kind != "dropped" and self.has(line.scheduled_at or line.at or "")
 
     def touches(self, event: Record) -> bool:
-        """Whether slots that a `ledger.gap` speaks of may lie in it: by its first and last time if it tells them."""
+        """Whether slots that a `ledger.gap` speaks of may lie in it: by its first and last time if it has them."""
         assert not isinstance(event, SlotRecord)
         last = event.detail.get("last", event.at)
         first = event.detail.get("first")

@@ -122,7 +122,7 @@ def known_key(directory: Path, agent: str) -> Key | None:
 
 
 def begin_of(first_seq: int, known: Cursor | None = None) -> Cursor:
-    """The cursor before the first line of a file; its digest is not known unless the file before told it."""
+    """The cursor before the first line of a file; its digest is known only from the file before."""
     if known is not None or first_seq == 1:
         return known or Cursor()
     return Cursor(seq=first_seq - 1, digest="")

@@ -1,5 +1,5 @@
-"""Rule: of a page nothing is taken before all of it was verified; of a transfer that was cut, what its own next line
-vouches for.
+"""Rule: a page is kept only once all of it is verified; of a transfer that was cut, the lines that a next line
+confirms.
 
 Bytes of one `GET /v1/results` in, verified lines out; without any I/O. A page is stored lines and one last line of
 kind `page` that says where it ended and carries the signed head of the stream.
@@ -157,7 +157,7 @@ class PageReader:
                 line = follow(self._cursor, text, self._stream)
             except BrokenLinkError as problem:
                 if self._lines:
-                    self._unfitting = problem  # the line after it tells which of the two it was
+                    self._unfitting = problem  # the line after it shows which of the two it was
                     return
                 raise
             self._witnessed.check(line)

@@ -1,6 +1,6 @@
 """Rule: hosts are pulled side by side; what one of them does wrong stops that one.
 
-Several hosts into one directory. How it went stands on the board, whatever happened.
+Several hosts into one directory. The `Board` has the state of each stream, also after an error.
 """
 
 from __future__ import annotations

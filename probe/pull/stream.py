@@ -1,7 +1,7 @@
 """Rule: a stream goes on from what is on the disk, page by page; the first thing that is wrong with it ends it, loudly.
 
-One stream from one host into one directory. What is passing (a cut transfer, a busy host, a full disk) is asked again
-from the cursor that the files give.
+One stream from one host into one directory. After a passing error (a cut transfer, a busy host, a full disk) the
+request is repeated from the cursor that the files give.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class StreamPull:
             self._close()
 
     async def _guarded(self, turn: Callable[[], Awaitable[None]]) -> None:
-        """One turn; what goes wrong in it is told and, where it may pass, waited for."""
+        """One turn; an error in it is reported and, where it may pass, waited out."""
         try:
             await turn()
         except (TamperedError, ConflictError, WrongKeyError, CopyError) as error:

@@ -1,7 +1,7 @@
-"""Rule: a signature counts only under a key that was given, or, told as such, one that lies beside what it signs.
+"""Rule: a signature counts under a key that was given, or, and then it is said, one found beside the files.
 
 The public keys that a verification goes by. A key from elsewhere (`--key`) proves something to whoever brought it; the
-one beside the files proves only that they are of one piece.
+one beside the files proves only that they belong together.
 """
 
 from __future__ import annotations

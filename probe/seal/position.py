@@ -1,4 +1,4 @@
-"""Rule: where sealing stands is told by what is sealed; a note beside it lets old segments be moved away.
+"""Rule: sealing continues where the sealed files end; a note beside them allows old segments to be moved away.
 
 The end of what is sealed of a stream: the furthest of its last manifest, of HEAD.json and of `_seal.json`.
 """

@@ -1,4 +1,4 @@
-"""Rule: what is said to be signed is believed only once its signature is verified; what fails is told, with its file.
+"""Rule: what is said to be signed is believed only once its signature is verified; a failure is reported with its file.
 
 Everything below a directory that speaks of streams without being their lines: manifests, HEAD.json, heads.ndjson.
 """

@@ -64,7 +64,7 @@ class SealRefused(RuntimeError):  # noqa: N818 - a decision, reported to the ope
 
 
 class _About(msgspec.Struct):
-    """What a manifest tells of its lines."""
+    """What a manifest says of its lines."""
 
     kind: str
     scheduled_at: str | None = None

@@ -64,7 +64,7 @@ def _stored(directory: Path, reader: Reader, stream: Stream, proofs: Proofs, tic
     check = check_of(proofs, stream, "store")
     reader.agent, customer = stream
     try:
-        # What was dropped while it was read is told by an event before it went: behind the end as it was at first.
+        # What was dropped while it was read is named by an event before it went: behind the end as it was at first.
         for _ in range(2):
             end = reader.head(customer)
             if end.seq:
@@ -89,7 +89,7 @@ def _page_through(reader: Reader, check: Check, end: int, tick: Tick) -> None:
 
 
 def _in_file(directory: Path, stream: Stream, problem: Problem) -> Problem:
-    """With the part of the store that holds the record, where that can be told."""
+    """With the part of the store that holds the record, where that is known."""
     if problem.file or problem.seq is None:
         return replace(problem, line=problem.line or None)
     file = None

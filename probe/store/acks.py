@@ -1,4 +1,4 @@
-"""Rule: what a reader confirmed is on the disk before it is told so, and never goes back.
+"""Rule: a confirmation is on the disk before the reader gets its reply, and it never goes back.
 
 `_api.db` in the results directory: acknowledgements (retention respects them) and which rows were first pulled when
 and by whom (a witness of when a failure was known). Written by the API's process alone, in a thread of its own;

@@ -1,4 +1,4 @@
-"""Rule: directives are read in one pass over the text, garbage is passed over, and what is odd has a flag.
+"""Rule: directives are read in one pass over the text, what does not parse is skipped, and the unusual has a flag.
 
 Cache-Control (RFC 9111 section 5.2) and the fields targeted at caches of one kind (RFC 9213).
 """

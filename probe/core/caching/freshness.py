@@ -1,4 +1,4 @@
-"""Rule: a response is as long fresh as it says itself, and where the RFC leaves a cache free nobody is bound.
+"""Rule: a response is fresh for as long as its fields say; where the RFC leaves the choice to a cache, we set no limit.
 
 Header fields -> freshness lifetime and its source (RFC 9111 section 4.2, RFC 9213), allowances for serving stale
 (RFC 5861), and the age of what was served (RFC 9111 section 4.2.3). Of several values of one directive the first
@@ -121,7 +121,7 @@ def _expires(values: list[str], date: float | None) -> Freshness:
 def current_age_s(
     age_s: float | None, date: str | None, request_at_s: float, response_at_s: float
 ) -> float | None:
-    """Corrected initial age (RFC 9111 section 4.2.3) of a response as it reached us; None where nothing tells.
+    """Corrected initial age (RFC 9111 section 4.2.3) of a response as it reached us; None where no field gives it.
 
     The greater of the apparent age, by Date and our clock, and of Age with the time that the reply took. Age is
     the field's value where valid; the two moments are seconds since the Unix epoch.

@@ -1,4 +1,4 @@
-"""Rule: a cache may serve an old version for as long as anybody who may say so let it; in doubt nobody is accused.
+"""Rule: a cache may serve an old version for the longest time that edge or origin declared; doubt accuses nobody.
 
 The lifetime is the more generous of what the edge declares and what the origin declared with that version: an edge
 may keep s-maxage or CDN-Cache-Control to itself. RFC 9111 sections 4.2 and 4.2.4, RFC 5861.

@@ -1,6 +1,6 @@
-"""Rule: a vendor's word is taken for what its vendor says that it means, or for nothing, with a flag.
+"""Rule: a vendor's value means what its vendor documents; any other value means nothing and gives a flag.
 
-Reads the table of `vendor_fields`. The first field of the table that tells anything counts; fields are not mixed,
+Reads the table of `vendor_fields`. The first field of the table whose value is known counts; fields are not mixed,
 since they may come from different caches.
 """
 

@@ -1,4 +1,4 @@
-"""Rule: each row says which vendor documents the word, and as much as the document says; no word is guessed.
+"""Rule: each row names the vendor's document and says as much as it does; no value's meaning is guessed.
 
 Vendors' cache fields, field by field; in each field the first pattern that fits the whole value counts, without
 regard to case. `documented` is the title of the vendor's page or manual.
@@ -25,7 +25,7 @@ class VendorWord:
 
 @dataclass(frozen=True, slots=True)
 class VendorField:
-    """One field. `nearest_last`: each cache appends its word; else their order tells nothing."""
+    """One field. `nearest_last`: each cache appends its value; else their order means nothing."""
 
     name: str
     words: tuple[VendorWord, ...]
@@ -186,5 +186,5 @@ TABLE = (
     _VARNISH,
     _SAVED,
 )
-# A value of these fields is one of many things; one that we do not know tells nothing, not even that.
+# A value of these fields is one of many things; one that we do not know gives neither a cache status nor a flag.
 MIXED = frozenset({"server-timing", "x-cache-hits", "x-swift-savetime"})

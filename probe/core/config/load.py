@@ -139,7 +139,7 @@ def _validated(
 
 
 def _raise_if_any(problems: list[Problem]) -> None:
-    """One problem a place: the first told is the cause, what follows from it is not repeated."""
+    """One problem a place: the first reported is the cause, what follows from it is not repeated."""
     if problems:
         told = sorted({(p.line, p.column): p for p in reversed(problems)}.values())
         if len(told) > MAX_PROBLEMS:

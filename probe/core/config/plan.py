@@ -34,7 +34,7 @@ def make_plan(config: Config) -> Plan:
     """The tasks of a configuration, by customer, then in the order of the files.
 
     Of hosts that share them (`shard`) each makes its own part of the same tasks: ids and phases are the same on all.
-    A vantage point whose line does not carry an IP version gives no task for it; `uncarried` tells what is left.
+    A vantage point whose line does not carry an IP version gives no task for it; `uncarried` names those left out.
     """
     points = {point.name: point.vantage_point() for point in config.agent.vantage_points}
     limits = config.agent.limits.limits()

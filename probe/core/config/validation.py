@@ -1,6 +1,6 @@
 """Rule: what one value alone cannot show (references, doubles, secrets in the open) is checked here, all of it.
 
-The functions read the file's plain content, which may still be wrong in any way, so that one run tells everything.
+The functions read the file's plain content, which may still be wrong in any way, so that one run reports every problem.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ParamsReader:
         except re.error as error:  # of a check that uses `re` itself
             return _refusal(f"not a regular expression: {error}")
         except Exception as error:
-            # A check kind is a plug-in: what its own validation trips over is told, not passed on.
+            # A check kind is a plug-in: what its own validation raises is reported as a problem, not raised.
             return _refusal(f"the check {kind} cannot use this: {type(error).__name__}: {error}")
 
 
@@ -147,7 +147,7 @@ def _is_reference(value: str) -> bool:
     try:
         return isinstance(parse_field_value(value), SecretRef)
     except ValueError:
-        return True  # a damaged reference; told where values are parsed
+        return True  # a damaged reference; reported where values are parsed
 
 
 def _doubles(data: dict[str, Any]) -> Iterator[Complaint]:

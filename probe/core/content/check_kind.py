@@ -47,7 +47,7 @@ class AtOrigin(StrEnum):
 
     SAME = "same"  # it is off there too
     NOT_THERE = "not_there"  # it is not, or no origin has a part in it
-    UNSEEN = "unseen"  # an origin is configured, and gave nothing to tell it by
+    UNSEEN = "unseen"  # an origin is configured, and no reply of it shows this
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

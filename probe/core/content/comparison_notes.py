@@ -1,4 +1,4 @@
-"""Rule: what a comparison means is told in one place, with the words for people beside it."""
+"""Rule: what a comparison means is defined in one place, with the words for people beside it."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def with_reply(
     """The history with one more reply of the origin; None where it shows no version.
 
     `asked` and `seen`: when the request was begun and the reply was complete, RFC 3339 UTC. A version that returns
-    moves to the end and is first seen now, since what we know of its first time tells nothing of this one. Versions
+    moves to the end and is first seen now, since what we know of its first time says nothing about this one. Versions
     not seen for `keep_s` seconds are forgotten, but for the present one.
     """
     oldest_s = epoch_s(seen) - keep_s

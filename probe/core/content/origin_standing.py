@@ -1,4 +1,4 @@
-"""What an origin's word is worth: it explains an edge's failure only if it was ever seen to answer.
+"""An origin's failure explains an edge's only if the origin was ever seen to answer us.
 
 Pure. An origin behind a firewall that lets in the CDN alone never answers us; it would look like the cause of every
 failure. Input: one look at the origin after the other; output: its standing, kept over restarts.

@@ -1,4 +1,4 @@
-"""Rule: content that cannot be read as declared is told by a flag, and a flag accuses nobody."""
+"""Rule: content that cannot be read as declared gives a flag, and a flag accuses nobody."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ _ERRORS = (
 
 
 def query_options(ecs: str | None) -> list[dns.edns.Option]:
-    """What goes with a question: the server's identifier is asked for, the client subnet told where there is one."""
+    """What goes with a question: the server's identifier is asked for, the client subnet is sent where there is one."""
     asked: list[dns.edns.Option] = [dns.edns.NSIDOption(b"")]
     return [*asked, subnet_option(ecs)] if ecs else asked
 
@@ -66,7 +66,7 @@ def subnet_answered(options: Sequence[dns.edns.Option], ecs: str) -> int | None:
     """SCOPE PREFIX-LENGTH of the response; None where it holds no such option. It may be longer than the source's.
 
     Raises ValueError where FAMILY, SOURCE PREFIX-LENGTH or ADDRESS are not those sent: such a response must be
-    dropped (RFC 7871 section 7.3). Of a /0, which tells the resolver nothing, it may make what it likes.
+    dropped (RFC 7871 section 7.3). A /0 gives the resolver no subnet, so any scope of its answer is accepted.
     """
     option = next((o for o in options if isinstance(o, dns.edns.ECSOption)), None)
     if option is None:

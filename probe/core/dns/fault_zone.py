@@ -1,7 +1,7 @@
-"""Rule: a failed look-up is the fault of whoever publishes the zone that failed, where SOA records told the zone.
+"""Rule: a failed look-up is the fault of whoever publishes the zone that failed, where SOA records showed the zone.
 
-Pure. A zone that belongs to a registry (a top-level domain, or what looks like `com.cn`) tells nothing about who
-let a name under it go; then, as where no zone is known, the failing name itself decides.
+Pure. A zone that belongs to a registry (a top-level domain, or what looks like `com.cn`) does not show who
+let a name under it lapse; then, as where no zone is known, the failing name itself decides.
 """
 
 from __future__ import annotations

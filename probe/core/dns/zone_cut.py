@@ -44,7 +44,7 @@ def names_above(name: str) -> tuple[str, ...]:
 
 
 def apex_from(name: str, answer: DnsAnswer) -> str | None:
-    """The apex of the zone that `name` lies in, if the response to the question for its SOA tells it."""
+    """The apex of the zone that `name` lies in, if the response to the question for its SOA shows it."""
     own = [normal_name(record.owner) for record in answer.answers if record.rdtype == "SOA"]
     found = [owner for owner in (*own, *answer.authority_soas) if _above(name, owner)]
     return max(found, key=lambda owner: len(labels(owner)), default=None)
@@ -57,7 +57,7 @@ def _above(name: str, owner: str) -> bool:
 def find_cut(replies: Sequence[tuple[str, DnsAnswer | None]]) -> Cut | None:
     """The zone of the first name; `replies` to SOA questions, from it upwards, None where no response came.
 
-    None where nothing can be told, such as where no name at all is answered.
+    None where it is not known, such as where no name at all is answered.
     """
     broken: str | None = None
     for name, answer in replies:

@@ -1,4 +1,4 @@
-"""Rule: a server may leave out what HTTP lets it leave out; wrong is only what a client would be misled by.
+"""Rule: a server may omit what HTTP lets it omit; wrong is only what would mislead a client.
 
 Replies to HEAD, to ranges and to conditional requests beside the reply to GET, all of one edge. RFC 9110 sections
 9.3.2 (HEAD), 13 (conditional requests), 14 and 15.3.7 (ranges). Where the object may have changed between two

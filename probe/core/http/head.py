@@ -70,7 +70,7 @@ def too_large(detail: str) -> HeadError:
 class HeadScanner:
     """Finds the final head in a stream of bytes.
 
-    `begun` tells whether a byte of the head now being read has arrived (it falls back after an interim head).
+    `begun` says whether a byte of the head now being read has arrived (it falls back after an interim head).
     """
 
     def __init__(self, limits: Limits, method: str = "GET") -> None:

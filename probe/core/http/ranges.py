@@ -1,4 +1,4 @@
-"""Rule: a large object is checked by ranges that nobody can foresee and anybody can ask for again.
+"""Rule: a large object is checked by ranges that cannot be predicted and can be requested again.
 
 Offsets come from a seed that is on record (task, slot, number of the range), so that a cache cannot keep just those
 bytes right. Edge and origin are asked for the same range; only replies that name the range they give are compared

@@ -1,4 +1,4 @@
-"""Rule: a redirect is followed only where the policy names the place, and never with what was meant for another.
+"""Rule: a redirect is followed only to hosts that the policy names, and never with another host's credentials.
 
 Pure: a request and its response give the next request, a failure, or nothing (RFC 9110 section 15.4, RFC 3986).
 What we decided where the RFCs leave the choice:

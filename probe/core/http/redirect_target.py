@@ -1,4 +1,4 @@
-"""Rule: two ways to write one place are one place, and nothing else is.
+"""Rule: two spellings of one URL are equal, and no other two URLs are.
 
 A Location is a URI reference, resolved against the URL asked for (RFC 9110 section 10.2.2), and compared after the
 normalisation that changes no meaning: case of scheme and host, the default port, an empty path (RFC 3986 section
@@ -55,6 +55,6 @@ def equivalent(base: str, location: str, wanted: str) -> bool:
 
 
 def fits(base: str, location: str, pattern: str) -> bool | None:
-    """Whether the place, or the value as it was sent, matches; None where that cannot be told."""
+    """Whether the place, or the value as it was sent, matches; None where that is not known."""
     found = [matches(pattern, resolved(base, location)), matches(pattern, location)]
     return True if True in found else None if None in found else False

@@ -51,7 +51,7 @@ def _resolver_text(transport: str, address: str, port: int, path: str | None) ->
 
 
 class AnchorSpec(Value, frozen=True, kw_only=True):
-    """A target that tells whether this vantage point's line works: scheme http, https, tcp or dns.
+    """A target that shows whether this vantage point's line works: scheme http, https, tcp or dns.
 
     With dns, `path` is / and the name asked for, `/.` by default: any response will do.
     """

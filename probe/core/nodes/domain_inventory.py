@@ -1,4 +1,4 @@
-"""Rule: what is new to a settled inventory is on trial until it served as agreed: a lie must not become known.
+"""Rule: an address new to a settled inventory is on trial until it served as agreed: forged ones stay out.
 
 The nodes of one (customer, domain, IP version). Each is written when new, then at most once in WRITTEN_EVERY_S for
 each vantage point, so that a busy agent does not write for every look-up. Times in seconds since the epoch.
@@ -148,7 +148,7 @@ class NodesOfDomain:
     # --- the store ------------------------------------------------------------------------------------
 
     def take_changes(self, *, final: bool) -> Changes:
-        """What the store is to be told, once."""
+        """What the store has to write; each change is returned once."""
         if final:
             self._due.update(self._later)
             self._later.clear()

@@ -57,7 +57,7 @@ class Inventory:
         self._of(task).vouch(addresses)
 
     def take_changes(self, *, final: bool = False) -> Changes:
-        """What the store should now be told; `final` also what was told of less than a minute ago."""
+        """What the store has to write now; with `final` also what was written less than a minute ago."""
         nodes: list[Sighting] = []
         learning: list[Learning] = []
         touched, self._touched = self._touched, {}

@@ -1,4 +1,4 @@
-"""Rule: how long a node went on serving the old version is told as the interval that our looks leave open.
+"""Rule: how long a node went on serving the old version is recorded as the interval between two of our looks.
 
 We see the origin and each node at moments only. At least: from when the new version was first seen at the origin to
 the last look at the node with an older one. At most: from when the origin was last known to have the version before

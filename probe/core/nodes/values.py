@@ -51,7 +51,7 @@ class Learning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What the store is to be told."""
+    """Nodes and observation spans that the store has to write."""
 
     nodes: tuple[Sighting, ...] = ()
     learning: tuple[Learning, ...] = ()

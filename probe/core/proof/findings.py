@@ -1,4 +1,4 @@
-"""Rule: what verification found is told with its place, the first bad record first."""
+"""Rule: what verification found is reported with its place, the first bad record first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rule: a span that is gone is a loss on record only if the agent itself put it on record; else it was taken away.
+"""Rule: a missing span is a declared loss only if the agent itself recorded it; else it was removed.
 
 What names a dropped span as such: an event in the chain after it (`retention.dropped`, `store.damaged`), or a signed
 manifest. Where a stream has lost its beginning, the newest of it has to be named: the events that named older spans
@@ -31,7 +31,7 @@ class _Gap:
 
 @dataclass(frozen=True, slots=True)
 class _Declared:
-    """`rows`: how many rows of the span went; None: all. `digest`: of the last line, where it is told."""
+    """`rows`: how many rows of the span went; None: all. `digest`: of the last line, where it is known."""
 
     first: int
     last: int

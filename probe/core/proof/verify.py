@@ -268,7 +268,7 @@ class Check:
         last = self._last
         if last is None or last.reported or not (last.broken or last.contradicted_by):
             if last is not None and after is not None and last.reported:
-                after.before = None  # what does not fit is told already
+                after.before = None  # what does not fit is reported already
             return
         named = after.previous if after is not None else None
         intact = named == last.digest and last.contradicted_by is None

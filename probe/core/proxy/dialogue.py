@@ -1,4 +1,4 @@
-"""Rule: what a proxy says belongs to the proxy, what follows belongs to the server: told apart to the byte.
+"""Rule: what a proxy says belongs to the proxy, what follows belongs to the server: separated to the byte.
 
 The dialogues themselves (`proxy_socks5`, `proxy_connect`) are values in, values out: whoever has the socket sends
 `outgoing()`, shows what came to `take()`, and reads on no further than that took. Here is what they share: how they

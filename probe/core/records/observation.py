@@ -19,7 +19,7 @@ class Role(StrEnum):
 
     edge: what the slot was for; origin: the customer's origin asked directly; redirect: a followed hop;
     confirm: the same edge again on a fresh connection; sweep: another known node after a failure;
-    anchor: a target that only tells whether the vantage point's own line works; check: a further request that a
+    anchor: a target that only shows whether the vantage point's own line works; check: a further request that a
     check wanted made to an edge; control: the same further request, made to the origin; elsewhere: the same edge
     again by another way, over the line of another vantage point or with TLS.
     """

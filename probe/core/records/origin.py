@@ -13,7 +13,7 @@ from probe.core.records.response import ContentFacts, Freshness, Response
 def identity(content: OriginVersion | Response) -> str | None:
     """What two pieces of content must share to count as the same: by the declared rules if there are any, else bytes.
 
-    None where it cannot be told.
+    None where it is not known.
     """
     return content.content_digest if content.content is None else content.content.normalised_digest
 

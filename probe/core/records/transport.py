@@ -15,8 +15,8 @@ UNSURE_US = 1_000  # what is less certain than this is recorded as such
 class TimingUncertainty(Value, frozen=True, kw_only=True):
     """By how much the spans of a ResourceTiming may be too long, never too short; durations.
 
-    Either our own program stood still in them, or it looked too late to know. The true span lies between what is told
-    less this, and what is told.
+    Either our own program stood still in them, or it looked too late to know. The true span lies between the recorded
+    span less this, and the recorded span.
     """
 
     connect_us: int = 0  # from connect_start to the end of the TCP handshake

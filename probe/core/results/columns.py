@@ -1,4 +1,4 @@
-"""Rule: the flat columns are fixed: one is added at the end, none is renamed, and each carries its unit in its name.
+"""Rule: the flat columns are fixed: a new one goes to the end, none is renamed, and each has its unit in its name.
 
 One stored line -> one row of CSV or Parquet. What a row cannot hold (all observations, findings, the chain of names) is
 in the record itself; docs/results.md lists the columns.

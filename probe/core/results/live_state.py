@@ -130,7 +130,7 @@ class LiveState:
 
     `ready`: it measures. `trouble`: as in `queue`. `complete_up_to`: customer -> every slot due before has its row on
     the disk; a customer of whom that is not known yet is left out. `config_problems`: what keeps parts of the files on
-    disk from being in force, as the last reload told it. `workers`: empty where the agent's own process measures.
+    disk from being in force, as the last reload reported it. `workers`: empty where the agent's own process measures.
     """
 
     agent: str

@@ -1,4 +1,4 @@
-"""Rule: who must not move more than so many bytes a day goes on being measured, by heads alone, and the row says so.
+"""Rule: a customer whose daily bytes are used up is measured by heads alone, and the row says so.
 
 Bodies of a customer's objects, as they crossed the wire, counted by UTC day.
 """
@@ -57,7 +57,7 @@ class Budgets:
             self._budget(task).spend(body_bytes(row), at_s)
 
     def forget(self, customer: str) -> None:
-        """What it moved is counted by somebody else now, or told anew."""
+        """Forget what it moved: another process counts it now, or it will be given anew."""
         self._of.pop(customer, None)
 
     def resume(self, customer: str, spent_bytes: int, at_s: float) -> None:

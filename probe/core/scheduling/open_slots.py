@@ -1,4 +1,4 @@
-"""Rule: a slot is open from being due until its row is told of; up to the earliest open one a stream is complete."""
+"""Rule: a slot is open from when it is due until its row is stored; a stream is complete up to the earliest one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 
 @dataclass(slots=True, eq=False)
 class Token:
-    """One slot, or a span of them told together. `customer` and the time of the first, microseconds since the epoch."""
+    """One slot, or a span reported together. `customer` and the time of the first, microseconds since the epoch."""
 
     customer: str
     due_us: int

@@ -1,4 +1,4 @@
-"""Rule: which host measures a task follows from the task's id alone, and one host more moves only what it takes.
+"""Rule: which host measures a task follows from the task's id; one host more moves only the tasks that it takes.
 
 Rendezvous (highest random weight) hashing, Thaler and Ravishankar 1998: every host has a weight for every task, and
 the heaviest measures it. From n to n+1 hosts a task stays where it is or goes to the new host.

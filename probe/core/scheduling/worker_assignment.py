@@ -1,4 +1,4 @@
-"""Rule: tasks that share something that is remembered are one worker's; who works on what changes as little as can be.
+"""Rule: tasks that share remembered state have one worker; a change of the plan moves as few as possible.
 
 What a slot learns is for the next ones: the origin's versions and how often it was asked, the nodes of a domain, the
 bytes of a day. So a customer's tasks that are connected by a domain or an origin's host stay together, and all of them

@@ -34,7 +34,7 @@ _EXPECTED = {
 
 
 def redact(text: str) -> str:
-    """Text as it may be shown: without user names in URLs, values of telling query keys, and hashes of tokens."""
+    """Text as it may be shown: without user names in URLs, values of secret query keys, and hashes of tokens."""
     text = _USERINFO.sub(rf"\1{REDACTED}@", text)
     text = without_secret_query(text)
     return _HASH.sub(rf"\1{REDACTED}", text)
@@ -87,7 +87,7 @@ def problems_of(
     # Of several at one place the first is shown: a misspelt key, not the key that is missing for it.
     for error in sorted(errors, key=lambda e: bool(e["type"] == "missing")):
         if error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]:
-            continue  # its items were bad, and told
+            continue  # its items were bad, and are reported
         loc: tuple[int | str, ...] = tuple(error["loc"])
         at_key = error["type"] == "extra_forbidden" or loc[-1:] == ("[key]",)
         place = (*under, *(loc[:-1] if loc[-1:] == ("[key]",) else loc))

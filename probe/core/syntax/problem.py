@@ -1,4 +1,4 @@
-"""Rule: what is wrong in a file is told with its place, what was found and what to do, never with a traceback."""
+"""Rule: what is wrong in a file is reported with its place, what was found and what to do, never with a traceback."""
 
 from __future__ import annotations
 

@@ -212,7 +212,7 @@ class _Builder:
         self._put(node)
 
     def _discreet(self, complaint: str) -> str:
-        """What stands under a key that tells of secrets is not repeated."""
+        """A message does not repeat the value of a key whose name says that it is secret."""
         key = self._stack[-1].key if self._stack else None
         if key is not None and _SECRET_KEY.search(key[0]):
             return "this value means something else to some YAML readers: quote it"

@@ -1,4 +1,4 @@
-"""Rule: a pattern is one that ends in time proportional to the text, on any machine; what is none is told with words.
+"""Rule: a pattern is one that ends in time proportional to the text, on any machine; others are refused with a reason.
 
 Patterns are regular expressions in RE2's syntax. RE2 never goes back in the text, so a match takes time that grows with
 the text alone. The price is what cannot be matched that way: look-around, back-references, and what is built of them.

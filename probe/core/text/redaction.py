@@ -10,7 +10,7 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 REDACTED = "[redacted]"
-# Shorter values cannot be told from ordinary text where a server echoes them.
+# Shorter values cannot be distinguished from ordinary text where a server echoes them.
 ECHOED_FROM = 6
 _REMEMBERED = 1024  # characters: a task's own path and URL come back in every slot
 _SECRET_QUERY = re.compile(
@@ -21,7 +21,7 @@ _SECRET_QUERY = re.compile(
 
 
 def without_secret_query(text: str) -> str:
-    """Any text with URLs or paths in it, without the values of telling query keys."""
+    """Any text with URLs or paths in it, without the values of query keys that say that they are secret."""
     return _without(text) if len(text) <= _REMEMBERED else _without.__wrapped__(text)
 
 

@@ -1,4 +1,4 @@
-"""Rule: what a span adds to what was covered before is named exactly, and nothing is covered twice.
+"""Rule: adding a span returns exactly the numbers that were not covered before.
 
 Spans of sequence numbers, both ends included.
 """

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 SPAN_S = 300
 STEP_S = 10
-GROWTH = 1.1  # two neighbouring classes of a duration: what is told is right within five per cent
+GROWTH = 1.1  # two neighbouring classes of a duration: the quantile shown is right within five per cent
 
 Key = TypeVar("Key", bound=Hashable)
 

@@ -38,7 +38,7 @@ def version_of(host: str) -> int | None:
 
 
 def anchors_for(vantage: VantagePoint, ip_version: int) -> tuple[AnchorSpec, ...]:
-    """The anchors that tell of this IP version: those given by name or by an address of it; where none is, all."""
+    """The anchors that count for this IP version: those given by name or by an address of it; where none is, all."""
     own = tuple(a for a in vantage.anchors if version_of(a.host) in (None, ip_version))
     return own or vantage.anchors
 
@@ -113,7 +113,7 @@ def state_of(asked: int, reached: int) -> LineState:
 class AnchorRound:
     """All anchors of a line, asked at once. `_ns` on the monotonic clock, `_at` RFC 3339 UTC.
 
-    `told_ns` is the moment that it tells of: when a reaction was there, or when what nobody reacted to was sent. So
+    `told_ns` is the moment whose state it shows: when a reaction was there, or when what nobody reacted to was sent. So
     a round that waited long in vain does not contradict one that began later and was answered.
     """
 
@@ -155,7 +155,7 @@ def rounds_of(
 class LineHistory:
     """The recent rounds of a line, in the order in which they ended, and the state that they leave it in.
 
-    `since`: when that state was first told of, RFC 3339 UTC.
+    `since`: when that state was first seen, RFC 3339 UTC.
     """
 
     rounds: tuple[AnchorRound, ...] = ()
@@ -205,7 +205,7 @@ def health_during(history: LineHistory, start_ns: int, end_ns: int, stale_after_
 
 
 def stale_after_ns(vantage: VantagePoint) -> int:
-    """For how long a round of this vantage point tells of its line, nanoseconds."""
+    """For how long a round of this vantage point counts for its line, nanoseconds."""
     return STALE_AFTER_INTERVALS * vantage.anchor_interval_us * 1000
 
 
@@ -239,7 +239,7 @@ def _newest(rounds: Sequence[AnchorRound]) -> AnchorRound:
 
 
 def _told_until(rounds: Sequence[AnchorRound], at_ns: int, stale_after: int) -> AnchorRound | None:
-    """The newest of the rounds that tell of a moment up to `at_ns`, if it is still fresh then."""
+    """The newest of the rounds that show the state at a moment up to `at_ns`, if it is still fresh then."""
     told = [r for r in rounds if r.told_ns <= at_ns]
     newest = _newest(told) if told else None
     return newest if newest is not None and at_ns - newest.ended_ns <= stale_after else None

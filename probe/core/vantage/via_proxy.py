@@ -1,4 +1,4 @@
-"""Rule: what a proxy looks up is not known here, and is recorded as not known: no address, no node, no look-up of ours.
+"""Rule: a look-up by the proxy is recorded as not known: no address, no node, no look-up of ours.
 
 Pure. With `resolve: proxy` the proxy is given names; the slot's resolution then says only that.
 """

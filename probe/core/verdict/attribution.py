@@ -144,7 +144,7 @@ _NOT_ALIVE = frozenset({"resolver_unwell", "resolver_silent"})
 def _resolution(symptom: Symptom, corroboration: Corroboration) -> Blame:
     """The failing name's zone is to blame, once it is clear that not just our resolver failed.
 
-    A resolver that does not answer for the root, or says itself that it reached nobody, tells nothing of a zone.
+    A resolver that does not answer for the root, or says itself that it reached nobody, shows nothing about a zone.
     """
     resolution = corroboration.evidence.resolution
     assert resolution is not None, "a resolution symptom comes from a resolution"
@@ -234,7 +234,7 @@ def _status(symptom: Symptom, corroboration: Corroboration) -> Blame:
 
 
 def _led_away(symptom: Symptom, corroboration: Corroboration) -> bool:
-    """Redirected here, twice, and not by another way: an error of the CDN's could not tell our lines apart."""
+    """Redirected here, twice, and not by another way: an error of the CDN's would show on all our lines."""
     assert symptom.observation is not None, "this kind of symptom belongs to an observation"
     response = corroboration.evidence.observations[symptom.observation].response
     redirected = response is not None and response.status_code in REDIRECTS

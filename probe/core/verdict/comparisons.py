@@ -1,4 +1,4 @@
-"""Rule: comparisons are opinions too: they are made from the kept observations, and can be made again.
+"""Rule: comparisons are made from the kept observations, and can be made again.
 
 Evidence -> the same evidence with every edge-side observation beside the reference as it is known at the end.
 """
@@ -45,7 +45,7 @@ def with_comparisons(task: Task, evidence: Evidence) -> Evidence:
 
 
 def _origin_asked_us(evidence: Evidence) -> int | None:
-    """When the last request to the origin was begun that told which version it has (offset in the slot)."""
+    """When the last request to the origin was begun that showed which version it has (offset in the slot)."""
     begun = [
         o.timing.request_start_us
         for o in evidence.observations

@@ -1,7 +1,7 @@
 """Rule: an address is called foreign by two independent signs, never because it is new.
 
 A name can lead elsewhere than the CDN meant: a resolver that rewrites answers, a poisoned cache, a middle box. What
-such an address then serves is the path's doing, not the CDN's. A CDN may bring new nodes into use at any time, so an
+such an address then serves is the path's fault, not the CDN's. A CDN may bring new nodes into use at any time, so an
 unknown address alone proves nothing.
 """
 
@@ -20,7 +20,7 @@ from probe.core.text.dns_names import under_suffix
 
 
 def foreign(task: Task, evidence: Evidence, address: str) -> bool:
-    """Whether an address that the name led to is no node of the CDN, as far as can be told.
+    """Whether an address that the name led to is no node of the CDN, as far as is known.
 
     Where the CDN declared its prefixes: outside of them. Else: unknown to an inventory that is settled, and either
     this resolver was caught inventing addresses, or other resolvers answered and none of them gave this address.

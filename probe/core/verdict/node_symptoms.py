@@ -1,4 +1,4 @@
-"""Rule: nodes are not down because we are offline: only what was seen from a line that works is said of them.
+"""Rule: nodes are not down because we are offline: only what a working line showed is said of them.
 
 Notes on the slot's nodes, which change no outcome: addresses that are no node of the CDN, a carrier's user sent to
 another carrier's node, and whether all nodes failed or some (contract B, interruption). The same in words.

@@ -1,6 +1,6 @@
-"""Rule: what an edge is reproached with, the origin is looked at for too, before anybody is blamed.
+"""Rule: a defect of an edge is looked for at the origin too, before anybody is blamed.
 
-What the observations of a slot tell of the origin in the same matter, for checks that judge header fields and
+What the observations of a slot show of the origin in the same matter, for checks that judge header fields and
 further requests. A check says what was seen there (`AtOrigin`); the judge says what it means.
 """
 
@@ -36,7 +36,7 @@ def control_replies(evidence: Evidence, ask: str | None) -> tuple[Response, ...]
 
 
 def at_origin(evidence: Evidence, replies: Iterable[Response], defect: Defect) -> AtOrigin:
-    """Whether the origin has the same defect; `UNSEEN` where one is configured and gave nothing to tell it by."""
+    """Whether the origin has the same defect; `UNSEEN` where one is configured and no reply of it shows this."""
     given = tuple(replies)
     if any(defect(reply) for reply in given):
         return AtOrigin.SAME

@@ -1,9 +1,9 @@
 """Rule: a node counts as answering if any request of this slot for the object got a complete reply below 500 from it.
 
 The contract's question (B, interruption): did all the nodes in use fail, or only some? A node that failed first and
-answered when it was asked again answers: that it failed once is told by the verdict, not here. What was never asked
+answered when it was asked again answers: that it failed once is in the verdict, not here. What was never asked
 of it (our own host failed, or our address policy forbade it) counts as not asked. An address that is no node of the
-CDN, as far as can be told, counts nowhere.
+CDN, as far as is known, counts nowhere.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rule: what is off is told from the observations alone, before anybody asks whose fault it is.
+"""Rule: what is off follows from the observations alone, before anybody asks whose fault it is.
 
 The symptoms that need no check: a name without an address, a resolver that failed, an edge without a complete
 reply. Every check adds its own; `examine` collects them all.

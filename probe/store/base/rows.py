@@ -111,7 +111,7 @@ class LostRecords:
 
     @classmethod
     def key(cls, record: Record) -> tuple[str, str | None]:
-        """What is lost together is told together: (customer, task)."""
+        """The key by which lost records share one event: (customer, task)."""
         return record.customer, record.task if isinstance(record, SlotRecord) else None
 
     def events(self, at: str) -> list[EventRecord]:

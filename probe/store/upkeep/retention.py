@@ -1,4 +1,4 @@
-"""Rule: a closed part is replaced or removed as a whole; what goes was named in the streams before.
+"""Rule: a closed part is replaced or removed as a whole; events in the streams name what goes beforehand.
 
 What retention and the regular check need of the closed parts. Every function waits for the disk: call them in a
 thread of their own. The newest part is never touched: it is the writer's.

@@ -100,7 +100,7 @@ def _vouched(stream: _Stream) -> tuple[list[Row], list[DroppedSpan], list[Span]]
             named = previous_of(row["body"])
         else:
             after[seq] = named
-            # A line that is not vouched for still tells what the one before it must be, if that one agrees.
+            # A line that is not vouched for still shows what the one before it must be, if that one agrees.
             named = _agreed(stream.rows, seq)
         seq -= 1
     spans = union((seq, seq) for seq in after)

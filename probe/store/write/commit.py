@@ -1,6 +1,6 @@
 """Rule: one transaction takes all of a call's records or none, and gives each its place in its stream.
 
-What is written together, what an error of SQLite means, and who is told.
+What is written together, what an error of SQLite means, and whose futures are completed.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class Notice:
 
 
 def notices_of(found: Salvage, part: Part, problem: str) -> list[Notice]:
-    """What is to be told of a part that was mended: each span that is lost, in the stream that it is lost from."""
+    """Events about a part that was mended: one for each span that is lost, in the stream that it is lost from."""
     fields = {"file": part.path.name, "problem": problem, "records_kept": found.kept}
     log.error("store.damaged", extra={"fields": {**fields, "set_aside": str(found.place)}})
     detail = {"file": part.path.name, "problem": problem}
@@ -77,7 +77,7 @@ def notices_of(found: Salvage, part: Part, problem: str) -> list[Notice]:
 
 @dataclass(slots=True)
 class Files:
-    """For the writer's thread. `notices`: what is to be told; the caller takes them from here."""
+    """For the writer's thread. `notices`: events to be recorded; the caller takes them from here."""
 
     directory: Path
     clock: Clock

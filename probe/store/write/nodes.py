@@ -60,7 +60,7 @@ class PendingNodes:
         return bool(self._nodes or self._learning)
 
     def add(self, changes: Changes) -> None:
-        """Add or replace. Nodes beyond the bound are left out: they are told of again while they are seen."""
+        """Add or replace. Nodes beyond the bound are left out: they are given again as long as they are seen."""
         for s in changes.nodes:
             key = (s.customer, s.domain, s.ip_version, s.address, s.vantage_point)
             if key in self._nodes or len(self._nodes) < self._at_most:
