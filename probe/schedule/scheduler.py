@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from probe.core.model.task import Task
 from probe.core.results.coverage import Agenda
 from probe.core.scheduling.admission import Admission, Ceilings, Place
-from probe.core.scheduling.open_slots import OpenSlots, Token
+from probe.core.scheduling.open_slots import OpenSlots, Token, overlap_of
 from probe.host.clock import AgentTime, Clock
 from probe.schedule.missed import Due, OnMissed, Reporter
 from probe.schedule.pump import HEARTBEAT_S, Pump
@@ -268,7 +268,8 @@ class Scheduler:
             self._launch(taken)
 
     def _launch(self, slot: _Open) -> None:
-        if self._of_task[slot.task.id] >= self._overlap:
+        task = slot.task
+        if self._of_task[task.id] >= overlap_of(task.period_us, task.deadlines.total_us, self._overlap):
             self._admission.leave(slot.place)
             self._miss(slot, "agent.overlap")
             return

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from probe.core.model.task import Task
+from probe.core.model.task import Deadlines, Task
 from probe.core.model.value import replace
 from probe.core.results.coverage import due_between
 from probe.core.scheduling.admission import Ceilings
@@ -252,7 +252,7 @@ def test_no_more_than_so_many_at_once_and_none_waits_for_ever() -> None:
 
 
 def test_a_task_that_overlaps_itself_too_often_is_missed() -> None:
-    bench = Bench([task(period_us=1 * S)], overlap=4)
+    bench = Bench([task(period_us=1 * S, deadlines=Deadlines(total_us=1 * S))], overlap=4)
     bench.lasts = 20
     bench.play(for_s(10.5), drain_s=30)
     assert len(bench.ran) == 4

@@ -169,7 +169,9 @@ def reference(*versions: OriginVersion, **changes: Any) -> Reference:
 
 
 def host(**changes: Any) -> HostFacts:
-    made = HostFacts(agent="bj-mon-01", agent_version="0", config_digest="0" * 64, loop_lag_us=0)
+    made = HostFacts(
+        agent="bj-mon-01", agent_version="0", config_digest="0" * 64, loop_lag_us=0, clock_synchronised=True
+    )
     return replace(made, **changes)
 
 

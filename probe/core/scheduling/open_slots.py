@@ -16,6 +16,17 @@ class Token:
     is_open: bool = True
 
 
+MOST_OF_ONE_TASK = 32
+
+
+def overlap_of(period_us: int, total_us: int, least: int) -> int:
+    """How many slots of a task may run at once: as many as its timeout spans, so that a hanging edge costs no slot.
+
+    `total_us`: its deadline for one request. A slot looks a second time after a failure, so it may take twice that.
+    """
+    return max(least, min(MOST_OF_ONE_TASK, 1 + -(-2 * total_us // period_us)))
+
+
 class OpenSlots:
     """Which slots of each customer are open. Opening and closing cost O(log n)."""
 

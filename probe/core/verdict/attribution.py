@@ -16,9 +16,11 @@ from probe.core.dns.chain import ANSWERED_FAILURES
 from probe.core.dns.control import blames_signatures, blames_the_network
 from probe.core.dns.fault_zone import failing_zone
 from probe.core.http.redirect import STATUS_CODES as REDIRECTS
+from probe.core.http.refusals import refusal
 from probe.core.records.failure import FailureType, Phase
-from probe.core.records.observation import Observation
+from probe.core.records.observation import Observation, Role
 from probe.core.records.verdict import Fault, Outcome
+from probe.core.vantage.clock_standing import RESTS_ON_DATES, clock_vouched
 from probe.core.vantage.line_quality import FOREIGN_CERTIFICATE
 from probe.core.verdict.corroboration import TIMEOUTS, Corroboration
 from probe.core.verdict.hijack import alias_hidden, changed_by_the_zone, foreign, outdated
@@ -36,6 +38,11 @@ class Blame:
     reason: str
 
 
+OWN_LIMITS = {
+    FailureType.BODY_TOO_LARGE: "agent.limit.body",
+    FailureType.BODY_DECODED_TOO_LARGE: "agent.limit.decoded",
+    FailureType.HTTP_FIELDS_TOO_LARGE: "agent.limit.head",
+}
 MARKERS = frozenset({"content.marker_missing", "content.marker_forbidden"})
 
 Rule = Callable[[Symptom, Corroboration], Blame]
@@ -56,6 +63,9 @@ def attribute(symptom: Symptom, corroboration: Corroboration, *, alias_changed: 
     own = _own_fault(symptom)
     if own is not None:
         return own
+    refused = _refused(symptom, corroboration)
+    if refused is not None:
+        return _inconclusive(Fault.UNKNOWN, refused)
     if corroboration.offline and not _is_a_reply(symptom, corroboration):
         return _inconclusive(Fault.VANTAGE, "vantage.offline")
     if corroboration.anchors_unasked is not None:
@@ -64,6 +74,10 @@ def attribute(symptom: Symptom, corroboration: Corroboration, *, alias_changed: 
         return _elsewhere(symptom, corroboration)
     if symptom.reason in TIMEOUTS and corroboration.stalled:
         return _inconclusive(Fault.AGENT, "agent.stalled")
+    if symptom.reason in OWN_LIMITS:
+        return _inconclusive(Fault.AGENT, OWN_LIMITS[FailureType(symptom.reason)])
+    if symptom.reason in RESTS_ON_DATES and not clock_vouched(corroboration.evidence):
+        return _inconclusive(Fault.AGENT, "agent.clock_wrong")
     line = _of_the_line(symptom, corroboration)
     return RULES[symptom.kind](symptom, corroboration) if line is None else line
 
@@ -116,6 +130,14 @@ def _own_fault(symptom: Symptom) -> Blame | None:
     if owner in ("agent", "vantage"):
         return _inconclusive(Fault(owner), symptom.reason)
     return None
+
+
+def _refused(symptom: Symptom, corroboration: Corroboration) -> str | None:
+    """The reply refuses us as a visitor, by its rate or with a challenge: the content was not seen."""
+    if symptom.observation is None or symptom.kind is SymptomKind.TRANSPORT:
+        return None
+    asked = corroboration.evidence.observations[symptom.observation]
+    return refusal(_observation(symptom, corroboration).response, further=asked.role is Role.CHECK)
 
 
 def _observation(symptom: Symptom, corroboration: Corroboration) -> Observation:

@@ -83,6 +83,12 @@ _WHOLE_SLOT: dict[str, str] = {
     "dns.hijacked": "The name was led elsewhere on its way to us: what answered is no node of the CDN",
     "dns.resolvers_disagree": "The vantage point's resolvers contradict each other",
     "dns.alias_changed": "The customer's name no longer leads to the CDN",
+    "agent.clock_wrong": "Nothing vouches for this agent's own clock, so no certificate's date accuses anybody",
+    "agent.limit.body": "The content is larger than this agent's own limit, so it was not read whole",
+    "agent.limit.decoded": "The content, decoded, is larger than this agent's own limit, so it was not read whole",
+    "agent.limit.head": "The header fields are over this agent's own limit, so the reply was not read",
+    "http.rate_limited": "Too many requests for the server's taste (429, Retry-After): the content was not seen",
+    "http.challenged": "A challenge page for suspected robots came instead of the content",
     "agent.stalled": "The agent itself stood still while it measured",
     "agent.secret_missing": "A secret that the request needs could not be had on our host, so nothing was sent",
 }
