@@ -90,6 +90,14 @@ class FailureType(StrEnum):
     AGENT_INTERNAL_ERROR = "agent.internal_error"
 
 
+# What passes a limit of ours says nothing against a server: the reason that a verdict gives for it.
+OWN_LIMITS = {
+    FailureType.BODY_TOO_LARGE: "agent.limit.body",
+    FailureType.BODY_DECODED_TOO_LARGE: "agent.limit.decoded",
+    FailureType.HTTP_FIELDS_TOO_LARGE: "agent.limit.head",
+}
+
+
 class Failure(Value, frozen=True, kw_only=True):
     """Why an observation or a look-up gave no complete reply. A 5xx is a Response, not a Failure."""
 

@@ -17,7 +17,7 @@ from probe.core.dns.control import blames_signatures, blames_the_network
 from probe.core.dns.fault_zone import failing_zone
 from probe.core.http.redirect import STATUS_CODES as REDIRECTS
 from probe.core.http.refusals import refusal
-from probe.core.records.failure import FailureType, Phase
+from probe.core.records.failure import OWN_LIMITS, FailureType, Phase
 from probe.core.records.observation import Observation, Role
 from probe.core.records.verdict import Fault, Outcome
 from probe.core.vantage.clock_standing import RESTS_ON_DATES, clock_vouched
@@ -38,11 +38,6 @@ class Blame:
     reason: str
 
 
-OWN_LIMITS = {
-    FailureType.BODY_TOO_LARGE: "agent.limit.body",
-    FailureType.BODY_DECODED_TOO_LARGE: "agent.limit.decoded",
-    FailureType.HTTP_FIELDS_TOO_LARGE: "agent.limit.head",
-}
 MARKERS = frozenset({"content.marker_missing", "content.marker_forbidden"})
 
 Rule = Callable[[Symptom, Corroboration], Blame]
