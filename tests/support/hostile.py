@@ -357,7 +357,7 @@ CASES: dict[str, Case] = {
     "endless_interim_heads": Case(
         row=30,
         setting=Setting(edge=raw(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100 + HEAD + b"\r\n")),
-        expected=limit("head"),
+        expected=cdn("http.protocol_violation"),
     ),
     "two_lengths": Case(
         row=31,

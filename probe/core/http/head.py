@@ -174,7 +174,7 @@ class HeadScanner:
         if code < 200:
             self.interim.append(code)
             if len(self.interim) > INTERIM_LIMIT:
-                raise too_large(f"more than {INTERIM_LIMIT} interim (1xx) heads")
+                raise violation(f"more than {INTERIM_LIMIT} interim (1xx) heads")
             self._status, self._fields = None, []
             return
         fields = tuple(self._fields)

@@ -67,7 +67,7 @@ class FailureType(StrEnum):
 
     HTTP_TIMED_OUT = "http.timed_out"  # no first byte of the response within its deadline
     HTTP_PROTOCOL_VIOLATION = "http.protocol_violation"  # what came back is not one HTTP/1.1 response
-    HTTP_FIELDS_TOO_LARGE = "http.fields_too_large"  # too many fields, too long a field, endless 1xx
+    HTTP_FIELDS_TOO_LARGE = "http.fields_too_large"  # too many fields, too long a field
     HTTP_REDIRECT_LOOP = "http.response.redirect_loop"  # NEL; also over the limit of hops
     HTTP_REDIRECT_INVALID = "http.redirect_invalid"  # no Location, several, or one that is no URL
     HTTP_REDIRECT_BLOCKED = "http.redirect_blocked"  # scheme, host or address outside the policy
