@@ -196,7 +196,8 @@ def _no_other_zones(stubs: Mapping[str, str]) -> str:
     if "." in stubs:
         return ""
     kept = "".join(f'  local-zone: "{zone}." transparent\n' for zone in stubs)
-    return f'  local-zone: "." static\n{kept}'
+    # It answers for the root, as a resolver that is well does: a look-up's control question asks for that.
+    return f'  local-zone: "." static\n  local-data: ". 3600 IN NS a.root-servers.net."\n{kept}'
 
 
 def _unbound_tls(
