@@ -39,6 +39,15 @@ ANCHORS = {
 }
 HEAD = "$TTL 60\n@ SOA ns1 host 1 3600 600 86400 60\n@ NS ns1\nns1 A 10.93.0.53\nns1 AAAA fd93::53\n"
 ZONES = {
+    # A resolver that is well answers for the root: a look-up's control question asks for that.
+    ".": """$ORIGIN .
+$TTL 300
+@ SOA a.root.test. hostmaster.root.test. 1 3600 600 86400 60
+@ NS a.root.test.
+acme.example. NS a.root.test.
+cdn.test. NS a.root.test.
+a.root.test. A 127.0.0.1
+""",
     "acme.example": f"""$ORIGIN acme.example.
 {HEAD}
 www CNAME {CANONICAL}.
