@@ -66,9 +66,15 @@ def vantage(*specs: ResolverSpec, **more: str) -> VantagePoint:
 
 
 async def look_up(
-    *specs: ResolverSpec, qname: str = "www.a", qtype: str = "A", deadline_us: int = 3_000_000, **more: str
+    *specs: ResolverSpec,
+    qname: str = "www.a",
+    qtype: str = "A",
+    deadline_us: int = 3_000_000,
+    resolver: Resolver | None = None,
+    **more: str,
 ) -> Resolution:
-    return await Resolver(CLOCK, LOOPBACK).resolve(
+    """By `resolver`, or by a new one."""
+    return await (resolver or Resolver(CLOCK, LOOPBACK)).resolve(
         qname, qtype, vantage(*specs, **more), slot_start_ns=CLOCK.monotonic_ns(), deadline_us=deadline_us
     )
 
