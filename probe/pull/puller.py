@@ -126,9 +126,9 @@ class _Host:
         self._options.pace_s = max(self._options.pace_s, 0.2 * streams)
 
     async def _look(self) -> list[Offered] | None:
-        """Streams that are wanted and new, asked for until the host answers. None: it is of no use."""
+        """Streams that are wanted and new, asked for until the host answers. None: of no use, or stopped."""
         failures = 0
-        while True:
+        while not self._options.stop.is_set():
             try:
                 offered, pem = await self._client.streams()
                 return await whole(self._choose, offered, pem)
@@ -145,6 +145,7 @@ class _Host:
                     return None
                 self._say(State.WAITING, str(error))
                 await self._options.pause(self._options.back_off(failures, error.after_s))
+        return None
 
     def _choose(self, offered: list[Offered], pem: bytes | None) -> list[Offered]:
         """In a thread: keys are read and kept."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,11 +61,13 @@ class PullOptions:
     now_text: Callable[[], str] = utc_now
 
     async def pause(self, seconds: float) -> None:
-        """So long, or until it shall stop."""
-        try:
-            await asyncio.wait_for(self.stop.wait(), seconds)
-        except TimeoutError:
-            return
+        """So long, or until it shall stop.
+
+        Not by `asyncio.wait_for`: until Python 3.12 that swallows a cancellation which comes together with the event.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.stop.wait()
 
 
 class _NoProgressError(TransientError):

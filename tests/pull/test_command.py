@@ -118,6 +118,16 @@ async def test_two_into_one_directory_is_two(tmp_path: Path, token_file: Path) -
     assert texts(tmp_path / "c") == agent.streams["acme"]
 
 
+async def test_following_a_host_that_was_never_reached_ends_with_the_seconds(tmp_path: Path) -> None:
+    async with serving(FakeAgent(streams={"acme": []})) as agent:
+        url = agent.url  # nobody listens there any more
+    options = ("--follow", "--seconds", "0.7")
+    done = await cdn_probe(
+        "pull", "--from", url, "--into", tmp_path / "c", *options, env={"CDN_PROBE_TOKEN": TOKEN}
+    )
+    assert (done.code, "not reached" in done.err) == (1, True), done.err
+
+
 async def test_over_tls_with_a_client_certificate(tmp_path: Path, token_file: Path) -> None:
     ca = trustme.CA()
     served, client = ca.issue_cert("127.0.0.1"), ca.issue_cert("reader@example.net")

@@ -304,6 +304,28 @@ async def test_following_brings_what_comes(tmp_path: Path) -> None:
     assert texts(tmp_path) == lines
 
 
+@pytest.mark.parametrize("reached", [True, False])
+async def test_following_a_host_that_never_answered_ends_when_it_shall(tmp_path: Path, reached: bool) -> None:
+    stop = asyncio.Event()
+    failures: list[int] = []
+
+    def back_off(failure: int, after_s: float | None) -> float:
+        failures.append(failure)
+        if failure == 3:
+            asyncio.get_running_loop().call_soon(stop.set)
+        return 3600.0 if failure >= 3 else 0.0
+
+    options = PullOptions(follow=True, stop=stop, back_off=back_off)
+    async with serving(FakeAgent(streams={"acme": []}, refuse=[(503, {}, "not yet")] * 99)) as agent:
+        pull = pull_all([source(agent)], tmp_path, options=options)
+        if reached:
+            board = await pull
+    if not reached:
+        board = await pull
+    assert failures == [1, 2, 3]
+    assert [(item.state, item.stream) for item in board.streams] == [(State.INCOMPLETE, None)]
+
+
 def _dropped(lines: list[str], first: int, last: int) -> str:
     gone = {
         "kind": "dropped", "first_seq": first, "last_seq": last, "previous": line_digest(lines[first - 2].encode()),
