@@ -26,7 +26,15 @@ FIRST = (
     "pull",
     "seal",
 )  # in this order; then what lies in tests/ itself
-QUICK = ("test_truth", "test_ipv6", "test_line_netns", "test_large_bodies", "test_prometheus", "test_unbound")
+QUICK = (
+    "test_truth",
+    "test_ipv6",
+    "test_line_netns",
+    "test_large_bodies",
+    "test_prometheus",
+    "test_unbound",
+    "test_healthy_fetches",
+)
 
 # Properties that name no number of their own: the default of Hypothesis in the long run.
 settings.register_profile("sized", max_examples=scaled(100))

@@ -166,7 +166,7 @@ remote-control:
 
 @contextmanager
 def nsd(directory: Path, zones: dict[str, str], address: str = "127.0.0.1") -> Iterator[int]:
-    """nsd serving the zones (name -> records); gives its port."""
+    """nsd serving the zones (name -> records, the root's name being empty); gives its port."""
     need("nsd")
     directory.mkdir(parents=True, exist_ok=True)
     port = free_port(address)
@@ -174,7 +174,7 @@ def nsd(directory: Path, zones: dict[str, str], address: str = "127.0.0.1") -> I
     for name, records in zones.items():
         head = f"$ORIGIN {name}.\n$TTL 300\n@ SOA ns1 host 1 3600 600 86400 60\n@ NS ns1\nns1 A 127.0.0.1\n"
         (directory / f"{name}.zone").write_text(head + records)
-        config += f'zone:\n  name: "{name}"\n  zonefile: "{name}.zone"\n'
+        config += f'zone:\n  name: "{name or "."}"\n  zonefile: "{name}.zone"\n'
     (directory / "nsd.conf").write_text(config)
     program = find("nsd")
     assert program is not None
