@@ -461,8 +461,8 @@ async def test_closing_while_the_disk_refuses_ends_and_says_so(
 
 # --- killed -----------------------------------------------------------------------------------------
 
-WRITER = """
-import asyncio, sys
+WRITER = r"""
+import asyncio, os, sys
 from pathlib import Path
 from probe.host.clock import SystemClock
 from probe.store.store import Store
@@ -474,7 +474,7 @@ async def main():
     async def write(customer):
         for i in range(10**9):
             rows = await store.append([slot(i, customer=customer)] * 3)
-            print(customer, rows[0].seq, rows[-1].seq, flush=True)
+            os.write(1, f"{customer} {rows[0].seq} {rows[-1].seq}\n".encode())
     await asyncio.gather(*[write(f"c{n}") for n in range(4) for _ in range(5)])
 
 asyncio.run(main())
@@ -491,12 +491,13 @@ def test_what_was_acknowledged_survives_sigkill(tmp_path: Path) -> None:
         )
         assert child.stdout is not None
         assert child.stdout.readline().strip() == ("clean" if kill == 0 else "not clean"), f"start {kill}"
-        for _ in range(3 + kill * 7):
-            child.stdout.readline()
+        # A line is one write of the child, less than PIPE_BUF: it is there whole or not at all.
+        lines = [child.stdout.readline() for _ in range(3 + kill * 7)]
         child.send_signal(signal.SIGKILL)
-        for line in child.stdout.read().splitlines():
-            if len(parts := line.split()) == 3 and line:
-                acknowledged[parts[0]] = max(acknowledged.get(parts[0], 0), int(parts[1]))
+        lines += child.stdout.readlines()
+        for line in lines:
+            customer, _first, last = line.split()
+            acknowledged[customer] = max(acknowledged.get(customer, 0), int(last))
         child.wait()
         child.stdout.close()
         with Reader.open(directory) as reader:
