@@ -15,15 +15,18 @@ from pydantic import Field, model_validator
 
 from probe.core.caching.freshness import declared
 from probe.core.content.check_kind import CheckKind, Params, Symptom, SymptomKind
+from probe.core.http.fields import first_value
 from probe.core.model.task import Task
+from probe.core.model.times import http_date_s
 from probe.core.model.units import DurationUs, format_duration
 from probe.core.records.observation import Observation, Relation
 from probe.core.records.response import Freshness, Response
-from probe.core.records.verdict import Evidence
+from probe.core.records.verdict import Evidence, received_at_s
 from probe.core.verdict.corroboration import Corroboration
 from probe.core.verdict.origin_controls import at_origin, origin_replies, seen_again
 from probe.core.verdict.symptoms import edge_observations
 
+_COUNTED_FROM_RECEIPT_US = 1_000_000
 Duration = Annotated[DurationUs, Field(ge=0)]
 
 
@@ -70,12 +73,13 @@ def examine(params: FreshnessParams, task: Task, evidence: Evidence) -> Iterator
         response = observation.response
         if observation.failure is not None or response is None or response.status_code not in (200, 203):
             continue
-        fresh = declared(response.fields)
+        received_s = received_at_s(evidence, observation)
+        fresh = declared(response.fields, received_s)
         if params.refresh_us is not None:
             yield from _refreshed(params.refresh_us, index, observation, failing=failing)
             yield from _contradicting(params.refresh_us, index, observation, response, fresh)
         if params.max_age is not None:
-            yield from _bounded(params.max_age, evidence, index, response)
+            yield from _bounded(params.max_age, evidence, index, response, received_s)
 
 
 def _refreshed(refresh_us: int, index: int, observation: Observation, *, failing: bool) -> Iterator[Symptom]:
@@ -108,12 +112,14 @@ def _note(reason: str, index: int, words: str) -> Symptom:
     return Symptom(check=KIND.name, kind=SymptomKind.NOTE, reason=reason, observation=index, detail=words)
 
 
-def _bounded(bounds: MaxAge, evidence: Evidence, index: int, response: Response) -> Iterator[Symptom]:
-    found = _outside(bounds, response)
+def _bounded(
+    bounds: MaxAge, evidence: Evidence, index: int, response: Response, received_s: float
+) -> Iterator[Symptom]:
+    found = _outside(bounds, received_s, response)
     if found is not None:
         which, words = found
         replies = origin_replies(evidence, response.status_code)
-        defect = partial(_is_outside, bounds, which)
+        defect = partial(_is_outside, bounds, which, received_s)
         yield Symptom(
             check=KIND.name,
             kind=SymptomKind.POLICY,
@@ -125,20 +131,25 @@ def _bounded(bounds: MaxAge, evidence: Evidence, index: int, response: Response)
         )
 
 
-def _is_outside(bounds: MaxAge, which: str, response: Response) -> bool:
+def _is_outside(bounds: MaxAge, which: str, received_s: float, response: Response) -> bool:
     """In the same way: a lifetime that is too long does not come from an origin that declares none."""
-    return (_outside(bounds, response) or ("", ""))[0] == which
+    return (_outside(bounds, received_s, response) or ("", ""))[0] == which
 
 
-def _outside(bounds: MaxAge, response: Response) -> tuple[str, str] | None:
-    """In which way, and in words; a heuristic is nobody's declaration."""
-    fresh = declared(response.fields)
+def _outside(bounds: MaxAge, received_s: float, response: Response) -> tuple[str, str] | None:
+    """In which way, and in words; a heuristic is nobody's declaration.
+
+    An Expires without a valid Date is counted from when the slot's reply came, which may be a second off.
+    """
+    fresh = declared(response.fields, received_s)
     if not fresh.explicit or fresh.lifetime_s is None:
         return "none", "no lifetime declared"
     lifetime_us, said = fresh.lifetime_s * 1e6, f"{fresh.lifetime_s:.0f}s by {fresh.source}"
-    if bounds.at_least_us is not None and lifetime_us < bounds.at_least_us:
+    dated = fresh.source != "expires" or http_date_s(first_value(response.fields, "date")) is not None
+    slack_us = 0 if dated else _COUNTED_FROM_RECEIPT_US
+    if bounds.at_least_us is not None and lifetime_us + slack_us < bounds.at_least_us:
         return "short", f"{said}, agreed at least {format_duration(bounds.at_least_us)}"
-    if bounds.at_most_us is not None and lifetime_us > bounds.at_most_us:
+    if bounds.at_most_us is not None and lifetime_us - slack_us > bounds.at_most_us:
         return "long", f"{said}, agreed at most {format_duration(bounds.at_most_us)}"
     return None
 

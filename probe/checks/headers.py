@@ -20,7 +20,7 @@ from probe.core.http.fields import Fields, field_values
 from probe.core.model.task import Task
 from probe.core.records.observation import Observation, Relation, Role
 from probe.core.records.response import Response
-from probe.core.records.verdict import Evidence
+from probe.core.records.verdict import Evidence, received_at_s
 from probe.core.text.patterns import MATCHED_CHARACTERS, Pattern, matches
 from probe.core.verdict.origin_controls import at_origin, origin_replies, seen_again
 from probe.core.verdict.symptoms import final_observations
@@ -125,7 +125,7 @@ def _beside_origin(
     relation = None if observation.comparison is None else observation.comparison.relation
     if not replies or evidence.reference.changed_during_slot or relation not in (None, Relation.EQUAL):
         return
-    stored = _may_be_stored(observation, response)
+    stored = _may_be_stored(observation, response, received_at_s(evidence, observation))
     for name in params.same_as_origin:
         found = _value(response.fields, name)
         given = [_value(reply.fields, name) for reply in replies]
@@ -141,9 +141,9 @@ def _beside_origin(
             )
 
 
-def _may_be_stored(observation: Observation, response: Response) -> bool:
+def _may_be_stored(observation: Observation, response: Response, received_s: float) -> bool:
     """Within its lifetime a cache may go on with fields that the origin has changed since, without other content."""
-    fresh = declared(response.fields)
+    fresh = declared(response.fields, received_s)
     if not fresh.explicit or not fresh.lifetime_s or fetched_for_us(observation, _NO_WORDS):
         return False
     return response.age_s is None or response.age_s <= fresh.lifetime_s

@@ -14,7 +14,8 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from probe.core.content.check_kind import AtOrigin, CheckKind, Params, Symptom, SymptomKind
 from probe.core.http.fields import field_values
-from probe.core.http.redirect_target import check_target, equivalent, fits
+from probe.core.http.redirect_target import check_target, equivalent, fits, resolved
+from probe.core.http.uri import shown
 from probe.core.model.task import Task
 from probe.core.records.observation import Observation, Role
 from probe.core.records.response import Response
@@ -97,7 +98,7 @@ def examine(params: Redirect, task: Task, evidence: Evidence) -> Iterator[Sympto
                 reason="http.redirect_unexpected",
                 observation=index,
                 detail=f"{_told(response)}, expected {params.told}",
-                at_origin=at_origin(evidence, origin_replies(evidence), partial(_same, response)),
+                at_origin=at_origin(evidence, origin_replies(evidence), partial(_same, response, base)),
                 again=seen_again(evidence, index, defect),
             )
         elif params.chain is not None:
@@ -118,14 +119,18 @@ def _misses(target: str | None, pattern: str | None, base: str, place: str) -> b
     return pattern is not None and fits(base, place, pattern) is False
 
 
-def _same(edge: Response, origin: Response) -> bool:
+def _same(edge: Response, base: str, origin: Response) -> bool:
     """The origin gives the same status and sends to the same place."""
-    places = [field_values(reply.fields, "location") for reply in (edge, origin)]
+    places = [
+        sorted({resolved(base, value) for value in field_values(reply.fields, "location")})
+        for reply in (edge, origin)
+    ]
     return edge.status_code == origin.status_code and places[0] == places[1]
 
 
 def _told(response: Response) -> str:
-    return f"{response.status_code} to {', '.join(field_values(response.fields, 'location')) or 'nowhere'}"
+    places = ", ".join(map(shown, field_values(response.fields, "location")))
+    return f"{response.status_code} to {places or 'nowhere'}"
 
 
 def _chain(chain: Chain, task: Task, evidence: Evidence, index: int, first: Observation) -> Iterator[Symptom]:

@@ -161,6 +161,18 @@ def test_an_origin_that_sends_there_too_has_the_fault() -> None:
     assert judged(seen(), seen(Role.ORIGIN)) == ("failed", "origin", "origin.same_reply")
 
 
+def test_raw_bytes_in_a_location_are_the_agreed_place_and_are_shown_as_text() -> None:
+    raw = to("/caf\xc3\xa9 x")
+    assert symptoms(evidence(raw), location="/caf%C3%A9%20x") == []
+    assert symptoms(evidence(raw)) == [off(f"301 to /caf\u00e9 x, expected 301 to {THERE}")]
+
+
+def test_an_origin_that_writes_the_same_place_otherwise_has_the_fault() -> None:
+    assert symptoms(evidence(to("/%e4/../x"), to("/x", role=Role.ORIGIN))) == [
+        off(f"301 to /%e4/../x, expected 301 to {THERE}", at_origin=AtOrigin.SAME)
+    ]
+
+
 def test_beside_an_origin_that_fails_nobody_knows_but_for_a_5xx() -> None:
     assert judged(to("/x"), refused(Role.ORIGIN)) == ("failed", "unknown", "http.redirect_unexpected")
     assert judged(seen(status=502), refused(Role.ORIGIN)) == ("failed", "origin", "origin.tcp.refused")

@@ -7,6 +7,8 @@ counts, of directives that conflict the most restrictive (section 4.2.1).
 
 from __future__ import annotations
 
+import math
+
 from probe.core.caching.cache_control import Directives, Seconds, cache_control, targeted_directives
 from probe.core.caching.vendor_lifetimes import vendor_lifetimes
 from probe.core.http.fields import Fields, field_values, first_value
@@ -20,25 +22,26 @@ _NEVER = ("no-store", "private", "no-cache")
 _NO_STALE = ("must-revalidate", "proxy-revalidate", "no-cache")
 
 
-def freshness(fields: Fields) -> Freshness:
+def freshness(fields: Fields, received_s: float | None = None) -> Freshness:
     """What the standards' own fields declare to a CDN: CDN-Cache-Control where it is valid, else Cache-Control.
 
-    A targeted field hides Cache-Control and Expires altogether (RFC 9213 section 2.2).
+    A targeted field hides Cache-Control and Expires altogether (RFC 9213 section 2.2). `received_s`: when the response
+    was received, in seconds since the epoch; stands for a Date that is missing or invalid.
     """
     targeted = targeted_directives(fields, CDN_FIELD)
     if targeted is None:
         invalid = ("cdn_cache_control_ignored",) if field_values(fields, CDN_FIELD) else ()
-        found = _freshness(fields, cache_control(fields), targeted=False)
+        found = _freshness(fields, cache_control(fields), received_s, targeted=False)
         return replace(found, flags=(*found.flags, *invalid))
-    found = _freshness(fields, targeted, targeted=True)
+    found = _freshness(fields, targeted, received_s, targeted=True)
     named = found.source if found.source in (None, "heuristic") else f"{found.source} of {CDN_FIELD}"
     return replace(found, source=named)
 
 
-def declared(fields: Fields) -> Freshness:
+def declared(fields: Fields, received_s: float | None = None) -> Freshness:
     """The most generous of what the standards' fields and the vendors' fields declare."""
-    best = freshness(fields)
-    for other in vendor_lifetimes(fields):
+    best = freshness(fields, received_s)
+    for other in vendor_lifetimes(fields, received_s):
         best = more_generous(best, other)
     return best
 
@@ -55,9 +58,11 @@ def _generosity(fresh: Freshness) -> tuple[bool, float, float]:
     return fresh.explicit, fresh.lifetime_s + stale_s, fresh.stale_if_error_s or 0.0
 
 
-def _freshness(fields: Fields, directives: Directives, *, targeted: bool) -> Freshness:
+def _freshness(
+    fields: Fields, directives: Directives, received_s: float | None, *, targeted: bool
+) -> Freshness:
     seconds = Seconds(directives)
-    fresh = _never(directives) or _counted(seconds) or _dated(fields, targeted=targeted)
+    fresh = _never(directives) or _counted(seconds) or _dated(fields, received_s, targeted=targeted)
     # s-maxage forbids serving stale too (section 5.2.2.10), but who also writes stale-while-revalidate means it.
     asked_for = any(name in directives for name in ("stale-while-revalidate", "stale-if-error"))
     forbidden = (
@@ -95,27 +100,32 @@ def _counted(seconds: Seconds) -> Freshness | None:
     return None
 
 
-def _dated(fields: Fields, *, targeted: bool) -> Freshness:
+def _dated(fields: Fields, received_s: float | None, *, targeted: bool) -> Freshness:
     """Expires minus Date, else the heuristic: a tenth of the time since it was modified, which binds nobody."""
-    date = http_date_s(first_value(fields, "date"))
+    date = http_date_s(first_value(fields, "date"), received_s)
     flags = ("date_invalid",) if date is None and field_values(fields, "date") else ()
     expires = [] if targeted else field_values(fields, "expires")
     if expires:
-        return replace(_expires(expires, date), flags=flags)
-    modified = http_date_s(first_value(fields, "last-modified"))
+        return replace(_expires(expires, _second(received_s) if date is None else date), flags=flags)
+    modified = http_date_s(first_value(fields, "last-modified"), date)
     if date is not None and modified is not None and modified < date:
         return Freshness(lifetime_s=(date - modified) * HEURISTIC_FRACTION, source="heuristic", flags=flags)
     return Freshness(flags=flags)
 
 
-def _expires(values: list[str], date: float | None) -> Freshness:
+def _second(received_s: float | None) -> float | None:
+    """The Date that a recipient would give the response (RFC 9110 section 6.6.1)."""
+    return None if received_s is None else float(math.floor(received_s))
+
+
+def _expires(values: list[str], since_s: float | None) -> Freshness:
     """The first one counts. An invalid one, "0" above all, means already expired (RFC 9111 section 5.3)."""
-    until = http_date_s(values[0])
+    until = http_date_s(values[0], since_s)
     if until is None:
         return Freshness(lifetime_s=0.0, source="expires", explicit=True)
-    if date is None:  # expires at a moment, but how long that was from the start nobody says
+    if since_s is None:  # expires at a moment, but how long that was from the start nobody says
         return Freshness(source="expires")
-    return Freshness(lifetime_s=max(0.0, until - date), source="expires", explicit=True)
+    return Freshness(lifetime_s=max(0.0, until - since_s), source="expires", explicit=True)
 
 
 def current_age_s(
@@ -126,7 +136,7 @@ def current_age_s(
     The greater of the apparent age, by Date and our clock, and of Age with the time that the reply took. Age is
     the field's value where valid; the two moments are seconds since the Unix epoch.
     """
-    value_s = http_date_s(date)
+    value_s = http_date_s(date, response_at_s)
     apparent_s = None if value_s is None else max(0.0, response_at_s - value_s)
     corrected_s = None if age_s is None else age_s + max(0.0, response_at_s - request_at_s)
     known = [age for age in (apparent_s, corrected_s) if age is not None]

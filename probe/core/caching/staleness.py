@@ -49,13 +49,14 @@ def allowed(
     *,
     origin_failing: bool,
     undeclared_s: float | None = None,
+    received_s: float | None = None,
 ) -> Allowed:
     """May a cache serve, `behind_s` seconds after the origin changed, what came with these fields?
 
     `origin`: what the origin declared with that version, if known. `undeclared_s`: what is allowed where nothing
-    binds; None for no limit.
+    binds; None for no limit. `received_s`: the latest moment at which the cache can have received what it serves.
     """
-    edge = declared(fields)
+    edge = declared(fields, received_s)
     spoken = [(edge, "edge"), *([] if origin is None else [(origin, "origin")])]
     beyond_s = behind_s - slack_s(fields)
     binding = [_bound(fresh, by, beyond_s, origin_failing) for fresh, by in spoken if fresh.explicit]

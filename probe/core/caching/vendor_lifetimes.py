@@ -14,7 +14,7 @@ from probe.core.http.fields import Fields, field_values, first_value
 from probe.core.model.times import http_date_s
 from probe.core.records.response import Freshness
 
-Reader = Callable[[Fields, str], Freshness | None]
+Reader = Callable[[Fields, str, float | None], Freshness | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def _made(name: str, lifetime_s: float | None, stale_s: float | None = None) -> 
     return Freshness(lifetime_s=lifetime_s, source=name, explicit=True, stale_while_revalidate_s=stale_s)
 
 
-def _directives(fields: Fields, name: str) -> Freshness | None:
+def _directives(fields: Fields, name: str, received_s: float | None) -> Freshness | None:
     """The grammar of Cache-Control in a field of the vendor's own (RFC 9213 section 2)."""
     directives = cache_control([("cache-control", value) for value in field_values(fields, name)])
     seconds = Seconds(directives)
@@ -45,7 +45,7 @@ def _directives(fields: Fields, name: str) -> Freshness | None:
     return None
 
 
-def _surrogate(fields: Fields, name: str) -> Freshness | None:
+def _surrogate(fields: Fields, name: str, received_s: float | None) -> Freshness | None:
     """`max-age=600+60`: fresh for 600 s, and 60 s more while it is revalidated."""
     for value in parse_directives(field_values(fields, name)).get("max-age", [])[:1]:
         fresh, _, stale = value.partition(";")[0].partition("+")
@@ -53,12 +53,13 @@ def _surrogate(fields: Fields, name: str) -> Freshness | None:
     return None
 
 
-def _seconds_or_moment(fields: Fields, name: str) -> Freshness | None:
-    """`60`, or `@` and seconds since the Unix epoch, counted from the response's Date."""
+def _seconds_or_moment(fields: Fields, name: str, received_s: float | None) -> Freshness | None:
+    """`60`, or `@` and seconds since the Unix epoch, counted from the response's Date, else from its receipt."""
     value = (first_value(fields, name) or "").strip()
     if not value.startswith("@"):
         return _made(name, delta_seconds(value))
-    until, date = delta_seconds(value[1:]), http_date_s(first_value(fields, "date"))
+    until, date = delta_seconds(value[1:]), http_date_s(first_value(fields, "date"), received_s)
+    date = received_s if date is None else date
     return None if until is None or date is None else _made(name, max(0.0, until - date))
 
 
@@ -79,10 +80,10 @@ TABLE = (
 )
 
 
-def vendor_lifetimes(fields: Fields) -> Iterator[Freshness]:
+def vendor_lifetimes(fields: Fields, received_s: float | None = None) -> Iterator[Freshness]:
     """What each vendor's field declares, as far as it can be read."""
     names = {name for name, _ in fields}
     for row in TABLE:
-        found = row.read(fields, row.field) if row.field in names else None
+        found = row.read(fields, row.field, received_s) if row.field in names else None
         if found is not None:
             yield found

@@ -142,6 +142,7 @@ class _Look:
             behind_s,
             origin_failing=self.origin_failing,
             undeclared_s=undeclared_s,
+            received_s=self.at_s - behind_s,
         )
         return replace(
             self._relation(relation),
@@ -181,7 +182,7 @@ class _Look:
         """No validator and no lifetime: it does not even pretend to be a stored version of something."""
         fields = self.response.fields
         validators = first_value(fields, "etag"), first_value(fields, "last-modified")
-        return validators == (None, None) and declared(fields).lifetime_s is None
+        return validators == (None, None) and declared(fields, self.at_s).lifetime_s is None
 
     def _got_since(self) -> bool:
         """The edge got its copy after the origin was first seen to serve its present version.
@@ -198,8 +199,8 @@ class _Look:
         return known_for_s >= 0 and made_now and fetched_for_us(self.observation, self.origin_words)
 
     def _modified_after(self) -> bool:
-        edge = http_date_s(first_value(self.response.fields, "last-modified"))
-        origin = http_date_s(self.newest.last_modified)
+        edge = http_date_s(first_value(self.response.fields, "last-modified"), self.at_s)
+        origin = http_date_s(self.newest.last_modified, self.at_s)
         return edge is not None and origin is not None and edge > origin
 
 

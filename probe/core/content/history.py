@@ -34,7 +34,7 @@ def with_reply(
     """
     oldest_s = epoch_s(seen) - keep_s
     versions = [v for v in versions[:-1] if epoch_s(v.last_seen) >= oldest_s] + list(versions[-1:])
-    said = _said(response)
+    said = _said(response, epoch_s(seen))
     if response.status_code == 304 and versions:
         return (*versions[:-1], _again(versions[-1], said, asked, seen))
     if not 200 <= response.status_code < 300 or response.content_digest is None or identity(response) is None:
@@ -77,6 +77,6 @@ def _both(one: Freshness | None, other: Freshness | None) -> Freshness | None:
     return more_generous(one, other)
 
 
-def _said(response: Response) -> Freshness | None:
-    said = declared(response.fields)
+def _said(response: Response, received_s: float) -> Freshness | None:
+    said = declared(response.fields, received_s)
     return None if said == Freshness() else said

@@ -13,8 +13,9 @@ What we decided where the RFCs leave the choice:
 from __future__ import annotations
 
 import re
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+from probe.core.http import uri
 from probe.core.model.task import RedirectPolicy, Request, SecretRef
 from probe.core.model.value import replace
 from probe.core.records.failure import Failure, FailureType, Phase
@@ -64,15 +65,15 @@ def _location(response: Response) -> str | Failure:
         return _failure(FailureType.HTTP_REDIRECT_INVALID, f"a Location of {_VALUE_KEPT} bytes or more")
     if REDACTED in location:
         return _failure(FailureType.HTTP_REDIRECT_BLOCKED, "the Location carries one of our secrets")
-    # Bytes outside ASCII, spaces and quotes: as they came, percent-encoded.
-    return quote(location.encode("latin-1", "replace"), safe="!#$%&'()*+,/:;=?@[]~")
+    return uri.encoded(location)
 
 
 def _split(base: str, location: str) -> SplitResult | Failure:
-    if _NO_AUTHORITY.match(location):  # urljoin would take it for a path
+    if _NO_AUTHORITY.match(location):
         return _failure(FailureType.HTTP_REDIRECT_INVALID, "the Location has a scheme but no host")
+    place = uri.resolve(base, location)
     try:
-        parts = urlsplit(urljoin(base, location))
+        parts = urlsplit(str(place))
         _ = parts.port  # raises ValueError where it is none
     except ValueError as exc:
         return _failure(FailureType.HTTP_REDIRECT_INVALID, f"the Location is no URL: {exc}")
@@ -82,7 +83,8 @@ def _split(base: str, location: str) -> SplitResult | Failure:
         return _failure(FailureType.HTTP_REDIRECT_INVALID, "the Location has no usable host")
     if parts.username is not None or parts.password is not None:
         return _failure(FailureType.HTTP_REDIRECT_BLOCKED, "the Location carries credentials")
-    return parts
+    query = "" if place.query is None else f"?{place.query}"  # an empty query is one
+    return parts._replace(path=(place.path or "/") + query)
 
 
 def _refusal(
@@ -104,7 +106,7 @@ def _request(current: Request, status_code: int, parts: SplitResult) -> Request:
         scheme=parts.scheme,
         host=_host(parts),
         port=parts.port or _DEFAULT_PORTS[parts.scheme],
-        path=(parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
+        path=parts.path,
         method=_method(current.method, status_code),
     )
     return following if _trusted(current, following) else replace(following, fields=_open(current))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from probe.core.model.times import epoch_s
 from probe.core.model.value import Value
 from probe.core.records.dns import Resolution
 from probe.core.records.observation import Observation
@@ -82,3 +83,8 @@ class Verdict(Value, frozen=True, kw_only=True):
     confirmed: bool | None
     findings: tuple[Finding, ...]
     summary: str
+
+
+def received_at_s(evidence: Evidence, observation: Observation) -> float:
+    """When the response began to come, in seconds since the epoch."""
+    return epoch_s(evidence.started_at) + (observation.timing.response_start_us or 0) / 1e6

@@ -76,6 +76,52 @@ def test_what_binds_nobody(
     assert (found.lifetime_s, found.source, found.explicit, found.flags) == (lifetime_s, source, False, flags)
 
 
+@pytest.mark.parametrize(
+    "expires",
+    [
+        "0",
+        "-1",
+        "never",
+        "",
+        "1795341660",
+        "Sun, 22 Nov 2026 10:01:00 UTC",
+        "Sun, 22 Nov 2026 10:01:00 +0000",
+        "Sun, 22 Nov 2026 10:01:00",
+        "22 Nov 2026 10:01:00 GMT",
+        "sun, 22 nov 2026 10:01:00 gmt",
+        "Sun, 22 Nov 2026 10:01 GMT",
+        "Sun, 22 Nov 2026 24:01:00 GMT",
+        "Tue, 31 Nov 2026 10:01:00 GMT",
+        "Sunday, 22-Nov-2026 10:01:00 GMT",
+        "2026-11-22T10:01:00Z",
+        "Sun Nov 22 10:01:00 2026 GMT",
+    ],
+)
+def test_an_expires_that_is_no_http_date_means_already_expired(expires: str) -> None:
+    found = freshness([DATE, ("expires", expires)])
+    assert (found.lifetime_s, found.source, found.explicit) == (0, "expires", True)
+
+
+@pytest.mark.parametrize(
+    "expires", ["Sun, 22 Nov 2026 10:01:00 GMT", "Sunday, 22-Nov-26 10:01:00 GMT", "Sun Nov 22 10:01:00 2026"]
+)
+def test_the_three_formats_say_the_same(expires: str) -> None:
+    assert freshness([DATE, ("expires", expires)]).lifetime_s == 60
+
+
+@pytest.mark.parametrize("date", [[], [("date", "yesterday")]])
+def test_expires_without_a_valid_date_counts_from_receipt(date: Fields) -> None:
+    """RFC 9110 section 6.6.1: the recipient dates what has no date, to the whole second."""
+    fields = [
+        *date,
+        ("expires", "Sun, 22 Nov 2026 10:01:00 GMT"),
+        ("x-accel-expires", f"@{int(DATE_S) + 90}"),
+    ]
+    found = freshness(fields, DATE_S + 10.7)
+    assert (found.lifetime_s, found.source, found.explicit) == (50, "expires", True)
+    assert declared(fields, DATE_S + 10).lifetime_s == 80
+
+
 def test_contradicting_values_are_flagged() -> None:
     assert freshness([(CC, "max-age=10, max-age=20")]).flags == ("max_age_repeated",)
 

@@ -47,6 +47,10 @@ def step(*locations: str, status: int = 302, request: Request = HERE, policy: Re
         ("/a%2Fb?c=%20#fragment", "https://www.acme.example/a%2Fb?c=%20"),
         ("/\xc3\xa9 x", "https://www.acme.example/%C3%A9%20x"),
         ("/../../up", "https://www.acme.example/up"),
+        ("?", "https://www.acme.example/a/b?"),
+        ("/;", "https://www.acme.example/;"),
+        ("/?#", "https://www.acme.example/?"),
+        ("/%e4%2e", "https://www.acme.example/%e4%2e"),
     ],
 )
 def test_where_to(location: str, url: str) -> None:
