@@ -12,9 +12,8 @@ from probe.core.http.redirect import STATUS_CODES as REDIRECTS
 from probe.core.model.task import VantagePoint
 from probe.core.model.value import replace
 from probe.core.records.observation import Observation, Relation, Role
-from probe.core.vantage.line_quality import FOREIGN_CERTIFICATE
 from probe.core.vantage.via_proxy import can_be_given
-from probe.core.verdict.corroboration import TIMEOUTS
+from probe.core.verdict.corroboration import OF_THE_LINE_TOO
 from probe.fetch.fetcher import Fetcher
 from probe.fetch.target import FetchTarget
 from probe.measure.slot import Slot
@@ -27,7 +26,7 @@ _PORTS = (80, 443)
 async def look_elsewhere(slot: Slot, lines: Sequence[VantagePoint], fetcher: Fetcher) -> None:
     """Ask each edge whose content nothing explains by other ways, and append what was seen to the slot."""
     edges = [o for o in slot.observations if o.role is Role.EDGE]
-    all_silent = all(o.failure is not None and o.failure.type in _LINES_TOO for o in edges)
+    all_silent = all(o.failure is not None and o.failure.type in OF_THE_LINE_TOO for o in edges)
     targets = [
         (target, index)
         for index, observation in enumerate(slot.observations)
@@ -43,10 +42,6 @@ async def look_elsewhere(slot: Slot, lines: Sequence[VantagePoint], fetcher: Fet
         for fetch, target in made
     )
     slot.compare_all()
-
-
-# What a line can do to every edge: then each of them is asked over another one.
-_LINES_TOO = TIMEOUTS | FOREIGN_CERTIFICATE
 
 
 def _unexplained(observation: Observation) -> bool:

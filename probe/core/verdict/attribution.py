@@ -22,7 +22,7 @@ from probe.core.records.observation import Observation, Role
 from probe.core.records.verdict import Fault, Outcome
 from probe.core.vantage.clock_standing import RESTS_ON_DATES, clock_vouched
 from probe.core.vantage.line_quality import FOREIGN_CERTIFICATE
-from probe.core.verdict.corroboration import TIMEOUTS, Corroboration
+from probe.core.verdict.corroboration import OF_THE_LINE_TOO, TIMEOUTS, Corroboration
 from probe.core.verdict.hijack import alias_hidden, changed_by_the_zone, foreign, outdated
 from probe.core.verdict.origin_controls import cut_short
 from probe.core.verdict.proxy_reports import is_proxy_report, may_be_the_name, proxy_lost
@@ -74,7 +74,15 @@ def attribute(symptom: Symptom, corroboration: Corroboration, *, alias_changed: 
     if symptom.reason in RESTS_ON_DATES and not clock_vouched(corroboration.evidence):
         return _inconclusive(Fault.AGENT, "agent.clock_wrong")
     line = _of_the_line(symptom, corroboration)
-    return RULES[symptom.kind](symptom, corroboration) if line is None else line
+    if line is not None:
+        return line
+    blame = RULES[symptom.kind](symptom, corroboration)
+    in_doubt = symptom.kind is not SymptomKind.TIMING and corroboration.origin_is_in_doubt(
+        symptom.observation
+    )
+    if blame.fault is Fault.ORIGIN and in_doubt:
+        return _inconclusive(Fault.VANTAGE, "vantage.well_by_another_line")
+    return blame
 
 
 def _of_the_line(symptom: Symptom, corroboration: Corroboration) -> Blame | None:
@@ -90,7 +98,10 @@ def _of_the_line(symptom: Symptom, corroboration: Corroboration) -> Blame | None
         return _inconclusive(Fault.VANTAGE, "vantage.path_mtu")
     if line.lossy and late and not corroboration.dead_beside_loss(symptom.observation):
         return _inconclusive(Fault.VANTAGE, "vantage.lossy")
-    if line.well_by_another_line and (late or foreign_certificate):
+    slow_there = symptom.kind is SymptomKind.TIMING and not corroboration.quicker_elsewhere(
+        symptom.observation
+    )
+    if line.well_by_another_line and not slow_there and (late or symptom.reason in OF_THE_LINE_TOO):
         return _inconclusive(Fault.VANTAGE, "vantage.well_by_another_line")
     return None
 
@@ -287,30 +298,14 @@ def _timing(symptom: Symptom, corroboration: Corroboration) -> Blame:
     An origin that is as slow although this edge did not ask it may just as well be our own line.
     """
     observation = _observation(symptom, corroboration)
-    taken_us = _ttfb_us(observation)
     if symptom.at_origin is None:
-        slow = any(_as_slow(look, taken_us) for look in corroboration.origin_looks)
+        slow = corroboration.origin_as_slow_as(observation)
     else:
         slow = symptom.at_origin is AtOrigin.SAME
     if slow and asked_origin(observation.cache_status):
         return Blame(Outcome.SLOW, Fault.ORIGIN, "timing.origin_slow")
     alike = symptom.at_origin is AtOrigin.SAME or corroboration.may_be_loss(symptom.observation)
     return Blame(Outcome.SLOW, Fault.UNKNOWN if alike else Fault.CDN, symptom.reason)
-
-
-def _as_slow(look: Observation, taken_us: int | None) -> bool:
-    """The origin failed, or took at least half as long as the edge that had to wait for it."""
-    own_us = _ttfb_us(look)
-    return look.failure is not None or (
-        own_us is not None and taken_us is not None and own_us * 2 >= taken_us
-    )
-
-
-def _ttfb_us(observation: Observation) -> int | None:
-    timing = observation.timing
-    if timing.response_start_us is None or timing.request_start_us is None:
-        return None
-    return timing.response_start_us - timing.request_start_us
 
 
 def _content(symptom: Symptom, corroboration: Corroboration) -> Blame:

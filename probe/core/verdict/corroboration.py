@@ -6,9 +6,10 @@ property answers one question that an attribution rule asks; unknown is None, ne
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from probe.core.model.task import Task
+from probe.core.model.task import Task, TlsPolicy
 from probe.core.records.failure import FailureType, Phase
 from probe.core.records.observation import Observation, Relation, Role
 from probe.core.records.surroundings import LineQuality, LineState
@@ -16,6 +17,7 @@ from probe.core.records.verdict import Evidence
 from probe.core.vantage.health import counted, late, own_fault, reacted, state_of, version_of
 from probe.core.vantage.line_quality import (
     ENOUGH_CLEAN,
+    FOREIGN_CERTIFICATE,
     clean_connections,
     dead_beside_loss,
     line_quality,
@@ -37,6 +39,8 @@ TIMEOUTS = frozenset(
         FailureType.DNS_TIMED_OUT,
     }
 )
+# What a line, or somebody on it, can do to every edge: then each of them is asked over another one.
+OF_THE_LINE_TOO = TIMEOUTS | FOREIGN_CERTIFICATE | {FailureType.TCP_ADDRESS_UNREACHABLE}
 STALL_US = 500_000
 _OF_EDGES = frozenset({Role.EDGE, Role.CONFIRM, Role.SWEEP, Role.CHECK, Role.REDIRECT})
 
@@ -68,10 +72,10 @@ class Corroboration:
 
         Over plain HTTP anybody on the way can answer in their name.
         """
-        response, tls = observation.response, observation.tls
+        response = observation.response
         if response is None or observation.failure is not None or observation.role not in _OF_EDGES:
             return False
-        if tls is not None and tls.chain_sha256 and tls.verify_error is None and self.task.tls.verify:
+        if _over_verified_tls(observation, self.task.tls):
             return True
         marked = observation.cache_status is not None or bool(observation.proxy_status)
         return marked and response.status_code >= 500
@@ -133,7 +137,12 @@ class Corroboration:
         if self.task.vantage_point.proxy is not None:
             return answered_through_proxy(self.task, self.evidence)
         others = (4, 6)[self.task.ip_version == 4]  # what IPv4 carries says nothing of IPv6
-        return any(_somebody(o) for o in self.evidence.observations if version_of(o.address) != others)
+        return any(_somebody(o) for o in self._own_line if version_of(o.address) != others)
+
+    @property
+    def _own_line(self) -> Iterator[Observation]:
+        """What went over this vantage point's own line: a reply over another one proves nothing of it."""
+        return (o for o in self.evidence.observations if o.vantage_point is None)
 
     def unproven(self, kind: FailureType) -> bool:
         """This failure may be our own line's or proxy's as well: nobody was seen to react."""
@@ -162,10 +171,40 @@ class Corroboration:
             return failing[-1]
         return looks[-1] if looks else None
 
+    def origin_as_slow_as(self, edge: Observation) -> bool:
+        """The origin failed, or took at least half as long as the edge, which had to wait for it."""
+        edge_us = _ttfb_us(edge)
+        for look in self.origin_looks:
+            own_us = _ttfb_us(look)
+            if look.failure is not None or (
+                own_us is not None and edge_us is not None and own_us * 2 >= edge_us
+            ):
+                return True
+        return False
+
     def right_elsewhere(self, index: int | None) -> bool:
         """Whether the edge of observation `index` gave the origin's content by another way in this slot."""
         looks = (o for o in self.evidence.observations if o.role is Role.ELSEWHERE and o.of == index)
-        return any(o.comparison is not None and o.comparison.relation is Relation.EQUAL for o in looks)
+        return any(map(_equal, looks))
+
+    def origin_is_in_doubt(self, index: int | None) -> bool:
+        """Whether who blames the origin for the edge of observation `index` may have seen our line alone.
+
+        Over another vantage point's line this edge gave the origin's content in this slot, and nothing that the origin
+        said here came over verified TLS: somebody between who answers for the edge can answer for the origin too.
+        """
+        looks = (o for o in self.evidence.observations if o.role is Role.ELSEWHERE and o.of == index)
+        if index is None or not any(o.vantage_point is not None and _equal(o) for o in looks):
+            return False
+        origin = self.task.origin
+        return origin is None or not any(_over_verified_tls(o, origin.tls) for o in self.origin_looks)
+
+    def quicker_elsewhere(self, index: int) -> bool:
+        """Whether this edge gave the origin's content over another line in less than half of its time here."""
+        here_us = _taken_us(self.evidence.observations[index])
+        looks = (o for o in self.evidence.observations if o.role is Role.ELSEWHERE and o.of == index)
+        there_us = [_taken_us(o) for o in looks if o.vantage_point is not None and _equal(o)]
+        return here_us is not None and any(us is not None and us * 2 < here_us for us in there_us)
 
     @property
     def origin_marks(self) -> tuple[str, ...] | None:
@@ -226,6 +265,27 @@ def _somebody(look: Observation) -> bool:
         look.failure.phase in (Phase.HOST, Phase.DNS) or look.failure.type is FailureType.TCP_ADDRESS_BLOCKED
     )
     return not ours and look.failure.type not in SILENT
+
+
+def _ttfb_us(look: Observation) -> int | None:
+    start_us, first_us = look.timing.request_start_us, look.timing.response_start_us
+    return None if start_us is None or first_us is None else first_us - start_us
+
+
+def _taken_us(look: Observation) -> int | None:
+    start_us, end_us = look.timing.connect_start_us, look.timing.response_end_us
+    return None if start_us is None or end_us is None else end_us - start_us
+
+
+def _equal(look: Observation) -> bool:
+    return look.comparison is not None and look.comparison.relation is Relation.EQUAL
+
+
+def _over_verified_tls(look: Observation, policy: TlsPolicy) -> bool:
+    """A reply, if only its head, from somebody who holds the key of the name: nobody on the way can make it up."""
+    tls = look.tls
+    shown = tls is not None and bool(tls.chain_sha256) and tls.verify_error is None
+    return shown and policy.verify and look.response is not None
 
 
 def _status(look: Observation) -> int | None:

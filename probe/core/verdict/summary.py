@@ -74,7 +74,7 @@ _WHOLE_SLOT: dict[str, str] = {
     "vantage.lossy": "This vantage point's line loses packets, also on ways that have nothing to do with the CDN",
     "vantage.path_mtu": "Large packets do not arrive over this vantage point's line, whoever sends them",
     "vantage.captive_portal": "The same stranger answers on this vantage point's line for the edges and for others",
-    "vantage.well_by_another_line": "Every edge gave the right content over another vantage point's line just then",
+    "vantage.well_by_another_line": "The edges gave the right content over another vantage point's line just then",
     "vantage.no_witness": "Nothing answered at all, and no anchor tells whether this vantage point is online",
     "vantage.proxy_unreachable": "This vantage point's proxy could not be spoken with",
     "vantage.proxy_refused": "This vantage point's proxy would not serve us",

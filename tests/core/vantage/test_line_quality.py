@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.core.model.value import replace
 from probe.core.records.failure import FailureType, Phase
 from probe.core.records.observation import Comparison, Observation, Relation, Role
 from probe.core.records.transport import TcpInfo, Tls
+from probe.core.records.verdict import Fault, Verdict
 from probe.core.vantage.line_quality import dead_beside_loss, line_quality
 from tests.core.verdict.test_judge_properties import observations
-from tests.support.build import EDGE_2, GOOD, broken, evidence, refused, seen, silent, timing, triple
+from tests.support.build import EDGE_2, GOOD, broken, evidence, refused, seen, silent, timing, triple, verdict
+from tests.support.sizes import scaled
 
 ANCHOR, ANCHOR_2 = "192.0.2.71", "192.0.2.72"
 LOSS = TcpInfo(rtt_us=20_000, rtt_var_us=1_000, retransmits_total=2, mss_bytes=1460)
@@ -178,6 +180,44 @@ def test_every_edge_right_over_another_line_acquits() -> None:
     assert triple(one)[:2] == FAILED_CDN
 
 
+WELL_ELSEWHERE = "inconclusive", "vantage", "vantage.well_by_another_line"
+
+
+def test_a_reply_over_another_line_is_no_witness_for_this_one() -> None:
+    """Nothing here answered: that somebody answers elsewhere does not show that this line carries anything."""
+    unreachable = broken(FailureType.TCP_ADDRESS_UNREACHABLE, Phase.TCP)
+    both = unreachable, replace(unreachable, address=EDGE_2)
+    assert triple(evidence(*both, elsewhere(0))) == ("inconclusive", "unknown", "vantage.no_witness")
+    assert triple(evidence(*both, elsewhere(0), anchor()))[:2] == FAILED_CDN
+    assert triple(evidence(*both, elsewhere(0), elsewhere(1), anchor())) == WELL_ELSEWHERE
+
+
+@pytest.mark.parametrize("status", [301, 404, 503])
+def test_who_answers_for_the_edge_may_answer_for_the_origin_too(status: int) -> None:
+    """An interceptor gives edges and the origin one status; over another line the edge gave the right content."""
+    edge, origin = seen(status=status), seen(Role.ORIGIN, status=status)
+    assert triple(evidence(edge, origin, anchor())) == ("failed", "origin", "origin.same_status")
+    assert triple(evidence(edge, elsewhere(0), origin, anchor())) == WELL_ELSEWHERE
+    other = elsewhere(0, Relation.UNKNOWN_VERSION)
+    other = replace(other, response=replace(other.response, digest="c" * 64, content_digest="c" * 64))
+    assert triple(evidence(edge, other, origin, anchor()))[:2] == ("failed", "origin")
+
+
+def test_an_origin_that_spoke_over_verified_tls_is_beyond_doubt() -> None:
+    verified = Tls(version="TLSv1.3", chain_sha256=("0" * 64,))
+    edge, origin = seen(status=503), seen(Role.ORIGIN, status=503, tls=verified)
+    found = evidence(edge, elsewhere(0), origin, anchor())
+    assert triple(found) == ("failed", "origin", "origin.same_status")
+
+
+def test_an_edge_that_is_slow_by_another_line_too_is_slow() -> None:
+    slow = seen(timing=timing(900_000, 950_000))
+    assert triple(evidence(slow, elsewhere(0), seen(Role.ORIGIN), anchor())) == WELL_ELSEWHERE
+    there = replace(elsewhere(0), timing=timing(700_000, 750_000))
+    found = evidence(slow, there, seen(Role.ORIGIN), anchor())
+    assert triple(found) == ("slow", "cdn", "timing.over_limit")
+
+
 # --- properties -----------------------------------------------------------------------------------
 
 ACCUSED = ("cdn", "origin", "customer")
@@ -200,16 +240,34 @@ def test_lateness_on_a_line_found_lossy_accuses_nobody(
     assert triple(found)[1] not in ACCUSED
 
 
-@given(
-    st.lists(observations(Role.EDGE), min_size=1, max_size=3),
-    st.lists(observations(Role.CONFIRM, Role.ORIGIN, Role.ANCHOR), max_size=4),
-)
+SEVERAL_EDGES = st.lists(observations(Role.EDGE), min_size=1, max_size=3)
+OTHERS = st.lists(observations(Role.CONFIRM, Role.ORIGIN, Role.ANCHOR), max_size=4)
+
+
+@settings(max_examples=scaled(2_000))
+@given(SEVERAL_EDGES, OTHERS)
 def test_a_healthy_look_by_another_line_worsens_nothing_for_cdn_origin_and_customer(
     edges: list[Observation], others: list[Observation]
 ) -> None:
     before = triple(evidence(*edges, *others))
     after = triple(evidence(*edges, *others, *(elsewhere(i) for i in range(len(edges)))))
     assert after[1] not in ACCUSED or after[1] == before[1]
+
+
+@settings(max_examples=scaled(2_000))
+@given(SEVERAL_EDGES, OTHERS, st.data())
+def test_a_healthy_look_by_another_line_at_some_edges_adds_no_accusation(
+    edges: list[Observation], others: list[Observation], data: st.DataObject
+) -> None:
+    """Finding by finding: who is accused with it was accused of the same without it."""
+    looked_at = data.draw(st.sets(st.integers(0, len(edges) - 1)))
+    without = verdict(evidence(*edges, *others))
+    with_it = verdict(evidence(*edges, *others, *map(elsewhere, sorted(looked_at))))
+    assert _accused(with_it) <= _accused(without)
+
+
+def _accused(made: Verdict) -> set[tuple[int | None, str, Fault]]:
+    return {(f.observation, f.reason, f.fault) for f in made.findings if f.fault in ACCUSED}
 
 
 def test_nothing_is_said_through_a_proxy_or_where_nothing_speaks_against_the_line() -> None:
