@@ -40,6 +40,7 @@ from probe.settings.preflight import require_secrets
 from probe.settings.secrets import reveal
 from probe.store.store import Store
 from probe.telemetry.logs import fields
+from probe.watch.host_dates import HostDates
 from probe.watch.watches import Watches
 from probe.workers.supervisor import WorkerLostError
 
@@ -68,12 +69,11 @@ class Agent:
         self.plan: Plan = make_plan(config)
         if store is None:
             require_secrets(self.plan, lines_of(config))
-        self._store = store
-        self._clock = clock or SystemClock()
+        self._store, self._clock = store, clock or SystemClock()
         self.on_row: list[OnRow] = [] if on_row is None else [on_row]
-        self._lag = LoopLag(self._clock)
+        self._lag, dates = LoopLag(self._clock), HostDates(self._clock)
         self._suspensions = Suspensions(self._clock)
-        self._fetcher = HttpFetcher(self._clock, reveal, allowed_by(config))
+        self._fetcher = HttpFetcher(self._clock, reveal, allowed_by(config), dates.note)
         self._resolver = Resolver(self._clock, allowed_by(config))
         self.watches = Watches(
             self.plan, self._clock, self._fetcher, self._resolver, self.worst_lag_us, self._on_vantage
@@ -90,10 +90,10 @@ class Agent:
             keep_bundle=None if store is None else store.put_bundle,
             lines=lines_of(config),
             line_health=self.watches.anchors,
+            dates=dates.lately,
         )
-        self._teller = Teller(
-            store, self._clock, self.pipeline.facts, lambda: customers_of(self.plan), self.complete_up_to
-        )
+        facts, customers = self.pipeline.facts, lambda: customers_of(self.plan)
+        self._teller = Teller(store, self._clock, facts, customers, self.complete_up_to)
         self.on_event = self._teller.on_event
         self._rows: Rows | None = None
         if store is not None:
@@ -109,10 +109,10 @@ class Agent:
             watch, tell = self.watches.anchors, partial(self._teller.soon, level=logging.ERROR)
             self.crew = Crew(config, self.plan, store, self._clock, watch, tell)
         self.scheduler: Scheduler | None = None
+        self.reloader: Reloader | None = None
         self._ledger = Ledger(config, self._clock, self._suspensions)
         self._farewells = Farewells(self._farewell)
         self.begun, self.ending = asyncio.Event(), False
-        self.reloader: Reloader | None = None
         if config_file is not None:
             self.reloader = Reloader(config_file, kinds, lambda: (self.config, self.plan), self._take_over)
 

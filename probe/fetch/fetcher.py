@@ -48,12 +48,18 @@ class Fetcher(Protocol):
 class HttpFetcher:
     """Fetches over HTTP, every request on its own fresh connection.
 
-    `reveal` gives a secret's value; `allow_addresses`: prefixes that may be connected to although special.
+    `reveal` gives a secret's value; `allow_addresses`: prefixes that may be connected to although special. `seen` is
+    shown every observation with the zero of its offsets (monotonic).
     """
 
     def __init__(
-        self, clock: Clock, reveal: Callable[[SecretRef], str], allow_addresses: tuple[str, ...] = ()
+        self,
+        clock: Clock,
+        reveal: Callable[[SecretRef], str],
+        allow_addresses: tuple[str, ...] = (),
+        seen: Callable[[Observation, int], None] = lambda observation, start_ns: None,
     ) -> None:
+        self._seen = seen
         self._clock = clock
         self._reveal = reveal
         self._allowed = allow_addresses
@@ -66,7 +72,9 @@ class HttpFetcher:
 
     async def fetch(self, target: FetchTarget) -> Observation:
         """One HTTP request and its response. Raises CancelledError only."""
-        return await self._observe(target, Attempt.fetch)
+        observation = await self._observe(target, Attempt.fetch)
+        self._seen(observation, target.slot_start_ns)
+        return observation
 
     async def connect_only(self, target: FetchTarget) -> Observation:
         """A TCP connection, made and closed: for anchors that speak no HTTP. Raises CancelledError only."""

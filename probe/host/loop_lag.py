@@ -18,6 +18,7 @@ KEPT_SAMPLES = 6_000  # five minutes, longer than any slot
 STA_UNSYNC = 0x0040
 TIME_ERROR = 5
 CACHED_S = 1.0
+OWN_TIME_S = 5.0  # between two readings of one clock; a process may have stood still meanwhile
 
 
 class LoopLag:
@@ -114,6 +115,11 @@ def clock_state() -> ClockState:
     return _kept[1]
 
 
+def _is_ours(kernel_s: int) -> bool:
+    """Whether the clock that the kernel speaks of is the one that this process is shown (it may be given another)."""
+    return abs(time.time() - kernel_s) <= OWN_TIME_S
+
+
 def read_clock_state() -> ClockState:
     """Ask the kernel, changing nothing (modes 0)."""
     timex = _Timex(modes=0)
@@ -123,5 +129,5 @@ def read_clock_state() -> ClockState:
         state = -1
     if state < 0:
         return ClockState(synchronised=None, max_error_us=None)
-    synchronised = state != TIME_ERROR and not timex.status & STA_UNSYNC
+    synchronised = state != TIME_ERROR and not timex.status & STA_UNSYNC and _is_ours(timex.time.tv_sec)
     return ClockState(synchronised=synchronised, max_error_us=int(timex.maxerror))

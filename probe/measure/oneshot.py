@@ -16,6 +16,7 @@ from probe.measure.pipeline import HostProbe, Pipeline
 from probe.net.netns import close_namespaces
 from probe.resolver.resolver import Resolver
 from probe.settings.secrets import reveal
+from probe.watch.host_dates import HostDates
 
 EVERYWHERE = ("0.0.0.0/0", "::/0")
 
@@ -40,13 +41,15 @@ async def measure_alone(task: Task) -> SlotRecord:
     """One slot of one task, now, with I/O of its own."""
     clock = SystemClock()
     lag = LoopLag(clock)
-    fetcher = HttpFetcher(clock, reveal, EVERYWHERE)
+    dates = HostDates(clock)
+    fetcher = HttpFetcher(clock, reveal, EVERYWHERE, dates.note)
     pipeline = Pipeline(
         kinds=CHECKS,
         resolver=Resolver(clock, EVERYWHERE),
         fetcher=fetcher,
         clock=clock,
         host=host_probe("trace", "", lag),
+        dates=dates.lately,
     )
     await lag.start()
     try:

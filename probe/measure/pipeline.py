@@ -27,7 +27,7 @@ from probe.core.records.codec import encode_any
 from probe.core.records.failure import Failure, Phase
 from probe.core.records.observation import Observation, Role
 from probe.core.records.rows import SlotRecord
-from probe.core.records.surroundings import HostFacts, VantageHealth
+from probe.core.records.surroundings import HostDate, HostFacts, VantageHealth
 from probe.core.records.verdict import Evidence, Outcome
 from probe.core.results.bundle import Bundle, bundle_id
 from probe.core.results.rows import measured_row, missed_row
@@ -101,13 +101,16 @@ class Pipeline:
         lines: Sequence[VantagePoint] = (),
         keep_bundle: Callable[[Bundle], bool] | None = None,
         line_health: LineHealth | None = None,
+        dates: Callable[[], tuple[HostDate, ...]] = tuple,
     ) -> None:
         """`kinds` is the table of checks; `keep` is told of each origin version, for the store, and
         `keep_standing` of how each origin answers.
 
         `lines`: the vantage points of this agent, to ask a doubtful edge by another way. `keep_bundle` is given the
         evidence of each slot that is not well, and says whether it is kept. `line_health`: the watch over the anchors.
+        `dates`: what other hosts said of our clock lately.
         """
+        self._dates = dates
         self._line_health = line_health
         self._keep_bundle = keep_bundle
         self._lines = lines
@@ -147,6 +150,7 @@ class Pipeline:
             lag_us=lambda: self._host.worst_lag_us(start_ns, self._clock.monotonic_ns()),
             reading=self._reading(task),
             health=lambda: self._health(task, start_ns),
+            dates=self._dates(),
         )
         with collecting() as collected:
             evidence, symptoms = await self._observe(slot, collected)
@@ -185,7 +189,8 @@ class Pipeline:
     def missed(self, task: Task, scheduled_at: str, reason: str) -> SlotRecord:
         """The row of a slot that was due and not measured."""
         now_ns, now = self._clock.monotonic_ns(), rfc3339(self._clock.time_ns())
-        return missed_row(task, scheduled_at, reason, self._facts(now_ns, scheduled_at, now))
+        facts = self._facts(now_ns, scheduled_at, now)
+        return missed_row(task, scheduled_at, reason, facts, self._dates())
 
     def facts(self) -> HostFacts:
         """The host's state now, for events."""

@@ -15,7 +15,7 @@ from probe.core.model.value import replace
 from probe.core.records.dns import Resolution
 from probe.core.records.observation import Observation, Role
 from probe.core.records.origin import Reference
-from probe.core.records.surroundings import HostFacts, NodeFacts, VantageHealth
+from probe.core.records.surroundings import HostDate, HostFacts, NodeFacts, VantageHealth
 from probe.core.records.transport import ResourceTiming
 from probe.core.records.verdict import Evidence
 from probe.core.verdict.comparisons import with_comparisons
@@ -28,7 +28,8 @@ TAINTING_LAG_US = 100_000
 class Slot:
     """One slot while it is measured. `start_ns` is the zero of all its offsets (monotonic).
 
-    `facts`: of our own host up to now; `lag_us`: the worst lag of our loop among them.
+    `facts`: of our own host up to now; `lag_us`: the worst lag of our loop among them. `dates`: what other hosts said
+    of our clock before it.
     """
 
     task: Task
@@ -40,6 +41,7 @@ class Slot:
     health: Callable[[], VantageHealth | None] = lambda: None
     reading: Reading | None = None
     left_out: tuple[str, ...] = ()
+    dates: tuple[HostDate, ...] = ()
     resolution: Resolution | None = None
     nodes: NodeFacts | None = None
     reference: Reference = field(default_factory=lambda: Reference(configured=False))
@@ -69,6 +71,7 @@ class Slot:
             nodes=self.nodes,
             vantage_health=self.health(),
             left_out=self.left_out,
+            dates=self.dates,
         )
 
     def _holds(self, made: Evidence) -> bool:

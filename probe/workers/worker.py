@@ -32,6 +32,7 @@ from probe.resolver.resolver import Resolver
 from probe.settings.secrets import reveal
 from probe.store.write.bundles import pack
 from probe.telemetry.logs import fields, set_up
+from probe.watch.host_dates import HostDates
 from probe.workers import messages as m
 from probe.workers.channel import Wire
 from probe.workers.line_copies import LineCopies
@@ -51,7 +52,8 @@ class Worker:
         self._clock = clock = SystemClock()
         self._lag = LoopLag(clock)
         self._suspensions = Suspensions(clock)
-        self._fetcher = HttpFetcher(clock, reveal)
+        self._dates = HostDates(clock)
+        self._fetcher = HttpFetcher(clock, reveal, seen=self._dates.note)
         self._resolver = Resolver(clock)
         self._lines = LineCopies(
             clock,
@@ -148,6 +150,7 @@ class Worker:
             keep_bundle=self._keep_bundle,
             lines=settings.lines,
             line_health=self._lines,
+            dates=self._dates.lately,
         )
 
     def _learn(self, seed: m.Seed) -> None:

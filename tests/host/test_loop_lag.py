@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -58,7 +59,7 @@ def test_without_a_start_there_is_no_lag() -> None:
 @pytest.fixture
 def libc(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
     """A libc whose adjtimex says what the test says."""
-    says = {"state": 0, "status": 0, "maxerror": 0, "modes": -1, "calls": 0}
+    says = {"state": 0, "status": 0, "maxerror": 0, "modes": -1, "calls": 0, "ahead_s": 0}
 
     class Libc:
         def adjtimex(self, pointer: object) -> int:
@@ -66,6 +67,7 @@ def libc(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
             says["modes"] = timex.modes
             says["calls"] += 1
             timex.status, timex.maxerror = says["status"], says["maxerror"]
+            timex.time.tv_sec = round(time.time()) + says["ahead_s"]
             return says["state"]
 
     monkeypatch.setattr(host.ctypes, "CDLL", lambda *_, **__: Libc())
@@ -88,6 +90,12 @@ def test_what_the_kernel_says(libc: dict[str, int], state: int, status: int, exp
     libc.update(state=state, status=status, maxerror=1500)
     assert read_clock_state() == expected
     assert libc["modes"] == 0, "nothing is changed"
+
+
+@pytest.mark.parametrize("ahead_s", [400 * 86_400, -3_600])
+def test_of_a_clock_that_is_not_the_kernels_it_does_not_speak(libc: dict[str, int], ahead_s: int) -> None:
+    libc.update(maxerror=1500, ahead_s=ahead_s)
+    assert read_clock_state() == ClockState(synchronised=False, max_error_us=1500)
 
 
 def test_a_libc_without_the_call(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,14 @@ from probe.core.model.value import Value
 from probe.core.records.dns import Resolution
 from probe.core.records.observation import Observation
 from probe.core.records.origin import Reference
-from probe.core.records.surroundings import HostFacts, LineQuality, NodeFacts, Reach, VantageHealth
+from probe.core.records.surroundings import (
+    ClockStanding,
+    HostFacts,
+    LineQuality,
+    NodeFacts,
+    Reach,
+    VantageHealth,
+)
 from probe.core.records.verdict import Fault, Finding, Outcome
 
 SCHEMA_VERSION = 1
@@ -73,6 +80,7 @@ class SlotRecord(Value, frozen=True, kw_only=True):
     evidence_id: str | None = None
     left_out: tuple[str, ...] = ()
     line: LineQuality | None = None
+    clock: ClockStanding | None = None
     complete_up_to: str | None = None
     previous: str | None = None
 

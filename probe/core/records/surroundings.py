@@ -73,6 +73,41 @@ class HostFacts(Value, frozen=True, kw_only=True):
     clock_max_error_us: int | None = None
 
 
+class HostDate(Value, frozen=True, kw_only=True):
+    """What the `Date` of another host's reply said of our wall clock (RFC 9110 section 6.6.1).
+
+    `ahead_us`: by how much our clock, carried on to the slot's start, is ahead of theirs; at most `within_us` too much,
+    since a Date has whole seconds and its reply took time. `seen_us_ago`: from its arrival to the slot's start.
+    `of_edge`: it came from a CDN's node, else from an anchor or an origin.
+    """
+
+    host: str
+    ahead_us: int
+    within_us: int
+    seen_us_ago: int = 0
+    of_edge: bool = False
+
+    @property
+    def bound_us(self) -> int:
+        """Our clock differs from theirs by no more than this."""
+        return max(abs(self.ahead_us), abs(self.ahead_us - self.within_us))
+
+
+class ClockStanding(Value, frozen=True, kw_only=True):
+    """Who vouches for our wall clock in a slot, and how far it may be off at most, by their word.
+
+    `vouched_by`: `kernel` (synchronised, adjtimex) or `dates` of other hosts, at least two; None: nobody, or it was
+    contradicted. `agreeing` and `differing` count the other hosts whose dates fit our clock and do not. `earlier`: the
+    dates from the minutes before the slot that were counted; left out where the slot is ok.
+    """
+
+    vouched_by: str | None = None
+    bound_us: int | None = None
+    agreeing: int = 0
+    differing: int = 0
+    earlier: tuple[HostDate, ...] = ()
+
+
 class LineQuality(Value, frozen=True, kw_only=True):
     """What the slot's own traffic says of our line, where something speaks against it; the numbers that were used.
 

@@ -13,7 +13,7 @@ from probe.core.model.value import Value
 from probe.core.records.dns import Resolution
 from probe.core.records.observation import Observation
 from probe.core.records.origin import Reference
-from probe.core.records.surroundings import HostFacts, NodeFacts, VantageHealth
+from probe.core.records.surroundings import HostDate, HostFacts, NodeFacts, VantageHealth
 
 
 class Outcome(StrEnum):
@@ -47,7 +47,10 @@ class Severity(StrEnum):
 
 
 class Evidence(Value, frozen=True, kw_only=True):
-    """Everything a verdict may rest on, and nothing else. Times as in the record."""
+    """Everything a verdict may rest on, and nothing else. Times as in the record.
+
+    `dates`: what other hosts said of our clock in the minutes before this slot.
+    """
 
     scheduled_at: str
     started_at: str
@@ -58,6 +61,7 @@ class Evidence(Value, frozen=True, kw_only=True):
     nodes: NodeFacts | None = None
     vantage_health: VantageHealth | None = None
     left_out: tuple[str, ...] = ()
+    dates: tuple[HostDate, ...] = ()
 
 
 class Finding(Value, frozen=True, kw_only=True):

@@ -9,8 +9,9 @@ from probe.core.content.check_kind import Kinds, Symptom
 from probe.core.model.task import Task
 from probe.core.model.value import replace
 from probe.core.records.rows import SCHEMA_VERSION, EventRecord, SlotRecord, State
-from probe.core.records.surroundings import HostFacts
-from probe.core.records.verdict import Evidence
+from probe.core.records.surroundings import ClockStanding, HostDate, HostFacts
+from probe.core.records.verdict import Evidence, Outcome
+from probe.core.vantage.clock_standing import clock_between_slots, clock_standing
 from probe.core.vantage.line_quality import line_quality
 from probe.core.verdict.basis import basis_of
 from probe.core.verdict.judge import exclusions_at, judge
@@ -47,16 +48,29 @@ def measured_row(
         vantage_health=evidence.vantage_health,
         left_out=evidence.left_out,
         line=line_quality(evidence.observations),
+        clock=_clock(evidence, verdict.outcome),
     )
 
 
-def missed_row(task: Task, scheduled_at: str, reason: str, host: HostFacts) -> SlotRecord:
-    """A due slot without a measurement: `agent.stalled`, `agent.overloaded`, `agent.aborted` ..."""
+def _clock(evidence: Evidence, outcome: Outcome) -> ClockStanding:
+    """A row that accuses nobody needs the bound alone, not what it was worked out from."""
+    standing = clock_standing(evidence)
+    return replace(standing, earlier=()) if outcome is Outcome.OK else standing
+
+
+def missed_row(
+    task: Task, scheduled_at: str, reason: str, host: HostFacts, dates: tuple[HostDate, ...] = ()
+) -> SlotRecord:
+    """A due slot without a measurement: `agent.stalled`, `agent.overloaded`, `agent.aborted` ...
+
+    `dates`: what other hosts said of our clock lately.
+    """
     state = State.ABORTED if reason == "agent.aborted" else State.MISSED
     return replace(
         _bare_row(task, scheduled_at, host),
         state=state,
         missed_reason=reason,
+        clock=replace(clock_between_slots(host, dates), earlier=()),
         summary=f"{task.domain}{task.request.shown_path} was due and not measured: {reason}.",
     )
 
@@ -110,6 +124,7 @@ def evidence_of(row: SlotRecord) -> Evidence:
         nodes=row.nodes,
         vantage_health=row.vantage_health,
         left_out=row.left_out,
+        dates=() if row.clock is None else row.clock.earlier,
     )
 
 

@@ -20,7 +20,6 @@ from probe.core.http.refusals import refusal
 from probe.core.records.failure import OWN_LIMITS, FailureType, Phase
 from probe.core.records.observation import Observation, Role
 from probe.core.records.verdict import Fault, Outcome
-from probe.core.vantage.clock_standing import RESTS_ON_DATES, clock_vouched
 from probe.core.vantage.line_quality import FOREIGN_CERTIFICATE
 from probe.core.verdict.corroboration import OF_THE_LINE_TOO, TIMEOUTS, Corroboration
 from probe.core.verdict.hijack import alias_hidden, changed_by_the_zone, foreign, outdated
@@ -71,7 +70,7 @@ def attribute(symptom: Symptom, corroboration: Corroboration, *, alias_changed: 
         return _inconclusive(Fault.AGENT, "agent.stalled")
     if symptom.reason in OWN_LIMITS:
         return _inconclusive(Fault.AGENT, OWN_LIMITS[FailureType(symptom.reason)])
-    if symptom.reason in RESTS_ON_DATES and not clock_vouched(corroboration.evidence):
+    if corroboration.clock_may_explain(symptom.reason, symptom.observation):
         return _inconclusive(Fault.AGENT, "agent.clock_wrong")
     line = _of_the_line(symptom, corroboration)
     if line is not None:

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from probe.core.model.task import Task, TlsPolicy
-from probe.core.records.failure import FailureType, Phase
+from probe.core.records.failure import Failure, FailureType, Phase
 from probe.core.records.observation import Observation, Relation, Role
 from probe.core.records.surroundings import LineQuality, LineState
 from probe.core.records.verdict import Evidence
+from probe.core.vantage.clock_standing import RESTS_ON_DATES, date_may_accuse
 from probe.core.vantage.health import counted, late, own_fault, reacted, state_of, version_of
 from probe.core.vantage.line_quality import (
     ENOUGH_CLEAN,
@@ -157,7 +158,23 @@ class Corroboration:
     def origin_looks(self) -> tuple[Observation, ...]:
         """Every time that the origin was asked in this slot, but for those that failed through our fault."""
         asked = (o for o in self.evidence.observations if o.role is Role.ORIGIN)
-        return tuple(o for o in asked if o.failure is None or o.failure.phase is not Phase.HOST)
+        return tuple(o for o in asked if o.failure is None or not self._may_be_ours(o, o.failure))
+
+    def _may_be_ours(self, observation: Observation, failure: Failure) -> bool:
+        """Our host failed, or our clock may be why a certificate's date does not fit."""
+        if failure.type in RESTS_ON_DATES:
+            return not date_may_accuse(self.evidence, observation)
+        return failure.phase is Phase.HOST
+
+    def clock_may_explain(self, reason: str, index: int | None) -> bool:
+        """A certificate's date does not fit, and nobody vouches closely enough for our own clock."""
+        if reason not in RESTS_ON_DATES or index is None:
+            return False
+        looks = [self.evidence.observations[index], *self._hops_from(index)]
+        return not date_may_accuse(self.evidence, looks[-1])
+
+    def _hops_from(self, index: int) -> list[Observation]:
+        return [o for o in self.evidence.observations if o.role is Role.REDIRECT and o.of == index]
 
     @property
     def origin(self) -> Observation | None:

@@ -83,7 +83,7 @@ _WHOLE_SLOT: dict[str, str] = {
     "dns.hijacked": "The name was led elsewhere on its way to us: what answered is no node of the CDN",
     "dns.resolvers_disagree": "The vantage point's resolvers contradict each other",
     "dns.alias_changed": "The customer's name no longer leads to the CDN",
-    "agent.clock_wrong": "Nothing vouches for this agent's own clock, so no certificate's date accuses anybody",
+    "agent.clock_wrong": "Nobody vouches for this agent's own clock closely enough for a certificate's date to accuse",
     "agent.limit.body": "The content is larger than this agent's own limit, so it was not read whole",
     "agent.limit.decoded": "The content, decoded, is larger than this agent's own limit, so it was not read whole",
     "agent.limit.head": "The header fields are over this agent's own limit, so the reply was not read",

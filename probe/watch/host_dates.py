@@ -1,0 +1,84 @@
+"""Rule: what other hosts say of the time is kept for minutes, so that a slot need not ask anybody to trust its clock.
+
+Every reply that this process gets passes here: of anchors, origins, and the nodes of every customer. Kept is the last
+`Date` of a host with the moment at which it came, on a clock that nobody sets; what it says of our wall clock is worked
+out when it is asked for, so that a clock which is set meanwhile makes nothing of it wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from probe.core.model.value import replace
+from probe.core.records.observation import Observation
+from probe.core.records.surroundings import HostDate
+from probe.core.vantage.clock_standing import NO_EDGES, host_date
+from probe.host.clock import Clock
+
+KEPT_NS = 600_000_000_000
+AGAIN_NS = 20_000_000_000  # a host that spoke so lately is not read again
+HOSTS_AT_MOST = 64
+TOLD_AT_MOST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A host's date, as it would be had our wall clock stood at zero when the slot began."""
+
+    at_ns: int
+    zero_ns: int
+    date: HostDate
+
+
+class HostDates:
+    """The last dates of other hosts; one for each process that measures."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._steady_ns = getattr(clock, "elapsed_ns", clock.monotonic_ns)
+        # Apart, so that a thousand nodes do not displace two anchors.
+        self._others: dict[str, _Seen] = {}
+        self._edges: dict[str, _Seen] = {}
+
+    def note(self, observation: Observation, start_ns: int) -> None:
+        """Take in a reply whose offsets count from `start_ns` (monotonic)."""
+        if observation.response is None:
+            return
+        kept = self._others if observation.role in NO_EDGES else self._edges
+        before, now_ns = kept.get(observation.address), self._steady_ns()
+        if before is not None and now_ns - before.at_ns < AGAIN_NS:
+            return
+        date = host_date(observation, 0.0)
+        if date is None:
+            return
+        zero_ns = now_ns - (self._clock.monotonic_ns() - start_ns)
+        kept.pop(observation.address, None)
+        kept[observation.address] = _Seen(now_ns, zero_ns, date)
+        if len(kept) > HOSTS_AT_MOST:
+            del kept[next(iter(kept))]
+
+    def lately(self) -> tuple[HostDate, ...]:
+        """What was seen in the last minutes, set against our wall clock as it is now; the latest last."""
+        now_ns, wall_ns = self._steady_ns(), self._clock.time_ns()
+        told = [*_latest(self._others.values(), now_ns), *_latest(self._edges.values(), now_ns)]
+        return tuple(_now(seen, now_ns, wall_ns) for seen in sorted(told[:TOLD_AT_MOST], key=_at_ns))
+
+
+def _latest(kept: Iterable[_Seen], now_ns: int) -> list[_Seen]:
+    fresh = [seen for seen in kept if now_ns - seen.at_ns <= KEPT_NS]
+    return sorted(fresh, key=_at_ns, reverse=True)
+
+
+def _at_ns(seen: _Seen) -> int:
+    return seen.at_ns
+
+
+def _now(seen: _Seen, now_ns: int, wall_ns: int) -> HostDate:
+    """`date` says how far a wall clock of zero, at `zero_ns`, was ahead: ours has gone on since, and is not zero."""
+    wall_then_ns = wall_ns - (now_ns - seen.zero_ns)
+    return replace(
+        seen.date,
+        ahead_us=seen.date.ahead_us + wall_then_ns // 1000,
+        seen_us_ago=(now_ns - seen.at_ns) // 1000,
+    )
