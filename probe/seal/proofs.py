@@ -37,7 +37,11 @@ class Sealed:
 
 @dataclass(slots=True)
 class Proofs:
-    """What was found. `kept`: how far a copy had come, as the pull itself noted it: (seq, digest)."""
+    """What was found.
+
+    `heads`: signed heads that lie beside the lines; `given`: those that somebody else kept, which are never excused.
+    `kept`: how far a copy had come, as the pull itself noted it: (seq, digest).
+    """
 
     root: Path
     ring: KeyRing
@@ -62,14 +66,16 @@ class Proofs:
 
     def witness(self, path: Path) -> None:
         """Heads that somebody else kept: one of them, or one a line. Raises OSError, KeyFileError."""
-        before = {stream: len(heads) for stream, heads in self.heads.items()}
+        theirs = Proofs(self.root, self.ring)  # their heads stay strict where ours has the same one
         if path.name.endswith(".ndjson"):
-            self._heads_file(path)
+            theirs._heads_file(path)
         else:
-            self._head_file(path)
-        for stream, heads in self.heads.items():
-            self.given[stream] += heads[before.get(stream, 0) :]
-            del heads[before.get(stream, 0) :]
+            theirs._head_file(path)
+        for stream, heads in theirs.heads.items():
+            self.given[stream] += heads
+        for stream, problems in theirs.problems.items():
+            for problem in problems:
+                self.tell(stream, problem)
 
     def shown(self, path: Path) -> str:
         """A file's name for people: below the directory that is verified."""

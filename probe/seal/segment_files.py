@@ -18,12 +18,12 @@ from typing import IO, Protocol, cast
 
 import zstandard
 
+from probe.pull.chain import LINE_MOST_BYTES
 from probe.seal.keys import sync_directory
 
 SEALED_MODE = 0o440
 DIRECTORY_MODE = 0o750
 PIECE_BYTES = 1 << 20
-LINE_BYTES = 256 << 20  # no record is longer: what is, is no record, or a file made to exhaust memory
 WINDOW_BYTES = 128 << 20
 INPUT_BYTES = 4096  # at once into the decompressor: what comes of it is 128 MiB at most
 LEVEL = 6
@@ -128,20 +128,41 @@ class Read:
         """Each line without its line feed. Raises LinesError, OSError."""
         with open(self.path, "rb") as file:
             passed = Digesting(file, wanted=self.digested)
-            rest = b""
+            rest = _Rest()
             try:
                 for piece in _pieces(passed, self.path.name):
-                    lines = (rest + piece).split(b"\n") if rest else piece.split(b"\n")
-                    rest = lines.pop()
-                    yield from lines
-                    if len(rest) > LINE_BYTES:
-                        raise LinesError(f"a line is longer than {LINE_BYTES} bytes")
+                    *ends, begin = piece.split(b"\n")
+                    for end in ends:
+                        rest.add(end)
+                        yield rest.take()
+                    rest.add(begin)
             finally:
                 while passed.read(PIECE_BYTES):  # what stands behind the coded part counts for the digest
                     pass
-                self.sha256, self.size, self.cut = passed.sha256, passed.bytes, bool(rest)
-        if rest:
-            yield rest
+                self.sha256, self.size, self.cut = passed.sha256, passed.bytes, bool(rest.bytes)
+        if rest.bytes:
+            yield rest.take()
+
+
+class _Rest:
+    """The line that has begun: its pieces are joined once, so that a long line costs no more than its length."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self.bytes = 0
+
+    def add(self, piece: bytes) -> None:
+        """Raises LinesError where the line is longer than a pull would take: a file made to exhaust memory."""
+        self.bytes += len(piece)
+        if self.bytes > LINE_MOST_BYTES:
+            raise LinesError(f"a line is longer than {LINE_MOST_BYTES} bytes")
+        self._pieces.append(piece)
+
+    def take(self) -> bytes:
+        """The line; the next one begins."""
+        line = b"".join(self._pieces)
+        self._pieces, self.bytes = [], 0
+        return line
 
 
 def _pieces(file: Digesting, name: str) -> Iterator[bytes]:

@@ -20,6 +20,7 @@ import pytest
 from probe.core.config.results import SegmentsConfig
 from probe.core.proof.manifest import parse_manifest
 from probe.host.clock import SystemClock
+from probe.pull.chain import LINE_MOST_BYTES
 from probe.seal import keys as keys_module
 from probe.seal import segment_files
 from probe.seal.keys import Keys
@@ -353,8 +354,20 @@ def test_a_file_that_is_cut_is_never_taken_for_the_whole(tmp_path: Path, ending:
         assert ending == ".ndjson"
 
 
+@pytest.mark.parametrize("ending", [".ndjson", ".ndjson.zst", ".ndjson.gz"])
+def test_a_line_as_long_as_a_pull_takes_is_read_and_none_that_is_longer(tmp_path: Path, ending: str) -> None:
+    path, longest = tmp_path / f"x{ending}", b"y" * LINE_MOST_BYTES
+    with open(path, "wb") as file, segment_files.compressed(file, path.name) as out:
+        out.write(b"before\n" + longest + b"\nafter\n\nend\n")
+    assert list(Read(path).lines()) == [b"before", longest, b"after", b"", b"end"]
+    with open(path, "wb") as file, segment_files.compressed(file, path.name) as out:
+        out.write(b"before\n" + longest + b"y\nafter\n")
+    with pytest.raises(LinesError, match=f"longer than {LINE_MOST_BYTES} bytes"):
+        list(Read(path).lines())
+
+
 def test_a_bomb_needs_no_more_memory_than_a_line_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segment_files, "LINE_BYTES", 1 << 20)
+    monkeypatch.setattr(segment_files, "LINE_MOST_BYTES", 1 << 20)
     path = tmp_path / "x.ndjson.zst"
     with open(path, "wb") as file, segment_files.compressed(file, path.name) as out:
         for _ in range(50):

@@ -216,6 +216,25 @@ def test_a_copy_cut_since_the_last_pull_is_found_though_its_head_lies_further(
     assert kinds(verify(tmp_path / "copy")) == {"truncated"}
 
 
+def test_a_witness_is_never_excused_by_the_copys_own_notes(world: Made, tmp_path: Path) -> None:
+    """The copy is cut, and its notes are made to fit; what another puller kept is the same head, and lies beyond."""
+    pulled(world.results, tmp_path / "copy", noted=True)
+    place = tmp_path / "copy" / AGENT / "acme"
+    heads = place / "heads.ndjson"
+    witness = tmp_path / "witness.ndjson"
+    shutil.copy(heads, witness)
+    for path in sorted(place.glob("0*.ndjson"))[2:]:
+        path.unlink()
+    last = sorted(place.glob("0*.ndjson"))[-1].read_text().splitlines()[-1]
+    end = {"seq": json.loads(last)["seq"], "digest": line_digest(last.encode())}
+    entries = [json.loads(line) for line in heads.read_text().splitlines()]
+    heads.write_text("".join(json.dumps({**entry, **end}) + "\n" for entry in entries[-1:]))
+    assert verify(tmp_path / "copy").good, "it ends where it says that its last pull ended"
+    found = verify(tmp_path / "copy", [world.key], [witness])
+    assert kinds(found, "acme") == {"truncated"}
+    assert any(f"record {COUNT} was signed" in p.words for r in found.streams for p in r.problems)
+
+
 def test_a_pull_that_was_cut_off_within_a_line_is_not_accused(world: Made, tmp_path: Path) -> None:
     pulled(world.results, tmp_path / "copy", noted=True)
     last = sorted((tmp_path / "copy" / AGENT / "acme").glob("0*.ndjson"))[-1]
