@@ -31,8 +31,9 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/vulture
 
-check: lint test              ## ruff, mypy --strict, the contracts of imports and `make test`, warnings as errors
+check: lint test              ## ruff, mypy --strict, the contracts of imports, dead code and `make test`, warnings as errors
 
 run: $(RUNS)                  ## the daemon with CONFIG=config/agent.yaml
 	$(BIN)/cdn-probe run -c $(CONFIG)

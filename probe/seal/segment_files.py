@@ -27,7 +27,7 @@ PIECE_BYTES = 1 << 20
 WINDOW_BYTES = 128 << 20
 INPUT_BYTES = 4096  # at once into the decompressor: what comes of it is 128 MiB at most
 LEVEL = 6
-NDJSON, ZST, GZ = ".ndjson", ".ndjson.zst", ".ndjson.gz"
+NDJSON, ZST = ".ndjson", ".ndjson.zst"
 
 
 class LinesError(ValueError):

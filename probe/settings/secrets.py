@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
 from pathlib import Path
 
 from probe.core.model.task import SecretRef
-from probe.settings.redactor import Redactor
 
 MAX_BYTES = 64 * 1024
 
@@ -36,11 +34,6 @@ def reveal(ref: SecretRef) -> str:
     if any(char in value for char in "\r\n\0"):
         raise SecretError(f"{ref} holds more than one line: a secret for a header is one line")
     return value
-
-
-def redact_text(text: str, secrets: Iterable[str]) -> str:
-    """The text without the secrets' values, however they are written."""
-    return Redactor(secrets)(text)
 
 
 def _from_environment(ref: SecretRef) -> str:

@@ -354,7 +354,7 @@ async def test_stall_in_the_handshake(pki: Pki) -> None:
 async def test_diagnosis_that_stalls_does_not_change_the_verdict(pki: Pki) -> None:
     seen_once = False
 
-    def server_name(sslobj: ssl.SSLObject, name: str, context: ssl.SSLContext) -> int | None:
+    def server_name(_socket: ssl.SSLObject, _name: str, _context: ssl.SSLContext) -> int | None:
         nonlocal seen_once
         refuse, seen_once = seen_once, True
         return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR if refuse else None

@@ -117,7 +117,7 @@ async def test_server_name(
 ) -> None:
     asked: list[str | None] = []
     context = pki.issued(certificate)
-    context.sni_callback = lambda sslobj, name, context: asked.append(name)
+    context.sni_callback = lambda _socket, name, _context: asked.append(name)
     async with serve(response(b"ok"), tls=context) as server:
         seen = await make_fetcher().fetch(
             make_target(server.port, scheme="https", host=host, tls=pki.policy(server_name=policy_name))

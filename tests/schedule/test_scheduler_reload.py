@@ -115,8 +115,9 @@ def berlin() -> Iterator[None]:
     wall.tzset()
 
 
+@pytest.mark.usefixtures("berlin")
 @pytest.mark.parametrize("at", ["2026-03-29T01:00:00", "2026-10-25T01:00:00"])
-def test_daylight_saving_time_begins_and_ends_unnoticed(at: str, berlin: None) -> None:
+def test_daylight_saving_time_begins_and_ends_unnoticed(at: str) -> None:
     """The host's own time zone jumps by an hour; everything here is UTC."""
     turn_us = round(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp() * 1e6)
     local = [wall.localtime(turn_us / 1e6 + offset).tm_isdst for offset in (-1, 1)]

@@ -65,7 +65,7 @@ def wall_of_apscheduler(time: VirtualTime) -> Iterator[None]:
 
     class Wall(datetime):
         @classmethod
-        def now(cls, tz: Any = None) -> datetime:
+        def now(cls, _tz: Any = None) -> datetime:
             return EPOCH + timedelta(microseconds=time.time_ns() // 1000)
 
     with (

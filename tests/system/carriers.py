@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.system.dns_packets import Packet, packets
 from tests.system.dns_programs import Geo, gdnsd, unbound
-from tests.system.netns import add, delete, inside, ip, need_root, run_in
+from tests.system.netns import add, delete, inside, ip, link, need_root, run_in
 from tests.system.programs import find, need, process
 from tests.system.sites import Site, until
 
@@ -86,20 +86,7 @@ class World:
         """A namespace with its addresses, its line to the backbone and its default route."""
         ns, network = self.ns(place), f"10.91.{PLACES[place]}"
         add(ns)
-        ip(
-            "link",
-            "add",
-            place,
-            "netns",
-            self.ns(BACKBONE),
-            "type",
-            "veth",
-            "peer",
-            "name",
-            UPLINK,
-            "netns",
-            ns,
-        )
+        link(self.ns(BACKBONE), place, ns, UPLINK)
         addresses = (f"{network}.10/24", *(f"{address}/32" for address in FURTHER.get(place, ())))
         ip_batch(ns, *(f"addr add {address} dev {UPLINK}" for address in addresses), f"link set {UPLINK} up")
         ip_batch(self.ns(BACKBONE), f"addr add {network}.1/24 dev {place}")

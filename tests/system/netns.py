@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -78,23 +78,6 @@ def namespace(name: str, *addresses: str) -> Iterator[str]:
         delete(full)
 
 
-@contextmanager
-def veth(
-    one: str,
-    other: str,
-    ones: Sequence[str],
-    others: Sequence[str],
-    device: str = "uplink",
-    peer: str = "peer",
-) -> Iterator[None]:
-    """A line between two namespaces: `device` in `one`, `peer` in `other`, both up, with these addresses (CIDR)."""
+def link(one: str, device: str, other: str, peer: str) -> None:
+    """A line between two namespaces, down as yet: `device` in `one`, `peer` in `other`. It goes with either of them."""
     ip("link", "add", device, "netns", one, "type", "veth", "peer", "name", peer, "netns", other)
-    try:
-        for ns, end, addresses in ((one, device, ones), (other, peer, others)):
-            assign(ns, end, *addresses)
-            ip("link", "set", end, "up", ns=ns)
-        yield
-    finally:
-        subprocess.run(
-            [str(find("ip")), "-n", other, "link", "del", peer], capture_output=True, check=False, timeout=30
-        )

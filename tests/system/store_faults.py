@@ -23,13 +23,10 @@ async def main(directory: Path, rounds: int) -> None:
     """Eight lanes, each waiting for its acknowledgement before it goes on."""
     store_writer.LONGEST_PAUSE_S = 0.1
     store = Store.open(directory, "a1", SystemClock(), limits=Limits(size_bytes=400_000))
-    troubles = 0
 
     async def lane(number: int) -> None:
-        nonlocal troubles
         for turn in range(rounds):
             rows = await store.append([slot(turn, summary=f"{number}/{turn}")] * 3)
-            troubles += store.health.trouble is not None
             print(json.dumps({row.seq: row.summary for row in rows}), flush=True)
 
     await asyncio.gather(*[lane(number) for number in range(8)])

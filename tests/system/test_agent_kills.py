@@ -29,7 +29,6 @@ from tests.system.conftest import SmallCdn
 KILLS = int(os.environ.get("AGENT_KILLS", "4"))
 TASKS = 20
 SMALL_PART = "1MiB"
-REASONS = {f"agent.{word}" for word in ("crashed", "stopped", "stalled", "overlap", "overloaded", "aborted")}
 
 pytestmark = [pytest.mark.system, pytest.mark.long, pytest.mark.timeout(60 + 12 * KILLS)]
 

@@ -30,7 +30,7 @@ from probe.net.netns import close_namespaces
 from probe.resolver.resolver import Resolver
 from probe.watch.line_watch import LineWatch
 from tests.system.dns_programs import nsd_files
-from tests.system.netns import add, assign, delete, inside, ip, namespace, need_root, run_in
+from tests.system.netns import add, assign, delete, inside, ip, link, namespace, need_root, run_in
 from tests.system.programs import find, need
 from tests.system.sites import Site, until
 
@@ -63,20 +63,7 @@ class Line:
     def lay(self) -> None:
         """Make `here` with its line to `far`."""
         add(self.here)
-        ip(
-            "link",
-            "add",
-            "uplink",
-            "netns",
-            self.here,
-            "type",
-            "veth",
-            "peer",
-            "name",
-            "peer",
-            "netns",
-            self.far,
-        )
+        link(self.here, "uplink", self.far, "peer")
         assign(self.here, "uplink", f"{OURS}/24", f"{SECOND}/24", f"{OURS_V6}/64")
         assign(self.far, "peer", f"{FAR}/24", f"{FAR_V6}/64")
         ip("link", "set", "uplink", "up", ns=self.here)

@@ -25,7 +25,6 @@ DOCS = Path(__file__).parents[2] / "docs"
 RULES = DOCS / "monitoring" / "alerts.yml"
 DASHBOARD = DOCS / "monitoring" / "dashboard.json"
 NAME = re.compile(r"\b(?:cdn_probe|process)_\w+")
-OF_PROMETHEUS = {"up"}
 
 
 def exposed() -> dict[str, set[str]]:

@@ -18,8 +18,6 @@ from probe.lab.assessment import Assessment
 from probe.lab.faults import FAULTS
 from probe.services.demo import Scene
 
-BAR_WIDTH = 44
-
 
 def live(scene: Scene) -> Group:
     """Left the script, right what the agent says, below the sums."""

@@ -7,7 +7,7 @@ checksum and bytes after the end are errors (RFC 9110 section 8.4, RFC 1950 to 1
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import brotli
@@ -29,7 +29,7 @@ class DecodedTooLargeError(Exception):
     """The decoded content, or what lies between two layers, is over its cap."""
 
 
-class Layer(Protocol):
+class _Layer(Protocol):
     """One content coding being undone; not fed again after `finish`."""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -137,7 +137,7 @@ class _Zstd:
         _demand_end(self._untouched or self._engine.eof)
 
 
-_LAYERS: dict[str, type[_Gzip | _Deflate | _Brotli | _Zstd]] = {
+_LAYERS: dict[str, Callable[[], _Layer]] = {
     "gzip": _Gzip,
     "deflate": _Deflate,
     "br": _Brotli,

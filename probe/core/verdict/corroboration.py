@@ -265,7 +265,7 @@ class Corroboration:
         kind = origin.failure.type if origin is not None and origin.failure is not None else "http.error"
         return f"origin.{kind}"
 
-    def confirmed(self, index: int | None, still: bool | None = None) -> bool | None:
+    def confirmed(self, index: int | None) -> bool | None:
         """Whether a second look at observation `index` failed again; None if nobody looked."""
         looks = [o for o in self.evidence.observations if o.role is Role.CONFIRM and o.of == index]
         if index is None or not looks:
