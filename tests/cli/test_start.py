@@ -25,7 +25,7 @@ HEAVY = {
     "aiohttp", "apscheduler", "asyncio", "cryptography", "dns", "msgspec", "pydantic", "regex", "rich", "selectolax",
     "sqlite3", "sqlite_utils", "ssl", "yaml", "zstandard",
 }  # fmt: skip
-STATUS_NEEDS = {"msgspec", "rich", "sqlite3", "yaml", "zstandard"}
+STATUS_NEEDS = {"msgspec", "sqlite3", "yaml", "zstandard"}
 INTERRUPTED = (130, -signal.SIGINT)  # a shell shows both as 130
 
 _LOADED = """

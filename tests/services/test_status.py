@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
+from probe.cli.render.layout import drawn
 from probe.cli.render.status import status_view
 from probe.cli.render.terminal import HarmlessConsole
 from probe.core.model.value import replace
@@ -47,12 +48,8 @@ TASK = TaskState(
 )
 
 
-def shown(status: Status, *, all_tasks: bool = False, console: type[Console] = HarmlessConsole) -> str:
-    out = io.StringIO()
-    console(file=out, width=160, force_terminal=True, color_system=None).print(
-        status_view(status, NOW_S, all_tasks=all_tasks)
-    )
-    return out.getvalue()
+def shown(status: Status, *, all_tasks: bool = False) -> str:
+    return drawn(status_view(status, NOW_S, all_tasks=all_tasks), 160)
 
 
 def status(**changes: object) -> Status:

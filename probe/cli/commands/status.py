@@ -37,8 +37,10 @@ def status(config_file: Path, as_json: bool, all_tasks: bool, metrics: bool) -> 
 
         click.echo(encode_any(found))
     else:
+        from probe.cli.render.layout import drawn, for_standard_output
         from probe.cli.render.status import status_view
-        from probe.cli.render.terminal import console
 
-        console().print(status_view(found, SystemClock().time_ns() / 1e9, all_tasks=all_tasks))
+        parts = status_view(found, SystemClock().time_ns() / 1e9, all_tasks=all_tasks)
+        width, styles = for_standard_output()
+        click.echo(drawn(parts, width, styles=styles), nl=False)
     return 1 if found.problems else 0

@@ -14,7 +14,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from probe.cli.render.terminal import HarmlessConsole, harmless
+from probe.cli.render.layout import harmless
+from probe.cli.render.terminal import HarmlessConsole
 from probe.core.model.times import epoch_s
 from probe.pull.progress import Board, State, StreamProgress
 

@@ -1,17 +1,13 @@
 """Rule: what is to be acted on stands first, in sentences; figures follow; nothing that is well takes much room.
 
-A look at an agent as rich tables. Reads values, decides nothing.
+A look at an agent as lines and tables. Reads values, decides nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
-from probe.cli.render.terminal import harmless
+from probe.cli.render.layout import Table, Text
 from probe.core.model.times import epoch_s
 from probe.core.results.live_state import CustomerState, LiveState
 from probe.services.status import Status, TaskState
@@ -22,10 +18,10 @@ _STATE = {"online": "green", "offline": "bold red", "unknown": "yellow"}
 _OUTCOME = {"ok": "green", "slow": "yellow", "stale": "yellow", "inconclusive": "cyan", "failed": "bold red"}
 
 
-def status_view(status: Status, now_s: float, *, all_tasks: bool = False) -> Group:
+def status_view(status: Status, now_s: float, *, all_tasks: bool = False) -> list[Text | Table]:
     """The whole view; `now_s` seconds since the epoch."""
-    parts: list[RenderableType] = [_headline(status, now_s)]
-    parts.extend(Text(f"  ! {harmless(words)}", style="bold red") for words in status.problems)
+    parts: list[Text | Table] = [_headline(status, now_s)]
+    parts.extend(Text(f"  ! {words}", style="bold red") for words in status.problems)
     if status.live is not None:
         parts += [Text(), _figures(status.live, now_s)]
         if status.live.vantage_points:
@@ -34,7 +30,7 @@ def status_view(status: Status, now_s: float, *, all_tasks: bool = False) -> Gro
         parts += [Text(), _customers(status, now_s)]
     if status.tasks:
         parts += [Text(), *_tasks(status.tasks, now_s, all_tasks=all_tasks)]
-    return Group(*parts)
+    return parts
 
 
 def _headline(status: Status, now_s: float) -> Text:
@@ -69,7 +65,7 @@ def _figures(live: LiveState, now_s: float) -> Table:
         ("disk", f"{_size(live.disk.store_bytes)} taken, {_size(live.disk.free_bytes)} free"),
         ("clock", _clock(clock.synchronised, clock.max_error_us) + _steps(live, now_s)),
     )
-    table = Table(box=None, show_header=False, pad_edge=False)
+    table = Table()
     for name, words in lines:
         table.add_row(Text(name, style="bold"), Text(words))
     if live.workers:
@@ -103,15 +99,15 @@ def _steps(live: LiveState, now_s: float) -> str:
 
 
 def _vantage_points(live: LiveState, now_s: float) -> Table:
-    table = _table("vantage point", "IP", "anchors", "since", "line")
+    table = Table("vantage point", "IP", "anchors", "since", "line")
     for point in live.vantage_points:
         state = point.state if point.anchors else "none"
         table.add_row(
-            Text(point.name),
+            point.name,
             f"IPv{point.ip_version}",
             Text(state, style=_STATE.get(state, "dim")),
             _ago(point.since, now_s),
-            Text(point.problem, style="bold red") if point.problem else Text("there"),
+            Text(point.problem, style="bold red") if point.problem else "there",
         )
     return table
 
@@ -119,7 +115,7 @@ def _vantage_points(live: LiveState, now_s: float) -> Table:
 def _customers(status: Status, now_s: float) -> Table:
     known = {customer.name: customer for customer in status.live.customers} if status.live else {}
     over = next((_span(customer.over_s) for customer in known.values()), "")
-    table = _table(
+    table = Table(
         "customer", "tasks", f"last {over}".strip(), "newest", "complete up to", "rows", "confirmed by"
     )
     for head in status.heads:
@@ -129,7 +125,7 @@ def _customers(status: Status, now_s: float) -> Table:
             complete = status.live.complete_up_to.get(head.customer, complete)
         pulls = [p for p in status.pulls if p.customer == head.customer]
         table.add_row(
-            Text(head.customer),
+            head.customer,
             str(customer.tasks) if customer else NONE,
             _outcomes(customer),
             _ago(customer.last_at if customer else None, now_s),
@@ -149,10 +145,10 @@ def _outcomes(customer: CustomerState | None) -> Text:
         text.append(f"{count} {outcome}  ", style=_OUTCOME.get(outcome, ""))
     if customer.missed:
         text.append(f"{customer.missed} missed", style="bold red")
-    return text if text else Text(NONE)
+    return text if text.pieces else Text(NONE)
 
 
-def _tasks(tasks: tuple[TaskState, ...], now_s: float, *, all_tasks: bool) -> Iterator[RenderableType]:
+def _tasks(tasks: tuple[TaskState, ...], now_s: float, *, all_tasks: bool) -> Iterator[Text | Table]:
     well = sum(task.outcome == "ok" for task in tasks)
     shown = tasks if all_tasks else tuple(task for task in tasks if task.outcome != "ok")[:MOST_TASKS]
     if shown:
@@ -163,23 +159,16 @@ def _tasks(tasks: tuple[TaskState, ...], now_s: float, *, all_tasks: bool) -> It
 
 
 def _task_table(tasks: Iterable[TaskState], now_s: float) -> Table:
-    table = _table("object", "from", "when", "verdict", "")
+    table = Table("object", "from", "when", "verdict", "")
     for task in tasks:
         verdict = "/".join(filter(None, (task.outcome or task.state, task.fault)))
         table.add_row(
-            Text(harmless(f"{task.customer} {task.domain}{task.path}")),
+            f"{task.customer} {task.domain}{task.path}",
             f"{task.vantage_point} IPv{task.ip_version}",
             _ago(task.at, now_s),
             Text(verdict, style=_OUTCOME.get(task.outcome or "", "dim")),
-            Text(harmless(task.summary or task.reason or "")),
+            task.summary or task.reason or "",
         )
-    return table
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in columns:
-        table.add_column(name, overflow="fold")
     return table
 
 

@@ -5,19 +5,12 @@ A console whose text is free of control characters, wherever in a table it stand
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-# C0 and C1 controls but for line breaks (ECMA-48), and what reorders text (Unicode bidirectional controls).
-_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def harmless(text: str) -> str:
-    """With a sign in the place of each character that a terminal would obey; for text before it is laid out."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+from probe.cli.render.layout import CONTROL
 
 
 class HarmlessConsole(Console):
@@ -27,8 +20,8 @@ class HarmlessConsole(Console):
         """As rich renders it, without control characters, which have no width: the layout stays."""
         for segment in super().render(renderable, options):
             text, style, control = segment
-            if control is None and not text.isprintable() and _CONTROL.search(text):
-                segment = Segment(_CONTROL.sub("", text), style)
+            if control is None and not text.isprintable() and CONTROL.search(text):
+                segment = Segment(CONTROL.sub("", text), style)
             yield segment
 
 
