@@ -5,9 +5,10 @@ What faults do to a running lab and how it is mended. Which fault does what, whe
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
+from probe.lab.servers.anchor import portal
 from probe.lab.servers.edge import Misdeed
 from probe.lab.servers.world import OTHER_ZONE, Domain
 
@@ -132,6 +133,35 @@ def resolver_silent(address: str) -> Acts:
 
     async def lift(lab: Lab) -> None:
         lab.resolvers[address].silent = False
+
+    return apply, lift
+
+
+def resolvers_fail(addresses: Sequence[str]) -> Acts:
+    """Resolvers answer SERVFAIL to everything, also when they are asked for the root."""
+
+    async def apply(lab: Lab) -> None:
+        for address in addresses:
+            lab.resolvers[address].failing = True
+
+    async def lift(lab: Lab) -> None:
+        for address in addresses:
+            lab.resolvers[address].failing = False
+
+    return apply, lift
+
+
+def captive_portal(source: str) -> Acts:
+    """A portal answers a source address in the place of every HTTP server, over TLS with its own certificate."""
+
+    async def apply(lab: Lab) -> None:
+        assert lab.portal_tls is not None, "the lab has started"
+        for server in lab.http_servers():
+            server.capture(source, portal, lab.portal_tls)
+
+    async def lift(lab: Lab) -> None:
+        for server in lab.http_servers():
+            server.release(source)
 
     return apply, lift
 

@@ -129,6 +129,13 @@ FAULTS = MappingProxyType(
                 acts.edge_refuses("edge-1"),
             ),
             _fault(
+                "captive_portal",
+                f"a portal answers {SHANGHAI.name} in everybody's place",
+                _expect(Outcome.INCONCLUSIVE, Fault.VANTAGE, "vantage.captive_portal"),
+                Reach(vantage_points=(SHANGHAI.name,)),
+                acts.captive_portal(SHANGHAI.source),
+            ),
+            _fault(
                 "server_error",
                 f"edge-2 answers 503 for {IMG.name}",
                 _failed(Fault.CDN, "http.error"),
@@ -201,6 +208,13 @@ FAULTS = MappingProxyType(
                 Reach(vantage_points=(SHANGHAI.name,)),
                 acts.resolver_silent(SHANGHAI.resolvers[0]),
                 lasts_s=4.0,
+            ),
+            _fault(
+                "resolvers_fail",
+                f"both resolvers of {BEIJING.name} answer SERVFAIL to everything",
+                _expect(Outcome.INCONCLUSIVE, Fault.VANTAGE, "dns.resolver_failed"),
+                Reach(vantage_points=(BEIJING.name,)),
+                acts.resolvers_fail(BEIJING.resolvers),
             ),
             _fault(
                 "origin_error",

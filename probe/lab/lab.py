@@ -7,6 +7,7 @@ demand. Written for `cdn-probe demo` and for tests.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -54,6 +55,7 @@ class Lab:
         self.resolvers: dict[str, DnsServer] = {}
         self.anchors: dict[str, HttpServer] = {}
         self.bystander: HttpServer | None = None
+        self.portal_tls: ssl.SSLContext | None = None
         self.active: set[str] = set()
         self._lifetime_s = lifetime_s
         self._exit = AsyncExitStack()
@@ -94,6 +96,7 @@ class Lab:
         for address in ANCHORS:
             self.anchors[address] = anchor.anchor(address, self.http_port)
         self.bystander = anchor.bystander(OTHER_ADDRESS, self.http_port)
+        self.portal_tls = pki.server_context("portal", [anchor.PORTAL])
         for vantage in VANTAGES:
             chasing = vantage is VANTAGES[0]
             for address in vantage.resolvers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -87,15 +87,22 @@ async def settled(agent: Measuring, fault: LabFault) -> list[SlotRecord]:
                 return rows
 
 
+async def unstalled(look: Callable[[], Awaitable[list[SlotRecord]]]) -> list[SlotRecord]:
+    """Its rows; looked at again where this machine stood still meanwhile, and the agent said so."""
+    for _ in range(4):
+        rows = await look()
+        if not any(row.reason == "agent.stalled" for row in rows):
+            break
+    return rows
+
+
 @pytest.mark.parametrize("name", FAULTS)
 async def test_the_agent_finds_the_fault_and_accuses_nobody_else(tmp_path: Path, name: str) -> None:
     async with Lab(lifetime_s=1) as lab, measuring(lab, tmp_path) as agent:
-        assert [told(row) for row in await agent.round() if row.outcome is not Outcome.OK] == []
+        healthy = await unstalled(agent.round)
+        assert [told(row) for row in healthy if row.outcome is not Outcome.OK] == []
         async with lab.fault(name) as fault:
-            for _ in range(4):
-                affected = await settled(agent, fault)
-                if not any(row.reason == "agent.stalled" for row in affected):
-                    break  # else this machine stood still meanwhile, and the agent said so: looked at again
+            affected = await unstalled(lambda: settled(agent, fault))
             others = await agent.round(lambda task: not reached(fault, task))
         assert affected
         assert [told(row) for row in affected if not fault.expected.met_by(row)] == []

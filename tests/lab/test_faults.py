@@ -59,6 +59,17 @@ async def edge_down(lab: Lab) -> None:
         assert (await get(lab, domain, edge="edge-2")).status == 200
 
 
+async def captive_portal(lab: Lab) -> None:
+    for address in (*EDGES.values(), *(domain.origin for domain in DOMAINS), *ANCHORS):
+        led = await get(lab, API, address=address, source=SHANGHAI.source)
+        assert (led.status, led.fields["location"]) == (302, "http://login.portal.example/login")
+        assert (await get(lab, API, address=address, source=BEIJING.source)).status == 200
+    for address in (*EDGES.values(), WWW.origin):
+        with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+            await get(lab, WWW, address=address, source=SHANGHAI.source)
+        assert (await get(lab, WWW, address=address, source=BEIJING.source)).status == 200
+
+
 async def server_error(lab: Lab) -> None:
     assert (await get(lab, IMG, edge="edge-2")).status == 503
     assert (await get(lab, IMG, edge="edge-1")).status == 200
@@ -145,6 +156,14 @@ async def resolver_down(lab: Lab) -> None:
     assert rcode(await lookup(lab, WWW.name, vantage=BEIJING)) == "NOERROR"
 
 
+async def resolvers_fail(lab: Lab) -> None:
+    for resolver in (0, 1):
+        for name in (WWW.name, ".", "www.elsewhere.test"):
+            failed = await lookup(lab, name, "NS", vantage=BEIJING, resolver=resolver)
+            assert (rcode(failed), failed.answer) == ("SERVFAIL", [])
+        assert rcode(await lookup(lab, WWW.name, vantage=SHANGHAI, resolver=resolver)) == "NOERROR"
+
+
 async def origin_error(lab: Lab) -> None:
     assert (await get(lab, WWW, address=WWW.origin)).status == 500
     passed = await get(lab, WWW)
@@ -175,16 +194,16 @@ async def tls_expired(lab: Lab) -> None:
 SHOWS: dict[str, Shows] = {
     shows.__name__: shows
     for shows in (
-        edge_down, server_error, tampered_body, origin_down, customer_name_gone, stale_version, slow_first_byte,
-        truncated_body, name_gone, alias_changed, resolver_down, origin_error, origin_slow, vantage_offline,
-        tls_expired,
+        edge_down, captive_portal, server_error, tampered_body, origin_down, customer_name_gone, stale_version,
+        slow_first_byte, truncated_body, name_gone, alias_changed, resolver_down, resolvers_fail, origin_error,
+        origin_slow, vantage_offline, tls_expired,
     )
 }  # fmt: skip
 
 
 def test_every_fault_is_shown() -> None:
     assert set(SHOWS) == set(FAULTS)
-    assert len(FAULTS) == 15
+    assert len(FAULTS) == 17
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -252,6 +271,8 @@ async def test_faults_are_a_closed_list(lab: Lab) -> None:
         ("origin_error", "failed", "origin", "origin.same_status"),
         ("origin_slow", "slow", "origin", "timing.origin_slow"),
         ("resolver_down", "inconclusive", "vantage", "dns.resolver_failed"),
+        ("resolvers_fail", "inconclusive", "vantage", "dns.resolver_failed"),
+        ("captive_portal", "inconclusive", "vantage", "vantage.captive_portal"),
         ("vantage_offline", "inconclusive", "vantage", "vantage.offline"),
         ("tls_expired", "failed", "cdn", "tls.cert.date_invalid"),
     ],

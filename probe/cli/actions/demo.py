@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
-from probe.cli.render.demo import live, verdict_table
+from probe.cli.render.demo import LEGEND, live, verdict_table, wrong_lines
 from probe.cli.render.slots import verdict_text
 from probe.cli.render.terminal import console
 from probe.lab.lab import LabError
@@ -59,9 +60,12 @@ def _conclude(made: Demo, out: Console) -> bool:
         return True
     *faults, healthy = verdicts
     out.print(verdict_table(verdicts))
+    out.print(Text(f"\n{LEGEND}\n", style="dim"))
+    for line in wrong_lines(verdicts):
+        out.print(Text(line, style="bold red"))
     found = sum(one.right for one in faults)
     rows = len(made.scene.rows)
-    fair = "nobody wrongly accused" if healthy.right else f"WRONG: {healthy.why}"
+    fair = "nobody wrongly accused" if healthy.right else "somebody WRONGLY ACCUSED"
     out.print(f"{found} of {len(faults)} faults found and rightly attributed, in {rows} rows; {fair}")
     return found == len(faults) and healthy.right
 

@@ -69,21 +69,37 @@ def _style(word: str) -> str:
 
 
 def verdict_table(verdicts: Sequence[Assessment]) -> Table:
-    """Injected, found, attributed, right or wrong."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("injected", "at", "for", "expected", "found", "after", "rows", ""):
-        table.add_column(name, justify="right" if name in ("at", "for", "after", "rows") else "left")
+    """What was injected and what the agent said of it, a line each, within 80 columns."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    for name in ("injected", "found", "fault", "reason", "rows", "after", ""):
+        right = name in ("rows", "after")
+        table.add_column(name, justify="right" if right else "left", overflow="fold")
     for one in verdicts:
-        found = " · ".join(str(part) for part in (one.outcome, one.blamed, one.reason) if part is not None)
-        mark = Text("right", style="green") if one.right else Text(f"WRONG {one.why}", style="bold red")
+        mark = Text("✓", style="green") if one.right else Text("✗", style="bold red")
         table.add_row(
-            one.fault,
-            f"{one.start_s:.1f}s",
-            f"{one.end_s - one.start_s:.1f}s",
-            one.expected,
-            Text(found or "nothing", style=STYLES[one.outcome]),
-            "–" if one.first_seen_after_s is None else f"{max(0.0, one.first_seen_after_s):.1f}s",
+            Text(one.fault),
+            Text(one.outcome or "nothing", style=STYLES[one.outcome]),
+            Text(one.blamed or ""),
+            Text(one.reason or ""),
             f"{one.shown}/{one.affected}",
+            "–" if one.first_seen_after_s is None else f"{max(0.0, one.first_seen_after_s):.1f}s",
             mark,
         )
     return table
+
+
+LEGEND = """\
+fault   whose it is by the agent's own judgement, which is told of no fault
+rows    objects × vantage points that showed it, of those that it reaches
+after   from the injection to the end of the first row that shows it
+✓       every row that it reaches says what is right, no other accuses anybody
+healthy the time and the rows without a fault: nobody may be accused there"""
+
+
+def wrong_lines(verdicts: Sequence[Assessment]) -> list[str]:
+    """For each verdict that is not right: what was expected, and what was said instead."""
+    return [
+        f"✗ {one.fault}: expected {one.expected.replace('/', ' · ')}; {one.why}"
+        for one in verdicts
+        if not one.right
+    ]

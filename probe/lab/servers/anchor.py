@@ -1,13 +1,14 @@
 """Rule: servers that belong to nobody in the contract answer anybody, always the same.
 
 Anchors tell whether a vantage point's line works; the bystander is another company's web server, to which an alias
-may suddenly point.
+may suddenly point. A captive portal answers in everybody's place, until somebody has logged in.
 """
 
 from __future__ import annotations
 
 from probe.lab.servers.http1 import HttpServer, Reply, Request
 
+PORTAL = "login.portal.example"
 _TEXT = ("Content-Type", "text/plain")
 
 
@@ -17,6 +18,11 @@ async def _alive(request: Request) -> Reply:
 
 async def _bystander(request: Request) -> Reply:
     return Reply(status=200, fields=[_TEXT], body=b"welcome to another company\n")
+
+
+async def portal(request: Request) -> Reply:
+    """What a captive portal says to everybody: log in first."""
+    return Reply(status=302, fields=[_TEXT, ("Location", f"http://{PORTAL}/login")], body=b"log in first\n")
 
 
 def anchor(address: str, port: int) -> HttpServer:

@@ -50,12 +50,15 @@ class Asked:
 
 
 class DnsServer:
-    """One carrier's resolver on one address. `silent` makes it receive everything and say nothing."""
+    """One carrier's resolver on one address.
+
+    `silent` makes it receive everything and say nothing; `failing`, answer SERVFAIL to whatever it is asked.
+    """
 
     def __init__(self, address: str, port: int, zones: Zones, carrier: Vantage, *, chasing: bool) -> None:
         """`chasing`: follow aliases within one answer."""
         self.address, self.port = address, port
-        self.silent = False
+        self.silent = self.failing = False
         self.log: deque[Asked] = deque(maxlen=LOG_LENGTH)
         self._zones = zones
         self._carrier = carrier
@@ -103,6 +106,10 @@ class DnsServer:
         """The response that this resolver's zones and view give."""
         question = query.question[0]
         subnet = _client_subnet(query)
+        if self.failing:
+            response = dns.message.make_response(query, recursion_available=True)
+            response.set_rcode(dns.rcode.SERVFAIL)
+            return response
         if _text(question.name) in ("", ".") and question.rdtype == dns.rdatatype.NS:
             response = dns.message.make_response(query, recursion_available=True)
             _add(response, "", ALIAS_TTL_S, "NS", "a.root-servers.net.")

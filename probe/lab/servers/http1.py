@@ -84,6 +84,7 @@ class HttpServer:
         self.address = address
         self.log: deque[Logged] = deque(maxlen=LOG_LENGTH)
         self._handler = handler
+        self._captured: dict[str, Handler] = {}
         self._listeners = [Listener(address, http_port, self._serving("http"))]
         if https_port is not None and tls is not None:
             self._listeners.append(Listener(address, https_port, self._serving("https"), tls))
@@ -112,6 +113,18 @@ class HttpServer:
         for listener in self._listeners:
             listener.blocked.discard(source)
 
+    def capture(self, source: str, handler: Handler, tls: ssl.SSLContext) -> None:
+        """Somebody else answers this address in this server's place, over TLS too."""
+        self._captured[source] = handler
+        for listener in self._listeners:
+            listener.tls_for[source] = tls
+
+    def release(self, source: str) -> None:
+        """Answer this address oneself again."""
+        del self._captured[source]
+        for listener in self._listeners:
+            del listener.tls_for[source]
+
     def _serving(
         self, scheme: str
     ) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
@@ -127,7 +140,8 @@ class HttpServer:
         request = await read_request(reader, source)
         if request is None:
             return False
-        reply = Reply(status=400) if request.host == "" else await self._handler(request)
+        handler = self._captured.get(source, self._handler)
+        reply = Reply(status=400) if request.host == "" else await handler(request)
         self.log.append(
             Logged(
                 source=source,

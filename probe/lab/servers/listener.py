@@ -50,11 +50,15 @@ def _can_bind(address: str, port: int, *, udp: bool) -> bool:
 
 
 class Listener:
-    """TCP on one address and port, with TLS if given a context. `blocked` holds source addresses to drop."""
+    """TCP on one address and port, with TLS if given a context.
+
+    `blocked` holds source addresses to drop; `tls_for`, by source address, another context for TLS.
+    """
 
     def __init__(self, address: str, port: int, serve: Serve, tls: ssl.SSLContext | None = None) -> None:
         self.address, self.port = address, port
         self.blocked: set[str] = set()
+        self.tls_for: dict[str, ssl.SSLContext] = {}
         self._serve = serve
         self._tls = tls
         self._socket: socket.socket | None = None
@@ -103,14 +107,15 @@ class Listener:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
                 sock.close()
                 continue
-            task = asyncio.create_task(self._connection(sock))
+            task = asyncio.create_task(self._connection(sock, source))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _connection(self, sock: socket.socket) -> None:
+    async def _connection(self, sock: socket.socket, source: str) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        tls = None if self._tls is None else self.tls_for.get(source, self._tls)
         try:
-            reader, writer = await _streams(sock, self._tls)
+            reader, writer = await _streams(sock, tls)
         except OSError:  # the peer went away, or did not like our certificate
             sock.close()
             return
