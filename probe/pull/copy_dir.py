@@ -18,6 +18,7 @@ from typing import Self
 
 import msgspec
 
+from probe.host.files import sync_directory
 from probe.pull import layout
 from probe.pull.chain import START, UNKNOWN, Cursor, Followed, StreamName, TamperedError, Witnessed
 from probe.pull.heads import Key
@@ -302,12 +303,3 @@ def make_directory(path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
     for place in missing:
         sync_directory(place.parent)
-
-
-def sync_directory(path: Path) -> None:
-    """The names in it are on the disk. Raises OSError."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

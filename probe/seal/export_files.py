@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Protocol, cast
 
 from probe.core.results.columns import COLUMNS, Row, flat_row
-from probe.seal.keys import sync_directory
+from probe.host.files import sync_directory
 from probe.seal.parquet import ParquetWriter
 from probe.seal.segment_files import compressed
 

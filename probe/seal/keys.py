@@ -9,9 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
-import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from probe.core.proof.chain import Head
 from probe.core.proof.manifest import Manifest
 from probe.core.proof.signed_head import SignedHead, key_id, signature_bytes
 from probe.host.clock import Clock, rfc3339
+from probe.host.files import write_whole
 from probe.host.loop_lag import ClockState, clock_state
 
 log = logging.getLogger("probe.keys")
@@ -152,39 +151,6 @@ class Signer:
     def sign(self, head: Head) -> dict[str, Any]:
         """The signed head as it is handed out."""
         return self.head(head).to_json()
-
-
-def write_whole(
-    path: Path, data: bytes, mode: int, *, aside: Path | None = None, fresh: bool = False
-) -> None:
-    """Write a file aside, on the disk, then give it its name. `fresh`: FileExistsError if the name is taken.
-
-    `aside`: directory to write in, of the same file system; default: beside it. Raises OSError.
-    """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=aside or path.parent)
-    try:
-        with open(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        if fresh:
-            os.link(name, path)
-        else:
-            os.replace(name, path)
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(name)
-    sync_directory(path.parent)
-
-
-def sync_directory(path: Path) -> None:
-    """The names in a directory are on the disk when this returns. Raises OSError."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _make(path: Path) -> Ed25519PrivateKey:

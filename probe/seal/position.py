@@ -15,7 +15,8 @@ from pathlib import Path
 from probe.core.proof.chain import GENESIS
 from probe.core.proof.manifest import ENDING, Manifest, parse_manifest, parse_stem
 from probe.core.proof.signed_head import SignedHead, parse_head
-from probe.seal.keys import Keys, write_whole
+from probe.host.files import write_whole
+from probe.seal.keys import Keys
 
 log = logging.getLogger("probe.sealing")
 

@@ -18,8 +18,8 @@ from typing import IO, Protocol, cast
 
 import zstandard
 
+from probe.host.files import sync_directory
 from probe.pull.chain import LINE_MOST_BYTES
-from probe.seal.keys import sync_directory
 
 SEALED_MODE = 0o440
 DIRECTORY_MODE = 0o750

@@ -22,8 +22,9 @@ from probe.core.proof.signers import KnownHeads
 from probe.core.proof.verify import Check
 from probe.core.results.columns import flat_row
 from probe.host.clock import Clock, rfc3339
+from probe.host.files import write_whole
 from probe.host.loop_lag import ClockState, clock_state
-from probe.seal.keys import Keys, write_whole
+from probe.seal.keys import Keys
 from probe.seal.parquet import ParquetWriter
 from probe.seal.position import Position, note, position_after, position_of, write_head
 from probe.seal.segment_files import (

@@ -21,7 +21,6 @@ from probe.core.config.results import SegmentsConfig
 from probe.core.proof.manifest import parse_manifest
 from probe.host.clock import SystemClock
 from probe.pull.chain import LINE_MOST_BYTES
-from probe.seal import keys as keys_module
 from probe.seal import segment_files
 from probe.seal.keys import Keys
 from probe.seal.sealer import Sealer
@@ -374,13 +373,3 @@ def test_a_bomb_needs_no_more_memory_than_a_line_may(tmp_path: Path, monkeypatch
             out.write(b"x" * (1 << 20))
     with pytest.raises(LinesError, match="longer than"):
         list(Read(path).lines())
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "x"
-    keys_module.write_whole(path, b"old", 0o640)
-    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(5, "Input/output error")))
-    with pytest.raises(OSError, match="Input/output"):
-        keys_module.write_whole(path, b"new", 0o640)
-    assert [p.name for p in tmp_path.iterdir()] == ["x"]
-    assert path.read_bytes() == b"old"

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from probe.host.files import sync_directory
 from probe.store.base.schema import EVIDENCE, PART, Step, get_meta, open_writer, put_meta
 
 if TYPE_CHECKING:
@@ -96,9 +97,9 @@ def begin(directory: Path, kind: str, number: int, now: str, ends: Iterable[Stre
 
 def install(aside: Path, path: Path) -> None:
     """Give a file that is whole its name; both are on the disk when this returns. Raises OSError."""
-    _sync(aside, os.O_RDWR)
+    _sync(aside)
     os.replace(aside, path)
-    _sync(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    sync_directory(path.parent)
 
 
 def make(path: Path, steps: tuple[Step, ...]) -> None:
@@ -156,7 +157,7 @@ def remove(part: Part) -> None:
     """Delete a part; whoever reads it now keeps reading."""
     for path in (part.path, *_journals(part.path)):
         path.unlink(missing_ok=True)
-    _sync(part.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    sync_directory(part.path.parent)
 
 
 def set_aside(directory: Path, path: Path, now: str) -> Path:
@@ -166,7 +167,7 @@ def set_aside(directory: Path, path: Path, now: str) -> Path:
     for file in (path, *_journals(path)):
         if file.exists():
             os.replace(file, place / file.name)
-    _sync(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    sync_directory(path.parent)
     return place / path.name
 
 
@@ -174,8 +175,8 @@ def _journals(path: Path) -> tuple[Path, ...]:
     return tuple(path.with_name(path.name + ending) for ending in ("-wal", "-shm", "-journal"))
 
 
-def _sync(path: Path, flags: int) -> None:
-    handle = os.open(path, flags | os.O_CLOEXEC)
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         os.fsync(handle)
     finally:
