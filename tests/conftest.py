@@ -19,6 +19,7 @@ from tests.support.sizes import scaled
 ROOT = Path(__file__).parent
 FIRST = (
     "system",
+    "truth",
     "lab",
     "agent",
     "measure",

@@ -1,0 +1,19 @@
+"""All scenarios, by what they are about."""
+
+from __future__ import annotations
+
+from tests.truth.scenario import Scenario
+from tests.truth.scenarios import edges, healthy, line, lossy, names, origin, own, resolvers, sequences
+
+ROOMS: dict[str, tuple[Scenario, ...]] = {
+    "healthy": healthy.SCENARIOS,
+    "edges": edges.SCENARIOS,
+    "origin": origin.SCENARIOS,
+    "names": names.SCENARIOS,
+    "resolvers": resolvers.SCENARIOS,
+    "line": line.SCENARIOS,
+    "lossy": lossy.SCENARIOS,
+    "own": own.SCENARIOS,
+    "sequences": sequences.SCENARIOS,
+}
+EVERY: tuple[Scenario, ...] = tuple(scenario for room in ROOMS.values() for scenario in room)
