@@ -16,6 +16,7 @@ from probe.core.http.head import HeadError
 from probe.core.proxy.dialogue import ProxyError
 from probe.core.records.failure import Failure, FailureType, Phase
 from probe.settings.secrets import SecretError
+from probe.tls.client import CaFileError
 
 _F = FailureType
 
@@ -145,6 +146,8 @@ def _classify(exc: BaseException, phase: Phase) -> tuple[FailureType, Phase | No
             return _F.VANTAGE_SOURCE_UNAVAILABLE, Phase.HOST
         case SecretError():
             return _F.AGENT_SECRET_MISSING, Phase.HOST
+        case CaFileError():
+            return _F.AGENT_TRUST_MISSING, Phase.HOST
         case MemoryError():
             return _F.AGENT_MEMORY_EXHAUSTED, Phase.HOST
         case ssl.SSLError():

@@ -7,16 +7,19 @@ what files hold.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from ipaddress import ip_address
-from pathlib import Path
+from pathlib import PurePath
 
-from probe.core.config.load import Config, CustomerConfig, Problem
+from probe.core.config.load import Config, ConfigError, CustomerConfig, Problem
 from probe.core.config.plan import Plan, uncarried
 from probe.core.model.task import SecretRef, VantagePoint
+from probe.core.syntax.yaml import place_of
 from probe.core.text.redaction import without_secret_query
 from probe.core.text.tokens import is_hash
 from probe.settings.secrets import SecretError, reveal
+from probe.tls.trust import trust_problem
 
 
 def missing(config: Config) -> tuple[Problem, ...]:
@@ -25,10 +28,51 @@ def missing(config: Config) -> tuple[Problem, ...]:
     found = (
         Problem(files.get(customer.customer, customer.customer), 0, 0, words)
         for customer in config.customers
-        for words in (*_authorities(customer), *_secrets(customer))
+        for words in _secrets(customer)
     )
     own = (*_proxy_secrets(config), *(Problem(_agent_file(config), 0, 0, words) for words in _api(config)))
-    return tuple(dict.fromkeys((*own, *found, *_uncarried(config, files))))
+    return tuple(dict.fromkeys((*own, *untrusted(config), *found, *_uncarried(config, files))))
+
+
+def untrusted(config: Config) -> tuple[Problem, ...]:
+    """Where certificates are to be verified and nobody is trusted: with these every verdict over TLS would be wrong."""
+    files = {customer: file for file, customer in config.sources.items()}
+    found = (
+        problem
+        for customer in config.customers
+        for problem in _untrusted(customer, files.get(customer.customer, customer.customer), config.texts)
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def require_trust(config: Config) -> None:
+    """Raises ConfigError where certificates are to be verified and nobody is trusted."""
+    if problems := untrusted(config):
+        raise ConfigError(problems)
+
+
+def _untrusted(customer: CustomerConfig, file: str, texts: Mapping[str, str]) -> Iterator[Problem]:
+    text = texts.get(file, "")
+    asked = [
+        (o.domain, request.scheme, policy)
+        for o in customer.objects
+        for request, policy in ((o.request, o.tls), *([(o.origin.request, o.origin.tls)] if o.origin else ()))
+    ]
+    for ca in sorted({policy.ca for _, _, policy in asked if policy.ca is not None}):
+        problem = trust_problem(ca.removeprefix("file:"))
+        if problem is not None:
+            mark = place_of(text, file, "ca", partial(_names, ca))
+            yield Problem(file, *mark, f"tls.ca: {problem}")
+    by_system = [domain for domain, scheme, p in asked if scheme == "https" and p.verify and p.ca is None]
+    if by_system and (problem := trust_problem(None)) is not None:
+        mark = place_of(text, file, "domain", lambda value: value == by_system[0])
+        yield Problem(file, *mark, f"{by_system[0]}: {problem}")
+
+
+def _names(ca: str, written: object) -> bool:
+    """Whether this text in a file, relative to it perhaps, is that path."""
+    path = str(PurePath(str(written).removeprefix("file:")))
+    return ca == path or ca.endswith(f"/{path}")
 
 
 def _agent_file(config: Config) -> str:
@@ -71,18 +115,6 @@ def _uncarried(config: Config, files: dict[str, str]) -> Iterator[Problem]:
     for customer, url, version in uncarried(config):
         words = f"{without_secret_query(url)}: ip {version} is asked for, and none of its vantage points carries it"
         yield Problem(files.get(customer, customer), 0, 0, words)
-
-
-def _authorities(customer: CustomerConfig) -> Iterator[str]:
-    policies = [p for o in customer.objects for p in (o.tls, o.origin.tls if o.origin else o.tls)]
-    for name in sorted({policy.ca for policy in policies if policy.ca is not None}):
-        try:
-            data = Path(name).read_bytes()
-        except OSError as error:
-            yield f"tls.ca: {name} cannot be read: {error.strerror}"
-            continue
-        if b"-----BEGIN CERTIFICATE-----" not in data:
-            yield f"tls.ca: {name} holds no certificate in PEM form"
 
 
 def _secrets(customer: CustomerConfig) -> Iterator[str]:

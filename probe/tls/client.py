@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from probe.tls.offer import OLD_VERSIONS, cipher_string
 from probe.tls.session import TlsClient, TlsSession
 from probe.tls.stapling import must_staple, staple_of
 from probe.tls.system import SystemClient
+from probe.tls.trust import stamp_of, system_store, trust_problem
 
 try:
     from probe.tls.bundled import OPENSSL_VERSION as BUNDLED_VERSION
@@ -40,7 +40,7 @@ _VERSIONS = {
 
 
 class CaFileError(Exception):
-    """The policy's CA file is not there, not readable or no PEM file."""
+    """The policy's CA file, or the system's store, is not there, not readable or holds no certificate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +59,13 @@ class Certificate:
 
 
 def client_for(policy: TlsPolicy) -> TlsClient:
-    """What makes the sessions of a policy; a changed CA file gives a new one.
+    """What makes the sessions of a policy; a changed file of authorities gives a new one.
 
     Raises CaFileError where the CA file cannot be used, ValueError for a version that is none.
     """
     path = policy.ca.removeprefix("file:") if policy.ca is not None else None
     try:
-        stamp = os.stat(path).st_mtime_ns if path is not None else 0
-        return _client(path, stamp, policy.verify, policy.minimum_version)
+        return _client(path, stamp_of(path), policy.verify, policy.minimum_version)
     except OSError as exc:  # ssl.SSLError is one
         raise CaFileError(f"the CA file {path} cannot be used: {exc.strerror or exc}") from exc
 
@@ -74,6 +73,8 @@ def client_for(policy: TlsPolicy) -> TlsClient:
 @lru_cache(maxsize=256)
 def _client(path: str | None, stamp: int, verify: bool, minimum: str) -> TlsClient:
     del stamp  # part of the key only
+    if verify and (problem := trust_problem(path)) is not None:
+        raise CaFileError(problem)
     make = system_client if BundledClient is None else bundled_client
     return make(path, verify=verify, minimum=minimum)
 
@@ -100,10 +101,10 @@ def bundled_client(path: str | None, *, verify: bool, minimum: str) -> TlsClient
     """By the OpenSSL that `cryptography` brings: trusts and offers what `system_client` does. Raises the same."""
     assert BundledClient is not None
     _check_version(minimum)
-    by_default = ssl.get_default_verify_paths()
+    file, directory = (path, None) if path else system_store()
     return BundledClient(
-        ca_file=path or by_default.cafile,
-        ca_directory=None if path else by_default.capath,
+        ca_file=file,
+        ca_directory=directory,
         verify=verify,
         minimum=minimum,
         ciphers=cipher_string(minimum),

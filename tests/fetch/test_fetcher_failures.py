@@ -371,9 +371,16 @@ async def test_ca_file_that_is_missing_or_no_pem(tmp_path: Path) -> None:
     (tmp_path / "no.pem").write_text("not a certificate")
     for path in (tmp_path / "missing.pem", tmp_path / "no.pem"):
         seen = await ask(hang, scheme="https", tls_=TlsPolicy(ca=str(path)))
-        check(seen, Phase.HOST, F.AGENT_INTERNAL_ERROR)
+        check(seen, Phase.HOST, F.AGENT_TRUST_MISSING)
         assert seen.failure is not None
         assert str(path) in (seen.failure.detail or "")
+
+
+async def test_a_defect_of_ours_is_ours() -> None:
+    def broken(piece: bytes) -> None:
+        raise RuntimeError("a defect")
+
+    check(await ask(response(b"x"), body_sink=broken), Phase.HOST, F.AGENT_INTERNAL_ERROR)
 
 
 # --- http (rows 30 to 32) --------------------------------------------------------------------------

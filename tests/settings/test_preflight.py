@@ -8,12 +8,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from probe.cli.main import cli
+from tests.interface.command import cdn_probe
 
 AGENT = "agent: a\nresults: r\ncustomers: customers/\nvantage_points: [{name: local}]\n"
 
 
 def checked(directory: Path, line: str) -> Result:
-    (directory / "customers").mkdir()
+    (directory / "customers").mkdir(exist_ok=True)
     (directory / "agent.yaml").write_text(AGENT)
     (directory / "customers" / "acme.yaml").write_text(
         f"customer: acme\ndefaults: {{{line}}}\ndomains:\n"
@@ -27,8 +28,6 @@ def checked(directory: Path, line: str) -> Result:
     [
         ("headers: {Authorization: env:PROBE_TEST_NONE}", "env:PROBE_TEST_NONE: the environment variable"),
         ("headers: {X-Key: file:/nowhere/key}", "file:/nowhere/key cannot be read: No such file"),
-        ("tls: {ca: file:/nowhere/ca.pem}", "tls.ca: /nowhere/ca.pem cannot be read: No such file"),
-        ("tls: {ca: acme.yaml}", "holds no certificate in PEM form"),
     ],
 )
 def test_what_is_not_there_is_told_once_and_the_exit_code_says_so(
@@ -39,6 +38,47 @@ def test_what_is_not_there_is_told_once_and_the_exit_code_says_so(
     assert len(told) == 1, result.output
     assert told[0].startswith("customers/acme.yaml: ")
     assert result.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("tls: {ca: file:/nowhere/ca.pem}", "2:22: tls.ca: /nowhere/ca.pem cannot be read: No such file"),
+        ("tls: {ca: acme.yaml}", "2:22: tls.ca: {}/customers/acme.yaml holds no certificate in PEM form"),
+        ("tls: {ca: ./empty.pem}", "2:22: tls.ca: {}/customers/empty.pem holds no certificate in PEM form"),
+        (
+            "timeout: 5s",
+            "4:14: www.acme.example: this host trusts no authority: neither {}/none nor {}/none holds",
+        ),
+    ],
+)
+def test_who_trusts_nobody_is_told_where_and_nothing_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, words: str
+) -> None:
+    """`once` and `run` alike: every verdict over TLS would be wrong."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+    (tmp_path / "customers").mkdir()
+    (tmp_path / "customers" / "empty.pem").touch()
+    result = checked(tmp_path, line)
+    told = [text for text in result.stderr.splitlines() if text.startswith("customers/acme.yaml:")]
+    assert len(told) == 1, result.output
+    assert told[0].startswith(f"customers/acme.yaml:{words.replace('{}', str(tmp_path))}"), told
+    assert result.exit_code == 1
+    for command in (["run", "--seconds", "1"], ["once"]):
+        done = cdn_probe(*command, "-c", tmp_path / "agent.yaml")
+        assert done.code == 2
+        assert told[0] in done.err
+        assert "1 problem in the configuration; nothing was started" in done.err
+    assert not (tmp_path / "r").exists()
+
+
+def test_where_nothing_is_verified_nobody_need_be_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+    assert checked(tmp_path, "tls: {verify: false}").exit_code == 0
 
 
 def test_what_is_there_is_no_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import ssl
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import dns.edns
 
@@ -139,6 +140,12 @@ def certificate(kind: str) -> Callable[[Pki], ssl.SSLContext]:
 
 
 def well_certified(pki: Pki) -> ssl.SSLContext:
+    return pki.issued()
+
+
+def nobody_trusted(pki: Pki) -> ssl.SSLContext:
+    """The file of authorities was emptied while the agent ran."""
+    Path(pki.ca).write_bytes(b"")
     return pki.issued()
 
 
@@ -296,6 +303,11 @@ CASES: dict[str, Case] = {
     # --- TLS ---------------------------------------------------------------------------------------
     "certificate_expired": Case(
         row=26, setting=Setting(tls=certificate("expired")), expected=cdn("tls.cert.date_invalid")
+    ),
+    "authorities_emptied_meanwhile": Case(
+        row=26,
+        setting=Setting(tls=nobody_trusted),
+        expected=("inconclusive", "agent", "agent.trust_missing"),
     ),
     "certificate_not_yet_valid": Case(
         row=26, setting=Setting(tls=certificate("not_yet")), expected=cdn("tls.cert.date_invalid")

@@ -21,6 +21,7 @@ from probe.core.records.rows import SlotRecord
 from probe.core.records.verdict import Outcome
 from probe.net.event_loop import run
 from probe.settings.config_files import load_config
+from probe.settings.preflight import require_trust
 
 AT_ONCE = 4  # more would wait for each other in one loop and show that as the network
 
@@ -30,6 +31,7 @@ def once(
 ) -> None:
     """Measure each selected object once, now. Nothing is stored; how origins answered before is read, if it is."""
     config = load_config(config_file, CHECKS)
+    require_trust(config)
     agent = Agent(config, CHECKS)
     agent.pipeline.references.restore_standings(kept_standings(Path(config.agent.results)))
     plan = with_selected(agent.plan, customer=customer, domain=domain, vantage=vantage)

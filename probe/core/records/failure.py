@@ -86,6 +86,7 @@ class FailureType(StrEnum):
     AGENT_MEMORY_EXHAUSTED = "agent.memory_exhausted"
     # A secret that the request needs cannot be had; nothing was sent.
     AGENT_SECRET_MISSING = "agent.secret_missing"  # noqa: S105
+    AGENT_TRUST_MISSING = "agent.trust_missing"  # no authority to verify certificates by; nothing was sent
     AGENT_CANCELLED = "agent.cancelled"
     AGENT_INTERNAL_ERROR = "agent.internal_error"
 

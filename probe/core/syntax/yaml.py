@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,6 +109,25 @@ def read_document(text: str, file: str) -> tuple[Document | None, list[Problem]]
         builder.complain((1, 1), f"not valid YAML: {error}")
         return None, builder.problems
     return (None if builder.root is None else Document(builder.root)), builder.problems
+
+
+def place_of(text: str, file: str, key: str, fits: Callable[[object], bool]) -> Mark:
+    """Where `key` first has a value that fits, anywhere in this document; (0, 0): nowhere."""
+    document, _ = read_document(text, file)
+    seen, waiting = set[int](), [] if document is None else [document.root]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:  # what an anchor names stands in one place
+            continue
+        seen.add(id(node))
+        if isinstance(node.value, dict):
+            found = node.value.get(key)
+            if found is not None and not isinstance(found[1].value, dict | list) and fits(found[1].value):
+                return found[1].mark
+            waiting.extend(child for _, child in reversed(node.value.values()))
+        elif isinstance(node.value, list):
+            waiting.extend(reversed(node.value))
+    return 0, 0
 
 
 def _refuse_unprintable(text: str) -> None:

@@ -90,6 +90,7 @@ _WHOLE_SLOT: dict[str, str] = {
     "http.rate_limited": "Too many requests for the server's taste (429, Retry-After): the content was not seen",
     "http.challenged": "A challenge page for suspected robots came instead of the content",
     "agent.stalled": "The agent itself stood still while it measured",
+    "agent.trust_missing": "This agent has no authority to verify certificates by, so nothing was sent",
     "agent.secret_missing": "A secret that the request needs could not be had on our host, so nothing was sent",
 }
 _MUTE = "the origin, asked directly, never answered us and excuses nobody: "
