@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from probe.core.text.control_characters import CONTROL, escaped_in_json
 from probe.core.text.redaction import REDACTED, without_secret_query
 from probe.telemetry.log_sink import LogSink
 
@@ -28,7 +29,6 @@ _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), 
 _CREDENTIALS = re.compile(
     r"(://)[^/\s:@\"]*:[^/\s@\"]*(?=@)|\b((?:bearer|basic|digest)\s+)[\w.~+/=-]{6,}", re.IGNORECASE
 )
-_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def _words(error: BaseException) -> str:
@@ -69,10 +69,11 @@ class JsonFormatter(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "event": _cut(record.getMessage()),
-            **_fields(record),
         }
+        # A field may not take the place of the line's own: it is told under another name.
+        line |= {f"detail_{key}" if key in line else key: value for key, value in _fields(record).items()}
         made = without_credentials(json.dumps(line, ensure_ascii=False, default=str))
-        return _CONTROL.sub(lambda c: f"\\u{ord(c[0]):04x}", made)  # JSON lets some of them stand
+        return escaped_in_json(made)
 
 
 class WordsFormatter(logging.Formatter):
@@ -88,7 +89,7 @@ class WordsFormatter(logging.Formatter):
         if error is not None:
             line += f" ({error})"
         # What a server sent may stand in it: it cannot move the cursor, nor begin a line that looks like ours.
-        return _CONTROL.sub(lambda c: repr(c[0])[1:-1], without_credentials(line)).replace("\n", "\n    ")
+        return CONTROL.sub(lambda c: repr(c[0])[1:-1], without_credentials(line)).replace("\n", "\n    ")
 
 
 class JournalFormatter(JsonFormatter):

@@ -323,7 +323,7 @@ def test_check_config_says_where_a_parameter_is_wrong(world: World, tmp_path: Pa
     places = {line.partition("acme.yaml:")[2].partition(": ")[0]: line for line in done.stderr.splitlines()}
     wanted = {
         "7:40": "not a regular expression",
-        "8:54": "greater than or equal to 300",
+        "8:54": "at least 300",
         "9:32": "a duration needs its unit",
         "10:44": "neither a family",
         "11:34": "not a regular expression",

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -78,6 +79,15 @@ def test_what_a_server_sent_moves_no_cursor_and_forges_no_line() -> None:
     made = JsonFormatter().format(record("slot.error", detail=HOSTILE))
     assert made.isprintable()
     assert json.loads(made)["detail"] == HOSTILE
+
+
+def test_a_field_takes_no_place_of_the_lines_own() -> None:
+    made = json.loads(
+        JsonFormatter().format(record("config.rejected", at="acme.yaml:3:1", level="x", event="y"))
+    )
+    assert datetime.fromisoformat(made["at"]).tzinfo is UTC
+    assert (made["level"], made["event"]) == ("info", "config.rejected")
+    assert (made["detail_at"], made["detail_level"], made["detail_event"]) == ("acme.yaml:3:1", "x", "y")
 
 
 def test_what_is_long_is_cut() -> None:

@@ -10,6 +10,7 @@ import click
 
 from probe.checks import CHECKS
 from probe.cli.render.bundle import bundle_view
+from probe.cli.render.json_lines import print_json
 from probe.cli.render.propagation import propagation_table
 from probe.cli.render.slots import evidence, list_table
 from probe.cli.render.terminal import console
@@ -58,7 +59,7 @@ def show(reader: Reader, which: str, as_json: bool, with_evidence: bool) -> None
     """One slot with everything its verdict rests on."""
     row = _record(reader, which)
     if as_json or not isinstance(row, SlotRecord):
-        click.echo(encode(row))
+        print_json(encode(row))
         return
     console().print(evidence(row))
     if with_evidence:
@@ -81,7 +82,7 @@ def evidence_(reader: Reader, which: str, har_file: Path | None, as_json: bool) 
         har_file.write_text(json.dumps(har_of(bundle), indent=1), encoding="utf-8")
         click.echo(f"{har_file}: {len(bundle.record.observations)} requests", err=True)
     elif as_json:
-        click.echo(encode_any(bundle))
+        print_json(encode_any(bundle))
     else:
         console().print(evidence(bundle.record), bundle_view(bundle))
 
@@ -122,7 +123,7 @@ def follow(reader: Reader, as_json: bool, seconds: float | None) -> None:
 def _print(rows: list[Record], as_json: bool) -> None:
     if as_json:
         for row in rows:
-            click.echo(encode(row))
+            print_json(encode(row))
     elif rows:
         console().print(list_table(rows))
     else:
@@ -140,7 +141,7 @@ def propagation(
         raise click.ClickException(f"--since: {error}") from None
     if as_json:
         for node in found:
-            click.echo(encode_any(node))
+            print_json(encode_any(node))
     elif found:
         console().print(propagation_table(found))
     else:

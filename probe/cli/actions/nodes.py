@@ -8,6 +8,7 @@ from typing import NoReturn
 import click
 
 from probe.checks import CHECKS
+from probe.cli.render.json_lines import print_json
 from probe.cli.render.nodes import nodes_table
 from probe.cli.render.terminal import console
 from probe.core.config.load import Config
@@ -31,7 +32,7 @@ def nodes(domain: str, config_file: Path, as_json: bool, also_gone: bool) -> Non
     shown = [node for node in found if also_gone or node.swept]
     if as_json:
         for node in shown:
-            click.echo(encode_any(node))
+            print_json(encode_any(node))
     else:
         _print(wanted, found, shown)
 

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from probe.agent.agent import Agent
 from probe.checks import CHECKS
 from probe.cli.actions.origins import kept_standings, warn_of_unanswering
+from probe.cli.render.json_lines import print_json
 from probe.cli.render.slots import once_table
 from probe.cli.render.terminal import console
 from probe.core.config.plan import with_selected
@@ -40,7 +41,7 @@ def once(
     rows = run(_measure(agent, plan.tasks))
     if as_json:
         for row in rows:
-            click.echo(encode(row))
+            print_json(encode(row))
     else:
         console().print(once_table(rows))
     standings = agent.pipeline.references.standings

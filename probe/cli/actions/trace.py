@@ -15,6 +15,7 @@ from probe.checks import CHECKS
 from probe.checks.availability import Availability
 from probe.checks.integrity import Integrity
 from probe.cli.actions.vantage import point_named
+from probe.cli.render.json_lines import print_json
 from probe.cli.render.slots import certificate_lines, evidence
 from probe.cli.render.terminal import console
 from probe.core.model.task import (
@@ -70,7 +71,7 @@ def trace(
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     row = run(measure_alone(task))
-    click.echo(encode(row)) if as_json else _print(console(), row)
+    print_json(encode(row)) if as_json else _print(console(), row)
     if row.outcome is not Outcome.OK:
         raise click.exceptions.Exit(1)
 

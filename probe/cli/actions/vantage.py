@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from probe.checks import CHECKS
+from probe.cli.render.json_lines import print_json
 from probe.cli.render.terminal import console
 from probe.cli.render.vantage import point_look, points_table
 from probe.core.config.load import Config
@@ -43,7 +44,7 @@ def list_(config_file: Path, as_json: bool) -> None:
         return
     for point, versions, tasks in points:
         made = {**msgspec.to_builtins(point), "ip_versions": list(versions), "tasks": tasks}
-        click.echo(encode_any(made))
+        print_json(encode_any(made))
 
 
 def check(config_file: Path, name: str | None, as_json: bool) -> None:
@@ -56,7 +57,7 @@ def check(config_file: Path, name: str | None, as_json: bool) -> None:
     looks = run(_look(config, points))
     if as_json:
         for look in looks:
-            click.echo(encode_any(look))
+            print_json(encode_any(look))
     else:
         _print(looks)
     if not all(look.well for look in looks):

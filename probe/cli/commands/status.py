@@ -33,9 +33,10 @@ def status(config_file: Path, as_json: bool, all_tasks: bool, metrics: bool) -> 
         return 0
     found = look(where.results, where.agent)
     if as_json:
+        from probe.cli.render.json_lines import print_json
         from probe.core.records.codec import encode_any
 
-        click.echo(encode_any(found))
+        print_json(encode_any(found))
     else:
         from probe.cli.render.layout import drawn, for_standard_output
         from probe.cli.render.status import status_view

@@ -8,14 +8,13 @@ that draw trees or follow something use rich (`terminal`). What a server sent is
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 
-# C0 and C1 controls but for line breaks (ECMA-48), and what reorders text (Unicode bidirectional controls).
-CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+from probe.core.text.control_characters import CONTROL
+
 NO_TERMINAL_COLUMNS = 160
 _GAP = "  "
 _SGR = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from probe.cli.render.layout import CONTROL
+from probe.core.text.control_characters import CONTROL
 
 
 class HarmlessConsole(Console):

@@ -41,6 +41,7 @@ def verify_(
 
         from probe.cli.actions.listing import directory_of
         from probe.cli.actions.progress import progress
+        from probe.cli.render.json_lines import print_json
         from probe.cli.render.terminal import console
         from probe.cli.render.verify import verification_text
         from probe.core.records.codec import encode_any
@@ -48,7 +49,7 @@ def verify_(
     with progress("verifying", None) as tick:
         found = verify(path or directory_of(context), keys, heads, tick=tick)
     if as_json:
-        click.echo(encode_any({"good": found.good, **asdict(found)}))
+        print_json(encode_any({"good": found.good, **asdict(found)}))
     else:
         console().print(verification_text(found), soft_wrap=True, end="")
     return 0 if found.good else ALTERED

@@ -80,6 +80,14 @@ def format_rate(value_bps: int) -> str:
     return _format(value_bps, _RATE_BPS)
 
 
+def format_like(value: int, typed: object) -> str:
+    """A bound as the person typed the quantity that breaks it: 60000000 for `10s` -> `1m`; a plain number as it is."""
+    match = _QUANTITY.fullmatch(typed) if isinstance(typed, str) else None
+    kinds = (_DURATION_US, _SIZE_BYTES, _RATE_BPS)
+    units = next((units for units in kinds if match is not None and match[2] in units), None)
+    return str(value) if units is None else _format(value, units)
+
+
 DurationUs = Annotated[
     int,
     BeforeValidator(parse_duration_us),

@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from probe.core.model.units import format_like
 from probe.core.syntax.problem import Problem
 from probe.core.syntax.yaml import Document, Loc
 from probe.core.text.redaction import REDACTED, without_secret_query
@@ -19,6 +20,12 @@ from probe.core.text.redaction import REDACTED, without_secret_query
 _USERINFO = re.compile(r"\b((?!tls://)[a-z][a-z0-9+.-]*://)[^/\s?#\"'@]*@", re.IGNORECASE)
 _HASH = re.compile(r"(\bhash[\"']?\s*:\s*)(\"[^\"]*\"|'[^']*'|[^\s,}#]+)")
 _SILENT = frozenset(("headers", "tokens", "hash"))  # what stands below these keys is not repeated
+_BOUNDS = {
+    "greater_than_equal": ("ge", "at least"),
+    "greater_than": ("gt", "more than"),
+    "less_than_equal": ("le", "at most"),
+    "less_than": ("lt", "less than"),
+}
 _EXPECTED = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -118,6 +125,9 @@ def _words(error: Mapping[str, Any], model: type[BaseModel], loc: tuple[int | st
     if kind in ("too_short", "too_long"):
         bound = "min_length" if kind == "too_short" else "max_length"
         return f"{'at least' if kind == 'too_short' else 'at most'} {error['ctx'][bound]} wanted here{found}"
+    if kind in _BOUNDS:
+        key, how = _BOUNDS[kind]
+        return f"{how} {format_like(error['ctx'][key], error['input'])}{found}"
     if kind == "literal_error":
         return f"expected one of {error['ctx']['expected'].replace(' or ', ', ')}{found}"
     message = str(error["msg"])

@@ -315,6 +315,19 @@ KINDS: Kinds = {
 }
 
 
+@pytest.mark.parametrize(
+    ("keep", "words"),
+    [
+        ("{healthy: 10s}", 'at least 1m, found "10s"'),
+        ("{size: 1kB}", 'at least 1MiB, found "1kB"'),
+        ("{healthy: 20000d}", 'at most 10000d, found "20000d"'),
+    ],
+)
+def test_a_bound_is_told_in_the_unit_that_was_typed(keep: str, words: str) -> None:
+    (problem,) = agent_problems(AGENT + f"keep: {keep}\n")
+    assert words in problem
+
+
 def test_an_impossible_regex_is_refused_where_it_stands() -> None:
     [problem] = customer_problems(with_object('checks: {pattern: {pattern: "(a"}}'), KINDS)
     assert problem.startswith("acme.yaml:6:37: ")

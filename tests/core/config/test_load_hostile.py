@@ -88,7 +88,7 @@ def test_row_5_an_impossible_regex() -> None:
 def test_row_5_in_an_aliased_check_the_place_is_where_it_is_written() -> None:
     text = CUSTOMER.replace("domains:", "defaults: {checks: &std {availability: {status: [99]}}}\ndomains:")
     found = customer_problems(text + "        checks: *std\n")
-    one(found, 2, 50, "greater than or equal to 100, found 99")
+    one(found, 2, 50, "at least 100, found 99")
 
 
 def test_row_7_a_path_as_customer_id() -> None:
@@ -182,7 +182,7 @@ def test_bad_references_name_the_valid_ones() -> None:
         ("edges: sample:0", 16, "all, one, or sample:N"),
         ("edges: some", 16, "all, one, or sample:N"),
         ("method: POST", 17, "expected one of 'GET', 'HEAD', found \"POST\""),
-        ("redirects: {follow: -1}", 29, "greater than or equal to 0"),
+        ("redirects: {follow: -1}", 29, "at least 0"),
         ("redirects: {follow: true}", 29, "expected a whole number, found true"),
         ("redirects: {follow: '3'}", 29, 'expected a whole number, found "3"'),
         ("accept_encoding: snappy", 26, "no coding that we can decode"),

@@ -246,7 +246,7 @@ def test_ceilings_of_the_configuration() -> None:
     [
         ("shard: 6/5", "there is no host 6 among 5"),
         ("shard: two of five", "written i/n"),
-        ("limits: {per_origin: 0}", "greater than or equal to 1"),
+        ("limits: {per_origin: 0}", "at least 1"),
         ("limits: {drain: 20m}", "too long"),
     ],
 )
