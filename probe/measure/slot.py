@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from probe.core.caching.cache_status import with_caches
 from probe.core.content.check_kind import FollowUpRequest
 from probe.core.content.reading import Reading
-from probe.core.http.phases import lookup_span_us
 from probe.core.model.task import Task
 from probe.core.model.times import epoch_s
 from probe.core.model.value import replace
 from probe.core.records.dns import Resolution
 from probe.core.records.observation import Observation, Role
 from probe.core.records.origin import Reference
+from probe.core.records.phases import lookup_span_us
 from probe.core.records.surroundings import HostDate, HostFacts, NodeFacts, VantageHealth
 from probe.core.records.transport import ResourceTiming
 from probe.core.records.verdict import Evidence

@@ -22,9 +22,9 @@ from prometheus_client import (
     generate_latest,
 )
 
-from probe.core.http.phases import lookup_span_us, phases
 from probe.core.model.times import epoch_s
 from probe.core.records.observation import Observation, Role
+from probe.core.records.phases import lookup_span_us, phases
 from probe.core.records.rows import SlotRecord, State
 from probe.core.results.live_state import LiveState
 from probe.telemetry.metric_labels import OTHER, Pair, Pairs

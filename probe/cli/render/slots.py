@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from probe.core.http.phases import phases
 from probe.core.records.dns import Resolution
 from probe.core.records.observation import Observation, Role
+from probe.core.records.phases import phases
 from probe.core.records.rows import EventRecord, Record, SlotRecord, State
 from probe.core.records.verdict import Outcome
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from probe.core.http.phases import phases
 from probe.core.records.codec import decode
 from probe.core.records.observation import Observation, Role
+from probe.core.records.phases import phases
 from probe.core.records.rows import EventRecord, SlotRecord
 
 Cell = str | int | bool | None

@@ -15,9 +15,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from msgspec.structs import asdict
 
-from probe.core.http.phases import phases
 from probe.core.model.times import epoch_s, utc_text
 from probe.core.records.observation import Observation, Role
+from probe.core.records.phases import phases
 from probe.core.records.response import Response
 from probe.core.records.rows import SlotRecord
 from probe.core.results.bundle import Bundle, Exchange

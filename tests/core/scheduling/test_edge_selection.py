@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.core.http.phases import phases
 from probe.core.model.task import EdgePolicy
+from probe.core.records.phases import phases
 from probe.core.records.transport import ResourceTiming
 from probe.core.scheduling.edge_selection import Visits, select
 
