@@ -1,7 +1,7 @@
 """Rule: the head of the answer to CONNECT ends at its empty line; a 2xx there opens the tunnel, whatever else it says.
 
 RFC 9110 section 9.3.6; Content-Length and Transfer-Encoding of a 2xx are ignored, as it demands. Credentials as of
-RFC 7617 (Basic). Of the fields only those are read that say why. Pure: see `proxy_dialogue`.
+RFC 7617 (Basic). Of the fields only those are read that say why. Pure: see `dialogue`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 
-from probe.core.proxy.dialogue import ProxyError, check_destination, unreachable
+from probe.core.proxy.dialogue import Dialogue, ProxyError, check_destination, unreachable
 from probe.core.records.failure import FailureType
 
 HEAD_BYTES = 16 * 1024
@@ -23,7 +23,7 @@ _SWITCHING = 101
 _NOT_THE_TARGET = frozenset({501, 505, 511})
 
 
-class HttpConnect:
+class HttpConnect(Dialogue):
     """Asks for one connection to `address`, an IP literal or a name that the proxy looks up, and `port`."""
 
     def __init__(
@@ -37,35 +37,13 @@ class HttpConnect:
             lines.append(f"User-Agent: {agent}")
         if user is not None:
             lines.append(f"Proxy-Authorization: Basic {basic_credentials(user, password or '')}")
-        self._out = "\r\n".join((*lines, "", "")).encode("ascii")
+        super().__init__("\r\n".join((*lines, "", "")).encode("ascii"))
+        self._asked = True
         self._head = bytearray()
         self._informational = 0
-        self._done = False
-        self._asked = True
 
-    @property
-    def done(self) -> bool:
-        """The tunnel stands."""
-        return self._done
-
-    @property
-    def asked(self) -> bool:
-        """Nothing but interim answers (1xx) came so far."""
-        return self._asked
-
-    def outgoing(self) -> bytes:
-        """What is to be sent now."""
-        out, self._out = self._out, b""
-        return out
-
-    def take(self, data: bytes) -> int:
-        """How many bytes of `data` were the proxy's. Raises ProxyError."""
-        taken = 0
-        while not self._done and taken < len(data):
-            taken += self._take_of_one_head(data[taken:])
-        return taken
-
-    def _take_of_one_head(self, data: bytes) -> int:
+    def _take(self, data: bytes) -> int:
+        """Up to the end of one head."""
         before = len(self._head)
         self._asked = False
         self._head += data

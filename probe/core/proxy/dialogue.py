@@ -1,15 +1,15 @@
 """Rule: what a proxy says belongs to the proxy, what follows belongs to the server: separated to the byte.
 
-The dialogues themselves (`proxy_socks5`, `proxy_connect`) are values in, values out: whoever has the socket sends
-`outgoing()`, shows what came to `take()`, and reads on no further than that took. Here is what they share: how they
-fail, and which names may be handed to a proxy that looks names up.
+The dialogues themselves (`socks5`, `connect`) do no I/O: whoever has the socket sends `outgoing()`, shows what came to
+`take()`, and reads on no further than that took. Here is what they share: the order of sending and taking, how they
+fail, and which names may be given to a proxy that looks names up.
 """
 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from ipaddress import ip_address
-from typing import Protocol
 
 from probe.core.records.failure import FailureType
 
@@ -28,29 +28,43 @@ class ProxyError(Exception):
         self.type = type_
 
 
-class Dialogue(Protocol):
-    """What is said to a proxy until its connection is the tunnel.
+class Dialogue(ABC):
+    """What is said to a proxy until its connection is the tunnel; a subclass knows the protocol (`_take`)."""
 
-    `done`: the tunnel stands, from the next byte on. `asked`: it was asked to connect and has not answered with a
-    single byte since, so that silence may be the target's.
-    """
+    def __init__(self, first: bytes) -> None:
+        """`first`: what is sent before anything is read."""
+        self._out = first
+        self._done = False
+        self._asked = False
 
     @property
-    def done(self) -> bool: ...
+    def done(self) -> bool:
+        """The tunnel stands, from the next byte on."""
+        return self._done
 
     @property
-    def asked(self) -> bool: ...
+    def asked(self) -> bool:
+        """Asked to connect, and no byte of the final answer came since: silence may be the target's."""
+        return self._asked
 
     def outgoing(self) -> bytes:
         """What is to be sent now; each byte is given once."""
-        ...
+        out, self._out = self._out, b""
+        return out
 
     def take(self, data: bytes) -> int:
         """Look at what came and say how many bytes of it belong to the dialogue.
 
         Raises ProxyError where the proxy refuses, reports a failure or speaks something else.
         """
-        ...
+        taken = 0
+        while not self._done and not self._out and taken < len(data):
+            taken += self._take(data[taken:])
+        return taken
+
+    @abstractmethod
+    def _take(self, data: bytes) -> int:
+        """Take one step at the most of `data`, which is not empty, and say how many bytes it was. Raises ProxyError."""
 
 
 def unreachable(words: str) -> ProxyError:

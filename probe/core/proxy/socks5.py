@@ -1,6 +1,6 @@
 """Rule: each step of SOCKS5 says beforehand how many bytes it wants, so that none of the tunnel's is taken.
 
-RFC 1928, with user and password of RFC 1929. Pure: see `proxy_dialogue`.
+RFC 1928, with user and password of RFC 1929. Pure: see `dialogue`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import ip_address
 
-from probe.core.proxy.dialogue import ProxyError, check_destination, is_literal, refused, unreachable
+from probe.core.proxy.dialogue import (
+    Dialogue,
+    ProxyError,
+    check_destination,
+    is_literal,
+    refused,
+    unreachable,
+)
 from probe.core.records.failure import FailureType
 
 _VERSION, _CONNECT = 5, 1
@@ -30,7 +37,7 @@ _REPLIES = {
 }
 
 
-class Socks5:
+class Socks5(Dialogue):
     """Asks for one connection to `address`, an IP literal or a name that the proxy looks up, and `port`."""
 
     def __init__(self, address: str, port: int, user: str | None = None, password: str | None = None) -> None:
@@ -38,40 +45,21 @@ class Socks5:
         self._request = bytes((_VERSION, _CONNECT, 0)) + _destination(address) + port.to_bytes(_PORT_BYTES)
         self._credentials = None if user is None else _credentials(user, password or "")
         methods = [_NO_AUTHENTICATION] if user is None else [_NO_AUTHENTICATION, _PASSWORD]
+        super().__init__(bytes((_VERSION, len(methods), *methods)))
         self._methods = methods
-        self._out = bytes((_VERSION, len(methods), *methods))
         self._held = b""
         self._want = 2
         self._step: Callable[[bytes], None] = self._on_method
-        self._done = False
+
+    def _take(self, data: bytes) -> int:
+        """Up to the end of one step."""
         self._asked = False
-
-    @property
-    def done(self) -> bool:
-        """The tunnel stands."""
-        return self._done
-
-    @property
-    def asked(self) -> bool:
-        """Asked to connect, and not a byte of an answer yet."""
-        return self._asked
-
-    def outgoing(self) -> bytes:
-        """What is to be sent now."""
-        out, self._out = self._out, b""
-        return out
-
-    def take(self, data: bytes) -> int:
-        """How many bytes of `data` were the proxy's. Raises ProxyError."""
-        taken = 0
-        self._asked = self._asked and not data
-        while not self._done and not self._out and taken < len(data):
-            piece = data[taken : taken + self._want - len(self._held)]
-            self._held, taken = self._held + piece, taken + len(piece)
-            if len(self._held) == self._want:
-                held, self._held = self._held, b""
-                self._step(held)
-        return taken
+        piece = data[: self._want - len(self._held)]
+        self._held += piece
+        if len(self._held) == self._want:
+            held, self._held = self._held, b""
+            self._step(held)
+        return len(piece)
 
     def _then(self, step: Callable[[bytes], None], want: int) -> None:
         self._step, self._want = step, want

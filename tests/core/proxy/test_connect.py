@@ -151,6 +151,8 @@ def test_endless_interim_answers_are_left() -> None:
 
 def test_asked_means_that_the_target_may_be_what_is_silent() -> None:
     dialogue = HttpConnect("192.0.2.1", 443)
+    assert dialogue.take(b"HTTP/1.1 200 OK\r\n\r\n") == 0, "nothing is an answer before the request was sent"
+    dialogue.outgoing()
     assert dialogue.asked
     dialogue.take(b"HTTP/1.1 100 Continue\r\n\r\n")
     assert dialogue.asked, "it said that it is still at it"
