@@ -25,7 +25,6 @@ from probe.core.config.snapshot import together
 from probe.core.content.check_kind import Kinds
 from probe.core.model.task import Task
 from probe.core.model.value import replace
-from probe.core.records.origin import OriginStanding, OriginVersion
 from probe.core.records.rows import Record, SlotRecord
 from probe.fetch.fetcher import HttpFetcher
 from probe.host.clock import Clock, SystemClock, rfc3339
@@ -35,6 +34,7 @@ from probe.measure.oneshot import host_probe
 from probe.measure.pipeline import Pipeline
 from probe.net.netns import close_namespaces
 from probe.resolver.resolver import Resolver
+from probe.schedule.jobs import Jobs
 from probe.schedule.scheduler import Due, Scheduler
 from probe.settings.preflight import require_secrets
 from probe.settings.secrets import reveal
@@ -75,9 +75,9 @@ class Agent:
         self._suspensions = Suspensions(self._clock)
         self._fetcher = HttpFetcher(self._clock, reveal, allowed_by(config), dates.note)
         self._resolver = Resolver(self._clock, allowed_by(config))
-        self.watches = Watches(
-            self.plan, self._clock, self._fetcher, self._resolver, self.worst_lag_us, self._on_vantage
-        )
+        self.jobs = Jobs(self._clock)
+        means = (self._clock, self._fetcher, self._resolver)
+        self.watches = Watches(self.jobs, self.plan, *means, self.worst_lag_us, self._on_vantage)
         host = host_probe(config.agent.agent, config.digest, self._lag)
         self.pipeline = Pipeline(
             kinds=kinds,
@@ -85,8 +85,8 @@ class Agent:
             fetcher=self._fetcher,
             clock=self._clock,
             host=replace(host, config_digest=lambda: self.config.digest, worst_lag_us=self.worst_lag_us),
-            keep=self._keep_version,
-            keep_standing=self._keep_standing,
+            keep=_unkept if store is None else store.put_origin_version,
+            keep_standing=_unkept if store is None else store.put_origin_standing,
             keep_bundle=None if store is None else store.put_bundle,
             lines=lines_of(config),
             line_health=self.watches.anchors,
@@ -165,11 +165,12 @@ class Agent:
             self.begun.set()
             await self._write_down()
             try:
+                self.jobs.start()
                 await self.watches.start()
                 if self.crew is not None:
                     self.crew.watch_lines()
                 if self.reloader is not None:
-                    await self.reloader.watch_files(lambda: self.config.agent.watch_files)
+                    self.reloader.watch_files(self.jobs, lambda: self.config.agent.watch_files)
                 await stop.wait()
             finally:
                 self.ending = True
@@ -182,6 +183,7 @@ class Agent:
                 await self.watches.stop()
                 if self.crew is not None:
                     await self.crew.stop()
+                await self.jobs.stop()
                 await unless_refused(self._last_words(store), lambda: store.health, hurry=hurry)
                 await self._ledger.write_down(self.config, self.plan, ended=True)
 
@@ -335,16 +337,12 @@ class Agent:
         """Every slot of the customer that was due before this time has its row on the disk."""
         return self.complete_up_to(customer) if self._rows is None else self._rows.stored_up_to(customer)
 
-    def _keep_version(self, customer: str, url: str, version: OriginVersion) -> None:
-        if self._store is not None:
-            self._store.put_origin_version(customer, url, version)
-
-    def _keep_standing(self, customer: str, origin: str, standing: OriginStanding) -> None:
-        if self._store is not None:
-            self._store.put_origin_standing(customer, origin, standing)
-
     async def record_event(
         self, event: str, detail: dict[str, str], customers: tuple[str, ...] | None = None
     ) -> None:
         """Put an event on record in the streams of these customers (None: of all); stored when this returns."""
         await self._teller.tell(event, detail, customers)
+
+
+def _unkept(*_: object) -> None:
+    """Without a store nothing is kept."""

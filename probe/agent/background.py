@@ -12,15 +12,17 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from probe.agent.agent import Agent
-from probe.agent.housekeeping import Keeper
+from probe.agent.housekeeping import ROUND_S, Keeper
 from probe.agent.live import Live
 from probe.api.process import ApiProcess
 from probe.control.server import ControlServer
 from probe.core.config.results import ApiConfig
 from probe.host.clock import Clock
+from probe.schedule.jobs import Job, Jobs
 from probe.seal.sealer import Sealer
 from probe.store.confirmations import Confirmations
 from probe.store.store import Store
@@ -66,15 +68,29 @@ def companions(
     directory = Path(config.results)
     found: dict[str, Companion] = {}
     keeper = Keeper(directory, store, config.keep, clock, agent.record_event, lambda: confirmed(agent))
-    found["keeper"] = Companion(config.keep, keeper.run)
+    housekeeping = partial(agent.jobs.add, "housekeeping", keeper.run, lambda: ROUND_S, first_s=0.0)
+    found["housekeeping"] = Companion(
+        config.keep, partial(_recurring, agent.jobs, partial(housekeeping, end_run=keeper.end_run))
+    )
     found["control"] = Companion(None, ControlServer(directory, live.handlers()).run)
     if config.segments is not None:
-        found["sealer"] = Companion(config.segments, Sealer(directory, config.segments, clock).run)
+        sealer = Sealer(directory, config.segments, clock)
+        sealing = partial(agent.jobs.add, "sealing", sealer.run, sealer.delay_s, end_run=sealer.end_run)
+        found["sealing"] = Companion(config.segments, partial(_recurring, agent.jobs, sealing))
     if config.api is not None and config_file is not None:
         api = ApiProcess(config_file)
         settings = config.api.listen, config.api.tls
         found["api"] = Companion(settings, lambda stop: _serving(api, stop))
     return found
+
+
+async def _recurring(jobs: Jobs, add: Callable[[], Job], stop: asyncio.Event) -> None:
+    """A job of the agent's until `stop`."""
+    job = add()
+    try:
+        await stop.wait()
+    finally:
+        await jobs.remove(job)
 
 
 def confirmed(agent: Agent) -> Mapping[str, int]:

@@ -53,7 +53,10 @@ def nobody() -> Mapping[str, int]:
 
 
 class Keeper:
-    """Runs beside the scheduler; `event` puts an event on record in the streams of some customers (None: all)."""
+    """Of one store. `run` is to be called every `ROUND_S`.
+
+    `event` puts an event on record in the streams of some customers (None: all).
+    """
 
     def __init__(
         self,
@@ -72,26 +75,30 @@ class Keeper:
         self._confirmed = confirmed
         self._checked = 0  # number of the part looked at last
         self._rounds = 0
+        self._ending = False
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`. Trouble with the disk is logged and tried again a round later."""
-        while not stop.is_set():
-            try:
-                await self.round()
-            except OSError as error:
-                log.error("keeping.failed", extra=fields(error=str(error)))
-            try:
-                await asyncio.wait_for(stop.wait(), ROUND_S)
-            except TimeoutError:
-                continue
+    async def run(self) -> str | None:
+        """One round; what went wrong with the disk, in words, which is tried again with the next."""
+        try:
+            await self.round()
+        except OSError as error:
+            log.error("keeping.failed", extra=fields(error=str(error)))
+            return str(error)
+        return None
+
+    def end_run(self) -> None:
+        """A round that goes on ends with the step that it is at."""
+        self._ending = True
 
     async def round(self) -> None:
         """One look. Raises OSError."""
         for notice in self._store.take_notices():
             await self._tell(notice)
         for _ in range(STEPS_A_ROUND):
-            if not await self._retain():
+            if self._ending or not await self._retain():
                 break
+        if self._ending:
+            return
         await self._retain_evidence()
         self._rounds += 1
         if self._rounds % CHECK_EVERY == 0:

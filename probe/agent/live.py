@@ -170,6 +170,7 @@ class Live:
             vantage_points=self._vantage_points(now_ns),
             customers=self._customers(),
             workers=workers,
+            jobs=agent.jobs.states(),
             config_problems=() if agent.reloader is None else tuple(map(str, agent.reloader.problems)),
         )
 

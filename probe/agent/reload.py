@@ -21,8 +21,9 @@ from probe.core.config.plan import Plan, make_plan, task_to_json
 from probe.core.content.check_kind import Kinds
 from probe.core.model.value import replace
 from probe.core.records.codec import encode_any
+from probe.schedule.jobs import Job, Jobs
 from probe.settings.config_files import reload_config
-from probe.settings.file_watch import FileWatch
+from probe.settings.file_watch import EVERY_S, FileWatch
 from probe.settings.preflight import missing
 from probe.telemetry.logs import fields
 
@@ -203,7 +204,7 @@ class Reloader:
         self._take_over = take_over
         self._lock = asyncio.Lock()
         self._next: asyncio.Task[tuple[Problem, ...]] | None = None
-        self._files: FileWatch | None = None
+        self._watching: tuple[Jobs, Job] | None = None
         self._asked: asyncio.Future[tuple[Problem, ...]] | None = (
             None  # by the watch; held so that it is not lost
         )
@@ -220,15 +221,15 @@ class Reloader:
         """What keeps parts of the files from being in force, as the last reload told it."""
         return tuple(problem for problems in self._told.values() for problem in problems)
 
-    async def watch_files(self, heeded: Callable[[], bool]) -> None:
+    def watch_files(self, jobs: Jobs, heeded: Callable[[], bool]) -> None:
         """Reload when the files in force change, from now until `finish`; `heeded` is asked at each change."""
 
         def changed() -> None:
             if heeded():
                 self._asked = asyncio.ensure_future(self.reload())
 
-        self._files = FileWatch(self._places, changed)
-        await self._files.start()
+        watch = FileWatch(self._places, changed)
+        self._watching = jobs, jobs.add("files", watch.look, lambda: EVERY_S, first_s=0.0)
 
     def _places(self) -> tuple[Path, ...]:
         config, _ = self._in_force()
@@ -242,8 +243,9 @@ class Reloader:
 
     async def finish(self) -> None:
         """Watch no more, and wait for what goes on."""
-        if self._files is not None:
-            await self._files.stop()
+        if self._watching is not None:
+            jobs, job = self._watching
+            await jobs.remove(job)
         while self._next is not None or self._lock.locked():
             async with self._lock:
                 pass

@@ -171,7 +171,7 @@ class Scheduler:
         Returns when every callback has returned.
         """
         self._stopping = True
-        await self._pump.stop()
+        self._pump.stop()
         self._beat()
         for slot in self._admission.empty():
             self._miss(slot, "agent.stopped")

@@ -24,11 +24,12 @@ from probe.telemetry.logs import fields
 
 log = logging.getLogger("probe.sealing")
 
-LOOK_S = 30.0  # the wall clock may be set meanwhile: it is looked at anew
-
 
 class Sealer:
-    """Runs beside the scheduler. Times by the wall clock: segments begin at whole multiples of `every` (UTC)."""
+    """Seals the streams of one agent. By the wall clock: segments begin at whole multiples of `every` (UTC).
+
+    `run` is to be called `delay_s` seconds after it ended, and when the wall clock was set.
+    """
 
     def __init__(
         self,
@@ -46,35 +47,30 @@ class Sealer:
         self._open_reader = open_reader
         self._segments: Segments | None = None
         self._stopping = threading.Event()
+        self._sealed_in: int | None = None
+        self._problems: list[str] = []
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`; first at once, for what was left when the agent ended. Trouble is logged, and tried again."""
-        sealed_in: int | None = None
-        while not stop.is_set():
-            period = self._clock.time_ns() // 1000 // self._config.every
-            if period != sealed_in:
-                sealed_in = period
-                await self._round(stop)
-            rest_us = self._config.every - self._clock.time_ns() // 1000 % self._config.every
-            try:
-                await asyncio.wait_for(stop.wait(), min(LOOK_S, rest_us / 1e6 + 0.001))
-            except TimeoutError:
-                continue
+    def delay_s(self) -> float:
+        """Seconds until there is something to seal: none at first, for what was left when the agent ended."""
+        now_us = self._clock.time_ns() // 1000
+        if now_us // self._config.every != self._sealed_in:
+            return 0.0
+        return (self._config.every - now_us % self._config.every) / 1e6 + 0.001
 
-    async def _round(self, stop: asyncio.Event) -> None:
-        """One sealing, ended early by `stop`."""
-        work = asyncio.ensure_future(self.seal_now())
-        stopped = asyncio.ensure_future(stop.wait())
+    async def run(self) -> str | None:
+        """Seal what is new; what could not be sealed, in words. Trouble is logged, and tried again the next time."""
+        self._sealed_in = self._clock.time_ns() // 1000 // self._config.every
+        self._problems = []
         try:
-            await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if stop.is_set():
-                self._stopping.set()
-            await work
+            await self.seal_now()
         except (OSError, StoreError) as error:
             log.error("seal.failed", extra=fields(error=str(error)))
-        finally:
-            stopped.cancel()
-            self._stopping.clear()
+            self._problems.append(str(error))
+        return "; ".join(self._problems) or None
+
+    def end_run(self) -> None:
+        """Whatever is being sealed ends soon, with a whole segment."""
+        self._stopping.set()
 
     async def seal_now(self) -> list[Manifest]:
         """Seal what is new in every stream of this agent; the segments made. Raises OSError, StoreError."""
@@ -96,9 +92,11 @@ class Sealer:
             made = segments.seal(reader, customer, self._stopping.is_set)
         except SealRefused as error:
             log.error("seal.refused", extra=fields(customer=customer, error=str(error)))
+            self._problems.append(f"{customer}: {error}")
             return []
         except (OSError, StoreError, CodecError) as error:
             log.error("seal.failed", extra=fields(customer=customer, error=str(error)))
+            self._problems.append(f"{customer}: {error}")
             return []
         for manifest in made:
             log.info(

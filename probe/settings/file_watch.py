@@ -1,6 +1,6 @@
 """Rule: a change is told once it is whole: when nothing has changed any more between two looks.
 
-Files and directories are looked at by stat(2) every two seconds, off the event loop: that works on every file system,
+Files and directories are looked at by stat(2) every `EVERY_S`, off the event loop: that works on every file system,
 for links that are exchanged and for files that are replaced. Contents are not read.
 """
 
@@ -22,7 +22,7 @@ Look = tuple[tuple[str, tuple[int, ...]], ...]
 
 
 class FileWatch:
-    """Tells `on_change` when a file of `places()` was changed, came or went. `start`, then `stop`."""
+    """Calls `on_change` when a file of `places()` was changed, came or went: `look` is to be called regularly."""
 
     def __init__(
         self,
@@ -30,38 +30,21 @@ class FileWatch:
         on_change: Callable[[], None],
         *,
         suffixes: tuple[str, ...] = (".yaml", ".yml"),
-        every_s: float = EVERY_S,
     ) -> None:
         """`places`: files, and directories whose files with these suffixes count; asked anew for each look."""
         self._places = places
         self._on_change = on_change
         self._suffixes = suffixes
-        self._every_s = every_s
         self._told: Look | None = None
         self._seen: Look | None = None
         self._unsettled = 0
-        self._watching: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Begin. What is there is told of once too, as it may have changed since it was read."""
-        if self._watching is None:
-            self._seen = await self._look()
-            self._watching = asyncio.create_task(self._watch(), name="file watch")
-
-    async def stop(self) -> None:
-        """End it; may be called again, or before `start`."""
-        watching, self._watching = self._watching, None
-        if watching is not None:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(self._every_s)
-            try:
-                await self._compare()
-            except Exception as error:  # whoever is told must not end the watch
-                log.error("files.defect", exc_info=error)
+    async def look(self) -> None:
+        """Look once. What is there at first is told of once too, as it may have changed since it was read."""
+        try:
+            await self._compare()
+        except Exception as error:  # whoever is told must not end the watch
+            log.error("files.defect", exc_info=error)
 
     async def _compare(self) -> None:
         before, self._seen = self._seen, await self._look()

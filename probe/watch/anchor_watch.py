@@ -12,6 +12,7 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from probe.core.model.task import Deadlines, VantagePoint
 from probe.core.records.failure import Failure
@@ -21,6 +22,7 @@ from probe.core.vantage.health import AnchorRound, LineHistory, health_during, l
 from probe.core.verdict.corroboration import STALL_US
 from probe.fetch.fetcher import Fetcher
 from probe.host.clock import Clock, rfc3339
+from probe.schedule.jobs import Job, Jobs
 from probe.watch.anchors import AnchorRequest, ask_anchors
 
 log = logging.getLogger("probe.anchors")
@@ -47,6 +49,8 @@ class _Line:
     told_at_s: float | None = None
     telling: asyncio.TimerHandle | None = None
     worry_from_s: float = 0.0
+    job: Job | None = None
+    due_s: float = 0.0
 
 
 class AnchorWatch:
@@ -54,6 +58,7 @@ class AnchorWatch:
 
     def __init__(
         self,
+        jobs: Jobs,
         clock: Clock,
         fetcher: Fetcher,
         lookup: Lookup,
@@ -66,13 +71,13 @@ class AnchorWatch:
         `on_change(vantage, ip_version, history)` is called on the loop when a line goes offline or comes back: at
         most once a second each. `worst_lag_us` tells how long our own loop stood still in a span (monotonic).
         """
+        self._jobs = jobs
         self._clock = clock
         self._fetcher = fetcher
         self._lookup = lookup
         self._on_change = on_change
         self._worst_lag_us = worst_lag_us
         self._lines = {(vantage.name, version): _Line(vantage, version) for vantage, version in lines}
-        self._watching: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._worries: set[asyncio.Task[None]] = set()
         self._started = False
         self.on_rounds: list[OnRounds] = []  # told of all that is taken in
@@ -90,27 +95,32 @@ class AnchorWatch:
         for key in before.keys() - kept:
             if (telling := before[key].telling) is not None:
                 telling.cancel()
-            if (watching := self._watching.pop(key, None)) is not None:
-                watching.cancel()
+            if (job := before[key].job) is not None:
+                self._jobs.cancel(job)
         self._lines = {key: before[key] if key in kept else _Line(v, key[1]) for key, v in wanted.items()}
         if self._started:
             self._begin(wanted.keys() - kept)
 
     def _begin(self, keys: Iterable[tuple[str, int]]) -> None:
         for key in keys:
-            if self._lines[key].vantage.anchors:
-                self._watching[key] = asyncio.create_task(self._watch(self._lines[key]), name="anchors")
+            line = self._lines[key]
+            if line.vantage.anchors:
+                line.due_s = asyncio.get_running_loop().time() + _phase_us(line) / 1e6
+                subject = f"{line.vantage.name} IPv{line.ip_version}"
+                work, delay_s = partial(self._watch, line), partial(_due_in_s, line)
+                line.job = self._jobs.add("anchors", work, delay_s, subject=subject)
 
     async def stop(self) -> None:
         """End them; may be called again, or before `start`."""
-        tasks, self._watching = [*self._watching.values(), *self._worries], {}
         self._started = False
+        worries = list(self._worries)
+        for task in worries:
+            task.cancel()
         for line in self._lines.values():
             if line.telling is not None:
                 line.telling.cancel()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._jobs.remove(*(line.job for line in self._lines.values() if line.job is not None))
+        await asyncio.gather(*worries, return_exceptions=True)
 
     def health(self, vantage: VantagePoint, ip_version: int, start_ns: int) -> VantageHealth | None:
         """How the line was from `start_ns` (monotonic) until now. None: it is not watched, or not yet or no more."""
@@ -167,18 +177,15 @@ class AnchorWatch:
     # --- the rounds -----------------------------------------------------------------------------------
 
     async def _watch(self, line: _Line) -> None:
-        loop = asyncio.get_running_loop()
+        try:
+            await self._round(line)
+        except Exception as error:  # a defect of ours says nothing of the line
+            log.error("anchors.defect", exc_info=error, extra={"fields": _named(line)})
         interval_us = line.vantage.anchor_interval_us
-        due_s = loop.time() + _phase_us(line) / 1e6
-        while True:
-            await asyncio.sleep(max(0.0, due_s - loop.time()))
-            try:
-                await self._round(line)
-            except Exception as error:  # a defect of ours must not end the watch
-                log.error("anchors.defect", exc_info=error, extra={"fields": _named(line)})
-            offline = line.history.state is LineState.OFFLINE
-            step_us = min(interval_us, OFFLINE_AGAIN_US) if offline else interval_us
-            due_s = max(due_s + step_us / 1e6, loop.time())  # what was slept through is not made up for
+        offline = line.history.state is LineState.OFFLINE
+        step_us = min(interval_us, OFFLINE_AGAIN_US) if offline else interval_us
+        now_s = asyncio.get_running_loop().time()
+        line.due_s = max(line.due_s + step_us / 1e6, now_s)  # what was slept through is not made up for
 
     async def _round(self, line: _Line, at_most_us: int = ROUND_AT_MOST_US) -> None:
         limit_us = min(line.vantage.anchor_interval_us, at_most_us)
@@ -246,6 +253,10 @@ def _phase_us(line: _Line) -> int:
     """When the first round is due, microseconds from the start: the same for a name each time, spread over names."""
     digest = hashlib.sha256(f"anchors {line.vantage.name} {line.ip_version}".encode()).digest()
     return int.from_bytes(digest[:8], "big") % min(line.vantage.anchor_interval_us, ROUND_AT_MOST_US)
+
+
+def _due_in_s(line: _Line) -> float:
+    return max(0.0, line.due_s - asyncio.get_running_loop().time())
 
 
 def _named(line: _Line) -> dict[str, object]:

@@ -6,13 +6,13 @@ Nothing is sent: this host alone is asked (`line.line_problem`). What the anchor
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Sequence
 
 from probe.core.model.task import VantagePoint
 from probe.host.clock import Clock, rfc3339
 from probe.net.line import line_problem
+from probe.schedule.jobs import Job, Jobs
 
 log = logging.getLogger("probe.line")
 
@@ -23,30 +23,34 @@ class LineWatch:
     """Looks at the lines of the vantage points. `start`, then `stop`; `problem` tells what was seen last."""
 
     def __init__(
-        self, clock: Clock, points: Sequence[VantagePoint], on_change: OnChange, interval_s: float = 5.0
+        self,
+        jobs: Jobs,
+        clock: Clock,
+        points: Sequence[VantagePoint],
+        on_change: OnChange,
+        interval_s: float = 5.0,
     ) -> None:
         """`on_change(vantage, problem)` is called on the loop when a problem appears, changes or is gone (None)."""
+        self._jobs = jobs
         self._clock = clock
         self._points = tuple(points)
         self._on_change = on_change
         self._interval_s = interval_s
         self._problems: dict[str, str | None] = {}
         self._since: dict[str, str] = {}
-        self._watching: asyncio.Task[None] | None = None
+        self._job: Job | None = None
 
     async def start(self) -> None:
         """Look at every line once, then go on regularly."""
         await self.check()
-        if self._watching is None:
-            self._watching = asyncio.create_task(self._watch(), name="line watch")
+        if self._job is None:
+            self._job = self._jobs.add("lines", self.check, lambda: self._interval_s)
 
     async def stop(self) -> None:
         """End it; may be called again, or before `start`."""
-        watching, self._watching = self._watching, None
-        if watching is not None:
-            watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watching
+        if self._job is not None:
+            await self._jobs.remove(self._job)
+            self._job = None
 
     def replace(self, points: Sequence[VantagePoint]) -> None:
         """Look at these from now on. One that is as it was keeps what was seen of it; others are looked at anew."""
@@ -67,11 +71,6 @@ class LineWatch:
     async def check(self) -> None:
         """Look at all lines now, at once."""
         await asyncio.gather(*map(self._check, self._points))
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(self._interval_s)
-            await self.check()
 
     async def _check(self, vantage: VantagePoint) -> None:
         try:

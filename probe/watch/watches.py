@@ -16,6 +16,7 @@ from probe.fetch.fetcher import Fetcher
 from probe.host.clock import Clock
 from probe.resolver.lookups import Lookups
 from probe.resolver.resolver import Resolver
+from probe.schedule.jobs import Jobs
 from probe.watch.anchor_watch import AnchorWatch
 from probe.watch.line_watch import LineWatch
 
@@ -28,6 +29,7 @@ class Watches:
 
     def __init__(
         self,
+        jobs: Jobs,
         plan: Plan,
         clock: Clock,
         fetcher: Fetcher,
@@ -39,9 +41,9 @@ class Watches:
         self._tell = tell
         self._customers = customers_by_vantage(plan)
         self.anchors = AnchorWatch(
-            clock, fetcher, Lookups(resolver).address_from, _lines(plan), self._on_anchors, worst_lag_us
+            jobs, clock, fetcher, Lookups(resolver).address_from, _lines(plan), self._on_anchors, worst_lag_us
         )
-        self.lines = LineWatch(clock, _points(plan), self._on_line)
+        self.lines = LineWatch(jobs, clock, _points(plan), self._on_line)
 
     async def start(self) -> None:
         """Look at every line once, tell what is missing, and go on watching."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,6 +88,31 @@ async def test_healthy_rows_go_and_the_others_stay(world: World) -> None:
     assert [check_part(part.path) for part in parts_of(world.directory)] == [None] * 5
     await keeper.round()
     assert len(world.told) == 1, "once"
+
+
+async def test_a_round_ends_with_its_step_when_the_agent_does(world: World) -> None:
+    for day in range(6):
+        await world.day(day)
+    keeper = world.keeper(healthy="2d", failures="4d")
+    world.clock.day = 6.5
+    take = keeper._take
+
+    async def one(*args: Any) -> None:
+        await take(*args)
+        keeper.end_run()
+
+    keeper._take = one  # type: ignore[method-assign]
+    assert await keeper.run() is None
+    assert [d["first_seq"] for _, d, _ in world.told] == ["1"]
+    assert world.seqs == list(range(11, 61))
+
+
+async def test_trouble_with_the_disk_is_said(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr("probe.store.upkeep.retention.facts_of", full)
+    assert await world.keeper().run() == "no room"
 
 
 async def test_failures_go_at_their_age_and_the_stream_says_from_where_on_it_is(world: World) -> None:

@@ -11,12 +11,15 @@ from probe.agent.reload import Farewells, Reloader, Turn, look_again, rejection
 from probe.checks import CHECKS
 from probe.core.config.load import Config, Problem
 from probe.core.config.plan import Plan, make_plan
-from probe.core.model.task import VantagePoint
+from probe.core.model.task import AnchorSpec, VantagePoint
+from probe.core.model.value import replace
 from probe.host.clock import SystemClock
+from probe.schedule.jobs import Jobs
 from probe.settings.config_files import load_config
 from probe.watch.anchor_watch import AnchorWatch
 from probe.watch.line_watch import LineWatch
 from tests.support.build import task
+from tests.support.jobs import running_jobs
 
 AGENT = "agent: a\nresults: results\ncustomers: customers/\nvantage_points: [{name: one}, {name: two}]\n"
 
@@ -156,7 +159,12 @@ async def test_a_farewell_waits_for_the_last_slot_and_is_said_once() -> None:
 async def test_a_line_that_is_as_it_was_goes_on_under_watch_and_others_begin_anew() -> None:
     one, two = VantagePoint(name="one"), VantagePoint(name="two", source_v4="192.0.2.77")
     told: list[tuple[str, str | None]] = []
-    watch = LineWatch(SystemClock(), (one, two), lambda point, problem: told.append((point.name, problem)))
+    watch = LineWatch(
+        Jobs(SystemClock()),
+        SystemClock(),
+        (one, two),
+        lambda point, problem: told.append((point.name, problem)),
+    )
     await watch.check()
     assert [name for name, _ in told] == ["two"]
     since = watch.since("one")
@@ -169,12 +177,18 @@ async def test_a_line_that_is_as_it_was_goes_on_under_watch_and_others_begin_ane
 
 
 async def test_anchors_of_a_line_that_is_as_it_was_are_asked_on() -> None:
-    one = task().vantage_point
-    gone, new = (VantagePoint(name=name) for name in ("gone", "new"))
-    watch = AnchorWatch(SystemClock(), None, None, [(one, 4), (gone, 4)], lambda *_: None)  # type: ignore[arg-type]
-    await watch.start()
-    kept = watch._lines["bj-ct", 4]
-    watch.replace([(one, 4), (new, 6)])
-    assert watch._lines["bj-ct", 4] is kept
-    assert set(watch._lines) == {("bj-ct", 4), ("new", 6)}
-    await watch.stop()
+    anchors = (AnchorSpec(scheme="tcp", host="192.0.2.7", port=443),)
+    one = replace(task().vantage_point, anchors=anchors, anchor_interval_us=3_600_000_000)
+    gone, new = (replace(one, name=name) for name in ("gone", "new"))
+    async with running_jobs() as jobs:
+        clock, lines = SystemClock(), [(one, 4), (gone, 4)]
+        watch = AnchorWatch(jobs, clock, None, None, lines, lambda *_: None)  # type: ignore[arg-type]
+        await watch.start()
+        assert {job.subject for job in jobs.states()} == {"bj-ct IPv4", "gone IPv4"}
+        kept = watch._lines["bj-ct", 4]
+        watch.replace([(one, 4), (new, 6)])
+        assert watch._lines["bj-ct", 4] is kept
+        assert set(watch._lines) == {("bj-ct", 4), ("new", 6)}
+        assert {job.subject for job in jobs.states()} == {"bj-ct IPv4", "new IPv6"}
+        await watch.stop()
+        assert jobs.states() == ()

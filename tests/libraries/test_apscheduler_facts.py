@@ -1,15 +1,15 @@
-"""What APScheduler 3 really does, on which `probe.schedule.pump` rests. Looked at again on every upgrade."""
+"""What APScheduler 3 really does, which `probe.schedule.jobs` guards against. Looked at again on every upgrade."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from unittest.mock import patch
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from probe.schedule.pump import HEARTBEAT_S, LONG_AGO, Heartbeat, Pump
+from probe.schedule.jobs import Jobs
 from tests.support.virtual import VirtualTime, run
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -27,19 +27,13 @@ def test_an_interval_job_makes_a_run_for_every_period_that_a_step_skips() -> Non
     assert run_times(trigger, NOW, NOW + timedelta(days=1)) == 8_641
 
 
-def test_the_heartbeat_makes_one_however_far_the_step() -> None:
+def test_a_job_for_one_run_makes_one_however_far_the_step() -> None:
     for step in (timedelta(days=366), timedelta(hours=1), timedelta(0)):
-        assert run_times(Heartbeat(), NOW, NOW + step) == 1
-    assert run_times(Heartbeat(), LONG_AGO, NOW) == 1
-
-
-def test_the_heartbeat_is_always_in_the_future() -> None:
-    for previous in (None, LONG_AGO, NOW, NOW + timedelta(days=366)):
-        assert Heartbeat().get_next_fire_time(previous, NOW) == NOW + timedelta(seconds=HEARTBEAT_S)
+        assert run_times(DateTrigger(NOW, UTC), NOW, NOW + step) == 1
 
 
 def test_a_job_that_is_later_than_its_grace_is_not_run() -> None:
-    """The default grace is a second; `misfire_grace_time=None` is what keeps the pump going."""
+    """The default grace is a second; `misfire_grace_time=None` is what keeps our jobs going."""
     time = VirtualTime()
     ran: list[str] = []
 
@@ -62,7 +56,7 @@ def test_a_job_that_is_later_than_its_grace_is_not_run() -> None:
 
 
 def test_a_running_job_is_cancelled_on_shutdown_even_with_wait() -> None:
-    """Hence slots are tasks of our own, not jobs."""
+    """Hence a run is a task of our own, which a job only begins."""
     ended: list[str] = []
 
     async def slot() -> None:
@@ -87,28 +81,28 @@ def test_a_running_job_is_cancelled_on_shutdown_even_with_wait() -> None:
     assert ended == ["cancelled"]
 
 
-def test_the_timer_sleeps_for_as_long_as_the_clock_was_set_back_but_for_the_guard() -> None:
+def test_the_timer_sleeps_for_as_long_as_the_clock_was_set_back_but_for_the_look_at_it() -> None:
     time = VirtualTime()
-    beats: list[int] = []
+    runs: list[int] = []
+
+    async def work() -> None:
+        runs.append(time.now_us)
 
     async def script() -> None:
-        pump = Pump(lambda: beats.append(time.now_us))
-        pump.start()
-        await asyncio.sleep(2)
-        time.wall_offset_us = -3_600_000_000
-        with patch.object(pump, "_watch"):
-            assert pump._guard is not None
-            pump._guard.cancel()
-            before = len(beats)
-            await asyncio.sleep(60)
-            assert len(beats) == before, "APScheduler alone sleeps"
-        pump._watch()
-        await asyncio.sleep(60)
-        assert pump.woken == 1
-        assert len(beats) - before >= 4 * 59
-        await pump.stop()
-        after = len(beats)
+        jobs = Jobs(time)
+        jobs.start()
+        jobs.add("seconds", work, lambda: 1.0)
         await asyncio.sleep(5)
-        assert len(beats) == after
+        assert jobs._looking is not None
+        jobs._looking.cancel()
+        time.wall_offset_us = -3_600_000_000
+        before = len(runs)
+        await asyncio.sleep(60)
+        assert len(runs) <= before + 1, "APScheduler alone sleeps"
+        jobs._look()
+        before = len(runs)
+        await asyncio.sleep(60)
+        assert len(runs) - before >= 58
+        await jobs.stop()
 
     run(time, script())

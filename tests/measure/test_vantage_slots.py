@@ -21,6 +21,7 @@ from probe.fetch.target import FetchTarget
 from probe.host.clock import rfc3339
 from probe.measure.pipeline import HostProbe, Pipeline
 from probe.resolver.lookups import Lookups
+from probe.schedule.jobs import Jobs
 from probe.watch.anchor_watch import AnchorWatch
 from tests.measure.test_pipeline import reply
 from tests.support import build
@@ -84,7 +85,9 @@ class World:
             deadlines=Deadlines(total_us=4_000_000, connect_us=2_000_000),
             origin=OriginSpec(address=build.ORIGIN, request=request, interval_us=3600_000_000),
         )
+        self.jobs = Jobs(self.time)
         self.watch = AnchorWatch(
+            self.jobs,
             self.time,
             self.net,
             Lookups(self.net).address_from,  # type: ignore[arg-type]
@@ -121,11 +124,13 @@ class World:
 
     def run(self, work: Callable[[], Awaitable[None]]) -> None:
         async def whole() -> None:
+            self.jobs.start()
             await self.watch.start()
             try:
                 await work()
             finally:
                 await self.watch.stop()
+                await self.jobs.stop()
 
         run(self.time, whole())
 

@@ -294,36 +294,50 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_it_seals_at_once_and_with_each_period_of_the_wall_clock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("probe.seal.sealer.LOOK_S", 0.02)
+async def test_it_seals_at_once_and_with_each_period_of_the_wall_clock(tmp_path: Path) -> None:
     clock = SetClock()
     sealer = Sealer(tmp_path, SegmentsConfig(), clock)
     await filled(tmp_path, 5)
-    stop = asyncio.Event()
-    running = asyncio.create_task(sealer.run(stop))
-    await until(lambda: len(sealed_lines(tmp_path)) == 5)
+    assert sealer.delay_s() == 0
+    assert await sealer.run() is None
+    assert len(sealed_lines(tmp_path)) == 5
+    clock.wall_ns += 600 * 10**9
+    rest_s = (3600 * 10**9 - clock.wall_ns % (3600 * 10**9)) / 1e9
+    assert sealer.delay_s() == pytest.approx(rest_s, abs=0.01), "until the hour is over"
     await more(tmp_path, 2)
-    await asyncio.sleep(0.1)
-    assert len(sealed_lines(tmp_path)) == 5, "the hour is not over"
     clock.wall_ns += 3600 * 10**9
-    await until(lambda: len(sealed_lines(tmp_path)) == 7)
+    assert sealer.delay_s() == 0
+    assert await sealer.run() is None
+    assert len(sealed_lines(tmp_path)) == 7
     await more(tmp_path, 1, 2000)
     clock.wall_ns -= 30 * 86400 * 10**9  # a clock that is set back harms nothing
-    await until(lambda: len(sealed_lines(tmp_path)) == 8)
-    stop.set()
-    await asyncio.wait_for(running, 10)
+    assert sealer.delay_s() == 0
+    assert await sealer.run() is None
+    assert len(sealed_lines(tmp_path)) == 8
     assert verify(tmp_path).good
+
+
+async def test_what_could_not_be_sealed_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sealer = Sealer(tmp_path, SegmentsConfig(), SystemClock())
+    await filled(tmp_path, 5)
+
+    def refuses(*_: object) -> None:
+        raise OSError("no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("probe.seal.segments.Segments.seal", refuses)
+        problem = await sealer.run()
+        assert problem is not None
+        assert "acme: no room" in problem
+    assert await sealer.run() is None
 
 
 async def test_it_ends_in_the_middle_of_sealing(tmp_path: Path) -> None:
     await filled(tmp_path, 400)
     sealer = Sealer(tmp_path, SegmentsConfig(), SystemClock(), most_rows=5)
-    stop = asyncio.Event()
-    running = asyncio.create_task(sealer.run(stop))
+    running = asyncio.create_task(sealer.run())
     await until(lambda: (tmp_path / "acme").exists())
-    stop.set()
+    sealer.end_run()
     await asyncio.wait_for(running, 20)
     assert len(sealed_lines(tmp_path)) < 400
     await sealed(tmp_path)

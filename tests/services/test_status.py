@@ -94,6 +94,28 @@ def test_everything_stands_in_it() -> None:
     assert "/ok" in shown(status(), all_tasks=True)
 
 
+def test_what_recurs_is_shown_with_its_last_and_next_run_within_80_columns() -> None:
+    lines = drawn(status_view(status(), NOW_S), 80).splitlines()
+    assert max(map(len, lines)) <= 80
+    begin = next(i for i, line in enumerate(lines) if line.startswith("beside measuring"))
+    assert [" ".join(line.split()) for line in lines[begin : begin + 5]] == [
+        "beside measuring last run took next run",
+        "sealing 100 s ago 120.0 ms in 58 min",
+        "anchors, 2 lines 2 s ago 30.0 ms in 5 s",
+        "housekeeping 1 s ago – runs now",
+        "lines – – in 1 s",
+    ]
+    assert "beside measuring" not in shown(status(live=replace(STATE, jobs=())))
+
+
+def test_what_did_not_work_in_a_job_is_to_be_acted_on() -> None:
+    jobs = (replace(STATE.jobs[0], problem="acme: no room"), replace(STATE.jobs[1], problem="cut"))
+    assert [words for words in concerns(replace(STATE, jobs=jobs)) if "did not do" in words] == [
+        "sealing did not do all its work when it ran last: acme: no room; it is tried again by itself",
+        "anchors bj-ct IPv4 did not do all its work when it ran last: cut; it is tried again by itself",
+    ]
+
+
 def test_workers_are_shown_where_there_are_some() -> None:
     workers = (
         WorkerState(number=0, measuring=True, starts=1, slots=70, rss_bytes=50 << 20),
@@ -156,6 +178,8 @@ async def test_beside_a_running_agent_and_after_it(tmp_path: Path) -> None:
             assert made.code == (1 if found["problems"] else 0)
             assert found["running"] is True
             assert found["live"]["ready"] is True
+            jobs = {job["name"] for job in found["live"]["jobs"]}
+            assert jobs == {"housekeeping", "lines", "files", "anchors"}
             assert {head["customer"] for head in found["heads"]} == {"shop", "media"}
             assert found["tasks"]
             assert found["last_event"] == "agent.started"
@@ -175,6 +199,7 @@ async def test_beside_a_running_agent_and_after_it(tmp_path: Path) -> None:
             words = await cdn_probe("status", "-c", file)
             assert words.code == made.code
             assert "measuring" in words.out
+            assert "housekeeping" in words.out
             assert "evaluator: 1 (" in words.out
         after = await cdn_probe("status", "-c", file, "--json")
         assert after.code == 1

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ class Watched:
         self.file.write_text("a")
         (self.customers / "acme.yaml").write_text("a")
         self.told = 0
-        self.watch = FileWatch(lambda: (self.file, self.customers), self._tell, every_s=3600)
+        self.watch = FileWatch(lambda: (self.file, self.customers), self._tell)
 
     def _tell(self) -> None:
         self.told += 1
@@ -31,18 +30,15 @@ class Watched:
         """How often it told within so many looks."""
         before = self.told
         for _ in range(count):
-            await self.watch._compare()
+            await self.watch.look()
         return self.told - before
 
 
 @pytest.fixture
-async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
+async def watched(tmp_path: Path) -> Watched:
     made = Watched(tmp_path)
-    await made.watch.start()
     assert await made.looks(3) == 1, "what changed since it was read is not known"
-    yield made
-    await made.watch.stop()
-    await made.watch.stop()
+    return made
 
 
 async def test_nothing_changed_nothing_told(watched: Watched) -> None:
@@ -104,34 +100,21 @@ async def test_a_file_that_is_written_to_all_the_time_is_told_of_all_the_same(wa
     assert told == 2
 
 
-async def test_it_looks_by_itself(tmp_path: Path) -> None:
-    told = asyncio.Event()
-    watch = FileWatch(lambda: (tmp_path,), told.set, every_s=0.01)
-    await watch.start()
-    try:
-        await asyncio.wait_for(told.wait(), 10)
-        told.clear()
-        (tmp_path / "new.yaml").write_text("x")
-        await asyncio.wait_for(told.wait(), 10)
-    finally:
-        await watch.stop()
-
-
 async def test_whoever_is_told_and_fails_does_not_end_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    calls = asyncio.Semaphore(0)
+    calls = []
 
     def failing() -> None:
-        calls.release()
+        calls.append("called")
         raise RuntimeError("broken")
 
-    watch = FileWatch(lambda: (tmp_path,), failing, every_s=0.01)
-    await watch.start()
-    try:
-        await asyncio.wait_for(calls.acquire(), 10)
-        (tmp_path / "new.yaml").write_text("x")
-        await asyncio.wait_for(calls.acquire(), 10)
-    finally:
-        await watch.stop()
-    assert "files.defect" in caplog.text
+    watch = FileWatch(lambda: (tmp_path,), failing)
+    for _ in range(3):
+        await watch.look()
+    assert len(calls) == 1
+    assert [record.message for record in caplog.records] == ["files.defect"]
+    (tmp_path / "new.yaml").write_text("x")
+    for _ in range(3):
+        await watch.look()
+    assert len(calls) == 2

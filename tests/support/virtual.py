@@ -61,7 +61,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 @contextmanager
 def wall_of_apscheduler(time: VirtualTime) -> Iterator[None]:
-    """APScheduler and the pump read the wall clock by `datetime.now`."""
+    """APScheduler and its jobs read the wall clock by `datetime.now`."""
 
     class Wall(datetime):
         @classmethod
@@ -71,7 +71,7 @@ def wall_of_apscheduler(time: VirtualTime) -> Iterator[None]:
     with (
         patch("apscheduler.schedulers.base.datetime", Wall),
         patch("apscheduler.executors.base.datetime", Wall),
-        patch("probe.schedule.pump.datetime", Wall),
+        patch("probe.schedule.jobs.datetime", Wall),
     ):
         yield
 

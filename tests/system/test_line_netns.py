@@ -29,6 +29,7 @@ from probe.net.line import line_problem
 from probe.net.netns import close_namespaces
 from probe.resolver.resolver import Resolver
 from probe.watch.line_watch import LineWatch
+from tests.support.jobs import running_jobs
 from tests.system.dns_programs import nsd_files
 from tests.system.netns import add, assign, delete, inside, ip, link, namespace, need_root, run_in
 from tests.system.programs import find, need
@@ -334,9 +335,11 @@ async def test_any_address_can_be_bound_to_and_is_not_ours_for_that(line: Line) 
 async def test_the_watch_tells_what_happens_to_a_real_line(line: Line) -> None:
     told: asyncio.Queue[str | None] = asyncio.Queue()
     vantage = line.vantage(interface="uplink")
-    watch = LineWatch(line.clock, [vantage], lambda _, problem: told.put_nowait(problem), interval_s=0.05)
-    await watch.start()
-    try:
+    async with running_jobs(line.clock) as jobs:
+        watch = LineWatch(
+            jobs, line.clock, [vantage], lambda _, problem: told.put_nowait(problem), interval_s=0.05
+        )
+        await watch.start()
         for name in ("interface down", "namespace deleted", "source removed"):
             trouble = TROUBLES[name]
             trouble.begin(line)
@@ -349,8 +352,6 @@ async def test_the_watch_tells_what_happens_to_a_real_line(line: Line) -> None:
                 while await told.get() is not None:
                     """What is half made again is told too."""
             assert watch.problem("here") is None
-    finally:
-        await watch.stop()
 
 
 # --- by source, by mark -------------------------------------------------------------------------------

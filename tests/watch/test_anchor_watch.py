@@ -17,6 +17,7 @@ from probe.core.vantage.health import LineHistory
 from probe.evidence.capture import collecting, collector
 from probe.fetch.target import FetchTarget
 from probe.host.clock import rfc3339
+from probe.schedule.jobs import Jobs
 from probe.watch.anchor_watch import AnchorWatch
 from tests.support import build
 from tests.support.virtual import VirtualTime, run
@@ -73,7 +74,9 @@ class World:
         self.lag_us = 0
         self.looked_up: list[tuple[str, int]] = []
         self.points = points or (point(),)
+        self.jobs = Jobs(self.time)
         self.watch = AnchorWatch(
+            self.jobs,
             self.time,
             self.line,
             self.lookup,
@@ -99,11 +102,13 @@ class World:
 
     def run(self, work: Callable[[], Awaitable[None]]) -> None:
         async def whole() -> None:
+            self.jobs.start()
             await self.watch.start()
             try:
                 await work()
             finally:
                 await self.watch.stop()
+                await self.jobs.stop()
 
         run(self.time, whole())
 
@@ -421,6 +426,7 @@ def test_stopping_in_the_middle_of_a_round_leaves_nothing_behind() -> None:
     world.run(work)
 
     async def again() -> None:
+        world.jobs.start()
         await world.watch.stop()
         await world.watch.start()
         await world.watch.start()
@@ -429,6 +435,8 @@ def test_stopping_in_the_middle_of_a_round_leaves_nothing_behind() -> None:
         await asyncio.sleep(61)
         assert len(world.line.rounds_of("bj-ct")) - before in (2, 3)
         await world.watch.stop()
+        assert world.jobs.states() == ()
+        await world.jobs.stop()
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     run(world.time, again())

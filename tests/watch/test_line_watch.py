@@ -12,8 +12,10 @@ import pytest
 
 from probe.core.model.task import VantagePoint
 from probe.host.clock import SystemClock
+from probe.schedule.jobs import Jobs
 from probe.watch import line_watch
 from probe.watch.line_watch import LineWatch
+from tests.support.jobs import running_jobs
 from tests.support.virtual import VirtualTime, run
 
 GONE = "source 192.0.2.1: it is not assigned"
@@ -45,37 +47,38 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
 Told = list[tuple[str, str | None]]
 
 
-def watch(clock: VirtualTime, told: Told, *names: str) -> LineWatch:
+def watch(jobs: Jobs, clock: VirtualTime, told: Told, *names: str) -> LineWatch:
     points = [VantagePoint(name=name) for name in names]
-    return LineWatch(clock, points, lambda vantage, problem: told.append((vantage.name, problem)))
+    return LineWatch(jobs, clock, points, lambda vantage, problem: told.append((vantage.name, problem)))
 
 
 def test_told_exactly_when_it_changes(lines: Lines) -> None:
     clock, told = VirtualTime(), Told()
 
     async def script() -> None:
-        watching = watch(clock, told, "ct", "cu")
-        assert (watching.problem("ct"), watching.since("ct")) == (None, None)
-        await watching.start()
-        assert told == [], "a line that is well is not news"
-        assert (watching.problem("ct"), watching.since("ct")) == (None, "2023-11-14T22:13:20.000333Z")
-        lines.say["ct"] = GONE
-        await asyncio.sleep(5.1)
-        assert told == [("ct", GONE)]
-        assert (watching.problem("ct"), watching.problem("cu")) == (GONE, None)
-        assert watching.since("ct") == "2023-11-14T22:13:25.000333Z"
-        await asyncio.sleep(60)
-        assert told == [("ct", GONE)]
-        lines.say["ct"] = "interface eth1: it is down"
-        await asyncio.sleep(5)
-        assert told[1:] == [("ct", "interface eth1: it is down")], "other words are other news"
-        lines.say["ct"] = None
-        await asyncio.sleep(5)
-        assert told[2:] == [("ct", None)]
-        assert watching.problem("ct") is None
-        await asyncio.sleep(60)
-        assert len(told) == 3
-        await watching.stop()
+        async with running_jobs(clock) as jobs:
+            watching = watch(jobs, clock, told, "ct", "cu")
+            assert (watching.problem("ct"), watching.since("ct")) == (None, None)
+            await watching.start()
+            assert told == [], "a line that is well is not news"
+            assert (watching.problem("ct"), watching.since("ct")) == (None, "2023-11-14T22:13:20.000333Z")
+            lines.say["ct"] = GONE
+            await asyncio.sleep(5.1)
+            assert told == [("ct", GONE)]
+            assert (watching.problem("ct"), watching.problem("cu")) == (GONE, None)
+            assert watching.since("ct") == "2023-11-14T22:13:25.000333Z"
+            await asyncio.sleep(60)
+            assert told == [("ct", GONE)]
+            lines.say["ct"] = "interface eth1: it is down"
+            await asyncio.sleep(5)
+            assert told[1:] == [("ct", "interface eth1: it is down")], "other words are other news"
+            lines.say["ct"] = None
+            await asyncio.sleep(5)
+            assert told[2:] == [("ct", None)]
+            assert watching.problem("ct") is None
+            await asyncio.sleep(60)
+            assert len(told) == 3
+            await watching.stop()
 
     run(clock, script())
 
@@ -85,10 +88,11 @@ def test_a_line_that_is_not_there_at_the_start_is_told_before_start_is_over(line
     lines.say = {"ct": GONE, "cu": None}
 
     async def script() -> None:
-        watching = watch(clock, told, "ct", "cu")
-        await watching.start()
-        assert told == [("ct", GONE)]
-        await watching.stop()
+        async with running_jobs(clock) as jobs:
+            watching = watch(jobs, clock, told, "ct", "cu")
+            await watching.start()
+            assert told == [("ct", GONE)]
+            await watching.stop()
 
     run(clock, script())
 
@@ -98,16 +102,17 @@ def test_regularly_and_all_at_once(lines: Lines) -> None:
     lines.takes_s = 0.5
 
     async def script() -> None:
-        watching = LineWatch(
-            clock, [VantagePoint(name=f"p{i}") for i in range(20)], lambda *_: None, interval_s=2
-        )
-        await watching.start()
-        await asyncio.sleep(5.1)  # at 0, and 2 s after each end: 2.5, 5.0
-        await watching.stop()
-        assert len(lines.asked) == 60
-        assert sorted({round(at, 2) for at, _ in lines.asked}) == [0.0, 2.5, 5.0]
-        await asyncio.sleep(30)
-        assert len(lines.asked) == 60, "it was stopped"
+        async with running_jobs(clock) as jobs:
+            watching = LineWatch(
+                jobs, clock, [VantagePoint(name=f"p{i}") for i in range(20)], lambda *_: None, interval_s=2
+            )
+            await watching.start()
+            await asyncio.sleep(5.1)  # at 0, and 2 s after each end: 2.5, 5.0
+            await watching.stop()
+            assert len(lines.asked) == 60
+            assert sorted({round(at, 2) for at, _ in lines.asked}) == [0.0, 2.5, 5.0]
+            await asyncio.sleep(30)
+            assert len(lines.asked) == 60, "it was stopped"
 
     run(clock, script())
 
@@ -116,16 +121,17 @@ def test_stopping_twice_and_before_the_start_and_starting_twice(lines: Lines) ->
     clock, told = VirtualTime(), Told()
 
     async def script() -> None:
-        watching = watch(clock, told, "ct")
-        await watching.stop()
-        await watching.start()
-        await watching.start()
-        lines.asked.clear()
-        await asyncio.sleep(5.1)
-        assert len(lines.asked) == 1, "one watch, however often it is started"
-        await watching.stop()
-        await watching.stop()
-        assert not [task for task in asyncio.all_tasks() if task.get_name() == "line watch"]
+        async with running_jobs(clock) as jobs:
+            watching = watch(jobs, clock, told, "ct")
+            await watching.stop()
+            await watching.start()
+            await watching.start()
+            lines.asked.clear()
+            await asyncio.sleep(5.1)
+            assert len(lines.asked) == 1, "one watch, however often it is started"
+            await watching.stop()
+            await watching.stop()
+            assert jobs.states() == ()
 
     run(clock, script())
 
@@ -137,19 +143,20 @@ def test_what_this_host_lacks_says_nothing_of_the_line(
     clock, told = VirtualTime(), Told()
 
     async def script() -> None:
-        watching = watch(clock, told, "ct", "cu")
-        lines.say = {"ct": GONE, "cu": None}
-        await watching.start()
-        lines.say = dict.fromkeys(("ct", "cu"), OSError(code, os.strerror(code)))
-        with caplog.at_level(logging.WARNING):
-            await asyncio.sleep(5.1)
-        assert told == [("ct", GONE)]
-        assert (watching.problem("ct"), watching.problem("cu")) == (GONE, None)
-        assert [r.getMessage() for r in caplog.records] == ["line.unknown"] * 2
-        lines.say = {"ct": None, "cu": GONE}
-        await asyncio.sleep(5)
-        assert told[1:] == [("ct", None), ("cu", GONE)]
-        await watching.stop()
+        async with running_jobs(clock) as jobs:
+            watching = watch(jobs, clock, told, "ct", "cu")
+            lines.say = {"ct": GONE, "cu": None}
+            await watching.start()
+            lines.say = dict.fromkeys(("ct", "cu"), OSError(code, os.strerror(code)))
+            with caplog.at_level(logging.WARNING):
+                await asyncio.sleep(5.1)
+            assert told == [("ct", GONE)]
+            assert (watching.problem("ct"), watching.problem("cu")) == (GONE, None)
+            assert [r.getMessage() for r in caplog.records] == ["line.unknown"] * 2
+            lines.say = {"ct": None, "cu": GONE}
+            await asyncio.sleep(5)
+            assert told[1:] == [("ct", None), ("cu", GONE)]
+            await watching.stop()
 
     run(clock, script())
 
@@ -162,13 +169,14 @@ def test_whoever_is_told_cannot_end_the_watch(lines: Lines, caplog: pytest.LogCa
         raise KeyError("own")
 
     async def script() -> None:
-        watching = LineWatch(clock, [VantagePoint(name="ct"), VantagePoint(name="cu")], fail)
-        lines.say = {"ct": GONE, "cu": GONE}
-        await watching.start()
-        lines.say = {}
-        await asyncio.sleep(5.1)
-        assert told == [("ct", GONE), ("cu", GONE), ("ct", None), ("cu", None)]
-        await watching.stop()
+        async with running_jobs(clock) as jobs:
+            watching = LineWatch(jobs, clock, [VantagePoint(name="ct"), VantagePoint(name="cu")], fail)
+            lines.say = {"ct": GONE, "cu": GONE}
+            await watching.start()
+            lines.say = {}
+            await asyncio.sleep(5.1)
+            assert told == [("ct", GONE), ("cu", GONE), ("ct", None), ("cu", None)]
+            await watching.stop()
 
     run(clock, script())
     assert {record.getMessage() for record in caplog.records} == {"line.not_told"}
@@ -185,9 +193,10 @@ async def test_with_the_real_lines_of_this_host() -> None:
         VantagePoint(name="gone", source_v4="192.0.2.1"),
         VantagePoint(name="away", netns="cp-nosuch"),
     ]
-    watching = LineWatch(SystemClock(), points, tell())
-    await watching.start()
-    await watching.stop()
+    async with running_jobs() as jobs:
+        watching = LineWatch(jobs, SystemClock(), points, tell())
+        await watching.start()
+        await watching.stop()
     assert sorted(told, key=str) == [
         ("away", "network namespace cp-nosuch: it does not exist; `ip netns list` shows those that do"),
         ("gone", "source 192.0.2.1: it is not assigned; `ip address` shows those that are"),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from probe.cli.render.layout import Table, Text
 from probe.core.model.times import epoch_s
-from probe.core.results.live_state import CustomerState, LiveState
+from probe.core.results.live_state import CustomerState, JobState, LiveState
 from probe.services.status import Status, TaskState
 
 NONE = "–"
@@ -26,6 +26,8 @@ def status_view(status: Status, now_s: float, *, all_tasks: bool = False) -> lis
         parts += [Text(), _figures(status.live, now_s)]
         if status.live.vantage_points:
             parts += [Text(), _vantage_points(status.live, now_s)]
+        if status.live.jobs:
+            parts += [Text(), _jobs(status.live, now_s)]
     if status.heads:
         parts += [Text(), _customers(status, now_s)]
     if status.tasks:
@@ -108,6 +110,24 @@ def _vantage_points(live: LiveState, now_s: float) -> Table:
             Text(state, style=_STATE.get(state, "dim")),
             _ago(point.since, now_s),
             Text(point.problem, style="bold red") if point.problem else "there",
+        )
+    return table
+
+
+def _jobs(live: LiveState, now_s: float) -> Table:
+    """A row a name: where several jobs have it, the newest last run and the earliest next one."""
+    named: dict[str, list[JobState]] = {}
+    for job in live.jobs:
+        named.setdefault(job.name, []).append(job)
+    table = Table("beside measuring", "last run", "took", "next run")
+    for name, jobs in named.items():
+        newest = max(jobs, key=lambda job: job.last_at or "")
+        upcoming = min((job.next_at for job in jobs if job.next_at is not None), default=None)
+        table.add_row(
+            name if len(jobs) == 1 else f"{name}, {len(jobs)} lines",
+            _ago(newest.last_at, now_s),
+            _ms(newest.took_us),
+            "runs now" if upcoming is None else f"in {_span(epoch_s(upcoming) - now_s)}",
         )
     return table
 

@@ -46,6 +46,10 @@ def _concerns(state: LiveState) -> Iterator[str]:
     yield from _behind(state)
     if state.clock.synchronised is False:
         yield "the host's clock is not synchronised: every row says so; start an NTP client"
+    for job in state.jobs:
+        if job.problem is not None:
+            named = f"{job.name} {job.subject}".strip()
+            yield f"{named} did not do all its work when it ran last: {job.problem}; it is tried again by itself"
     for problem in state.config_problems:
         yield f"not in force: {problem}"
 

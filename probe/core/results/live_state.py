@@ -125,6 +125,24 @@ class WorkerState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobState:
+    """Work that recurs beside measuring. `subject`: of what, where several jobs have one name.
+
+    `last_at`: when its last run began (the one that goes on, where `running`); `took_us`: how long the last one took
+    that has ended; `next_at`: None while it runs. `problem`: what did not work in the last run, in words.
+    """
+
+    name: str
+    subject: str = ""
+    running: bool = False
+    runs: int = 0
+    last_at: str | None = None
+    took_us: int | None = None
+    next_at: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LiveState:
     """One look at a running agent.
 
@@ -153,6 +171,7 @@ class LiveState:
     customers: tuple[CustomerState, ...] = ()
     config_problems: tuple[str, ...] = ()
     workers: tuple[WorkerState, ...] = ()
+    jobs: tuple[JobState, ...] = ()
 
 
 def to_json(state: LiveState) -> dict[str, object]:

@@ -11,6 +11,7 @@ from probe.core.results.live_state import (
     ClockFacts,
     CustomerState,
     Disk,
+    JobState,
     Lateness,
     LiveState,
     Queue,
@@ -43,6 +44,33 @@ STATE = LiveState(
     ),
     customers=(CustomerState(name="acme", tasks=2, outcomes={"ok": 8}, faults={"failed/cdn": 1}),),
     config_problems=("acme.yaml:1:2: no",),
+    jobs=(
+        JobState(
+            name="sealing",
+            runs=3,
+            last_at="2026-11-22T11:00:00Z",
+            took_us=120_000,
+            next_at="2026-11-22T12:00:00Z",
+        ),
+        JobState(
+            name="anchors",
+            subject="bj-ct IPv4",
+            runs=9,
+            last_at="2026-11-22T11:01:10Z",
+            took_us=31_000,
+            next_at="2026-11-22T11:01:45Z",
+        ),
+        JobState(
+            name="anchors",
+            subject="bj-ct IPv6",
+            running=True,
+            runs=8,
+            last_at="2026-11-22T11:01:38Z",
+            took_us=30_000,
+        ),
+        JobState(name="housekeeping", running=True, last_at="2026-11-22T11:01:39Z"),
+        JobState(name="lines", next_at="2026-11-22T11:01:41Z"),
+    ),
 )
 
 
