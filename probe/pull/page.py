@@ -71,7 +71,7 @@ _PAGE = msgspec.json.Decoder(_PageLine)
 
 
 class PageReader:
-    """For one transfer. `most_bytes`: the most that is held of a page."""
+    """For one transfer. `most_bytes`, `most_lines`: the most that is held of a page; no more lines were asked for."""
 
     def __init__(
         self,
@@ -80,6 +80,7 @@ class PageReader:
         key: Key | None = None,
         witnessed: Witnessed | None = None,
         most_bytes: int = 256 * 1024 * 1024,
+        most_lines: int = 10_000,
     ) -> None:
         self._stream = stream
         self._begun = cursor
@@ -87,6 +88,7 @@ class PageReader:
         self._key = key
         self._witnessed = witnessed or Witnessed()
         self._most_bytes = most_bytes
+        self._most_lines = most_lines
         self._lines: list[Followed] = []
         self._rest: list[bytes] = []
         self._rest_bytes = 0
@@ -101,7 +103,7 @@ class PageReader:
         return len(self._lines)
 
     def feed(self, data: bytes) -> None:
-        """Decoded bytes of the body. Raises TamperedError, PageTooLargeError; WrongKeyError for another key."""
+        """Decoded bytes of the body. Raises TamperedError, TruncatedError; WrongKeyError for another key."""
         self.held_bytes += len(data)
         *whole, rest = data.split(b"\n")
         if whole:
@@ -152,6 +154,10 @@ class PageReader:
             raise TamperedError(self._cursor.seq + 1, "a line after the end of the page")
         if PAGE_MARK in text and _kind(text) == "page":
             self._end = self._ending(text)
+        elif len(self._lines) >= self._most_lines:
+            raise TruncatedError(
+                f"more than the {self._most_lines} lines that were asked for; the rest is left"
+            )
         else:
             try:
                 line = follow(self._cursor, text, self._stream)

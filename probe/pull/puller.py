@@ -20,6 +20,7 @@ from probe.pull.stream import PullOptions, StreamPull, whole
 
 AT_ONCE = 2  # streams of one host where nothing is waited for
 LOOK_AGAIN_S = 60.0  # for streams that are new
+STREAMS_MOST = 10_000  # of one host: each costs memory, and following it a connection
 
 
 async def pull_all(
@@ -151,6 +152,11 @@ class _Host:
         """In a thread: keys are read and kept."""
         wanted = self._shared.customers
         found = [item for item in offered if not wanted or item.stream.customer in wanted]
+        if len(found) > STREAMS_MOST:
+            raise RefusedError(
+                200,
+                f"it lists {len(found)} streams; at most {STREAMS_MOST} are pulled at once: name customers",
+            )
         for agent in dict.fromkeys(item.stream.agent for item in found):
             self._shared.claim(agent, self._source.url)
             key = given(self._source.key_pem) or given(pem)

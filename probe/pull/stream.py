@@ -200,7 +200,9 @@ class StreamPull:
     async def _page(self, files: StreamFiles, wait_s: int) -> Page:
         key = self._keys.known(self._offered.stream.agent)
         most_bytes = max(4 * self._options.page_bytes, (LINES_LEAST + 1) * LINE_MOST_BYTES)
-        reader = PageReader(self._offered.stream, files.cursor, key, files.witnessed, most_bytes)
+        reader = PageReader(
+            self._offered.stream, files.cursor, key, files.witnessed, most_bytes, most_lines=self._lines
+        )
         try:
             async with self._client.page(
                 self._offered, files.cursor, limit=self._lines, wait_s=wait_s

@@ -326,6 +326,30 @@ async def test_following_a_host_that_never_answered_ends_when_it_shall(tmp_path:
     assert [(item.state, item.stream) for item in board.streams] == [(State.INCOMPLETE, None)]
 
 
+async def test_a_host_that_lists_streams_without_end_is_refused(tmp_path: Path) -> None:
+    streams: dict[str, list[str]] = {f"c{number}": [] for number in range(20_000)}
+    async with serving(FakeAgent(streams=streams, signing=None)) as agent:
+        board = await pulled(agent, tmp_path)
+        assert [(item.state, item.stream) for item in board.streams] == [(State.REFUSED, None)]
+        assert "20000 streams" in str(board.streams[0].note)
+        assert len(agent.asked) == 1
+        one = await pull_all([source(agent)], tmp_path, customers=["c7"], options=pull_options())
+        assert [(item.state, str(item.stream)) for item in one.streams] == [(State.COMPLETE, "a1/c7")]
+
+
+async def test_no_more_lines_than_were_asked_for_are_held(tmp_path: Path) -> None:
+    lines = make_lines(50)
+
+    def everything(page: list[str]) -> list[str]:
+        return [*lines[json.loads(page[0])["seq"] - 1 :], page[-1]] if len(page) > 1 else page
+
+    async with serving(FakeAgent(streams={"acme": lines}, spoil=everything)) as agent:
+        board = await pulled(agent, tmp_path, lines=10, page_bytes=1 << 12)
+    assert texts(tmp_path) == lines
+    assert board.complete
+    assert len(agent.asked) > 5, "a page at a time"
+
+
 def _dropped(lines: list[str], first: int, last: int) -> str:
     gone = {
         "kind": "dropped", "first_seq": first, "last_seq": last, "previous": line_digest(lines[first - 2].encode()),
