@@ -58,14 +58,18 @@ def gdnsd(
     port: int | None = None,
     nsid: str | None = None,
     prefix: Sequence[str] = (),
+    soa: str = SOA,
 ) -> Iterator[int]:
-    """gdnsd serving the zones (name -> records beside SOA and NS) on all addresses of `listen`; gives its port."""
+    """gdnsd serving the zones (name -> records beside `soa`) on all addresses of `listen`; gives its port.
+
+    `soa`: SOA, NS and that server's address.
+    """
     need("gdnsd", *prefix[:1])
     port = port or (53 if prefix else _free_port(listen))
     for part in ("zones", "state"):
         (directory / part).mkdir(parents=True, exist_ok=True)
     for name, records in zones.items():
-        (directory / "zones" / name).write_text(SOA + records)
+        (directory / "zones" / name).write_text(soa + records)
     run = Path(tempfile.mkdtemp(prefix="gdnsd-"))  # holds a socket, whose path may have 107 bytes
     (directory / "config").write_text(_gdnsd_config(directory, run, listen, port, nsid, geo or {}))
     try:

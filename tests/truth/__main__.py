@@ -31,6 +31,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--list", action="store_true", help="print the scenarios and what is right of each")
     parser.add_argument("--labs", type=int, default=2, metavar="N", help="labs beside each other (2)")
     parser.add_argument(
+        "--keep", metavar="DIRECTORY", type=Path, help="work there, and leave what was written"
+    )
+    parser.add_argument(
         "--rows", action="store_true", help="print every row's sentence, also where it is right"
     )
     options = parser.parse_args(arguments)
@@ -46,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.list:
         print("\n".join(f"{s.name:<36} {s.party:<9} {s.why}" for s in chosen))
         return 0
-    told, broken = _play_all(chosen, max(1, options.labs), show=options.rows)
+    told, broken = _play_all(chosen, max(1, options.labs), show=options.rows, keep=options.keep)
     print(f"\nwho was to blame (rows), whom the product named (columns)\n{matrix(told)}\n{totals(told)}")
     if wrong := wrong_rows(told):
         print(f"\noff the diagonal:\n{wrong}")
@@ -55,15 +58,19 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if wrong or broken else 0
 
 
-def _play_all(chosen: Sequence[Scenario], labs: int, *, show: bool) -> tuple[list[Told], dict[str, str]]:
+def _play_all(
+    chosen: Sequence[Scenario], labs: int, *, show: bool, keep: Path | None
+) -> tuple[list[Told], dict[str, str]]:
     """Every scenario once; as many at a time as there are labs. What could not be played comes by name, with why."""
     told: list[Told] = []
     broken: dict[str, str] = {}
     free: SimpleQueue[Lab] = SimpleQueue()
     with tempfile.TemporaryDirectory(prefix="truth-") as temporary:
-        directory = Path(temporary)
+        directory = Path(temporary) if keep is None else keep
+        directory.mkdir(exist_ok=True)
         directory.chmod(0o755)
         with ExitStack() as stack, ThreadPoolExecutor(labs) as pool:
+            stack.callback(pool.shutdown, cancel_futures=True)
             for number in range(min(labs, len(chosen))):
                 free.put(stack.enter_context(lab(directory / f"lab{number}")))
             running = {pool.submit(_play_one, free, s, directory): s for s in chosen}

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.system.dns_programs import nsd_files
+from tests.system.dns_programs import gdnsd, nsd_files
 from tests.system.programs import find, process
 from tests.system.signed_zones import sign
 from tests.system.sites import until
@@ -77,6 +77,13 @@ def authorities(net: Internet, directory: Path) -> Iterator[None]:
     zones = {**ZONES, "bogus.example": _BOGUS}
     with (
         nsd_files(directory / "nsd", zones, listen=(ROOT, CUSTOMERS), prefix=net.inside("dns")),
+        gdnsd(
+            directory / "gdnsd",
+            {SUFFIX: records},
+            soa=f"{_SOA}ns1 60 A {CDNS}\n",
+            listen=(CDNS,),
+            prefix=net.inside("dns"),
+        ),
     ):
         yield
 
@@ -97,10 +104,9 @@ _SERVER = """server:
   {access}
   ede: yes
   root-hints: "{dir}/root.hints"
-  infra-cache-min-rtt: 50
-  infra-cache-max-rtt: 400
-  unknown-server-time-limit: 100
+  infra-cache-max-rtt: 1500
   infra-host-ttl: 1
+  local-zone: "test." nodefault
   cache-max-negative-ttl: 1
   module-config: "{modules}"
   trust-anchor-signaling: no

@@ -120,6 +120,7 @@ def once(lab: Lab, setup: Setup, directory: Path, name: str) -> Measured:
         _command(lab, setup, "once", "-c", str(config), "--json"),
         capture_output=True, text=True, timeout=ONCE_WITHIN_S, check=False, cwd=CHECKOUT, env=_environment(),
     )  # fmt: skip
+    (directory / "once.ndjson").write_text(done.stdout)
     rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     return Measured(rows, done.returncode, done.stderr)
 
