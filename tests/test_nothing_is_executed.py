@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from probe.core.http.redirect import next_hop
 from probe.core.model.task import RedirectPolicy
 from probe.core.records.failure import Failure, FailureType
 from probe.core.records.response import Response
+from probe.core.redirects.next_hop import next_hop
 from tests.support import build
 
 ROOT = Path(__file__).parent.parent / "probe"

@@ -22,7 +22,7 @@ from probe.core.records.observation import Observation, Relation, Role
 from probe.core.records.response import Response
 from probe.core.records.verdict import Evidence, received_at_s
 from probe.core.text.patterns import MATCHED_CHARACTERS, Pattern, matches
-from probe.core.verdict.origin_controls import at_origin, origin_replies, seen_again
+from probe.core.verdict.origin_controls import at_origin, origin_ends, seen_again
 from probe.core.verdict.symptoms import final_observations
 
 _NO_WORDS: Mapping[str, int] = {}
@@ -69,7 +69,7 @@ def examine(params: Headers, task: Task, evidence: Evidence) -> Iterator[Symptom
         response = observation.response
         if observation.failure is not None or response is None or response.status_code >= 400:
             continue
-        replies = origin_replies(evidence, response.status_code)
+        replies = origin_ends(evidence, response.status_code)
         for reason, name, words in _wrong(params, response.fields):
             defect = partial(_has, params, reason, name)
             yield Symptom(

@@ -24,7 +24,7 @@ from probe.core.model.units import SizeBytes
 from probe.core.records.observation import Observation, Relation
 from probe.core.records.verdict import Evidence
 from probe.core.verdict.corroboration import Corroboration
-from probe.core.verdict.symptoms import edge_observations
+from probe.core.verdict.symptoms import edge_observations, final_observations
 
 _RANGE = "range"
 _KEYS = {
@@ -158,7 +158,7 @@ def examine(params: Integrity, task: Task, evidence: Evidence) -> Iterator[Sympt
 
 def _compared(task: Task, evidence: Evidence) -> Iterator[Symptom]:
     unasked = evidence.reference.left_out or Corroboration(task, evidence).origin_failing
-    for index, observation in edge_observations(evidence):
+    for index, observation in final_observations(evidence):
         comparison = plainest(evidence, index, observation.comparison)
         if comparison is None:
             continue

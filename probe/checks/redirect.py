@@ -14,13 +14,13 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from probe.core.content.check_kind import AtOrigin, CheckKind, Params, Symptom, SymptomKind
 from probe.core.http.fields import field_values
-from probe.core.http.redirect_target import check_target, equivalent, fits, resolved
-from probe.core.http.uri import shown
 from probe.core.model.task import Task
 from probe.core.records.observation import Observation, Role
 from probe.core.records.response import Response
 from probe.core.records.verdict import Evidence
+from probe.core.redirects.target import check_target, equivalent, fits, resolved
 from probe.core.text.patterns import MATCHED_CHARACTERS, Pattern
+from probe.core.text.uri import shown
 from probe.core.verdict.origin_controls import at_origin, origin_replies, seen_again
 from probe.core.verdict.symptoms import edge_observations
 

@@ -6,7 +6,7 @@ connection, as a user without one would wait; the look-up of the name is recorde
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,7 @@ from probe.core.model.units import DurationUs, format_duration
 from probe.core.records.observation import Observation
 from probe.core.records.transport import TimingUncertainty
 from probe.core.records.verdict import Evidence
+from probe.core.redirects.chain import chain_of
 from probe.core.verdict.symptoms import edge_observations
 
 
@@ -27,6 +28,10 @@ class ResponseTime(Params):
     )
     total_us: DurationUs | None = Field(
         default=None, alias="total", description="Limit from the start of the connection to the last byte"
+    )
+    chain: bool = Field(
+        default=False,
+        description="Redirects that were followed count: what all replies took together, up to the last one's bytes",
     )
 
     @model_validator(mode="after")
@@ -40,9 +45,10 @@ def examine(params: ResponseTime, task: Task, evidence: Evidence) -> Iterator[Sy
     """A TIMING symptom for each edge over a limit; `agent.stalled` where our own lag may explain the excess."""
     lag_us = evidence.host.loop_lag_us or 0
     for index, observation in edge_observations(evidence):
-        if observation.failure is not None:
+        replies = chain_of(evidence.observations, index) if params.chain else (observation,)
+        if any(reply.failure is not None for reply in replies):
             continue
-        for name, limit_us, taken_us, unsure_us in _measured(params, observation):
+        for name, limit_us, taken_us, unsure_us in _measured(params, replies):
             if limit_us is not None and taken_us is not None and taken_us > limit_us:
                 explained = taken_us - max(lag_us, unsure_us) <= limit_us
                 yield Symptom(
@@ -50,23 +56,39 @@ def examine(params: ResponseTime, task: Task, evidence: Evidence) -> Iterator[Sy
                     kind=SymptomKind.TIMING,
                     reason="agent.stalled" if explained else "timing.over_limit",
                     observation=index,
-                    detail=f"{name} {taken_us / 1000:.1f}ms, limit {format_duration(limit_us)}",
+                    detail=f"{name} {taken_us / 1000:.1f}ms{_of(replies)}, limit {format_duration(limit_us)}",
                 )
                 break
 
 
+def _of(replies: Sequence[Observation]) -> str:
+    return f" over {len(replies)} replies" if len(replies) > 1 else ""
+
+
 def _measured(
-    params: ResponseTime, observation: Observation
+    params: ResponseTime, replies: Sequence[Observation]
 ) -> Iterator[tuple[str, int | None, int | None, int]]:
-    """Name, limit, what it took, and how much of that may have been our own."""
-    timing, unsure = observation.timing, observation.timing.uncertainty or TimingUncertainty()
-    start_us = timing.connect_start_us
-    for name, limit_us, end_us, unsure_us in (
-        ("ttfb", params.ttfb_us, timing.response_start_us, unsure.response_start_us),
-        ("total", params.total_us, timing.response_end_us, unsure.response_end_us),
+    """Name, limit, what it took, and how much of that may have been our own.
+
+    Of several replies all but the last count to their last byte; what we did between them does not.
+    """
+    before = [_taken(reply, "response_end_us") for reply in replies[:-1]]
+    for name, limit_us, end in (
+        ("ttfb", params.ttfb_us, "response_start_us"),
+        ("total", params.total_us, "response_end_us"),
     ):
-        taken_us = None if start_us is None or end_us is None else end_us - start_us
-        yield name, limit_us, taken_us, unsure.until(unsure_us)
+        spans = [*before, _taken(replies[-1], end)]
+        taken = [taken_us for taken_us, _ in spans if taken_us is not None]
+        whole = sum(taken) if len(taken) == len(spans) else None
+        yield name, limit_us, whole, sum(unsure_us for _, unsure_us in spans)
+
+
+def _taken(reply: Observation, end: str) -> tuple[int | None, int]:
+    """From the start of the connection to `end`, and how much of it may have been our own."""
+    timing, unsure = reply.timing, reply.timing.uncertainty or TimingUncertainty()
+    start_us, end_us = timing.connect_start_us, getattr(timing, end)
+    taken_us = None if start_us is None or end_us is None else end_us - start_us
+    return taken_us, unsure.until(getattr(unsure, end))
 
 
 KIND = CheckKind(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from probe.core.http.redirect import next_hop
 from probe.core.model.task import RedirectPolicy, Request
 from probe.core.model.value import replace
 from probe.core.records.failure import Failure
 from probe.core.records.observation import Observation, Role
+from probe.core.redirects.cookies import Cookie, with_cookies, with_response
+from probe.core.redirects.next_hop import next_hop
 from probe.fetch.fetcher import Fetcher, FetchTarget
 
 
@@ -19,25 +20,33 @@ async def follow(
     policy: RedirectPolicy,
     fetcher: Fetcher,
     lookup: Callable[[Request], Awaitable[str | Failure]],
+    at_own_place: Callable[[Request], Request] = lambda request: request,
 ) -> tuple[list[Observation], Failure | None]:
     """Follow what `first` (at `index` of the slot's observations, made of `target`) redirects to.
 
-    `lookup` gives the address for a hop's host. Returns the hops, each with role `redirect` and `of` = `index`, and
-    why following stopped before the end; None where the last reply is no redirect, or its own failure says why.
+    `lookup` gives the address for a hop's host; `at_own_place` the request as the server asked takes it: an origin that
+    writes the CDN's public name is asked at its own port. Returns the hops, each with role `redirect` and `of` =
+    `index`, and why following stopped before the end; None where the last reply is no redirect, or its own failure
+    says why.
+    Cookies that a reply sets go along with the hops after it and are forgotten then.
     """
     hops: list[Observation] = []
-    visited: tuple[str, ...] = (target.request.url,)
+    visited: tuple[Request, ...] = (target.request,)
+    jar: tuple[Cookie, ...] = ()
     last, request = first, target.request
     while last.failure is None and last.response is not None:
-        step = next_hop(request, last.response, policy, visited)
+        jar = with_response(jar, request, last.response.fields)
+        step = next_hop(request, last.response, policy, visited, jar)
         if not isinstance(step, Request):
             return hops, step
+        step = at_own_place(step)
         address = await lookup(step)
         if isinstance(address, Failure):
             return hops, address
-        last = await fetcher.fetch(_hop(target, index, step, address))
+        sent = with_cookies(step, jar)
+        last = await fetcher.fetch(_hop(target, index, sent, address))
         hops.append(last)
-        request, visited = step, (*visited, step.url)
+        request, visited = step, (*visited, sent)
     return hops, None
 
 
@@ -54,3 +63,13 @@ def _hop(target: FetchTarget, index: int, request: Request, address: str) -> Fet
         validators=(),
         body_sink=None,
     )
+
+
+def ended(
+    first: Observation, index: int, hops: list[Observation], failure: Failure | None
+) -> tuple[Observation, ...]:
+    """The hops, and why following stopped as one more observation, made of the last reply."""
+    if failure is None:
+        return tuple(hops)
+    last = hops[-1] if hops else first
+    return (*hops, replace(last, role=Role.REDIRECT, of=index, response=None, failure=failure))

@@ -16,7 +16,7 @@ from ipaddress import ip_address
 from probe.core.content.history import with_reply
 from probe.core.content.origin_standing import with_ask
 from probe.core.content.reading import Reading
-from probe.core.model.task import OriginSpec, Task
+from probe.core.model.task import OriginSpec, Request, Task
 from probe.core.model.value import replace
 from probe.core.records.failure import Failure
 from probe.core.records.observation import Observation, Role
@@ -24,7 +24,8 @@ from probe.core.records.origin import OriginStanding, OriginVersion, Reference
 from probe.core.scheduling.rate_ceiling import Ceiling
 from probe.core.text.redaction import without_secret_query
 from probe.fetch.fetcher import Fetcher
-from probe.fetch.target import target_of
+from probe.fetch.redirects import ended, follow
+from probe.fetch.target import FetchTarget, target_of
 from probe.host.clock import Clock, rfc3339
 
 Keep = Callable[[str, str, OriginVersion], None]
@@ -39,15 +40,20 @@ class _Known:
     versions: list[OriginVersion] = field(default_factory=list)
     verified_ns: int | None = None
     verified_at: str | None = None
+    redirected: bool = False  # the content stood behind redirects: its validators are of another URL
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """A reference, and the observation if one was made to get it."""
+    """A reference, and the observation if one was made to get it, with the hops that were followed from it.
+
+    The hops' `of` is for the slot to set.
+    """
 
     reference: Reference
     observation: Observation | None = None
+    hops: tuple[Observation, ...] = ()
 
 
 class OriginReferences:
@@ -112,11 +118,14 @@ class OriginReferences:
             if not self._ceiling(task.customer, origin).admit(self._clock.monotonic_ns()):
                 return Look(reference=replace(self._reference(task, known), left_out=True))
             asked = rfc3339(self._clock.time_ns())
-            observation = await self._ask(task, origin, known, slot_start_ns, whole=force, reading=reading)
-            if observation is not None:
-                self._weigh(task, origin, observation, asked)
-                self._learn(task, key, known, observation, asked)
-            return Look(reference=self._reference(task, known), observation=observation)
+            observation, target = await self._ask(
+                task, origin, known, slot_start_ns, whole=force, reading=reading
+            )
+            hops = () if target is None else await self._follow(task, origin, observation, target)
+            self._weigh(task, origin, observation, asked)
+            self._learn(task, key, known, hops[-1] if hops else observation, asked)
+            known.redirected = bool(hops)
+            return Look(reference=self._reference(task, known), observation=observation, hops=hops)
 
     def kept(self, task: Task, reading: Reading | None = None) -> Look | None:
         """What `look` would give at once, without asking anybody; None where it might have to ask, or to wait."""
@@ -148,30 +157,51 @@ class OriginReferences:
         *,
         whole: bool,
         reading: Reading | None,
-    ) -> Observation | None:
+    ) -> tuple[Observation, FetchTarget | None]:
+        """The origin's reply, and what was fetched; None where its name led to no address."""
         address = await self._address(task, origin, slot_start_ns)
         if isinstance(address, Failure):
-            return Observation(
+            unresolved = Observation(
                 role=Role.ORIGIN,
                 address=origin.address,
                 port=origin.request.port,
                 url=without_secret_query(origin.request.url),
                 failure=address,
             )
+            return unresolved, None
         # A version kept from an earlier run is not this run's knowledge until it was seen whole once.
-        validators = () if whole or known.verified_ns is None else _validators(known)
-        return await self._fetcher.fetch(
-            target_of(
-                task,
-                Role.ORIGIN,
-                address,
-                slot_start_ns,
-                request=origin.request,
-                tls=origin.tls,
-                validators=validators,
-                reading=reading,
-            )
+        first_time = known.verified_ns is None or known.redirected
+        target = target_of(
+            task,
+            Role.ORIGIN,
+            address,
+            slot_start_ns,
+            request=origin.request,
+            tls=origin.tls,
+            validators=() if whole or first_time else _validators(known),
+            reading=reading,
         )
+        return await self._fetcher.fetch(target), target
+
+    async def _follow(
+        self, task: Task, origin: OriginSpec, first: Observation, target: FetchTarget
+    ) -> tuple[Observation, ...]:
+        """What the origin's own redirects lead to, as the edge's are followed; its own host at its own address."""
+        if task.redirects.limit == 0 or first.failure is not None:
+            return ()
+        public, own = task.request, origin.request
+
+        async def lookup(request: Request) -> str | Failure:
+            if request.host == own.host:
+                return target.address
+            return await self._lookup(request.host, task, target.slot_start_ns)
+
+        def at_own_place(request: Request) -> Request:
+            same = (request.scheme, request.host, request.port) == (public.scheme, own.host, public.port)
+            return replace(request, scheme=own.scheme, port=own.port) if same else request
+
+        hops, failure = await follow(first, 0, target, task.redirects, self._fetcher, lookup, at_own_place)
+        return ended(first, 0, hops, failure)
 
     async def _address(self, task: Task, origin: OriginSpec, slot_start_ns: int) -> str | Failure:
         try:

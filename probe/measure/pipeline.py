@@ -40,7 +40,7 @@ from probe.core.verdict.symptoms import doubtful_edges, examine, suspicious
 from probe.evidence.bundle_builder import COMPARED_BYTES, bundle_of
 from probe.evidence.capture import Collector, collecting
 from probe.fetch.fetcher import Fetcher, FetchTarget
-from probe.fetch.redirects import follow
+from probe.fetch.redirects import ended, follow
 from probe.host.clock import Clock, rfc3339
 from probe.measure.check_requests import ask_further, ask_origin
 from probe.measure.line_doubt import doubt_the_line
@@ -213,7 +213,7 @@ class Pipeline:
         slot.append(edges)
         for index, edge in enumerate(edges):
             await self._follow_redirects(slot, index, edge)
-        slot.append([look.observation])
+        slot.append_chain(look.observation, look.hops)
         slot.compare_all()
 
     async def _look_and_fetch(self, slot: Slot, targets: list[FetchTarget]) -> tuple[Look, list[Observation]]:
@@ -249,7 +249,12 @@ class Pipeline:
         addresses = [o.address for o in observations if o.role is Role.EDGE]
         reference = replace(look.reference, changed_during_slot=changed)
         slot.reference = self._selves.marked(task, reference, addresses, look.observation)
-        slot.append([*fetched, *sweeping.result(), *anchors.result(), look.observation])
+        begin = len(observations)
+        slot.append([*fetched, *sweeping.result(), *anchors.result()])
+        slot.append_chain(look.observation, look.hops)
+        for index, (again, of) in enumerate(zip(fetched, off, strict=True), begin):
+            if of not in slot.further:
+                await self._follow_redirects(slot, index, again)
         await doubt_the_line(slot, off, self._fetcher, lambda: self._ask_anchors(slot))
         for ask in slot.controls_of(off):
             await ask_origin(slot, ask, self._fetcher, self._lookups.origin_address)
@@ -329,10 +334,7 @@ class Pipeline:
 
         target = slot.target(Role.REDIRECT, edge.address, of=index)
         hops, failure = await follow(edge, index, target, task.redirects, self._fetcher, lookup)
-        if failure is not None:
-            last = hops[-1] if hops else edge
-            hops = [*hops, replace(last, role=Role.REDIRECT, of=index, response=None, failure=failure)]
-        slot.append(hops)
+        slot.append(ended(edge, index, hops, failure))
 
     def _facts(self, since_ns: int, scheduled_at: str, started_at: str) -> HostFacts:
         synchronised, max_error_us = self._host.clock_state()

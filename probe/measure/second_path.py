@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from probe.core.http.redirect import STATUS_CODES as REDIRECTS
 from probe.core.model.task import VantagePoint
 from probe.core.model.value import replace
 from probe.core.records.observation import Observation, Relation, Role
+from probe.core.redirects.next_hop import STATUS_CODES as REDIRECTS
 from probe.core.vantage.via_proxy import can_be_given
 from probe.core.verdict.corroboration import OF_THE_LINE_TOO
 from probe.fetch.fetcher import Fetcher

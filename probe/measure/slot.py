@@ -98,6 +98,12 @@ class Slot:
                     )
                 )
 
+    def append_chain(self, first: Observation | None, hops: Iterable[Observation]) -> None:
+        """Add a reply and what was followed from it."""
+        if first is not None:
+            index = len(self.observations)
+            self.append([first, *(replace(hop, of=index) for hop in hops)])
+
     def _ask_of(self, observation: Observation) -> str | None:
         """A second look at a further request is of that request."""
         again = observation.role is Role.CONFIRM and observation.of in self.further

@@ -7,10 +7,10 @@ from pydantic import ValidationError
 
 from probe.checks.redirect import KIND, Redirect
 from probe.core.content.check_kind import AtOrigin, Symptom, SymptomKind
-from probe.core.http.redirect_target import resolved
 from probe.core.records.failure import FailureType, Phase
 from probe.core.records.observation import Observation, Role
 from probe.core.records.verdict import Evidence
+from probe.core.redirects.target import resolved
 from tests.support import build
 from tests.support.build import broken, evidence, refused, seen, task
 

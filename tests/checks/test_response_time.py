@@ -74,6 +74,17 @@ def test_only_edges_count(role: Role) -> None:
     assert symptoms(evidence(seen(), seen(role, timing=timing(900_000, 950_000), of=0))) == []
 
 
+def test_what_followed_redirects_took_counts_only_where_that_was_agreed() -> None:
+    hop = timing(100_000, 300_000)
+    found = evidence(seen(timing=timing(300_000, 400_000)), seen(Role.REDIRECT, timing=hop, of=0))
+    assert symptoms(found) == []
+    assert symptoms(found, ttfb="500ms", chain=True) == []
+    assert symptoms(found, ttfb="499ms", chain=True) == [off("ttfb 500.0ms over 2 replies, limit 499ms")]
+    assert symptoms(found, total="699ms", chain=True) == [off("total 700.0ms over 2 replies, limit 699ms")]
+    broken_off = evidence(seen(timing=timing(900_000, 950_000)), refused(role=Role.REDIRECT, of=0))
+    assert symptoms(broken_off, ttfb="500ms", chain=True) == []
+
+
 def test_the_slow_one_of_several_edges_is_named() -> None:
     found = evidence(seen(), seen(timing=timing(900_000, 950_000)))
     assert symptoms(found) == [off("ttfb 900.0ms, limit 500ms", observation=1)]

@@ -20,14 +20,14 @@ from probe.core.caching.vendor_lifetimes import vendor_lifetimes
 from probe.core.content.reading import Reading, read_content
 from probe.core.http.chunked import ChunkDecoder
 from probe.core.http.content_coding import parse_codings
-from probe.core.http.redirect import next_hop
-from probe.core.http.redirect_target import resolved
 from probe.core.http.validators import usable_date, usable_tag
 from probe.core.model.task import Limits, RedirectPolicy
 from probe.core.model.times import http_date_s
 from probe.core.proof.manifest import parse_manifest
 from probe.core.proof.signed_head import parse_head
 from probe.core.records.response import Response
+from probe.core.redirects.next_hop import next_hop
+from probe.core.redirects.target import resolved
 from probe.core.text.patterns import matches
 from probe.tls.client import parse_certificate
 from tests.support import build

@@ -8,10 +8,13 @@ import pytest
 
 from probe.core.records.rows import State
 from tests.support.hostile import CASES, Case
+from tests.support.reply_cases import REPLY_CASES
 from tests.support.slots import measure
 
+ALL = {**CASES, **REPLY_CASES}
 
-@pytest.mark.parametrize("case", CASES.values(), ids=[f"{c.row}-{name}" for name, c in CASES.items()])
+
+@pytest.mark.parametrize("case", ALL.values(), ids=[f"{c.row}-{name}" for name, c in ALL.items()])
 async def test_the_verdict_is_right(case: Case, tmp_path: Path) -> None:
     _, row = await measure(case.setting, tmp_path)
     assert row.state is State.MEASURED

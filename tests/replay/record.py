@@ -28,6 +28,7 @@ from probe.lab.faults import FAULTS
 from probe.lab.lab import Lab
 from probe.settings.config_files import load_config
 from tests.support.hostile import CASES
+from tests.support.reply_cases import REPLY_CASES
 from tests.support.slots import measure
 
 HERE = Path(__file__).parent
@@ -67,7 +68,7 @@ async def record(wanted: Collection[str]) -> None:
     """The cases of these names; without names all of them."""
     if not wanted or set(wanted) & {"healthy", *NAMES}:
         await _lab(wanted)
-    for name, case in CASES.items():
+    for name, case in {**CASES, **REPLY_CASES}.items():
         if not wanted or name in wanted:
             with tempfile.TemporaryDirectory() as directory:
                 task, row = await measure(case.setting, Path(directory))

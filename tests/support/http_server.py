@@ -14,6 +14,7 @@ import ssl
 import struct
 import threading
 import time
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,7 @@ from probe.host.clock import SystemClock
 
 HOST = "www.acme.example"
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+_REQUESTS: weakref.WeakKeyDictionary[asyncio.StreamReader, bytes] = weakref.WeakKeyDictionary()
 
 
 @dataclass
@@ -58,6 +60,15 @@ def response(body: bytes = b"", *fields: str, status: str = "200 OK") -> Script:
     """A whole response with Content-Length, then close."""
     head = "".join(f"{line}\r\n" for line in (f"HTTP/1.1 {status}", *fields, f"Content-Length: {len(body)}"))
     return reply(head.encode("latin-1") + b"\r\n" + body)
+
+
+def by_request(choose: Callable[[bytes], Script]) -> Script:
+    """Whatever `choose` says for the request's head."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await choose(_REQUESTS[reader])(reader, writer)
+
+    return script
 
 
 async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -118,7 +129,8 @@ async def serve(
         server.connections += 1
         try:
             if read:
-                server.requests.append(await reader.readuntil(b"\r\n\r\n"))
+                _REQUESTS[reader] = await reader.readuntil(b"\r\n\r\n")
+                server.requests.append(_REQUESTS[reader])
             await script(reader, writer)
         except (OSError, asyncio.IncompleteReadError):
             pass

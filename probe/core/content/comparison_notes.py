@@ -5,6 +5,7 @@ from __future__ import annotations
 from probe.core.content.check_kind import SymptomKind
 from probe.core.records.observation import Comparison, Relation, Role
 from probe.core.records.verdict import Evidence
+from probe.core.redirects.chain import chain_of
 
 _NOTES = {
     Relation.ORIGIN_CHANGING: "integrity.origin_changing",
@@ -17,7 +18,9 @@ def plainest(evidence: Evidence, index: int, first: Comparison | None) -> Compar
     """The second look, where it proves what the first could not: that no version explains the content."""
     if first is None or first.relation is not Relation.UNSEEN_VERSION:
         return first
-    again = [o.comparison for o in evidence.observations if o.role is Role.CONFIRM and o.of == index]
+    seen = evidence.observations
+    looks = (i for i, o in enumerate(seen) if o.role is Role.CONFIRM and o.of == index)
+    again = [chain_of(seen, i)[-1].comparison for i in looks]
     proofs = (c for c in again if c is not None and c.relation is Relation.UNKNOWN_VERSION)
     return next(proofs, first)
 

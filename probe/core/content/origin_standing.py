@@ -61,7 +61,12 @@ def considered(task: Task, evidence: Evidence) -> tuple[Task, Evidence, tuple[in
     """
     if not never_answered(evidence.reference):
         return task, evidence, None
-    kept = tuple(i for i, o in enumerate(evidence.observations) if o.role not in _OF_THE_ORIGIN)
+    all_of = evidence.observations
+    kept = tuple(
+        i
+        for i, o in enumerate(all_of)
+        if o.role not in _OF_THE_ORIGIN and (o.of is None or all_of[o.of].role not in _OF_THE_ORIGIN)
+    )
     new_place = {place: i for i, place in enumerate(kept)}
     left = (evidence.observations[place] for place in kept)
     return (

@@ -2,7 +2,6 @@
 
 In: bytes in any pieces, or the fields of a record. Out: `head.Head` with its `Framing`, the body's content, the end
 or a `head.HeadError` (`response_reader.ResponseReader`, made of `head.HeadScanner` and `chunked.ChunkDecoder`);
-decoded content (`content_coding.Decoder`); the next request of a redirect (`redirect.next_hop`); findings on
-conditional requests and ranges (`conditional`, `ranges`). Results depend on the bytes alone, not on how they were
-cut.
+decoded content (`content_coding.Decoder`); findings on conditional requests and ranges (`conditional`, `ranges`).
+Results depend on the bytes alone, not on how they were cut.
 """

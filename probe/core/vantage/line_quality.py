@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
-from probe.core.http.redirect import STATUS_CODES as REDIRECTS
 from probe.core.records.failure import FailureType
 from probe.core.records.observation import Observation, Relation, Role
 from probe.core.records.surroundings import LineQuality
+from probe.core.redirects.next_hop import STATUS_CODES as REDIRECTS
 from probe.core.vantage.health import reacted
 
 RESENT_US = (

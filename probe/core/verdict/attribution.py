@@ -15,11 +15,11 @@ from probe.core.dns.authority import ANSWERS, DENIES, FAILS, UNPROVEN
 from probe.core.dns.chain import ANSWERED_FAILURES
 from probe.core.dns.control import blames_signatures, blames_the_network
 from probe.core.dns.fault_zone import failing_zone
-from probe.core.http.redirect import STATUS_CODES as REDIRECTS
 from probe.core.http.refusals import refusal
 from probe.core.records.failure import OWN_LIMITS, FailureType, Phase
 from probe.core.records.observation import Observation, Role
 from probe.core.records.verdict import Fault, Outcome
+from probe.core.redirects.next_hop import STATUS_CODES as REDIRECTS
 from probe.core.vantage.line_quality import FOREIGN_CERTIFICATE
 from probe.core.verdict.corroboration import OF_THE_LINE_TOO, TIMEOUTS, Corroboration
 from probe.core.verdict.hijack import alias_hidden, changed_by_the_zone, foreign, outdated
@@ -75,7 +75,7 @@ def attribute(symptom: Symptom, corroboration: Corroboration, *, alias_changed: 
     line = _of_the_line(symptom, corroboration)
     if line is not None:
         return line
-    blame = RULES[symptom.kind](symptom, corroboration)
+    blame = RULES[symptom.kind](symptom, corroboration.along(symptom.observation))
     in_doubt = symptom.kind is not SymptomKind.TIMING and corroboration.origin_is_in_doubt(
         symptom.observation
     )
@@ -232,7 +232,8 @@ def _transport(symptom: Symptom, corroboration: Corroboration) -> Blame:
         return _inconclusive(Fault.UNKNOWN, "vantage.no_witness")
     if failure.type in FOREIGN_CERTIFICATE and _foreign(symptom, corroboration):
         return _failed(Fault.PATH, "dns.hijacked")
-    if _origin_explains(failure.phase, corroboration):
+    explained = _origin_explains(failure.phase, corroboration)
+    if explained or corroboration.origin_led_there(symptom.observation, observation):
         return _failed(Fault.ORIGIN, corroboration.origin_reason)
     if may_be_the_name(corroboration.task, observation, failure):
         return _failed(Fault.UNKNOWN, symptom.reason)

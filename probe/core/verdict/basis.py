@@ -28,13 +28,17 @@ def basis_of(verdict: Verdict, evidence: Evidence) -> tuple[int, ...]:
     }
     mute = never_answered(evidence.reference)
     asks = {observations[index].ask for index in shown} - {None}
-    return tuple(
-        index
-        for index, observation in enumerate(observations)
-        if index in shown
-        or observation.of in shown
-        or (_corroborates(observation, asks) and not (mute and observation.role in _OF_THE_ORIGIN))
-    )
+    rests: set[int] = set()
+    for index, observation in enumerate(observations):
+        followed = observation.role is Role.REDIRECT and observation.of in rests
+        if (
+            index in shown
+            or observation.of in shown
+            or followed
+            or (_corroborates(observation, asks) and not (mute and observation.role in _OF_THE_ORIGIN))
+        ):
+            rests.add(index)
+    return tuple(sorted(rests))
 
 
 def _corroborates(observation: Observation, asks: set[str | None]) -> bool:

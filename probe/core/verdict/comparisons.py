@@ -14,21 +14,28 @@ from probe.core.records.observation import Observation, Role
 from probe.core.records.response import Response
 from probe.core.records.verdict import Evidence
 from probe.core.verdict.corroboration import Corroboration
+from probe.core.verdict.symptoms import final_of
 
 _COMPARED = (Role.EDGE, Role.CONFIRM, Role.SWEEP, Role.ELSEWHERE)
+_FOLLOWED = (Role.EDGE, Role.CONFIRM)
 
 
 def with_comparisons(task: Task, evidence: Evidence) -> Evidence:
-    """Compare each edge-side observation at the moment of its own request; none without an origin."""
+    """Compare each edge-side observation at the moment of its own request; none without an origin.
+
+    Where a redirect was followed, what stands at its end is compared.
+    """
     if not evidence.reference.configured:
         return evidence
     failing = Corroboration(task, evidence).origin_failing
     words = words_of(o for o in evidence.observations if o.role is Role.ORIGIN)
     last_us = _origin_asked_us(evidence)
     started_s = epoch_s(evidence.started_at)
+    ends = {id(final_of(evidence, i)) for i, o in enumerate(evidence.observations) if o.role in _FOLLOWED}
 
     def compared(observation: Observation) -> Observation:
-        if observation.role not in _COMPARED or observation.ask is not None:
+        end = observation.role is Role.REDIRECT and id(observation) in ends
+        if not (end or observation.role in _COMPARED) or observation.ask is not None:
             return observation
         asked_at = utc_text(started_s + (observation.timing.request_start_us or 0) / 1e6)
         comparison = compare(
@@ -46,10 +53,11 @@ def with_comparisons(task: Task, evidence: Evidence) -> Evidence:
 
 def _origin_asked_us(evidence: Evidence) -> int | None:
     """When the last request to the origin was begun that showed which version it has (offset in the slot)."""
+    looks = (final_of(evidence, i) for i, o in enumerate(evidence.observations) if o.role is Role.ORIGIN)
     begun = [
         o.timing.request_start_us
-        for o in evidence.observations
-        if o.role is Role.ORIGIN and o.failure is None and o.response is not None and _tells(o.response)
+        for o in looks
+        if o.failure is None and o.response is not None and _tells(o.response)
     ]
     return max((us for us in begun if us is not None), default=None)
 

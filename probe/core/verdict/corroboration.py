@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from probe.core.model.task import Task, TlsPolicy
+from probe.core.model.value import replace
 from probe.core.records.failure import Failure, FailureType, Phase
 from probe.core.records.observation import Observation, Relation, Role
 from probe.core.records.surroundings import LineQuality, LineState
 from probe.core.records.verdict import Evidence
+from probe.core.redirects.chain import along, chain_of
 from probe.core.vantage.clock_standing import RESTS_ON_DATES, date_may_accuse
 from probe.core.vantage.health import counted, late, own_fault, reacted, state_of, version_of
 from probe.core.vantage.line_quality import (
@@ -52,6 +54,11 @@ class Corroboration:
 
     task: Task
     evidence: Evidence
+
+    def along(self, index: int | None) -> Corroboration:
+        """As it counts for the end of the redirects followed from `index`: see `core.redirects.chain.along`."""
+        seen = along(self.evidence.observations, index)
+        return self if seen is None else Corroboration(self.task, replace(self.evidence, observations=seen))
 
     @property
     def offline(self) -> bool:
@@ -253,6 +260,13 @@ class Corroboration:
         """Asked directly, the origin once gave no complete reply or a 5xx."""
         return self.origin is not None and _failing(self.origin)
 
+    def origin_led_there(self, index: int | None, end: Observation) -> bool:
+        """A redirect that the origin gives too led to somebody else's server, which failed the origin's way as well."""
+        look, edge = self.origin, self.evidence.observations[index or 0]
+        if end.address == edge.address or look is None or look.failure is None or end.failure is None:
+            return False
+        return (look.address, look.failure.type) == (end.address, end.failure.type)
+
     @property
     def origin_well(self) -> bool:
         """Asked directly, the origin gave a complete reply below 500."""
@@ -267,11 +281,12 @@ class Corroboration:
 
     def confirmed(self, index: int | None) -> bool | None:
         """Whether a second look at observation `index` failed again; None if nobody looked."""
-        looks = [o for o in self.evidence.observations if o.role is Role.CONFIRM and o.of == index]
+        seen = self.evidence.observations
+        looks = [chain_of(seen, i) for i, o in enumerate(seen) if o.role is Role.CONFIRM and o.of == index]
         if index is None or not looks:
             return None
-        first = self.evidence.observations[index]
-        return any(_alike(first, look) for look in looks)
+        first = chain_of(seen, index)
+        return any(_alike(first[-1] if len(look) > 1 else first[0], look[-1]) for look in looks)
 
 
 def _somebody(look: Observation) -> bool:

@@ -67,7 +67,7 @@ def _judged(task: Task, evidence: Evidence, symptoms: tuple[Symptom, ...], *, mu
         reason=gravest.reason,
         confirmed=_confirmed(gravest, findings),
         findings=findings,
-        summary=summarise(gravest, task, corroboration, mute_origin=mute_origin),
+        summary=summarise(gravest, task, corroboration.along(gravest.observation), mute_origin=mute_origin),
     )
 
 

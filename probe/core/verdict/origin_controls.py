@@ -13,6 +13,7 @@ from probe.core.records.failure import FailureType
 from probe.core.records.observation import Observation, Role
 from probe.core.records.response import Response
 from probe.core.records.verdict import Evidence
+from probe.core.redirects.chain import chain_of
 
 Defect = Callable[[Response], bool]
 
@@ -26,6 +27,15 @@ def origin_replies(evidence: Evidence, status_code: int | None = None) -> tuple[
     if evidence.reference.self_comparison:
         return ()
     found = (o for o in evidence.observations if o.role is Role.ORIGIN)
+    return tuple(r for r in map(_whole, found) if r is not None and status_code in (None, r.status_code))
+
+
+def origin_ends(evidence: Evidence, status_code: int | None = None) -> tuple[Response, ...]:
+    """As `origin_replies`, but the reply at the end of what was followed from each."""
+    if evidence.reference.self_comparison:
+        return ()
+    seen = evidence.observations
+    found = (chain_of(seen, i)[-1] for i, o in enumerate(seen) if o.role is Role.ORIGIN)
     return tuple(r for r in map(_whole, found) if r is not None and status_code in (None, r.status_code))
 
 

@@ -143,7 +143,7 @@ def doubtful_edges(symptoms: tuple[Symptom, ...], evidence: Evidence) -> tuple[i
     """Indices of the edge observations that a second look can confirm; slowness is not asked again."""
     unconfirmable = (SymptomKind.NOTE, SymptomKind.TIMING)
     off = {s.observation for s in symptoms if s.kind not in unconfirmable and s.observation is not None}
-    for index, observation in edge_observations(evidence):
+    for index, observation in final_observations(evidence):
         if observation.comparison is not None and observation.comparison.relation in _DISAGREES:
             off.add(index)
     return tuple(sorted(off))

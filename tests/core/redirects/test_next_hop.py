@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from probe.core.http.redirect import next_hop
 from probe.core.model.task import RedirectPolicy, Request, SecretRef
+from probe.core.model.value import replace
 from probe.core.records.failure import Failure, FailureType
 from probe.core.records.response import Response
+from probe.core.redirects.next_hop import next_hop
 
 SECRET = SecretRef(scheme="env", name="TOKEN")
 HERE = Request(
@@ -31,8 +32,8 @@ def answer(*locations: str, status: int = 302) -> Response:
 
 
 def step(*locations: str, status: int = 302, request: Request = HERE, policy: RedirectPolicy = POLICY,
-         visited: tuple[str, ...] | None = None) -> Request | Failure | None:  # fmt: skip
-    return next_hop(request, answer(*locations, status=status), policy, visited or (request.url,))
+         visited: tuple[Request, ...] | None = None) -> Request | Failure | None:  # fmt: skip
+    return next_hop(request, answer(*locations, status=status), policy, visited or (request,))
 
 
 @pytest.mark.parametrize(
@@ -107,10 +108,9 @@ def test_same_location_twice_is_one() -> None:
 
 
 def test_limit_and_longer_loops() -> None:
-    base = "https://www.acme.example"
-    visited = (f"{base}/1", f"{base}/2", f"{base}/3")
+    visited = tuple(replace(HERE, path=f"/{number}") for number in (1, 2, 3))
     assert isinstance(step("/4", visited=visited), Request)
-    for location, seen in (("/5", (*visited, f"{base}/4")), ("/2", visited)):
+    for location, seen in (("/5", (*visited, replace(HERE, path="/4"))), ("/2", visited)):
         failure = step(location, visited=seen)
         assert isinstance(failure, Failure)
         assert failure.type is FailureType.HTTP_REDIRECT_LOOP
@@ -118,7 +118,7 @@ def test_limit_and_longer_loops() -> None:
 
 def test_back_to_the_first_host() -> None:
     away = Request(scheme="https", host="static.acme.example", port=443, path="/")
-    assert isinstance(step("https://www.acme.example/x", request=away, visited=(HERE.url, away.url)), Request)
+    assert isinstance(step("https://www.acme.example/x", request=away, visited=(HERE, away)), Request)
 
 
 def test_downgrade_only_where_the_policy_names_it() -> None:

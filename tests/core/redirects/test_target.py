@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.core.http.redirect_target import equivalent, fits
-from probe.core.http.uri import encoded, normalised, resolve, shown, split
+from probe.core.redirects.target import equivalent, fits
+from probe.core.text.uri import encoded, normalised, resolve, shown, split
 
 BASE = "http://a/b/c/d;p?q"
 EXAMPLES = """

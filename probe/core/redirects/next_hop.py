@@ -3,11 +3,13 @@
 Pure: a request and its response give the next request, a failure, or nothing (RFC 9110 section 15.4, RFC 3986).
 What we decided where the RFCs leave the choice:
 
-- `visited` holds the URLs of all requests so far, the present one last; its length bounds the chain.
+- `visited` holds all requests so far, the present one last; its length bounds the chain. A request that was made
+  already, with the same cookies, is a loop; the same place with other cookies is not.
 - Another host is followed only if `policy.hosts` names it; a port or scheme of the same host is free, except that
   https to http is blocked unless `policy.hosts` names `http://HOST`.
-- Secret fields, Authorization, Cookie and Proxy-Authorization go along only to the same scheme, host and port, or
-  from http:80 to https:443 of the same host.
+- Cookies that the chain itself set go where they belong (`cookies`).
+- Secret fields, Authorization, Cookie and Proxy-Authorization of the first request go along only to the same scheme,
+  host and port, or from http:80 to https:443 of the same host.
 """
 
 from __future__ import annotations
@@ -15,11 +17,12 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from probe.core.http import uri
 from probe.core.model.task import RedirectPolicy, Request, SecretRef
 from probe.core.model.value import replace
 from probe.core.records.failure import Failure, FailureType, Phase
 from probe.core.records.response import Response
+from probe.core.redirects.cookies import Cookie, with_cookies
+from probe.core.text import uri
 from probe.core.text.redaction import without_secret_query
 
 STATUS_CODES = frozenset({301, 302, 303, 307, 308})
@@ -32,9 +35,16 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def next_hop(
-    current: Request, response: Response, policy: RedirectPolicy, visited: tuple[str, ...]
+    current: Request,
+    response: Response,
+    policy: RedirectPolicy,
+    visited: tuple[Request, ...],
+    jar: tuple[Cookie, ...] = (),
 ) -> Request | Failure | None:
-    """The request to make next; a Failure where the redirect must not or cannot be followed; None: no redirect."""
+    """The request to make next; a Failure where the redirect must not or cannot be followed; None: no redirect.
+
+    `current` and what is returned are without the cookies of `jar`, the chain's own; `visited` are as they were sent.
+    """
     if policy.limit == 0 or response.status_code not in STATUS_CODES:
         return None
     location = _location(response)
@@ -47,7 +57,7 @@ def next_hop(
     if refused is not None:
         return refused
     following = _request(current, response.status_code, parts)
-    if following.url in visited:
+    if with_cookies(following, jar) in visited:
         return _failure(FailureType.HTTP_REDIRECT_LOOP, f"back to {without_secret_query(following.url)}")
     if len(visited) > policy.limit:
         return _failure(FailureType.HTTP_REDIRECT_LOOP, f"more than {policy.limit} redirects")
@@ -88,11 +98,11 @@ def _split(base: str, location: str) -> SplitResult | Failure:
 
 
 def _refusal(
-    current: Request, parts: SplitResult, policy: RedirectPolicy, visited: tuple[str, ...]
+    current: Request, parts: SplitResult, policy: RedirectPolicy, visited: tuple[Request, ...]
 ) -> Failure | None:
     host = _host(parts)
     named = {name.lower().rstrip(".") for name in policy.hosts}
-    first = _host(urlsplit(visited[0])) if visited else None
+    first = visited[0].host.lower().rstrip(".") if visited else None
     if host not in (current.host.lower().rstrip("."), first) and not {host, f"http://{host}"} & named:
         return _failure(FailureType.HTTP_REDIRECT_BLOCKED, f"host {host} is not among the policy's hosts")
     if current.scheme == "https" and parts.scheme == "http" and f"http://{host}" not in named:

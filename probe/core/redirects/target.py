@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from probe.core.http import uri
+from probe.core.text import uri
 from probe.core.text.patterns import matches
 from probe.core.text.redaction import REDACTED, without_secret_query
 
