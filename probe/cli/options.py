@@ -19,26 +19,38 @@ PATH: click.Path = click.Path(path_type=Path)
 FILE: click.Path = click.Path(path_type=Path, dir_okay=False)
 DIRECTORY: click.Path = click.Path(path_type=Path, file_okay=False)
 
-config_option: Option[Any] = click.option(
-    "-c",
-    "--config",
-    "config_file",
-    type=PATH,
-    default=DEFAULT_CONFIG,
-    show_default=True,
-    help="The agent's configuration.",
-)
-json_lines_option: Option[Any] = click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object a line."
-)
+
+def config_option_for(purpose: str | None, show_default: bool = True) -> Option[Any]:
+    """-c, the file agent.yaml; `purpose`: what this command reads it for."""
+    return click.option(
+        "-c",
+        "--config",
+        "config_file",
+        type=PATH,
+        default=DEFAULT_CONFIG,
+        show_default=show_default,
+        help=purpose,
+    )
+
+
+def json_option(what: str) -> Option[Any]:
+    """--json; `what`: what is printed then."""
+    return click.option("--json", "as_json", is_flag=True, help=what)
+
+
+def directory_option(what: str) -> Option[Any]:
+    """-d, a results directory that is named instead of being found by the configuration."""
+    return click.option("-d", "--dir", "directory", type=PATH, help=what)
+
+
+config_option = config_option_for("The agent's configuration.")
+json_lines_option = json_option("One JSON object a line.")
+results_directory_option = directory_option("The results directory itself.")
 seconds_option: Option[Any] = click.option(
     "--seconds", type=click.FloatRange(min=0), default=None, help="Stop by itself after so many seconds."
 )
 log_format_option: Option[Any] = click.option(
     "--json-logs/--word-logs", default=None, help="JSON lines (default unless a terminal) or words."
-)
-results_directory_option: Option[Any] = click.option(
-    "-d", "--dir", "directory", type=PATH, help="The results directory itself."
 )
 since_option: Option[Any] = click.option(
     "--since", default=None, help="RFC 3339: only slots scheduled at or after."
@@ -47,10 +59,17 @@ since_option: Option[Any] = click.option(
 
 def selection_options(function: F) -> F:
     """--customer, --domain and --vantage, for commands that work on a part of the plan."""
-    for name, what in (
-        ("--vantage", "Only this vantage point."),
-        ("--domain", "Only this domain."),
-        ("--customer", "Only this customer."),
-    ):
-        function = click.option(name, default=None, help=what)(function)
+    vantage = click.option("--vantage", default=None, help="Only this vantage point.")
+    for option in (vantage, domain_option("Only this domain."), customer_option("Only this customer.")):
+        function = option(function)
     return function
+
+
+def customer_option(what: str | None = None) -> Option[Any]:
+    """--customer, at most one."""
+    return click.option("--customer", default=None, help=what)
+
+
+def domain_option(what: str | None = None) -> Option[Any]:
+    """--domain, at most one."""
+    return click.option("--domain", default=None, help=what)

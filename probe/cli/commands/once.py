@@ -7,13 +7,13 @@ from typing import Any
 import click
 
 from probe.cli.loading import loading
-from probe.cli.options import config_option, selection_options
+from probe.cli.options import config_option, json_option, selection_options
 
 
 @click.command()
 @config_option
 @selection_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: the record as it is stored.")
+@json_option("One JSON object a line: the record as it is stored.")
 def once(**typed: Any) -> None:
     """Measure each selected object once, now. Nothing is stored; how origins answered before is read, if it is."""
     with loading():

@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 from probe.cli.loading import loading
-from probe.cli.options import config_option
+from probe.cli.options import config_option, json_option
 
 
 @click.command()
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@json_option("One JSON object.")
 @click.option(
     "--all", "all_tasks", is_flag=True, help="The last verdict of every task, also of those that are ok."
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from probe.cli.loading import loading
+from probe.cli.options import json_option
 
 VERBS = ("results", "coverage", "events", "evidence", "nodes", "config", "ack", "metrics")
 
@@ -18,7 +19,7 @@ VERBS = ("results", "coverage", "events", "evidence", "nodes", "config", "ack", 
     help="A customer whose results it may read; several times for several; '*' for all.",
 )
 @click.option("--may", multiple=True, type=click.Choice(VERBS), help="Only this; several times for several.")
-@click.option("--json", "as_json", is_flag=True, help="Token and entry as one JSON object.")
+@json_option("Token and entry as one JSON object.")
 def token(name: str, customers: tuple[str, ...], may: tuple[str, ...], as_json: bool) -> None:
     """Make a token for the reader NAME, and the entry for agent.yaml that lets it in."""
     with loading():

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from probe.cli.loading import loading
-from probe.cli.options import config_option
+from probe.cli.options import config_option, json_option
 
 
 @click.command()
@@ -41,7 +41,7 @@ from probe.cli.options import config_option
 @click.option("--ca", default=None, help="PEM file of authorities to trust in place of the system's.")
 @click.option("--insecure", is_flag=True, help="Do not verify certificates.")
 @click.option("--timeout", default="10s", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="The record as JSON.")
+@json_option("The record as JSON.")
 def trace(**typed: Any) -> None:
     """Resolve URL through its CNAME chain, fetch it from every address, show phases, certificate and cache."""
     with loading():

@@ -7,13 +7,13 @@ from typing import Any
 import click
 
 from probe.cli.loading import loading
-from probe.cli.options import DIRECTORY, FILE
+from probe.cli.options import DIRECTORY, FILE, customer_option
 
 FORMATS = ("ndjson", "csv", "parquet")  # of probe.seal.export_files
 
 
 @click.command("export")
-@click.option("--customer", default=None, help="Only this customer; else all.")
+@customer_option("Only this customer; else all.")
 @click.option("--since", default=None, help="RFC 3339: only what was due at or after.")
 @click.option("--until", default=None, help="RFC 3339: only what was due before.")
 @click.option(

@@ -7,14 +7,14 @@ from typing import Any
 import click
 
 from probe.cli.loading import loading
-from probe.cli.options import since_option
+from probe.cli.options import customer_option, domain_option, json_option, since_option
 
 
 @click.command("propagation")
-@click.option("--customer", default=None)
-@click.option("--domain", default=None)
+@customer_option()
+@domain_option()
 @since_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: node and change.")
+@json_option("One JSON object a line: node and change.")
 @click.pass_context
 def propagation(context: click.Context, /, **typed: Any) -> None:
     """How long after each change of the origin each node served the old version, as our looks leave it open."""

@@ -8,13 +8,13 @@ from typing import Any
 import click
 
 from probe.cli.loading import loading
-from probe.cli.options import DEFAULT_CONFIG, PATH
+from probe.cli.options import config_option_for, directory_option
 
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))
-@click.option("-d", "--dir", "directory", type=PATH, help="A results directory.")
-@click.option("-c", "--config", "config_file", type=PATH, default=DEFAULT_CONFIG)
+@directory_option("A results directory.")
+@config_option_for(None, show_default=False)
 def replay(**typed: Any) -> None:
     """Judge again: cases under PATHS, or else everything in the store. Exit 1 if a verdict changes."""
     with loading():

@@ -8,10 +8,13 @@ import click
 
 from probe.cli.loading import loading
 from probe.cli.options import (
-    DEFAULT_CONFIG,
     OUTCOMES,
     PATH,
+    config_option_for,
+    customer_option,
+    domain_option,
     json_lines_option,
+    json_option,
     results_directory_option,
     seconds_option,
     since_option,
@@ -23,22 +26,14 @@ from probe.cli.results.verify import verify_
 
 @click.group()
 @results_directory_option
-@click.option(
-    "-c",
-    "--config",
-    "config_file",
-    type=PATH,
-    default=DEFAULT_CONFIG,
-    show_default=True,
-    help="Find the results directory in this configuration.",
-)
+@config_option_for("Find the results directory in this configuration.")
 def results(**_: Any) -> None:
     """Read stored results; works beside a running agent and without one."""
 
 
 @results.command("list")
-@click.option("--customer", default=None)
-@click.option("--domain", default=None)
+@customer_option()
+@domain_option()
 @click.option("--outcome", type=click.Choice(OUTCOMES), default=None, help="Only slots that came out so.")
 @since_option
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
@@ -53,7 +48,7 @@ def list_(context: click.Context, /, **typed: Any) -> None:
 
 @results.command("show")
 @click.argument("which", metavar="CUSTOMER/SEQ")
-@click.option("--json", "as_json", is_flag=True, help="The stored record as JSON.")
+@json_option("The stored record as JSON.")
 @click.option("--evidence", "with_evidence", is_flag=True, help="Also the bytes that crossed the wire.")
 @click.pass_context
 def show(context: click.Context, /, **typed: Any) -> None:
@@ -66,7 +61,7 @@ def show(context: click.Context, /, **typed: Any) -> None:
 @results.command("evidence")
 @click.argument("which", metavar="ID|CUSTOMER/SEQ")
 @click.option("--har", "har_file", type=PATH, help="Write it as HAR 1.2 to this file.")
-@click.option("--json", "as_json", is_flag=True, help="The whole bundle as JSON, bytes as base64.")
+@json_option("The whole bundle as JSON, bytes as base64.")
 @click.pass_context
 def evidence_(context: click.Context, /, **typed: Any) -> None:
     """The evidence bundle of a slot that is not well: heads, bodies, certificates, DNS messages."""

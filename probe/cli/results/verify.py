@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from probe.cli.loading import loading
+from probe.cli.options import json_option
 
 ALTERED = 1
 FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -27,7 +28,7 @@ FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
     type=FILE,
     help="Signed heads that another witness kept: HEAD.json or heads.ndjson; several allowed.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The whole report as one JSON object.")
+@json_option("The whole report as one JSON object.")
 @click.pass_context
 def verify_(
     context: click.Context, path: Path | None, keys: tuple[Path, ...], heads: tuple[Path, ...], as_json: bool
