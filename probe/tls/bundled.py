@@ -19,7 +19,7 @@ from probe.tls.offer import OLD_VERSIONS
 from probe.tls.openssl_bindings import ffi as _ffi
 from probe.tls.openssl_bindings import lib as _lib
 from probe.tls.session import OVER
-from probe.tls.verified import refuse
+from probe.tls.verified import NOT_VERIFIED, Verified, refuse, verified_by
 
 _NULL = _ffi.NULL
 
@@ -116,6 +116,7 @@ class BundledSession:
         self._session = _ffi.gc(session, _free)
         self._verify, self._any_strength = verify, any_strength
         self._name = server_name
+        self._verified = NOT_VERIFIED
         # Of what is beneath the view: before Python 3.13 the collector crashes on a view of a view in a cycle.
         self._room = _ffi.from_buffer("char[]", room.obj)
         self._incoming, self._outgoing = _new_bio(_memory()), _new_bio(_memory())
@@ -143,7 +144,8 @@ class BundledSession:
         if said != 1:
             return self._wants_more(said)
         if self._verify:
-            refuse(self, self._name, any_strength=self._any_strength)
+            self._verified = verified_by(self)
+            refuse(self._verified, self._name, any_strength=self._any_strength)
         return True
 
     def read(self, at: int, count: int) -> int:
@@ -185,8 +187,11 @@ class BundledSession:
             return ()
         return self._certificates(sent)
 
+    def verified(self) -> Verified:
+        return self._verified
+
     def verified_chain(self) -> tuple[bytes, ...]:
-        used = _lib.SSL_get0_verified_chain(self._session) if self._verify else _NULL
+        used = _lib.SSL_get0_verified_chain(self._session)
         return () if used == _NULL else self._certificates(used)
 
     def staple(self) -> bytes:

@@ -21,7 +21,7 @@ from probe.core.records.failure import FailureType
 from probe.core.records.transport import Tls
 from probe.tls.offer import OLD_VERSIONS, cipher_string
 from probe.tls.session import TlsClient, TlsSession
-from probe.tls.stapling import must_staple, staple_of
+from probe.tls.stapling import must_staple
 from probe.tls.system import SystemClient
 from probe.tls.trust import stamp_of, system_store, trust_problem
 
@@ -131,9 +131,8 @@ def describe(
 ) -> Tls:
     """The record of a handshake that came to its end; `chain`: the session's."""
     leaf = parse_certificate(chain[0]) if chain else Certificate(sha256="")
-    used = session.verified_chain()
-    response = session.staple()
-    first_to_end = _first_to_end(used)
+    verified = session.verified()
+    first_to_end = _first_to_end(verified.chain)
     return Tls(
         version=session.version(),
         cipher=session.cipher(),
@@ -148,7 +147,7 @@ def describe(
         second_connection=second,
         chain_not_after=first_to_end.not_after if first_to_end else None,
         chain_not_after_of=first_to_end.subject if first_to_end else None,
-        staple=staple_of(response, used, datetime.now(UTC)).value if response is not None and used else None,
+        staple=verified.staple.value if verified.staple is not None else None,
         must_staple=leaf.must_staple,
     )
 

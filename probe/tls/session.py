@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from probe.tls.verified import Verified
+
 RECORD_BYTES = 16 * 1024  # of plaintext in a TLS record (RFC 8446 section 5.1)
 OVER = -1  # what `TlsSession.read` gives after the server's close_notify
 
@@ -55,11 +57,8 @@ class TlsSession(Protocol):
     def chain(self) -> tuple[bytes, ...]:
         """The certificates as the server sent them (DER, leaf first)."""
 
-    def verified_chain(self) -> tuple[bytes, ...]:
-        """The chain in use (DER, leaf first, trust anchor last); empty where nothing was verified."""
-
-    def staple(self) -> bytes | None:
-        """The stapled OCSP response (DER), empty where there was none; None: this library does not show it."""
+    def verified(self) -> Verified:
+        """The chain in use and what was stapled, once the handshake is done; empty where nothing was verified."""
 
 
 class TlsClient(Protocol):

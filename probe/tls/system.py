@@ -11,7 +11,7 @@ from typing import Any
 
 from probe.tls.chains import sent_chain, verified_chain
 from probe.tls.session import OVER
-from probe.tls.verified import refuse
+from probe.tls.verified import NOT_VERIFIED, Verified, refuse, verified_by
 
 _MORE = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLSyscallError)
 
@@ -39,6 +39,7 @@ class SystemSession:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
         self._room = room
+        self._verified = NOT_VERIFIED
 
     def feed(self, count: int) -> None:
         """As the protocol says, like all the others."""
@@ -59,7 +60,8 @@ class SystemSession:
         except _MORE:
             return False
         if self._verify:
-            refuse(self, self._name, any_strength=self._any_strength)
+            self._verified = verified_by(self)
+            refuse(self._verified, self._name, any_strength=self._any_strength)
         return True
 
     def read(self, at: int, count: int) -> int:
@@ -95,8 +97,11 @@ class SystemSession:
     def chain(self) -> tuple[bytes, ...]:
         return sent_chain(self._object)
 
+    def verified(self) -> Verified:
+        return self._verified
+
     def verified_chain(self) -> tuple[bytes, ...]:
-        return verified_chain(self._object) if self._verify else ()
+        return verified_chain(self._object)
 
     def staple(self) -> None:
         """Python's `ssl` neither asks for a stapled response nor shows one."""

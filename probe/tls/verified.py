@@ -1,11 +1,12 @@
 """What is asked of a chain that the library has verified: strength at any protocol version, and no stapled "revoked".
 
-Called once a handshake, when it is done. What must be parsed is remembered by its bytes, so that the next handshake
-with the same certificates costs a look-up.
+Looked at once a handshake, when it is done; the record of the handshake is written from the same look. What must be
+parsed is remembered by its bytes, so that the next handshake with the same certificates costs a look-up.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -14,9 +15,22 @@ from probe.tls.stapling import CERT_REVOKED, Staple, staple_of
 from probe.tls.strength import weakness
 
 
-class Verified(Protocol):
-    """The part of a `TlsSession` that is looked at."""
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a verified handshake rests on.
 
+    `chain`: DER, leaf first, trust anchor last; empty where nothing was verified. `staple`: None where the library does
+    not show it, or nothing was verified.
+    """
+
+    chain: tuple[bytes, ...] = ()
+    staple: Staple | None = None
+
+
+NOT_VERIFIED = Verified()
+
+
+class _Session(Protocol):
     def verified_chain(self) -> tuple[bytes, ...]:
         """DER, leaf first, trust anchor last."""
 
@@ -24,13 +38,17 @@ class Verified(Protocol):
         """DER; None: the library does not show it."""
 
 
-def refuse(session: Verified, server_name: str, *, any_strength: bool) -> None:
+def verified_by(session: _Session) -> Verified:
+    """What the library has verified in this handshake, which is done."""
+    chain, response = session.verified_chain(), session.staple()
+    if response is None or not chain:
+        return Verified(chain)
+    return Verified(chain, staple_of(response, chain, datetime.now(UTC)))
+
+
+def refuse(verified: Verified, server_name: str, *, any_strength: bool) -> None:
     """Raises ssl.SSLCertVerificationError. `any_strength`: the library was told to admit any key and signature."""
-    response = session.staple()
-    if not any_strength and not response:
-        return
-    chain = session.verified_chain()
-    if any_strength and (found := weakness(chain)) is not None:
+    if any_strength and (found := weakness(verified.chain)) is not None:
         raise verification_error(*found, server_name)
-    if response and staple_of(response, chain, datetime.now(UTC)) is Staple.REVOKED:
+    if verified.staple is Staple.REVOKED:
         raise verification_error(CERT_REVOKED, "certificate revoked", server_name)

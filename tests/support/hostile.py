@@ -12,6 +12,7 @@ import ssl
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import dns.edns
@@ -135,6 +136,13 @@ def two_aliases(query: Query) -> object:
     return zone(NAMES)(query)
 
 
+def aliases(count: int) -> DnsScript:
+    """So many aliases in a row, then an address."""
+    names = [HOST, *(f"l{number}.cdn.example.net" for number in range(count))]
+    chain = {f"{name} CNAME": [target] for name, target in pairwise(names)}
+    return zone({**chain, f"{names[-1]} A": [EDGE]})
+
+
 def certificate(kind: str) -> Callable[[Pki], ssl.SSLContext]:
     return lambda pki: pki.odd(kind)
 
@@ -191,28 +199,12 @@ CASES: dict[str, Case] = {
     ),
     "chain_of_40": Case(
         row=11,
-        setting=Setting(
-            dns=zone(
-                {
-                    f"{HOST} CNAME": ["l0.cdn.example.net"],
-                    **{f"l{i}.cdn.example.net CNAME": [f"l{i + 1}.cdn.example.net"] for i in range(40)},
-                    "l40.cdn.example.net A": [EDGE],
-                }
-            )
-        ),
+        setting=Setting(dns=aliases(41)),
         expected=cdn("dns.chain_too_long"),
     ),
     "chain_of_17": Case(
         row=11,
-        setting=Setting(
-            dns=zone(
-                {
-                    f"{HOST} CNAME": ["l0.cdn.example.net"],
-                    **{f"l{i}.cdn.example.net CNAME": [f"l{i + 1}.cdn.example.net"] for i in range(16)},
-                    "l16.cdn.example.net A": [EDGE],
-                }
-            )
-        ),
+        setting=Setting(dns=aliases(17)),
         expected=OK,
     ),
     "alias_to_nothing_in_the_cdn": Case(

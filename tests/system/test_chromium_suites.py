@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from probe.tls.client import bundled_client, system_client
 from probe.tls.session import TlsClient
+from tests.support.handshake import shake_hands
 from tests.support.http_server import HOST
 from tests.system.programs import find, need, process, wait_for_tcp
 from tests.tls.test_offer_and_stapling import certificate, key, named
@@ -90,22 +91,11 @@ def test_what_chromium_loads_we_measure(servers: dict[str, int], tmp_path: Path)
         bundled_client(None, verify=False, minimum="TLSv1.2"),
         system_client(None, verify=False, minimum="TLSv1.2"),
     ):
-        shaken = {suite for suite, port in servers.items() if cipher_with(client, port) == suite}
-        assert loaded - shaken == set()
+        measured = {suite for suite, port in servers.items() if cipher_with(client, port) == suite}
+        assert loaded - measured == set()
 
 
 def cipher_with(client: TlsClient, port: int) -> str | None:
     """What is negotiated with the server on `port`; None: it refuses."""
-    room = memoryview(bytearray(64 * 1024))
-    session = client.session(HOST, room)
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as sock:
-        try:
-            while not session.handshake():
-                if to_send := session.drain():
-                    sock.sendall(to_send)
-                if not (count := sock.recv_into(room)):
-                    return None
-                session.feed(count)
-        except OSError:
-            return None
-    return session.cipher()
+    session, failure = shake_hands(client, port)
+    return session.cipher() if failure is None else None

@@ -7,7 +7,6 @@ import ssl
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from probe.tls.client import bundled_client, describe, system_client
 from probe.tls.stapling import Staple, must_staple, staple_of
 from probe.tls.strength import CA_KEY_TOO_SMALL, CA_MD_TOO_WEAK, EE_KEY_TOO_SMALL, weakness
+from tests.support.handshake import shake_hands
 from tests.support.http_server import HOST
 from tests.tls.test_client_sessions import LIBRARIES, Link, client_of
 
@@ -363,23 +363,6 @@ def serve_stapled(tmp_path: Path) -> Iterator[Callable[[bytes, bytes | None], in
         server.close()
 
 
-def shaken(client: object, port: int) -> tuple[object, int | None]:
-    """The session after its handshake over a socket, and the code of a refusal."""
-    import socket
-
-    room = memoryview(bytearray(64 * 1024))
-    session = client.session(HOST, room)  # type: ignore[attr-defined]
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=20)) as sock:
-        try:
-            while not session.handshake():
-                if to_send := session.drain():
-                    sock.sendall(to_send)
-                session.feed(sock.recv_into(room))
-        except ssl.SSLCertVerificationError as exc:
-            return session, exc.verify_code
-    return session, None
-
-
 @pytest.mark.parametrize(
     ("status", "code", "word"),
     [
@@ -401,9 +384,9 @@ def test_what_a_server_staples_is_read(
     leaf = certificate(HOST, leaf_key, "Root", authority.key, named(HOST), demand)
     said = response(leaf, authority.root, authority.key, status) if status is not None else None
     port = serve_stapled(pem(leaf, leaf_key), said)
-    session, refused = shaken(bundled_client(str(authority.file), verify=True, minimum="TLSv1.2"), port)
-    assert refused == code
-    tls = describe(session, HOST, session.chain())  # type: ignore[arg-type,attr-defined]
+    session, refusal = shake_hands(bundled_client(str(authority.file), verify=True, minimum="TLSv1.2"), port)
+    assert (refusal.verify_code if isinstance(refusal, ssl.SSLCertVerificationError) else refusal) == code
+    tls = describe(session, HOST, session.chain())
     assert (tls.staple, tls.must_staple) == (word, True)
 
 
