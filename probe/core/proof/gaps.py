@@ -1,8 +1,9 @@
 """Rule: a missing span is a declared loss only if the agent itself recorded it; else it was removed.
 
 What names a dropped span as such: an event in the chain after it (`retention.dropped`, `store.damaged`), or a signed
-manifest. Where a stream has lost its beginning, the newest of it has to be named: the events that named older spans
-went with them, and the oldest go first.
+manifest. Where a stream has lost its beginning, the events that named older spans went with them. Only retention
+explains that: an event which says that the oldest rows of all went, up to a line, speaks for everything before it.
+Damage takes what it takes, wherever it is, and speaks for nothing else.
 """
 
 from __future__ import annotations
@@ -31,12 +32,16 @@ class _Gap:
 
 @dataclass(frozen=True, slots=True)
 class _Declared:
-    """`rows`: how many rows of the span went; None: all. `digest`: of the last line, where it is known."""
+    """`rows`: how many rows of the span went; None: all. `digest`: of the last line, where it is known.
+
+    `oldest`: nothing of the stream was left before the span.
+    """
 
     first: int
     last: int
     rows: int | None = None
     digest: str | None = None
+    oldest: bool = False
 
 
 @dataclass(slots=True)
@@ -56,8 +61,12 @@ class Gaps:
     def declare(self, event: str, detail: Mapping[str, str]) -> None:
         """An event in the chain. Raises KeyError or ValueError if it names no span."""
         first, last = int(detail["first_seq"]), int(detail["last_seq"])
-        rows = int(detail["rows"]) if event == RETENTION and detail.get("what") != "all" else None
-        self._declared.append(_Declared(first, last, rows, detail.get("digest")))
+        whole = event == RETENTION and detail.get("what") == "all"
+        rows = int(detail["rows"]) if event == RETENTION and not whole else None
+        oldest = (
+            whole and detail.get("oldest", "yes") == "yes"
+        )  # version 0.1 did not say, and took the oldest first
+        self._declared.append(_Declared(first, last, rows, detail.get("digest"), oldest))
 
     def vouch(self, first: int, last: int, digest: str) -> None:
         """A signed manifest names the span."""
@@ -71,8 +80,9 @@ class Gaps:
         ends = {d.last: d.digest for d in self._declared if d.digest not in (None, GENESIS)}
         for gap in self._found:
             bare = uncovered(gap.first, gap.last, whole)
-            if bare and gap.first == 1 and bare[-1][1] < gap.last:
-                bare = []
+            if gap.first == 1:
+                gone = max((d.last for d in self._declared if d.oldest and d.last <= gap.last), default=0)
+                bare = [(max(first, gone + 1), last) for first, last in bare if last > gone]
             if not bare and ends.get(gap.last, gap.digest) == gap.digest:
                 declared.append(DeclaredGap(first_seq=gap.first, last_seq=gap.last, reason=gap.reason))
                 continue

@@ -204,7 +204,23 @@ def test_of_a_lost_beginning_the_newest_has_to_be_on_record() -> None:
     assert checked([gone(lines, 1, 6), *lines[6:]]).problems[0].kind == "undeclared_gap", "another digest"
     lines = with_event("retention.dropped", 4, 6, what="all", digest=line_digest(chain(6)[5]))
     assert checked([gone(lines, 1, 6), *lines[6:]]).problems == ()
-    assert checked([gone(lines, 1, 7), *lines[7:]]).problems[0].kind == "undeclared_gap"
+    beyond = checked([gone(lines, 1, 7), *lines[7:]])
+    assert [(p.kind, p.seq, p.last_seq) for p in beyond.problems] == [("undeclared_gap", 7, 7)]
+
+
+@pytest.mark.parametrize(
+    ("event", "more"),
+    [
+        ("store.damaged", {}),
+        ("retention.dropped", {"what": "healthy"}),
+        ("retention.dropped", {"what": "all", "oldest": "no"}),
+    ],
+)
+def test_only_retention_of_the_oldest_speaks_for_what_was_before(event: str, more: dict[str, str]) -> None:
+    """One row lost and on record must not license whoever takes all before it."""
+    lines = with_event(event, 6, 6, rows="1", **more)
+    report = checked([gone(lines, 1, 6), *lines[6:]])
+    assert [(p.kind, p.seq, p.last_seq) for p in report.problems] == [("undeclared_gap", 1, 5)]
 
 
 def test_what_a_signed_manifest_names_is_declared() -> None:
