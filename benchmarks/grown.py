@@ -16,6 +16,7 @@ import msgspec
 from benchmarks.agents import resident_mb
 from benchmarks.growing import Growth
 from probe.agent.agent import Agent
+from probe.agent.parts import build
 from probe.checks import CHECKS
 from probe.core.records.rows import SlotRecord, State
 from probe.core.records.verdict import Outcome
@@ -42,7 +43,7 @@ async def measure(file: Path, seconds: float) -> Growth:
             reasons[row.missed_reason or row.reason or row.state.value] += 1
         first.set()
 
-    agent = Agent(config, CHECKS, store=store, on_row=on_row)
+    agent = Agent(build(config, CHECKS, store=store, on_row=(on_row,)))
     running = asyncio.ensure_future(agent.run(stop, drain_s=5.0))
     try:
         await asyncio.wait(

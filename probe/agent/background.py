@@ -68,15 +68,15 @@ def companions(
     directory = Path(config.results)
     found: dict[str, Companion] = {}
     keeper = Keeper(directory, store, config.keep, clock, agent.record_event, lambda: confirmed(agent))
-    housekeeping = partial(agent.jobs.add, "housekeeping", keeper.run, lambda: ROUND_S, first_s=0.0)
+    housekeeping = partial(agent.parts.jobs.add, "housekeeping", keeper.run, lambda: ROUND_S, first_s=0.0)
     found["housekeeping"] = Companion(
-        config.keep, partial(_recurring, agent.jobs, partial(housekeeping, end_run=keeper.end_run))
+        config.keep, partial(_recurring, agent.parts.jobs, partial(housekeeping, end_run=keeper.end_run))
     )
     found["control"] = Companion(None, ControlServer(directory, live.handlers()).run)
     if config.segments is not None:
         sealer = Sealer(directory, config.segments, clock)
-        sealing = partial(agent.jobs.add, "sealing", sealer.run, sealer.delay_s, end_run=sealer.end_run)
-        found["sealing"] = Companion(config.segments, partial(_recurring, agent.jobs, sealing))
+        sealing = partial(agent.parts.jobs.add, "sealing", sealer.run, sealer.delay_s, end_run=sealer.end_run)
+        found["sealing"] = Companion(config.segments, partial(_recurring, agent.parts.jobs, sealing))
     if config.api is not None and config_file is not None:
         api = ApiProcess(config_file)
         settings = config.api.listen, config.api.tls
@@ -100,7 +100,7 @@ def confirmed(agent: Agent) -> Mapping[str, int]:
         return {}
     confirmations = Confirmations(Path(config.results), config.agent)
     found = {}
-    for customer in dict.fromkeys(task.customer for task in agent.plan.tasks):
+    for customer in agent.plan.customers:
         readers = readers_of(config.api, customer)
         if readers:
             found[customer] = confirmations.confirmed(customer, readers)

@@ -16,6 +16,7 @@ from typing import Literal
 from probe.agent.agent import Agent
 from probe.agent.background import beside
 from probe.agent.housekeeping import limits_of
+from probe.agent.parts import build
 from probe.agent.row_sink import OnRow
 from probe.agent.watchdog import Progress, fed
 from probe.core.config.load import Config
@@ -98,7 +99,9 @@ async def run_until(
         raise StoreError(problem)
     store = Store.open(Path(config.agent.results), config.agent.agent, clock, limits=limits)
     try:
-        agent = Agent(config, kinds, store=store, clock=clock, on_row=on_row, config_file=config_file)
+        shown = () if on_row is None else (on_row,)
+        parts = build(config, kinds, store=store, clock=clock, on_row=shown)
+        agent = Agent(parts, config_file=config_file)
         notifier = notifier or Notifier()
         progress = Progress(lambda: store.health, lambda: agent.plan.tasks, time.monotonic)
         async with fed(notifier, progress):

@@ -66,8 +66,8 @@ class Live:
             str, dict[str, OriginStanding]
         ] = {}  # customer -> domain -> how its origin answers
         self._clock_steps = ClockFacts()
-        agent.on_row.append(self.row)
-        agent.on_event.append(self.event)
+        agent.parts.on_row.append(self.row)
+        agent.parts.events.on_event.append(self.event)
 
     def handlers(self) -> Mapping[str, Handler]:
         """For the control socket."""
@@ -142,8 +142,8 @@ class Live:
         """As it is now."""
         agent, now_ns = self._agent, self._clock.monotonic_ns()
         health, disk = self._store.health, await self._disk.now()
-        workers = () if agent.crew is None else agent.crew.states()
-        lag_us = agent.worst_lag_us(now_ns - LAG_OVER_NS, now_ns)
+        workers = () if agent.parts.crew is None else agent.parts.crew.states()
+        lag_us = agent.parts.worst_lag_us(now_ns - LAG_OVER_NS, now_ns)
         return LiveState(
             agent=agent.config.agent.agent,
             agent_version=__version__,
@@ -170,7 +170,7 @@ class Live:
             vantage_points=self._vantage_points(now_ns),
             customers=self._customers(),
             workers=workers,
-            jobs=agent.jobs.states(),
+            jobs=agent.parts.jobs.states(),
             config_problems=() if agent.reloader is None else tuple(map(str, agent.reloader.problems)),
         )
 
@@ -178,15 +178,15 @@ class Live:
         return self._clock.monotonic_ns() / 1e9
 
     def _complete_up_to(self, plan: Plan) -> dict[str, str]:
-        names = dict.fromkeys(task.customer for task in plan.tasks)
-        found = ((name, self._agent.stored_up_to(name)) for name in names)
+        found = ((name, self._agent.stored_up_to(name)) for name in plan.customers)
         return {name: until for name, until in found if until is not None}
 
     def _slots(self) -> SlotCounts:
         tasks = len(self._agent.plan.tasks)
-        if self._agent.scheduler is None:
+        scheduler = self._agent.parts.in_force.scheduler
+        if scheduler is None:
             return SlotCounts(tasks=tasks)
-        tally = self._agent.scheduler.tally
+        tally = scheduler.tally
         return SlotCounts(
             tasks=tasks,
             running=tally.running,
@@ -213,7 +213,7 @@ class Live:
         )
 
     def _vantage_points(self, now_ns: int) -> tuple[VantageState, ...]:
-        watches, found = self._agent.watches, {}
+        watches, found = self._agent.parts.watches, {}
         for task in self._agent.plan.tasks:
             found[task.vantage_point.name, task.ip_version] = task.vantage_point
         states = []

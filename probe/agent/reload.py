@@ -66,7 +66,7 @@ def look_again(config: Config, plan: Plan, agent_file: Path, kinds: Kinds) -> Tu
     if made.digest == config.digest:
         return Turn(config=config, plan=plan, rejected=rejected)
     new = make_plan(made)
-    before, after = customers_of(plan), customers_of(new)
+    before, after = plan.customers, new.customers
     known = {task.definition for task in plan.tasks}
     return Turn(
         config=made,
@@ -82,11 +82,6 @@ def look_again(config: Config, plan: Plan, agent_file: Path, kinds: Kinds) -> Tu
         ),
         lacking=missing(made),
     )
-
-
-def customers_of(plan: Plan) -> dict[str, None]:
-    """Who is measured, in the order of the plan."""
-    return dict.fromkeys(task.customer for task in plan.tasks)
 
 
 def rejection(

@@ -8,41 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from probe.core.config.load import Config
 from probe.core.config.plan import Plan, task_to_json
 from probe.core.config.snapshot import together
-from probe.core.model.task import Task, VantagePoint
-from probe.core.model.times import utc_text
+from probe.core.model.task import Task
 from probe.core.records.codec import encode_any
-from probe.core.records.origin import OriginVersion
 from probe.core.results.coverage import absent_slots
-from probe.core.scheduling.bandwidth_budget import DAY_S
 from probe.host.clock import Clock, rfc3339
 from probe.host.last_run import LastRun, absence_reason, boot_id, booted_us, read_last_run, write_last_run
 from probe.host.suspension import Suspensions
-from probe.measure.origin import origin_in, origin_key
 from probe.measure.pipeline import Pipeline
 from probe.store.store import Store
 from probe.telemetry.logs import fields
-from probe.workers.messages import Seed
+from probe.workers.seed import spent_today
 
 log = logging.getLogger("probe.agent")
 
 ABSENT_ROWS_AT_MOST = 200_000
-
-
-def allowed_by(config: Config) -> tuple[str, ...]:
-    """Prefixes that may be connected to although special."""
-    return tuple(str(prefix) for prefix in config.agent.allow_addresses)
-
-
-def lines_of(config: Config) -> tuple[VantagePoint, ...]:
-    """The vantage points of this agent."""
-    return tuple(point.vantage_point() for point in config.agent.vantage_points)
 
 
 def resume(pipeline: Pipeline | None, store: Store, config: Config, plan: Plan, now_ns: int) -> None:
@@ -56,45 +42,14 @@ def resume(pipeline: Pipeline | None, store: Store, config: Config, plan: Plan, 
     pipeline.references.restore(store.all_origin_versions())
     pipeline.references.restore_standings(store.origin_standings())
     pipeline.nodes.restore(*store.nodes())
-    for customer, spent_bytes in spent_today(store, budgeted(plan), now_ns).items():
+    for customer, spent_bytes in spent_today(store, plan.budgeted, now_ns).items():
         pipeline.budgets.resume(customer, spent_bytes, now_ns / 1e9)
-
-
-def seed_of(store: Store, tasks: Sequence[Task], now_ns: int) -> Seed:
-    """The same for a worker: what the store knows of the objects of these tasks. For a thread: it may be much."""
-    origins = {(task.customer, task.origin.address) for task in tasks if task.origin is not None}
-    domains = {(task.customer, task.domain) for task in tasks}
-    histories: dict[tuple[str, str], list[OriginVersion]] = {}
-    for customer, key, version in store.all_origin_versions():
-        if (customer, origin_in(key)) in origins:
-            histories.setdefault((customer, key), []).append(version)
-    nodes, learning = store.nodes()
-    bounded = {task.customer for task in tasks if task.bytes_per_day is not None}
-    served = {(task.customer, origin_key(task.origin)) for task in tasks if task.origin is not None}
-    return Seed(
-        standings=tuple(kept for kept in store.origin_standings() if kept[:2] in served),
-        histories=tuple((*key, tuple(versions)) for key, versions in histories.items()),
-        nodes=tuple(node for node in nodes if (node.customer, node.domain) in domains),
-        learning=tuple(known for known in learning if (known.customer, known.domain) in domains),
-        spent=tuple(spent_today(store, bounded, now_ns).items()),
-    )
 
 
 def put_definition(store: Store, task: Task) -> None:
     """What a row was measured by is kept for replay, not later than the row; with the first one, not at the start."""
     if not store.has_definition(task.definition):
         store.put_definition(task.definition, encode_any(task_to_json(task)).decode())
-
-
-def budgeted(plan: Plan) -> set[str]:
-    """Customers whose bytes of a day are bounded."""
-    return {task.customer for task in plan.tasks if task.bytes_per_day is not None}
-
-
-def spent_today(store: Store, customers: Collection[str], now_ns: int) -> dict[str, int]:
-    """Customer -> bytes of the bodies of its rows since midnight (UTC). Reads the store."""
-    midnight = utc_text(now_ns / 1e9 // DAY_S * DAY_S)
-    return {customer: store.body_bytes_since(customer, midnight) for customer in customers}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,10 @@ what their difference grows by is time slept. A slot does not notice it by itsel
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from probe.host.clock import Clock
+from probe.host.loop_lag import LoopLag
 
 LEAST_US = 100_000
 KEPT = 64
@@ -44,3 +46,10 @@ class Suspensions:
     def _now(self) -> tuple[int, int]:
         now_ns = self._clock.monotonic_ns()
         return now_ns, self._elapsed_ns() - now_ns
+
+
+def worst_delay(lag: LoopLag, suspensions: Suspensions) -> Callable[[int, int], int]:
+    """Gives (since, until), monotonic nanoseconds -> how long our loop stood still in it or the host slept, in us."""
+    return lambda since_ns, until_ns: max(
+        lag.worst_us(since_ns, until_ns), suspensions.worst_us(since_ns, until_ns)
+    )

@@ -1,6 +1,6 @@
 """Rule: a worker measures what it is told to and says what came of it; it keeps, schedules and decides nothing else.
 
-What runs in a process that `probe.agent.worker_pool` keeps (`probe.workers.process` is its main): a pipeline
+What runs in a process that `probe.workers.worker_pool` keeps (`probe.workers.process` is its main): a pipeline
 of its own for its share of
 the tasks.
 """
@@ -23,7 +23,7 @@ from probe.fetch.fetcher import HttpFetcher
 from probe.host.clock import SystemClock
 from probe.host.gc import settle
 from probe.host.loop_lag import LoopLag
-from probe.host.suspension import Suspensions
+from probe.host.suspension import Suspensions, worst_delay
 from probe.measure.oneshot import host_probe
 from probe.measure.pipeline import Pipeline
 from probe.net.event_loop import run
@@ -52,6 +52,7 @@ class Worker:
         self._clock = clock = SystemClock()
         self._lag = LoopLag(clock)
         self._suspensions = Suspensions(clock)
+        self._worst_lag_us = worst_delay(self._lag, self._suspensions)
         self._dates = HostDates(clock)
         self._fetcher = HttpFetcher(clock, reveal, seen=self._dates.note)
         self._resolver = Resolver(clock)
@@ -210,9 +211,6 @@ class Worker:
 
     def _digest(self) -> str:
         return "" if self._settings is None else self._settings.config_digest
-
-    def _worst_lag_us(self, since_ns: int, until_ns: int) -> int:
-        return max(self._lag.worst_us(since_ns, until_ns), self._suspensions.worst_us(since_ns, until_ns))
 
     async def _beat(self) -> None:
         while True:

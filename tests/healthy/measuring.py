@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from probe.agent.agent import Agent
+from probe.agent.parts import build
 from probe.checks import CHECKS
 from probe.core.model.task import Task
 from probe.core.records.rows import SlotRecord
@@ -57,18 +57,18 @@ def _in_turn(tasks: tuple[Task, ...], seed: int) -> Iterator[Task]:
 
 async def measure(config: Path, fetches: int, at_once: int, seed: int) -> None:
     """Whole slots, `at_once` of them at a time, until their edges were asked so often."""
-    agent, teller = Agent(load_config(config, CHECKS), CHECKS), Teller()
-    tasks, begun = _in_turn(agent.plan.tasks, seed), 0
+    parts, teller = build(load_config(config, CHECKS), CHECKS), Teller()
+    tasks, begun = _in_turn(parts.in_force.plan.tasks, seed), 0
 
     async def lane() -> None:
         nonlocal begun
         while begun < fetches:
             task = next(tasks)
             begun += expected
-            teller.take(await agent.measure_now(task))
+            teller.take(await parts.measure_now(task))
 
-    async with agent.open():
-        first = await agent.measure_now(next(tasks))  # its edges are as many as everybody's
+    async with parts.opened():
+        first = await parts.measure_now(next(tasks))  # its edges are as many as everybody's
         expected = max(1, edge_fetches(first))
         begun = expected
         teller.take(first)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from probe.agent.agent import Agent
+from probe.agent.parts import build as build_agent
 from probe.checks import CHECKS
 from probe.cli.main import cli
 from probe.core.model.task import (
@@ -264,7 +264,7 @@ def configured(directory: Path) -> Path:
 def test_a_password_that_is_not_there_is_told_at_start(tmp_path: Path) -> None:
     file = configured(tmp_path)
     with pytest.raises(SecretError, match="env:PROBE_TEST_PROXY"):
-        Agent(load_config(file, CHECKS), CHECKS)
+        build_agent(load_config(file, CHECKS), CHECKS)
     result = CliRunner().invoke(cli, ["check-config", "-c", str(file)])
     assert result.exit_code == 1
     told = (
@@ -278,7 +278,7 @@ def test_a_password_that_is_there_is_no_problem_and_not_shown(
 ) -> None:
     monkeypatch.setenv("PROBE_TEST_PROXY", PASSWORD)
     file = configured(tmp_path)
-    agent = Agent(load_config(file, CHECKS), CHECKS)
+    parts = build_agent(load_config(file, CHECKS), CHECKS)
     result = CliRunner().invoke(cli, ["check-config", "-c", str(file)])
     assert (result.exit_code, result.stderr) == (0, "")
-    assert PASSWORD not in result.output + repr(agent.plan) + repr(agent.config)
+    assert PASSWORD not in result.output + repr(parts.in_force)

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
-from probe.agent.agent import Agent
+from probe.agent.parts import Parts, build
 from probe.checks import CHECKS
 from probe.core.config.plan import task_to_json
 from probe.core.model.task import Task
@@ -83,26 +83,27 @@ async def _lab(wanted: Collection[str]) -> None:
         await lab.warm()
         with tempfile.TemporaryDirectory() as directory:
             config = load_config(lab.write_config(Path(directory)), CHECKS)
-            async with Agent(config, CHECKS).open() as agent:
-                for task in agent.plan.tasks:
-                    row = await agent.measure_now(task)
+            parts = build(config, CHECKS)
+            async with parts.opened():
+                for task in parts.in_force.plan.tasks:
+                    row = await parts.measure_now(task)
                     if row.outcome is not Outcome.OK:
                         raise SystemExit(f"healthy: {row.summary}")
                 write("healthy", task, row)
                 for name in NAMES:
                     if not wanted or name in wanted:
-                        await _fault(lab, agent, name)
+                        await _fault(lab, parts, name)
 
 
-async def _fault(lab: Lab, agent: Agent, name: str) -> None:
+async def _fault(lab: Lab, parts: Parts, name: str) -> None:
     fault = FAULTS[name]
     task = next(
         task
-        for task in agent.plan.tasks
+        for task in parts.in_force.plan.tasks
         if fault.reach.covers(task.domain, task.request.path, task.vantage_point.name)
     )
     async with lab.fault(name):
-        row = await agent.measure_now(task)
+        row = await parts.measure_now(task)
     if not fault.expected.met_by(row):
         raise SystemExit(f"{name}: {row.outcome} {row.fault} {row.reason}: {row.summary}")
     write(name, task, row)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from probe.agent.worker_pool import settings_of
 from probe.checks import CHECKS
 from probe.core.config.plan import make_plan
 from probe.core.model.task import Task
@@ -21,6 +20,7 @@ from probe.workers import messages as m
 from probe.workers import worker as crew_work
 from probe.workers.channel import Wire
 from probe.workers.worker import Worker
+from probe.workers.worker_pool import settings_of
 from tests.support.agent_process import until
 
 

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from probe.agent.agent import Agent
+from probe.agent.parts import Parts, build
 from probe.checks import CHECKS
 from probe.cli.actions.origins import kept_standings, warn_of_unanswering
 from probe.cli.render.json_lines import print_json
@@ -33,24 +33,24 @@ def once(
     """Measure each selected object once, now. Nothing is stored; how origins answered before is read, if it is."""
     config = load_config(config_file, CHECKS)
     require_trust(config)
-    agent = Agent(config, CHECKS)
-    agent.pipeline.references.restore_standings(kept_standings(Path(config.agent.results)))
-    plan = with_selected(agent.plan, customer=customer, domain=domain, vantage=vantage)
+    parts = build(config, CHECKS)
+    parts.pipeline.references.restore_standings(kept_standings(Path(config.agent.results)))
+    plan = with_selected(parts.in_force.plan, customer=customer, domain=domain, vantage=vantage)
     if not plan.tasks:
         raise click.ClickException("nothing selected: no task has this customer, domain and vantage point")
-    rows = run(_measure(agent, plan.tasks))
+    rows = run(_measure(parts, plan.tasks))
     if as_json:
         for row in rows:
             print_json(encode(row))
     else:
         console().print(once_table(rows))
-    standings = agent.pipeline.references.standings
+    standings = parts.pipeline.references.standings
     warn_of_unanswering(plan.tasks, [(*key, standing) for key, standing in standings.items()])
     if any(row.outcome is not Outcome.OK for row in rows):
         raise click.exceptions.Exit(1)
 
 
-async def _measure(agent: Agent, tasks: tuple[Task, ...]) -> list[SlotRecord]:
+async def _measure(parts: Parts, tasks: tuple[Task, ...]) -> list[SlotRecord]:
     """At most AT_ONCE slots at a time; results in the order of the plan."""
     admitted = asyncio.Semaphore(AT_ONCE)
     columns = TextColumn("measuring"), BarColumn(), MofNCompleteColumn()
@@ -59,9 +59,9 @@ async def _measure(agent: Agent, tasks: tuple[Task, ...]) -> list[SlotRecord]:
 
         async def one(task: Task) -> SlotRecord:
             async with admitted:
-                row = await agent.measure_now(task)
+                row = await parts.measure_now(task)
             progress.advance(bar)
             return row
 
-        async with agent.open():
+        async with parts.opened():
             return list(await asyncio.gather(*(one(task) for task in tasks)))

@@ -242,3 +242,11 @@ class AgentConfig(t.Strict):
     def part(self) -> Shard | None:
         """The shard, read."""
         return None if self.shard is None else parse_shard(self.shard)
+
+    def lines(self) -> tuple[VantagePoint, ...]:
+        """The vantage points, as tasks carry them."""
+        return tuple(point.vantage_point() for point in self.vantage_points)
+
+    def allowed(self) -> tuple[str, ...]:
+        """`allow_addresses` as text: prefixes that may be connected to although special."""
+        return tuple(map(str, self.allow_addresses))

@@ -29,6 +29,16 @@ class Plan:
     tasks: tuple[Task, ...]
     shard: Shard | None = None
 
+    @property
+    def customers(self) -> dict[str, None]:
+        """Who is measured, in the order of the tasks."""
+        return dict.fromkeys(task.customer for task in self.tasks)
+
+    @property
+    def budgeted(self) -> set[str]:
+        """Customers whose bytes of a day are bounded."""
+        return {task.customer for task in self.tasks if task.bytes_per_day is not None}
+
 
 def make_plan(config: Config) -> Plan:
     """The tasks of a configuration, by customer, then in the order of the files.

@@ -13,6 +13,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from probe.agent.agent import Agent
+from probe.agent.parts import build
 from probe.checks import CHECKS
 from probe.cli.main import cli
 from probe.core.nodes.values import TRIAL_S, UNSEEN_S, Changes, Sighting
@@ -185,14 +186,14 @@ async def test_an_agent_starts_with_what_an_earlier_one_learned(config: Path) ->
     store.put_nodes(Changes(nodes=KEPT))
     try:
         await store.append([slot(0)])
-        agent = Agent(load_config(config, CHECKS), CHECKS, store=store)
+        agent = Agent(build(load_config(config, CHECKS), CHECKS, store=store))
         stop = asyncio.Event()
         stop.set()
         await agent.run(stop, drain_s=0)
     finally:
         await store.close()
     (task,) = [t for t in agent.plan.tasks if t.domain == WWW]
-    known = agent.pipeline.nodes.known(task, NOW_S)
+    known = agent.parts.pipeline.nodes.known(task, NOW_S)
     assert set(known) == {"192.0.2.9", "192.0.2.10", "192.0.2.78"}
     assert known[-1] == "192.0.2.9", "the one seen last stands last"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from probe.agent.agent import Agent
-from probe.agent.resume import seed_of
+from probe.agent.parts import build as build_agent
 from probe.checks import CHECKS
 from probe.core.config.load import Config
 from probe.core.model.value import replace
@@ -30,6 +30,7 @@ from probe.store.read.reader import Reader
 from probe.store.store import Store
 from probe.workers import supervisor as crew_seat
 from probe.workers.messages import Seed
+from probe.workers.seed import seed_of
 from tests.agent.test_agent import assert_every_due_slot_is_one_row, assert_streams_are_gapless
 from tests.support import build
 from tests.support.agent_process import (
@@ -64,12 +65,12 @@ class Running:
         self.agent = agent
         self.results = results
         self.rows: list[SlotRecord] = []
-        agent.on_row.append(self.rows.append)
+        agent.parts.on_row.append(self.rows.append)
 
     @property
     def workers(self) -> tuple[WorkerState, ...]:
-        assert self.agent.crew is not None
-        return self.agent.crew.states()
+        assert self.agent.parts.crew is not None
+        return self.agent.parts.crew.states()
 
     async def more(self, count: int) -> list[SlotRecord]:
         """So many further rows."""
@@ -94,7 +95,7 @@ async def running(file: Path) -> AsyncIterator[Running]:
     config = load_config(file, CHECKS)
     results, stop = Path(config.agent.results), asyncio.Event()
     store = Store.open(results, config.agent.agent, SystemClock())
-    agent = Agent(config, CHECKS, store=store, config_file=file)
+    agent = Agent(build_agent(config, CHECKS, store=store), config_file=file)
     run = asyncio.create_task(agent.run(stop))
     try:
         made = Running(agent, results)
@@ -104,7 +105,8 @@ async def running(file: Path) -> AsyncIterator[Running]:
         stop.set()
         await run
         await store.close()
-    assert agent.crew is None or all(worker.pid is None for worker in agent.crew.states())
+    crew = agent.parts.crew
+    assert crew is None or all(worker.pid is None for worker in crew.states())
     assert_ledger(config, results)
 
 
@@ -137,7 +139,7 @@ async def two_of_each(made: Running, digest: str | None = None, least: int = 0) 
     for _ in range(30):
         more = [row for row in await made.more(12) if digest in (None, row.host.config_digest)]
         now_ns = time.monotonic_ns()
-        lag_us = made.agent.worst_lag_us(now_ns - 60_000_000_000, now_ns)
+        lag_us = made.agent.parts.worst_lag_us(now_ns - 60_000_000_000, now_ns)
         rows += [row for row in more if not of_the_machine(row, lag_us)]
         count = Counter(row.task for row in rows)
         if len(rows) >= least and all(count[task.id] >= 2 for task in made.agent.plan.tasks):
@@ -155,7 +157,11 @@ async def test_the_rows_are_the_same_in_kind_with_one_process_and_with_two_worke
         async with running(config_of(lab, tmp_path / str(workers), workers)) as made:
             await made.more(16)  # each worker's first slots too
             seen[workers] = kinds(await two_of_each(made))
-            assert {w.slots > 0 for w in made.workers} == {True} if workers == 2 else made.agent.crew is None
+            assert (
+                {w.slots > 0 for w in made.workers} == {True}
+                if workers == 2
+                else made.agent.parts.crew is None
+            )
         with Reader.open(made.results) as reader:
             named = [row for row in slots(made.results) if row.evidence_id is not None]
             assert len(named) >= 4
@@ -327,8 +333,8 @@ async def test_a_signal_to_all_drains_and_ends_the_workers(lab: Lab, tmp_path: P
 
 
 def places(made: Running) -> dict[str, int]:
-    assert made.agent.crew is not None
-    return dict(made.agent.crew._places)
+    assert made.agent.parts.crew is not None
+    return dict(made.agent.parts.crew._places)
 
 
 @pytest.mark.long

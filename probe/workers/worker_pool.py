@@ -12,7 +12,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from probe.agent.resume import allowed_by, budgeted, lines_of, seed_of
 from probe.core.config.load import Config
 from probe.core.config.plan import Plan
 from probe.core.model.task import Task
@@ -25,6 +24,7 @@ from probe.host.clock import Clock
 from probe.store.store import Store
 from probe.watch.anchor_watch import AnchorWatch
 from probe.workers import messages as m
+from probe.workers.seed import seed_of
 from probe.workers.supervisor import Seat, WorkerLostError
 
 LOST = "agent.worker_lost"
@@ -96,7 +96,7 @@ class Crew:
         Who takes a task over is told what the store knows of it; the task itself goes with its first slot.
         """
         places = spread(groups_of(plan.tasks), len(self._seats), self._places)
-        counted_anew = budgeted(plan) - budgeted(self._plan)
+        counted_anew = plan.budgeted - self._plan.budgeted
         came: dict[int, list[Task]] = {}
         for task in plan.tasks:
             number = places[task.id]
@@ -178,8 +178,8 @@ def settings_of(config: Config, plan: Plan) -> m.Settings:
     return m.Settings(
         agent=config.agent.agent,
         config_digest=config.digest,
-        allow=allowed_by(config),
-        lines=lines_of(config),
+        allow=config.agent.allowed(),
+        lines=config.agent.lines(),
         definitions=frozenset(task.definition for task in plan.tasks),
         log_level=config.agent.log_level,
     )
