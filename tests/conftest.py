@@ -4,6 +4,8 @@ file does.
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -49,6 +51,17 @@ def reachable(tmp_path_factory: pytest.TempPathFactory) -> None:
     while place.name.startswith(("popen-", "pytest-")):
         place.chmod(0o755)
         place = place.parent
+
+
+@pytest.fixture(autouse=True)
+def interrupts_as_before() -> Iterator[None]:
+    """A test that calls `main`, which gives SIGINT to the kernel for the rest of its process, leaves it to the next."""
+    handler, hook = signal.getsignal(signal.SIGINT), sys.unraisablehook
+    yield
+    if signal.getsignal(signal.SIGINT) is not handler:
+        signal.signal(signal.SIGINT, handler)
+    if sys.unraisablehook.__module__ == "probe.cli.loading":  # pytest's own hook is pytest's to put back
+        sys.unraisablehook = hook
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
-"""A command loads what it needs, and Ctrl-C ends it without a traceback from its first line on."""
+"""A command loads what it needs."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +24,6 @@ HEAVY = {
     "sqlite3", "sqlite_utils", "ssl", "yaml", "zstandard",
 }  # fmt: skip
 STATUS_NEEDS = {"msgspec", "sqlite3", "yaml", "zstandard"}
-INTERRUPTED = (130, -signal.SIGINT)  # a shell shows both as 130
 
 _LOADED = """
 import sys
@@ -93,30 +90,3 @@ def test_choices_that_are_offered_are_those_that_there_are() -> None:
     assert tuple(outcome.value for outcome in Outcome) == OUTCOMES
     assert config.VERBS == VERBS
     assert export_files.FORMATS == FORMATS
-
-
-async def interrupted(what: str, at: int, *arguments: str) -> tuple[int, str]:
-    """Exit code and standard error of the command that was sent SIGINT at that step."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.support.interrupting", what, str(at), *arguments),
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, err.decode()
-
-
-@pytest.mark.parametrize("what", ["import", "call"])
-@pytest.mark.parametrize("command", ["--version", "schema customer", "status -c {}", "results -d {} list"])
-async def test_ctrl_c_at_any_step_ends_without_a_traceback(what: str, command: str, tmp_path: Path) -> None:
-    (tmp_path / "agent.yaml").write_text("agent: one\nresults: .\n")
-    where = tmp_path / "agent.yaml" if "status" in command else tmp_path
-    arguments = command.format(where).split()
-    _, whole = await interrupted(what, 0, *arguments)
-    steps = int(whole.splitlines()[-1])
-    assert steps > 20
-    for at in sorted({1, 2, 3, 5, 8, *(steps * part // 10 for part in range(1, 10))}):
-        code, err = await interrupted(what, at, *arguments)
-        assert "Traceback" not in err, (at, err)
-        assert code in INTERRUPTED, (at, code, err)

@@ -1,16 +1,19 @@
-"""Runs the command line and sends itself SIGINT at a place that is counted, not timed.
+"""Runs the command line and sends its process group SIGINT, as Ctrl-C does, at a place that is counted, not timed.
 
-`python -m tests.support.interrupting WHAT N ARGUMENTS...`: at the N-th import (`import`) or Python call (`call`) after
-`probe.__main__` began; N 0 never, and then the last line on standard error is how many there were. This module loads
-nothing that the command line would have to load itself.
+`python -m tests.support.interrupting WHAT N ARGUMENTS...`: at the N-th import (`import`), or the N-th call or return of
+a function in Python or C in the main thread, from the first line of `probe.__main__` on (`event`) or once the command
+is loaded and takes SIGINT itself (`body`). A line `sent` on standard error says that it came so far. With N 0 nothing
+is sent, and the last line says how many there were. This module loads nothing that the command line would have to load.
 """
 
 import os
 import sys
 
+SENT = "sent"
+
 
 class _Counting:
-    """As a finder of modules it finds none; as a profile function it sees calls."""
+    """As a finder of modules it finds none; as a profile function it sees events."""
 
     def __init__(self, at: int) -> None:
         self.at, self.count, self.begun = at, 0, False
@@ -18,30 +21,51 @@ class _Counting:
     def step(self) -> None:
         self.count += 1
         if self.count == self.at:
-            os.kill(os.getpid(), 2)
+            os.write(2, f"\n{SENT}\n".encode())
+            os.kill(0, 2)
 
     def find_spec(self, name: str, *_: object) -> None:
         if self.begun:
             self.step()
         self.begun = self.begun or name == "probe.__main__"
 
-    def call(self, frame: object, event: str, _: object) -> None:
-        if event == "call" and self.begun:  # the first is entering `main`, before its first line
+    def event(self, frame: object, event: str, _: object) -> None:
+        if self.begun:  # the first is entering `main`, before its first line
             self.step()
         self.begun = self.begun or event == "call"
+
+
+def _once_loaded(counting: _Counting) -> None:
+    """Count from when SIGINT is given back to Python: `probe.cli.loading` does that once its modules are there."""
+    import signal
+
+    set_handler = signal.signal
+
+    def giving(number: int, handler: object) -> object:
+        before = set_handler(number, handler)  # type: ignore[arg-type]
+        if handler is signal.default_int_handler:
+            sys.setprofile(counting.event)
+        return before
+
+    signal.signal = giving  # type: ignore[assignment]
 
 
 def main() -> None:
     what, at, *arguments = sys.argv[1:]
     counting = _Counting(int(at))
     sys.argv = ["cdn-probe", *arguments]
+    sys.modules[
+        "__main__"
+    ].__package__ = None  # click: not `python -m`, but a program of the name in sys.argv
     if what == "import":
         sys.meta_path.insert(0, counting)  # type: ignore[arg-type]
     from probe.__main__ import main as command_line
 
-    if what == "call":
-        counting.begun = False
-        sys.setprofile(counting.call)
+    counting.begun = what == "import" and counting.begun
+    if what == "event":
+        sys.setprofile(counting.event)
+    elif what == "body":
+        _once_loaded(counting)
     try:
         command_line()
     finally:

@@ -1,0 +1,165 @@
+"""Ctrl-C at any moment of any command ends it without a traceback, with 130 or, where it ends in order, its own code.
+
+Moments are counted (`tests.support.interrupting`): imports, and calls and returns of functions; nothing is timed. Calls
+of a body are not the same in number from run to run, so that a moment near its end may never come: then nothing was
+sent, and the command must have ended as it does by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from probe.lab.lab import Lab
+from probe.lab.servers.world import BEIJING
+from tests.api import served
+from tests.fixtures.frozen import unpacked
+from tests.pull.server import TOKEN, FakeAgent, make_lines, serving
+from tests.support.agent_process import WITHIN_S
+from tests.support.interrupting import SENT
+from tests.support.sizes import scaled
+
+INTERRUPTED = {130, -signal.SIGINT}  # a shell shows both as 130
+MOMENTS = scaled(10, 2)
+WWW = "www.shop.example"
+LEFT_BEHIND = ("Traceback", "never retrieved", "Exception ignored", "was destroyed", "Unclosed", "Warning:")
+COMPLETION = {"COMP_WORDS": "cdn-probe res", "COMP_CWORD": "1", "_CDN_PROBE_COMPLETE": "bash_complete"}
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A command; `{new}` in it is a path that no run has used. `own`: codes by which it may end in order."""
+
+    words: str
+    own: frozenset[int] = frozenset()
+    env: dict[str, str] = field(default_factory=dict)
+
+
+COMMANDS = {
+    "completion": Typed("", env=COMPLETION),
+    "--version": Typed("--version"),
+    "schema": Typed("schema customer"),
+    "token": Typed("token reader"),
+    "status": Typed("status -c {agent}"),
+    "check-config": Typed("check-config -c {agent}"),
+    "run": Typed("run -c {agent} --seconds 2", frozenset({0})),
+    "once": Typed("once -c {agent}"),
+    "trace": Typed(f"trace -c {{agent}} --vantage {{vantage}} https://{WWW}/app.js"),
+    "vantage list": Typed("vantage list -c {agent}"),
+    "vantage check": Typed("vantage check -c {agent}"),
+    "serve": Typed("serve -c {api} --while-stdin-open", frozenset({0})),
+    "pull": Typed("pull --from {url} --into {new}", frozenset({0, 1}), {"CDN_PROBE_TOKEN": TOKEN}),
+    "pull --follow": Typed(
+        "pull --from {url} --into {new} --follow --seconds 1", frozenset({0, 1}), {"CDN_PROBE_TOKEN": TOKEN}
+    ),
+    "demo": Typed("demo --seconds 1 --dir {new}", frozenset({0, 1})),
+    "nodes": Typed(f"nodes -c {{frozen_agent}} {WWW}"),
+    "replay": Typed("replay -d {frozen}"),
+    "results list": Typed("results -d {frozen} list"),
+    "results show": Typed("results -d {frozen} show shop/600"),
+    "results evidence": Typed("results -d {frozen} evidence shop/600"),
+    "results follow": Typed("results -d {frozen} follow --seconds 1"),
+    "results export": Typed("results -d {frozen} export --into {new}"),
+    "results propagation": Typed("results -d {frozen} propagation"),
+    "results verify": Typed("results -d {frozen} verify"),
+}
+OFTEN = {"status", "serve", "pull --follow", "results list"}
+"""In every run of the tests; the others in the long one."""
+
+
+async def run(what: str, at: int, words: list[str], env: dict[str, str]) -> tuple[int, str]:
+    """Exit code and standard error of the command that was sent SIGINT at that step, as a terminal sends it: to all."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.support.interrupting", what, str(at), *words),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **env},
+        start_new_session=True,
+    )
+    try:
+        _, err = await asyncio.wait_for(process.communicate(), WITHIN_S)
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    assert process.returncode is not None
+    return process.returncode, err.decode()
+
+
+async def assert_ends_well(
+    what: str, typed: Typed, words: Callable[[], list[str]], first: Sequence[int]
+) -> None:
+    by_itself, whole = await run(what, 0, words(), typed.env)
+    steps = int(whole.splitlines()[-1])
+    assert steps > 20, whole
+    parts = {steps * part // (MOMENTS + 1) for part in range(1, MOMENTS + 1)}
+    came = 0
+    for at in sorted({*first, *parts}):
+        code, err = await run(what, at, words(), typed.env)
+        assert not [words for words in LEFT_BEHIND if words in err], (at, err)
+        was_sent = SENT in err.splitlines()
+        assert code in (INTERRUPTED | typed.own if was_sent else {by_itself}), (at, code, err)
+        came += was_sent
+    assert came >= MOMENTS, "so few moments show nothing"
+
+
+def bare(words: str, tmp_path: Path) -> list[str]:
+    (tmp_path / "agent.yaml").write_text("agent: one\nresults: .\n")
+    return words.format(agent=tmp_path / "agent.yaml").split()
+
+
+@pytest.mark.scaled
+@pytest.mark.parametrize("what", ["import", "event"])
+@pytest.mark.parametrize("name", ["completion", "--version", "schema", "status"])
+async def test_while_it_is_loaded(what: str, name: str, tmp_path: Path) -> None:
+    typed = COMMANDS[name]
+    await assert_ends_well(what, typed, lambda: bare(typed.words, tmp_path), (1, 2, 3, 5, 8))
+
+
+@pytest.mark.scaled
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in OFTEN else [pytest.mark.long])
+        for name in COMMANDS
+        if name not in ("completion", "--version")
+    ],
+)
+async def test_in_its_body(name: str, tmp_path: Path) -> None:
+    typed = COMMANDS[name]
+    places: dict[str, object] = {}
+    made = 0
+
+    def words() -> list[str]:
+        nonlocal made
+        made += 1
+        return [word.format(**places, new=tmp_path / f"new{made}") for word in typed.words.split()]
+
+    async with AsyncExitStack() as around:
+        if "{agent}" in typed.words:
+            lab = await around.enter_async_context(Lab())
+            await lab.warm()
+            places["agent"] = lab.write_config(tmp_path)
+            places["vantage"] = BEIJING.name
+        if "{url}" in typed.words:
+            agent = FakeAgent(streams={"acme": make_lines(50), "zeta": make_lines(5, "zeta")})
+            places["url"] = (await around.enter_async_context(serving(agent))).url
+        if "{api}" in typed.words:
+            await served.fill(tmp_path / "r", served.rows(5))
+            served.write_agent(tmp_path / "agent.yaml", listen="127.0.0.1:0")
+            places["api"] = tmp_path / "agent.yaml"
+        if "{frozen" in typed.words:
+            places["frozen"] = unpacked("results", tmp_path)
+            (tmp_path / "frozen.yaml").write_text("agent: lab-agent\nresults: results\n")
+            places["frozen_agent"] = tmp_path / "frozen.yaml"
+        await assert_ends_well("body", typed, words, (1, 2))
