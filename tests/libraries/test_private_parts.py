@@ -28,7 +28,8 @@ MODULES = {
     )
     for file in sorted(PROBE.glob("**/*.py"))
 }
-PUBLIC_IN_SPITE_OF_THEIR_NAME = {"_exit", "_Decompress"}  # os._exit; zlib's type, in annotations alone
+# os._exit; zlib's type, in annotations alone; what every named tuple has, documented.
+PUBLIC_IN_SPITE_OF_THEIR_NAME = {"_exit", "_Decompress", "_replace"}
 
 
 # --- one place for each -----------------------------------------------------------------------------------
