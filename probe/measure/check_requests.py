@@ -15,8 +15,10 @@ from probe.core.model.value import replace
 from probe.core.records.failure import Failure
 from probe.core.records.observation import Observation, Role
 from probe.core.text.redaction import without_secret_query
+from probe.core.verdict.symptoms import CHECK_REQUESTS
 from probe.fetch.fetcher import Fetcher
 from probe.fetch.target import FetchTarget, target_of
+from probe.measure.edge_pace import EdgePace
 from probe.measure.slot import Slot
 from probe.measure.stagger import Staggered
 
@@ -36,8 +38,11 @@ def asked_request(request: Request, ask: FollowUpRequest) -> Request:
     )
 
 
-async def ask_further(slot: Slot, kinds: Kinds, fetcher: Fetcher, lookup: Lookup) -> None:
-    """Make the further requests that the task's checks want, and append what was seen to the slot."""
+async def ask_further(slot: Slot, kinds: Kinds, pace: EdgePace, lookup: Lookup) -> None:
+    """Make the further requests that the task's checks want, and append what was seen to the slot.
+
+    What the edge's pace does not admit is left out, for the origin too.
+    """
     wanted = [
         (spec.kind, ask)
         for spec in slot.task.checks
@@ -53,9 +58,9 @@ async def ask_further(slot: Slot, kinds: Kinds, fetcher: Fetcher, lookup: Lookup
             for edge in (answered if ask.edges == "all" else turn)
             if (settled := _settled(ask, kind, edge)) is not None
         ]
-        await _ask_each(slot, settled, fetcher)
-        for settled_ask in {ask.name: ask for ask, _ in settled if ask.origin}.values():
-            await ask_origin(slot, settled_ask, fetcher, lookup)
+        asked = await _ask_each(slot, settled, pace)
+        for settled_ask in {ask.name: ask for ask in asked if ask.origin}.values():
+            await ask_origin(slot, settled_ask, pace, lookup)
 
 
 def _settled(ask: FollowUpRequest, kind: str, edge: Observation) -> FollowUpRequest | None:
@@ -64,12 +69,21 @@ def _settled(ask: FollowUpRequest, kind: str, edge: Observation) -> FollowUpRequ
     return None if meant is None else replace(meant, name=f"{kind}.{meant.name}")
 
 
-async def _ask_each(slot: Slot, settled: Sequence[tuple[FollowUpRequest, str]], fetcher: Fetcher) -> None:
-    targets = [(ask, _target(slot, ask, address)) for ask, address in settled]
+async def _ask_each(
+    slot: Slot, settled: Sequence[tuple[FollowUpRequest, str]], pace: EdgePace
+) -> list[FollowUpRequest]:
+    """What was asked; whether it may be is seen each time: the reply before may have asked to be left alone."""
+    made = []
     async with Staggered() as staggered:
-        made = [(ask, target, await staggered.start(fetcher.fetch(target))) for ask, target in targets]
+        for ask, address in settled:
+            target = _target(slot, ask, address)
+            if pace.admits(target):
+                made.append((ask, target, await staggered.start(pace.fetch(target))))
+            else:
+                slot.leave_out(CHECK_REQUESTS)
     for ask, target, task in made:
         slot.append_asked(replace(task.result(), ask=ask.name), target, ask)
+    return [ask for ask, _, _ in made]
 
 
 def _target(slot: Slot, ask: FollowUpRequest, address: str) -> FetchTarget:

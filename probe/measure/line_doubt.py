@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from probe.core.records.failure import FailureType
 from probe.core.records.observation import Observation, Role
 from probe.core.vantage.line_quality import line_quality, resent
-from probe.fetch.fetcher import Fetcher
+from probe.measure.edge_pace import EdgePace
 from probe.measure.slot import Slot
 from probe.measure.stagger import Staggered
 
@@ -21,7 +21,7 @@ MORE_LOOKS = 3
 AskAnchors = Callable[[], Awaitable[Sequence[Observation]]]
 
 
-async def doubt_the_line(slot: Slot, off: Iterable[int], fetcher: Fetcher, ask_anchors: AskAnchors) -> None:
+async def doubt_the_line(slot: Slot, off: Iterable[int], pace: EdgePace, ask_anchors: AskAnchors) -> None:
     """Append what tells loss on our line from an edge that is dead; nothing where no packet was lost."""
     doubtful = set(off)
     looks = [
@@ -39,13 +39,13 @@ async def doubt_the_line(slot: Slot, off: Iterable[int], fetcher: Fetcher, ask_a
     if quality is None or not quality.lossy:
         return
     silent = [i for i in sorted(doubtful) if _took_no_connection(slot.observations[i])]
+    again = [slot.target(Role.CONFIRM, slot.observations[i].address, of=i) for i in silent]
     async with Staggered() as staggered:
         made = [
-            await staggered.start(
-                fetcher.fetch(slot.target(Role.CONFIRM, slot.observations[i].address, of=i))
-            )
-            for i in silent
+            await staggered.start(pace.fetch(target))
+            for target in again
             for _ in range(MORE_LOOKS)
+            if pace.admits(target)
         ]
     slot.append(look.result() for look in made)
 

@@ -36,13 +36,14 @@ from probe.core.scheduling.edge_selection import Visits
 from probe.core.vantage.via_proxy import edges_of, left_to_proxy
 from probe.core.verdict.hijack import led_elsewhere
 from probe.core.verdict.reach import served
-from probe.core.verdict.symptoms import doubtful_edges, examine, suspicious
+from probe.core.verdict.symptoms import SECOND_LOOKS, doubtful_edges, examine, suspicious
 from probe.evidence.bundle_builder import COMPARED_BYTES, bundle_of
 from probe.evidence.capture import Collector, collecting
 from probe.fetch.fetcher import Fetcher, FetchTarget
 from probe.fetch.redirects import ended, follow
 from probe.host.clock import Clock, rfc3339
 from probe.measure.check_requests import ask_further, ask_origin
+from probe.measure.edge_pace import EdgePace
 from probe.measure.line_doubt import doubt_the_line
 from probe.measure.origin import Keep, KeepStanding, Look, OriginReferences
 from probe.measure.second_path import look_elsewhere
@@ -116,15 +117,14 @@ class Pipeline:
         self._lines = lines
         self._kinds = kinds
         self._lookups = Lookups(resolver)
-        self._fetcher = fetcher
+        self._fetcher = fetcher = EdgePace(fetcher, clock)
         self._clock = clock
         self._host = host
         self._sweeper = Sweeper(fetcher)
         self._visits = Visits()
         self.nodes = Inventory()
         self._readings: dict[str, Reading | None] = {}
-        self.budgets = Budgets()
-        self._selves = Selves()
+        self.budgets, self._selves = Budgets(), Selves()
         self._propagation = PropagationTracker()
         self.references = OriginReferences(
             fetcher, clock, lookup=self._lookups.origin_address, keep=keep, keep_standing=keep_standing
@@ -157,9 +157,8 @@ class Pipeline:
         placed = self._propagation.placed(task, evidence)
         if slot.task is not task or any(map(is_not, placed, evidence.observations)):
             evidence, symptoms = replace(evidence, observations=placed), None  # to be examined anew
-        row = measured_row(
-            task, evidence, self._kinds, finished_at=rfc3339(self._clock.time_ns()), symptoms=symptoms
-        )
+        now = rfc3339(self._clock.time_ns())
+        row = measured_row(task, evidence, self._kinds, finished_at=now, symptoms=symptoms)
         self.budgets.spend(task, row, epoch_s(started_at))
         self.nodes.vouch(task, served(evidence, row.findings))
         return row if row.outcome is Outcome.OK else self._with_bundle(row, task, collected)
@@ -235,7 +234,10 @@ class Pipeline:
         if led_elsewhere(task, evidence, symptoms, (observations[i].address for i in off)):
             assert slot.resolution is not None, "resolved before anything was fetched"
             slot.resolution = await self._lookups.examine(slot.resolution, task, slot.start_ns)
-        targets = [slot.target(Role.CONFIRM, observations[i].address, of=i) for i in off]
+        again = (slot.target(Role.CONFIRM, observations[i].address, of=i) for i in off)
+        targets = self._fetcher.admitted(again)
+        if len(targets) < len(off):
+            slot.leave_out(SECOND_LOOKS)
         before = slot.reference.newest_digest
         async with Staggered() as staggered:
             fetching = [await staggered.start(self._fetcher.fetch(target)) for target in targets]
@@ -293,7 +295,8 @@ class Pipeline:
         owner = (task.customer, task.domain, task.ip_version, task.vantage_point.name)
         policy = EdgePolicy(kind="sample", count=task.limits.sweep)
         chosen = self._visits.choose(owner, policy, others, slot.number) if policy.count else ()
-        return await self._sweeper.ask([slot.target(Role.SWEEP, address) for address in chosen])
+        targets = self._fetcher.admitted(slot.target(Role.SWEEP, address) for address in chosen)
+        return await self._sweeper.ask(targets)
 
     @contextmanager
     def _worrying(self, task: Task) -> Iterator[None]:

@@ -14,8 +14,8 @@ from probe.core.records.observation import Observation, Relation, Role
 from probe.core.redirects.next_hop import STATUS_CODES as REDIRECTS
 from probe.core.vantage.via_proxy import can_be_given
 from probe.core.verdict.corroboration import OF_THE_LINE_TOO
-from probe.fetch.fetcher import Fetcher
 from probe.fetch.target import FetchTarget
+from probe.measure.edge_pace import EdgePace
 from probe.measure.slot import Slot
 from probe.measure.stagger import Staggered
 
@@ -23,7 +23,7 @@ LINES_AT_MOST = 2
 _PORTS = (80, 443)
 
 
-async def look_elsewhere(slot: Slot, lines: Sequence[VantagePoint], fetcher: Fetcher) -> None:
+async def look_elsewhere(slot: Slot, lines: Sequence[VantagePoint], pace: EdgePace) -> None:
     """Ask each edge whose content nothing explains by other ways, and append what was seen to the slot."""
     edges = [o for o in slot.observations if o.role is Role.EDGE]
     all_silent = all(o.failure is not None and o.failure.type in OF_THE_LINE_TOO for o in edges)
@@ -35,7 +35,8 @@ async def look_elsewhere(slot: Slot, lines: Sequence[VantagePoint], fetcher: Fet
         for target in _ways(slot, observation, index, lines)
     ]
     async with Staggered() as staggered:
-        made = [(await staggered.start(fetcher.fetch(target)), target) for target, _ in targets]
+        asked = pace.admitted(target for target, _ in targets)
+        made = [(await staggered.start(pace.fetch(target)), target) for target in asked]
     own = slot.task.vantage_point.name
     slot.append(
         replace(fetch.result(), vantage_point=None if target.vantage.name == own else target.vantage.name)

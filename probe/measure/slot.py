@@ -81,7 +81,13 @@ class Slot:
             and made.resolution is self.resolution
             and made.reference is self.reference
             and made.nodes is self.nodes
+            and made.left_out == self.left_out
         )
+
+    def leave_out(self, what: str) -> None:
+        """Note what is not asked, for our own pace's sake."""
+        if what not in self.left_out:
+            self.left_out = (*self.left_out, what)
 
     def append(self, observations: Iterable[Observation | None]) -> None:
         """Add observations, each with its cache status and whether our own loop stalled meanwhile."""

@@ -20,7 +20,7 @@ from yarl import URL
 
 from probe import __version__
 from probe.core.http.content_coding import DecodedTooLargeError, DecodeError, Decoder, parse_codings
-from probe.core.model.times import http_date_s
+from probe.core.model.times import retry_after_s
 from probe.pull.chain import UNKNOWN, Cursor, StreamName
 from probe.pull.page import TruncatedError
 
@@ -235,7 +235,8 @@ async def _judge(response: aiohttp.ClientResponse, media: str | None) -> None:
     detail = f"HTTP {status}: {await _detail(response)}"
     if status in PASSING or status >= 500:
         raise TransientError(
-            detail, retry_after_s(response.headers.get("Retry-After"), response.headers.get("Date"))
+            detail,
+            retry_after_s(response.headers.get("Retry-After"), response.headers.get("Date"), ASKED_MOST_S),
         )
     if 300 <= status < 400:
         raise RefusedError(
@@ -303,19 +304,3 @@ def back_off_s(
     most: float = min(MOST_S, FIRST_S * 2.0 ** min(max(0, failures - 1), 20))
     wait = most * (0.5 + 0.5 * draw())
     return wait if after_s is None else after_s + wait * 0.25
-
-
-def retry_after_s(value: str | None, date: str | None) -> float | None:
-    """Retry-After (RFC 9110 section 10.2.3) in seconds; None where it is absent or garbage.
-
-    A date is measured from the answer's own Date, so that the clocks need not agree; at most five minutes count.
-    """
-    if value is None:
-        return None
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:9]), ASKED_MOST_S)
-    until, now = http_date_s(text), http_date_s(date)
-    if until is None or now is None:
-        return None
-    return min(max(0.0, until - now), ASKED_MOST_S)

@@ -17,7 +17,7 @@ from probe.cli.render.pull import Shown, board_table, lag
 from probe.core.text.tokens import make_token
 from probe.pull import Copy
 from probe.pull.chain import StreamName
-from probe.pull.client import back_off_s, retry_after_s
+from probe.pull.client import back_off_s
 from probe.pull.progress import Board, State, StreamProgress
 from tests.pull.server import TOKEN, FakeAgent, make_lines, serving
 from tests.pull.test_pull import texts
@@ -152,17 +152,6 @@ def test_waits_grow_with_jitter_and_keep_to_what_was_asked() -> None:
     assert [back_off_s(n, draw=lambda: 1.0) for n in (1, 2, 3, 4, 50)] == [0.5, 1.0, 2.0, 4.0, 30.0]
     assert back_off_s(1, draw=lambda: 0.0) == 0.25
     assert back_off_s(1, 7.0, draw=lambda: 0.0) >= 7.0
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        (None, None), ("0", 0.0), ("7", 7.0), (" 12 ", 12.0), ("999999999999999", 300.0), ("-1", None), ("1.5", None),
-        ("Sun, 22 Nov 2026 10:00:30 GMT", 30.0), ("Sun, 22 Nov 2026 09:00:00 GMT", 0.0), ("soon", None),
-    ],
-)  # fmt: skip
-def test_retry_after(value: str | None, seconds: float | None) -> None:
-    assert retry_after_s(value, "Sun, 22 Nov 2026 10:00:00 GMT") == seconds
 
 
 def test_the_board_is_shown() -> None:

@@ -184,6 +184,10 @@ class LimitsConfig(t.Strict):
         default=Limits().sweep,
         description="Most other known nodes that one slot asks after a failure, in turn",
     )
+    further_per_minute: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=Limits().further_per_minute,
+        description="Most second looks and further requests of checks to one edge over one line in a minute",
+    )
 
     def ceilings(self) -> Ceilings:
         """As admission keeps them."""
@@ -203,6 +207,7 @@ class LimitsConfig(t.Strict):
             fields_count=self.fields,
             head_bytes=self.head,
             sweep=self.sweep,
+            further_per_minute=self.further_per_minute,
         )
 
 

@@ -137,7 +137,10 @@ class Deadlines(Value, frozen=True, kw_only=True):
 
 
 class Limits(Value, frozen=True, kw_only=True):
-    """Caps on what one observation may take in; `sweep`: on how many other nodes a slot asks after a failure."""
+    """Caps on what one observation may take in; `sweep`: on how many other nodes a slot asks after a failure.
+
+    `further_per_minute`: second looks and checks' further requests to one edge over one line.
+    """
 
     body_bytes: int = 64 * 1024 * 1024
     decoded_bytes: int = 256 * 1024 * 1024
@@ -145,6 +148,7 @@ class Limits(Value, frozen=True, kw_only=True):
     fields_count: int = 256
     head_bytes: int = 128 * 1024
     sweep: int = 64
+    further_per_minute: int = 600
 
 
 class RedirectPolicy(Value, frozen=True, kw_only=True):

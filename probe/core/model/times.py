@@ -91,3 +91,19 @@ def _whole_year(read: tuple[int, int, int, int, int, int], now_s: float | None) 
     year = now.year - now.year % 100 + short
     ahead = (year - 50, *read[1:]) > (now.year, now.month, now.day, now.hour, now.minute, now.second)
     return year - 100 if ahead else year
+
+
+def retry_after_s(value: str | None, date: str | None, most_s: float) -> float | None:
+    """Retry-After (RFC 9110 section 10.2.3) in seconds; None where it is absent or garbage.
+
+    A date is measured from the answer's own Date, so that the clocks need not agree; at most `most_s` count.
+    """
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), most_s)
+    until, now = http_date_s(text), http_date_s(date)
+    if until is None or now is None:
+        return None
+    return min(max(0.0, until - now), most_s)

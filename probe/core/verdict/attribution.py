@@ -15,12 +15,12 @@ from probe.core.dns.authority import ANSWERS, DENIES, FAILS, UNPROVEN
 from probe.core.dns.chain import ANSWERED_FAILURES
 from probe.core.dns.control import blames_signatures, blames_the_network
 from probe.core.dns.fault_zone import failing_zone
-from probe.core.http.refusals import refusal
 from probe.core.records.failure import OWN_LIMITS, FailureType, Phase
 from probe.core.records.observation import Observation, Role
 from probe.core.records.verdict import Fault, Outcome
 from probe.core.redirects.next_hop import STATUS_CODES as REDIRECTS
 from probe.core.vantage.line_quality import FOREIGN_CERTIFICATE
+from probe.core.vantage.refusals import refusal
 from probe.core.verdict.corroboration import OF_THE_LINE_TOO, TIMEOUTS, Corroboration
 from probe.core.verdict.hijack import alias_hidden, changed_by_the_zone, foreign, outdated
 from probe.core.verdict.origin_controls import cut_short

@@ -26,6 +26,7 @@ from probe.core.vantage.line_quality import (
     line_quality,
     resent,
 )
+from probe.core.vantage.refusals import says_nothing
 from probe.core.verdict.proxy_reports import answered_through_proxy, is_proxy_report
 
 # Nothing came back at all: a dead line looks the same as a dead server.
@@ -121,7 +122,7 @@ class Corroboration:
         few = clean_connections(self.evidence.observations) < ENOUGH_CLEAN
         return few and any(map(resent, looks)) and any(o.failure is None for o in looks)
 
-    def _looks_again(self, index: int) -> list[Observation]:
+    def _looks_again(self, index: int | None) -> list[Observation]:
         return [o for o in self.evidence.observations if o.role is Role.CONFIRM and o.of == index]
 
     @property
@@ -239,7 +240,7 @@ class Corroboration:
     def controls(self, ask: str | None) -> tuple[Observation, ...]:
         """The origin's complete replies to a check's further request."""
         asked = (o for o in self.evidence.observations if o.role is Role.CONTROL and o.ask == ask)
-        return tuple(o for o in asked if ask is not None and o.failure is None)
+        return tuple(o for o in asked if ask is not None and o.failure is None and not says_nothing(o))
 
     def control_gave(self, ask: str | None, status_code: int | None) -> bool:
         """The origin answered a check's further request with this status."""
@@ -280,9 +281,10 @@ class Corroboration:
         return f"origin.{kind}"
 
     def confirmed(self, index: int | None) -> bool | None:
-        """Whether a second look at observation `index` failed again; None if nobody looked."""
+        """Whether a second look at observation `index` failed again; None if nobody looked, or was let."""
         seen = self.evidence.observations
-        looks = [chain_of(seen, i) for i, o in enumerate(seen) if o.role is Role.CONFIRM and o.of == index]
+        again = [i for i, o in enumerate(seen) if o.role is Role.CONFIRM and o.of == index]
+        looks = [chain_of(seen, i) for i in again if not says_nothing(seen[i])]
         if index is None or not looks:
             return None
         first = chain_of(seen, index)

@@ -14,6 +14,7 @@ from probe.core.records.observation import Observation, Role
 from probe.core.records.response import Response
 from probe.core.records.verdict import Evidence
 from probe.core.redirects.chain import chain_of
+from probe.core.vantage.refusals import says_nothing
 
 Defect = Callable[[Response], bool]
 
@@ -42,7 +43,7 @@ def origin_ends(evidence: Evidence, status_code: int | None = None) -> tuple[Res
 def control_replies(evidence: Evidence, ask: str | None) -> tuple[Response, ...]:
     """What the origin answered to a check's further request, as far as it was read."""
     found = (o for o in evidence.observations if o.role is Role.CONTROL and o.ask == ask)
-    return tuple(o.response for o in found if o.response is not None and _read(o))
+    return tuple(o.response for o in found if o.response is not None and _read(o) and not says_nothing(o))
 
 
 def at_origin(evidence: Evidence, replies: Iterable[Response], defect: Defect) -> AtOrigin:
@@ -57,7 +58,8 @@ def at_origin(evidence: Evidence, replies: Iterable[Response], defect: Defect) -
 
 def seen_again(evidence: Evidence, index: int, defect: Defect) -> bool | None:
     """Whether a second look at observation `index` showed the defect too, or got no reply; None: nobody looked."""
-    looks = [o for o in evidence.observations if o.role is Role.CONFIRM and o.of == index]
+    asked = (o for o in evidence.observations if o.role is Role.CONFIRM and o.of == index)
+    looks = [o for o in asked if not says_nothing(o)]
     if not looks:
         return None
     return any(o.response is None or not _read(o) or defect(o.response) for o in looks)

@@ -17,6 +17,8 @@ from probe.core.records.verdict import Evidence
 from probe.core.verdict.node_symptoms import node_symptoms
 
 BASE = "observation"
+SECOND_LOOKS, CHECK_REQUESTS = "second_looks", "check_requests"
+PACED = frozenset({SECOND_LOOKS, CHECK_REQUESTS})  # what our own pace left out, in `Evidence.left_out`
 _DISAGREES = frozenset({Relation.OLDER, Relation.UNKNOWN_VERSION, Relation.UNSEEN_VERSION})
 
 
@@ -93,7 +95,8 @@ def _left_out(evidence: Evidence) -> Iterator[Symptom]:
             detail="the origin leads to the CDN itself: configure its own address, else nothing can be compared",
         )
     for what in evidence.left_out:
-        yield Symptom(check=BASE, kind=SymptomKind.NOTE, reason=f"budget.{what}_left_out")
+        reason = f"{'pace' if what in PACED else 'budget'}.{what}_left_out"
+        yield Symptom(check=BASE, kind=SymptomKind.NOTE, reason=reason)
 
 
 def _in_use(resolution: Resolution) -> bool:

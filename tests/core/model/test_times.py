@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from probe.core.model.times import epoch_s, http_date_s
+from probe.core.model.times import epoch_s, http_date_s, retry_after_s
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,14 @@ def test_no_date(text: str | None) -> None:
 def test_a_short_year_is_never_more_than_50_years_ahead(year: str, now: str | None, whole: int) -> None:
     found = http_date_s(f"Sunday, 06-Nov-{year} 08:49:37 GMT", None if now is None else epoch_s(now))
     assert found == epoch_s(f"{whole}-11-06T08:49:37Z")
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None), ("0", 0.0), ("7", 7.0), (" 12 ", 12.0), ("999999999999999", 300.0), ("-1", None), ("1.5", None),
+        ("Sun, 22 Nov 2026 10:00:30 GMT", 30.0), ("Sun, 22 Nov 2026 09:00:00 GMT", 0.0), ("soon", None),
+    ],
+)  # fmt: skip
+def test_retry_after(value: str | None, seconds: float | None) -> None:
+    assert retry_after_s(value, "Sun, 22 Nov 2026 10:00:00 GMT", 300.0) == seconds

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from probe.core.http.refusals import refusal
 from probe.core.records.failure import OWN_LIMITS, FailureType, Phase
 from probe.core.records.observation import Role
+from probe.core.vantage.refusals import refusal
 from tests.support.build import broken, evidence, seen, triple
 
 LIMITED = ("inconclusive", "unknown", "http.rate_limited")

@@ -1,0 +1,95 @@
+"""Data: by which header fields a reply is known for a challenge, which only a browser or a person passes.
+
+Only what the vendor, or a report with the whole head, says is sent with a challenge and with nothing else: what every
+reply of a CDN carries marks nothing. `statuses` empty: whatever the status. `begins`: with what a value of the field
+begins, in lower case; of `set-cookie` that is the cookie's name. To add one: a row with its source, a line in the test.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One vendor's mark. `source`: where it is documented."""
+
+    vendor: str
+    statuses: tuple[int, ...]
+    field: str
+    begins: str
+    source: str
+
+
+CHALLENGE_MARKS = (
+    Mark(
+        "Cloudflare",
+        (),
+        "cf-mitigated",
+        "challenge",
+        "https://developers.cloudflare.com/cloudflare-challenges/challenge-types/challenge-pages/detect-response/",
+    ),
+    Mark(
+        "AWS WAF",
+        (202,),
+        "x-amzn-waf-action",
+        "challenge",
+        "https://docs.aws.amazon.com/waf/latest/developerguide/waf-captcha-and-challenge-actions.html",
+    ),
+    Mark(
+        "AWS WAF",
+        (405,),
+        "x-amzn-waf-action",
+        "captcha",
+        "https://docs.aws.amazon.com/waf/latest/developerguide/waf-captcha-and-challenge-actions.html",
+    ),
+    Mark(
+        "Vercel",
+        (),
+        "x-vercel-mitigated",
+        "challenge",
+        "https://docs.rs/crate/rover-fetch/0.3.2/source/src/fetcher/challenge.rs",
+    ),
+    Mark(
+        "DataDome",
+        (401, 403),
+        "x-dd-b",
+        "",
+        "https://docs.datadome.co/reference/validate-request",
+    ),
+    Mark(
+        "SiteGround",
+        (202,),
+        "sg-captcha",
+        "challenge",
+        "https://github.com/woocommerce/woocommerce/issues/52896",
+    ),
+    Mark(
+        "Fastly",
+        (),
+        "set-cookie",
+        "_fs_ch_st_",
+        "https://fastly.com/documentation/guides/next-gen-waf/using-ngwaf/rules/using-client-challenges",
+    ),
+    Mark(
+        "Akamai",
+        (428,),
+        "set-cookie",
+        "sec_cpt=",
+        "https://docs.hypersolutions.co/akamai-web/handling-428-status-code-sec-cpt",
+    ),
+    Mark(
+        "Anubis",
+        (),
+        "set-cookie",
+        "techaro.lol-anubis-cookie-verification",
+        "https://github.com/TecharoHQ/anubis/pull/501",
+    ),
+    Mark(
+        "Privacy Pass",
+        (401,),
+        "www-authenticate",
+        "privatetoken ",
+        "https://www.rfc-editor.org/rfc/rfc9577#section-2.1",
+    ),
+)

@@ -1,0 +1,58 @@
+"""Rule: a reply that refuses us as a visitor says nothing of what was asked.
+
+Of a 429 (RFC 6585 section 4) and of a challenge page the next visitor sees nothing; a 503 with Retry-After (RFC 9110
+section 15.6.4) to a further question of ours says only that we asked too much. For how long we are to leave them alone
+is Retry-After (RFC 9110 section 10.2.3), within a bound of ours.
+"""
+
+from __future__ import annotations
+
+from probe.core.http.fields import first_value
+from probe.core.model.times import retry_after_s
+from probe.core.records.observation import Observation, Role
+from probe.core.records.response import Response
+from probe.core.vantage.challenge_marks import CHALLENGE_MARKS, Mark
+
+RATE_LIMITED = "http.rate_limited"
+CHALLENGED = "http.challenged"
+WAIT_AT_MOST_S = 300.0
+WITHOUT_A_TIME_S = 10.0  # of a 429 that does not say when
+_TOO_MANY, _UNAVAILABLE = 429, 503
+_FURTHER = frozenset({Role.CHECK, Role.CONTROL, Role.CONFIRM, Role.SWEEP, Role.ELSEWHERE})
+
+
+def refusal(response: Response | None, *, further: bool) -> str | None:
+    """The reason where this reply refuses us and not the content; `further`: to a question beside the object's own."""
+    if response is None:
+        return None
+    if any(_marked(response, mark) for mark in CHALLENGE_MARKS):
+        return CHALLENGED
+    if response.status_code == _TOO_MANY:
+        return RATE_LIMITED
+    asks_for_time = any(name == "retry-after" for name, _ in response.fields)
+    return RATE_LIMITED if further and response.status_code == _UNAVAILABLE and asks_for_time else None
+
+
+def says_nothing(observation: Observation) -> bool:
+    """Whether this further question or second look was refused: neither convicts nor acquits."""
+    return observation.role in _FURTHER and refusal(observation.response, further=True) is not None
+
+
+def wait_s(observation: Observation) -> float | None:
+    """For how many seconds this reply asks to be left alone; None: it does not. At most WAIT_AT_MOST_S.
+
+    Of a 429 and a 503: elsewhere, as with 301, Retry-After says something else.
+    """
+    response = observation.response
+    if response is None or response.status_code not in (_TOO_MANY, _UNAVAILABLE):
+        return None
+    date = first_value(response.fields, "date")
+    asked_s = retry_after_s(first_value(response.fields, "retry-after"), date, WAIT_AT_MOST_S)
+    return WITHOUT_A_TIME_S if asked_s is None and response.status_code == _TOO_MANY else asked_s
+
+
+def _marked(response: Response, mark: Mark) -> bool:
+    if mark.statuses and response.status_code not in mark.statuses:
+        return False
+    values = (value for name, value in response.fields if name == mark.field)
+    return any(value.strip().lower().startswith(mark.begins) for value in values)
