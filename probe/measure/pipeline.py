@@ -228,34 +228,32 @@ class Pipeline:
 
     async def _confirmation_round(self, slot: Slot, symptoms: tuple[Symptom, ...]) -> None:
         """Everything again that can convict or acquit: the edges off, the origin, anchors, other nodes."""
-        task, observations = slot.task, slot.observations
-        evidence = slot.evidence
+        task, observations, evidence = slot.task, slot.observations, slot.evidence
         off = doubtful_edges(symptoms, evidence)
         if led_elsewhere(task, evidence, symptoms, (observations[i].address for i in off)):
             assert slot.resolution is not None, "resolved before anything was fetched"
             slot.resolution = await self._lookups.examine(slot.resolution, task, slot.start_ns)
-        again = (slot.target(Role.CONFIRM, observations[i].address, of=i) for i in off)
-        targets = self._fetcher.admitted(again)
+        due = (slot.target(Role.CONFIRM, observations[i].address, of=i) for i in off)
+        targets = self._fetcher.admitted(due)
         if len(targets) < len(off):
             slot.leave_out(SECOND_LOOKS)
         before = slot.reference.newest_digest
         async with Staggered() as staggered:
             fetching = [await staggered.start(self._fetcher.fetch(target)) for target in targets]
-            asked = await staggered.start(
-                self.references.look(task, slot.start_ns, force=True, reading=slot.reading)
-            )
+            looking = self.references.look(task, slot.start_ns, force=True, reading=slot.reading)
+            asked = await staggered.start(looking)
             anchors = await staggered.start(self._ask_anchors(slot))
             sweeping = await staggered.start(self._sweep(slot, off))
         look, fetched = asked.result(), [fetch.result() for fetch in fetching]
         changed = before is not None and before != look.reference.newest_digest
         addresses = [o.address for o in observations if o.role is Role.EDGE]
-        reference = replace(look.reference, changed_during_slot=changed)
-        slot.reference = self._selves.marked(task, reference, addresses, look.observation)
+        found = replace(look.reference, changed_during_slot=changed)
+        slot.reference = self._selves.marked(task, found, addresses, look.observation)
         begin = len(observations)
         slot.append([*fetched, *sweeping.result(), *anchors.result()])
         slot.append_chain(look.observation, look.hops)
-        for index, (again, of) in enumerate(zip(fetched, off, strict=True), begin):
-            if of not in slot.further:
+        for index, again in enumerate(fetched, begin):
+            if again.of not in slot.further:
                 await self._follow_redirects(slot, index, again)
         await doubt_the_line(slot, off, self._fetcher, lambda: self._ask_anchors(slot))
         for ask in slot.controls_of(off):
