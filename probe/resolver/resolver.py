@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from probe.core.dns.answers import compared, in_order
+from probe.core.dns.authority import UNPROVEN
 from probe.core.dns.chain import WalkEnd
 from probe.core.dns.control import PASSED
 from probe.core.dns.message import ascii_name
@@ -147,8 +148,10 @@ class Resolver:
         if resolution.failure is None:
             return resolution
         resolution = await with_zone(resolution, specs, partial(self._walk, context))
-        if resolution.failing_name is None or resolution.zone is None:
+        if resolution.failing_name is None:
             return resolution
+        if resolution.zone is None:
+            return _kept_words(resolution)
         return await self._testified(
             resolution,
             resolution.failing_name,
@@ -288,6 +291,15 @@ def _lookup_context(vantage: VantagePoint, slot_start_ns: int, deadline_us: int)
 
 def _for_the_servers_us(deadline_us: int) -> int:
     return min(_FOR_THE_SERVERS_US, round(deadline_us * _FOR_THE_SERVERS))
+
+
+def _kept_words(resolution: Resolution) -> Resolution:
+    """No resolver answered for any name above the failing one, the top-level domain's included.
+
+    Then one that answered for the root did so from its cache: it shows nothing about a zone.
+    """
+    alive = any(answer.control == PASSED for answer in resolution.answers)
+    return replace(resolution, flags=(*resolution.flags, UNPROVEN)) if alive else resolution
 
 
 def _hopeless(end: WalkEnd) -> bool:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from probe.core.dns.answers import is_proper
-from probe.core.dns.authority import PROOF, PURPOSE, flags_of, genuine, targets_of
+from probe.core.dns.authority import PROOF, PURPOSE, UNPROVEN, flags_of, genuine, targets_of
 from probe.core.dns.chain import DnsAnswer
 from probe.core.dns.message import Reply, delegated
 from probe.core.dns.zone_cut import Cut, find_cut, first_name, names_above, settled
@@ -131,7 +131,7 @@ class ZoneServers:
         if walks and not proven and not any(r is not None and genuine(r) for r in replies):
             proven = await self._prove(zone, finding, make_walk, proving)
         queries = [query for walk in (finding, *walks, *proving) for query in walk.queries]
-        flags = flags_of(replies, name=name, line_proven=proven)
+        flags = flags_of(replies, name=name, line_proven=proven) if servers else (UNPROVEN,)
         return replace(
             resolution,
             authority_aliases=targets_of(replies, name),

@@ -185,7 +185,7 @@ async def test_all_others_fail_too_and_are_alive() -> None:
     async with Setting(*scripts, None) as setting:
         after = await setting.diagnose(await setting.resolve())
     assert kind(after) is FailureType.DNS_SERVER_FAILURE
-    assert after.flags == ("other_resolvers_failed", "resolver_alive")
+    assert after.flags == ("other_resolvers_failed", "resolver_alive", "authority_unproven")
     assert [answer.control for answer in after.answers] == ["passed", "passed", "silent"]
 
 
@@ -226,7 +226,14 @@ async def test_control_tells_a_dead_resolver_from_a_dead_name() -> None:
     async with Setting(only_the_root, BROKEN["silent"]) as setting:
         alive = await setting.diagnose(await setting.resolve(setting.only(0)), setting.only(0))
         silent = await setting.diagnose(await setting.resolve(setting.only(1)), setting.only(1))
-    assert (kind(alive), alive.flags) == (FailureType.DNS_TIMED_OUT, ("no_other_resolver", "resolver_alive"))
+    assert (kind(alive), alive.flags) == (
+        FailureType.DNS_TIMED_OUT,
+        (
+            "no_other_resolver",
+            "resolver_alive",
+            "authority_unproven",
+        ),  # it tells of no top-level domain either
+    )
     assert (kind(silent), silent.flags) == (
         FailureType.DNS_TIMED_OUT,
         ("no_other_resolver", "resolver_silent"),
@@ -272,7 +279,7 @@ async def test_addresses_of_a_resolver_that_is_not_alive_are_not_followed() -> N
     async with Setting(beside_the_root(BROKEN["SERVFAIL"]), invents) as setting:
         after = await setting.diagnose(await setting.resolve(setting.only(0)))
     assert kind(after) is FailureType.DNS_SERVER_FAILURE
-    assert after.flags == ("other_resolvers_unwell", "resolver_alive")
+    assert after.flags == ("other_resolvers_unwell", "resolver_alive", "authority_unproven")
 
 
 async def test_our_own_host_in_the_way_says_nothing_about_the_resolver() -> None:
@@ -304,7 +311,7 @@ async def test_alias_walk_finds_whose_zone_is_dead_behind_a_servfail() -> None:
     ]
     assert (after.failing_name, after.canonical_name) == ("y.cdn.net", "y.cdn.net")
     assert failing_zone(after, "www.a", ["cdn.net"]) == "cdn"
-    assert after.flags == ("no_other_resolver", "resolver_alive", "alias_walked")
+    assert after.flags == ("no_other_resolver", "resolver_alive", "alias_walked", "authority_unproven")
     assert [query.qname for query in after.queries if query.purpose == "alias"] == [
         "www.a",
         "x.cdn.net",

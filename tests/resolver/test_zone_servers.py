@@ -190,3 +190,21 @@ async def test_a_resolver_caught_inventing_is_not_late() -> None:
     found = await examined(invents, NEW, records(f"{HOST}. 60 CNAME {INTO_CDN}."))
     assert "nxdomain_rewritten" in found.flags
     assert alias_verdict(found)[1:] == ("path", "dns.hijacked")
+
+
+async def test_a_root_from_the_cache_makes_no_witness() -> None:
+    """A forwarder died: the resolver still has the root's servers in its cache, and fails for all names below it."""
+    async with AsyncExitStack() as stack:
+        asked = await stack.enter_async_context(
+            DnsServer(
+                lambda query: resolver_script(servfail)(query) if query.name == "." else servfail(query)
+            )
+        )
+        point = VantagePoint(
+            name="v", resolvers=(ResolverSpec(transport="udp", address=asked.host, port=asked.port),)
+        )
+        looks = Resolver(CLOCK, ("127.0.0.0/8",))
+        found = await looks.resolve(HOST, "A", point, slot_start_ns=0)
+        found = await looks.diagnose(found, point, slot_start_ns=0)
+    assert {"resolver_alive", "authority_unproven"} <= set(found.flags)
+    assert judged(found) == RESOLVER_FAILED

@@ -26,6 +26,7 @@ _KEEP = "add_header Cache-Control max-age=60;"
 _ORIGIN = f"""
   root {{root}}; {_KEEP}
   location /s/ {{{{ rewrite ^/s/[^/]+/(.*)$ /$1 last; }}}}
+  location ~ /live.txt$ {{{{ add_header Cache-Control no-store; rewrite ^ /small.txt break; }}}}
   location = /old {{{{ return 301 http://$host/new; }}}}
 """
 _ANCHOR = "location / { return 200 ok; }"

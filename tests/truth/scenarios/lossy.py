@@ -1,7 +1,85 @@
-"""Packets are lost on one line, for hundreds of rows (R3)."""
+"""Packets are lost on one line, for hundreds of rows (R3): nobody is accused for it, and a dead edge is still found.
+
+Three hundred rows with each loss; the tests that run always take a scenario of a tenth as many.
+"""
 
 from __future__ import annotations
 
-from tests.truth.scenario import Scenario
+from collections.abc import Sequence
 
-SCENARIOS: tuple[Scenario, ...] = ()
+from tests.truth import parts
+from tests.truth.internet import EDGES
+from tests.truth.scenario import OK, Scenario, Step
+from tests.truth.setup import Setup
+
+ROWS = 300
+_OURS = [OK, "inconclusive vantage *"]
+_LONG = {"timeout": "8s", "connect_timeout": "4s"}
+_TIMED = {"availability": {}, "integrity": {}, "response_time": {"ttfb": "3s"}}
+
+
+def _setup(objects: int, lines: Sequence[str] = ("one",)) -> Setup:
+    return Setup(
+        objects=objects, interval="4s", lines=lines, vantage={"anchor_interval": "30s"},
+        keys={"vantage_points": ["one"]}, checks=_TIMED,
+        agent={"limits": {"concurrency": 400, "per_origin": 400}}, **_LONG,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def _lossy(name: str, percent: int, rows: int, *, quick: bool = False) -> Scenario:
+    return Scenario(
+        name=name, party="vantage", quick=quick,
+        why=f"R3: {percent} of 100 packets are lost on our line: {rows} rows, none accuses anybody",
+        setup=_setup(max(3, rows // 10)),
+        steps=[
+            Step(name="well", party="nobody", right=[OK], rows=3),
+            Step(name="loss", party="vantage", right=_OURS, parts=[parts.lossy(percent)], rows=rows, within=1),
+        ],
+    )  # fmt: skip
+
+
+def _dead(percent: int) -> Scenario:
+    lossy = parts.lossy(percent)
+    return Scenario(
+        name=f"loss-{percent}-edge-dead", party="cdn",
+        why=f"R3: an edge that is dead beside {percent} % of loss is found within two intervals",
+        setup=_setup(4),
+        steps=[
+            Step(name="well", party="nobody", right=[OK], rows=4),
+            Step(
+                name="dead", party="cdn", right=[*_OURS, "failed cdn tcp.timed_out"], rows=16, within=1,
+                parts=[lossy, parts.silent("nginx")], found="failed cdn *", found_within=2, at=[EDGES["nginx"]],
+            ),
+            Step(name="again-well", party="nobody", right=[OK], rows=12, within=2),
+        ],
+    )  # fmt: skip
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    _lossy("loss-30-few", 30, 20, quick=True),
+    _lossy("loss-30", 30, ROWS),
+    _lossy("loss-10", 10, ROWS),
+    _dead(30),
+    _dead(10),
+    Scenario(
+        name="loss-10-edge-slow", party="cdn",
+        why="R3: an edge that is slow beside loss is found by another line, or once the loss ends",
+        setup=Setup(
+            objects=3, interval="4s", lines=("one", "two"), vantage={"anchor_interval": "30s"}, **_LONG,  # type: ignore[arg-type]
+            checks={"availability": {}, "integrity": {}, "response_time": {"ttfb": "1s"}},
+        ),
+        parts=[parts.behaving("slow", "varnish")],
+        steps=[
+            Step(
+                name="loss", party="cdn", rows=18, within=0, at=[EDGES["varnish"]],
+                parts=[parts.lossy(10)],
+                right=["slow cdn timing.over_limit", "slow unknown *", "inconclusive vantage *"],
+                found="slow cdn timing.over_limit", found_within=2,
+            ),
+            Step(
+                name="ended", party="cdn", rows=12, within=2, at=[EDGES["varnish"]],
+                right=["slow cdn timing.over_limit"],
+            ),
+        ],
+    ),
+)  # fmt: skip
