@@ -1,18 +1,21 @@
 """Records the cases beside it: `python -m tests.replay.record [NAME ...]`. Run it only when records change.
 
-From the lab, a fault each, and from the servers of `tests.support.hostile`, a hostile slot each. A case is
-one slot as it was
-stored, the definition of its task and the verdict that is right: the one that the lab expects of its fault or that the
-list of hostile slots names, not whatever the judge said. What was judged wrongly is not recorded.
+From the lab, a fault each, and from the servers of `tests.support.hostile` and `tests.support.suspects`, a slot each.
+A case is one slot as it was stored, the definition of its task and the verdict that is right: the one that the lab
+expects of its fault or that the lists of slots name, not whatever the judge said. What was judged wrongly is not
+recorded. Cases that lose packets are measured in a network namespace of their own, which takes root and `nft`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
 import sys
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from functools import partial
 from pathlib import Path
 
 from probe.agent.parts import Parts, build
@@ -30,7 +33,14 @@ from probe.settings.config_files import load_config
 from tests.support.hostile import CASES
 from tests.support.reply_cases import REPLY_CASES
 from tests.support.slots import measure
+from tests.support.suspects import SUSPECTS, Suspect
 
+LOOKS = 40
+ALONE = ("unshare", "--net", "--")
+TABLE, CHAIN = (
+    "add table netdev lossy",
+    "add chain netdev lossy in { type filter hook ingress device lo priority 0; }",
+)
 HERE = Path(__file__).parent
 NAMES = (
     "edge_down",
@@ -75,6 +85,47 @@ async def record(wanted: Collection[str]) -> None:
             if (row.outcome, row.fault, row.reason) != case.expected:
                 raise SystemExit(f"{name}: {row.outcome} {row.fault} {row.reason}: {row.summary}")
             write(name, task, row)
+    for name, suspect in SUSPECTS.items():
+        if not wanted or name in wanted:
+            if suspect.nft and not in_namespace():
+                subprocess.run([*ALONE, sys.executable, "-m", "tests.replay.record", name], check=True)
+            else:
+                write(name, *await _suspect(name, suspect))
+
+
+def in_namespace() -> bool:
+    """Whether this process runs in a network namespace of its own, made by `ALONE`."""
+    return os.readlink("/proc/self/ns/net") != os.readlink(f"/proc/{os.getppid()}/ns/net")
+
+
+def lose(rules: Iterable[str]) -> None:
+    """Let every packet pass these rules; without any, nothing is lost."""
+    subprocess.run(["nft", "flush", "ruleset"], check=True)
+    for words in (TABLE, CHAIN, *(f"add rule netdev lossy in {rule}" for rule in rules)):
+        subprocess.run(["nft", *words.split()], check=True)
+
+
+async def _suspect(name: str, suspect: Suspect) -> tuple[Task, SlotRecord]:
+    """Measured once; if packets are lost, which they are by chance, until what is expected came of it.
+
+    Meanwhile it may have been well, or inconclusive in another way; anything else is a wrong verdict.
+    """
+    for _ in range(LOOKS if suspect.nft else 1):
+        if suspect.nft:
+            subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+            lose(())
+        with tempfile.TemporaryDirectory() as directory:
+            lossy = partial(lose, suspect.nft) if suspect.nft else nothing
+            task, row = await measure(suspect.setting, Path(directory), lossy)
+        if (row.outcome, row.fault, row.reason) == suspect.expected:
+            return task, row
+        if not suspect.nft or row.outcome not in (Outcome.OK, Outcome.INCONCLUSIVE):
+            break
+    raise SystemExit(f"{name}: {row.outcome} {row.fault} {row.reason}: {row.summary}")
+
+
+def nothing() -> None:
+    """No packet is lost."""
 
 
 async def _lab(wanted: Collection[str]) -> None:

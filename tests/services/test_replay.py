@@ -19,7 +19,7 @@ RECORDED = list(cases_in(CASES, CHECKS))
 
 
 def test_there_is_one_case_for_each_folder_and_every_sort_of_fault() -> None:
-    assert len(RECORDED) == len(list(CASES.glob("*/case.json"))) >= 40
+    assert len(RECORDED) == len(list(CASES.glob("*/case.json"))) >= 110
     faults = {case.expected[1] for case in RECORDED}
     assert faults >= {None, "cdn", "origin", "customer", "vantage"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from collections.abc import Callable
@@ -37,7 +38,7 @@ from tests.support.dns_server import Script as DnsScript
 from tests.support.http_server import HOST, Pki, Script, openssl_server, response, serve
 
 LOOPBACK = ("127.0.0.0/8",)
-EDGE, ORIGIN, ANCHOR = "127.0.0.11", "127.0.0.21", "127.0.0.31"
+EDGE, ORIGIN, ANCHOR, ZONE_SERVER = "127.0.0.11", "127.0.0.21", "127.0.0.31", "127.0.0.53"
 CANONICAL = "acme.cdn.example.net"
 GOOD = b"the customer's own content\n" * 40
 ETAG = 'ETag: "v1"'
@@ -54,6 +55,9 @@ def right(*fields: str, body: bytes = GOOD) -> Script:
 class Setting:
     """What each part of the world does. `edge` None: nothing listens there; `second_resolver`: one more, asked second.
 
+    `origin_tls`: the origin is asked over TLS too, with the edge's certificate. `anchor_says`: what an anchor does.
+    `zone_servers`: what the zones' own servers say, at `ZONE_SERVER`; None: nobody is asked there.
+
     `edge_address`: where the edge is. `openssl`: it is a blocking server, which sends alerts where asyncio's is mute.
     `warm`: the origin was seen before this slot. `changes` go to the task, `deadlines` to its deadlines, `line` to its
     vantage point. `lines`: further vantage points of the agent.
@@ -69,6 +73,9 @@ class Setting:
     edge_address: str = EDGE
     openssl: bool = False
     anchor: bool = True
+    anchor_says: Script = field(default_factory=right)
+    origin_tls: bool = False
+    zone_servers: DnsScript | None = None
     warm: bool = True
     checks: tuple[CheckSpec, ...] = field(
         default_factory=lambda: build.checks(availability={}, integrity={}, alias={})
@@ -83,10 +90,19 @@ class Setting:
 QUICK = {"total_us": 1_500_000, "connect_us": 700_000, "tls_us": 700_000, "first_byte_us": 700_000}
 
 
-async def measure(setting: Setting, directory: Path) -> tuple[Task, SlotRecord]:
-    """Build the world, measure one slot of one task in it, take the world down."""
+async def measure(
+    setting: Setting, directory: Path, before: Callable[[], None] = lambda: None
+) -> tuple[Task, SlotRecord]:
+    """Build the world, measure one slot of one task in it, take the world down.
+
+    `before` is called when all is up and the origin was seen, if it is to be, just before the slot.
+    """
     async with AsyncExitStack() as stack:
         task = await _world(setting, directory, stack)
+        authority_port = 53
+        if setting.zone_servers is not None:
+            served = await stack.enter_async_context(DnsServer(setting.zone_servers, host=ZONE_SERVER))
+            authority_port = served.port
         clock = SystemClock()
         lag = LoopLag(clock)
         await lag.start()
@@ -94,7 +110,7 @@ async def measure(setting: Setting, directory: Path) -> tuple[Task, SlotRecord]:
         fetcher = HttpFetcher(clock, str, LOOPBACK)
         pipeline = Pipeline(
             kinds=CHECKS,
-            resolver=Resolver(clock, LOOPBACK),
+            resolver=Resolver(clock, LOOPBACK, authority_port=authority_port),
             fetcher=fetcher,
             clock=clock,
             host=with_changes(host_probe("test", "0" * 64, lag), clock_state=lambda: (True, 10)),
@@ -102,6 +118,7 @@ async def measure(setting: Setting, directory: Path) -> tuple[Task, SlotRecord]:
         )
         if setting.warm:
             await pipeline.references.look(task, clock.monotonic_ns())
+        await asyncio.to_thread(before)
         return task, await pipeline.measure(task, rfc3339(clock.time_ns()))
 
 
@@ -117,10 +134,10 @@ async def _world(setting: Setting, directory: Path, stack: AsyncExitStack) -> Ta
         edge_port = stack.enter_context(openssl_server(context))
     else:
         edge_port = await _server(stack, setting.edge, setting.edge_address, context)
-    origin_port = await _server(stack, setting.origin, ORIGIN, None)
+    origin_port = await _server(stack, setting.origin, ORIGIN, context if setting.origin_tls else None)
     anchors = ()
     if setting.anchor:
-        port = await _server(stack, right(), ANCHOR, None)
+        port = await _server(stack, setting.anchor_says, ANCHOR, None)
         anchors = (AnchorSpec(scheme="http", host=ANCHOR, port=port),)
     scheme = "https" if context is not None else "http"
     request = Request(scheme=scheme, host=HOST, port=edge_port, path="/a.js", **setting.request)
@@ -139,7 +156,14 @@ async def _world(setting: Setting, directory: Path, stack: AsyncExitStack) -> Ta
             tls=pki.policy(**setting.policy) if context is not None else TlsPolicy(),
             origin=OriginSpec(
                 address=ORIGIN,
-                request=Request(scheme="http", host=HOST, port=origin_port, path="/a.js", **setting.request),
+                request=Request(
+                    scheme="https" if setting.origin_tls else "http",
+                    host=HOST,
+                    port=origin_port,
+                    path="/a.js",
+                    **setting.request,
+                ),
+                **({"tls": pki.policy(**setting.policy)} if setting.origin_tls else {}),
             ),
             checks=setting.checks,
         ),

@@ -91,7 +91,8 @@ def _of_the_line(symptom: Symptom, corroboration: Corroboration) -> Blame | None
         return None
     late = symptom.reason in TIMEOUTS or symptom.kind is SymptomKind.TIMING
     foreign_certificate = symptom.reason in FOREIGN_CERTIFICATE
-    if line.portal is not None and (foreign_certificate or symptom.kind in _PORTALS_SHOW_AS):
+    at_portal = symptom.kind in _PORTALS_SHOW_AS or _beyond_a_redirect(symptom, corroboration)
+    if line.portal is not None and (foreign_certificate or at_portal):
         return _inconclusive(Fault.VANTAGE, "vantage.captive_portal")
     if line.path_mtu and symptom.reason in TIMEOUTS:
         return _inconclusive(Fault.VANTAGE, "vantage.path_mtu")
@@ -106,6 +107,13 @@ def _of_the_line(symptom: Symptom, corroboration: Corroboration) -> Blame | None
 
 
 _PORTALS_SHOW_AS = frozenset({SymptomKind.STATUS, SymptomKind.CONTENT, SymptomKind.STALE})
+
+
+def _beyond_a_redirect(symptom: Symptom, corroboration: Corroboration) -> bool:
+    """What went wrong is where the edge's reply led to: if that reply was a portal's, so is the place."""
+    assert symptom.observation is not None, "asked of symptoms of an observation only"
+    response = corroboration.evidence.observations[symptom.observation].response
+    return response is not None and response.status_code in REDIRECTS
 
 
 def _is_a_reply(symptom: Symptom, corroboration: Corroboration) -> bool:
