@@ -241,7 +241,15 @@ class Agent:
         return self._rows.stored_up_to(customer)
 
     async def record_event(
-        self, event: str, detail: dict[str, str], customers: tuple[str, ...] | None = None
+        self,
+        event: str,
+        detail: dict[str, str],
+        customers: tuple[str, ...] | None = None,
+        *,
+        agent: str | None = None,
     ) -> None:
-        """Put an event on record in the streams of these customers (None: of all); stored when this returns."""
-        await self.parts.events.tell(event, detail, customers)
+        """Put an event on record in the streams of these customers (None: of all); stored when this returns.
+
+        `agent`: in those of an earlier name of this agent.
+        """
+        await self.parts.events.tell(event, detail, customers, agent=agent)

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
+from probe.core.model.value import replace
 from probe.core.records.surroundings import HostFacts
 from probe.core.results.rows import event_row
 from probe.host.clock import Clock, rfc3339
@@ -47,21 +48,28 @@ class Teller:
         detail: dict[str, str],
         customers: Iterable[str] | None = None,
         level: int = logging.INFO,
+        *,
+        agent: str | None = None,
     ) -> None:
         """The same event into every customer's stream: whoever may see one stream only sees it too.
 
-        `customers`: only into theirs, where others have nothing to do with it. Stored when this returns.
+        `customers`: only into theirs, where others have nothing to do with it. `agent`: into the streams of an earlier
+        name of this agent, which the event then bears. Stored when this returns.
         """
         assert self._store is not None, "only who keeps results has streams"
         for hear in self.on_event:
             hear(event, detail)
         host, now = self._facts(), rfc3339(self._clock.time_ns())
+        earlier = None if agent == host.agent else agent
+        if earlier is not None:
+            host = replace(host, agent=earlier)
         if customers is None:
             customers = self._customers()
         writes: list[Coroutine[Any, Any, object]] = []
         for name in customers:
             row = event_row(name, now, event, detail, host)
-            writes.append(self._store.append([row], self._complete_up_to(name)))
+            complete_up_to = self._complete_up_to(name) if earlier is None else None
+            writes.append(self._store.append([row], complete_up_to, earlier))
         if writes:
             await asyncio.gather(*writes)
             log.log(level, event, extra=fields(**detail))

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from probe.core.config.results import KeepConfig
 from probe.core.results.retention import Action, KeepPolicy, Step, evidence_to_drop, next_action
@@ -28,7 +29,22 @@ ROUND_S = 60.0
 CHECK_EVERY = 30  # rounds between two looks at a closed part
 STEPS_A_ROUND = 50
 
-Event = Callable[[str, dict[str, str], tuple[str, ...] | None], Awaitable[None]]
+
+class Event(Protocol):
+    """Puts an event on record in the streams of some customers (None: all), under an earlier name of the agent's."""
+
+    def __call__(
+        self,
+        event: str,
+        detail: dict[str, str],
+        customers: tuple[str, ...] | None = None,
+        *,
+        agent: str | None = None,
+    ) -> Awaitable[None]:
+        """`agent`: whose stream it is, if not the writing agent's."""
+        ...
+
+
 Confirmed = Callable[[], Mapping[str, int]]
 
 
@@ -55,7 +71,7 @@ def nobody() -> Mapping[str, int]:
 class Keeper:
     """Of one store. `run` is to be called every `ROUND_S`.
 
-    `event` puts an event on record in the streams of some customers (None: all).
+    What goes from the streams of an earlier name of the agent is told in those streams.
     """
 
     def __init__(
@@ -121,7 +137,7 @@ class Keeper:
 
     async def _tell(self, notice: Notice) -> None:
         customers = None if notice.customer is None else (notice.customer,)
-        await self._event(notice.event, notice.detail, customers)
+        await self._event(notice.event, notice.detail, customers, agent=notice.agent)
 
     async def _retain(self) -> bool:
         facts = await asyncio.to_thread(store_keep.facts_of, self._directory)
@@ -151,7 +167,7 @@ class Keeper:
                 "digest": removal.digest,
                 "confirmed": "yes" if waited_for is None or waited_for >= removal.last_seq else "no",
             }
-            await self._event("retention.dropped", detail, (removal.customer,))
+            await self._event("retention.dropped", detail, (removal.customer,), agent=removal.agent)
         if thinning:
             await asyncio.to_thread(store_keep.thin, part, rfc3339(self._clock.time_ns()))
         else:

@@ -93,20 +93,28 @@ class Store:
 
     # --- writing ----------------------------------------------------------------------------------
 
-    async def append(self, records: Sequence[Record], complete_up_to: str | None = None) -> list[Record]:
+    async def append(
+        self, records: Sequence[Record], complete_up_to: str | None = None, agent: str | None = None
+    ) -> list[Record]:
         """Store records in one transaction; returns them with their `seq` once they are on the disk.
 
         `complete_up_to` (RFC 3339): every slot of these records' customer that was due before this time is
-        among these records or was appended before them; it is written with each of them.
+        among these records or was appended before them; it is written with each of them. `agent`: in whose streams
+        they belong, where it is not this agent's: an earlier name of it, which the records bear.
 
         While the disk refuses this waits. If it is cancelled meanwhile, the records are written all the same.
         Raises StoreError if they cannot be kept: the store is closed, or `held` records wait already (that
         they existed is then written as a `ledger.gap` event).
         """
-        return await self.hand_over(records, complete_up_to) if records else []
+        return await self.hand_over(records, complete_up_to, agent=agent) if records else []
 
     def hand_over(
-        self, records: Sequence[Record], complete_up_to: str | None = None, *, patience_s: float = 0.0
+        self,
+        records: Sequence[Record],
+        complete_up_to: str | None = None,
+        *,
+        patience_s: float = 0.0,
+        agent: str | None = None,
     ) -> asyncio.Future[list[Record]]:
         """`append` for whoever has other things to do: what it returns, or raises, is the future's.
 
@@ -114,7 +122,7 @@ class Store:
         StoreError is raised at once.
         """
         done: asyncio.Future[list[Record]] = asyncio.get_running_loop().create_future()
-        self._writer.put(records, done, complete_up_to, patience_s)
+        self._writer.put(records, done, complete_up_to, patience_s, agent)
         return done
 
     def has_definition(self, digest: str) -> bool:

@@ -50,8 +50,14 @@ class World:
         await self.store.append([*rows[:3], failed, *rows[3:], missed(number * 86_400 + 9), event("x")])
 
     def keeper(self, **keep: object) -> Keeper:
-        async def tell(name: str, detail: dict[str, str], customers: tuple[str, ...] | None) -> None:
-            self.told.append((name, detail, customers))
+        async def tell(
+            event: str,
+            detail: dict[str, str],
+            customers: tuple[str, ...] | None = None,
+            *,
+            agent: str | None = None,
+        ) -> None:
+            self.told.append((event, detail, customers))
 
         config = KeepConfig.model_validate(keep)
         return Keeper(self.directory, self.store, config, self.clock, tell, lambda: self.confirmed)

@@ -11,13 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from probe.agent.events import Teller
 from probe.agent.housekeeping import Keeper
 from probe.core.config.results import DAY_US, KeepConfig
+from probe.core.model.value import replace
+from probe.core.records.rows import EventRecord
+from probe.core.records.surroundings import HostFacts
 from probe.core.records.verdict import Outcome
-from probe.core.results.rows import event_row
-from probe.host.clock import rfc3339
 from probe.services.verification import Verification, verify
 from probe.store.base.parts import parts_of
+from probe.store.read.reader import Reader
 from probe.store.store import Store
 from probe.store.write.files import Limits
 from tests.seal.made import SetClock, pulled, sealed
@@ -32,6 +35,7 @@ class World:
     directory: Path
     store: Store
     clock: SetClock
+    agent: str = "a1"
     told: list[dict[str, str]] = field(default_factory=list)
 
     async def day(self, number: float) -> None:
@@ -42,12 +46,34 @@ class World:
             rows = [slot(first + i, customer=name) for i in range(7)]
             failed = slot(first + 8, customer=name, outcome=Outcome.FAILED)
             stale = slot(first + 9, customer=name, outcome=Outcome.STALE)
-            await self.store.append([*rows[:3], failed, *rows[3:], stale, missed(first + 9, customer=name)])
+            made = [*rows[:3], failed, *rows[3:], stale, missed(first + 9, customer=name)]
+            await self.store.append([replace(row, host=self.host) for row in made])
 
-    async def event(self, name: str, detail: dict[str, str], customers: tuple[str, ...] | None) -> None:
+    @property
+    def host(self) -> HostFacts:
+        """Of the agent by its name of today."""
+        return replace(HOST, agent=self.agent)
+
+    async def rename(self, name: str) -> None:
+        """The agent ends, and begins anew under another name on the same results."""
+        await self.store.close()
+        self.agent = name
+        self.store = Store.open(self.directory, name, self.clock, limits=Limits(span_us=DAY_US))
+
+    async def event(
+        self,
+        event: str,
+        detail: dict[str, str],
+        customers: tuple[str, ...] | None = None,
+        *,
+        agent: str | None = None,
+    ) -> None:
+        """As the agent tells it."""
         self.told.append(detail)
-        for customer in customers or ("acme", "other"):
-            await self.store.append([event_row(customer, rfc3339(self.clock.time_ns()), name, detail, HOST)])
+        teller = Teller(
+            self.store, self.clock, lambda: self.host, lambda: ("acme", "other"), lambda name: None
+        )
+        await teller.tell(event, detail, customers, agent=agent)
 
     def keeper(self, **keep: object) -> Keeper:
         config = KeepConfig.model_validate(keep)
@@ -58,8 +84,9 @@ class World:
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     clock = SetClock()
     store = Store.open(tmp_path / "r", "a1", clock, limits=Limits(span_us=DAY_US))
-    yield World(tmp_path / "r", store, clock)
-    await store.close()
+    made = World(tmp_path / "r", store, clock)
+    yield made
+    await made.store.close()
 
 
 def problems(found: Verification, customer: str = "acme") -> list[tuple[str, int | None]]:
@@ -85,6 +112,48 @@ async def test_what_retention_took_is_told_and_nobody_is_accused_for_it(world: W
     assert verify(world.directory).good
     segments = [r for r in verify(world.directory).streams if r.source == "segments"]
     assert [r.last_seq for r in segments] == [r.last_seq for r in verify(world.directory).streams[:2]]
+
+
+async def test_what_goes_from_the_streams_of_an_earlier_name_is_told_in_them(world: World) -> None:
+    """The agent was given another name: retention and damage still reach the rows of the old one."""
+    for day in range(4):
+        await world.day(day)
+    await world.rename("a2")
+    for day in range(4, 9):
+        await world.day(day)
+        await world.keeper(healthy="2d", failures="30d").round()
+        assert verify(world.directory).good, day
+    change_a_body(parts_of(world.directory)[1], 14, lambda body: body.replace('"failed"', '"FAILED"'))
+    keeper = world.keeper(healthy="2d", failures="30d")
+    for _ in range(2):
+        await keeper.check_next()
+    found = verify(world.directory)
+    assert found.good, [(r.agent, r.customer, r.problems) for r in found.streams]
+    gaps = {(report.agent, report.customer): report.gaps for report in found.streams}
+    assert gaps["a1", "acme"], "rows of the old name are gone"
+    assert {gap.reason for gap in gaps["a1", "acme"]} == {"retention", "store.damaged"}
+    assert gaps["a2", "acme"], "and so are old ones of the new name"
+    with Reader.open(world.directory, "a1") as reader:
+        told = [row for row in reader.follow({}) if isinstance(row, EventRecord)]
+    assert {(row.agent, row.event) for row in told} == {
+        ("a1", "retention.dropped"), ("a1", "store.damaged"),
+    }  # fmt: skip
+
+
+async def test_damage_beside_what_retention_took_is_mended(world: World) -> None:
+    for day in range(7):
+        await world.day(day)
+        await world.keeper(healthy="2d", failures="30d").round()
+    (part,) = [part for part in parts_of(world.directory) if part.number == 2]
+    change_a_body(part, 14, lambda body: body.replace('"failed"', '"FAILED"'))
+    keeper = world.keeper()
+    for _ in range(2):
+        await keeper.check_next()
+    found = verify(world.directory)
+    assert found.good, [(report.customer, report.problems) for report in found.streams]
+    assert (14, 14, "store.damaged") in [
+        (gap.first_seq, gap.last_seq, gap.reason) for report in found.streams for gap in report.gaps
+    ]
 
 
 async def test_a_failure_taken_among_what_retention_took_is_found(world: World) -> None:

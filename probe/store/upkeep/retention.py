@@ -28,6 +28,7 @@ HEALTHY = "(kind = 'slot' AND coalesce(outcome, 'ok') = 'ok')"
 class Removal:
     """What goes from one stream with a step of retention: rows among `first_seq` to `last_seq`."""
 
+    agent: str
     customer: str
     first_seq: int
     last_seq: int
@@ -71,9 +72,11 @@ def planned_removals(part: Part, *, healthy_only: bool) -> list[Removal]:
     which = HEALTHY if healthy_only else "1"
     with closing(Query(part.path)) as query:
         return [
-            Removal(customer=customer, first_seq=base + 1, last_seq=head, digest=digest, rows=rows)
-            for number, customer, base, head, digest in query.rows(
-                "SELECT id, customer, base, head, digest FROM stream WHERE head > base"
+            Removal(
+                agent=agent, customer=customer, first_seq=base + 1, last_seq=head, digest=digest, rows=rows
+            )
+            for number, agent, customer, base, head, digest in query.rows(
+                "SELECT id, agent, customer, base, head, digest FROM stream WHERE head > base"
             )
             if (rows := _count(query, number, which)) or not healthy_only
         ]

@@ -28,11 +28,11 @@ REASON = "store.damaged"
 
 @dataclass(frozen=True, slots=True)
 class Salvage:
-    """`place`: where the damaged file is now. `lost`: customer -> spans of `seq` that are gone."""
+    """`place`: where the damaged file is now. `lost`: (agent, customer) -> spans of `seq` that are gone."""
 
     place: Path
     kept: int
-    lost: dict[str, list[Span]]
+    lost: dict[tuple[str, str], list[Span]]
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ def salvage(directory: Path, part: Part, now: str) -> Salvage:
         for row in _rows(conn, place):
             if row["stream"] in streams:
                 streams[row["stream"]].rows[row["seq"]] = row
-    lost: dict[str, list[Span]] = {}
+    lost: dict[tuple[str, str], list[Span]] = {}
     kept: list[Row] = []
     parts: list[StreamPart] = []
     for number, stream in streams.items():
@@ -69,7 +69,7 @@ def salvage(directory: Path, part: Part, now: str) -> Salvage:
         kept += good
         parts.append(_stream_part(number, stream, gone))
         if spans:
-            lost.setdefault(stream.customer, []).extend(spans)
+            lost.setdefault((stream.agent, stream.customer), []).extend(spans)
     kept.sort(key=lambda row: int(row["id"]))
     write_part(part.path, now, parts, kept)
     return Salvage(place, len(kept), lost)
@@ -107,6 +107,8 @@ def _vouched(stream: _Stream) -> tuple[list[Row], list[DroppedSpan], list[Span]]
     for first, last in spans:
         before = good.get(first - 1)
         previous = stream.base_digest if before is None else line_digest(before["body"].encode())
+        if first - 1 in ends:  # beside what retention took
+            previous = ends[first - 1].digest
         gone.append(DroppedSpan(first, last, previous, after[last] or GENESIS, REASON))
     lost = spans if stream.sure else [*spans, (top + 1, stream.head)]
     return list(good.values()), gone, lost

@@ -36,7 +36,8 @@ Waiting = asyncio.Future[list[Record]]
 class Item:
     """One call's work: records, or a statement. `written`: the records with their `seq`, once committed.
 
-    `complete_up_to`: what holds once these records and all before them are stored (RFC 3339).
+    `complete_up_to`: what holds once these records and all before them are stored (RFC 3339). `agent`: in whose streams
+    the records belong, if not the writing agent's: an earlier name of it.
     """
 
     records: tuple[Record, ...] = ()
@@ -45,6 +46,7 @@ class Item:
     done: Waiting | None = None
     complete_up_to: str | None = None
     of_loss: bool = False
+    agent: str | None = None
     written: list[Record] = field(default_factory=list)
 
     @property
@@ -87,14 +89,15 @@ def _state(db: Database, statements: Sequence[Statement]) -> None:
 
 def _append(db: Database, agent: str, batch: Sequence[Item]) -> None:
     with db.atomic():
-        ends: dict[str, _End] = {}
+        ends: dict[tuple[str, str], _End] = {}
         rows: list[tuple[Any, ...]] = []
         for item in batch:
             item.written = []
             for record in item.records:
-                end = ends.get(record.customer)
+                stream = (item.agent or agent, record.customer)
+                end = ends.get(stream)
                 if end is None:
-                    end = ends[record.customer] = _end(db, agent, record.customer)
+                    end = ends[stream] = _end(db, *stream)
                 end.complete_up_to = item.complete_up_to or end.complete_up_to
                 numbered = replace(
                     record, seq=end.seq + 1, previous=end.digest, complete_up_to=item.complete_up_to

@@ -50,11 +50,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What happened to the store itself, for the streams that it touches (None: all of them)."""
+    """What happened to the store itself, for the stream that it touches (None: those of all customers, or our own)."""
 
     event: str
     detail: dict[str, str]
     customer: str | None = None
+    agent: str | None = None
 
 
 def notices_of(found: Salvage, part: Part, problem: str) -> list[Notice]:
@@ -69,8 +70,9 @@ def notices_of(found: Salvage, part: Part, problem: str) -> list[Notice]:
             event="store.damaged",
             detail={**detail, "first_seq": str(first), "last_seq": str(last)},
             customer=customer,
+            agent=agent,
         )
-        for customer, spans in found.lost.items()
+        for (agent, customer), spans in found.lost.items()
         for first, last in spans
     ]
 

@@ -114,9 +114,11 @@ class Writer(threading.Thread):
         done: asyncio.Future[list[Record]] | None,
         complete_up_to: str | None = None,
         patience_s: float = 0.0,
+        agent: str | None = None,
     ) -> None:
         """Queue records, to be written within so many seconds (`Batching.put`) where the disk allows.
 
+        `agent`: as in `Store.append`.
         Raises StoreError if the store is closed or there is no room even for stripped ones.
         """
         with self._news:
@@ -128,7 +130,8 @@ class Writer(threading.Thread):
             if weight > self._room:
                 self._counts["shed"] += sum(map(has_evidence, records))
                 records = [stripped(record) for record in records]
-            self._queue.append(Item(records=tuple(records), done=done, complete_up_to=complete_up_to))
+            item = Item(records=tuple(records), done=done, complete_up_to=complete_up_to, agent=agent)
+            self._queue.append(item)
             self._weight = weight
             self._batching.put(weight, patience_s)
             self._news.notify()
