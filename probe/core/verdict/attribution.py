@@ -91,7 +91,7 @@ def _of_the_line(symptom: Symptom, corroboration: Corroboration) -> Blame | None
         return None
     late = symptom.reason in TIMEOUTS or symptom.kind is SymptomKind.TIMING
     foreign_certificate = symptom.reason in FOREIGN_CERTIFICATE
-    at_portal = symptom.kind in _PORTALS_SHOW_AS or _beyond_a_redirect(symptom, corroboration)
+    at_portal = symptom.kind in _PORTALS_SHOW_AS or _redirected(symptom, corroboration)
     if line.portal is not None and (foreign_certificate or at_portal):
         return _inconclusive(Fault.VANTAGE, "vantage.captive_portal")
     if line.path_mtu and symptom.reason in TIMEOUTS:
@@ -109,9 +109,9 @@ def _of_the_line(symptom: Symptom, corroboration: Corroboration) -> Blame | None
 _PORTALS_SHOW_AS = frozenset({SymptomKind.STATUS, SymptomKind.CONTENT, SymptomKind.STALE})
 
 
-def _beyond_a_redirect(symptom: Symptom, corroboration: Corroboration) -> bool:
-    """What went wrong is where the edge's reply led to: if that reply was a portal's, so is the place."""
-    assert symptom.observation is not None, "asked of symptoms of an observation only"
+def _redirected(symptom: Symptom, corroboration: Corroboration) -> bool:
+    """The edge's own reply led elsewhere: if that reply was a portal's, so is the place that it led to."""
+    assert symptom.observation is not None, "this kind of symptom belongs to an observation"
     response = corroboration.evidence.observations[symptom.observation].response
     return response is not None and response.status_code in REDIRECTS
 
@@ -271,10 +271,7 @@ def _status(symptom: Symptom, corroboration: Corroboration) -> Blame:
 
 def _led_away(symptom: Symptom, corroboration: Corroboration) -> bool:
     """Redirected here, twice, and not by another way: an error of the CDN's would show on all our lines."""
-    assert symptom.observation is not None, "this kind of symptom belongs to an observation"
-    response = corroboration.evidence.observations[symptom.observation].response
-    redirected = response is not None and response.status_code in REDIRECTS
-    if not redirected or not corroboration.confirmed(symptom.observation):
+    if not _redirected(symptom, corroboration) or not corroboration.confirmed(symptom.observation):
         return False
     return corroboration.right_elsewhere(symptom.observation)
 
