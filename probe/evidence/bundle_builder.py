@@ -1,6 +1,6 @@
-"""Rule: a bundle says which bytes belong to which observation; what cannot be told apart is left out.
+"""Rule: a bundle assigns bytes to observations; bytes that cannot be assigned to one are left out.
 
-From a row and what its slot collected to the bundle that is kept beside it.
+Takes a row and what its slot collected, gives the bundle that is stored beside the row.
 """
 
 from __future__ import annotations

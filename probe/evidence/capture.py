@@ -1,7 +1,7 @@
 """Rule: the bytes behind an observation are kept while their slot lasts, bounded, and redacted before they are seen.
 
-Whoever measures a slot opens a `Collector`; fetches and look-ups made within it, also in tasks that it starts, leave
-there what crossed the wire. Without a collector nothing is kept.
+The pipeline opens a `Collector` for a slot; fetches and look-ups made within it, also in tasks started there, add what
+crossed the wire. Without a collector nothing is kept.
 """
 
 from __future__ import annotations

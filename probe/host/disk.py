@@ -1,6 +1,6 @@
-"""Rule: a disk that hangs holds up nobody: what is known of it is told with the time that it may take.
+"""Rule: a disk that hangs delays nobody: it is read in a thread, and callers wait for half a second at most.
 
-How much the results take, and how much is free where they lie.
+The size of the results, and the free space on their file system.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ PLACES = (
     "_parts",
     "_evidence",
     "_set-aside",
-)  # sealed segments are files for others: they are not the store's
+)  # sealed segments are files for others and do not count as the store
 
 
 def disk_of(directory: Path) -> Disk:
-    """Look now; waits for the disk. What cannot be looked at is None."""
+    """Read now; waits for the disk. What cannot be read is None."""
     try:
         free = os.statvfs(directory)
         sizes = sum(size for place in PLACES for size in _sizes(directory / place))
@@ -46,7 +46,7 @@ def _sizes(place: Path) -> Iterator[int]:
 
 
 class DiskWatch:
-    """Looks in a thread, at most every ten seconds, one look at a time."""
+    """Reads the disk in a thread, at most every ten seconds, once at a time."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -55,7 +55,7 @@ class DiskWatch:
         self._at_s: float | None = None
 
     async def now(self) -> Disk:
-        """As it was seen last; waits half a second for a newer look, no longer."""
+        """The newest reading; waits half a second for one that is being made, no longer."""
         loop = asyncio.get_running_loop()
         if self._looking is None and (self._at_s is None or loop.time() - self._at_s > FRESH_S):
             self._looking = asyncio.ensure_future(asyncio.to_thread(disk_of, self._directory))

@@ -1,4 +1,4 @@
-"""Rule: why nobody measured is told from what the last run left behind, not guessed from the gap.
+"""Rule: why nobody measured is derived from the file that the last run wrote, not guessed from the gap.
 
 `_boot.json` in the results directory: under which boot of the host the agent runs, since when, what it measures, how
 long the host had been suspended. Written at the start, at every reload, after a suspension and at the end.
@@ -20,7 +20,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 AT_MOST_BYTES = 64 << 20
 SHUTTING_DOWN_US = (
     15 * 60 * 1_000_000
-)  # the host's way down and up again, when its agent was stopped in good order
+)  # a reboot takes about so long; the agent was stopped in good order before it
 LEAST_SLEEP_US = 2_000_000
 
 
@@ -37,7 +37,7 @@ class LastRun:
 
 
 def boot_id(path: Path = BOOT_ID) -> str:
-    """Names this boot of the host; empty where the kernel does not tell."""
+    """The identifier of this boot of the host; empty where the kernel gives none."""
     try:
         return path.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError):
@@ -68,7 +68,7 @@ def booted_us(clock: Clock) -> int:
 
 
 def read_last_run(directory: Path) -> LastRun | None:
-    """What the last run left; None where there is nothing that can be read."""
+    """What the last run wrote; None where nothing can be read."""
     try:
         with open(directory / FILE, "rb") as stream:
             said = json.loads(stream.read(AT_MOST_BYTES))

@@ -1,4 +1,4 @@
-"""Rule: what our own host did while a slot ran is written beside it, so that it is never taken for the CDN's.
+"""Rule: the delays of our own host are recorded with each slot, so that they are never taken for the CDN's.
 
 The lag of the event loop, and whether the host's clock is synchronised (adjtimex(2), NTP: RFC 5905).
 """
@@ -18,11 +18,11 @@ KEPT_SAMPLES = 6_000  # five minutes, longer than any slot
 STA_UNSYNC = 0x0040
 TIME_ERROR = 5
 CACHED_S = 1.0
-OWN_TIME_S = 5.0  # between two readings of one clock; a process may have stood still meanwhile
+OWN_TIME_S = 5.0  # between two readings of one clock; the process may have been stopped in between
 
 
 class LoopLag:
-    """Measures how late the event loop runs what was due.
+    """Measures how late the event loop runs its timers.
 
     A timer is set every 50 ms; how much later than asked it runs is the lag of the span since it was set.
     """
@@ -49,7 +49,7 @@ class LoopLag:
     def worst_us(self, since_ns: int, until_ns: int) -> int:
         """The greatest lag, in microseconds, of any span that overlaps [since, until] (monotonic clock).
 
-        A stall that the timer has not come to yet counts with what is known of it.
+        A stall that is still going on counts as long as it has lasted so far.
         """
         worst_ns = 0
         if self._set_ns is not None and self._set_ns <= until_ns:
@@ -74,7 +74,7 @@ class LoopLag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockState:
-    """Whether the kernel holds its clock for synchronised, and its own bound on the error. None: unknown."""
+    """Whether the kernel considers its clock synchronised, and its own bound on the error. None: unknown."""
 
     synchronised: bool | None
     max_error_us: int | None
@@ -116,7 +116,7 @@ def clock_state() -> ClockState:
 
 
 def _is_ours(kernel_s: int) -> bool:
-    """Whether the clock that the kernel speaks of is the one that this process is shown (it may be given another)."""
+    """Whether the kernel's clock is the one that this process sees (a library may give it another)."""
     return abs(time.time() - kernel_s) <= OWN_TIME_S
 
 

@@ -1,7 +1,7 @@
-"""Rule: what was measured while the host slept is marked as our own stall: no peer is accused of the time it took.
+"""Rule: what was measured while the host was suspended is marked as our own stall: no peer is accused of that time.
 
 CLOCK_MONOTONIC, which all durations follow, stands still while the host is suspended, and CLOCK_BOOTTIME does not:
-what their difference grows by is time slept. A slot does not notice it by itself, but its connections are dead.
+the growth of their difference is the time suspended. A slot does not notice a suspension, but its connections are lost.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ KEPT = 64
 
 
 class Suspensions:
-    """When, on the monotonic clock, the host was found to have slept. `look` at least once a second."""
+    """When, on the monotonic clock, the host was suspended. Call `look` at least once a second."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -31,14 +31,14 @@ class Suspensions:
         return self._now()[1]
 
     def look(self) -> None:
-        """Take note of what the host slept since the last look."""
+        """Record a suspension since the last call."""
         now_ns, slept_ns = self._now()
         if slept_ns - self._slept_ns >= LEAST_US * 1000:
             self._found.append((self._seen_ns, now_ns, slept_ns - self._slept_ns))
         self._seen_ns, self._slept_ns = now_ns, slept_ns
 
     def worst_us(self, since_ns: int, until_ns: int) -> int:
-        """The longest sleep that may lie within [since, until] (monotonic), microseconds; 0: none."""
+        """The longest suspension that may lie within [since, until] (monotonic), microseconds; 0: none."""
         self.look()
         within = (slept for begin, end, slept in self._found if begin <= until_ns and end >= since_ns)
         return max(within, default=0) // 1000
@@ -49,7 +49,7 @@ class Suspensions:
 
 
 def worst_delay(lag: LoopLag, suspensions: Suspensions) -> Callable[[int, int], int]:
-    """Gives (since, until), monotonic nanoseconds -> how long our loop stood still in it or the host slept, in us."""
+    """(since, until), monotonic nanoseconds -> for how long our loop was blocked in it or the host suspended, in us."""
     return lambda since_ns, until_ns: max(
         lag.worst_us(since_ns, until_ns), suspensions.worst_us(since_ns, until_ns)
     )

@@ -1,4 +1,4 @@
-"""Rule: the service manager hears what is true now, and telling it never holds up a measurement.
+"""Rule: the service manager is notified of the present state, and a notification never delays a measurement.
 
 The protocol of sd_notify(3): datagrams of `NAME=value` lines to the Unix socket in $NOTIFY_SOCKET, a path or, with
 `@` in front, an abstract name. Without that variable everything here does nothing.
@@ -19,19 +19,19 @@ LONGEST_STATUS = 200
 
 
 class Notifier:
-    """Tells the service manager. Nothing waits, nothing is raised: what is refused goes with the next message."""
+    """Notifies the service manager. Never waits or raises: what the socket refuses is sent with the next message."""
 
     def __init__(self, address: str | None = None, *, watchdog_s: float | None = None) -> None:
         """`address`: as in $NOTIFY_SOCKET, None for none. `watchdog_s`: `alive` is due at least so often."""
         self.watchdog_s = watchdog_s if address else None
         self._to = "\0" + address[1:] if address and address[0] == "@" else address
-        self._owed: dict[str, str] = {}
+        self._unsent: dict[str, str] = {}
         self._phase = "starting"
         self._refused = False
 
     @classmethod
     def from_environment(cls, environment: MutableMapping[str, str] | None = None) -> Notifier:
-        """As the service manager started us. Its variables are taken out: no child of ours speaks in our name."""
+        """As the service manager started us. Its variables are removed: no child process may notify in our name."""
         variables = os.environ if environment is None else environment
         address = variables.pop("NOTIFY_SOCKET", None)
         period = variables.pop("WATCHDOG_USEC", "")
@@ -61,7 +61,7 @@ class Notifier:
         """Draining has begun; there is no way back from this. Only the first call counts."""
         if self._phase != "stopping":
             self._phase = "stopping"
-            self._owed.pop("READY", None)
+            self._unsent.pop("READY", None)
             self._send(STOPPING="1", STATUS="draining")
 
     @contextmanager
@@ -74,16 +74,16 @@ class Notifier:
             yield
         finally:
             for name in ("RELOADING", "MONOTONIC_USEC"):
-                self._owed.pop(name, None)  # a beginning that was refused is not told after its end
+                self._unsent.pop(name, None)  # a beginning that could not be sent is not sent after its end
             if self._phase == "ready":
                 self._send(READY="1", STATUS="measuring")
 
     def _send(self, **variables: str) -> None:
-        """All that is owed in one datagram, without waiting for room in the socket."""
+        """Send all that is unsent in one datagram, without waiting for room in the socket."""
         if self._to is None:
             return
-        self._owed |= variables
-        message = "\n".join(f"{name}={value}" for name, value in self._owed.items())
+        self._unsent |= variables
+        message = "\n".join(f"{name}={value}" for name, value in self._unsent.items())
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
                 sender.setblocking(False)
@@ -93,7 +93,7 @@ class Notifier:
                 log.warning("notify.refused", extra={"fields": {"error": str(error)}})
             self._refused = True
         else:
-            self._owed, self._refused = {}, False
+            self._unsent, self._refused = {}, False
 
 
 def _one_line(text: str) -> str:

@@ -1,9 +1,9 @@
-"""Rule: no content stops the agent: what needs a parser is read by a process that may die of it, and is begun again.
+"""Rule: no content can stop the agent: parsers run in a child process, which is started again when it dies.
 
-29 KB of HTML can ask a correct parser for gigabytes, and 500 KB for minutes. The process is started when it is needed
-first; it has neither our secrets nor our files. A content over a bound in nodes or steps is told as that
-(`too_costly`). Where the process itself ends, by its limits or otherwise, the content was not read (`not_read`): that
-is our own affair and no property of the content. Neither is held against anybody.
+29 KB of HTML can make a correct parser use gigabytes, and 500 KB minutes. The process is started on first use; it has
+neither our secrets nor our files. Content over a bound in nodes or steps is reported as `too_costly`. Where the
+process itself ends, by its limits or otherwise, the content was not read (`not_read`): that is our own lack and no
+property of the content. Neither is a fault of anybody.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rule: a parser of strangers' content runs where it can do no harm: without secrets, in bounded memory and time.
+"""Rule: a parser of untrusted content runs where it can do no harm: without secrets, in bounded memory and time.
 
 The main of a process that `probe.sandbox.content_reader` keeps. Reads questions from standard input (two lengths, then
 the rules as JSON and the content), writes answers (a length, then ContentFacts as JSON). What a content may cost is
@@ -56,7 +56,7 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
 
 
 def _read(reading: Reading, body: bytes) -> ContentFacts:
-    signal.setitimer(signal.ITIMER_PROF, CPU_S)  # its end kills, whatever a parser is doing
+    signal.setitimer(signal.ITIMER_PROF, CPU_S)  # the signal ends the process, whatever a parser is doing
     try:
         return read_content(reading, body)
     except MemoryError:

@@ -2,6 +2,6 @@
 
 In: tasks, ceilings, a `Clock`, and two callbacks. `scheduler.Scheduler` leads each due slot (`missed.Due`) to exactly
 one of them: measured or missed, the latter with a reason; `pump.Pump` wakes it on the monotonic clock;
-`missed.Reporter` tells missed slots in bounded pieces. Out: the calls, a `scheduler.Tally`, and up to when each
+`missed.Reporter` reports missed slots in bounded portions. Out: the calls, a `scheduler.Tally`, and up to when each
 customer's slots are complete. `jobs.Jobs` runs what recurs beside measuring, by APScheduler, and says when.
 """

@@ -1,7 +1,7 @@
-"""Rule: a slot that was not measured is told, once, however many there are at a time.
+"""Rule: every slot that was not measured is reported exactly once, however many there are at a time.
 
 After a long stall hundreds of thousands of slots may have been missed. They wait here as spans, not one by one,
-and are told in portions, so that the event loop goes on in between.
+and are reported in portions, so that the event loop does other work in between.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ OnMissed = Callable[[Task, Due, str], Awaitable[None] | None]
 
 
 class Reporter:
-    """Tells `on_missed`; waits for it where it is async."""
+    """Calls `on_missed` for each missed slot; awaits it where it is async."""
 
     def __init__(self, on_missed: OnMissed, now_us: Callable[[], int], opened: OpenSlots) -> None:
-        """`opened` is told when the last slot of a span has been told of."""
+        """`opened`: a span is closed in it once its last slot has been reported."""
         self._opened = opened
         self._on_missed = on_missed
         self._now_us = now_us
         self._spans: deque[tuple[Task, range, str, Token]] = deque()
-        self._news = asyncio.Event()
+        self._pending = asyncio.Event()
         self._closing = False
         self._work: asyncio.Task[None] | None = None
         self.counts: Counter[str] = Counter()
@@ -65,21 +65,21 @@ class Reporter:
             self.counts[reason] += len(times)
         token = token or self._opened.open(task.customer, times[0])
         self._spans.append((task, times, reason, token))
-        self._news.set()
+        self._pending.set()
 
     async def finish(self) -> None:
-        """Tell what there is, then end."""
+        """Report what is left, then end."""
         self._closing = True
-        self._news.set()
+        self._pending.set()
         if self._work is not None:
             await self._work
 
     async def _run(self) -> None:
         while True:
-            await self._news.wait()
-            self._news.clear()
+            await self._pending.wait()
+            self._pending.clear()
             while self._spans:
-                await self._tell(list(islice(self._slots(), PORTION)))
+                await self._report(list(islice(self._slots(), PORTION)))
             if self._closing:
                 return
 
@@ -91,7 +91,7 @@ class Reporter:
                 self._spans.appendleft((task, times[1:], reason, token))
             yield task, times[0], reason, token if len(times) == 1 else None
 
-    async def _tell(self, slots: list[tuple[Task, int, str, Token | None]]) -> None:
+    async def _report(self, slots: list[tuple[Task, int, str, Token | None]]) -> None:
         calls = [self._call(task, time_us, reason) for task, time_us, reason, _ in slots]
         await asyncio.gather(*[call for call in calls if call is not None])
         for *_, token in slots:

@@ -4,7 +4,7 @@ Time axis: agent time (`probe.host.clock.AgentTime`), the wall clock at the star
 the wall clock is set by more than 2 s, the axis is taken anew from it:
 - forward: the slots in the span that was skipped are not due, for no time passed in it;
 - backward: scheduling goes on at the new wall time, so that times come out again that were due before the step.
-Either way `on_clock_step` is told. Nothing that was due up to the step is lost by it.
+Either way `on_clock_step` is called. Nothing that was due up to the step is lost by it.
 
 Time in which the host was suspended passes on that axis: what was due in it, and what was being measured, is missed as
 `agent.suspended`.
@@ -65,7 +65,7 @@ class _Open:
 
 
 class Scheduler:
-    """Starts the slots of tasks when they are due, so many at once, and reports those that it cannot start."""
+    """Starts the slots of tasks when they are due, within the ceilings, and reports those that it cannot start."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Scheduler:
         """`on_slot` measures; a slot counts as done when it returns, also if that is after its cancellation.
 
         `on_missed(task, due, reason)` may be a plain or an async function; async gives back-pressure.
-        `on_error` is told of exceptions of `on_slot`; their slots are missed as `agent.internal_error`.
+        `on_error` is called with exceptions of `on_slot`; their slots are missed as `agent.internal_error`.
         `on_clock_step(delta_us)`: new wall time minus old.
         `on_suspended(slept_us)`: for how long the host was suspended.
         `stall_s`: a longer silence of the event loop is a stall, and what was due in it is missed.
@@ -203,13 +203,13 @@ class Scheduler:
         run_from_us, why = self._last_beat_us, "agent.stalled"
         if now_us - self._last_beat_us > self._stall_us:
             run_from_us = now_us - round(HEARTBEAT_S * 1e6)
-            why = self._why_silent(now_us - self._last_beat_us)
+            why = self._stall_reason(now_us - self._last_beat_us)
         self._slept_us = self._time.slept_us()
         self._last_beat_us = now_us
         self._counts["beats"] += 1
         self._account(now_us, run_from_us, why)
         self._fill()
-        self._mind_the_clock()
+        self._check_the_clock()
         due_us = self._agenda.next_due_us
         return None if due_us is None else (due_us - self._time.now_us()) / 1e6
 
@@ -223,8 +223,8 @@ class Scheduler:
             for time_us in times[len(late) :]:
                 self._admit(task, time_us)
 
-    def _why_silent(self, silent_us: int) -> str:
-        """The host slept, or our own loop stood still."""
+    def _stall_reason(self, silent_us: int) -> str:
+        """Whether the host was suspended, or our own event loop was blocked."""
         slept_us = self._time.slept_us() - self._slept_us
         if slept_us < LEAST_SLEEP_US:
             log.warning("loop.stalled", extra={"fields": {"silent_us": silent_us}})
@@ -232,13 +232,13 @@ class Scheduler:
         log.warning("host.suspended", extra={"fields": {"slept_us": slept_us}})
         if self._on_suspended is not None:
             self._on_suspended(slept_us)
-        # Their connections died in their sleep: whatever they would find, no peer is to be accused of it.
+        # Their connections were lost during the suspension: no peer may be accused of what they find.
         for measurement, slot in self._running.items():
             slot.cut_why = "agent.suspended"
             measurement.cancel()
         return "agent.suspended"
 
-    def _mind_the_clock(self) -> None:
+    def _check_the_clock(self) -> None:
         delta_us = self._time.stepped_us()
         if delta_us is None:
             self._time.follow()
@@ -261,7 +261,7 @@ class Scheduler:
             self._admission.put(slot, slot.place, time_us + min(task.period_us, LONGEST_WAIT_US))
 
     def _fill(self) -> None:
-        """Give up what waited too long, then begin whatever there is room for."""
+        """Miss the slots that waited too long, then start as many as the ceilings admit."""
         for slot in self._admission.expire(self._time.now_us()):
             self._miss(slot, "agent.overloaded")
         while (taken := self._admission.take()) is not None:

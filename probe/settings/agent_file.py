@@ -1,8 +1,8 @@
 """agent.yaml as text, and the two things in it that `status` needs: the agent's name and the results directory.
 
 In: the path of agent.yaml. Out: its text, or `Whereabouts`. Loads no model of the configuration: a command that only
-asks a running agent must not pay for that. Where the two cannot be had so, the whole file is read as everybody else
-reads it, which says what is wrong.
+asks a running agent must not pay for that. Where the two cannot be read this way, the whole file is read and
+validated as every other command does it, which reports what is wrong.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")  # as probe.core.syntax.values, w
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """Of an agent: its name, and its results directory."""
+    """An agent's name and its results directory."""
 
     agent: str
     results: Path
@@ -42,14 +42,14 @@ def read_agent_text(file: Path) -> str:
 
 
 def directory_of(file: Path) -> Path:
-    """What paths in agent.yaml are relative to."""
+    """The directory that paths in agent.yaml are relative to."""
     return Path(os.path.abspath(file)).parent
 
 
 def whereabouts(file: Path) -> Whereabouts:
     """Name and results directory from agent.yaml. Raises ConfigError or OSError.
 
-    What else stands there is not looked at: an agent can be asked how it is while its file is wrong elsewhere.
+    The rest of the file is not validated: a running agent can be asked for its state while its file has other errors.
     """
     from probe.core.syntax.yaml import read_document
 

@@ -1,7 +1,7 @@
-"""Rule: a configuration is read whole and judged whole; nothing of a bad file comes into force.
+"""Rule: a configuration is read and validated as a whole; nothing of an invalid file takes effect.
 
-Sizes are looked at before contents, special files are not opened for long, and every problem of every file is told
-at once. On a reload each bad file leaves what it defined before as it was; the others are not touched.
+Sizes are checked before contents are read, special files are not read, and all problems of all files are reported
+together. On a reload an invalid file leaves its former definitions in force; the other files take effect.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SUFFIXES = (".yaml", ".yml")
 
 @dataclass(slots=True)
 class _Read:
-    """What reading customers' files gave. `failed`: names of files that exist and cannot be used."""
+    """The result of reading the customers' files. `failed`: names of files that exist and cannot be used."""
 
     customers: dict[str, CustomerConfig] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class _Read:
 
 @dataclass(frozen=True, slots=True)
 class _ReadAgent:
-    """What reading agent.yaml gave; the outline is there, as far as it can be known, also where `config` is not."""
+    """The result of reading agent.yaml; `outline` holds what could be read even where `config` is None."""
 
     config: AgentConfig | None
     outline: Outline
@@ -65,7 +65,7 @@ def load_config(agent_file: Path, kinds: Kinds) -> Config:
 
 
 def reload_config(previous: Config, agent_file: Path, kinds: Kinds) -> tuple[Config, tuple[Problem, ...]]:
-    """The configuration that now holds, and the problems that keep parts of it as they were.
+    """The configuration now in force, and the problems that keep parts of it as they were.
 
     A bad agent.yaml keeps everything as it was; a customer whose file is bad keeps its previous definition; a
     customer whose file is gone, without any problem, is gone. Raises nothing.
@@ -91,7 +91,7 @@ def _together(agent: AgentConfig, text: str, agent_file: Path, read: _Read) -> C
 
 
 def _keep_previous(read: _Read, previous: Config) -> None:
-    """Put back what stood in files, or in directories, that now cannot be used."""
+    """Keep the definitions of files, or of directories, that cannot be used now."""
     before = {c.customer: c for c in previous.customers}
     for name, customer in previous.sources.items():
         failed = any(name == f or name.startswith(f"{f}/") for f in read.failed)
@@ -168,7 +168,7 @@ def _shown_name(file: Path, agent_file: Path) -> str:
 
 
 def _files_at(place: Path, agent_file: Path, read: _Read) -> list[Path]:
-    """The files that a place of `customers` stands for, by name; hidden ones and backups are passed over."""
+    """The files that an entry of `customers` stands for, by name; hidden files and backups are skipped."""
     place = Path(os.path.abspath(place))
     try:
         if not place.is_dir():

@@ -1,7 +1,7 @@
-"""Rule: a change is told once it is whole: when nothing has changed any more between two looks.
+"""Rule: a change is reported once it is complete: when nothing differs between two consecutive checks.
 
-Files and directories are looked at by stat(2) every `EVERY_S`, off the event loop: that works on every file system,
-for links that are exchanged and for files that are replaced. Contents are not read.
+Files and directories are compared by stat(2) every `EVERY_S`, in a thread: that works on every file system, for
+symbolic links that are exchanged and for files that are replaced. Contents are not read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 log = logging.getLogger("probe.files")
 
 EVERY_S = 2.0
-UNSETTLED_LOOKS = 5  # a file that is written to all the time is told of all the same
+UNSETTLED_LOOKS = 5  # after so many checks a file that changes all the time is reported all the same
 MOST_ENTRIES = 20_000
 
 Look = tuple[tuple[str, tuple[int, ...]], ...]
@@ -40,10 +40,10 @@ class FileWatch:
         self._unsettled = 0
 
     async def look(self) -> None:
-        """Look once. What is there at first is told of once too, as it may have changed since it was read."""
+        """Check once. The first state is reported too, since the files may have changed after they were read."""
         try:
             await self._compare()
-        except Exception as error:  # whoever is told must not end the watch
+        except Exception as error:  # an error of the callback must not end the watch
             log.error("files.defect", exc_info=error)
 
     async def _compare(self) -> None:
@@ -61,7 +61,7 @@ class FileWatch:
 
 
 def look(places: Iterable[Path], suffixes: tuple[str, ...]) -> Look:
-    """What tells one state of the files from another; what cannot be looked at counts as not there."""
+    """The state of the files, to be compared with another one; what stat(2) cannot read counts as absent."""
     found: list[tuple[str, tuple[int, ...]]] = []
     for place in places:
         found.append((str(place), _state(place)))

@@ -1,6 +1,6 @@
-"""Rule: what others on this host could read or replace is refused before it is used, with what to do about it.
+"""Rule: files that others on this host could read or replace are refused before use, with the command that mends it.
 
-Modes and owners of files and directories. Each function gives the words for a person, or None where all is well.
+Modes and owners of files and directories. Each function returns a message for a person, or None where nothing is wrong.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def open_to_additions(directory: Path) -> str | None:
 
 
 def exposed_key(file: Path) -> str | None:
-    """Why this file of a private key is none any more. Its group may read it, as `ssl-cert` does."""
+    """Why this private key is no longer private. Its group may read it, as Debian's `ssl-cert` does."""
     status = _status(file)
     if status is None or not status.st_mode & 0o007:
         return None
@@ -57,7 +57,7 @@ def _status(path: Path) -> os.stat_result | None:
     try:
         return os.stat(path)
     except OSError:
-        return None  # whoever opens it says what is wrong
+        return None  # opening it will raise the error
 
 
 def _name(uid: int) -> str:

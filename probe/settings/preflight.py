@@ -1,7 +1,7 @@
-"""Rule: what a good configuration refers to and this host does not have is told before the first slot needs it.
+"""Rule: what a valid configuration refers to and this host lacks is reported before the first slot needs it.
 
-Files of authorities, secrets, IP versions that no line carries, and what the API needs. Nothing is kept or shown of
-what files hold.
+CA files, secrets, IP versions that no line carries, and what the API needs. Contents of files are neither kept nor
+shown.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from probe.tls.trust import trust_problem
 
 
 def missing(config: Config) -> tuple[Problem, ...]:
-    """Every certificate file and secret that cannot be had here, once for each customer and vantage point."""
+    """Every CA file and secret that cannot be read here, once for each customer and vantage point."""
     files = {customer: file for file, customer in config.sources.items()}
     found = (
         Problem(files.get(customer.customer, customer.customer), 0, 0, words)
@@ -80,7 +80,7 @@ def _agent_file(config: Config) -> str:
 
 
 def _api(config: Config) -> Iterator[str]:
-    """What keeps the API from being served, or a reader from being let in."""
+    """What prevents the API from being served, or a reader's token from being accepted."""
     api = config.agent.api
     if api is None:
         return
@@ -128,7 +128,7 @@ def _secrets(customer: CustomerConfig) -> Iterator[str]:
 
 
 def require_secrets(plan: Plan, lines: Iterable[VantagePoint]) -> None:
-    """Each secret once, and forgotten again. Raises SecretError."""
+    """Read each secret once and discard it. Raises SecretError."""
     passwords = (line.proxy.password for line in lines if line.proxy is not None)
     values = (
         value

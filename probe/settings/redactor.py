@@ -1,4 +1,4 @@
-"""Rule: a secret's value is known here and nowhere after: whatever leaves the fetch passes through `Redactor`."""
+"""Rule: no text leaves a fetch with a secret's value in it: all of them pass through `Redactor`."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ MAX_BYTES = 64 * 1024
 
 
 class SecretError(Exception):
-    """A secret cannot be had. The message names the reference, what is wrong and what to do; never the value."""
+    """A secret cannot be read. The message names the reference, what is wrong and what to do; never the value."""
 
 
 def reveal(ref: SecretRef) -> str:

@@ -1,4 +1,4 @@
-"""What the agent tells of itself: log and metrics.
+"""What the agent reports about itself: log and metrics.
 
 In: log records, rows (`metrics.Metrics.row`), and a `core.results.live_state.LiveState` at the moment of asking. Out:
 log lines on standard error (`logs`; `log_sink.LogSink` never holds up a measurement), and the metrics as text for

@@ -1,7 +1,7 @@
-"""Rule: whoever reads our log may be slow, stuck or gone: no measurement waits for it, and what it missed is counted.
+"""Rule: the log's reader may be slow, stuck or gone; no measurement waits for it, and dropped lines are counted.
 
-A stream behind a bounded queue, written by a thread of its own. A journald that does not read, since its disk hangs,
-would otherwise stop the event loop within a write to stderr.
+A log handler with a bounded queue, which a thread of its own writes to a stream. Without it a journald that does not
+read, because its disk hangs, would block the event loop in a write to stderr.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CLOSE_S = 2.0
 
 
 class LogSink(logging.Handler):
-    """Formats at once, writes later. `close` waits for up to two seconds until all is written."""
+    """Formats a record at once and writes it later. `close` waits up to two seconds for the queue to be written."""
 
     def __init__(self, stream: TextIO, room: int = ROOM) -> None:
         super().__init__()
@@ -47,14 +47,14 @@ class LogSink(logging.Handler):
             self._news.notify()
 
     def flush(self) -> None:
-        """Until everything queued is written, for at most two seconds."""
+        """Wait until everything queued is written, for at most two seconds."""
         until_s = time.monotonic() + CLOSE_S
         with self._news:
             while (self._lines or self._busy) and (left_s := until_s - time.monotonic()) > 0:
                 self._news.wait(left_s)
 
     def close(self) -> None:
-        """Write what waits, and end the thread."""
+        """Write what is queued, and end the thread."""
         with self._news:
             self._closing = True
             self._news.notify_all()
@@ -75,15 +75,15 @@ class LogSink(logging.Handler):
                 dropped, self._dropped = self._dropped, 0
                 self._busy = True
             if dropped:
-                lines.append(self.format(_told("log.lines_lost", dropped)))
+                lines.append(self.format(_dropped_record("log.lines_lost", dropped)))
             try:
                 self._stream.write("".join(f"{line}\n" for line in lines))
                 self._stream.flush()
-            except (OSError, ValueError):  # nobody reads any more: there is nobody to tell
+            except (OSError, ValueError):  # the reader is gone, so the error cannot be reported
                 continue
 
 
-def _told(event: str, count: int) -> logging.LogRecord:
+def _dropped_record(event: str, count: int) -> logging.LogRecord:
     record = logging.LogRecord("probe.telemetry.logs", logging.WARNING, "", 0, event, (), None)
     record.fields = {"count": count}
     return record

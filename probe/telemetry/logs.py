@@ -1,7 +1,8 @@
 """Rule: a log line is one JSON object on stderr with an event name; it carries no secret and no body.
 
-journald and every collector split JSON by themselves; a terminal gets words instead. Where stderr is the journal, each
-line begins with its priority (`<3>`, sd-daemon(3)). An event that repeats is told a few times a minute, then counted.
+journald and every collector split JSON by themselves; a terminal gets words instead. Where stderr is the journal,
+each line begins with its priority (`<3>`, sd-daemon(3)). An event that repeats is logged a few times a minute, then
+only counted.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from probe.core.text.control_characters import CONTROL, escaped_in_json
 from probe.core.text.redaction import REDACTED, without_secret_query
 from probe.telemetry.log_sink import LogSink
 
-BURST = 20  # times that one event is told within a span
+BURST = 20  # lines of one event that are logged within a span
 SPAN_S = 60.0
 MOST_EVENTS = 1_000  # kinds that are counted apart
 LONGEST = 4_000  # characters of one field
@@ -31,15 +32,15 @@ _CREDENTIALS = re.compile(
 )
 
 
-def _words(error: BaseException) -> str:
-    """Kind and text; a group of one is that one."""
+def _error_text(error: BaseException) -> str:
+    """Class and message; a group of one exception counts as that one."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return f"{type(error).__name__}: {error}"
 
 
 def without_credentials(text: str) -> str:
-    """The text without what looks like a secret: user and password in URLs, authorization, telling query values."""
+    """The text without what looks like a secret: user and password in URLs, authorization, secret query values."""
     hidden = _CREDENTIALS.sub(lambda found: f"{found[1] or found[2]}{REDACTED}", text)
     return without_secret_query(hidden)
 
@@ -56,7 +57,7 @@ def _cut(value: Any) -> Any:
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
     found = {key: _cut(value) for key, value in getattr(record, "fields", {}).items()}
     if record.exc_info and record.exc_info[1] is not None:
-        found["exception"] = _cut(_words(record.exc_info[1]))
+        found["exception"] = _cut(_error_text(record.exc_info[1]))
     return found
 
 
@@ -70,14 +71,14 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "event": _cut(record.getMessage()),
         }
-        # A field may not take the place of the line's own: it is told under another name.
+        # A field must not replace one of the line's own: it is written under another name.
         line |= {f"detail_{key}" if key in line else key: value for key, value in _fields(record).items()}
         made = without_credentials(json.dumps(line, ensure_ascii=False, default=str))
         return escaped_in_json(made)
 
 
-class WordsFormatter(logging.Formatter):
-    """The same for a person at a terminal."""
+class TextFormatter(logging.Formatter):
+    """The same as plain text, for a person at a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         """`12:00:00 info  agent.started tasks=12`."""
@@ -88,7 +89,7 @@ class WordsFormatter(logging.Formatter):
         line = f"{at} {record.levelname.lower():7} {_cut(record.getMessage())} {fields}".rstrip()
         if error is not None:
             line += f" ({error})"
-        # What a server sent may stand in it: it cannot move the cursor, nor begin a line that looks like ours.
+        # A field may hold what a server sent: it must not move the cursor, nor begin a line that looks like ours.
         return CONTROL.sub(lambda c: repr(c[0])[1:-1], without_credentials(line)).replace("\n", "\n    ")
 
 
@@ -102,14 +103,14 @@ class JournalFormatter(JsonFormatter):
 
 
 @dataclass(slots=True)
-class _Told:
+class _Seen:
     since_s: float
     times: int = 0
     suppressed: int = 0
 
 
 class RateLimit(logging.Filter):
-    """Lets each event through so often in a span; then says how often it was held back, with the next line of all."""
+    """Lets each event through `burst` times in a span; after the span it logs how many lines it held back."""
 
     def __init__(
         self, handler: logging.Handler, now_s: Callable[[], float] = time.monotonic, burst: int = BURST
@@ -118,42 +119,42 @@ class RateLimit(logging.Filter):
         self._handler = handler
         self._now_s = now_s
         self._burst = burst
-        self._told: dict[tuple[str, str], _Told] = {}
+        self._seen: dict[tuple[str, str], _Seen] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether it is told. Called under no lock of ours: a count may be off by one between threads, no more."""
+        """Whether the record is logged. Takes no lock: between threads a count may be off by one, no more."""
         now_s = self._now_s()
         for name, event, count in list(self._ended(now_s)):
-            self._say(name, event, count)
+            self._log_suppressed(name, event, count)
         key = (record.name, str(record.msg)[:200])
-        if key not in self._told and len(self._told) >= MOST_EVENTS:
+        if key not in self._seen and len(self._seen) >= MOST_EVENTS:
             key = ("", "other")
-        told = self._told.setdefault(key, _Told(now_s))
-        told.times += 1
-        if told.times <= self._burst:
+        seen = self._seen.setdefault(key, _Seen(now_s))
+        seen.times += 1
+        if seen.times <= self._burst:
             return True
-        told.suppressed += 1
+        seen.suppressed += 1
         return False
 
     def finish(self) -> None:
-        """Tell what was held back so far."""
+        """Log how many lines were held back so far."""
         for name, event, count in list(self._ended(float("inf"))):
-            self._say(name, event, count)
+            self._log_suppressed(name, event, count)
 
     def _ended(self, now_s: float) -> Iterator[tuple[str, str, int]]:
-        for key in [key for key, told in list(self._told.items()) if now_s - told.since_s >= SPAN_S]:
-            told = self._told.pop(key, None)
-            if told is not None and told.suppressed:
-                yield *key, told.suppressed
+        for key in [key for key, seen in list(self._seen.items()) if now_s - seen.since_s >= SPAN_S]:
+            seen = self._seen.pop(key, None)
+            if seen is not None and seen.suppressed:
+                yield *key, seen.suppressed
 
-    def _say(self, name: str, event: str, count: int) -> None:
+    def _log_suppressed(self, name: str, event: str, count: int) -> None:
         record = logging.LogRecord("probe.telemetry.logs", logging.WARNING, "", 0, "log.suppressed", (), None)
         record.fields = {"suppressed": event, "of": name, "count": count}
         self._handler.emit(record)
 
 
 class _Limited(LogSink):
-    """What is held back is told at the end too."""
+    """At its end it also logs how many lines were held back."""
 
     limit: RateLimit
 
@@ -179,7 +180,7 @@ def set_up(level: str, *, json_lines: bool | None = None) -> None:
     as_json = not sys.stderr.isatty() if json_lines is None else json_lines
     journal = is_journal(os.environ.get("JOURNAL_STREAM"), sys.stderr.fileno())
     plain = JournalFormatter() if journal else JsonFormatter()
-    handler.setFormatter(plain if as_json else WordsFormatter())
+    handler.setFormatter(plain if as_json else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
 

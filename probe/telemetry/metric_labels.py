@@ -1,7 +1,7 @@
-"""Rule: how many series there are is bounded, whatever the configuration: what goes beyond shares the label `other`.
+"""Rule: the number of series is bounded, whatever the configuration; names beyond the bound share the label `other`.
 
-Only names that an operator gave (customers, vantage points) and closed lists of ours become labels; nothing that a
-server sent does.
+Labels are names that an operator gave (customers, vantage points) and closed lists of ours, never text that a server
+sent.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Pair = tuple[str, str]
 
 
 class Pairs:
-    """The pairs of customer and vantage point that have series of their own: the first ones to be measured."""
+    """Which pairs of customer and vantage point have series of their own: the first that were measured."""
 
     def __init__(self, room: int = PAIRS) -> None:
         self._room = room
@@ -37,7 +37,7 @@ class Pairs:
         return (OTHER, OTHER)
 
     def forget_but(self, pairs: Collection[Pair]) -> list[Pair]:
-        """Keep those that are still measured; gives the ones whose series are to go."""
+        """Forget all other pairs; returns those whose series are to be removed."""
         gone = [pair for pair in self._known if pair not in pairs]
         for pair in gone:
             del self._known[pair]

@@ -1,6 +1,6 @@
 """Rule: a metric means what Prometheus users take its name for: seconds, bytes, counters that only grow.
 
-What rows tell is counted here as they are stored; what the agent's parts tell is read when somebody asks
+Rows are counted here when they are stored; the state of the agent's parts is read at each scrape
 (`probe.telemetry.state_metrics`). The phases are those of blackbox_exporter's `probe_http_duration_seconds`.
 docs/monitoring.md lists every metric.
 """
@@ -38,7 +38,7 @@ LABELS = ("customer", "vantage_point")
 
 
 class _OfPair:
-    """The children of one pair's histograms, so that a row needs no look-up of labels."""
+    """One pair's children of the histograms, so that a row needs no look-up by labels."""
 
     def __init__(self, metrics: Metrics, pair: Pair) -> None:
         phase = metrics.phase
@@ -52,7 +52,7 @@ class _OfPair:
 
 
 class Metrics:
-    """Of one agent, in a registry of its own. For one thread, but for `text`."""
+    """The metrics of one agent, in a registry of its own. For one thread; only `text` may be called from another."""
 
     def __init__(self, version: str) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call] # they say nothing that the start time does not
@@ -164,7 +164,7 @@ class Metrics:
             known = 100 <= response.status_code <= 599
             self.responses.labels(f"{response.status_code // 100}xx" if known else OTHER).inc()
         if observation.tainted:
-            return  # our own loop stood still: its times are not the network's
+            return  # our own event loop was blocked: these times say nothing about the network
         spans = phases(observation.timing)
         for name, histogram in of_pair.phases:
             if (span_us := getattr(spans, name)) is not None:
@@ -179,7 +179,7 @@ class Metrics:
         self.events.labels(event).inc()
 
     def forget_but(self, pairs: Collection[Pair]) -> None:
-        """Drop the series of those who are measured no longer."""
+        """Drop the series of all other pairs: they are no longer measured."""
         for pair in self._pairs.forget_but(pairs):
             of_pair = self._of_pair.pop(pair, None)
             if of_pair is None:
@@ -192,7 +192,7 @@ class Metrics:
                 metric.remove(*pair)
 
     def text(self, state: LiveState, now_s: float | None = None) -> str:
-        """All of it in Prometheus' text format, made at most once a second. For a thread: it may be much."""
+        """All metrics in Prometheus' text format, made at most once a second. Call it in a thread: it may be large."""
         now_s = time.monotonic() if now_s is None else now_s
         if self._text is None or not 0 <= now_s - self._text[0] < 1.0:
             self._state.state = state

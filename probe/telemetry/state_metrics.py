@@ -1,6 +1,6 @@
-"""Rule: what the agent's parts know is told as it is at the moment of asking; what is unknown has no series.
+"""Rule: gauges show the agent's state at the moment of the scrape; what is unknown has no series.
 
-Turns a LiveState into metric families. Nothing here counts by itself.
+Turns a LiveState into metric families. Nothing is counted here.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _PREFIX = "cdn_probe_"
 
 
 class StateCollector(Collector):
-    """Give it `state` before each scrape; without one it has nothing to tell."""
+    """Set `state` before each scrape; without it no series is exposed."""
 
     def __init__(self) -> None:
         self.state: LiveState | None = None
         self.folded = 0
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: what it has depends on the state."""
+        """Nothing: which families there are depends on the state."""
         return ()
 
     def collect(self) -> Iterator[Metric]:

@@ -1,9 +1,9 @@
 """Rule: TLS by the OpenSSL that `cryptography` brings, through the bindings that it keeps for pyOpenSSL.
 
 It takes a fifth less of a whole slot over HTTPS than the one that most Pythons are built with (docs/performance.md),
-and offers the server the same. `BundledClient` takes trust and policy and gives a `BundledSession` for each connection,
-behind the interface of `probe.tls.session`. The names that it needs: `probe.tls.openssl_bindings`. One thread at a time
-may use a session.
+and offers the server the same. `BundledClient` takes trust and policy and gives a `BundledSession` for each
+connection, behind the interface of `probe.tls.session`. It takes OpenSSL's names from `probe.tls.openssl_bindings`.
+One thread at a time may use a session.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _ZERO_RETURN = _lib.SSL_ERROR_ZERO_RETURN
 _ERR_LIB_SSL = 20
 _RECORD_LAYER_FAILURE = 313  # SSL_R_RECORD_LAYER_FAILURE (openssl/sslerr.h)
 _VERSIONS = {"TLSv1": 0x301, "TLSv1.1": 0x302, "TLSv1.2": 0x303, "TLSv1.3": 0x304}
-# What OpenSSL 3.0 offers by itself; newer ones add a second, larger key share that most servers ignore.
+# The groups of OpenSSL 3.0; newer releases add a second, larger key share that most servers ignore.
 _GROUPS = b"X25519:P-256:X448:P-521:P-384:ffdhe2048:ffdhe3072:ffdhe4096:ffdhe6144:ffdhe8192"
 # In the order in which browsers ask: the first is the cheapest for both ends where processors know AES and SHA-256.
 _SUITES_OF_TLS_1_3 = b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
@@ -171,7 +171,7 @@ class BundledSession:
         _shutdown(self._session)
 
     def announced_end(self) -> bool:
-        """A read would find it, and must not take anything else away."""
+        """Asks the session's state: a read could take data away."""
         return bool(_get_shutdown(self._session) & _RECEIVED_SHUTDOWN)
 
     def version(self) -> str | None:
@@ -202,7 +202,7 @@ class BundledSession:
         return tuple(_der(_lib.sk_X509_value(stack, n), self._where) for n in range(_lib.sk_X509_num(stack)))
 
     def _wants_more(self, said: int) -> bool:
-        """False. Raises what OpenSSL has to say otherwise."""
+        """False where the handshake needs more bytes; raises OpenSSL's error otherwise."""
         code = _get_error(self._session, said)
         if code not in _WANTS_MORE:
             raise self._error(code)
@@ -266,13 +266,13 @@ def _load(done: int) -> None:
 
 
 def _demand(done: int) -> None:
-    """What depends on us alone: no server is to be blamed for it, so it is no ssl.SSLError."""
+    """Raises RuntimeError: a setting of ours was refused, which is no fault of a server, so it is no ssl.SSLError."""
     if not done:
         raise RuntimeError(f"OpenSSL refused what we set: {_last_error()}")
 
 
 def _last_error() -> ssl.SSLError:
-    """What was said last says most, unless it says only that a record was not as it should be. Nothing is left."""
+    """The last error of OpenSSL's queue, unless it says only that the record layer failed. Empties the queue."""
     last = 0
     while code := _next_error():
         if not last or _lib.ERR_GET_REASON(code) != _RECORD_LAYER_FAILURE:

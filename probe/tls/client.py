@@ -45,7 +45,7 @@ class CaFileError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """What we tell of one certificate; fields that cannot be parsed are left out."""
+    """What the record says of one certificate; fields that cannot be parsed are left out."""
 
     sha256: str
     subject: str | None = None
@@ -59,7 +59,7 @@ class Certificate:
 
 
 def client_for(policy: TlsPolicy) -> TlsClient:
-    """What makes the sessions of a policy; a changed file of authorities gives a new one.
+    """The client that makes the sessions of a policy; a changed CA file gives a new one.
 
     Raises CaFileError where the CA file cannot be used, ValueError for a version that is none.
     """
@@ -129,7 +129,7 @@ def describe(
     verify_error: str | None = None,
     second: bool = False,
 ) -> Tls:
-    """The record of a handshake that came to its end; `chain`: the session's."""
+    """The record of a completed handshake; `chain`: the session's."""
     leaf = parse_certificate(chain[0]) if chain else Certificate(sha256="")
     verified = session.verified()
     first_to_end = _first_to_end(verified.chain)
@@ -153,7 +153,7 @@ def describe(
 
 
 def _first_to_end(used: Sequence[bytes]) -> Certificate | None:
-    """Of a verified chain the certificate that ends first; the trust anchor is ours, and its date is not asked."""
+    """Of a verified chain the certificate that ends first; the trust anchor is ours, and its expiry does not count."""
     certificates = [parse_certificate(der) for der in used[:-1] or used]
     dated = [certificate for certificate in certificates if certificate.not_after]
     return min(dated, key=lambda certificate: certificate.not_after or "", default=None)
@@ -172,7 +172,7 @@ def chain_verdict(chain: Sequence[bytes]) -> FailureType:
 
 @lru_cache(maxsize=1024)
 def parse_certificate(der: bytes) -> Certificate:
-    """DER -> Certificate. Never raises: an odd certificate is told by its fingerprint alone."""
+    """DER -> Certificate. Never raises: of a certificate that cannot be parsed only the fingerprint is given."""
     sha256 = hashlib.sha256(der).hexdigest()
     try:
         parsed = x509.load_der_x509_certificate(der)
@@ -187,7 +187,7 @@ def parse_certificate(der: bytes) -> Certificate:
             has_issuer_url=_has_issuer_url(parsed),
             must_staple=must_staple(parsed),
         )
-    except Exception:  # whatever the parser says of a stranger's bytes
+    except Exception:  # whatever the parser raises for untrusted bytes
         return Certificate(sha256=sha256)
 
 

@@ -1,6 +1,6 @@
-"""Rule: what OpenSSL says went wrong is told as Python's `ssl` tells it, whichever OpenSSL said it.
+"""Rule: an error of OpenSSL is raised as Python's `ssl` raises it, whichever copy of OpenSSL met it.
 
-So one table (`probe.net.failures`) serves both. Reasons are OpenSSL's names (openssl/sslerr.h): its words in capitals.
+So one table (`probe.net.failures`) serves both. Reasons are OpenSSL's names (openssl/sslerr.h): its texts in capitals.
 """
 
 from __future__ import annotations

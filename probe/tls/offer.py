@@ -1,4 +1,4 @@
-"""What we offer a server, the same whichever library speaks, and whatever the library's build has as its default.
+"""What we offer a server: the same with each TLS library, whatever the defaults of its build.
 
 Gives cipher suites and the security level as OpenSSL's cipher string. The offer is that of browsers: every TLS 1.2
 suite of Chromium's ClientHello, and the forward secret ones that other clients (curl) offer beside them. A server

@@ -1,7 +1,7 @@
-"""Rule: what a connection needs of TLS, whoever does it: what came in, what is to be sent, and what was agreed.
+"""The interface of a TLS connection, whichever library implements it: bytes received, bytes to send, what was agreed.
 
-No socket and no loop: the bytes pass through a buffer that the connection owns (`probe.net.tls_transport`). Two stand
-behind it: `probe.tls.bundled` and `probe.tls.system`. RFC 8446, RFC 5246.
+No socket and no loop: the bytes pass through a buffer that the connection owns (`probe.net.tls_transport`). Two
+implementations: `probe.tls.bundled` and `probe.tls.system`. RFC 8446, RFC 5246.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ class TlsSession(Protocol):
     """The client's side of one connection. Whatever fails raises ssl.SSLError, as Python's own sessions do."""
 
     def feed(self, count: int) -> None:
-        """So many bytes came from the server; the buffer begins with them."""
+        """`count` bytes came from the server; they stand at the start of the buffer."""
 
     def drain(self) -> bytes | bytearray:
         """What is to be sent to the server, which may be nothing."""
 
     def unread_bytes(self) -> int:
-        """What was fed and not looked at yet."""
+        """Bytes that were fed and not processed yet."""
 
     def decrypted_bytes(self) -> int:
-        """What a read would give at once, without anything more of what was fed."""
+        """Bytes that a read would give at once, without processing more of what was fed."""
 
     def handshake(self) -> bool:
-        """Go on with it; whether it is done, and the certificate is the one that it must be.
+        """Continue the handshake; True once it is done and the certificate was verified.
 
         Raises ssl.SSLCertVerificationError with `verify_code` (X509_V_ERR_*) and `verify_message`: also for a weak key
         or signature, whatever the protocol version, and for a stapled response that says "revoked".

@@ -1,7 +1,7 @@
 """What a stapled OCSP response says of the certificate, if it may be believed (RFC 6960, RFC 6066 section 8).
 
-Takes the response and the chain as bytes and the time; gives one word. A response counts only if it is about this
-certificate, is signed by its issuer or by a responder whom the issuer named, and is of the present. `must_staple`: the
+Takes the response and the chain as bytes and the time; gives a `Staple`. A response counts only if it is about this
+certificate, is signed by its issuer or by a responder that the issuer delegated, and is valid now. `must_staple`: the
 certificate itself demands a response in the handshake (RFC 7633).
 """
 
@@ -30,7 +30,7 @@ class Staple(StrEnum):
     GOOD = "good"
     REVOKED = "revoked"
     UNKNOWN = "unknown"  # the responder does not know the certificate
-    INVALID = "invalid"  # not about it, not signed by who may, not of the present, or no response at all
+    INVALID = "invalid"  # about another certificate, signed by somebody else, expired, or not a response
     ABSENT = "absent"
 
 
@@ -39,7 +39,7 @@ def staple_of(response: bytes, verified_chain: Sequence[bytes], now: datetime) -
     if not response:
         return Staple.ABSENT
     if len(verified_chain) < 2:
-        return Staple.INVALID  # nobody here can say who issued it
+        return Staple.INVALID  # without the issuer its signature cannot be verified
     said = _believed(response, verified_chain[0], verified_chain[1])
     if said is None:
         return Staple.INVALID

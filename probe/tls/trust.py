@@ -1,4 +1,4 @@
-"""Rule: with nobody to trust, every certificate looks foreign: that is our own lack, said before anybody is asked.
+"""Rule: without trust anchors every certificate would fail: that is our own lack, reported before any request is made.
 
 Whether a file of authorities, or the system's store, holds any certificate (RFC 5280 section 6.1: trust anchors).
 """

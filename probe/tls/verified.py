@@ -1,7 +1,7 @@
 """What is asked of a chain that the library has verified: strength at any protocol version, and no stapled "revoked".
 
-Looked at once a handshake, when it is done; the record of the handshake is written from the same look. What must be
-parsed is remembered by its bytes, so that the next handshake with the same certificates costs a look-up.
+Examined once a handshake, when it is done; the record of the handshake uses the same result. Parsed certificates are
+cached by their bytes, so that the next handshake with the same ones costs a look-up.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from probe.telemetry.logs import (
     JournalFormatter,
     JsonFormatter,
     RateLimit,
-    WordsFormatter,
+    TextFormatter,
     fields,
     is_journal,
     without_credentials,
@@ -71,7 +71,7 @@ HOSTILE = "x\x1b[2J\x9b2J\rok\n12:00:00 error forged\x00\u2028\u202e\x7f"
 
 
 def test_what_a_server_sent_moves_no_cursor_and_forges_no_line() -> None:
-    line = WordsFormatter().format(record("slot.error", detail=HOSTILE))
+    line = TextFormatter().format(record("slot.error", detail=HOSTILE))
     first, second = line.split("\n")
     assert second.startswith("    "), "a line of ours begins with a time"
     assert first.isprintable()
@@ -100,7 +100,7 @@ def test_an_error_is_named() -> None:
     made = record("x")
     made.exc_info = (OSError, ExceptionGroup("several", [OSError(28, "No space")]), None)
     assert json.loads(JsonFormatter().format(made))["exception"] == "OSError: [Errno 28] No space"
-    assert WordsFormatter().format(made).endswith("x (OSError: [Errno 28] No space)")
+    assert TextFormatter().format(made).endswith("x (OSError: [Errno 28] No space)")
 
 
 # --- what never stands in it --------------------------------------------------------------------------
@@ -117,12 +117,12 @@ def test_an_error_is_named() -> None:
     ],
 )
 def test_secrets_are_redacted(text: str) -> None:
-    for formatter in (JsonFormatter(), WordsFormatter(), JournalFormatter()):
+    for formatter in (JsonFormatter(), TextFormatter(), JournalFormatter()):
         for made in (record("event", problem=text), record(text)):
             line = formatter.format(made)
             assert "s3cret" not in line
             assert "[redacted]" in line
-            if not isinstance(formatter, WordsFormatter):
+            if not isinstance(formatter, TextFormatter):
                 json.loads(line[line.index("{") :])
 
 
@@ -207,7 +207,7 @@ def test_kinds_beyond_the_bound_are_counted_together(limited: tuple[Kept, RateLi
     for number in range(MOST_EVENTS + 500):
         handler.handle(record(f"event.{number}"))
     assert len(handler.records) == MOST_EVENTS + BURST
-    assert len(limit._told) <= MOST_EVENTS + 1
+    assert len(limit._seen) <= MOST_EVENTS + 1
 
 
 # --- nobody waits for it ------------------------------------------------------------------------------
