@@ -29,8 +29,8 @@ class Availability(Params):
 def examine(params: Availability, task: Task, evidence: Evidence) -> Iterator[Symptom]:
     """A STATUS symptom for each edge whose reply, after followed redirects, has another status."""
     for index, observation in final_observations(evidence):
-        response = observation.response
-        if observation.failure is None and response is not None and response.status_code not in params.status:
+        response = observation.answer
+        if response is not None and response.status_code not in params.status:
             expected = ", ".join(map(str, params.status))
             yield Symptom(
                 check=KIND.name,

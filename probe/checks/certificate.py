@@ -58,7 +58,7 @@ def examine(params: Certificate, task: Task, evidence: Evidence) -> Iterator[Sym
     """POLICY for what is not as agreed, a warning where it ends soon; nothing where no whole reply came."""
     for index, observation in edge_observations(evidence):
         tls = observation.tls
-        if tls is None or observation.failure is not None:
+        if tls is None or (observation.failure is not None and not observation.over_our_limit):
             continue
         for reason, words in _wrong(params, tls):
             yield Symptom(

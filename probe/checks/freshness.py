@@ -70,8 +70,8 @@ def examine(params: FreshnessParams, task: Task, evidence: Evidence) -> Iterator
     """STALE for an old version over the agreed time, POLICY for a lifetime out of bounds, else notes."""
     failing = Corroboration(task, evidence).origin_failing
     for index, observation in edge_observations(evidence):
-        response = observation.response
-        if observation.failure is not None or response is None or response.status_code not in (200, 203):
+        response = observation.answer
+        if response is None or response.status_code not in (200, 203):
             continue
         received_s = received_at_s(evidence, observation)
         fresh = declared(response.fields, received_s)
@@ -116,7 +116,7 @@ def _bounded(
     bounds: MaxAge, evidence: Evidence, index: int, response: Response, received_s: float
 ) -> Iterator[Symptom]:
     found = _outside(bounds, received_s, response)
-    if found is not None:
+    if found is not None and not (found[0] == "none" and "fields_cut" in response.flags):
         which, words = found
         replies = origin_replies(evidence, response.status_code)
         defect = partial(_is_outside, bounds, which, received_s)

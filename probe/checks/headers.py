@@ -66,11 +66,14 @@ class Headers(Params):
 def examine(params: Headers, task: Task, evidence: Evidence) -> Iterator[Symptom]:
     """A POLICY symptom for each field that is not as agreed; a note for what a cache may lawfully differ in."""
     for index, observation in final_observations(evidence):
-        response = observation.response
-        if observation.failure is not None or response is None or response.status_code >= 400:
+        response = observation.answer
+        if response is None or response.status_code >= 400:
             continue
         replies = origin_ends(evidence, response.status_code)
         for reason, name, words in _wrong(params, response.fields):
+            if "fields_cut" in response.flags and reason != "headers.forbidden":
+                yield _not_seen(index, words)
+                continue
             defect = partial(_has, params, reason, name)
             yield Symptom(
                 check=KIND.name,
@@ -82,6 +85,17 @@ def examine(params: Headers, task: Task, evidence: Evidence) -> Iterator[Symptom
                 again=seen_again(evidence, index, defect) if observation.role is Role.EDGE else None,
             )
         yield from _beside_origin(params, evidence, index, observation, response, replies)
+
+
+def _not_seen(index: int, words: str) -> Symptom:
+    """We did not keep all fields of this reply: what is not among those that we did may have been there."""
+    return Symptom(
+        check=KIND.name,
+        kind=SymptomKind.NOTE,
+        reason="agent.limit.fields",
+        observation=index,
+        detail=f"not judged, since not all fields were kept: {words}",
+    )
 
 
 def _has(params: Headers, reason: str, name: str, reply: Response) -> bool:
@@ -129,7 +143,7 @@ def _beside_origin(
     for name in params.same_as_origin:
         found = _value(response.fields, name)
         given = [_value(reply.fields, name) for reply in replies]
-        if found not in given:
+        if found not in given and "fields_cut" not in response.flags:
             yield Symptom(
                 check=KIND.name,
                 kind=SymptomKind.NOTE if stored else SymptomKind.POLICY,

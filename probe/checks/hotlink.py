@@ -154,7 +154,7 @@ def _own(evidence: Evidence, asked: Observation) -> Response | None:
     if own is None:
         return None
     final = final_of(evidence, evidence.observations.index(own))
-    return None if own.failure is not None or final.failure is not None else own.response
+    return None if own.answer is None or final.answer is None else own.answer
 
 
 def _allowed(

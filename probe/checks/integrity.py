@@ -21,12 +21,15 @@ from probe.core.content.reading import Reading, check_pattern
 from probe.core.http.ranges import byte_range, samples, size_of
 from probe.core.model.task import Task
 from probe.core.model.units import SizeBytes
-from probe.core.records.observation import Observation, Relation
+from probe.core.records.failure import FailureType
+from probe.core.records.observation import Observation, Relation, Role
 from probe.core.records.verdict import Evidence
 from probe.core.verdict.corroboration import Corroboration
 from probe.core.verdict.symptoms import edge_observations, final_observations
 
 _RANGE = "range"
+_RANGE_BYTES = 128 * 1024
+_RANGES_INSTEAD = 2  # of each edge, where a body is over our limit
 _KEYS = {
     "normalised": {"remove"},
     "markers": {"contain", "not_contain"},
@@ -117,22 +120,43 @@ def method(params: Integrity) -> str | None:
 
 
 def follow_ups(params: Integrity, task: Task, slot_number: int) -> Iterator[FollowUpRequest]:
-    """The ranges of this slot, of one edge in turn and of the origin."""
-    if params.mode == "sampled":
-        for number in range(params.ranges or 4):
-            seed = f"{task.id} {slot_number} {number}"
-            length = params.range or 128 * 1024
-            yield FollowUpRequest(
-                name=_RANGE,
-                method="GET",
-                origin=True,
-                limit_bytes=length + 1,
-                settle=partial(_settled, seed, length),
-            )
+    """The ranges of this slot, of one edge in turn and of the origin.
+
+    Where bytes decide and a body is over our limit: of every such edge, in place of the whole.
+    """
+    if params.mode not in ("sampled", "exact") or (params.mode == "exact" and task.origin is None):
+        return
+    sampled = params.mode == "sampled"
+    length = params.range or min(_RANGE_BYTES, task.limits.body_bytes)
+    for number in range((params.ranges or 4) if sampled else _RANGES_INSTEAD):
+        seed = f"{task.id} {slot_number} {number}"
+        yield FollowUpRequest(
+            name=_RANGE,
+            method="GET",
+            edges="one" if sampled else "all",
+            origin=True,
+            limit_bytes=length + 1,
+            settle=partial(_settled if sampled else _settled_if_too_large, seed, length),
+        )
 
 
 def _settled(seed: str, length: int, edge: Observation) -> FollowUpRequest | None:
-    size = None if edge.response is None else size_of(edge.response)
+    return _span(seed, length, None if edge.response is None else size_of(edge.response))
+
+
+def _settled_if_too_large(seed: str, length: int, edge: Observation) -> FollowUpRequest | None:
+    """Ranges are of what is sent, so that those of two codings are not compared."""
+    response = edge.answer
+    if not _too_large(edge) or response is None or response.status_code != 200 or response.content_codings:
+        return None
+    return _span(seed, length, size_of(response) or response.encoded_body_bytes)
+
+
+def _too_large(edge: Observation) -> bool:
+    return edge.failure is not None and edge.failure.type is FailureType.BODY_TOO_LARGE
+
+
+def _span(seed: str, length: int, size: int | None) -> FollowUpRequest | None:
     if size is None or size == 0:
         return None
     first, last = byte_range(seed, size, length)
@@ -154,6 +178,8 @@ def examine(params: Integrity, task: Task, evidence: Evidence) -> Iterator[Sympt
         yield from _markers(params, evidence)
     elif params.mode != "none":
         yield from _compared(task, evidence)
+    if params.mode == "exact":
+        yield from _other_bytes(evidence)
 
 
 def _compared(task: Task, evidence: Evidence) -> Iterator[Symptom]:
@@ -171,6 +197,49 @@ def _compared(task: Task, evidence: Evidence) -> Iterator[Symptom]:
         yield Symptom(
             check=KIND.name, kind=kind, reason=reason, observation=index, detail=detail_of(comparison)
         )
+
+
+def _other_bytes(evidence: Evidence) -> Iterator[Symptom]:
+    """Of bodies over our limit: ranges with other bytes of the same version. Nobody agreed on anything else of them."""
+    for sample in samples(evidence, f"integrity.{_RANGE}:"):
+        if sample.says == "mismatch":
+            yield _symptom(SymptomKind.CONTENT, "content.mismatch", sample.index, sample.detail)
+
+
+def left_out(params: Integrity, evidence: Evidence, index: int) -> str | None:
+    """Content that was not read whole, unless what was read, ranges, or the length were held against the origin's."""
+    if params.mode in ("none", "sampled", "headers") or not evidence.reference.configured:
+        return None
+    edge = evidence.observations[index]
+    if params.mode != "exact" or evidence.reference.self_comparison:
+        return "its content was not compared"
+    if edge.comparison is not None and edge.comparison.relation is not Relation.UNVERIFIED:
+        return None
+    if _equal_so_far(evidence, edge):
+        return None
+    asked = [
+        sample
+        for sample in samples(evidence, f"integrity.{_RANGE}:")
+        if evidence.observations[sample.index].address == edge.address
+    ]
+    if asked and all(sample.says in (None, "mismatch") for sample in asked):
+        return None
+    why = next((sample.detail for sample in asked if sample.says is not None), "no range of it was asked for")
+    return f"its content was not compared: {why}"
+
+
+def _equal_so_far(evidence: Evidence, edge: Observation) -> bool:
+    """The same limit cut the origin's body in this slot, after the very same bytes."""
+    read = edge.answer
+    looks = (o.answer for o in evidence.observations if o.role is Role.ORIGIN and _too_large(o))
+    if read is None or not _too_large(edge) or read.status_code != 200 or read.content_codings:
+        return False
+    return any(
+        origin is not None
+        and not origin.content_codings
+        and (origin.digest, origin.encoded_body_bytes) == (read.digest, read.encoded_body_bytes)
+        for origin in looks
+    )
 
 
 def _sampled(evidence: Evidence) -> Iterator[Symptom]:
@@ -220,5 +289,6 @@ KIND = CheckKind(
     follow_ups=follow_ups,
     reading=reading,
     method=method,
+    left_out=left_out,
     summary="the content is the origin's, by its bytes or by declared rules",
 )

@@ -86,11 +86,13 @@ class Redirect(Hop):
 def examine(params: Redirect, task: Task, evidence: Evidence) -> Iterator[Symptom]:
     """A POLICY symptom for each edge that redirects otherwise, not at all, or in the end to another place."""
     for index, observation in edge_observations(evidence):
-        response = observation.response
-        if observation.failure is not None or response is None:
+        response = observation.answer
+        if response is None:
             continue
         base = task.request.url
         defect = partial(_off, params, base)
+        if "fields_cut" in response.flags and response.status_code == params.status:
+            continue  # the Location may be in what we did not keep
         if defect(response):
             yield Symptom(
                 check=KIND.name,
@@ -140,7 +142,7 @@ def _chain(chain: Chain, task: Task, evidence: Evidence, index: int, first: Obse
         why = "the redirect was not followed: redirects.follow is 0"
         yield _symptom(SymptomKind.NOTE, "redirect.not_followed", index, why)
         return
-    if any(hop.failure is not None for hop in hops):
+    if any(hop.answer is None for hop in hops):
         return
     words = _chain_words(chain, [first, *hops])
     if words is not None:

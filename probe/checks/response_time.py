@@ -46,7 +46,7 @@ def examine(params: ResponseTime, task: Task, evidence: Evidence) -> Iterator[Sy
     lag_us = evidence.host.loop_lag_us or 0
     for index, observation in edge_observations(evidence):
         replies = chain_of(evidence.observations, index) if params.chain else (observation,)
-        if any(reply.failure is not None for reply in replies):
+        if any(reply.answer is None for reply in replies):
             continue
         for name, limit_us, taken_us, unsure_us in _measured(params, replies):
             if limit_us is not None and taken_us is not None and taken_us > limit_us:
@@ -63,6 +63,11 @@ def examine(params: ResponseTime, task: Task, evidence: Evidence) -> Iterator[Sy
 
 def _of(replies: Sequence[Observation]) -> str:
     return f" over {len(replies)} replies" if len(replies) > 1 else ""
+
+
+def left_out(params: ResponseTime, evidence: Evidence, index: int) -> str | None:
+    """The last byte never came to us."""
+    return None if params.total_us is None else "its total time was not measured"
 
 
 def _measured(
@@ -95,5 +100,6 @@ KIND = CheckKind(
     name="response_time",
     params=ResponseTime,
     examine=examine,
+    left_out=left_out,
     summary="first byte and last byte arrive within the agreed limits",
 )

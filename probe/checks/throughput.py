@@ -76,9 +76,15 @@ def _rate_bps(params: Throughput, observation: Observation, lag_us: int | None) 
     return size_bytes * 8e6 / max(1, timing.response_end_us - timing.response_start_us - ours_us)
 
 
+def left_out(params: Throughput, evidence: Evidence, index: int) -> str | None:
+    """A rate is told of whole bodies alone."""
+    return "its rate was not measured"
+
+
 KIND = CheckKind(
     name="throughput",
     params=Throughput,
     examine=examine,
+    left_out=left_out,
     summary="large bodies arrive at the agreed rate",
 )

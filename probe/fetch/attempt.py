@@ -17,7 +17,7 @@ import traceback
 from probe.core.http.content_coding import DecodedTooLargeError
 from probe.core.http.head import Framing, Head
 from probe.core.model.value import replace
-from probe.core.records.failure import Failure, FailureType, Phase
+from probe.core.records.failure import OWN_LIMITS, Failure, FailureType, Phase
 from probe.core.records.observation import Observation
 from probe.core.records.response import Response
 from probe.core.records.transport import Tls
@@ -28,7 +28,7 @@ from probe.fetch.connection import Connection
 from probe.fetch.connector import Dial, connect_tcp, examine
 from probe.fetch.exchange import EXCHANGES, Exchange
 from probe.fetch.request_fields import tcp_url
-from probe.fetch.response import codings_of, response_of
+from probe.fetch.response import begun_response, codings_of, response_of
 from probe.fetch.target import FetchTarget
 from probe.host.clock import Clock
 from probe.net.failures import BodyTooLargeError, failure_of
@@ -234,16 +234,20 @@ class Attempt:
             source=self._connection.source,
             proxy=self._through,
             timing=self._watch.timing(complete=self._complete),
-            response=self._response(),
+            response=self._response(failure),
             failure=failure,
             tls=self._presented()[0],
             tcp_info=parse_tcp_info(self._connection.tcp_info),
             of=target.of,
         )
 
-    def _response(self) -> Response | None:
+    def _response(self, failure: Failure | None) -> Response | None:
         exchange = self._exchange
-        if exchange is None or exchange.head is None or exchange.body is None:
+        if exchange is None:
+            return None
+        if exchange.head is None and failure is not None and failure.type in OWN_LIMITS:
+            return begun_response(exchange.begun_head, self._redact)
+        if exchange.head is None or exchange.body is None:
             return None
         return response_of(
             exchange.head,

@@ -118,7 +118,7 @@ class Body:
 
     def _check_size(self) -> None:
         if self.wire_bytes > self._limits.body_bytes:
-            raise BodyTooLargeError(f"the body is over {self._limits.body_bytes} bytes")
+            raise BodyTooLargeError(f"the body is over our limits.body: {self._limits.body_bytes} bytes")
 
     def _decode(self, decoder: Decoder, chunk: bytes) -> Iterator[None]:
         since = 0

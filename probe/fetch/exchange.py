@@ -23,8 +23,9 @@ BodyFactory = Callable[[Head], Body]
 class Exchange(Protocol):
     """One request, sent once, and its response.
 
-    `head`: the final one, once it came. `body`: made by the factory for that head. `protocol`: as ALPN names the
-    version (RFC 7301). `raw_head`: the heads as they crossed the wire.
+    `head`: the final one, once it came. `begun_head`: what was read of one that was not read to its end. `body`: made
+    by the factory for that head. `protocol`: as ALPN names the version (RFC 7301). `raw_head`: the heads as they
+    crossed the wire.
     """
 
     @property
@@ -32,6 +33,9 @@ class Exchange(Protocol):
 
     @property
     def head(self) -> Head | None: ...
+
+    @property
+    def begun_head(self) -> Head | None: ...
 
     @property
     def body(self) -> Body | None: ...

@@ -72,6 +72,11 @@ class Http1Exchange:
         return self._reader.head
 
     @property
+    def begun_head(self) -> Head | None:
+        """What was read of a final head that was not read to its end."""
+        return self._reader.begun_head
+
+    @property
     def raw_head(self) -> bytes:
         """The heads as they came, before anything was made of them."""
         return self._reader.raw_head

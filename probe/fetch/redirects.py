@@ -34,9 +34,9 @@ async def follow(
     visited: tuple[Request, ...] = (target.request,)
     jar: tuple[Cookie, ...] = ()
     last, request = first, target.request
-    while last.failure is None and last.response is not None:
-        jar = with_response(jar, request, last.response.fields)
-        step = next_hop(request, last.response, policy, visited, jar)
+    while last.answer is not None:
+        jar = with_response(jar, request, last.answer.fields)
+        step = next_hop(request, last.answer, policy, visited, jar)
         if not isinstance(step, Request):
             return hops, step
         step = at_own_place(step)

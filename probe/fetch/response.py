@@ -11,7 +11,7 @@ from probe.core.records.response import Response
 from probe.fetch.body import Body
 from probe.settings.redactor import Redactor
 
-FIELDS_KEPT = 128
+FIELDS_KEPT = 256  # the first line of each name before further lines of one
 VALUE_BYTES_KEPT = 4096
 _AGE_MAXIMUM_S = 2**31  # RFC 9111 section 1.2.2
 _SECONDS = re.compile(r"[0-9]+")
@@ -57,8 +57,35 @@ def response_of(
     )
 
 
+def begun_response(head: Head | None, redact: Redactor) -> Response | None:
+    """What is known of an answer whose head a limit of ours cut: its status, and the fields before the cut."""
+    if head is None:
+        return None
+    fields, cut = _record_fields(head, redact)
+    return Response(
+        status_code=head.status_code,
+        reason_phrase=redact(head.reason_phrase[:VALUE_BYTES_KEPT]),
+        fields=fields,
+        next_hop_protocol=f"http/1.{min(head.minor_version, 1)}",
+        flags=tuple(dict.fromkeys((*cut, "fields_cut"))),
+    )
+
+
+def _kept(fields: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """The fields that the record has room for, in wire order: of a name that is repeated the first lines."""
+    if len(fields) <= FIELDS_KEPT:
+        return fields
+    first = {name: i for i, (name, _) in reversed(tuple(enumerate(fields)))}
+    chosen = set(sorted(first.values())[:FIELDS_KEPT])
+    for i in range(len(fields)):
+        if len(chosen) >= FIELDS_KEPT:
+            break
+        chosen.add(i)
+    return tuple(fields[i] for i in sorted(chosen))
+
+
 def _record_fields(head: Head, redact: Redactor) -> tuple[tuple[tuple[str, str], ...], list[str]]:
-    fields = head.fields[:FIELDS_KEPT]
+    fields = _kept(head.fields)
     kept = [(name, redact(value)) for name, value in fields] if redact.knows_any else fields
     flags = ["fields_cut"] if len(head.fields) > FIELDS_KEPT else []
     if any(len(value) > VALUE_BYTES_KEPT for _, value in kept):

@@ -325,7 +325,7 @@ class Pipeline:
 
     async def _follow_redirects(self, slot: Slot, index: int, edge: Observation) -> None:
         task = slot.task
-        if task.redirects.limit == 0 or edge.failure is not None:
+        if task.redirects.limit == 0 or edge.answer is None:
             return
 
         async def lookup(request: Request) -> str | Failure:

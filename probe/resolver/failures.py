@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import ssl
 
-from probe.core.dns.message import MalformedError
+from probe.core.dns.message import MalformedError, TooManyRecordsError
 from probe.core.records.failure import Failure, FailureType, Phase
 from probe.net.failures import SourceError
 from probe.resolver.doh import HttpsError
@@ -69,6 +69,8 @@ def _kind(error: Exception, operation: str) -> FailureType:
         return FailureType.DNS_TIMED_OUT
     if isinstance(error, MalformedError):
         return FailureType.DNS_MALFORMED
+    if isinstance(error, TooManyRecordsError):
+        return FailureType.AGENT_LIMIT_DNS_RECORDS
     if isinstance(error, HttpsError):
         return FailureType.DNS_HTTPS_FAILED
     if isinstance(error, ssl.SSLError | ssl.CertificateError):

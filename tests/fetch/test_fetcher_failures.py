@@ -452,23 +452,55 @@ def endless(head: bytes, piece: bytes) -> Script:
     "script",
     [
         reply(OK + b"".join(b"X-%d: y\r\n" % number for number in range(100_000)) + b"\r\n"),
-        reply(OK + b"X: " + b"y" * 9000 + b"\r\n\r\n"),
-        then_hang(OK + b"X: " + b"y" * 9000),
-        then_hang(OK + b"X: y\r\n" * 300),
+        reply(OK + b"X: " + b"y" * 263_000 + b"\r\n\r\n"),
+        then_hang(OK + b"X: " + b"y" * 263_000),
+        then_hang(OK + b"X: y\r\n" * 50_000),
         endless(OK + b"X: ", b"y" * 65536),
         endless(b"HTTP/1.1 200 ", b"O" * 65536),
     ],
     ids=[
         "100,000 fields",
-        "9 kB",
-        "9 kB unended",
-        "300 fields",
+        "263 kB",
+        "263 kB unended",
+        "50,000 fields",
         "endless field",
         "endless reason",
     ],
 )
-async def test_heads_over_the_limits_in_bounded_time_and_memory(script: Script) -> None:
+async def test_heads_that_browsers_refuse_in_bounded_time_and_memory(script: Script) -> None:
     await refused_within_bounds(script, F.HTTP_FIELDS_TOO_LARGE)
+
+
+@pytest.mark.parametrize(
+    ("limits", "kind"),
+    [
+        ({"head_bytes": 4096}, F.AGENT_LIMIT_HEAD),
+        ({"field_bytes": 4096}, F.AGENT_LIMIT_FIELD),
+        ({"fields_count": 100}, F.AGENT_LIMIT_FIELDS),
+    ],
+)
+async def test_of_a_head_over_a_limit_of_ours_is_known_what_came_before(
+    limits: dict[str, int], kind: F
+) -> None:
+    head = b"HTTP/1.1 503 Busy\r\nA: b\r\n" + b"X: y\r\n" * 300 + b"Y: " + b"z" * 5000 + b"\r\n\r\n"
+    seen = await ask(reply(head), **limits)
+    check(seen, Phase.HTTP, kind)
+    assert seen.timing.response_start_us is not None
+    assert seen.answer is not None
+    assert (seen.answer.status_code, seen.answer.fields[0]) == (503, ("a", "b"))
+    assert "fields_cut" in seen.answer.flags
+    assert seen.answer.digest is None
+    assert seen.failure is not None
+    assert f"limits.{kind.value.rpartition('.')[2]}: {next(iter(limits.values()))}" in seen.failure.detail
+
+
+async def test_of_repeated_fields_the_first_lines_are_kept_and_every_name() -> None:
+    fields = [f"Link: </{n}.css>; rel=preload" for n in range(300)]
+    seen = await ask(response(b"ok", *fields, "Cache-Control: max-age=60"))
+    assert seen.failure is None
+    assert seen.response is not None
+    assert len(seen.response.fields) == 256
+    assert dict(seen.response.fields)["cache-control"] == "max-age=60"
 
 
 async def test_endless_interim_heads_in_bounded_time_and_memory() -> None:
@@ -478,7 +510,8 @@ async def test_endless_interim_heads_in_bounded_time_and_memory() -> None:
 
 async def refused_within_bounds(script: Script, kind: F) -> None:
     tracemalloc.start()
-    seen = await ask(script)  # a reading without end would end as the deadline's failure
+    # A reading without end would end as the deadline's failure.
+    seen = await ask(script, first_byte_us=20_000_000, total_us=20_000_000)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     check(seen, Phase.HTTP, kind)
@@ -613,6 +646,7 @@ def test_every_failure_that_a_fetch_can_give_was_produced(request: pytest.Fixtur
     elsewhere = {F.HTTP_REDIRECT_LOOP, F.HTTP_REDIRECT_INVALID, F.HTTP_REDIRECT_BLOCKED}  # test_redirects
     elsewhere |= {F.VANTAGE_PROXY_UNREACHABLE, F.VANTAGE_PROXY_REFUSED}  # test_proxy
     elsewhere |= {F.AGENT_SECRET_MISSING}  # test_failures
+    elsewhere |= {F.AGENT_LIMIT_REDIRECTS, F.AGENT_LIMIT_DNS_RECORDS}  # test_redirects, test_message
     table = {F.TLS_CERT_REVOKED, F.TLS_CERT_INVALID}  # test_failures: no CRL is read, so only from the table
     ours = {type_ for type_ in F if not type_.value.startswith("dns.")}
     assert ours - SEEN - elsewhere - table == {F.AGENT_CANCELLED}  # raised, never returned

@@ -81,7 +81,7 @@ async def test_credentials_are_stripped_off_host() -> None:
     [
         ({"/start": "/one", "/one": "/start"}, FailureType.HTTP_REDIRECT_LOOP, 1),
         ({"/start": "/start"}, FailureType.HTTP_REDIRECT_LOOP, 0),
-        ({"/start": "/1", "/1": "/2", "/2": "/3", "/3": "/4"}, FailureType.HTTP_REDIRECT_LOOP, 3),
+        ({"/start": "/1", "/1": "/2", "/2": "/3", "/3": "/4"}, FailureType.AGENT_LIMIT_REDIRECTS, 3),
         ({"/start": response(b"", status="302 Found")}, FailureType.HTTP_REDIRECT_INVALID, 0),
         (
             {"/start": response(b"", "Location: /a", "Location: /b", status="301 Moved")},

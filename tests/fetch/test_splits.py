@@ -157,5 +157,5 @@ def test_a_body_over_its_limit_is_counted_to_the_limit_and_one_byte() -> None:
         wire_bytes, *_, error = body_of([LONG[name]])
         assert wire_bytes == LIMITS.body_bytes + 1
         assert error is not None
-        assert "over 200000 bytes" in error
+        assert "limits.body: 200000 bytes" in error
     assert body_of([LONG["over_the_cap"]])[1] == hashlib.sha256((NOISE * 3)[:200_001]).hexdigest()

@@ -8,7 +8,6 @@ recorded. Cases that lose packets are measured in a network namespace of their o
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
@@ -29,6 +28,7 @@ from probe.core.records.verdict import Outcome
 from probe.lab.config_files import CA_FILE
 from probe.lab.faults import FAULTS
 from probe.lab.lab import Lab
+from probe.net.event_loop import run
 from probe.settings.config_files import load_config
 from tests.support.hostile import CASES
 from tests.support.reply_cases import REPLY_CASES
@@ -161,4 +161,4 @@ async def _fault(lab: Lab, parts: Parts, name: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(record(sys.argv[1:]))
+    run(record(sys.argv[1:]))  # the loop that dates what comes

@@ -34,11 +34,10 @@ TIRING = 256
 """So many messages that are no answer end a look-up, however much of its deadline is left."""
 
 
-def crowd() -> bytes:
-    """A response with 600 records, all but its id: made beforehand, so that no deadline pays for the making of it."""
+def crowd(lines: list[str]) -> bytes:
+    """A response with these records, all but its id: made beforehand, so that no deadline pays for the making of it."""
     question = dns.message.make_query("www.a", "A")
     query = Query(question, "tcp", question.to_wire(), "127.0.0.1", 1)
-    lines = [f"www.a. 60 A 127.0.{i // 250}.{i % 250}" for i in range(600)]
     return reply(query, *lines).to_wire(max_size=65535)[2:]
 
 
@@ -257,12 +256,19 @@ async def test_truncated_over_every_stream(ask: Asking) -> None:
     assert kind(found) is FailureType.DNS_MALFORMED
 
 
-async def test_too_many_records_over_every_stream(ask: Asking) -> None:
+MANY_ADDRESSES = [f"www.a. 60 A 127.0.{i // 250}.{i % 250}" for i in range(600)]
+MORE_THAN_WE_READ = [f"www.a. 60 TXT t{i}" for i in range(600)]
+
+
+async def test_many_records_over_every_stream(ask: Asking) -> None:
+    """As many addresses as there are; of unusual messages a part is our limit, and no damage of theirs."""
     if ask.transport == "udp":
         return
-    crowded = crowd()
-    found = await ask(lambda query: [query.wire[:2] + crowded] * TIRING)
-    assert kind(found) is FailureType.DNS_MALFORMED
+    many, more = crowd(MANY_ADDRESSES), crowd(MORE_THAN_WE_READ)
+    found = await ask(lambda query: query.wire[:2] + many)
+    assert len(addresses(found)) == 600
+    found = await ask(lambda query: query.wire[:2] + more)
+    assert kind(found) is FailureType.AGENT_LIMIT_DNS_RECORDS
 
 
 async def test_ids_and_ports_differ_from_query_to_query() -> None:
@@ -334,11 +340,13 @@ async def test_rubbish_at_hand_lets_the_deadline_pass() -> None:
 
 
 async def test_too_many_records_are_refused_before_they_are_read() -> None:
-    crowded = crowd()
+    """The same answer would come again: no deadline is waited for."""
+    crowded = crowd(MORE_THAN_WE_READ)
     with patch("probe.core.dns.message._parse", side_effect=AssertionError("its records were read")):
-        async with DnsServer(lambda query: [query.wire[:2] + crowded] * TIRING) as server:
+        async with DnsServer(lambda query: query.wire[:2] + crowded) as server:
             found = await look_up(spec(server, "tcp"))
-    assert kind(found) is FailureType.DNS_MALFORMED
+            assert len(server.queries) == 1
+    assert kind(found) is FailureType.AGENT_LIMIT_DNS_RECORDS
 
 
 async def test_question_repeated_in_other_case_is_ours() -> None:

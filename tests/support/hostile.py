@@ -26,7 +26,9 @@ from tests.support.http_server import (
     HOST,
     Pki,
     Script,
+    by_request,
     hang,
+    ranged,
     response,
     then_hang,
     then_reset,
@@ -90,6 +92,20 @@ def endless_chunks() -> Script:
             await writer.drain()
 
     return script
+
+
+def after(seconds: float, script: Script) -> Script:
+    """The script, begun late."""
+
+    async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(seconds)
+        await script(reader, writer)
+
+    return late
+
+
+def limited(**limits: int) -> dict[str, object]:
+    return {"limits": replace(build.task().limits, **limits)}
 
 
 def alternating(*scripts: Script) -> Script:
@@ -172,6 +188,13 @@ def to(location: str) -> Script:
     return response(b"", f"Location: {location}", status="302 Found")
 
 
+ON_AND_ON = by_request(
+    lambda request: to(f"{request.split()[1].decode()}x")
+)  # each place leads to the next one
+BIG = b"a large object, line by line\n" * 20_000
+OTHER = BIG.replace(b"large", b"small")
+SMALL_LIMIT = limited(body_bytes=100_000)
+IN_TIME = build.checks(availability={}, response_time={"ttfb": "200ms"})
 BOMB = gzip.compress(b"\0" * 300_000_000, compresslevel=1)
 HALF = gzip.compress(GOOD)[: len(gzip.compress(GOOD)) // 2]
 WRONG_CRC = gzip.compress(GOOD)[:-8] + b"\0" * 8
@@ -348,15 +371,48 @@ CASES: dict[str, Case] = {
         setting=Setting(edge=to("http://elsewhere.example/"), changes=following(), checks=ONLY_AVAILABLE),
         expected=cdn("http.redirect_blocked"),
     ),
-    "too_many_fields": Case(
-        row=30,
-        setting=Setting(edge=response(GOOD, *[f"X-{i}: y" for i in range(2000)])),
-        expected=limit("head"),
+    "two_thousand_fields": Case(
+        row=30, setting=Setting(edge=response(GOOD, *[f"X-{i}: y" for i in range(2000)])), expected=OK
     ),
     "a_field_of_9_kilobytes": Case(
+        row=30, setting=Setting(edge=response(GOOD, "X-Long: " + "y" * 9000)), expected=OK
+    ),
+    "a_head_that_browsers_refuse": Case(
         row=30,
-        setting=Setting(edge=response(GOOD, "X-Long: " + "y" * 9000)),
-        expected=limit("head"),
+        setting=Setting(edge=response(GOOD, *[f"X-{i}: {'y' * 1000}" for i in range(300)])),
+        expected=cdn("http.fields_too_large"),
+    ),
+    "more_fields_than_our_limit": Case(
+        row=30,
+        setting=Setting(
+            edge=response(GOOD, *[f"X-{i}: y" for i in range(200)]), changes=limited(fields_count=100)
+        ),
+        expected=limit("fields"),
+    ),
+    "a_field_over_our_limit": Case(
+        row=30,
+        setting=Setting(
+            edge=response(GOOD, ETAG, "X-Long: " + "y" * 5000), changes=limited(field_bytes=4096)
+        ),
+        expected=limit("field"),
+    ),
+    "an_error_with_a_head_over_our_limit": Case(
+        row=30,
+        setting=Setting(
+            edge=response(b"", *[f"X-{i}: {'y' * 100}" for i in range(90)], status="503 Busy"),
+            changes=limited(head_bytes=4096),
+        ),
+        expected=cdn("http.error"),
+        notes=("agent.limit.head",),
+    ),
+    "more_redirects_than_we_follow": Case(
+        row=28,
+        setting=Setting(
+            edge=ON_AND_ON,
+            changes=following(),
+            checks=ONLY_AVAILABLE,
+        ),
+        expected=limit("redirects"),
     ),
     "endless_interim_heads": Case(
         row=30,
@@ -411,7 +467,47 @@ CASES: dict[str, Case] = {
             changes={"limits": replace(build.task().limits, body_bytes=2_000_000)},
             deadlines={"total_us": 20_000_000},
         ),
+        expected=cdn("content.mismatch"),  # longer than the origin's, under its validator
+        notes=("agent.limit.body",),
+    ),
+    "an_object_over_our_limit": Case(
+        row=35,
+        setting=Setting(edge=right(body=BIG), origin=right(body=BIG), changes=SMALL_LIMIT),
+        expected=OK,
+        notes=("agent.limit.body",),
+    ),
+    "an_object_over_our_limit_that_cannot_be_compared": Case(
+        row=35,
+        setting=Setting(edge=right(body=OTHER), origin=right(body=BIG), changes=SMALL_LIMIT),
         expected=limit("body"),
+    ),
+    "an_object_over_our_limit_by_ranges": Case(
+        row=35,
+        setting=Setting(edge=ranged(BIG, ETAG), origin=ranged(BIG, ETAG), changes=SMALL_LIMIT, warm=False),
+        expected=OK,
+        notes=("agent.limit.body",),
+    ),
+    "other_bytes_in_an_object_over_our_limit": Case(
+        row=35,
+        setting=Setting(edge=ranged(OTHER, ETAG), origin=ranged(BIG, ETAG), changes=SMALL_LIMIT),
+        expected=cdn("content.mismatch"),
+    ),
+    "an_error_with_a_body_over_our_limit": Case(
+        row=35,
+        setting=Setting(edge=response(BIG, status="503 Busy"), changes=SMALL_LIMIT),
+        expected=cdn("http.error"),
+    ),
+    "a_late_object_over_our_limit": Case(
+        row=35,
+        setting=Setting(
+            edge=after(1.5, right(body=BIG)),
+            origin=right(body=BIG),
+            changes=SMALL_LIMIT,
+            checks=IN_TIME,
+            deadlines={"first_byte_us": 10_000_000, "total_us": 20_000_000},
+        ),
+        expected=("slow", "cdn", "timing.over_limit"),
+        notes=("agent.limit.body",),
     ),
     "gzip_bomb": Case(
         row=36,
@@ -420,6 +516,17 @@ CASES: dict[str, Case] = {
             request={"accept_encoding": "gzip"},
             changes={"limits": replace(build.task().limits, decoded_bytes=10_000_000)},
             deadlines={"total_us": 20_000_000},
+        ),
+        expected=cdn("content.mismatch"),  # longer than the origin's, under its validator
+        notes=("agent.limit.decoded",),
+    ),
+    "an_object_over_our_limit_once_decoded": Case(
+        row=36,
+        setting=Setting(
+            edge=coded(gzip.compress(BIG)),
+            origin=coded(gzip.compress(BIG)),
+            request={"accept_encoding": "gzip"},
+            changes=limited(decoded_bytes=100_000),
         ),
         expected=limit("decoded"),
     ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import re
 import socket
 import ssl
 import struct
@@ -63,12 +64,26 @@ def response(body: bytes = b"", *fields: str, status: str = "200 OK") -> Script:
 
 
 def by_request(choose: Callable[[bytes], Script]) -> Script:
-    """Whatever `choose` says for the request's head."""
+    """Whatever `choose` says for the request's head; of a reader that nobody asked by, for a plain GET."""
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await choose(_REQUESTS[reader])(reader, writer)
+        await choose(_REQUESTS.get(reader, b"GET / HTTP/1.1\r\n\r\n"))(reader, writer)
 
     return script
+
+
+def ranged(body: bytes, *fields: str) -> Script:
+    """As `response`; a request for one range gets that range (RFC 9110 section 15.3.7)."""
+
+    def choose(request: bytes) -> Script:
+        asked = re.search(rb"\r\nRange: bytes=([0-9]+)-([0-9]+)\r\n", request)
+        if asked is None:
+            return response(body, *fields)
+        first, last = int(asked[1]), int(asked[2])
+        place = f"Content-Range: bytes {first}-{last}/{len(body)}"
+        return response(body[first : last + 1], place, *fields, status="206 Partial Content")
+
+    return by_request(choose)
 
 
 async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -176,7 +176,7 @@ class LimitsConfig(t.Strict):
     body: BodySize = Field(default=Limits().body_bytes, description="Greatest body read from the wire")
     decoded: BodySize = Field(default=Limits().decoded_bytes, description="Greatest body after decoding")
     field: HeadSize = Field(default=Limits().field_bytes, description="Greatest single header field")
-    fields: Annotated[int, Field(ge=8, le=10_000)] = Field(
+    fields: Annotated[int, Field(ge=8, le=100_000)] = Field(
         default=Limits().fields_count, description="Most header fields of one reply"
     )
     head: HeadSize = Field(default=Limits().head_bytes, description="Greatest whole head of one reply")

@@ -39,6 +39,7 @@ class SymptomKind(StrEnum):
     POLICY = (
         "policy"  # answered otherwise than agreed: a check's further request, a header field, a certificate
     )
+    LIMIT = "limit"  # a limit of ours kept from us what a check had to see
     NOTE = "note"  # worth recording, changes no outcome
 
 
@@ -116,6 +117,16 @@ def no_reading(params: Any) -> Reading | None:
 WantedMethod = Callable[[Any], str | None]
 
 
+# Parameters, evidence, index of an edge's observation whose reply a limit of ours cut: what the check could not
+# judge for want of the rest, in words; None: it judged what it had to.
+LeftOut = Callable[[Any, Evidence, int], str | None]
+
+
+def nothing_left_out(params: Any, evidence: Evidence, index: int) -> str | None:
+    """For checks that need no more than status, header fields and the first byte."""
+    return None
+
+
 def own_method(params: Any) -> str | None:
     """For checks to which any method is right."""
     return None
@@ -138,6 +149,7 @@ class CheckKind:
     follow_ups: FollowUpRequests = no_follow_ups
     reading: WantedReading = no_reading
     method: WantedMethod = own_method
+    left_out: LeftOut = nothing_left_out
 
 
 Kinds = Mapping[str, CheckKind]

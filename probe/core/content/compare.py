@@ -40,12 +40,12 @@ def compare(
     the origin's own replies, by field: what they say is no word of the edge's. `asked_after`: the origin was asked
     again in this slot after the edge had answered.
     """
-    response = observation.response
-    if observation.failure is not None or response is None or not response.body_complete:
+    response, longer = observation.response, _longer_than_any(observation, reference)
+    if response is None or not (longer or (observation.failure is None and response.body_complete)):
         return None
     if not 200 <= response.status_code < 300 or observation.method == "HEAD":
         return None
-    if identity(response) is None:
+    if identity(response) is None and not longer:
         return _unreadable(response)
     if not reference.versions or reference.self_comparison:
         detail = "the origin answered from the CDN itself" if reference.self_comparison else None
@@ -53,6 +53,15 @@ def compare(
     at_s = epoch_s(at)
     look = _Look(observation, response, reference, at_s, origin_failing, origin_words or {}, asked_after)
     return replace(look.compared(), age_s=look.age_s)
+
+
+def _longer_than_any(observation: Observation, reference: Reference) -> bool:
+    """Not read whole, for a limit of ours, and already longer than every version of the origin: none of them it is."""
+    response, versions = observation.answer, reference.versions
+    if not observation.over_our_limit or response is None or response.decoded_body_bytes is None:
+        return False
+    sizes = [v.decoded_body_bytes for v in versions if v.content is None and v.decoded_body_bytes is not None]
+    return bool(sizes) and len(sizes) == len(versions) and response.decoded_body_bytes > max(sizes)
 
 
 def _unreadable(response: Response) -> Comparison:
@@ -181,6 +190,8 @@ class _Look:
     def _claims_nothing(self) -> bool:
         """No validator and no lifetime: it does not even pretend to be a stored version of something."""
         fields = self.response.fields
+        if "fields_cut" in self.response.flags:
+            return False  # what it claims may be in what we did not keep
         validators = first_value(fields, "etag"), first_value(fields, "last-modified")
         return validators == (None, None) and declared(fields, self.at_s).lifetime_s is None
 

@@ -34,7 +34,10 @@ EDNS_PAYLOAD_BYTES = 1232  # what passes unfragmented everywhere (DNS flag day 2
 _HEADER = struct.Struct("!HHHHHH")
 _TOP_BIT = 1 << 31  # a TTL that has it counts as zero (RFC 2181 section 8): the walk's to decide
 _FLAGS = ("AA", "TC", "RD", "RA", "AD", "CD")
-_MAX_RECORDS = 512  # reading more would hold up the event loop; no honest answer has as many
+_SHORTEST_RECORD_BYTES = 11  # the root's name, type, class, TTL and a length of 0
+_MAX_RECORDS = (
+    512  # of an unusual message: reading more would hold up the event loop; plain ones may have more
+)
 _MAY_LACK_QUESTION = ("FORMERR", "SERVFAIL", "NOTIMP", "REFUSED")
 
 
@@ -73,6 +76,10 @@ class UnrelatedReplyError(Exception):
 
 class MalformedError(Exception):
     """The bytes are not a DNS message."""
+
+
+class TooManyRecordsError(Exception):
+    """The response to the question, with more records than we read."""
 
 
 @lru_cache(maxsize=16384)
@@ -131,7 +138,7 @@ def _wire_without_id(qname: str, qtype: str, ecs: str | None, edns: bool, recurs
 def read_reply(wire: bytes, question: Question, age_s: int = 0) -> Reply:
     """The response to `question` in `wire`, which lay in an HTTP cache for `age_s` seconds (RFC 8484 section 5.1).
 
-    Raises UnrelatedReplyError or MalformedError.
+    Raises UnrelatedReplyError, MalformedError or TooManyRecordsError.
     """
     if len(wire) < _HEADER.size:
         raise MalformedError(f"{len(wire)} bytes")
@@ -154,7 +161,9 @@ def _read_any(
     """The same by dnspython, whatever the message holds."""
     truncated = bool(flags & dns.flags.TC)
     if not truncated and answers_count + others_count > _MAX_RECORDS:
-        raise MalformedError(f"more than {_MAX_RECORDS} records")
+        if (answers_count + others_count) * _SHORTEST_RECORD_BYTES > len(wire):
+            raise MalformedError("more records announced than there is room for")
+        raise TooManyRecordsError(f"more than {_MAX_RECORDS} records in one message, our limit")
     message = _parse(wire, answers_count, header_only=truncated)
     if len(message.question) != 1 and dns.rcode.to_text(message.rcode()) not in _MAY_LACK_QUESTION:
         raise UnrelatedReplyError("not one question")

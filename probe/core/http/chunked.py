@@ -24,8 +24,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from probe.core.http.head import HeadError, content_of_line, parse_field, too_large, too_long_at, violation
-from probe.core.model.task import Limits
+from probe.core.http.head import (
+    HeadError,
+    content_of_line,
+    parse_field,
+    too_large,
+    too_long_at,
+    too_many,
+    violation,
+)
+from probe.core.model.task import BROWSERS_HEAD_BYTES, Limits
+from probe.core.records.failure import FailureType
 
 __all__ = ["ChunkDecoder", "HeadError"]
 
@@ -33,6 +42,7 @@ _SIZE, _DATA, _DATA_END, _TRAILER = range(4)
 _USUAL = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
 _DIGITS = re.compile(rb"[0-9A-Fa-f]*")
 _SPACE = re.compile(rb"[ \t]*")
+_BROWSERS_SIZE_LINE_BYTES = 16 * 1024  # Chromium's kMaxLineBufLen (net/http/http_chunked_decoder.h)
 _LARGEST_DIGITS = 16  # without leading zeros
 _LARGEST = 2**63 - 1  # bytes in a chunk: what browsers and curl can count
 
@@ -45,6 +55,8 @@ class ChunkDecoder:
         "_left",
         "_limits",
         "_line",
+        "_line_bytes",
+        "_section_bytes",
         "_state",
         "_trailer_bytes",
         "_trailer_fields",
@@ -56,6 +68,8 @@ class ChunkDecoder:
         """Of `limits`: `field_bytes` for a line, `fields_count` and `head_bytes` for the trailer section."""
         self.done = False
         self._limits = limits
+        self._line_bytes = min(limits.field_bytes, BROWSERS_HEAD_BYTES)
+        self._section_bytes = min(limits.head_bytes, BROWSERS_HEAD_BYTES)
         self._state = _SIZE
         self._left = 0  # bytes of the present chunk that are still to come
         self._line = bytearray()
@@ -142,22 +156,23 @@ class ChunkDecoder:
 
     def _check_size(self) -> None:
         """The line so far. What comes first in it counts: a character out of place, or the limit."""
-        limit = self._limits.field_bytes
+        limit = min(self._line_bytes, _BROWSERS_SIZE_LINE_BYTES)
         over = too_long_at(self._line, limit)
         if not self._has_size:
             line = bytes(self._line[:over] if over else self._line)
             _check_size_prefix(line)
             self._has_size = b";" in line
         if over:
-            raise too_large(f"the size line of a chunk is over {limit} bytes")
+            own = FailureType.AGENT_LIMIT_FIELD
+            raise too_large("the size line of a chunk", limit, own, _BROWSERS_SIZE_LINE_BYTES)
 
     def _check_trailer(self) -> None:
-        line, limits = self._line, self._limits
-        over, room = too_long_at(line, limits.field_bytes), limits.head_bytes - self._trailer_bytes
+        line, limit = self._line, self._line_bytes
+        over, room = too_long_at(line, limit), self._section_bytes - self._trailer_bytes
         if len(line) > room and not 0 < over <= room:
-            raise too_large(f"the trailer section is over {limits.head_bytes} bytes")
+            raise too_large("the trailer section", self._section_bytes, FailureType.AGENT_LIMIT_HEAD)
         if over:
-            raise too_large(f"a line of the trailer section is over {limits.field_bytes} bytes")
+            raise too_large("a line of the trailer section", limit, FailureType.AGENT_LIMIT_FIELD)
 
     def _take_trailer(self, raw: bytes) -> None:
         self._trailer_bytes += len(raw)
@@ -168,7 +183,7 @@ class ChunkDecoder:
         parse_field(line)
         self._trailer_fields += 1
         if self._trailer_fields > self._limits.fields_count:
-            raise too_large(f"more than {self._limits.fields_count} fields in the trailer section")
+            raise too_many(self._limits.fields_count, "the trailer section")
 
 
 def _digits(line: bytes) -> bytes:

@@ -170,7 +170,9 @@ class Decoder:
         for piece in self._layers[depth].feed(data):
             self._produced[depth] += len(piece)
             if self._produced[depth] > self._limit_bytes:
-                raise DecodedTooLargeError(f"decoded content over {self._limit_bytes} bytes")
+                raise DecodedTooLargeError(
+                    f"the decoded body is over our limits.decoded: {self._limit_bytes} bytes"
+                )
             if piece:
                 yield from self._through(depth + 1, piece)
 

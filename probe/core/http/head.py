@@ -10,7 +10,7 @@ import re
 from enum import StrEnum
 from functools import lru_cache
 
-from probe.core.model.task import Limits
+from probe.core.model.task import BROWSERS_HEAD_BYTES, Limits
 from probe.core.model.value import Value
 from probe.core.records.failure import FailureType
 
@@ -62,9 +62,23 @@ def violation(detail: str) -> HeadError:
     return HeadError(FailureType.HTTP_PROTOCOL_VIOLATION, detail)
 
 
-def too_large(detail: str) -> HeadError:
-    """A limit on the head was passed."""
-    return HeadError(FailureType.HTTP_FIELDS_TOO_LARGE, detail)
+def too_large(what: str, limit: int, own: FailureType, browsers: int = BROWSERS_HEAD_BYTES) -> HeadError:
+    """`what` is over `limit` bytes: the server's failure where browsers refuse it too, else our own limit `own`."""
+    if limit >= browsers:
+        detail = f"{what} is over {limit} bytes, which browsers refuse"
+        return HeadError(FailureType.HTTP_FIELDS_TOO_LARGE, detail)
+    return HeadError(own, f"{what} is over our {name_of(own)}: {limit} bytes")
+
+
+def too_many(limit: int, where: str = "the head") -> HeadError:
+    """More fields than we read. Browsers do not count them."""
+    own = FailureType.AGENT_LIMIT_FIELDS
+    return HeadError(own, f"{where} has more fields than our {name_of(own)}: {limit}")
+
+
+def name_of(own: FailureType) -> str:
+    """A limit of ours as the configuration names it: `limits.head`."""
+    return own.value.removeprefix("agent.").replace("limit.", "limits.")
 
 
 class HeadScanner:
@@ -83,6 +97,24 @@ class HeadScanner:
         self._raw = bytearray()  # the lines before it
         self._status: tuple[int, int, str] | None = None
         self._fields: list[tuple[str, str]] = []
+        self._head_bytes = min(limits.head_bytes, BROWSERS_HEAD_BYTES)
+        self._field_bytes = min(limits.field_bytes, BROWSERS_HEAD_BYTES)
+
+    @property
+    def begun_head(self) -> Head | None:
+        """Of a final head that was not read to its end: its status, and the fields that were read."""
+        if self.head is not None or self._status is None or self._status[1] < 200:
+            return None
+        minor, code, reason = self._status
+        return Head(
+            minor_version=minor,
+            status_code=code,
+            reason_phrase=reason,
+            fields=tuple(self._fields),
+            framing=Framing.NONE,
+            length_bytes=None,
+            interim=tuple(self.interim),
+        )
 
     @property
     def raw(self) -> bytes:
@@ -120,7 +152,7 @@ class HeadScanner:
         """
         end = data.find(b"\r\n\r\n")
         block = data[: end + 2]
-        if end < 0 or self._taken + end + 4 > self._limits.head_bytes or b"\0" in block:
+        if end < 0 or self._taken + end + 4 > self._head_bytes or b"\0" in block:
             return 0
         lines = block.split(b"\r\n")[:-1]
         if block.count(b"\r") != len(lines) or block.count(b"\n") != len(lines):
@@ -128,7 +160,7 @@ class HeadScanner:
         status = _STATUS_LINE.fullmatch(lines[0])
         if status is None or not 1 <= len(lines) <= self._limits.fields_count + 1:
             return 0
-        if max(map(len, lines)) > self._limits.field_bytes:
+        if max(map(len, lines)) > self._field_bytes:
             return 0
         fields = []
         for line in lines[1:]:
@@ -147,13 +179,13 @@ class HeadScanner:
         if self._status is None and not line.startswith(_PREFIX) and not _PREFIX.startswith(bytes(line[:7])):
             raise violation("the reply does not begin with an HTTP/1.x status line")
         # The limit that is passed first, whatever else came in the same piece.
-        over, room = too_long_at(line, self._limits.field_bytes), self._limits.head_bytes - self._taken
+        over, room = too_long_at(line, self._field_bytes), self._head_bytes - self._taken
         if len(line) > room and not 0 < over <= room:
             del line[room + 1 :]
-            raise too_large(f"the head is over {self._limits.head_bytes} bytes")
+            raise too_large("the head", self._head_bytes, FailureType.AGENT_LIMIT_HEAD)
         if over:
             del line[over:]
-            raise too_large(f"a line of the head is over {self._limits.field_bytes} bytes")
+            raise too_large("a line of the head", self._field_bytes, FailureType.AGENT_LIMIT_FIELD)
 
     def _take(self, raw: bytes) -> None:
         line = content_of_line(raw, "the head")
@@ -162,7 +194,7 @@ class HeadScanner:
         elif line:
             self._fields.append(parse_field(line))
             if len(self._fields) > self._limits.fields_count:
-                raise too_large(f"more than {self._limits.fields_count} fields")
+                raise too_many(self._limits.fields_count)
         else:
             self._finish()
 

@@ -81,11 +81,13 @@ def _sample(index: int, edge: Observation, controls: Sequence[Observation]) -> S
     def told(says: str | None, detail: str) -> Sample:
         return Sample(ask=ask, index=index, says=says, detail=detail)
 
-    given = edge.response
-    if edge.failure is not None or given is None:
+    given = edge.answer
+    if given is None:
         return told("unverified", "the edge gave no whole reply")
     if given.status_code != 206:
         return told("unverified", f"status {given.status_code} where 206 was due")
+    if edge.failure is not None:
+        return told("unverified", "the edge gave more than the range")
     place = _place(given)
     if place is None:
         return told("range_wrong", "206 without a Content-Range that can be read")

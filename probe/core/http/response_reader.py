@@ -57,6 +57,11 @@ class ResponseReader:
         return self._scanner.raw
 
     @property
+    def begun_head(self) -> Head | None:
+        """What was read of a final head before a limit was passed: see `HeadScanner`."""
+        return self._scanner.begun_head
+
+    @property
     def begun(self) -> bool:
         """Has the final head, or the interim one now being read, begun to arrive?"""
         return self._scanner.begun

@@ -25,6 +25,10 @@ class SecretRef(Value, frozen=True, kw_only=True):
 
 FieldValue = str | SecretRef
 ORIGIN_REQUESTS_PER_MINUTE = 600
+# Chromium's kMaxHeaderBufSize (net/http/http_stream_parser.h); Firefox takes 384 KiB
+# (network.http.max_response_header_size). Neither counts fields or measures one by itself.
+BROWSERS_HEAD_BYTES = 256 * 1024
+BROWSERS_REDIRECTS = 20  # Chromium's kMaxRedirects, Firefox's network.http.redirection-limit
 
 
 class ResolverSpec(Value, frozen=True, kw_only=True):
@@ -139,14 +143,15 @@ class Deadlines(Value, frozen=True, kw_only=True):
 class Limits(Value, frozen=True, kw_only=True):
     """Caps on what one observation may take in; `sweep`: on how many other nodes a slot asks after a failure.
 
-    `further_per_minute`: second looks and checks' further requests to one edge over one line.
+    `further_per_minute`: second looks and checks' further requests to one edge over one line. By default a head may be
+    as long as browsers let it be, with as many fields as there is room for.
     """
 
     body_bytes: int = 64 * 1024 * 1024
     decoded_bytes: int = 256 * 1024 * 1024
-    field_bytes: int = 8 * 1024
-    fields_count: int = 256
-    head_bytes: int = 128 * 1024
+    field_bytes: int = BROWSERS_HEAD_BYTES
+    fields_count: int = 100_000
+    head_bytes: int = BROWSERS_HEAD_BYTES
     sweep: int = 64
     further_per_minute: int = 600
 

@@ -67,8 +67,8 @@ class FailureType(StrEnum):
 
     HTTP_TIMED_OUT = "http.timed_out"  # no first byte of the response within its deadline
     HTTP_PROTOCOL_VIOLATION = "http.protocol_violation"  # what came back is not one HTTP/1.1 response
-    HTTP_FIELDS_TOO_LARGE = "http.fields_too_large"  # too many fields, too long a field
-    HTTP_REDIRECT_LOOP = "http.response.redirect_loop"  # NEL; also over the limit of hops
+    HTTP_FIELDS_TOO_LARGE = "http.fields_too_large"  # a head longer than browsers take
+    HTTP_REDIRECT_LOOP = "http.response.redirect_loop"  # NEL; also more than browsers follow
     HTTP_REDIRECT_INVALID = "http.redirect_invalid"  # no Location, several, or one that is no URL
     HTTP_REDIRECT_BLOCKED = "http.redirect_blocked"  # scheme, host or address outside the policy
 
@@ -87,6 +87,15 @@ class FailureType(StrEnum):
     # A secret that the request needs cannot be had; nothing was sent.
     AGENT_SECRET_MISSING = "agent.secret_missing"  # noqa: S105
     AGENT_TRUST_MISSING = "agent.trust_missing"  # no authority to verify certificates by; nothing was sent
+    AGENT_LIMIT_HEAD = (
+        "agent.limit.head"  # a head longer than `limits.head`, which is below what browsers take
+    )
+    AGENT_LIMIT_FIELD = "agent.limit.field"  # a field longer than `limits.field`, likewise
+    AGENT_LIMIT_FIELDS = "agent.limit.fields"  # more fields than `limits.fields`
+    AGENT_LIMIT_REDIRECTS = (
+        "agent.limit.redirects"  # more than `redirects.follow`, fewer than browsers follow
+    )
+    AGENT_LIMIT_DNS_RECORDS = "agent.limit.dns_records"  # more records in one DNS message than we read
     AGENT_CANCELLED = "agent.cancelled"
     AGENT_INTERNAL_ERROR = "agent.internal_error"
 
@@ -95,7 +104,7 @@ class FailureType(StrEnum):
 OWN_LIMITS = {
     FailureType.BODY_TOO_LARGE: "agent.limit.body",
     FailureType.BODY_DECODED_TOO_LARGE: "agent.limit.decoded",
-    FailureType.HTTP_FIELDS_TOO_LARGE: "agent.limit.head",
+    **{kind: kind.value for kind in FailureType if kind.value.startswith("agent.limit.")},
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from probe.core.model.value import Value
-from probe.core.records.failure import Failure
+from probe.core.records.failure import OWN_LIMITS, Failure
 from probe.core.records.response import CacheStatus, ProxyStatus, Response
 from probe.core.records.transport import ResourceTiming, TcpInfo, Tls
 
@@ -90,3 +90,13 @@ class Observation(Value, frozen=True, kw_only=True):
     vantage_point: str | None = None  # elsewhere: over whose line, where it is not the slot's own
     ask: str | None = None  # check, control: which further request, as `check.name`: hotlink.without_referer
     tainted: bool = False  # our own loop stalled while it ran: its times are not the network's
+
+    @property
+    def over_our_limit(self) -> bool:
+        """Whether a limit of ours, and nothing else, kept the rest of what came from us."""
+        return self.failure is not None and self.failure.type in OWN_LIMITS
+
+    @property
+    def answer(self) -> Response | None:
+        """What the server answered, whole or as far as a limit of ours let us read; None where it or the way failed."""
+        return self.response if self.failure is None or self.over_our_limit else None

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from probe.core.model.task import RedirectPolicy, Request, SecretRef
+from probe.core.model.task import BROWSERS_REDIRECTS, RedirectPolicy, Request, SecretRef
 from probe.core.model.value import replace
 from probe.core.records.failure import Failure, FailureType, Phase
 from probe.core.records.response import Response
@@ -60,19 +60,32 @@ def next_hop(
     if with_cookies(following, jar) in visited:
         return _failure(FailureType.HTTP_REDIRECT_LOOP, f"back to {without_secret_query(following.url)}")
     if len(visited) > policy.limit:
-        return _failure(FailureType.HTTP_REDIRECT_LOOP, f"more than {policy.limit} redirects")
+        return _too_many(policy.limit)
     return following
+
+
+def _too_many(limit: int) -> Failure:
+    """Whoever leads on for longer than browsers follow leads nobody anywhere; a lower limit is our own."""
+    if limit >= BROWSERS_REDIRECTS:
+        return _failure(FailureType.HTTP_REDIRECT_LOOP, f"more than {limit} redirects")
+    return _failure(FailureType.AGENT_LIMIT_REDIRECTS, f"more redirects than our redirects.follow: {limit}")
 
 
 def _location(response: Response) -> str | Failure:
     values = {value for name, value in response.fields if name == "location"}
+    if not values and "fields_cut" in response.flags:
+        return _failure(
+            FailureType.AGENT_LIMIT_HEAD, "the Location may be in what we did not read of the head"
+        )
     if not values or values == {""}:
         return _failure(FailureType.HTTP_REDIRECT_INVALID, f"status {response.status_code} without Location")
     if len(values) > 1:
         return _failure(FailureType.HTTP_REDIRECT_INVALID, "several different Location fields")
     location = values.pop()
     if len(location) >= _VALUE_KEPT:
-        return _failure(FailureType.HTTP_REDIRECT_INVALID, f"a Location of {_VALUE_KEPT} bytes or more")
+        return _failure(
+            FailureType.AGENT_LIMIT_FIELD, f"a Location of {_VALUE_KEPT} bytes or more, our limit"
+        )
     if REDACTED in location:
         return _failure(FailureType.HTTP_REDIRECT_BLOCKED, "the Location carries one of our secrets")
     return uri.encoded(location)

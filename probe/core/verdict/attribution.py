@@ -23,7 +23,6 @@ from probe.core.vantage.line_quality import FOREIGN_CERTIFICATE
 from probe.core.vantage.refusals import refusal
 from probe.core.verdict.corroboration import OF_THE_LINE_TOO, TIMEOUTS, Corroboration
 from probe.core.verdict.hijack import alias_hidden, changed_by_the_zone, foreign, outdated
-from probe.core.verdict.origin_controls import cut_short
 from probe.core.verdict.proxy_reports import is_proxy_report, may_be_the_name, proxy_lost
 from probe.core.verdict.symptoms import final_of
 
@@ -68,7 +67,7 @@ def attribute(symptom: Symptom, corroboration: Corroboration, *, alias_changed: 
         return _elsewhere(symptom, corroboration)
     if symptom.reason in TIMEOUTS and corroboration.stalled:
         return _inconclusive(Fault.AGENT, "agent.stalled")
-    if symptom.reason in OWN_LIMITS:
+    if symptom.reason in OWN_LIMITS:  # of a further request
         return _inconclusive(Fault.AGENT, OWN_LIMITS[FailureType(symptom.reason)])
     if corroboration.clock_may_explain(symptom.reason, symptom.observation):
         return _inconclusive(Fault.AGENT, "agent.clock_wrong")
@@ -285,7 +284,7 @@ def _policy(symptom: Symptom, corroboration: Corroboration) -> Blame:
     observation = corroboration.evidence.observations[symptom.observation]
     if symptom.at_origin is AtOrigin.SAME:
         return _failed(Fault.ORIGIN, "origin.same_reply")
-    if observation.failure is not None and not cut_short(observation):
+    if observation.failure is not None and observation.answer is None:
         return _transport(symptom, corroboration)
     if foreign(corroboration.task, corroboration.evidence, observation.address):
         return _failed(Fault.PATH, "dns.hijacked")

@@ -27,7 +27,9 @@ def with_comparisons(task: Task, evidence: Evidence) -> Evidence:
     """
     if not evidence.reference.configured:
         return evidence
-    failing = Corroboration(task, evidence).origin_failing
+    # An origin whose body is over our limit answered, and yet it is not known what it serves now.
+    cut = any(o.role is Role.ORIGIN and o.over_our_limit for o in evidence.observations)
+    failing = cut or Corroboration(task, evidence).origin_failing
     words = words_of(o for o in evidence.observations if o.role is Role.ORIGIN)
     last_us = _origin_asked_us(evidence)
     started_s = epoch_s(evidence.started_at)

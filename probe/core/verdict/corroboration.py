@@ -81,8 +81,8 @@ class Corroboration:
 
         Over plain HTTP anybody on the way can answer in their name.
         """
-        response = observation.response
-        if response is None or observation.failure is not None or observation.role not in _OF_EDGES:
+        response = observation.answer
+        if response is None or observation.role not in _OF_EDGES:
             return False
         if _over_verified_tls(observation, self.task.tls):
             return True
@@ -201,7 +201,7 @@ class Corroboration:
         edge_us = _ttfb_us(edge)
         for look in self.origin_looks:
             own_us = _ttfb_us(look)
-            if look.failure is not None or (
+            if (look.failure is not None and not look.over_our_limit) or (
                 own_us is not None and edge_us is not None and own_us * 2 >= edge_us
             ):
                 return True
@@ -277,7 +277,8 @@ class Corroboration:
     def origin_reason(self) -> str:
         """`origin.` and what it suffered from: origin.tcp.refused, origin.http.error."""
         origin = self.origin
-        kind = origin.failure.type if origin is not None and origin.failure is not None else "http.error"
+        failure = None if origin is None or origin.over_our_limit else origin.failure
+        kind = "http.error" if failure is None else failure.type
         return f"origin.{kind}"
 
     def confirmed(self, index: int | None) -> bool | None:
@@ -323,23 +324,25 @@ def _over_verified_tls(look: Observation, policy: TlsPolicy) -> bool:
 
 
 def _status(look: Observation) -> int | None:
-    return None if look.failure is not None or look.response is None else look.response.status_code
+    return None if look.answer is None else look.answer.status_code
 
 
 def _failing(look: Observation) -> bool:
-    return look.failure is not None or (_status(look) or 0) >= 500
+    """Where a limit of ours cut an answer, its status still counts."""
+    status = _status(look)
+    return (look.failure is not None and not look.over_our_limit) or (status or 0) >= 500
 
 
 def _alike(first: Observation, again: Observation) -> bool:
     """Failed again, in whatever way, or gave the same wrong answer."""
-    if again.failure is not None:
+    if again.failure is not None and not again.over_our_limit:
         return True
-    if first.failure is not None or first.response is None or again.response is None:
+    if first.answer is None or again.answer is None:
         return False
-    if first.response.status_code != again.response.status_code:
-        return again.response.status_code >= 500
+    if first.answer.status_code != again.answer.status_code:
+        return again.answer.status_code >= 500
     if first.ask is not None:
-        return first.response.digest == again.response.digest
+        return first.answer.digest == again.answer.digest
     if first.comparison is not None and again.comparison is not None:
         return first.comparison.relation is again.comparison.relation
     return True

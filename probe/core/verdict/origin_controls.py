@@ -16,11 +16,13 @@ from probe.core.records.verdict import Evidence
 from probe.core.redirects.chain import chain_of
 from probe.core.vantage.refusals import says_nothing
 
+_BODY_LIMITS = (FailureType.BODY_TOO_LARGE, FailureType.BODY_DECODED_TOO_LARGE)
+
 Defect = Callable[[Response], bool]
 
 
 def origin_replies(evidence: Evidence, status_code: int | None = None) -> tuple[Response, ...]:
-    """The origin's whole replies for the object itself, asked directly; with `status_code`, those with it.
+    """The origin's replies for the object itself, asked directly; with `status_code`, those with it.
 
     A 304 names few of the fields (RFC 9110 section 15.4.5) and is none of them. An origin that answered from the CDN
     itself proves nothing.
@@ -77,9 +79,9 @@ def _read(observation: Observation) -> bool:
 
 
 def cut_short(observation: Observation) -> bool:
-    """The body was longer than the further request wanted to read: that is no failure."""
+    """The body was longer than the further request wanted to read, or than we read at all: that is no failure."""
     failure = observation.failure
-    return failure is not None and failure.type is FailureType.BODY_TOO_LARGE
+    return failure is not None and failure.type in _BODY_LIMITS
 
 
 def unanswered(check: str, index: int, observation: Observation) -> Symptom | None:
@@ -110,7 +112,5 @@ def told(observation: Observation, words: str) -> str:
 
 
 def _whole(observation: Observation) -> Response | None:
-    response = observation.response
-    if observation.failure is not None or response is None or response.status_code == 304:
-        return None
-    return response
+    response = observation.answer
+    return None if response is None or response.status_code == 304 else response

@@ -54,9 +54,9 @@ def node_observations(evidence: Evidence) -> Iterator[Observation]:
 
 
 def answers(observation: Observation) -> bool:
-    """Whether this is a complete reply below 500."""
-    response = observation.response
-    return observation.failure is None and response is not None and response.status_code < 500
+    """Whether this is a reply below 500, complete or cut by a limit of ours alone."""
+    response = observation.answer
+    return response is not None and response.status_code < 500
 
 
 def served(evidence: Evidence, findings: tuple[Finding, ...]) -> tuple[str, ...]:

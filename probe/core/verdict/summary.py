@@ -86,7 +86,11 @@ _WHOLE_SLOT: dict[str, str] = {
     "agent.clock_wrong": "Nobody vouches for this agent's own clock closely enough for a certificate's date to accuse",
     "agent.limit.body": "The content is larger than this agent's own limit, so it was not read whole",
     "agent.limit.decoded": "The content, decoded, is larger than this agent's own limit, so it was not read whole",
-    "agent.limit.head": "The header fields are over this agent's own limit, so the reply was not read",
+    "agent.limit.head": "The head of the reply is over this agent's own limit, so it was not read whole",
+    "agent.limit.field": "A header field is over this agent's own limit, so the reply was not read whole",
+    "agent.limit.fields": "The reply has more header fields than this agent's own limit, so it was not read whole",
+    "agent.limit.redirects": "The redirects are more than this agent is set to follow, so their end was not seen",
+    "agent.limit.dns_records": "A DNS message has more records than this agent reads",
     "http.rate_limited": "The server will not answer us so often (429, Retry-After): what was asked was not seen",
     "http.challenged": "A challenge for suspected robots came instead of what was asked",
     "agent.stalled": "The agent itself stood still while it measured",
@@ -121,12 +125,25 @@ def summarise(
 
 def _well(task: Task, evidence: Evidence) -> str:
     edges = [o for o in evidence.observations if o.role is Role.EDGE]
-    return f"{len(edges)} of {len(edges)} edge addresses of {task.domain} served {task.request.shown_path} as agreed."
+    cut = _cut(evidence)
+    return (
+        f"{len(edges)} of {len(edges)} edge addresses of {task.domain} served {task.request.shown_path} "
+        f"as agreed{cut}."
+    )
+
+
+def _cut(evidence: Evidence) -> str:
+    """That a limit of ours kept the rest from us, and what was compared in its place."""
+    edge = next((o for o in evidence.observations if o.role is Role.EDGE and o.over_our_limit), None)
+    if edge is None or edge.failure is None:
+        return ""
+    return f", as far as it was read ({edge.failure.detail or edge.failure.type})"
 
 
 def _what(finding: Finding, task: Task, corroboration: Corroboration) -> str:
     if finding.reason in _WHOLE_SLOT:
-        return _WHOLE_SLOT[finding.reason]
+        limit = f" ({finding.detail})" if finding.reason.startswith("agent.limit.") and finding.detail else ""
+        return _WHOLE_SLOT[finding.reason] + limit
     if finding.observation is None:
         said = _FAILURES.get(finding.reason, finding.reason)
         return f"{task.domain}: {said}" + (f" ({finding.detail})" if finding.detail else "")
@@ -142,7 +159,7 @@ def _beside(corroboration: Corroboration) -> str:
     origin = corroboration.origin
     if origin is None:
         return ""
-    if origin.failure is not None:
+    if origin.failure is not None and not origin.over_our_limit:
         said = _FAILURES.get(origin.failure.type, f"failed with {origin.failure.type}")
         return f"the origin, asked directly, {said}: "
     return f"the origin, asked directly, answered {corroboration.origin_status}: "

@@ -12,6 +12,7 @@ from probe.core.caching.cache_status import origin_blamed
 from probe.core.content.check_kind import Kinds, Symptom, SymptomKind
 from probe.core.model.task import Task
 from probe.core.records.dns import Resolution
+from probe.core.records.failure import OWN_LIMITS
 from probe.core.records.observation import Observation, Relation, Role
 from probe.core.records.verdict import Evidence
 from probe.core.verdict.node_symptoms import node_symptoms
@@ -26,7 +27,7 @@ def examine(task: Task, evidence: Evidence, kinds: Kinds) -> tuple[Symptom, ...]
     """Everything off in this slot: the base symptoms first, then each check's in the task's order."""
     found = [
         *_resolution(evidence),
-        *_transport(evidence),
+        *_transport(task, evidence, kinds),
         *_blaming(evidence),
         *node_symptoms(task, evidence),
         *_left_out(evidence),
@@ -104,9 +105,11 @@ def _in_use(resolution: Resolution) -> bool:
     return bool(resolution.answers) and resolution.answers[0].resolver == resolution.resolver
 
 
-def _transport(evidence: Evidence) -> Iterator[Symptom]:
+def _transport(task: Task, evidence: Evidence, kinds: Kinds) -> Iterator[Symptom]:
     for index, observation in final_observations(evidence):
-        if observation.failure is not None:
+        if observation.over_our_limit:
+            yield _limited(task, evidence, kinds, index, observation)
+        elif observation.failure is not None:
             yield Symptom(
                 check=BASE,
                 kind=SymptomKind.TRANSPORT,
@@ -118,6 +121,22 @@ def _transport(evidence: Evidence) -> Iterator[Symptom]:
             yield Symptom(
                 check=BASE, kind=SymptomKind.NOTE, reason="http.unrequested_coding", observation=index
             )
+
+
+def _limited(task: Task, evidence: Evidence, kinds: Kinds, index: int, observation: Observation) -> Symptom:
+    """A limit of ours kept the rest from us: a note where no check of the task needed it."""
+    failure = observation.failure
+    assert failure is not None, "a limit that was passed is the observation's failure"
+    lacking = [kinds[spec.kind].left_out(spec.params, evidence, index) for spec in task.checks]
+    words = [failure.detail or failure.type.value, *dict.fromkeys(what for what in lacking if what)]
+    judged = observation.answer is not None and len(words) == 1
+    return Symptom(
+        check=BASE,
+        kind=SymptomKind.NOTE if judged else SymptomKind.LIMIT,
+        reason=OWN_LIMITS[failure.type],
+        observation=index,
+        detail="; ".join(words),
+    )
 
 
 def _blaming(evidence: Evidence) -> Iterator[Symptom]:
@@ -137,14 +156,14 @@ def _blaming(evidence: Evidence) -> Iterator[Symptom]:
 
 def suspicious(symptoms: tuple[Symptom, ...], evidence: Evidence) -> bool:
     """Whether a confirmation round is owed: anything off, or content that disagrees with the origin's."""
-    if any(symptom.kind is not SymptomKind.NOTE for symptom in symptoms):
+    if any(symptom.kind not in (SymptomKind.NOTE, SymptomKind.LIMIT) for symptom in symptoms):
         return True
     return bool(doubtful_edges(symptoms, evidence))
 
 
 def doubtful_edges(symptoms: tuple[Symptom, ...], evidence: Evidence) -> tuple[int, ...]:
     """Indices of the edge observations that a second look can confirm; slowness is not asked again."""
-    unconfirmable = (SymptomKind.NOTE, SymptomKind.TIMING)
+    unconfirmable = (SymptomKind.NOTE, SymptomKind.TIMING, SymptomKind.LIMIT)
     off = {s.observation for s in symptoms if s.kind not in unconfirmable and s.observation is not None}
     for index, observation in final_observations(evidence):
         if observation.comparison is not None and observation.comparison.relation in _DISAGREES:

@@ -17,10 +17,13 @@ from probe.core.dns.message import (
     MalformedError,
     Question,
     Reply,
+    TooManyRecordsError,
     UnrelatedReplyError,
     build_question,
     read_reply,
 )
+from probe.core.records.failure import FailureType, Phase
+from probe.resolver.failures import dns_failure
 
 NAME = "www.Bench-1.example"
 
@@ -140,3 +143,25 @@ def test_damaged_messages_are_read_alike() -> None:
             assert usual == slow, damaged.hex()
             seen.add(usual if isinstance(usual, type) else Reply)
     assert seen == {Reply, UnrelatedReplyError, MalformedError}
+
+
+def test_as_many_addresses_as_a_message_has_room_for_are_read() -> None:
+    question = build_question(NAME, "A", None)
+    made = dns.message.make_response(dns.message.from_wire(question.wire), recursion_available=True)
+    places = [f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}" for n in range(4000)]
+    made.answer = [dns.rrset.from_text(f"{NAME}.", 20, "IN", "A", *places)]
+    reply = read_reply(made.to_wire(max_size=65_535), question)
+    assert {record.rdata for record in reply.answer.answers} == set(places)
+
+
+def test_more_records_than_we_read_are_our_limit_and_no_damage() -> None:
+    question = build_question(NAME, "A", None)
+    made = dns.message.make_response(dns.message.from_wire(question.wire), recursion_available=True)
+    made.answer = [dns.rrset.from_text(f"{NAME}.", 20, "IN", "TXT", *(f"t{n}" for n in range(600)))]
+    wire = made.to_wire(max_size=65_535)
+    with pytest.raises(TooManyRecordsError, match="more than 512 records in one message, our limit"):
+        read_reply(wire, question)
+    failure = dns_failure(TooManyRecordsError("words"), "read")
+    assert (failure.phase, failure.type) == (Phase.HOST, FailureType.AGENT_LIMIT_DNS_RECORDS)
+    with pytest.raises(MalformedError, match="room for"):
+        read_reply(wire[: len(wire) // 4], question)

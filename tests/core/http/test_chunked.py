@@ -118,18 +118,24 @@ def test_violations(wire: bytes, content: bytes, word: str) -> None:
 )
 def test_a_size_line_at_its_limit(line: bytes, over: bool, end: bytes) -> None:
     error = every_split(line + end + b"x")[3]
-    assert (error is not None and error.startswith(FailureType.HTTP_FIELDS_TOO_LARGE)) is over
+    assert (error is not None and error.startswith(FailureType.AGENT_LIMIT_FIELD)) is over
 
 
 @pytest.mark.parametrize(
     ("trailer", "word"),
     [
         (b"a: b\r\n" * 3, None),
-        (b"a: b\r\n" * 4, "more than 3 fields"),
+        (b"a: b\r\n" * 4, "agent.limit.fields the trailer section has more fields than our limits.fields: 3"),
         (b"a: " + b"x" * 37 + b"\r\n", None),
-        (b"a: " + b"x" * 38 + b"\r\n", "over 40 bytes"),
+        (
+            b"a: " + b"x" * 38 + b"\r\n",
+            "agent.limit.field a line of the trailer section is over our limits.field: 40",
+        ),
         ((b"a: " + b"x" * 37 + b"\r\n") * 2, None),
-        ((b"a: " + b"x" * 37 + b"\r\n") * 3, "over 100 bytes"),
+        (
+            (b"a: " + b"x" * 37 + b"\r\n") * 3,
+            "agent.limit.head the trailer section is over our limits.head: 100",
+        ),
     ],
 )
 def test_limits_of_the_trailer(trailer: bytes, word: str | None) -> None:
@@ -138,8 +144,7 @@ def test_limits_of_the_trailer(trailer: bytes, word: str | None) -> None:
         assert error is None
     else:
         assert error is not None
-        assert error.startswith(FailureType.HTTP_FIELDS_TOO_LARGE)
-        assert word in error
+        assert error.startswith(word)
 
 
 def test_usual_chunks_are_read_as_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,8 +188,8 @@ def test_any_bytes_in_any_cut(tail: bytes, step: int) -> None:
 
 def test_a_line_that_never_ends_is_not_kept() -> None:
     decoder = ChunkDecoder(Limits())
-    for _ in range(8):
+    for _ in range(16):
         decoder.feed(b"0" * 1000, lambda content: None)
     with pytest.raises(HeadError, match="size line"):
         decoder.feed(b"0" * 1000, lambda content: None)
-    assert len(decoder._line) < 10_000
+    assert len(decoder._line) < 20_000

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.core.http.head import INTERIM_LIMIT, Framing, Head, HeadError, HeadScanner
-from probe.core.model.task import Limits
+from probe.core.model.task import BROWSERS_HEAD_BYTES, Limits
 from probe.core.records.failure import FailureType
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -118,14 +118,61 @@ def test_violations_are_found_as_soon_as_they_are_there(wire: bytes, step: int) 
         OK + b"a: b\r\n" * 5,
         OK + b"aaaaaaaaaaaaaaaaaaaa: bbbbbbbbbbbbbbbbbbbbbbbbb\r\n" * 4,
     ],
-    ids=["field", "count", "head"],
+    ids=["field", "fields", "head"],
 )
-def test_limits(wire: bytes) -> None:
+def test_limits_of_ours_are_named(wire: bytes, request: pytest.FixtureRequest) -> None:
+    name = request.node.callspec.id
     limits = Limits(field_bytes=64, fields_count=4, head_bytes=150 if b"aaa" in wire else 10_000)
     for step in (1, 1 << 20):
         with pytest.raises(HeadError) as caught:
             scan(wire, step=step, limits=limits)
+        assert caught.value.type.value == f"agent.limit.{name}"
+        assert f"limits.{name}: {getattr(limits, _KEYS[name])}" in caught.value.detail
+
+
+_KEYS = {"field": "field_bytes", "fields": "fields_count", "head": "head_bytes"}
+MOST = BROWSERS_HEAD_BYTES
+
+
+@pytest.mark.parametrize("limits", [Limits(), Limits(head_bytes=4 * MOST, field_bytes=4 * MOST)])
+@pytest.mark.parametrize("step", [1000, 1 << 20])
+def test_a_head_that_browsers_take_is_taken_and_a_longer_one_is_the_servers(
+    step: int, limits: Limits
+) -> None:
+    """Whatever we are set to take: users do not get it."""
+    short = len(OK + b"X: \r\n\r\n")
+    longest = OK + b"X: " + b"y" * (MOST - short) + b"\r\n\r\n"
+    assert len(head_of(longest, step=step, limits=limits).fields[0][1]) == MOST - short
+    many = OK + b"a:\n" * ((MOST - len(OK) - 2) // 3) + b"\r\n"
+    assert len(head_of(many, step=step, limits=limits).fields) > 87_000
+    for wire in (
+        OK + b"X: " + b"y" * (MOST - short + 1) + b"\r\n\r\n",
+        OK + b"a: bbbb\r\n" * 30_000 + b"\r\n",
+        OK[:-2] + b"K" * MOST,
+    ):
+        with pytest.raises(HeadError) as caught:
+            scan(wire, step=step, limits=limits)
         assert caught.value.type is FailureType.HTTP_FIELDS_TOO_LARGE
+        assert "262144 bytes, which browsers refuse" in caught.value.detail
+
+
+@pytest.mark.parametrize("step", [1, 1 << 20])
+def test_of_a_head_that_a_limit_of_ours_cut_the_status_is_known(step: int) -> None:
+    wire = b"HTTP/1.1 103 Early\r\nLink: </a>\r\n\r\nHTTP/1.1 503 Busy\r\na: b\r\nc: " + b"d" * 100
+    scanner = HeadScanner(Limits(field_bytes=64))
+    pieces = [wire[start : start + step] for start in range(0, len(wire), step)]
+    with pytest.raises(HeadError):
+        list(map(scanner.feed, pieces))
+    begun = scanner.begun_head
+    assert begun is not None
+    assert (begun.status_code, begun.fields, begun.interim) == (503, (("a", "b"),), (103,))
+
+
+def test_of_an_interim_head_nothing_is_told() -> None:
+    scanner = HeadScanner(Limits(field_bytes=64))
+    with pytest.raises(HeadError):
+        scanner.feed(b"HTTP/1.1 103 Early\r\na: " + b"b" * 100)
+    assert scanner.begun_head is None
 
 
 @pytest.mark.parametrize("step", [1, 1 << 20])
@@ -169,7 +216,7 @@ def judged(limits: Limits, *pieces: bytes) -> FailureType | None:
 @pytest.mark.parametrize("line_end", [b"\r\n", b"\n"])
 @pytest.mark.parametrize(
     ("over", "refused"),
-    [(-1, None), (0, None), (1, FailureType.HTTP_FIELDS_TOO_LARGE), (2, FailureType.HTTP_FIELDS_TOO_LARGE)],
+    [(-1, None), (0, None), (1, FailureType.AGENT_LIMIT_FIELD), (2, FailureType.AGENT_LIMIT_FIELD)],
 )
 def test_a_line_at_the_limit_is_judged_the_same_however_it_is_cut(
     line_end: bytes, over: int, refused: FailureType | None

@@ -81,7 +81,7 @@ def test_limit_0_makes_the_redirect_the_reply() -> None:
         (("https:///path",), FailureType.HTTP_REDIRECT_INVALID),
         (("HTTPS:path",), FailureType.HTTP_REDIRECT_INVALID),
         (("https://a%20b/",), FailureType.HTTP_REDIRECT_INVALID),
-        (("/" + "a" * 4096,), FailureType.HTTP_REDIRECT_INVALID),
+        (("/" + "a" * 4096,), FailureType.AGENT_LIMIT_FIELD),  # browsers take more
         (("file:///etc/passwd",), FailureType.HTTP_REDIRECT_BLOCKED),
         (("ftp://www.acme.example/",), FailureType.HTTP_REDIRECT_BLOCKED),
         (("javascript:alert(1)",), FailureType.HTTP_REDIRECT_BLOCKED),
@@ -110,10 +110,22 @@ def test_same_location_twice_is_one() -> None:
 def test_limit_and_longer_loops() -> None:
     visited = tuple(replace(HERE, path=f"/{number}") for number in (1, 2, 3))
     assert isinstance(step("/4", visited=visited), Request)
-    for location, seen in (("/5", (*visited, replace(HERE, path="/4"))), ("/2", visited)):
-        failure = step(location, visited=seen)
-        assert isinstance(failure, Failure)
-        assert failure.type is FailureType.HTTP_REDIRECT_LOOP
+    loop = step("/2", visited=visited)
+    assert isinstance(loop, Failure)
+    assert loop.type is FailureType.HTTP_REDIRECT_LOOP
+    long = step("/5", visited=(*visited, replace(HERE, path="/4")))
+    assert isinstance(long, Failure)
+    assert (long.type, long.detail) == (
+        FailureType.AGENT_LIMIT_REDIRECTS,
+        "more redirects than our redirects.follow: 3",
+    )
+
+
+def test_more_redirects_than_browsers_follow_are_the_servers() -> None:
+    visited = tuple(replace(HERE, path=f"/{n}") for n in range(21))
+    failure = step("/21", visited=visited, policy=RedirectPolicy(limit=20))
+    assert isinstance(failure, Failure)
+    assert failure.type is FailureType.HTTP_REDIRECT_LOOP
 
 
 def test_back_to_the_first_host() -> None:
