@@ -150,10 +150,11 @@ class Keeper:
         parts = await asyncio.to_thread(store_keep.closed_parts, self._directory)
         for part in parts:
             if part.number == action.number:
-                await self._take(part, action)
+                await self._take(part, action, oldest=part == parts[0])
         return True
 
-    async def _take(self, part: Part, action: Action) -> None:
+    async def _take(self, part: Part, action: Action, *, oldest: bool) -> None:
+        """`oldest`: no part is before it, so that the event accounts for a stream's whole beginning."""
         thinning = action.step is Step.THIN
         confirmed = self._confirmed()
         for removal in await asyncio.to_thread(store_keep.planned_removals, part, healthy_only=thinning):
@@ -161,6 +162,7 @@ class Keeper:
             detail = {
                 "reason": action.reason,
                 "what": "healthy" if thinning else "all",
+                "oldest": "yes" if oldest else "no",
                 "rows": str(removal.rows),
                 "first_seq": str(removal.first_seq),
                 "last_seq": str(removal.last_seq),

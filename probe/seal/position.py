@@ -99,6 +99,20 @@ def note(directory: Path, agent: str, customer: str, position: Position) -> None
     write_whole(directory / STATE, text.encode() + b"\n", 0o600)
 
 
+def noted_streams(directory: Path) -> dict[tuple[str, str], Position]:
+    """Where the streams of a results directory stand by the sealer's own note: (agent, customer) -> position.
+
+    Raises OSError.
+    """
+    found = {}
+    for name in _notes(directory):
+        agent, slash, customer = str(name).partition("/")
+        for position in _noted(directory, agent, customer):
+            if slash:
+                found[agent, customer] = position
+    return found
+
+
 def _noted(directory: Path, agent: str, customer: str) -> Iterator[Position]:
     entry = _notes(directory).get(f"{agent}/{customer}")
     if isinstance(entry, dict):

@@ -17,6 +17,7 @@ from probe.core.proof.findings import Kind, Problem, StreamReport
 from probe.core.proof.gaps import Gaps
 from probe.core.proof.signers import KnownHeads
 from probe.core.proof.verify import Check
+from probe.seal.position import STATE, Position, noted_streams
 from probe.seal.proofs import Proofs, Sealed, Stream
 from probe.seal.segment_files import ZST, LinesError, Read, digest_of
 from probe.store.base.schema import StoreError
@@ -54,14 +55,26 @@ def verify_store(directory: Path, proofs: Proofs, tick: Tick) -> list[StreamRepo
     """Every stream of a results directory, up to where it ended when it was looked at. Raises StoreError."""
     with Reader.open(directory) as reader:
         streams = [(agent, customer) for agent, customer, _ in reader.streams()]
-        found = [_stored(directory, reader, stream, proofs, tick) for stream in streams]
-    for stream in sorted((proofs.heads.keys() | proofs.given.keys()) - set(streams)):
-        found.append(check_of(proofs, stream, "store").finish())
+        sealed = noted_streams(directory)
+        found = [_stored(directory, reader, stream, proofs, tick, sealed.get(stream)) for stream in streams]
+    for stream in sorted((proofs.heads.keys() | proofs.given.keys() | sealed.keys()) - set(streams)):
+        check = check_of(proofs, stream, "store")
+        _hold_against(check, sealed.get(stream))
+        found.append(check.finish())
     return found
 
 
-def _stored(directory: Path, reader: Reader, stream: Stream, proofs: Proofs, tick: Tick) -> StreamReport:
+def _hold_against(check: Check, sealed: Position | None) -> None:
+    """What was sealed of the stream by the sealer's own note, which outlives segments that were moved away."""
+    if sealed is not None and sealed.seq:
+        check.known_heads.note(sealed.seq, sealed.digest, f"the sealer noted in {STATE} as sealed")
+
+
+def _stored(
+    directory: Path, reader: Reader, stream: Stream, proofs: Proofs, tick: Tick, sealed: Position | None
+) -> StreamReport:
     check = check_of(proofs, stream, "store")
+    _hold_against(check, sealed)
     reader.agent, customer = stream
     try:
         # What was dropped while it was read is named by an event before it went: behind the end as it was at first.

@@ -103,8 +103,8 @@ async def test_a_round_ends_with_its_step_when_the_agent_does(world: World) -> N
     world.clock.day = 6.5
     take = keeper._take
 
-    async def one(*args: Any) -> None:
-        await take(*args)
+    async def one(*args: Any, **kinds: Any) -> None:
+        await take(*args, **kinds)
         keeper.end_run()
 
     keeper._take = one  # type: ignore[method-assign]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -17,7 +18,7 @@ from probe.core.proof.signed_head import parse_head
 from probe.seal.keys import KeyFileError, Keys, Signer
 from probe.services.verification import NothingToVerify, Verification, verify
 from tests.seal.attacks import InCopy, InSegments, chained_anew
-from tests.seal.made import AGENT, COUNT, CUSTOMERS, STATE, Made, SetClock, made, pulled
+from tests.seal.made import AGENT, COUNT, CUSTOMERS, STATE, Made, SetClock, filled, made, pulled
 
 TIMES = 50
 
@@ -233,6 +234,22 @@ def test_a_witness_is_never_excused_by_the_copys_own_notes(world: Made, tmp_path
     found = verify(tmp_path / "copy", [world.key], [witness])
     assert kinds(found, "acme") == {"truncated"}
     assert any(f"record {COUNT} was signed" in p.words for r in found.streams for p in r.problems)
+
+
+def test_a_store_made_anew_is_held_against_what_the_sealer_noted(world: Made, tmp_path: Path) -> None:
+    """Segments may be moved away; who rewrites the store as well has to be found by what is left."""
+    results = world.cloned(tmp_path).results
+    for customer in CUSTOMERS:
+        shutil.rmtree(results / customer)
+    assert verify(results, [world.key]).good
+    for name in ("results.db", "_parts"):
+        shutil.move(results / name, tmp_path / name)
+    asyncio.run(filled(results, count=20))
+    found = verify(results, [world.key])
+    assert [(r.customer, {str(p.kind) for p in r.problems}) for r in found.streams] == [
+        (customer, {"truncated"}) for customer in CUSTOMERS
+    ]
+    assert "_seal.json" in found.streams[0].problems[0].words
 
 
 def test_a_pull_that_was_cut_off_within_a_line_is_not_accused(world: Made, tmp_path: Path) -> None:
