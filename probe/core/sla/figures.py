@@ -1,0 +1,270 @@
+"""The figures of a period from its grains: literal, shown, best and worst, side by side, and what may be said of them.
+
+Pure, in whole numbers: the same grains give the same figures, whoever added them up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+
+from probe.core.model.value import replace
+from probe.core.sla.binomial import least_errors
+from probe.core.sla.grains import NOTHING, Grain
+from probe.core.sla.periods import Span
+from probe.core.sla.runs import GrainState, Run, counted, runs_of
+
+SHOWN_NEEDS = 3  # requests in a grain, for it to show something without another error beside it
+SHOWN_ERRORS = 2  # or so many errors in the run
+
+
+class View(StrEnum):
+    """How unknown requests are taken, and what makes a grain bad.
+
+    literal: as the contract counts, unknown neither good nor bad. best, worst: unknown good, failed. shown: bad only
+    where chance does not explain it, unknown good.
+    """
+
+    LITERAL = "literal"
+    SHOWN = "shown"
+    BEST = "best"
+    WORST = "worst"
+
+
+class Word(StrEnum):
+    """What a report may say."""
+
+    BREACH_SHOWN = "breach shown"
+    KEPT_SHOWN = "kept shown"
+    NOT_DECIDED = "not decided"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrainRule:
+    """When a grain is bad, how long bad time must last, and what is promised.
+
+    `over`: the error rate that is still admitted (strict), or must not be reached. `at_least_us`: the shortest run.
+    `clip`: a run is judged by what lies in the period alone. `objective`: the least share of good time.
+    `coverage`: below it, measured of due slots, nothing is judged.
+    """
+
+    length_us: int = 300 * 1_000_000
+    over: Fraction = Fraction(1, 2000)
+    strict: bool = True
+    significance: Fraction = Fraction(1, 1000)
+    min_requests: int = 1
+    at_least_us: int = 600 * 1_000_000
+    clip: bool = False
+    objective: Fraction = Fraction(999, 1000)
+    coverage: Fraction = Fraction(0)
+    partial_is_judged: bool = False
+
+    @property
+    def run_grains(self) -> int:
+        """The fewest grains of a run: whole ones that last as long."""
+        return max(1, -(-self.at_least_us // self.length_us))
+
+    def is_over(self, errors: int, n: int) -> bool:
+        """Never a quotient: errors / n > over, by multiplying out."""
+        left, right = errors * self.over.denominator, n * self.over.numerator
+        return left > right if self.strict else left >= right and errors > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """Of one view: bad grains, those that lie in runs long enough, and the runs."""
+
+    bad: int
+    unavailable: int
+    runs: tuple[Run, ...]
+
+    def met(self, total: int, objective: Fraction) -> bool:
+        """Whether good time is at least the promised share of all time, in grains."""
+        short = objective.denominator - objective.numerator
+        return self.unavailable * objective.denominator <= total * short
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Of one subject and period. `total`: grains in service. `judged` False: `why` (a reason for programs)."""
+
+    total: int
+    excluded: int
+    unknown: int
+    requests: int
+    errors: int
+    unknown_requests: int
+    due: int
+    measured: int
+    views: dict[View, Figure]
+    objective: Fraction
+    final: bool
+    word: Word
+    judged: bool
+    why: tuple[str, ...] = ()
+
+    def availability(self, view: View = View.LITERAL) -> Fraction:
+        """Good time of all time."""
+        if not self.total:
+            return Fraction(1)
+        return Fraction(self.total - self.views[view].unavailable, self.total)
+
+    def met(self, view: View) -> bool:
+        """Whether this view keeps the promise, judged or not."""
+        return self.views[view].met(self.total, self.objective)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What is to be judged: the period, what of it is in service, declared exclusions, and how far rows are complete.
+
+    `complete_up_to_us` None: nothing is promised of any row.
+    """
+
+    period: Span
+    service: Span | None = None
+    excluded: Sequence[Span] = ()
+    complete_up_to_us: int | None = None
+
+
+def state_of(
+    grain: Grain | None, view: View, rule: GrainRule, *, excluded: bool = False, alone: bool = False
+) -> GrainState:
+    """What a grain is in a view. `excluded`: a declared span holds all of it. `alone`: no other error in its run."""
+    cell = NOTHING if grain is None else grain
+    if excluded or (cell.excluded and not cell.n and not cell.unknown):
+        return GrainState.EXCLUDED
+    if view is View.LITERAL:
+        if cell.n < rule.min_requests:
+            return GrainState.UNKNOWN
+        return _bad(rule.is_over(cell.errors, cell.n))
+    n = cell.n + cell.unknown
+    if view is View.WORST:
+        return _bad(n == 0 or rule.is_over(cell.errors + cell.unknown, n))
+    if view is View.BEST:
+        return _bad(n > 0 and rule.is_over(cell.errors, n))
+    return _bad(_shows(cell.errors, n, rule) and not (alone and n < SHOWN_NEEDS))
+
+
+def _bad(is_bad: bool) -> GrainState:
+    return GrainState.BAD if is_bad else GrainState.GOOD
+
+
+def _shows(errors: int, n: int, rule: GrainRule) -> bool:
+    if not errors or not rule.is_over(errors, n):
+        return False
+    return errors >= least_errors(n, rule.over, rule.significance)
+
+
+def figures(grains: Mapping[int, Grain], rule: GrainRule, judged: Judged) -> Figures:
+    """All figures of one subject in one period. Grains beside the period tell how long runs at its ends are."""
+    service = judged.period if judged.service is None else judged.period.cut(judged.service)
+    if service is None:
+        service = Span(judged.period.from_us, judged.period.from_us)
+    first, end = -(-service.from_us // rule.length_us), service.to_us // rule.length_us
+    limits = (min(grains, default=first), max(grains, default=end) + 1)
+    limits = (min(limits[0], first), max(limits[1], end))
+    if rule.clip:
+        limits = (first, end)
+    excluded = _whole(judged.excluded, rule.length_us)
+    inside = [grain for number, grain in grains.items() if first <= number < end]
+    views = {view: _figure(grains, view, rule, (first, end), limits, excluded) for view in View}
+    literal = [
+        state_of(grains.get(number), View.LITERAL, rule, excluded=_in(number, excluded))
+        for number in range(first, end)
+    ]
+    due, measured = sum(g.due for g in inside), sum(g.measured for g in inside)
+    why = list(_not_judged(rule, judged, service, due, measured))
+    made = Figures(
+        total=end - first,
+        excluded=literal.count(GrainState.EXCLUDED),
+        unknown=literal.count(GrainState.UNKNOWN),
+        requests=sum(g.n for g in inside),
+        errors=sum(g.errors for g in inside),
+        unknown_requests=sum(g.unknown for g in inside),
+        due=due,
+        measured=measured,
+        views=views,
+        objective=rule.objective,
+        final=_is_final(rule, judged),
+        word=Word.NOT_DECIDED,
+        judged=not why,
+        why=tuple(why),
+    )
+    if not made.judged:
+        return made
+    word, reasons = _word(made)
+    return replace(made, word=word, why=reasons)
+
+
+def _figure(
+    grains: Mapping[int, Grain],
+    view: View,
+    rule: GrainRule,
+    period: tuple[int, int],
+    limits: tuple[int, int],
+    excluded: Sequence[tuple[int, int]],
+) -> Figure:
+    def state(number: int, alone: bool) -> GrainState:
+        whole = _in(number, excluded)
+        outside = not period[0] <= number < period[1]
+        if outside and number not in grains:
+            return GrainState.UNKNOWN  # nobody looked there: nothing is claimed of it, not even at worst
+        return state_of(grains.get(number), view, rule, excluded=whole, alone=alone)
+
+    first, end = period
+    runs = runs_of(lambda number: state(number, False), first, end, limits=limits)
+    if view is View.SHOWN:
+        runs = [part for run in runs for part in _that_shows(run, grains, state)]
+    bad = sum(counted(run, first, end) for run in runs)
+    long = tuple(run for run in runs if run.grains >= rule.run_grains)
+    return Figure(bad=bad, unavailable=sum(counted(run, first, end) for run in long), runs=long)
+
+
+def _that_shows(run: Run, grains: Mapping[int, Grain], state: Callable[[int, bool], GrainState]) -> list[Run]:
+    """The run, or what is left of it where one error among fewer than three requests stands alone."""
+    errors = sum(grains[number].errors for number in range(run.first, run.last + 1))
+    if errors >= SHOWN_ERRORS:
+        return [run]
+    return runs_of(
+        lambda number: state(number, True), run.first, run.last + 1, limits=(run.first, run.last + 1)
+    )
+
+
+def _whole(spans: Sequence[Span], length_us: int) -> tuple[tuple[int, int], ...]:
+    """Grains, half open, that declared spans hold whole."""
+    return tuple((-(-span.from_us // length_us), span.to_us // length_us) for span in spans)
+
+
+def _in(number: int, spans: Sequence[tuple[int, int]]) -> bool:
+    return any(low <= number < high for low, high in spans)
+
+
+def _is_final(rule: GrainRule, judged: Judged) -> bool:
+    """A run may reach over the period's end: only then is all told that decides it."""
+    up_to = judged.complete_up_to_us
+    return up_to is not None and up_to >= judged.period.to_us + rule.at_least_us
+
+
+def _not_judged(rule: GrainRule, judged: Judged, service: Span, due: int, measured: int) -> list[str]:
+    why = []
+    if service != judged.period and not rule.partial_is_judged:
+        why.append("partial_period")
+    if measured * rule.coverage.denominator < due * rule.coverage.numerator:
+        why.append("coverage")
+    return why
+
+
+def _word(made: Figures) -> tuple[Word, tuple[str, ...]]:
+    """breach: what is shown misses the promise though all that is unknown was good; kept: the worst case keeps it."""
+    if not made.met(View.SHOWN):
+        return Word.BREACH_SHOWN, ()
+    if made.met(View.WORST):
+        return Word.KEPT_SHOWN, ()
+    if not made.met(View.BEST):
+        return Word.NOT_DECIDED, ("chance_may_explain",)
+    if made.met(View.LITERAL):
+        return Word.NOT_DECIDED, ("unknown_time",)
+    return Word.NOT_DECIDED, ("unknown_requests",)

@@ -1,0 +1,203 @@
+"""Facts become grains by adding whole numbers: in any order and partition the same, so engines may share the work.
+
+A fact is one request on the wire, or one slot that was due and not measured. Its class is decided here once: excluded
+before unknown before request (semantics of the contract's rule); which failures count is the rule's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from probe.core.model.value import Value
+from probe.core.records.failure import Phase
+from probe.core.records.rows import State
+from probe.core.records.verdict import Fault, Outcome
+from probe.core.sla.periods import Span
+
+SHORTEST_US = 1_000_000
+_SERVED = frozenset({Outcome.OK, Outcome.SLOW, Outcome.STALE})
+_NO_REPLY = frozenset({Phase.DNS, Phase.TCP, Phase.TLS, Phase.HTTP, Phase.BODY})
+
+
+class FactClass(StrEnum):
+    """What a fact counts as."""
+
+    EXCLUDED = "excluded"
+    UNKNOWN = "unknown"
+    GOOD = "good"
+    ERROR = "error"
+
+
+class Error(StrEnum):
+    """Failures that a contract may count. `by_content`: content, headers or redirects that are not as agreed."""
+
+    STATUS_5XX = "status_5xx"
+    NO_COMPLETE_REPLY = "no_complete_reply"
+    BY_CONTENT = "by_content"
+
+
+class Fact(Value, frozen=True, kw_only=True):
+    """One request, or one slot without any (`address` None), which weighs as many requests as it would have made.
+
+    `clock`: what vouched for the row's time (`kernel`, `dates`), None: nothing did.
+    """
+
+    agent: str
+    customer: str
+    task: str
+    scheduled_us: int
+    seq: int
+    number: int = 0
+    address: str | None = None
+    weight: int = 1
+    state: State = State.MEASURED
+    outcome: Outcome | None = None
+    fault: Fault | None = None
+    status_code: int | None = None
+    failure_phase: Phase | None = None
+    clock: str | None = "kernel"
+    clock_max_error_us: int | None = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountingRule:
+    """How facts are counted. `faults` whose failures are errors, of these kinds; of others they are no errors.
+
+    `clocks`: what may vouch for a row's time, to at most `clock_max_error_us`.
+    """
+
+    length_us: int = 300 * 1_000_000
+    faults: frozenset[Fault] = frozenset({Fault.CDN})
+    errors: frozenset[Error] = frozenset({Error.STATUS_5XX, Error.NO_COMPLETE_REPLY})
+    clocks: frozenset[str] = frozenset({"kernel", "dates"})
+    clock_max_error_us: int = 60_000_000
+
+    def __post_init__(self) -> None:
+        if self.length_us < SHORTEST_US:
+            raise ValueError("a grain is at least one second long")
+
+
+class Grain(Value, frozen=True, kw_only=True):
+    """Sums of one grain; all are of requests but `due` and `measured`, which are slots. Adding is merging."""
+
+    n: int = 0
+    errors: int = 0
+    unknown: int = 0
+    excluded: int = 0
+    due: int = 0
+    measured: int = 0
+    clock_unsure: int = 0
+
+    def __add__(self, other: Grain) -> Grain:
+        return Grain(
+            n=self.n + other.n,
+            errors=self.errors + other.errors,
+            unknown=self.unknown + other.unknown,
+            excluded=self.excluded + other.excluded,
+            due=self.due + other.due,
+            measured=self.measured + other.measured,
+            clock_unsure=self.clock_unsure + other.clock_unsure,
+        )
+
+
+NOTHING = Grain()
+
+
+def grain_of(time_us: int, length_us: int) -> int:
+    """The number of the grain that holds this instant; before 1970 it is negative."""
+    return time_us // length_us
+
+
+def span_of(grain: int, length_us: int) -> Span:
+    """The instants of a grain."""
+    return Span(grain * length_us, (grain + 1) * length_us)
+
+
+def class_of(fact: Fact, rule: CountingRule, excluded: Sequence[Span] = ()) -> FactClass:
+    """What a fact counts as: excluded (by a declared span only) before unknown before request."""
+    if any(span.holds(fact.scheduled_us) for span in excluded):
+        return FactClass.EXCLUDED
+    if fact.state is not State.MEASURED or not _clock_is_vouched(fact, rule):
+        return FactClass.UNKNOWN
+    if fact.outcome in _SERVED:
+        return FactClass.GOOD
+    if fact.outcome is not Outcome.FAILED or fact.fault in (None, Fault.UNKNOWN):
+        return FactClass.UNKNOWN
+    return FactClass.ERROR if fact.fault in rule.faults and kind_of(fact) in rule.errors else FactClass.GOOD
+
+
+def kind_of(fact: Fact) -> Error:
+    """How a request failed, as a contract tells failures apart."""
+    if fact.failure_phase in _NO_REPLY:
+        return Error.NO_COMPLETE_REPLY
+    status = fact.status_code
+    if status is not None and 500 <= status <= 599:
+        return Error.STATUS_5XX
+    return Error.NO_COMPLETE_REPLY if status is None else Error.BY_CONTENT
+
+
+def _clock_is_vouched(fact: Fact, rule: CountingRule) -> bool:
+    bound_us = fact.clock_max_error_us
+    return fact.clock in rule.clocks and bound_us is not None and bound_us <= rule.clock_max_error_us
+
+
+def distinct(facts: Iterable[Fact]) -> list[Fact]:
+    """Each due time once, however often it was pulled: by (agent, customer, seq), then by (agent, task, due time)."""
+    by_seq: dict[tuple[str, str, int, int], Fact] = {}
+    for fact in facts:
+        by_seq.setdefault((fact.agent, fact.customer, fact.seq, fact.number), fact)
+    first: dict[tuple[str, str, int], int] = {}
+    for fact in by_seq.values():
+        key = fact.agent, fact.task, fact.scheduled_us
+        first[key] = min(fact.seq, first.get(key, fact.seq))
+    return [f for f in by_seq.values() if first[f.agent, f.task, f.scheduled_us] == f.seq]
+
+
+def grains_of(facts: Iterable[Fact], rule: CountingRule, excluded: Sequence[Span] = ()) -> dict[int, Grain]:
+    """The grains of one subject. `excluded`: declared spans; of a grain that one touches, the rows outside count."""
+    sums: dict[int, list[int]] = {}
+    slots: dict[int, set[tuple[str, str, int]]] = {}
+    measured: dict[int, set[tuple[str, str, int]]] = {}
+    for fact in facts:
+        number = grain_of(fact.scheduled_us, rule.length_us)
+        row = sums.setdefault(number, [0, 0, 0, 0, 0])
+        _add(row, class_of(fact, rule, excluded), fact, rule)
+        slot = fact.agent, fact.task, fact.scheduled_us
+        slots.setdefault(number, set()).add(slot)
+        if fact.state is State.MEASURED:
+            measured.setdefault(number, set()).add(slot)
+    return {
+        number: Grain(
+            n=row[0],
+            errors=row[1],
+            unknown=row[2],
+            excluded=row[3],
+            clock_unsure=row[4],
+            due=len(slots[number]),
+            measured=len(measured.get(number, ())),
+        )
+        for number, row in sums.items()
+    }
+
+
+def _add(row: list[int], kind: FactClass, fact: Fact, rule: CountingRule) -> None:
+    """row: n, errors, unknown, excluded, clock unsure."""
+    if kind is FactClass.EXCLUDED:
+        row[3] += fact.weight
+    elif kind is FactClass.UNKNOWN:
+        row[2] += fact.weight
+        row[4] += 0 if _clock_is_vouched(fact, rule) else fact.weight
+    else:
+        row[0] += fact.weight
+        row[1] += fact.weight if kind is FactClass.ERROR else 0
+
+
+def merged(parts: Iterable[dict[int, Grain]]) -> dict[int, Grain]:
+    """Grains that were made apart (by address, vantage point, host, engine) as those of all together."""
+    whole: dict[int, Grain] = {}
+    for part in parts:
+        for number, grain in part.items():
+            whole[number] = whole.get(number, NOTHING) + grain
+    return whole
