@@ -4,6 +4,7 @@ file does.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -62,6 +63,19 @@ def interrupts_as_before() -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
     if sys.unraisablehook.__module__ == "probe.cli.loading":  # pytest's own hook is pytest's to put back
         sys.unraisablehook = hook
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    """What a test starts it ends: else the warning of a process that nobody waited for falls on a later test."""
+    before = _children()
+    yield
+    assert not _children() - before, "started by this test, and neither ended nor waited for"
+
+
+def _children() -> set[str]:
+    """Processes that the main thread started (proc(5)), ended ones that nobody waited for among them."""
+    return set(Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split())
 
 
 @pytest.fixture

@@ -375,10 +375,14 @@ async def test_what_is_wanted_of_the_content_is_read_from_the_decoded_body(codin
     body = gzip.compress(page) if coding == "gzip" else page
     fields = ["Content-Encoding: gzip"] if coding == "gzip" else []
     reading = Reading(selectors=("i",), markers=("text", "missing"))
+    fetcher = make_fetcher()
     async with serve(response(body, *fields)) as server:
-        seen = await make_fetcher().fetch(
-            make_target(server.port, reading=reading, accept_encoding="gzip, identity")
-        )
+        try:
+            seen = await fetcher.fetch(
+                make_target(server.port, reading=reading, accept_encoding="gzip, identity")
+            )
+        finally:
+            await fetcher.close()
     assert seen.response is not None
     facts = seen.response.content
     assert facts == read_content(reading, page)

@@ -108,6 +108,7 @@ async def measure(
         await lag.start()
         stack.push_async_callback(lag.stop)
         fetcher = HttpFetcher(clock, str, LOOPBACK)
+        stack.push_async_callback(fetcher.close)
         pipeline = Pipeline(
             kinds=CHECKS,
             resolver=Resolver(clock, LOOPBACK, authority_port=authority_port),
