@@ -1,29 +1,36 @@
 """When our own line may be the cause, more is asked before an edge is accused: of bystanders, and of the edge.
 
-Never in the healthy path. After a confirmation round whose connections to edges lost packets, anchors are asked a few
-times more; an edge that took no connection beside a lossy line is tried by several connections at once.
+Never in the healthy path. Where every edge and the origin took our connection and stalled, they are asked for a small
+reply (`HEAD`): large packets may be lost that small ones are not. After a confirmation round whose connections to edges
+lost packets, anchors are asked a few times more; an edge that took no connection beside a lossy line is tried by
+several connections at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+from probe.core.model.value import replace
 from probe.core.records.failure import FailureType
 from probe.core.records.observation import Observation, Role
-from probe.core.vantage.line_quality import line_quality, resent
+from probe.core.vantage.line_quality import line_quality, resent, small_replies_untried
+from probe.fetch.target import FetchTarget, target_of
 from probe.measure.edge_pace import EdgePace
 from probe.measure.slot import Slot
 from probe.measure.stagger import Staggered
 
 ANCHOR_ROUNDS = 3
 MORE_LOOKS = 3
+LITTLE = "line.small"
 
 AskAnchors = Callable[[], Awaitable[Sequence[Observation]]]
 
 
 async def doubt_the_line(slot: Slot, off: Iterable[int], pace: EdgePace, ask_anchors: AskAnchors) -> None:
-    """Append what tells loss on our line from an edge that is dead; nothing where no packet was lost."""
+    """Append what tells loss on our line from an edge that is dead; nothing where no packet was lost or stalled."""
     doubtful = set(off)
+    if small_replies_untried(slot.observations):
+        await _ask_for_little(slot, pace)
     looks = [
         o
         for i, o in enumerate(slot.observations)
@@ -48,6 +55,26 @@ async def doubt_the_line(slot: Slot, off: Iterable[int], pace: EdgePace, ask_anc
             if pace.admits(target)
         ]
     slot.append(look.result() for look in made)
+
+
+async def _ask_for_little(slot: Slot, pace: EdgePace) -> None:
+    """`HEAD` of the object at every edge, and at the origin at the address at which it was asked."""
+    asked = {(o.role, o.address): o for o in slot.observations if o.role in (Role.EDGE, Role.ORIGIN)}
+    targets = [_small(slot, role, address) for role, address in asked]
+    async with Staggered() as staggered:
+        made = [await staggered.start(pace.fetch(t)) for t in targets if t is not None and pace.admits(t)]
+    slot.append(replace(look.result(), ask=LITTLE) for look in made)
+
+
+def _small(slot: Slot, role: Role, address: str) -> FetchTarget | None:
+    task = slot.task
+    if role is Role.EDGE:
+        request = replace(task.request, method="HEAD")
+        return target_of(task, Role.CHECK, address, slot.start_ns, request=request)
+    if task.origin is None:
+        return None
+    request = replace(task.origin.request, method="HEAD")
+    return target_of(task, Role.CONTROL, address, slot.start_ns, request=request, tls=task.origin.tls)
 
 
 def _took_no_connection(observation: Observation) -> bool:

@@ -197,8 +197,8 @@ class Resolver:
             partial(self._walk, context),
             partial(self._resolution, resolution.qname, resolution.qtype),
         )
-        others = (a for a in resolution.answers if a.resolver != resolution.resolver and a.addresses)
-        if all(other.canonical_name == resolution.canonical_name for other in others):
+        others = [a for a in resolution.answers if a.resolver != resolution.resolver and a.addresses]
+        if others and all(other.canonical_name == resolution.canonical_name for other in others):
             return resolution
         context = _lookup_context(vantage, slot_start_ns, _for_the_servers_us(deadline_us))
         return await self._compared_with_the_zone(resolution, specs, context)

@@ -155,3 +155,19 @@ async def test_a_root_from_the_cache_makes_no_witness() -> None:
         found = await looks.diagnose(found, point, slot_start_ns=0)
     assert {"resolver_alive", "authority_unproven"} <= set(found.flags)
     assert judged(found) == RESOLVER_FAILED
+
+
+async def test_a_single_resolver_that_leads_elsewhere_is_held_against_the_zone() -> None:
+    """There is no other resolver to contradict it, and the customer did not change anything."""
+    async with AsyncExitStack() as stack:
+        asked = await stack.enter_async_context(DnsServer(resolver_script(OLD)))
+        zone = await stack.enter_async_context(
+            DnsServer(server_script(records(f"{HOST}. 60 CNAME {INTO_CDN}.")), host=SERVER)
+        )
+        point = VantagePoint(
+            name="v", resolvers=(ResolverSpec(transport="udp", address=asked.host, port=asked.port),)
+        )
+        looks = Resolver(CLOCK, ("127.0.0.0/8",), authority_port=zone.port)
+        found = await looks.resolve(HOST, "A", point, slot_start_ns=0)
+        found = await looks.examine_resolver(found, point, slot_start_ns=0)
+    assert alias_verdict(found) == ("inconclusive", "vantage", "dns.resolver_outdated")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.truth.internet import ORIGIN, STRANGER
+from tests.truth.internet import ORIGIN
 
 _SYNTHETIC = "sub vcl_recv {{ return (synth({})); }}"
 
@@ -33,7 +33,6 @@ EDGES: dict[tuple[str, str], str] = {
     ("haproxy", "rejects"): "http-request reject",
     ("nginx", "no_reply"): "location / { return 444; }",
     ("nginx", "old_tls"): f"ssl_protocols TLSv1.2; location / {{ proxy_pass http://{ORIGIN}; }}",
-    ("nginx", "truncates"): f"location / {{ proxy_pass http://{STRANGER}:81; }}",
     (
         "nginx",
         "long_head",

@@ -37,6 +37,8 @@ ENOUGH_CLEAN = (
 )
 _EDGES = frozenset({Role.EDGE, Role.CONFIRM})
 _BYSTANDERS = frozenset({Role.ANCHOR, Role.ORIGIN, Role.CONTROL})
+_CERTIFICATE = "certificate"
+_ORIGINS = frozenset({Role.ORIGIN, Role.CONTROL})
 _NETWORK_AUTHENTICATION_REQUIRED = 511  # RFC 6585 section 6
 
 
@@ -116,27 +118,53 @@ def dead_beside_loss(quality: LineQuality, silent_looks: int, connect_us: int) -
 # --- sizes ----------------------------------------------------------------------------------------
 
 
-def _sizes(own: Iterable[Observation]) -> tuple[bool, int | None]:
+def small_replies_untried(observations: Sequence[Observation]) -> bool:
+    """Whether all edges and the origin stalled alike, and only small replies of theirs can tell why: none was asked."""
+    own = [o for o in observations if o.proxy is None and o.vantage_point is None]
+    alike = _stalled_alike(own)
+    told = _by_handshake(alike) or _small_looks(own, alike)
+    return bool(alike) and _passed_small_only(own) is not None and not told
+
+
+def _sizes(own: Sequence[Observation]) -> tuple[bool, int | None]:
     """Whether every edge and the origin took our connection and then stalled alike, and the largest body that passed.
 
     Told apart from an origin that hangs, with edges that wait for it: by handshakes or bodies that stall, which need
-    no origin, or by the same host's small replies that passed.
+    no origin, or by small replies of the same hosts, an edge and the origin, that passed.
     """
+    alike, passed = _stalled_alike(own), _passed_small_only(own)
+    if not alike or passed is None:
+        return False, passed
+    small = {(o.role in _ORIGINS) for o in _small_looks(own, alike) if o.failure is None}
+    return _by_handshake(alike) or small == {True, False}, passed
+
+
+def _stalled_alike(own: Sequence[Observation]) -> list[Observation]:
+    """The looks at edges and the origin, if every one stalled; without an origin the anchors that did stand for it."""
     edges = [o for o in own if o.role in _EDGES]
-    origins = [o for o in own if o.role is Role.ORIGIN]
-    both = (*edges, *origins)
-    alike = bool(edges) and bool(origins) and all(_stalled(o) for o in both)
-    if not alike:
-        return False, None
-    sizes = [_size(o) for o in own if o.failure is None and o.response is not None and o.role not in _EDGES]
-    passed = max((size for size in sizes if size is not None), default=None)
-    small_only = passed is not None and passed <= SMALL_BYTES
-    by_handshake = all(_kind(o) in (FailureType.TLS_TIMED_OUT, FailureType.BODY_TIMED_OUT) for o in both)
-    same_hosts = {_party(o) for o in both}
-    small_passed = any(
-        o.failure is None and o.response is not None and _party(o) in same_hosts for o in own if o not in both
-    )
-    return small_only and (by_handshake or small_passed), passed
+    others = [o for o in own if o.role is Role.ORIGIN] or [
+        o for o in own if o.role is Role.ANCHOR and _stalled(o)
+    ]
+    both = [*edges, *others]
+    return both if edges and others and all(map(_stalled, both)) else []
+
+
+def _passed_small_only(own: Sequence[Observation]) -> int | None:
+    """The largest body that passed from anybody but edges, if it is small; None where none or a larger one did."""
+    replies = (o.response for o in own if o.failure is None and o.role not in _EDGES)
+    sizes = [r.encoded_body_bytes for r in replies if r is not None and r.encoded_body_bytes is not None]
+    return max(sizes) if sizes and max(sizes) <= SMALL_BYTES else None
+
+
+def _by_handshake(stalled: Iterable[Observation]) -> bool:
+    return all(_kind(o) in (FailureType.TLS_TIMED_OUT, FailureType.BODY_TIMED_OUT) for o in stalled)
+
+
+def _small_looks(own: Iterable[Observation], stalled: Sequence[Observation]) -> list[Observation]:
+    """Further requests to the hosts that stalled, which may have got a small reply."""
+    hosts = set(map(_party, stalled))
+    asked = (o for o in own if o.role in (Role.CHECK, Role.CONTROL) and _party(o) in hosts)
+    return [o for o in asked if o.failure is not None or o.response is not None]
 
 
 def _kind(observation: Observation) -> FailureType | None:
@@ -147,29 +175,38 @@ def _stalled(observation: Observation) -> bool:
     return _kind(observation) in _AFTER_CONNECTING
 
 
-def _size(observation: Observation) -> int | None:
-    return None if observation.response is None else observation.response.encoded_body_bytes
-
-
 # --- a portal -------------------------------------------------------------------------------------
 
 
 def _portal(own: Sequence[Observation]) -> str | None:
-    """What answered for everybody: every edge, and an anchor or origin of another host; None where nothing did."""
+    """What answered for everybody: every edge, and an anchor or origin of another host; None where nothing did.
+
+    A portal has no certificate for edges asked over TLS and redirects anchors asked without: then two anchors at least
+    have to be led to the same place, and no anchor may be left alone.
+    """
     edges = [o for o in own if o.role is Role.EDGE]
     signs = [_sign(o) for o in edges]
     if not signs or signs[0] is None or len(set(signs)) > 1:
         return None
     sign = signs[0]
     others = (o for o in own if o.role is Role.ANCHOR or (o.role is Role.ORIGIN and not _redirects(o)))
-    return sign if any(_sign(o) == sign for o in others) else None
+    if any(_sign(o) == sign for o in others):
+        return sign
+    anchors = [o for o in own if o.role is Role.ANCHOR and reacted(o) and _spoke_http(o)]
+    led = set(map(_sign, anchors))
+    two = len(set(map(_party, anchors))) >= 2
+    return sign if sign.startswith(_CERTIFICATE) and two and len(led) == 1 and None not in led else None
+
+
+def _spoke_http(observation: Observation) -> bool:
+    return observation.url.startswith(("http://", "https://"))
 
 
 def _sign(observation: Observation) -> str | None:
     """What a portal would give to everybody: a redirect to its host, status 511, or its own certificate."""
     response, tls = observation.response, observation.tls
     if _kind(observation) in FOREIGN_CERTIFICATE and tls is not None and tls.chain_sha256:
-        return f"certificate {tls.chain_sha256[0][:16]}"
+        return f"{_CERTIFICATE} {tls.chain_sha256[0][:16]}"
     if response is None:
         return None
     if response.status_code == _NETWORK_AUTHENTICATION_REQUIRED:

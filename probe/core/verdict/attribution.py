@@ -299,7 +299,8 @@ def _policy(symptom: Symptom, corroboration: Corroboration) -> Blame:
 def _timing(symptom: Symptom, corroboration: Corroboration) -> Blame:
     """Slow is the CDN's, unless the edge had to wait for an origin that is as slow asked directly.
 
-    An origin that is as slow although this edge did not ask it may just as well be our own line.
+    An origin that is as slow, and an edge that does not say whether it asked it: not known. An edge that answered from
+    its cache did not have to wait, whatever the origin does.
     """
     observation = _observation(symptom, corroboration)
     if symptom.at_origin is None:
@@ -308,7 +309,8 @@ def _timing(symptom: Symptom, corroboration: Corroboration) -> Blame:
         slow = symptom.at_origin is AtOrigin.SAME
     if slow and asked_origin(observation.cache_status):
         return Blame(Outcome.SLOW, Fault.ORIGIN, "timing.origin_slow")
-    alike = symptom.at_origin is AtOrigin.SAME or corroboration.may_be_loss(symptom.observation)
+    waited = slow and (observation.cache_status is None or not observation.cache_status.hit)
+    alike = waited or symptom.at_origin is AtOrigin.SAME or corroboration.may_be_loss(symptom.observation)
     return Blame(Outcome.SLOW, Fault.UNKNOWN if alike else Fault.CDN, symptom.reason)
 
 

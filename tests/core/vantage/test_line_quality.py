@@ -11,7 +11,7 @@ from probe.core.records.failure import FailureType, Phase
 from probe.core.records.observation import Comparison, Observation, Relation, Role
 from probe.core.records.transport import TcpInfo, Tls
 from probe.core.records.verdict import Fault, Verdict
-from probe.core.vantage.line_quality import dead_beside_loss, line_quality
+from probe.core.vantage.line_quality import dead_beside_loss, line_quality, small_replies_untried
 from tests.core.verdict.test_judge_properties import observations
 from tests.support.build import EDGE_2, GOOD, broken, evidence, refused, seen, silent, timing, triple, verdict
 from tests.support.sizes import scaled
@@ -275,3 +275,55 @@ def test_nothing_is_said_through_a_proxy_or_where_nothing_speaks_against_the_lin
     assert (
         line_quality([replace(o, proxy="socks5://192.0.2.9:1080") for o in (silent(), LOSSY_ANCHOR)]) is None
     )
+
+
+# --- small replies ----------------------------------------------------------------------------------
+
+WAITS = FailureType.HTTP_TIMED_OUT, Phase.HTTP
+
+
+def little(role: Role, **changes: object) -> Observation:
+    return seen(role, digest=None, ask="line.small", method="HEAD", **changes)
+
+
+def test_small_replies_are_wanted_where_all_stalled_alike_and_nothing_tells_why() -> None:
+    stalled = [broken(*WAITS), broken(*WAITS, address=EDGE_2), broken(*WAITS, Role.ORIGIN)]
+    assert small_replies_untried([*stalled, SMALL])
+    assert not small_replies_untried([*stalled, SMALL, little(Role.CHECK)]), "asked already"
+    assert not small_replies_untried([broken(*STALLS), broken(*STALLS, Role.ORIGIN), SMALL]), (
+        "handshakes tell it"
+    )
+    assert not small_replies_untried([broken(*WAITS), seen(Role.ORIGIN), SMALL]), "the origin is well"
+
+
+def test_small_replies_of_edges_and_origin_that_pass_show_that_large_ones_are_lost() -> None:
+    stalled = [broken(*WAITS), broken(*WAITS, Role.ORIGIN), SMALL]
+    both = evidence(*stalled, little(Role.CHECK), little(Role.CONTROL, address=stalled[1].address))
+    assert triple(both) == ("inconclusive", "vantage", "vantage.path_mtu")
+    hangs = broken(*WAITS, Role.CONTROL, address=stalled[1].address, ask="line.small")
+    assert triple(evidence(*stalled, little(Role.CHECK), hangs))[:2] == ("failed", "origin")
+    assert triple(evidence(*stalled, broken(*WAITS, Role.CHECK, ask="line.small"), hangs))[:2] == (
+        "failed",
+        "origin",
+    )
+
+
+def test_an_anchor_that_stalls_as_the_edges_do_stands_for_an_origin() -> None:
+    stalled = broken(*STALLS, Role.ANCHOR, address=ANCHOR_2)
+    assert triple(evidence(broken(*STALLS), stalled, SMALL)) == (
+        "inconclusive",
+        "vantage",
+        "vantage.path_mtu",
+    )
+    assert triple(evidence(broken(*STALLS), seen(address=EDGE_2), stalled, SMALL))[:2] == FAILED_CDN
+
+
+def test_a_portal_has_a_certificate_for_edges_and_a_redirect_for_anchors() -> None:
+    shown = Tls(chain_sha256=("f" * 64,), verify_error="unknown authority")
+    edge = broken(FailureType.TLS_CERT_AUTHORITY_INVALID, Phase.TLS, tls=shown)
+    led = [led_to("portal.example", Role.ANCHOR, address=one) for one in (ANCHOR, ANCHOR_2)]
+    assert triple(evidence(edge, *led)) == PORTAL
+    assert triple(evidence(edge, led[0]))[:2] == FAILED_CDN, "one anchor's redirect may be its own"
+    assert triple(evidence(edge, led[0], anchor(ANCHOR_2)))[:2] == FAILED_CDN, "one is left alone"
+    others = led_to("elsewhere.example", Role.ANCHOR, address=ANCHOR_2)
+    assert triple(evidence(edge, led[0], others))[:2] == FAILED_CDN, "two are led to different places"

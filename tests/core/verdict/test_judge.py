@@ -183,6 +183,11 @@ def test_slow_origin_behind_a_miss_is_the_origins() -> None:
     assert triple(slow) == ("slow", "origin", "timing.origin_slow")
 
 
+def test_an_edge_that_does_not_say_whether_it_asked_an_origin_as_slow_is_not_known_to_be_at_fault() -> None:
+    slow = evidence(seen(timing=SLOW), seen(Role.ORIGIN, timing=SLOW))
+    assert triple(slow) == ("slow", "unknown", "timing.over_limit")
+
+
 def test_slow_origin_behind_a_hit_does_not_excuse_the_edge() -> None:
     hit = CacheStatus(cache="edge", hit=True)
     slow = evidence(seen(timing=SLOW, cache_status=hit), seen(Role.ORIGIN, timing=SLOW))

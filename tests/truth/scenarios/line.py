@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from tests.truth import parts
-from tests.truth.scenario import Scenario
+from tests.truth.scenario import OK, Scenario, Step
 from tests.truth.setup import Setup
 
 _OURS = ["inconclusive vantage *"]
-_SECURE = Setup(domain="secure.acme.example", scheme="https", origin={"scheme": "https"})
+_SECURE = {"domain": "secure.acme.example", "scheme": "https", "origin": {"scheme": "https"}}
+_OFTEN = {"interval": "3s", "timeout": "3s", "connect_timeout": "1500ms"}
 _TWO = ("one", "two")
 
 SCENARIOS = (
@@ -24,12 +25,25 @@ SCENARIOS = (
         right=["inconclusive * *"],
     ),
     Scenario(
-        name="line-large-packets", party="vantage", why="R3: large packets vanish, whoever sends them",
-        parts=[parts.large_packets_lost()], right=_OURS,
+        name="line-large-packets", party="vantage", why="R3: large packets begin to vanish, whoever sends them",
+        setup=Setup(**_OFTEN),  # type: ignore[arg-type]
+        steps=[
+            Step(name="well", party="nobody", right=[OK], rows=2),
+            Step(name="lost", party="vantage", right=_OURS, parts=[parts.large_packets_lost()], rows=4, within=1),
+        ],
     ),
     Scenario(
         name="line-large-packets-https", party="vantage", why="R3: the same with TLS",
-        parts=[parts.large_packets_lost()], setup=_SECURE, right=_OURS,
+        setup=Setup(**{**_OFTEN, **_SECURE}),  # type: ignore[arg-type]
+        steps=[
+            Step(name="well", party="nobody", right=[OK], rows=2),
+            Step(name="lost", party="vantage", right=_OURS, parts=[parts.large_packets_lost()], rows=4, within=1),
+        ],
+    ),
+    Scenario(
+        name="line-large-packets-first", party="vantage", why="R3: from the very first row: an anchor over TLS tells",
+        parts=[parts.large_packets_lost()], right=_OURS,
+        setup=Setup(**_SECURE, vantage={"anchors": ["http://10.94.71.1/", "https://10.94.72.1/"]}),
     ),
     Scenario(
         name="line-portal", party="vantage", why="R3: a captive portal redirects everybody", quick=True,
@@ -37,7 +51,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="line-portal-https", party="vantage", why="R3: a captive portal shows its certificate to everybody",
-        parts=[parts.portal("tcp dport 80", "tcp dport 443")], setup=_SECURE, right=_OURS,
+        parts=[parts.portal("tcp dport 80", "tcp dport 443")], setup=Setup(**_SECURE), right=_OURS,
     ),
     Scenario(
         name="line-cdn-out-of-reach", party="vantage",
