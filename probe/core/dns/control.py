@@ -15,6 +15,7 @@ from probe.core.text.dns_names import normal_name
 QUESTION = (".", "NS")
 PASSED, FAILED, SILENT = "passed", "failed", "silent"
 FLAGS = {PASSED: "resolver_alive", FAILED: "resolver_unwell", SILENT: "resolver_silent"}
+NOT_ALIVE = frozenset({FLAGS[FAILED], FLAGS[SILENT]})
 # RFC 8914 section 4: Not Ready, No Reachable Authority, Network Error.
 _OF_THE_NETWORK = frozenset({"14", "22", "23"})
 # DNSSEC Bogus, Signature Expired, Not Yet Valid, DNSKEY Missing, RRSIGs Missing, No Zone Key Bit Set, NSEC Missing.

@@ -13,7 +13,7 @@ from probe.core.caching.cache_status import asked_origin
 from probe.core.content.check_kind import AtOrigin, Symptom, SymptomKind
 from probe.core.dns.authority import ANSWERS, DENIES, FAILS, UNPROVEN
 from probe.core.dns.chain import ANSWERED_FAILURES
-from probe.core.dns.control import blames_signatures, blames_the_network
+from probe.core.dns.control import NOT_ALIVE, blames_signatures, blames_the_network
 from probe.core.dns.fault_zone import failing_zone
 from probe.core.records.failure import OWN_LIMITS, FailureType, Phase
 from probe.core.records.observation import Observation, Role
@@ -22,7 +22,7 @@ from probe.core.redirects.next_hop import STATUS_CODES as REDIRECTS
 from probe.core.vantage.line_quality import FOREIGN_CERTIFICATE
 from probe.core.vantage.refusals import refusal
 from probe.core.verdict.corroboration import OF_THE_LINE_TOO, TIMEOUTS, Corroboration
-from probe.core.verdict.hijack import alias_hidden, changed_by_the_zone, foreign, outdated
+from probe.core.verdict.hijack import alias_hidden, changed_by_the_zone, disbelieved, foreign, outdated
 from probe.core.verdict.proxy_reports import is_proxy_report, may_be_the_name, proxy_lost
 from probe.core.verdict.symptoms import final_of
 
@@ -127,9 +127,11 @@ def _elsewhere(symptom: Symptom, corroboration: Corroboration) -> Blame:
     resolution = corroboration.evidence.resolution
     if outdated(corroboration.task, resolution):
         return _inconclusive(Fault.VANTAGE, "dns.resolver_outdated")
-    if changed_by_the_zone(corroboration.task, resolution) or not alias_hidden(
-        corroboration.task, resolution
-    ):
+    changed = changed_by_the_zone(corroboration.task, resolution)
+    hidden = alias_hidden(corroboration.task, resolution)
+    if not changed and not hidden and disbelieved(resolution):
+        return _inconclusive(Fault.VANTAGE, "dns.resolver_failed")
+    if changed or not hidden:
         return _inconclusive(Fault.CUSTOMER, "dns.alias_changed")
     if symptom.kind is SymptomKind.ALIAS:
         return _inconclusive(Fault.PATH, "dns.hijacked")
@@ -172,9 +174,6 @@ _RESOLVER_ONLY = frozenset(
 )
 
 
-_NOT_ALIVE = frozenset({"resolver_unwell", "resolver_silent"})
-
-
 def _resolution(symptom: Symptom, corroboration: Corroboration) -> Blame:
     """The failing name's zone is to blame, once it is clear that not just our resolver failed.
 
@@ -190,7 +189,7 @@ def _resolution(symptom: Symptom, corroboration: Corroboration) -> Blame:
     if "resolvers_disagree" in flags:
         return _inconclusive(Fault.VANTAGE, "dns.resolvers_disagree")
     others_agree = "other_resolvers_failed" in flags
-    if not _NOT_ALIVE.isdisjoint(flags) or blames_the_network(resolution):
+    if not NOT_ALIVE.isdisjoint(flags) or blames_the_network(resolution):
         return _inconclusive(Fault.VANTAGE, "dns.resolver_failed")
     if kind in _RESOLVER_ONLY and not others_agree:
         return _inconclusive(Fault.VANTAGE, symptom.reason)

@@ -12,6 +12,7 @@ from ipaddress import ip_address
 
 from probe.core.content.check_kind import Symptom, SymptomKind
 from probe.core.dns.authority import ANSWERS, DENIES, leads_into
+from probe.core.dns.control import NOT_ALIVE
 from probe.core.model.addresses import in_prefixes
 from probe.core.model.task import Task
 from probe.core.records.dns import Resolution
@@ -83,6 +84,11 @@ def outdated(task: Task, resolution: Resolution | None) -> bool:
     if resolution is None or _rewrites(resolution) or ANSWERS not in resolution.flags:
         return False
     return leads_into(resolution.authority_aliases, task.cdn_suffixes)
+
+
+def disbelieved(resolution: Resolution | None) -> bool:
+    """Whether this resolver was caught inventing addresses, or is not alive: its word proves nothing."""
+    return resolution is not None and (_rewrites(resolution) or not NOT_ALIVE.isdisjoint(resolution.flags))
 
 
 def unknown_node(evidence: Evidence, address: str) -> bool:

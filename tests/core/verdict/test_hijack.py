@@ -116,6 +116,21 @@ def test_a_name_that_a_proxy_looked_up_is_never_foreign() -> None:
     assert not worth_asking(at, case(named), named.address)
 
 
+def test_a_missing_alias_at_a_resolver_that_lies_accuses_no_customer() -> None:
+    """A portal's resolver gives its own address for every name; the zone's own servers cannot be asked."""
+    for flag in ("nxdomain_rewritten", "resolver_unwell", "resolver_silent"):
+        looked_up = resolution(EDGE, cname_chain=(), canonical_name="www.acme.example", flags=(flag,))
+        for edge in (seen(digest=OTHER), seen(), refused()):
+            found = triple(evidence(edge, ORIGIN_OK, resolution=looked_up))
+            assert found == ("inconclusive", "vantage", "dns.resolver_failed")
+        said_so = resolution(
+            EDGE, cname_chain=(), canonical_name="www.acme.example", flags=(flag, "authority_answers")
+        )
+        assert triple(evidence(seen(), ORIGIN_OK, resolution=said_so))[1] == "customer", (
+            "the zone's own servers say the same"
+        )
+
+
 def without_alias(*others: ResolverAnswer) -> Resolution:
     return resolution(EDGE, cname_chain=(), canonical_name="www.acme.example", answers=others)
 
