@@ -14,7 +14,7 @@ import logging
 import ssl
 import traceback
 
-from probe.core.http.content_coding import DecodedTooLargeError
+from probe.core.http.content_coding import DecodedTooLargeError, decodable
 from probe.core.http.head import Framing, Head
 from probe.core.model.value import replace
 from probe.core.records.failure import OWN_LIMITS, Failure, FailureType, Phase
@@ -141,8 +141,9 @@ class Attempt:
         )
 
     def _body_of(self, head: Head) -> Body:
+        codings = codings_of(head)
         return Body(
-            codings_of(head),
+            codings if decodable(codings) else (),  # as browsers take it: the bytes are the content
             self._target.limits,
             self._target.body_sink,
             self._target.reading,
@@ -256,6 +257,7 @@ class Attempt:
             complete=self._complete,
             clean_close=self._connection.tls is None or self._connection.close_notify,
             redact=self._redact,
+            breaches=exchange.breaches,
         )
 
 

@@ -160,6 +160,11 @@ class Body:
         self._done = True
 
     @property
+    def breaches(self) -> tuple[str, ...]:
+        """What was passed over of the content codings."""
+        return () if self._decoder is None else self._decoder.breaches
+
+    @property
     def digest(self) -> str:
         """SHA-256 (hex) of the wire bytes that came."""
         return self._wire_hash.hexdigest()

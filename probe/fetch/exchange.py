@@ -25,7 +25,7 @@ class Exchange(Protocol):
 
     `head`: the final one, once it came. `begun_head`: what was read of one that was not read to its end. `body`: made
     by the factory for that head. `protocol`: as ALPN names the version (RFC 7301). `raw_head`: the heads as they
-    crossed the wire.
+    crossed the wire. `breaches`: of the protocol, as far as they were tolerated, in words of `core.http.tolerance`.
     """
 
     @property
@@ -42,6 +42,9 @@ class Exchange(Protocol):
 
     @property
     def raw_head(self) -> bytes: ...
+
+    @property
+    def breaches(self) -> tuple[str, ...]: ...
 
     async def ask(
         self,

@@ -62,6 +62,7 @@ class Http1Exchange:
         self._deadlines_s = (0.0, 0.0)  # for the first byte, for all
         self._begun = False  # the alarm is set for a head that has begun
         self._error: Exception | None = None
+        self._surplus = False
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
         self._waiter: asyncio.Future[None] | None = None
@@ -143,11 +144,18 @@ class Http1Exchange:
         self._connection.resume_reading()
 
     def _check_surplus(self) -> None:
-        """The server's own close should have followed the response."""
-        if self._reader.surplus and self._reader.head is not None:
-            if self._reader.head.framing is Framing.LENGTH:
-                raise BodyTruncatedError("bytes after the declared length")
-            raise violation("bytes after the end of the response")
+        """The server's own close should have followed the response. Clients pass over what comes instead.
+
+        Not where it is doubtful how long the body is: then it may be part of it.
+        """
+        if self._reader.surplus and "invalid_content_length" in self._reader.breaches:
+            raise violation("bytes after the length that a malformed Content-Length begins with")
+        self._surplus = self._reader.surplus
+
+    @property
+    def breaches(self) -> tuple[str, ...]:
+        """See `Exchange`. Surplus counts only where the whole response was read and its end waited for."""
+        return (*self._reader.breaches, "surplus_bytes") if self._surplus else self._reader.breaches
 
     async def _wait(self) -> None:
         self._waiter = self._loop.create_future()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from probe.core.caching.cache_status import field_flags
-from probe.core.http.content_coding import decodable, parse_codings, unrequested
+from probe.core.http.content_coding import decodable, names_identity, parse_codings, unrequested
 from probe.core.http.head import Framing, Head
 from probe.core.records.response import Response
 from probe.fetch.body import Body
@@ -23,9 +23,19 @@ def codings_of(head: Head) -> tuple[str, ...]:
 
 
 def response_of(
-    head: Head, body: Body, *, accept_encoding: str, complete: bool, clean_close: bool, redact: Redactor
+    head: Head,
+    body: Body,
+    *,
+    accept_encoding: str,
+    complete: bool,
+    clean_close: bool,
+    redact: Redactor,
+    breaches: tuple[str, ...] = (),
 ) -> Response:
-    """What the server answered. `clean_close`: over TLS, the close was announced."""
+    """What the server answered. `clean_close`: over TLS, the close was announced.
+
+    `breaches`: of the protocol, as far as they were tolerated.
+    """
     codings = codings_of(head)
     fields, cut = _record_fields(head, redact)
     age_s, age_flags = _age(head.values("age"))
@@ -40,6 +50,9 @@ def response_of(
         flags.append("interim_response")
     if complete and head.framing is Framing.CLOSE and not clean_close:
         flags.append("no_close_notify")
+    flags.extend((*breaches, *body.breaches))
+    if names_identity(head.values("content-encoding")):
+        flags.append("identity_content_coding")
     return Response(
         status_code=head.status_code,
         reason_phrase=redact(head.reason_phrase[:VALUE_BYTES_KEPT]),

@@ -9,7 +9,7 @@ import ssl
 
 import pytest
 
-from probe.core.http.head import too_large, violation
+from probe.core.http.tolerance import too_large, violation
 from probe.core.records.failure import FailureType, Phase
 from probe.net.failures import BodyTruncatedError, ClosedError, failure_of, is_mapped
 
@@ -66,7 +66,7 @@ def test_certificates_by_code(code: int, type_: FailureType) -> None:
         (ClosedError(), Phase.BODY, F.BODY_TRUNCATED, Phase.BODY),
         (BodyTruncatedError(), Phase.BODY, F.BODY_TRUNCATED, Phase.BODY),
         (violation("words"), Phase.BODY, F.HTTP_PROTOCOL_VIOLATION, Phase.BODY),
-        (too_large("words"), Phase.BODY, F.HTTP_FIELDS_TOO_LARGE, Phase.BODY),
+        (too_large("words", 1 << 18, F.AGENT_LIMIT_HEAD), Phase.BODY, F.HTTP_FIELDS_TOO_LARGE, Phase.BODY),
         (TimeoutError(), Phase.TCP, F.TCP_TIMED_OUT, Phase.TCP),
         (TimeoutError(), Phase.TLS, F.TLS_TIMED_OUT, Phase.TLS),
         (TimeoutError(), Phase.HTTP, F.HTTP_TIMED_OUT, Phase.HTTP),

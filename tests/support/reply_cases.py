@@ -5,11 +5,14 @@ As `tests.support.hostile`; each stands for its kind. Used by the test and by th
 
 from __future__ import annotations
 
+import gzip
+
 from probe.core.model.task import RedirectPolicy
 from tests.support import build
-from tests.support.hostile import OK, Case, cdn
+from tests.support.hostile import HEAD, OK, Case, cdn
 from tests.support.http_server import Script, by_request, response
-from tests.support.slots import Setting, right
+from tests.support.http_server import reply as raw
+from tests.support.slots import ETAG, FRESH, GOOD, Setting, right
 
 FOLLOW = {"redirects": RedirectPolicy(limit=3)}
 
@@ -48,6 +51,28 @@ def followed(edge: Script, origin_: Script | None, expected: tuple[str, str | No
     )
 
 
+def odd(reply: bytes, *, edge_only: bool = True) -> Case:
+    """The content arrives whole; the protocol is broken on the way."""
+    return Case(
+        row=31,
+        setting=Setting(edge=raw(reply), origin=right() if edge_only else raw(reply)),
+        expected=OK,
+        notes=("http.nonconforming",),
+    )
+
+
+def labelled(coding: str, body: bytes = GOOD) -> Script:
+    return right(ETAG, FRESH, f"Content-Encoding: {coding}", body=body)
+
+
+def under_a_label(edge: Script, origin_: Script, expected: tuple[str, str | None, str | None]) -> Case:
+    return Case(row=38, setting=Setting(edge=edge, origin=origin_), expected=expected)
+
+
+LENGTH = f"Content-Length: {len(GOOD)}\r\n".encode()
+PLAIN = HEAD + LENGTH + b"\r\n" + GOOD
+CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(GOOD) + GOOD + b"\r\n0\r\n\r\n"
+OTHER = b"tampered content, same label\n" * 40
 MOVED = table(a=to("/b.js"), b=right())
 REPLY_CASES: dict[str, Case] = {
     "redirect_tests_for_a_cookie": followed(cookie_test(), cookie_test(), OK),
@@ -92,5 +117,42 @@ REPLY_CASES: dict[str, Case] = {
             checks=build.checks(redirect={"status": 302, "location": "/caf%C3%A9%20x.js"}),
         ),
         expected=OK,
+    ),
+    # --- what clients deliver whole ----------------------------------------------------------------
+    "field_folded_at_both": odd(HEAD + b"X-Policy: a;\r\n b\r\n" + LENGTH + b"\r\n" + GOOD, edge_only=False),
+    "bytes_after_the_end": odd(PLAIN + b"\r\n\r\n"),
+    "bytes_after_the_last_chunk": odd(HEAD + CHUNKS + b"more"),
+    "empty_line_before_the_status": odd(b"\r\n" + PLAIN),
+    "same_length_twice": odd(HEAD + LENGTH + LENGTH + b"\r\n" + GOOD),
+    "transfer_coding_identity": odd(HEAD + b"Transfer-Encoding: identity\r\n" + LENGTH + b"\r\n" + GOOD),
+    "length_beside_whole_chunks": odd(HEAD + LENGTH + CHUNKS),
+    "space_before_the_colon": odd(HEAD + b"X-Powered-By : x\r\n" + LENGTH + b"\r\n" + GOOD),
+    "odd_version_word": odd(PLAIN.replace(b"HTTP/1.1", b"HTTP/2.0")),
+    "field_without_a_colon": odd(HEAD + b"no field\r\n" + LENGTH + b"\r\n" + GOOD),
+    "zeros_after_gzip": Case(
+        row=37,
+        setting=Setting(
+            edge=labelled("gzip", gzip.compress(GOOD, mtime=0) + bytes(512)),
+            request={"accept_encoding": "gzip"},
+        ),
+        expected=OK,
+        notes=("http.nonconforming",),
+    ),
+    "content_coding_identity": Case(
+        row=38, setting=Setting(edge=labelled("identity")), expected=OK, notes=("http.nonconforming",)
+    ),
+    "different_lengths": Case(
+        row=31,
+        setting=Setting(edge=raw(HEAD + LENGTH + b"Content-Length: 5\r\n\r\n" + GOOD)),
+        expected=cdn("http.protocol_violation"),
+    ),
+    # --- a content coding that nobody knows: the bytes are the content ------------------------------
+    "unknown_coding_same_bytes": under_a_label(labelled("aws-chunked"), labelled("aws-chunked"), OK),
+    "unknown_coding_other_bytes": under_a_label(
+        labelled("aws-chunked", OTHER), labelled("aws-chunked"), cdn("content.mismatch")
+    ),
+    "unknown_coding_at_the_edge_alone": under_a_label(labelled("UTF-8"), right(), OK),
+    "unknown_coding_and_other_bytes_at_the_edge_alone": Case(
+        row=38, setting=Setting(edge=labelled("x-own", OTHER)), expected=OK, notes=("integrity.unverified",)
     ),
 }

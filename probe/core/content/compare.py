@@ -20,7 +20,7 @@ from probe.core.http.fields import first_value
 from probe.core.model.times import epoch_s, http_date_s
 from probe.core.model.value import replace
 from probe.core.records.observation import Comparison, Observation, Relation
-from probe.core.records.origin import OriginVersion, Reference, identity
+from probe.core.records.origin import OriginVersion, Reference, identity, undecoded
 from probe.core.records.response import Response
 
 
@@ -103,6 +103,9 @@ class _Look:
         pair = _last_pair(identity(self.response), self.reference.versions)
         if pair is not None:
             return self._older(*pair)
+        if undecoded(self.response) != self.newest.undecoded:
+            unverified = self._relation(Relation.UNVERIFIED)
+            return replace(unverified, detail="a content coding that nobody knows, on one side only")
         if self._unasked:
             return self._relation(Relation.UNVERIFIED)
         if self.reference.changed_during_slot:

@@ -11,7 +11,7 @@ from probe.core.caching.freshness import declared, more_generous
 from probe.core.http.fields import first_value
 from probe.core.model.times import epoch_s
 from probe.core.model.value import replace
-from probe.core.records.origin import OriginVersion, identity
+from probe.core.records.origin import OriginVersion, identity, undecoded
 from probe.core.records.response import Freshness, Response
 
 KEPT_VERSIONS = 16
@@ -63,6 +63,7 @@ def _version(response: Response, first_seen: str) -> OriginVersion:
         first_seen=first_seen,
         last_seen=first_seen,
         content=response.content,
+        undecoded=undecoded(response),
     )
 
 

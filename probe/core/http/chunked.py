@@ -16,7 +16,8 @@ that all ways to cut the stream give the same content and the same error. Usual 
 path takes only what the slow one takes too, with the same result.
 
 What follows `;` in a size line is ignored, whatever it is (names, values with white space around `=`, quoted strings):
-RFC 9112 section 7.1.1 says so, and browsers deliver such bodies. NUL and a bare CR are errors there as in a head.
+RFC 9112 section 7.1.1 says so, and browsers deliver such bodies. A bare CR is an error there. What is wrong and
+tolerated, in an extension or in the trailer section, is among `breaches`.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from probe.core.http.head import (
+from probe.core.http.head import too_long_at
+from probe.core.http.tolerance import (
+    Breaches,
     HeadError,
+    add_field,
     content_of_line,
-    parse_field,
     too_large,
-    too_long_at,
     too_many,
     violation,
 )
@@ -61,12 +63,14 @@ class ChunkDecoder:
         "_trailer_bytes",
         "_trailer_fields",
         "_usual",
+        "breaches",
         "done",
     )
 
     def __init__(self, limits: Limits) -> None:
         """Of `limits`: `field_bytes` for a line, `fields_count` and `head_bytes` for the trailer section."""
         self.done = False
+        self.breaches = Breaches()
         self._limits = limits
         self._line_bytes = min(limits.field_bytes, BROWSERS_HEAD_BYTES)
         self._section_bytes = min(limits.head_bytes, BROWSERS_HEAD_BYTES)
@@ -144,7 +148,10 @@ class ChunkDecoder:
         if self._state == _DATA_END:
             self._state = _SIZE
         elif self._state == _SIZE:
-            content_of_line(line, "the size line of a chunk")
+            extension = line.partition(b";")[2]
+            if b"\0" in extension:
+                self.breaches.add("nul_in_chunk_extension")
+            content_of_line(line.replace(b"\0", b"") if extension else line, "the size line of a chunk")
             self._begin(int(_digits(line), 16))
             self._has_size = False
         else:
@@ -176,11 +183,11 @@ class ChunkDecoder:
 
     def _take_trailer(self, raw: bytes) -> None:
         self._trailer_bytes += len(raw)
-        line = content_of_line(raw, "the trailer section")
+        line = content_of_line(raw, "the trailer section", self.breaches)
         if not line:
             self.done = True
             return
-        parse_field(line)
+        add_field([], line, self.breaches, set())
         self._trailer_fields += 1
         if self._trailer_fields > self._limits.fields_count:
             raise too_many(self._limits.fields_count, "the trailer section")

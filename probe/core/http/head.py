@@ -1,44 +1,39 @@
 """Rule: a response head is judged on the bytes of the wire, before any tolerant parser has smoothed them over.
 
 Incremental and bounded: a scanner is fed what the socket gave, keeps at most `limits.head_bytes`, and either
-finds one final head (interim 1xx heads are counted and dropped) or raises `HeadError`. RFC 9112 sections 2 to 6.
+finds one final head (interim 1xx heads are counted and dropped) or raises `HeadError`. RFC 9112 sections 2 to 6; what
+is tolerated of lines that break them stands in `tolerance`.
 """
 
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from functools import lru_cache
 
+from probe.core.http.tolerance import (
+    LEADING_BYTES,
+    Breaches,
+    Framing,
+    HeadError,
+    add_field,
+    content_of_line,
+    framing_of,
+    start_of_status_line,
+    status_of_line,
+    too_large,
+    too_many,
+    violation,
+)
 from probe.core.model.task import BROWSERS_HEAD_BYTES, Limits
 from probe.core.model.value import Value
 from probe.core.records.failure import FailureType
 
+__all__ = ["Framing", "Head", "HeadError", "HeadScanner", "too_long_at", "violation"]
+
 INTERIM_LIMIT = 16  # heads with status 1xx before the final one; real servers send one or two
 _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9][0-9])(?: (.*))?", re.DOTALL)
-_PREFIX = b"HTTP/1."
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_LENGTH = re.compile(r"[0-9]{1,18}")
 _SHORT = 256  # bytes of a line that is worth remembering
-_BODILESS = frozenset({204, 304})
-
-
-class HeadError(Exception):
-    """The head breaks a rule or a limit; `type` says which, `detail` is for people."""
-
-    def __init__(self, type_: FailureType, detail: str) -> None:
-        super().__init__(detail)
-        self.type = type_
-        self.detail = detail
-
-
-class Framing(StrEnum):
-    """How the end of the body is known (RFC 9112 section 6.3)."""
-
-    NONE = "none"  # HEAD, 204, 304
-    LENGTH = "length"
-    CHUNKED = "chunked"
-    CLOSE = "close"  # until the server closes
 
 
 class Head(Value, frozen=True, kw_only=True):
@@ -51,34 +46,11 @@ class Head(Value, frozen=True, kw_only=True):
     framing: Framing
     length_bytes: int | None  # of the body, where framing is LENGTH
     interim: tuple[int, ...] = ()  # status codes of the 1xx heads before it
+    breaches: tuple[str, ...] = ()  # words of `tolerance.BREACHES`
 
     def values(self, name: str) -> tuple[str, ...]:
         """Every value of the field `name` (lower case), in wire order."""
         return tuple(value for key, value in self.fields if key == name)
-
-
-def violation(detail: str) -> HeadError:
-    """The wire is not one HTTP/1.1 response."""
-    return HeadError(FailureType.HTTP_PROTOCOL_VIOLATION, detail)
-
-
-def too_large(what: str, limit: int, own: FailureType, browsers: int = BROWSERS_HEAD_BYTES) -> HeadError:
-    """`what` is over `limit` bytes: the server's failure where browsers refuse it too, else our own limit `own`."""
-    if limit >= browsers:
-        detail = f"{what} is over {limit} bytes, which browsers refuse"
-        return HeadError(FailureType.HTTP_FIELDS_TOO_LARGE, detail)
-    return HeadError(own, f"{what} is over our {name_of(own)}: {limit} bytes")
-
-
-def too_many(limit: int, where: str = "the head") -> HeadError:
-    """More fields than we read. Browsers do not count them."""
-    own = FailureType.AGENT_LIMIT_FIELDS
-    return HeadError(own, f"{where} has more fields than our {name_of(own)}: {limit}")
-
-
-def name_of(own: FailureType) -> str:
-    """A limit of ours as the configuration names it: `limits.head`."""
-    return own.value.removeprefix("agent.").replace("limit.", "limits.")
 
 
 class HeadScanner:
@@ -99,6 +71,9 @@ class HeadScanner:
         self._fields: list[tuple[str, str]] = []
         self._head_bytes = min(limits.head_bytes, BROWSERS_HEAD_BYTES)
         self._field_bytes = min(limits.field_bytes, BROWSERS_HEAD_BYTES)
+        self._spaced: set[str] = set()  # names with white space before their colon
+        self._breaches = Breaches()
+        self._lead = bytearray()  # what came before it is certain where the status line begins
 
     @property
     def begun_head(self) -> Head | None:
@@ -119,19 +94,22 @@ class HeadScanner:
     @property
     def raw(self) -> bytes:
         """Every byte of heads that came, interim ones too; at most `limits.head_bytes` and a line."""
-        return bytes(self._raw + self._line)
+        return bytes(self._raw + self._lead + self._line)
 
     @property
     def begun(self) -> bool:
         """Has the present head begun to arrive?"""
-        return bool(self._line) or self._status is not None or self.head is not None
+        return bool(self._line or self._lead) or self._status is not None or self.head is not None
 
     def feed(self, data: bytes) -> int:
         """Take bytes; return how many of them belong to heads (fewer than given once the final one is whole).
 
         Raises HeadError. Must not be called again once `head` is set.
         """
-        position = self._whole(data) if self._status is None and not self._line else 0
+        at_start = self._status is None and not self._line
+        position = self._whole(data) if at_start and not self._lead else 0
+        if at_start and self.head is None and position < len(data):
+            position = self._find_start(data, position)
         while self.head is None and position < len(data):
             end = data.find(b"\n", position)
             stop = len(data) if end < 0 else end + 1
@@ -143,7 +121,34 @@ class HeadScanner:
                 line, self._line = bytes(self._line), bytearray()
                 self._raw += line
                 self._take(line)
+                if self._between_heads and position < len(data):
+                    position = self._find_start(data, position)
         return position
+
+    @property
+    def _between_heads(self) -> bool:
+        return self._status is None and self.head is None
+
+    def _find_start(self, data: bytes, position: int) -> int:
+        """Pass over the few bytes that may stand before a status line; what belongs to that begins the line."""
+        room = LEADING_BYTES + 4 - len(self._lead)
+        taken = data[position : position + room]
+        self._lead += taken
+        start = start_of_status_line(self._lead)
+        if start is None:
+            return position + len(taken)
+        if start:
+            self._breaches.add("leading_bytes")
+            self._raw += self._lead[:start]
+            self._taken += start
+        self._line += self._lead[start:]
+        self._lead = bytearray()
+        end = self._line.find(b"\n")
+        if end < 0:
+            return position + len(taken)
+        surplus = len(self._line) - end - 1  # a whole line already: the rest is of the next one
+        del self._line[end:]
+        return position + len(taken) - surplus - 1
 
     def _whole(self, data: bytes) -> int:
         """A whole head at the beginning of `data` that is as it should be, taken at once; 0 where it is not.
@@ -170,14 +175,13 @@ class HeadScanner:
             fields.append(field)
         self._taken += end + 4
         self._raw += data[: end + 4]
-        self._status, self._fields = _status_line(lines[0]), fields
+        reason = (status[3] or b"").decode("latin-1")
+        self._status, self._fields = (int(status[1]), int(status[2]), reason), fields
         self._finish()
         return end + 4
 
     def _check_line(self) -> None:
         line = self._line
-        if self._status is None and not line.startswith(_PREFIX) and not _PREFIX.startswith(bytes(line[:7])):
-            raise violation("the reply does not begin with an HTTP/1.x status line")
         # The limit that is passed first, whatever else came in the same piece.
         over, room = too_long_at(line, self._field_bytes), self._head_bytes - self._taken
         if len(line) > room and not 0 < over <= room:
@@ -188,11 +192,12 @@ class HeadScanner:
             raise too_large("a line of the head", self._field_bytes, FailureType.AGENT_LIMIT_FIELD)
 
     def _take(self, raw: bytes) -> None:
-        line = content_of_line(raw, "the head")
         if self._status is None:
-            self._status = _status_line(line)
-        elif line:
-            self._fields.append(parse_field(line))
+            self._status = status_of_line(content_of_line(raw, "the head"), self._breaches)
+            return
+        line = content_of_line(raw, "the head", self._breaches)
+        if line:
+            add_field(self._fields, line, self._breaches, self._spaced)
             if len(self._fields) > self._limits.fields_count:
                 raise too_many(self._limits.fields_count)
         else:
@@ -208,9 +213,10 @@ class HeadScanner:
             if len(self.interim) > INTERIM_LIMIT:
                 raise violation(f"more than {INTERIM_LIMIT} interim (1xx) heads")
             self._status, self._fields = None, []
+            self._spaced.clear()
             return
         fields = tuple(self._fields)
-        framing, length = _framing(self._method, minor, code, fields)
+        framing, length = framing_of(self._method, minor, code, fields, self._breaches, self._spaced)
         self.head = Head(
             minor_version=minor,
             status_code=code,
@@ -219,6 +225,7 @@ class HeadScanner:
             framing=framing,
             length_bytes=length,
             interim=tuple(self.interim),
+            breaches=self._breaches.words,
         )
 
 
@@ -233,26 +240,6 @@ def too_long_at(line: bytes | bytearray, limit: int) -> int:
     return limit + (2 if rest[:1] == b"\r" else 1)
 
 
-def content_of_line(raw: bytes, where: str) -> bytes:
-    """A line without its end: CR LF or a lone LF (RFC 9112 section 2.2).
-
-    Raises HeadError for NUL and a bare CR; `where` the line stands, for people.
-    """
-    line = raw[:-2] if raw.endswith(b"\r\n") else raw[:-1]
-    if b"\0" in line:
-        raise violation(f"a NUL byte in {where}")
-    if b"\r" in line:
-        raise violation(f"a bare CR in {where}")
-    return line
-
-
-def _status_line(line: bytes) -> tuple[int, int, str]:
-    match = _STATUS_LINE.fullmatch(line)
-    if match is None:
-        raise violation(f"not a status line: {_show(line)}")
-    return int(match[1]), int(match[2]), (match[3] or b"").decode("latin-1")
-
-
 @lru_cache(maxsize=4096)
 def _usual_field(line: bytes) -> tuple[str, str] | None:
     """Name and value; None where the line is none that needs no second look. Most lines come again and again."""
@@ -260,43 +247,3 @@ def _usual_field(line: bytes) -> tuple[str, str] | None:
     if not colon or not _TOKEN.fullmatch(name):
         return None
     return name.decode("ascii").lower(), value.strip(b" \t").decode("latin-1")
-
-
-def parse_field(line: bytes) -> tuple[str, str]:
-    """A field line -> name in lower case, value as ISO 8859-1. Raises HeadError (RFC 9112 section 5)."""
-    if line[:1] in b" \t":
-        raise violation("a folded field line (obs-fold)")
-    name, colon, value = line.partition(b":")
-    if not colon:
-        raise violation(f"a field line without a colon: {_show(line)}")
-    if not _TOKEN.fullmatch(name):
-        raise violation(f"not a field name: {_show(name)}")
-    return name.decode("ascii").lower(), value.strip(b" \t").decode("latin-1")
-
-
-def _framing(
-    method: str, minor: int, code: int, fields: tuple[tuple[str, str], ...]
-) -> tuple[Framing, int | None]:
-    lengths = [value for name, value in fields if name == "content-length"]
-    codings = [value for name, value in fields if name == "transfer-encoding"]
-    if len(lengths) > 1:
-        raise violation("Content-Length given more than once")
-    if lengths and codings:
-        raise violation("Content-Length together with Transfer-Encoding")
-    if lengths and not _LENGTH.fullmatch(lengths[0]):
-        raise violation(f"not a Content-Length: {_show(lengths[0].encode('latin-1'))}")
-    if codings and (minor == 0 or ", ".join(codings).lower() != "chunked"):
-        raise violation(
-            f"a transfer coding that was not asked for: {_show(', '.join(codings).encode('latin-1'))}"
-        )
-    if method == "HEAD" or code in _BODILESS:
-        return Framing.NONE, None
-    if codings:
-        return Framing.CHUNKED, None
-    return (Framing.LENGTH, int(lengths[0])) if lengths else (Framing.CLOSE, None)
-
-
-def _show(raw: bytes) -> str:
-    """A piece of the wire for people: short, printable."""
-    text = raw[:60].decode("latin-1").encode("unicode_escape").decode("ascii")
-    return f"`{text}{'...' if len(raw) > 60 else ''}`"

@@ -62,6 +62,13 @@ class ResponseReader:
         return self._scanner.begun_head
 
     @property
+    def breaches(self) -> tuple[str, ...]:
+        """What was tolerated so far, but for surplus: words of `tolerance.BREACHES`."""
+        head = self.head.breaches if self.head is not None else ()
+        chunks = self._chunks.breaches.words if self._chunks is not None else ()
+        return tuple(dict.fromkeys((*head, *chunks)))
+
+    @property
     def begun(self) -> bool:
         """Has the final head, or the interim one now being read, begun to arrive?"""
         return self._scanner.begun

@@ -76,7 +76,7 @@ class FailureType(StrEnum):
     BODY_TIMED_OUT = "body.timed_out"  # the total deadline passed within the body
     BODY_TOO_LARGE = "body.too_large"  # over the cap on wire bytes
     BODY_DECODED_TOO_LARGE = "body.decoded_too_large"  # over the cap on decoded bytes (bombs)
-    BODY_DECODE_FAILED = "body.decode_failed"  # the content coding is cut, corrupt or has trailing junk
+    BODY_DECODE_FAILED = "body.decode_failed"  # the content coding is cut or corrupt
 
     VANTAGE_SOURCE_UNAVAILABLE = "vantage.source_unavailable"  # source address or interface is gone
     VANTAGE_PROXY_UNREACHABLE = "vantage.proxy_unreachable"  # nothing speaks the proxy's protocol there

@@ -18,11 +18,17 @@ def identity(content: OriginVersion | Response) -> str | None:
     return content.content_digest if content.content is None else content.content.normalised_digest
 
 
+def undecoded(response: Response) -> tuple[str, ...]:
+    """The content codings of a response that could not be undone."""
+    return response.content_codings if "unknown_coding" in response.flags else ()
+
+
 class OriginVersion(Value, frozen=True, kw_only=True):
     """One version of an object as the origin itself served it. Times RFC 3339 UTC.
 
     `last_asked`: when the request was begun that `last_seen` ended; the origin still had this version after it.
-    `declared`: for how long the origin lets a cache serve it, the most generous of what it said.
+    `declared`: for how long the origin lets a cache serve it, the most generous of what it said. `undecoded`: content
+    codings that could not be undone, so that the digest is of the bytes as they came.
     """
 
     content_digest: str
@@ -35,6 +41,7 @@ class OriginVersion(Value, frozen=True, kw_only=True):
     content: ContentFacts | None = None
     last_asked: str | None = None
     declared: Freshness | None = None
+    undecoded: tuple[str, ...] = ()
 
 
 class OriginAsk(Value, frozen=True, kw_only=True):

@@ -78,8 +78,9 @@ class Response(Value, frozen=True, kw_only=True):
 
     `fields` in wire order, names in lower case, values decoded as ISO 8859-1, secrets redacted.
     `digest`: SHA-256 (hex) of the body's bytes after transfer coding, before content decoding ("wire").
-    `content_digest`: SHA-256 (hex) of the decoded representation; equals `digest` without a content coding;
-    None where the body is incomplete or cannot be decoded.
+    `content_digest`: SHA-256 (hex) of the decoded representation; equals `digest` without a content coding, and under
+    one that nobody knows (flag `unknown_coding`): browsers take the bytes as they are. None where the body is
+    incomplete or cannot be decoded.
     """
 
     status_code: int

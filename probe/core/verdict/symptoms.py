@@ -10,10 +10,12 @@ from collections.abc import Iterator
 
 from probe.core.caching.cache_status import origin_blamed
 from probe.core.content.check_kind import Kinds, Symptom, SymptomKind
+from probe.core.http.tolerance import BREACHES
 from probe.core.model.task import Task
 from probe.core.records.dns import Resolution
 from probe.core.records.failure import OWN_LIMITS
 from probe.core.records.observation import Observation, Relation, Role
+from probe.core.records.response import Response
 from probe.core.records.verdict import Evidence
 from probe.core.verdict.node_symptoms import node_symptoms
 
@@ -117,10 +119,24 @@ def _transport(task: Task, evidence: Evidence, kinds: Kinds) -> Iterator[Symptom
                 observation=index,
                 detail=observation.failure.detail,
             )
-        elif observation.response is not None and "unrequested_coding" in observation.response.flags:
-            yield Symptom(
-                check=BASE, kind=SymptomKind.NOTE, reason="http.unrequested_coding", observation=index
-            )
+        elif observation.response is not None:
+            yield from _oddities(index, observation.response)
+
+
+def _oddities(index: int, response: Response) -> Iterator[Symptom]:
+    """What a user does not notice: the content arrived whole, and the protocol was broken on the way."""
+    if "unrequested_coding" in response.flags:
+        yield Symptom(check=BASE, kind=SymptomKind.NOTE, reason="http.unrequested_coding", observation=index)
+    breaches = [flag for flag in response.flags if flag in BREACHES]
+    if breaches:
+        yield Symptom(
+            check=BASE,
+            kind=SymptomKind.NOTE,
+            reason="http.nonconforming",
+            observation=index,
+            detail=", ".join(breaches),
+            warning=True,
+        )
 
 
 def _limited(task: Task, evidence: Evidence, kinds: Kinds, index: int, observation: Observation) -> Symptom:

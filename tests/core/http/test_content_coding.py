@@ -63,13 +63,47 @@ def test_empty_content_and_empty_body(coding: str, encode: Callable[[bytes], byt
 @pytest.mark.parametrize("kept", [1, 2, 0.5, -1])
 def test_cut_stream(coding: str, encode: Callable[[bytes], bytes], kept: float) -> None:
     coded = encode(TEXT)
+    cut = coded[: int(len(coded) * kept) if kept == 0.5 else int(kept)]
+    if kept == -1 and encode in (CODERS["gzip"][1], CODERS["deflate-zlib"][1]):
+        decoder = Decoder((coding,), 1 << 20)
+        assert b"".join(decoder.feed(cut)) == TEXT
+        decoder.finish()
+        assert decoder.breaches == ("coding_trailer_cut",)
+        return
     with pytest.raises(DecodeError):
-        decode((coding,), coded[: int(len(coded) * kept) if kept == 0.5 else int(kept)])
+        decode((coding,), cut)
+
+
+@pytest.mark.parametrize("level", [0, 1, 9])
+@pytest.mark.parametrize("name", ["gzip", "deflate-zlib"])
+@pytest.mark.parametrize("text", [b"a", b"abc" * 30, bytes(300), TEXT[:3000]])
+def test_only_a_cut_behind_the_content_leaves_it_whole(name: str, level: int, text: bytes) -> None:
+    """Each cut of it: whole where all content came, an error everywhere else."""
+    coded = zlib.compress(text, level) if name == "deflate-zlib" else gzip.compress(text, level, mtime=0)
+    trailer = 4 if name == "deflate-zlib" else 8
+    for kept in range(1, len(coded)):
+        decoder = Decoder((name.partition("-")[0],), 1 << 20)
+        content = b"".join(decoder.feed(coded[:kept]))
+        if kept >= len(coded) - trailer:
+            decoder.finish()
+            assert (content, decoder.breaches) == (text, ("coding_trailer_cut",))
+        else:
+            with pytest.raises(DecodeError):
+                decoder.finish()
 
 
 @each_coding
 @pytest.mark.parametrize("step", [1, 1 << 20])
 def test_trailing_junk(coding: str, encode: Callable[[bytes], bytes], step: int) -> None:
+    if coding in ("gzip", "deflate"):  # browsers and curl pass over it
+        for junk in (b"<!-- injected -->", bytes(512), b"\x1f"):
+            decoder = Decoder((coding,), 1 << 20)
+            coded = encode(TEXT) + junk
+            pieces = (coded[at : at + step] for at in range(0, len(coded), step))
+            assert b"".join(piece for data in pieces for piece in decoder.feed(data)) == TEXT
+            decoder.finish()
+            assert decoder.breaches == ("bytes_after_coding",)
+        return
     with pytest.raises(DecodeError):
         decode((coding,), encode(TEXT) + b"<!-- injected -->", step=step)
 

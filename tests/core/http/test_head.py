@@ -94,14 +94,76 @@ def test_interim_heads_are_dropped_and_counted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("wire", "words"),
+    [
+        (b"\r\n" + OK + b"\r\n", "leading_bytes"),
+        (b"\r\n\r\n" + OK + b"\r\n", "leading_bytes"),
+        (b"xhtt" + OK + b"\r\n", "leading_bytes"),
+        (b"HTTP/2 200 OK\r\n\r\n", "odd_version"),
+        (b"http/1.1 200\r\n\r\n", "odd_version"),
+        (b"HTTP 200\n\n", "odd_version"),
+        (b"HTTP/1.12 200 OK\r\n\r\n", "odd_version"),
+        (b"HTTP/1.1  200 OK\r\n\r\n", "odd_status_line"),
+        (b"HTTP/1.1 200OK\r\n\r\n", "odd_status_line"),
+        (OK + b"A: b\rc: d\r\n\r\n", "bare_cr"),
+        (OK + b"A: b\r\n\tc\r\n \r\n\r\n", "folded_field"),
+        (OK + b" A: b\r\n\r\n", "folded_field"),
+        (OK + b": no name\r\n\r\n", "invalid_field_name"),
+        (OK + b"a b: c\r\n\r\n", "invalid_field_name"),
+        (OK + b"\xe9: c\r\n\r\n", "invalid_field_name"),
+        (OK + b"a : c\r\n\r\n", "space_before_colon"),
+        (OK + b"nonsense\r\n\r\n", "line_without_colon"),
+        (OK + b"Content-Length: 5, 05\r\n\r\n", "repeated_content_length"),
+        (OK + b"Content-Length:\r\n\r\n", "invalid_content_length"),
+        (OK + b"Content-Length: -1\r\n\r\n", "invalid_content_length"),
+        (OK + b"Content-Length: " + b"9" * 19 + b"\r\n\r\n", "invalid_content_length"),
+        (OK + b"Transfer-Encoding: identity\r\n\r\n", "identity_transfer_coding"),
+        (OK + b"Transfer-Encoding:\r\n\r\n", "identity_transfer_coding"),
+        (OK + b"Transfer-Encoding: foo\r\n\r\n", "unknown_transfer_coding"),
+        (OK + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", "repeated_chunked"),
+        (OK + b"Transfer-Encoding: identity, chunked\r\n\r\n", "identity_transfer_coding"),
+        (OK + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", "length_beside_chunked"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n\r\n" + OK + b"\r\n", "leading_bytes"),
+    ],
+)
+@pytest.mark.parametrize("step", [1, 2, 3, 1000])
+def test_what_clients_pass_over_has_a_word(wire: bytes, words: str, step: int) -> None:
+    scanner = scan(wire + b"body", step=step)
+    assert scanner.head is not None
+    assert scanner.head.breaches == (words,)
+    assert scanner.raw == wire
+
+
+def test_what_is_made_of_such_lines() -> None:
+    head = head_of(OK + b"X: a\r\n \t b\r\nno field\r\n of it\r\nContent-Length : 4\r\nY: c\rd\r\n\r\n")
+    assert head.fields == (("x", "a b"), ("content-length", "4"), ("y", "c d"))
+    assert (head.framing, head.length_bytes) == (Framing.LENGTH, 4)
+
+
+@pytest.mark.parametrize(
+    ("value", "framing", "length"),
+    [
+        (b"+12", Framing.LENGTH, 12),
+        (b"12abc", Framing.LENGTH, 12),
+        (b"0x10", Framing.LENGTH, 0),
+        (b"abc", Framing.CLOSE, None),
+        (b"-1", Framing.CLOSE, None),
+    ],
+)
+def test_what_a_malformed_length_is_for_clients(value: bytes, framing: Framing, length: int | None) -> None:
+    head = head_of(OK + b"Content-Length: " + value + b"\r\n\r\n")
+    assert (head.framing, head.length_bytes) == (framing, length)
+
+
+@pytest.mark.parametrize(
     "wire",
-    [b"X", b"\r\nHTTP/1.1 200 OK\r\n", b"HTTP/2", b"http/1.1 200", b"HTTP/1.1 099 X\r\n", b"HTTP/1.1  200 OK\r\n",
-     b"HTTP/1.1 2000 OK\r\n", b"HTTP/1.1 200OK\r\n", b"HTTP/1.12 200 OK\r\n",
-     OK + b"\0", OK + b"A: b\rc: d\r\n", OK + b": no name\r\n", OK + b"a b: c\r\n", OK + b"\xe9: c\r\n",
-     OK + b"Content-Length:\r\n\r\n", OK + b"Content-Length: 0x10\r\n\r\n", OK + b"Content-Length: -1\r\n\r\n",
-     OK + b"Content-Length: " + b"9" * 19 + b"\r\n\r\n",
-     OK + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
-     OK + b"Transfer-Encoding: identity\r\n\r\n", OK + b"Transfer-Encoding: \x0bchunked\r\n\r\n"],
+    [b"X\r\n\r\nXX", b"<html>", b"HTTP/1.1\r\n", b"HTTP/1.1 099 X\r\n", b"HTTP/1.1 2000 OK\r\n", b"HTTP/1.1 20 OK\r\n",
+     OK + b"A: \0", b"HTTP/1.1 200 a\rb\r\n",
+     OK + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", OK + b"Content-Length: 1, 2\r\n\r\n",
+     OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n", OK + b"Transfer-Encoding: gzip\r\n\r\n",
+     OK + b"Transfer-Encoding: chunked;a=b\r\n\r\n", OK + b"Transfer-Encoding : chunked\r\n\r\n",
+     b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+     OK + b"Transfer-Encoding: \x0bchunked\r\n\r\n"],
 )  # fmt: skip
 @pytest.mark.parametrize("step", [1, 1000])
 def test_violations_are_found_as_soon_as_they_are_there(wire: bytes, step: int) -> None:
