@@ -12,9 +12,9 @@ from pathlib import Path
 
 from probe.agent.housekeeping import limits_of
 from probe.agent.parts import Parts
-from probe.agent.reload import Farewells, Reloader, Turn, rejection
+from probe.agent.reload import ConfigUpdate, Departures, Reloader, rejection
 from probe.agent.resume import Ledger, put_definition, resume
-from probe.agent.shutdown import unless_refused
+from probe.agent.shutdown import drain_or_abandon
 from probe.core.config.load import Config, Problem
 from probe.core.config.plan import Plan
 from probe.core.config.snapshot import together
@@ -40,13 +40,13 @@ class Agent:
         self.parts = parts
         self._store, self._rows = parts.store, parts.rows
         self._ledger = Ledger(parts.in_force.config, parts.clock, parts.suspensions)
-        self._farewells = Farewells(self._farewell)
+        self._departures = Departures(self._record_departure)
         self.begun, self.ending = asyncio.Event(), False
         self.reloader: Reloader | None = None
         if config_file is not None:
             in_force = parts.in_force
             self.reloader = Reloader(
-                config_file, parts.kinds, lambda: (in_force.config, in_force.plan), self._take_over
+                config_file, parts.kinds, lambda: (in_force.config, in_force.plan), self._apply
             )
 
     @property
@@ -60,11 +60,11 @@ class Agent:
         return self.parts.in_force.plan
 
     async def run(
-        self, stop: asyncio.Event, *, drain_s: float | None = None, hurry: asyncio.Event | None = None
+        self, stop: asyncio.Event, *, drain_s: float | None = None, immediate: asyncio.Event | None = None
     ) -> None:
         """Measure on schedule until `stop` is set, then drain.
 
-        `drain_s`: default `limits.drain`. `hurry`, set at any time, ends the draining.
+        `drain_s`: default `limits.drain`. `immediate`, set at any time, ends the draining.
         """
         parts, store = self.parts, self._store
         async with parts.opened():
@@ -80,16 +80,16 @@ class Agent:
                 ceilings=self.config.agent.limits.ceilings(),
                 since_us=now_us,
                 since_why=why,
-                hurry=hurry,
+                immediate=immediate,
             )
             await scheduler.start()  # first: what is due before it starts is missed
             self.begun.set()
-            await self._write_down()
+            await self._save_run()
             try:
                 parts.jobs.start()
                 await parts.watches.start()
-                if parts.crew is not None:
-                    parts.crew.watch_lines()
+                if parts.pool is not None:
+                    parts.pool.watch_lines()
                 if self.reloader is not None:
                     self.reloader.watch_files(parts.jobs, lambda: self.config.agent.watch_files)
                 await stop.wait()
@@ -98,21 +98,21 @@ class Agent:
                 if self.reloader is not None:
                     await self.reloader.finish()
                 drain_s = self.config.agent.limits.drain / 1e6 if drain_s is None else drain_s
-                await unless_refused(
-                    scheduler.stop(drain_s), lambda: store.health, after_s=drain_s, hurry=hurry
+                await drain_or_abandon(
+                    scheduler.stop(drain_s), lambda: store.health, after_s=drain_s, immediate=immediate
                 )
                 await parts.watches.stop()
-                if parts.crew is not None:
-                    await parts.crew.stop()
+                if parts.pool is not None:
+                    await parts.pool.stop()
                 await parts.jobs.stop()
-                await unless_refused(self._last_words(), lambda: store.health, hurry=hurry)
-                await self._ledger.write_down(self.config, self.plan, ended=True)
+                await drain_or_abandon(self._write_end(), lambda: store.health, immediate=immediate)
+                await self._ledger.save(self.config, self.plan, ended=True)
 
-    async def _last_words(self) -> None:
-        await self._farewells.finish()
+    async def _write_end(self) -> None:
+        await self._departures.finish()
         await self.parts.events.drain()
         self._store.put_nodes(self.parts.pipeline.nodes.take_changes(final=True))
-        await self.parts.events.tell("agent.stopped", {})
+        await self.parts.events.append("agent.stopped", {})
         await self.parts.events.drain()
 
     async def _begin(self) -> tuple[int, str]:
@@ -122,9 +122,9 @@ class Agent:
         why nobody measured.
         """
         parts, store = self.parts, self._store
-        if parts.crew is not None:
-            parts.crew.start()
-        learns = parts.pipeline if parts.crew is None else None
+        if parts.pool is not None:
+            parts.pool.start()
+        learns = parts.pipeline if parts.pool is None else None
         resume(learns, store, self.config, self.plan, parts.clock.time_ns())
         before, now_us = store.last_config(), parts.clock.time_ns() // 1000
         absence = self._ledger.account(store, self.plan, now_us)
@@ -137,13 +137,13 @@ class Agent:
         # Not waited for: what is put first is stored first, and the schedule begins meanwhile.
         if absence.without_row:
             detail = {"reason": absence.reason, "slots_without_row": str(absence.without_row)}
-            parts.events.soon("ledger.gap", detail)
+            parts.events.append_soon("ledger.gap", detail)
         change = {"from": str(before), "to": self.config.digest}
         if before not in (None, self.config.digest):
-            parts.events.soon("config.changed", change)
-        parts.events.soon("customer.removed", change, absence.gone)
+            parts.events.append_soon("config.changed", change)
+        parts.events.append_soon("customer.removed", change, absence.gone)
         after = {} if absence.first else {"after": absence.reason}
-        parts.events.soon("agent.started", {"tasks": str(len(self.plan.tasks)), **after})
+        parts.events.append_soon("agent.started", {"tasks": str(len(self.plan.tasks)), **after})
         return now_us, absence.reason
 
     # --- another configuration --------------------------------------------------------------------
@@ -155,70 +155,72 @@ class Agent:
         await self.begun.wait()
         return await self.reloader.reload()
 
-    async def _take_over(self, turn: Turn) -> None:
+    async def _apply(self, update: ConfigUpdate) -> None:
         """Everything of another configuration, at once; slots in flight end under the one that they began with."""
         parts, store, reloader = self.parts, self._store, self.reloader
         scheduler = parts.in_force.scheduler
         assert scheduler is not None, "it has begun"
         assert reloader is not None, "it was asked to reload"
-        for owner, problems in turn.rejected.items():
-            if reloader.is_news(owner, problems):
-                parts.events.soon(*rejection(owner, problems, reloader.base), logging.ERROR)
-        if turn.config.digest == self.config.digest:
+        for owner, problems in update.rejected.items():
+            if reloader.is_new(owner, problems):
+                parts.events.append_soon(*rejection(owner, problems, reloader.base), logging.ERROR)
+        if update.config.digest == self.config.digest:
             return
         before, now_ns = self.config, parts.clock.time_ns()
-        new = turn.plan.budgeted - self.plan.budgeted
+        new = update.plan.budgeted - self.plan.budgeted
         for customer, spent_bytes in (await asyncio.to_thread(spent_today, store, new, now_ns)).items():
             parts.pipeline.budgets.resume(customer, spent_bytes, now_ns / 1e9)
-        places = {} if parts.crew is None else await parts.crew.prepare(turn.plan)
-        for digest, text in turn.definitions:
+        places = {} if parts.pool is None else await parts.pool.prepare(update.plan)
+        for digest, text in update.definitions:
             store.put_definition(digest, text)
         store.put_config(
-            turn.config.digest, together(turn.config.texts, turn.config.sources), rfc3339(now_ns)
+            update.config.digest,
+            together(update.config.texts, update.config.sources),
+            rfc3339(now_ns),
         )
-        store.limit(limits_of(turn.config.agent.keep))
-        parts.in_force.config, parts.in_force.plan = turn.config, turn.plan
-        parts.fetcher.allow(turn.config.agent.allowed())
-        parts.resolver.allow(turn.config.agent.allowed())
-        parts.pipeline.adopt(turn.config.agent.lines(), {task.definition for task in turn.plan.tasks})
-        change = {"from": before.digest, "to": turn.config.digest}
-        parts.events.soon("config.changed", change, turn.touched)
-        parts.events.soon("customer.added", change, turn.come)
-        scheduler.replace(turn.plan.tasks, turn.config.agent.limits.ceilings())
-        parts.watches.replace(turn.plan)
-        if parts.crew is not None:
-            parts.crew.adopt(turn.config, turn.plan, places)
-            parts.crew.watch_lines()
-        for customer in turn.gone:
-            self._farewells.begin(customer, change, scheduler.is_open)
-        logging.getLogger().setLevel(turn.config.agent.log_level.upper())
-        await self._write_down()
+        store.limit(limits_of(update.config.agent.keep))
+        parts.in_force.config, parts.in_force.plan = update.config, update.plan
+        parts.fetcher.allow(update.config.agent.allowed())
+        parts.resolver.allow(update.config.agent.allowed())
+        parts.pipeline.adopt(update.config.agent.lines(), {task.definition for task in update.plan.tasks})
+        change = {"from": before.digest, "to": update.config.digest}
+        parts.events.append_soon("config.changed", change, update.changed)
+        parts.events.append_soon("customer.added", change, update.added)
+        scheduler.replace(update.plan.tasks, update.config.agent.limits.ceilings())
+        parts.watches.replace(update.plan)
+        if parts.pool is not None:
+            parts.pool.adopt(update.config, update.plan, places)
+            parts.pool.watch_lines()
+        for customer in update.removed:
+            self._departures.begin(customer, change, scheduler.is_open)
+        logging.getLogger().setLevel(update.config.agent.log_level.upper())
+        await self._save_run()
 
-    async def _farewell(self, customer: str, change: dict[str, str]) -> None:
+    async def _record_departure(self, customer: str, change: dict[str, str]) -> None:
         if customer not in self.plan.customers:  # else it came back meanwhile
-            await self.parts.events.tell("customer.removed", change, (customer,))
-            await self._write_down()
+            await self.parts.events.append("customer.removed", change, (customer,))
+            await self._save_run()
 
-    async def _write_down(self) -> None:
-        await self._ledger.write_down(self.config, self.plan, leaving=self._farewells.pending)
+    async def _save_run(self) -> None:
+        await self._ledger.save(self.config, self.plan, leaving=self._departures.pending)
 
     # --- slots --------------------------------------------------------------------------------------
 
     async def _on_slot(self, task: Task, due: Due) -> None:
         row = await self._measured(task, rfc3339(due.scheduled_us * 1000))
-        self._rows.keep(row, task)
+        self._rows.put(row, task)
 
     async def _measured(self, task: Task, scheduled_at: str) -> SlotRecord:
         """By this process, or by the worker whose task it is."""
-        if self.parts.crew is None:
+        if self.parts.pool is None:
             return await self.parts.pipeline.measure(task, scheduled_at)
         try:
-            return await self.parts.crew.measure(task, scheduled_at)
+            return await self.parts.pool.measure(task, scheduled_at)
         except WorkerLostError:
             return self.parts.pipeline.missed(task, scheduled_at, LOST)
 
     async def _on_missed(self, task: Task, due: Due, reason: str) -> None:
-        kept = self._rows.keep(self._missed(task, due.scheduled_us, reason), task)
+        kept = self._rows.put(self._missed(task, due.scheduled_us, reason), task)
         await asyncio.shield(kept)  # back-pressure: there may be hundreds of thousands
 
     def _on_error(self, task: Task, due: Due, error: BaseException) -> None:
@@ -226,12 +228,12 @@ class Agent:
 
     def _on_clock_step(self, delta_us: int) -> None:
         log.warning("clock.stepped", extra=fields(delta_us=delta_us))
-        self.parts.events.soon("clock.stepped", {"delta_us": str(delta_us)})
+        self.parts.events.append_soon("clock.stepped", {"delta_us": str(delta_us)})
 
     def _on_suspended(self, slept_us: int) -> None:
         self.parts.suspensions.look()  # what begins from now on did not sleep
-        self.parts.events.soon("host.suspended", {"slept_us": str(slept_us)}, level=logging.WARNING)
-        self.parts.events.spawn(self._write_down())
+        self.parts.events.append_soon("host.suspended", {"slept_us": str(slept_us)}, level=logging.WARNING)
+        self.parts.events.spawn(self._save_run())
 
     def _missed(self, task: Task, scheduled_us: int, reason: str) -> SlotRecord:
         return self.parts.pipeline.missed(task, rfc3339(scheduled_us * 1000), reason)
@@ -252,4 +254,4 @@ class Agent:
 
         `agent`: in those of an earlier name of this agent.
         """
-        await self.parts.events.tell(event, detail, customers, agent=agent)
+        await self.parts.events.append(event, detail, customers, agent=agent)

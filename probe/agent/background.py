@@ -1,8 +1,8 @@
 """Rule: what works beside measuring may fail by itself, is begun again, and never stops a measurement.
 
-The parts of the daemon that are not the agent: the store's housekeeping, the socket it is asked over, the sealing of
-segments, the API's process.
-Each follows its own part of agent.yaml: when that changes with a reload, it is ended and begun anew.
+The services of the daemon beside the agent: the control socket, the API's process, and two jobs of the agent's
+(`probe.schedule.jobs`), housekeeping and sealing. Each is made from its own part of agent.yaml: when that changes with
+a reload, it is ended and begun anew. One that ends or fails by itself is begun again after longer and longer pauses.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from probe.agent.agent import Agent
-from probe.agent.housekeeping import ROUND_S, Keeper
+from probe.agent.housekeeping import ROUND_S, Housekeeping
 from probe.agent.live import Live
 from probe.api.process import ApiProcess
 from probe.control.server import ControlServer
@@ -38,49 +38,51 @@ Work = Callable[[asyncio.Event], Awaitable[None]]  # runs until the event is set
 
 
 @dataclass(frozen=True, slots=True)
-class Companion:
+class Service:
     """`settings`: what of the configuration it was made from; when they differ, it is made anew."""
 
     settings: object
     work: Work
 
 
-Companions = Callable[[], Mapping[str, Companion]]
+Wanted = Callable[[], Mapping[str, Service]]
 
 
 @asynccontextmanager
-async def beside(agent: Agent, store: Store, clock: Clock, config_file: Path | None) -> AsyncIterator[None]:
-    """Run every companion of the agent until the block is left."""
+async def run_services(
+    agent: Agent, store: Store, clock: Clock, config_file: Path | None
+) -> AsyncIterator[None]:
+    """Run every service of the agent until the block is left."""
     stop, live = asyncio.Event(), Live(agent, store, clock)
-    following = asyncio.create_task(follow(lambda: companions(agent, store, clock, config_file, live), stop))
+    running = asyncio.create_task(reconcile(lambda: services(agent, store, clock, config_file, live), stop))
     try:
         yield
     finally:
         stop.set()
-        await following
+        await running
 
 
-def companions(
+def services(
     agent: Agent, store: Store, clock: Clock, config_file: Path | None, live: Live
-) -> Mapping[str, Companion]:
+) -> Mapping[str, Service]:
     """By name; those that the configuration in force asks for. The API reads its tokens itself, at each request."""
     config = agent.config.agent
     directory = Path(config.results)
-    found: dict[str, Companion] = {}
-    keeper = Keeper(directory, store, config.keep, clock, agent.record_event, lambda: confirmed(agent))
-    housekeeping = partial(agent.parts.jobs.add, "housekeeping", keeper.run, lambda: ROUND_S, first_s=0.0)
-    found["housekeeping"] = Companion(
-        config.keep, partial(_recurring, agent.parts.jobs, partial(housekeeping, end_run=keeper.end_run))
+    found: dict[str, Service] = {}
+    keeping = Housekeeping(directory, store, config.keep, clock, agent.record_event, lambda: confirmed(agent))
+    housekeeping = partial(agent.parts.jobs.add, "housekeeping", keeping.run, lambda: ROUND_S, first_s=0.0)
+    found["housekeeping"] = Service(
+        config.keep, partial(_recurring, agent.parts.jobs, partial(housekeeping, end_run=keeping.end_run))
     )
-    found["control"] = Companion(None, ControlServer(directory, live.handlers()).run)
+    found["control"] = Service(None, ControlServer(directory, live.handlers()).run)
     if config.segments is not None:
         sealer = Sealer(directory, config.segments, clock)
         sealing = partial(agent.parts.jobs.add, "sealing", sealer.run, sealer.delay_s, end_run=sealer.end_run)
-        found["sealing"] = Companion(config.segments, partial(_recurring, agent.parts.jobs, sealing))
+        found["sealing"] = Service(config.segments, partial(_recurring, agent.parts.jobs, sealing))
     if config.api is not None and config_file is not None:
         api = ApiProcess(config_file)
         settings = config.api.listen, config.api.tls
-        found["api"] = Companion(settings, lambda stop: _serving(api, stop))
+        found["api"] = Service(settings, lambda stop: _serving(api, stop))
     return found
 
 
@@ -116,7 +118,7 @@ def readers_of(api: ApiConfig, customer: str) -> list[str]:
     ]
 
 
-async def follow(wanted: Companions, stop: asyncio.Event) -> None:
+async def reconcile(wanted: Wanted, stop: asyncio.Event) -> None:
     """Keep those running that are wanted, each as its settings are now, until `stop`."""
     running: dict[str, tuple[object, asyncio.Event, asyncio.Task[None]]] = {}
     while not stop.is_set():
@@ -129,7 +131,7 @@ async def follow(wanted: Companions, stop: asyncio.Event) -> None:
         for name, companion in now.items():
             if name not in running:
                 ending = asyncio.Event()
-                task = asyncio.create_task(kept_running(name, companion.work, ending), name=name)
+                task = asyncio.create_task(run_with_restart(name, companion.work, ending), name=name)
                 running[name] = companion.settings, ending, task
         try:
             await asyncio.wait_for(stop.wait(), LOOK_S)
@@ -140,7 +142,7 @@ async def follow(wanted: Companions, stop: asyncio.Event) -> None:
     await asyncio.gather(*(task for _, _, task in running.values()))
 
 
-async def kept_running(name: str, work: Work, stop: asyncio.Event) -> None:
+async def run_with_restart(name: str, work: Work, stop: asyncio.Event) -> None:
     """Until `stop`: a companion that ends or fails before is begun again, after longer and longer pauses."""
     pause_s = FIRST_PAUSE_S
     while not stop.is_set():

@@ -2,7 +2,7 @@
 
 SIGTERM and SIGINT drain: no new slots, running ones are finished within a deadline, the rest is marked aborted; a
 second one ends the waiting. SIGHUP takes changed files over.
-The service manager is told when measuring and draining begin, and its watchdog is fed (`probe.agent.watchdog`).
+The service manager is notified when measuring and draining begin, and its watchdog is fed (`probe.agent.watchdog`).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Literal
 
 from probe.agent.agent import Agent
-from probe.agent.background import beside
+from probe.agent.background import run_services
 from probe.agent.housekeeping import limits_of
 from probe.agent.parts import build
 from probe.agent.row_sink import OnRow
-from probe.agent.watchdog import Progress, fed
+from probe.agent.watchdog import Progress, watchdog_fed
 from probe.core.config.load import Config
 from probe.core.content.check_kind import Kinds
 from probe.host.clock import SystemClock
@@ -28,7 +28,7 @@ from probe.net.event_loop import run
 from probe.settings.permissions import not_our_own
 from probe.store.store import Store, StoreError
 
-LAST_TRY_S, HURRIED_S = 30.0, 2.0  # for what waits for the disk when the agent ends
+LAST_TRY_S, IMMEDIATE_S = 30.0, 2.0  # for what waits for the disk when the agent ends
 
 
 def serve(
@@ -63,7 +63,7 @@ class Stop(asyncio.Event):
     def __init__(self, notifier: Notifier) -> None:
         super().__init__()
         self._notifier = notifier
-        self.hurry = asyncio.Event()
+        self.immediate = asyncio.Event()
 
     async def wait(self) -> Literal[True]:
         """Ready, unless it was set before."""
@@ -72,9 +72,9 @@ class Stop(asyncio.Event):
         return await super().wait()
 
     def set(self) -> None:
-        """Draining begins; whoever says so twice is in a hurry."""
+        """Draining begins; a second call ends the waiting for what runs."""
         if self.is_set():
-            self.hurry.set()
+            self.immediate.set()
         self._notifier.stopping()
         super().set()
 
@@ -93,7 +93,7 @@ async def run_until(
 
     Each time `hangup` is set, the agent reloads from `config_file`.
     """
-    clock, hurry = SystemClock(), getattr(stop, "hurry", None)
+    clock, immediate = SystemClock(), getattr(stop, "immediate", None)
     limits = limits_of(config.agent.keep)
     if (problem := not_our_own(Path(config.agent.results))) is not None:
         raise StoreError(problem)
@@ -104,16 +104,16 @@ async def run_until(
         agent = Agent(parts, config_file=config_file)
         notifier = notifier or Notifier()
         progress = Progress(lambda: store.health, lambda: agent.plan.tasks, time.monotonic)
-        async with fed(notifier, progress):
+        async with watchdog_fed(notifier, progress):
             reloading = asyncio.create_task(_reload_on(hangup, agent, notifier))
             try:
-                async with beside(agent, store, clock, config_file):
-                    await agent.run(stop, hurry=hurry)
+                async with run_services(agent, store, clock, config_file):
+                    await agent.run(stop, immediate=immediate)
             finally:
                 reloading.cancel()
-                hurried = hurry is not None and hurry.is_set()
+                at_once = immediate is not None and immediate.is_set()
                 # Within: closing may take as long as a watchdog's period.
-                await store.close(within_s=HURRIED_S if hurried else LAST_TRY_S)
+                await store.close(within_s=IMMEDIATE_S if at_once else LAST_TRY_S)
     finally:
         await store.close()
 

@@ -1,6 +1,7 @@
-"""Rule: what happened to the agent stands in the stream of each whom it concerns, before what followed it.
+"""Rule: what happened to the agent stands in the stream of each customer whom it concerns, before what followed it.
 
-An event is put before what is put later; whoever must not wait for it does not, and it is stored all the same.
+`EventWriter.append` writes an event into streams and waits until it is stored; `append_soon` does not wait. Events
+are stored in the order of these calls, and before rows that are handed over later.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ log = logging.getLogger("probe.agent")
 OnEvent = Callable[[str, dict[str, str]], None]
 
 
-class Teller:
+class EventWriter:
     """Writes events into streams, and to the log. For the event loop's thread."""
 
     def __init__(
@@ -42,7 +43,7 @@ class Teller:
         self._writes: set[asyncio.Task[None]] = set()
         self.on_event: list[OnEvent] = []
 
-    async def tell(
+    async def append(
         self,
         event: str,
         detail: dict[str, str],
@@ -51,14 +52,14 @@ class Teller:
         *,
         agent: str | None = None,
     ) -> None:
-        """The same event into every customer's stream: whoever may see one stream only sees it too.
+        """Append the same event to every customer's stream: a reader of one stream sees it too. Stored on return.
 
-        `customers`: only into theirs, where others have nothing to do with it. `agent`: into the streams of an earlier
-        name of this agent, which the event then bears. Stored when this returns.
+        `customers`: only to their streams, where it does not concern the others. `agent`: to the streams of an earlier
+        name of this agent, which the event then bears.
         """
         assert self._store is not None, "only who keeps results has streams"
-        for hear in self.on_event:
-            hear(event, detail)
+        for on_event in self.on_event:
+            on_event(event, detail)
         host, now = self._facts(), rfc3339(self._clock.time_ns())
         earlier = None if agent == host.agent else agent
         if earlier is not None:
@@ -80,15 +81,15 @@ class Teller:
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
 
-    def soon(
+    def append_soon(
         self,
         event: str,
         detail: dict[str, str],
         customers: Iterable[str] | None = None,
         level: int = logging.INFO,
     ) -> None:
-        """`tell`, without waiting for it."""
-        self.spawn(self.tell(event, detail, customers, level))
+        """`append`, without waiting for it."""
+        self.spawn(self.append(event, detail, customers, level))
 
     async def drain(self) -> None:
         """Until all that was spawned is done."""

@@ -63,12 +63,12 @@ def policy_of(keep: KeepConfig) -> KeepPolicy:
     )
 
 
-def nobody() -> Mapping[str, int]:
+def no_confirmations() -> Mapping[str, int]:
     """No reader confirms anything: nothing waits for one."""
     return {}
 
 
-class Keeper:
+class Housekeeping:
     """Of one store. `run` is to be called every `ROUND_S`.
 
     What goes from the streams of an earlier name of the agent is told in those streams.
@@ -81,7 +81,7 @@ class Keeper:
         keep: KeepConfig,
         clock: Clock,
         event: Event,
-        confirmed: Confirmed = nobody,
+        confirmed: Confirmed = no_confirmations,
     ) -> None:
         self._directory = directory
         self._store = store
@@ -109,7 +109,7 @@ class Keeper:
     async def round(self) -> None:
         """One look. Raises OSError."""
         for notice in self._store.take_notices():
-            await self._tell(notice)
+            await self._record(notice)
         for _ in range(STEPS_A_ROUND):
             if self._ending or not await self._retain():
                 break
@@ -132,10 +132,10 @@ class Keeper:
             now = rfc3339(self._clock.time_ns())
             found = await asyncio.to_thread(salvage, self._directory, part, now)
             for notice in notices_of(found, part, problem):
-                await self._tell(notice)
+                await self._record(notice)
         return part
 
-    async def _tell(self, notice: Notice) -> None:
+    async def _record(self, notice: Notice) -> None:
         customers = None if notice.customer is None else (notice.customer,)
         await self._event(notice.event, notice.detail, customers, agent=notice.agent)
 
@@ -150,10 +150,10 @@ class Keeper:
         parts = await asyncio.to_thread(store_keep.closed_parts, self._directory)
         for part in parts:
             if part.number == action.number:
-                await self._take(part, action, oldest=part == parts[0])
+                await self._carry_out(part, action, oldest=part == parts[0])
         return True
 
-    async def _take(self, part: Part, action: Action, *, oldest: bool) -> None:
+    async def _carry_out(self, part: Part, action: Action, *, oldest: bool) -> None:
         """`oldest`: no part is before it, so that the event accounts for a stream's whole beginning."""
         thinning = action.step is Step.THIN
         confirmed = self._confirmed()

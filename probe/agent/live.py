@@ -1,4 +1,4 @@
-"""Rule: looking at the agent changes nothing in it: what is told is gathered, and no slot ever waits or fails for it.
+"""Rule: looking at the agent changes nothing in it: what it reports is collected, and no slot waits or fails for it.
 
 `Live` is shown every stored row and every event; asked over the control socket, it answers with a LiveState, with the
 metrics, or has the agent reload.
@@ -71,7 +71,7 @@ class Live:
 
     def handlers(self) -> Mapping[str, Handler]:
         """For the control socket."""
-        return {"live": self._tell_live, "metrics": self._tell_metrics, "reload": self._tell_reload}
+        return {"live": self._answer_live, "metrics": self._answer_metrics, "reload": self._answer_reload}
 
     # --- what it is shown -----------------------------------------------------------------------------
 
@@ -120,13 +120,13 @@ class Live:
 
     # --- what it answers ------------------------------------------------------------------------------
 
-    async def _tell_live(self) -> Mapping[str, Any]:
+    async def _answer_live(self) -> Mapping[str, Any]:
         return to_json(await self.state())
 
-    async def _tell_metrics(self) -> Mapping[str, Any]:
+    async def _answer_metrics(self) -> Mapping[str, Any]:
         return {"text": await self.metrics()}
 
-    async def _tell_reload(self) -> Mapping[str, Any]:
+    async def _answer_reload(self) -> Mapping[str, Any]:
         problems = await self._agent.reload()
         return {"ok": not problems, "problems": [str(problem) for problem in problems]}
 
@@ -142,7 +142,7 @@ class Live:
         """As it is now."""
         agent, now_ns = self._agent, self._clock.monotonic_ns()
         health, disk = self._store.health, await self._disk.now()
-        workers = () if agent.parts.crew is None else agent.parts.crew.states()
+        workers = () if agent.parts.pool is None else agent.parts.pool.states()
         lag_us = agent.parts.worst_lag_us(now_ns - LAG_OVER_NS, now_ns)
         return LiveState(
             agent=agent.config.agent.agent,

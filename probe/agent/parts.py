@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from probe.agent.events import Teller
-from probe.agent.row_sink import OnRow, Rows
+from probe.agent.events import EventWriter
+from probe.agent.row_sink import OnRow, RowSink
 from probe.core.config.load import Config
 from probe.core.config.plan import Plan, make_plan
 from probe.core.content.check_kind import Kinds
@@ -36,7 +36,7 @@ from probe.settings.secrets import reveal
 from probe.store.store import Store
 from probe.watch.host_dates import HostDates
 from probe.watch.watches import Watches
-from probe.workers.worker_pool import Crew
+from probe.workers.worker_pool import WorkerPool
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class InForce:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """One agent, put together. `store` and `rows` None: results are not kept. `crew` None: this process measures.
+    """One agent, put together. `store` and `rows` None: results are not kept. `pool` None: this process measures.
 
     `worst_lag_us(since_ns, until_ns)`: how long our own loop stood still, or the host slept, in a span (monotonic).
     `on_row`: called with every row after it is stored.
@@ -74,9 +74,9 @@ class Parts:
     jobs: Jobs
     watches: Watches
     pipeline: Pipeline
-    events: Teller
-    rows: Rows | None
-    crew: Crew | None
+    events: EventWriter
+    rows: RowSink | None
+    pool: WorkerPool | None
     on_row: list[OnRow]
 
     @asynccontextmanager
@@ -86,8 +86,8 @@ class Parts:
         try:
             yield
         finally:
-            if self.crew is not None:
-                await self.crew.stop()
+            if self.pool is not None:
+                await self.pool.stop()
             await self.fetcher.close()
             await self.lag.stop()
             close_namespaces()
@@ -122,7 +122,7 @@ def build(
 
     def on_line(event: str, detail: dict[str, str], customers: tuple[str, ...]) -> None:
         level = logging.INFO if event in ("vantage.online", "vantage.line_up") else logging.WARNING
-        events.soon(event, detail, customers, level)
+        events.append_soon(event, detail, customers, level)
 
     watches = Watches(jobs, plan, clock, fetcher, resolver, worst_lag_us, on_line)
     host = host_probe(agent.agent, config.digest, lag)
@@ -139,11 +139,13 @@ def build(
         line_health=watches.anchors,
         dates=dates.lately,
     )
-    events = Teller(store, clock, pipeline.facts, lambda: in_force.plan.customers, in_force.complete_up_to)
+    events = EventWriter(
+        store, clock, pipeline.facts, lambda: in_force.plan.customers, in_force.complete_up_to
+    )
     shown = list(on_row)
-    rows = crew = None
+    rows = pool = None
     if store is not None:
-        rows = Rows(
+        rows = RowSink(
             store,
             changes=pipeline.nodes.take_changes,
             complete_up_to=in_force.complete_up_to,
@@ -151,8 +153,8 @@ def build(
             on_row=shown,
         )
         if agent.limits.workers > 1:
-            tell = partial(events.soon, level=logging.ERROR)
-            crew = Crew(config, plan, store, clock, watches.anchors, tell)
+            report = partial(events.append_soon, level=logging.ERROR)
+            pool = WorkerPool(config, plan, store, clock, watches.anchors, report)
     return Parts(
         in_force=in_force,
         kinds=kinds,
@@ -168,7 +170,7 @@ def build(
         pipeline=pipeline,
         events=events,
         rows=rows,
-        crew=crew,
+        pool=pool,
         on_row=shown,
     )
 

@@ -1,4 +1,4 @@
-"""Rule: a reload either takes a whole file over or leaves the old one in force; what stays as it was is told, with why.
+"""Rule: a reload either takes a whole file over or leaves the old one in force; what stays is reported, with why.
 
 Reading, checking and planning are done off the event loop, so that no slot waits for them. What cannot be changed in
 a running agent (its name, its results directory, where its API listens, its workers) refuses the whole reload: what is
@@ -29,27 +29,28 @@ from probe.telemetry.logs import fields
 
 log = logging.getLogger("probe.reload")
 
-TOLD_CHARACTERS = 4000
-FAREWELL_LOOK_S = 0.1
+EVENT_CHARACTERS = 4000
+DEPARTURE_LOOK_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class ConfigUpdate:
     """What a look at the files makes of the configuration in force.
 
     `rejected`: customer -> problems of its file, which stays as it was; under "" those that are nobody's own.
-    `come`, `gone`: customers that this host now measures, or no longer; `touched`: others whose configuration changed.
-    `definitions`: digest and text of each task's definition that is new. `lacking`: what the host does not have.
+    `added`, `removed`: customers that this host measures from now on, or no longer; `changed`: others whose
+    configuration is another one. `definitions`: digest and text of each task's definition that is new. `missing`: what
+    the configuration needs and the host does not have.
     """
 
     config: Config
     plan: Plan
     rejected: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
-    come: tuple[str, ...] = ()
-    gone: tuple[str, ...] = ()
-    touched: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
     definitions: tuple[tuple[str, str], ...] = ()
-    lacking: tuple[Problem, ...] = ()
+    missing: tuple[Problem, ...] = ()
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -57,30 +58,30 @@ class Turn:
         return tuple(problem for problems in self.rejected.values() for problem in problems)
 
 
-def look_again(config: Config, plan: Plan, agent_file: Path, kinds: Kinds) -> Turn:
+def read_again(config: Config, plan: Plan, agent_file: Path, kinds: Kinds) -> ConfigUpdate:
     """Read the files anew. For a thread of its own: takes seconds where there is much."""
     made, problems = reload_config(config, agent_file, kinds)
     if refused := tuple(_unchangeable(config.agent, made, agent_file)):
         made, problems = config, (*problems, *refused)
     rejected = _by_customer(problems, config, agent_file)
     if made.digest == config.digest:
-        return Turn(config=config, plan=plan, rejected=rejected)
+        return ConfigUpdate(config=config, plan=plan, rejected=rejected)
     new = make_plan(made)
     before, after = plan.customers, new.customers
     known = {task.definition for task in plan.tasks}
-    return Turn(
+    return ConfigUpdate(
         config=made,
         plan=new,
         rejected=rejected,
-        come=tuple(name for name in after if name not in before),
-        gone=tuple(name for name in before if name not in after),
-        touched=tuple(name for name in after if name in before and _differs(name, config, made, agent_file)),
+        added=tuple(name for name in after if name not in before),
+        removed=tuple(name for name in before if name not in after),
+        changed=tuple(name for name in after if name in before and _differs(name, config, made, agent_file)),
         definitions=tuple(
             (task.definition, encode_any(task_to_json(task)).decode())
             for task in new.tasks
             if task.definition not in known
         ),
-        lacking=missing(made),
+        missing=missing(made),
     )
 
 
@@ -89,18 +90,18 @@ def rejection(
 ) -> tuple[str, dict[str, str], tuple[str, ...] | None]:
     """The event `config.rejected`, its detail, and into whose stream: the customer's, or (owner "") everybody's.
 
-    What is wrong in a file that is not a customer's own is told to all by its place only: it may speak of others.
+    What is wrong in a file that is not a customer's own is reported to all by its place only: it may speak of others.
     """
-    told = tuple(replace(p, file=p.file.removeprefix(f"{base}/")) for p in problems)
-    files = ", ".join(dict.fromkeys(p.file for p in told))
+    shown = tuple(replace(p, file=p.file.removeprefix(f"{base}/")) for p in problems)
+    files = ", ".join(dict.fromkeys(p.file for p in shown))
     if owner:
-        return "config.rejected", {"file": files, "problems": _cut("; ".join(map(str, told)))}, (owner,)
-    at = ", ".join(str(replace(p, message="")).removesuffix(": ") for p in told)
+        return "config.rejected", {"file": files, "problems": _cut("; ".join(map(str, shown)))}, (owner,)
+    at = ", ".join(str(replace(p, message="")).removesuffix(": ") for p in shown)
     return "config.rejected", {"file": files, "at": _cut(at)}, None
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= TOLD_CHARACTERS else f"{text[:TOLD_CHARACTERS]} ..."
+    return text if len(text) <= EVENT_CHARACTERS else f"{text[:EVENT_CHARACTERS]} ..."
 
 
 def _unchangeable(before: AgentConfig, made: Config, agent_file: Path) -> Iterator[Problem]:
@@ -153,57 +154,57 @@ def _text_of(customer: str, config: Config) -> str | None:
     return next((config.texts.get(name) for name, owner in config.sources.items() if owner == customer), None)
 
 
-class Farewells:
-    """Customers that are measured here no longer: each is told so in its stream, after its last slot."""
+class Departures:
+    """Customers that are no longer measured here: the last event in the stream of each says so, after its last slot."""
 
-    def __init__(self, say: Callable[[str, dict[str, str]], Awaitable[None]]) -> None:
-        """`say(customer, change)` puts it on record."""
-        self._say = say
-        self._going: dict[str, asyncio.Task[None]] = {}
+    def __init__(self, record: Callable[[str, dict[str, str]], Awaitable[None]]) -> None:
+        """`record(customer, change)` appends the event."""
+        self._record = record
+        self._leaving: dict[str, asyncio.Task[None]] = {}
 
     @property
     def pending(self) -> tuple[str, ...]:
-        """Those who have not been told yet."""
-        return tuple(self._going)
+        """Those whose event has not been appended yet."""
+        return tuple(self._leaving)
 
     def begin(self, customer: str, change: dict[str, str], is_open: Callable[[str], bool]) -> None:
         """`is_open(customer)`: one of its slots is not accounted for yet."""
-        if customer not in self._going:
-            self._going[customer] = asyncio.create_task(self._go(customer, change, is_open))
+        if customer not in self._leaving:
+            self._leaving[customer] = asyncio.create_task(self._finish(customer, change, is_open))
 
     async def finish(self) -> None:
-        """Until all are told."""
-        await asyncio.gather(*self._going.values())
+        """Until every event is appended."""
+        await asyncio.gather(*self._leaving.values())
 
-    async def _go(self, customer: str, change: dict[str, str], is_open: Callable[[str], bool]) -> None:
+    async def _finish(self, customer: str, change: dict[str, str], is_open: Callable[[str], bool]) -> None:
         while is_open(customer):  # noqa: ASYNC110 - rare, and an event would have to be set for each slot
-            await asyncio.sleep(FAREWELL_LOOK_S)
-        del self._going[customer]
-        await self._say(customer, change)
+            await asyncio.sleep(DEPARTURE_LOOK_S)
+        del self._leaving[customer]
+        await self._record(customer, change)
 
 
 class Reloader:
-    """One look at a time; whoever asks while one goes on gets the next one, together with the others."""
+    """One look at a time; requests that come while one goes on share the next one."""
 
     def __init__(
         self,
         agent_file: Path,
         kinds: Kinds,
         in_force: Callable[[], tuple[Config, Plan]],
-        take_over: Callable[[Turn], Awaitable[None]],
+        take_over: Callable[[ConfigUpdate], Awaitable[None]],
     ) -> None:
         """`take_over` is given each look's outcome, on the loop, also where nothing changed."""
         self._agent_file = agent_file
         self._kinds = kinds
         self._in_force = in_force
-        self._take_over = take_over
+        self._apply = take_over
         self._lock = asyncio.Lock()
         self._next: asyncio.Task[tuple[Problem, ...]] | None = None
         self._watching: tuple[Jobs, Job] | None = None
         self._asked: asyncio.Future[tuple[Problem, ...]] | None = (
             None  # by the watch; held so that it is not lost
         )
-        self._told: dict[str, tuple[Problem, ...]] = {}
+        self._reported: dict[str, tuple[Problem, ...]] = {}
         self.counts: Counter[str] = Counter()  # reloads, changed, rejected (files), failed
 
     @property
@@ -213,14 +214,14 @@ class Reloader:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What keeps parts of the files from being in force, as the last reload told it."""
-        return tuple(problem for problems in self._told.values() for problem in problems)
+        """What keeps parts of the files from being in force, as the last reload reported it."""
+        return tuple(problem for problems in self._reported.values() for problem in problems)
 
-    def watch_files(self, jobs: Jobs, heeded: Callable[[], bool]) -> None:
-        """Reload when the files in force change, from now until `finish`; `heeded` is asked at each change."""
+    def watch_files(self, jobs: Jobs, enabled: Callable[[], bool]) -> None:
+        """Reload when the files in force change, from now until `finish`; `enabled` is asked at each change."""
 
         def changed() -> None:
-            if heeded():
+            if enabled():
                 self._asked = asyncio.ensure_future(self.reload())
 
         watch = FileWatch(self._places, changed)
@@ -246,9 +247,9 @@ class Reloader:
                 pass
             await asyncio.sleep(0)
 
-    def is_news(self, owner: str, problems: tuple[Problem, ...]) -> bool:
-        """Whether these problems of a customer's file ("": of no one's) were not told by the last reload already."""
-        return self._told.get(owner) != problems
+    def is_new(self, owner: str, problems: tuple[Problem, ...]) -> bool:
+        """Whether these problems of a customer's file ("": of no one's) were not in the last reload's report."""
+        return self._reported.get(owner) != problems
 
     async def _reload(self) -> tuple[Problem, ...]:
         async with self._lock:
@@ -256,21 +257,21 @@ class Reloader:
             self.counts["reloads"] += 1
             config, plan = self._in_force()
             try:
-                turn = await asyncio.to_thread(look_again, config, plan, self._agent_file, self._kinds)
-                await self._take_over(turn)
+                update = await asyncio.to_thread(read_again, config, plan, self._agent_file, self._kinds)
+                await self._apply(update)
             except Exception as error:
                 self.counts["failed"] += 1
                 log.error("config.reload_failed", exc_info=error)
-                words = "it could not be taken over by our own fault: see the log; restart to take it over"
-                return (Problem(str(self._agent_file), 0, 0, words),)
-            self._count(turn, config)
-            return turn.problems
+                message = "it could not be taken over by our own fault: see the log; restart to take it over"
+                return (Problem(str(self._agent_file), 0, 0, message),)
+            self._count(update, config)
+            return update.problems
 
-    def _count(self, turn: Turn, before: Config) -> None:
-        self._told = dict(turn.rejected)
-        self.counts["changed"] += turn.config.digest != before.digest
-        self.counts["rejected"] += len({problem.file for problem in turn.problems})
-        for problem in turn.problems:
+    def _count(self, update: ConfigUpdate, before: Config) -> None:
+        self._reported = dict(update.rejected)
+        self.counts["changed"] += update.config.digest != before.digest
+        self.counts["rejected"] += len({problem.file for problem in update.problems})
+        for problem in update.problems:
             log.error("config.rejected", extra=fields(problem=str(problem)))
-        for problem in turn.lacking:
+        for problem in update.missing:
             log.error("config.missing", extra=fields(problem=str(problem)))

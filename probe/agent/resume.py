@@ -1,7 +1,7 @@
 """Rule: a start goes on where the last run ended: what that one knew is read back, what was due since is accounted for.
 
-Who is new owes nothing. Who was measured by the last run owes every slot since its last row, with the reason why
-nobody measured (`probe.host.last_run`).
+Tasks absent from the last run have no missed slots. Those that it measured have one for every slot since their last
+row, with the reason why nobody measured (`probe.host.last_run`).
 """
 
 from __future__ import annotations
@@ -99,10 +99,13 @@ class Ledger:
             first=last is None,
         )
 
-    async def write_down(
+    async def save(
         self, config: Config, plan: Plan, *, leaving: Iterable[str] = (), ended: bool = False
     ) -> None:
-        """What runs now. `leaving`: customers that go and have not been told so. A disk that refuses is only logged."""
+        """Write down what runs now. A disk that refuses is only logged.
+
+        `leaving`: customers that are measured no longer and whose stream does not say so yet.
+        """
         run = LastRun(
             boot_id=self._boot,
             slept_us=self._suspensions.slept_ns // 1000,

@@ -26,7 +26,7 @@ PATIENCE_S = 0.2
 """So long a row may wait for others: a transaction for each alone is a fifth of what a slot costs."""
 
 
-class Rows:
+class RowSink:
     """Hands rows to the store, each after what it refers to. For the event loop's thread."""
 
     def __init__(
@@ -50,8 +50,8 @@ class Rows:
         self._on_row = on_row
         self._waiting: dict[str, dict[asyncio.Future[list[Record]], str | None]] = {}
 
-    def keep(self, row: SlotRecord, task: Task) -> asyncio.Future[list[Record]]:
-        """Hand it over; it is on the disk when the future is done, and `on_row` is told.
+    def put(self, row: SlotRecord, task: Task) -> asyncio.Future[list[Record]]:
+        """Hand it over; it is on the disk when the future is done, and `on_row` is called.
 
         Whether anybody awaits the future is all the same to the row. Raises StoreError where the store takes no more.
         """
@@ -78,13 +78,13 @@ class Rows:
             return
         if (error := done.exception()) is not None:
             if isinstance(error, StoreClosed):
-                return  # told by the store, once for all; the next start accounts for the slot
+                return  # the store has logged that, once for all; the next start accounts for the slot
             log.error("row.not_stored", extra=fields(task=task.id, due=row.scheduled_at, error=str(error)))
             if row.state is State.MEASURED:
                 with suppress(StoreError):
-                    self.keep(self._missed(task, row.scheduled_at, "agent.internal_error"), task)
+                    self.put(self._missed(task, row.scheduled_at, "agent.internal_error"), task)
             return
         (stored,) = done.result()
         assert isinstance(stored, SlotRecord)
-        for tell in self._on_row:
-            tell(stored)
+        for on_row in self._on_row:
+            on_row(stored)

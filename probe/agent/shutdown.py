@@ -17,16 +17,16 @@ REFUSED_S = 5.0
 LOOK_S = 0.1
 
 
-async def unless_refused(
+async def drain_or_abandon(
     work: Coroutine[Any, Any, None],
     health: Callable[[], Health],
     *,
     after_s: float = 0.0,
-    hurry: asyncio.Event | None = None,
+    immediate: asyncio.Event | None = None,
 ) -> None:
-    """Do what writes; leave off where writing has been refused for `REFUSED_S`, counted from `after_s` seconds on.
+    """Await work that writes; abandon it once writing has been refused for `REFUSED_S`, counted from `after_s` on.
 
-    Once `hurry` is set: where it is refused at all. What was handed to the store stays with it.
+    `immediate`, once set: abandon it as soon as writing is refused. What was handed to the store stays with it.
     """
     doing, loop = asyncio.ensure_future(work), asyncio.get_running_loop()
     well_s = loop.time() + after_s
@@ -35,7 +35,7 @@ async def unless_refused(
             now_s, state = loop.time(), health()
             if state.trouble is None:
                 well_s = max(well_s, now_s)
-            elif (hurry is not None and hurry.is_set()) or now_s - well_s >= REFUSED_S:
+            elif (immediate is not None and immediate.is_set()) or now_s - well_s >= REFUSED_S:
                 log.error("agent.ends_unwritten", extra=fields(records=state.queued, trouble=state.trouble))
                 return
         doing.result()

@@ -16,7 +16,7 @@ from probe.store.store import Health
 
 log = logging.getLogger("probe.watchdog")
 
-WRITER_S = 60.0  # records wait, none is written, and no trouble is told: longer than a busy disk takes
+WRITER_S = 60.0  # records wait, none is written, and no trouble is reported: longer than a busy disk takes
 ROWS_S = 600.0  # beyond the shortest period: longer than any slot takes with all its confirmations
 BEATS = 3  # a watchdog period: two may be lost
 
@@ -56,7 +56,7 @@ class Progress:
             )
         return None
 
-    def words(self) -> str:
+    def status_text(self) -> str:
         """For `systemctl status`."""
         health = self._health()
         state = f"{len(self._tasks())} tasks, {health.written} records written since the start"
@@ -68,13 +68,13 @@ def _counts(health: Health) -> tuple[int, int]:
 
 
 @asynccontextmanager
-async def fed(notifier: Notifier, progress: Progress) -> AsyncIterator[None]:
+async def watchdog_fed(notifier: Notifier, progress: Progress) -> AsyncIterator[None]:
     """Feed the manager's watchdog meanwhile, on this very event loop; nothing where none was asked for."""
     if notifier.watchdog_s is None:
         yield
         return
     feeding = asyncio.create_task(_feed(notifier, progress, notifier.watchdog_s / BEATS), name="watchdog")
-    feeding.add_done_callback(_tell_why)
+    feeding.add_done_callback(_log_failure)
     try:
         yield
     finally:
@@ -82,7 +82,7 @@ async def fed(notifier: Notifier, progress: Progress) -> AsyncIterator[None]:
         await asyncio.wait([feeding])
 
 
-def _tell_why(feeding: asyncio.Task[None]) -> None:
+def _log_failure(feeding: asyncio.Task[None]) -> None:
     """Feeding never ends by itself: if it does, the manager will kill us, and the journal is to say why."""
     if not feeding.cancelled() and (error := feeding.exception()) is not None:
         log.error("watchdog.failed", exc_info=error)
@@ -92,7 +92,7 @@ async def _feed(notifier: Notifier, progress: Progress, every_s: float) -> None:
     while True:
         problem = progress.stuck()
         if problem is None:
-            notifier.alive(progress.words())
+            notifier.alive(progress.status_text())
         else:
             log.error("agent.stuck", extra={"fields": {"problem": problem}})
             notifier.status(f"stuck: {problem}")

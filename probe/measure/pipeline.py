@@ -54,7 +54,7 @@ from probe.resolver.lookups import Lookups
 from probe.resolver.resolver import Resolver
 from probe.watch.anchors import AnchorRequest, ask_anchors
 
-WORRY_S = 1.0
+SLOW_SLOT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +75,8 @@ class LineHealth(Protocol):
         """How the line was from `start_ns` (monotonic) until now; None where nobody watches."""
         ...
 
-    def worry(self, vantage: VantagePoint, ip_version: int) -> None:
-        """A slot has waited for `WORRY_S` and goes on waiting."""
+    def request_anchor_check(self, vantage: VantagePoint, ip_version: int) -> None:
+        """A slot has waited for `SLOW_SLOT_S` and goes on waiting."""
         ...
 
     def note_round(
@@ -104,7 +104,7 @@ class Pipeline:
         line_health: LineHealth | None = None,
         dates: Callable[[], tuple[HostDate, ...]] = tuple,
     ) -> None:
-        """`kinds` is the table of checks; `keep` is told of each origin version, for the store, and
+        """`kinds` is the table of checks; `keep` is called with each origin version, for the store, and
         `keep_standing` of how each origin answers.
 
         `lines`: the vantage points of this agent, to ask a doubtful edge by another way. `keep_bundle` is given the
@@ -165,7 +165,7 @@ class Pipeline:
 
     async def _observe(self, slot: Slot, collected: Collector) -> tuple[Evidence, tuple[Symptom, ...] | None]:
         """Everything that is asked for the slot. The evidence, and what was found in it if it was examined already."""
-        with self._worrying(slot.task):
+        with self._anchors_checked_if_slow(slot.task):
             slot.resolution = await self._lookups.resolve(slot.task, slot.start_ns)
             await self._first_round(slot)
         await ask_further(slot, self._kinds, self._fetcher, self._lookups.origin_address)
@@ -262,7 +262,7 @@ class Pipeline:
         await look_elsewhere(slot, self._lines, self._fetcher)
 
     async def _ask_anchors(self, slot: Slot) -> tuple[Observation, ...]:
-        """The anchors in the moment of a failure; the watch over them hears of it."""
+        """The anchors in the moment of a failure; the watch over them is given the round."""
         task, started_ns = slot.task, self._clock.monotonic_ns()
         request = AnchorRequest(
             vantage=task.vantage_point,
@@ -297,14 +297,14 @@ class Pipeline:
         return await self._sweeper.ask(targets)
 
     @contextmanager
-    def _worrying(self, task: Task) -> Iterator[None]:
+    def _anchors_checked_if_slow(self, task: Task) -> Iterator[None]:
         """If this takes long, the anchors are asked meanwhile: afterwards all may be well again."""
         watch = self._line_health
         if watch is None:
             yield
             return
         loop = asyncio.get_running_loop()
-        timer = loop.call_later(WORRY_S, watch.worry, task.vantage_point, task.ip_version)
+        timer = loop.call_later(SLOW_SLOT_S, watch.request_anchor_check, task.vantage_point, task.ip_version)
         try:
             yield
         finally:

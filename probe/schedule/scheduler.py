@@ -82,7 +82,7 @@ class Scheduler:
         stall_s: float = 1.5,
         since_us: int | None = None,
         since_why: str = "agent.stopped",
-        hurry: asyncio.Event | None = None,
+        immediate: asyncio.Event | None = None,
     ) -> None:
         """`on_slot` measures; a slot counts as done when it returns, also if that is after its cancellation.
 
@@ -93,7 +93,7 @@ class Scheduler:
         `stall_s`: a longer silence of the event loop is a stall, and what was due in it is missed.
         `since_us`: slots due after this time and before `start` are begun late, or missed as `since_why` if that was
         more than `stall_s` ago; None: not due.
-        `hurry`: once it is set, before or while stopping, what runs is cut off at once.
+        `immediate`: once it is set, before or while stopping, what runs is cut off at once.
         Raises ValueError for two tasks with one id.
         """
         self._time = AgentTime(clock)
@@ -114,7 +114,7 @@ class Scheduler:
         self._of_task: Counter[str] = Counter()
         self._last_beat_us = 0
         self._slept_us = 0
-        self._hurry = hurry or asyncio.Event()
+        self._immediate = immediate or asyncio.Event()
         self._counts: Counter[str] = Counter()
         self._stopping = False
 
@@ -186,14 +186,14 @@ class Scheduler:
         await self._reporter.finish()
 
     async def _wait_for_running(self, drain_s: float) -> None:
-        if not self._running or self._hurry.is_set():
+        if not self._running or self._immediate.is_set():
             return
         ended = asyncio.ensure_future(asyncio.wait(set(self._running)))
-        hurry = asyncio.ensure_future(self._hurry.wait())
-        await asyncio.wait((ended, hurry), timeout=max(0.0, drain_s), return_when=asyncio.FIRST_COMPLETED)
+        immediate = asyncio.ensure_future(self._immediate.wait())
+        await asyncio.wait((ended, immediate), timeout=max(0.0, drain_s), return_when=asyncio.FIRST_COMPLETED)
         ended.cancel()  # only the waiting: what it waits for goes on
-        hurry.cancel()
-        await asyncio.gather(ended, hurry, return_exceptions=True)
+        immediate.cancel()
+        await asyncio.gather(ended, immediate, return_exceptions=True)
 
     # --- the beat: what is due? -------------------------------------------------------------------
 
@@ -326,7 +326,7 @@ class Scheduler:
 
 
 def place_of(task: Task) -> Place:
-    """What a slot of the task takes room of. An origin is an address and a port, whoever's it is."""
+    """What a slot of the task takes room of. An origin is an address and a port, for all customers."""
     origin = task.origin
     at = None if origin is None else f"{origin.address} {origin.request.port}"
     return Place(task.customer, at, task.vantage_point.name)

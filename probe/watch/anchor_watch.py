@@ -29,9 +29,9 @@ log = logging.getLogger("probe.anchors")
 
 ROUND_AT_MOST_US = 5_000_000
 OFFLINE_AGAIN_US = 5_000_000  # a line that is away is looked at this often at least: it is missed
-WORRIED_US = 2_000_000  # a round that a waiting slot asked for: it must be over before the slot is
-WORRIED_APART_S = 10.0
-TOLD_APART_S = 1.0  # a line that comes and goes is told of once in this time at most
+REQUESTED_ROUND_US = 2_000_000  # a round that a waiting slot asked for: it must be over before the slot is
+REQUEST_INTERVAL_S = 10.0
+REPORT_INTERVAL_S = 1.0  # a line that comes and goes is reported once in this time at most
 
 # host, vantage point, IP version, start (monotonic), limit -> an address
 Lookup = Callable[[str, VantagePoint, int, int, int], Awaitable[str | Failure]]
@@ -45,16 +45,16 @@ class _Line:
     vantage: VantagePoint
     ip_version: int
     history: LineHistory = field(default_factory=LineHistory)
-    told: LineState = LineState.UNKNOWN
-    told_at_s: float | None = None
-    telling: asyncio.TimerHandle | None = None
-    worry_from_s: float = 0.0
+    reported: LineState = LineState.UNKNOWN
+    reported_at_s: float | None = None
+    report_timer: asyncio.TimerHandle | None = None
+    request_from_s: float = 0.0
     job: Job | None = None
     due_s: float = 0.0
 
 
 class AnchorWatch:
-    """Asks the anchors of all lines. `start`, then `stop`; `health` tells what they said."""
+    """Asks the anchors of all lines. `start`, then `stop`; `health` gives what their replies say of a line."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class AnchorWatch:
         """`lines`: vantage points with the IP versions that are measured there; each is watched once.
 
         `on_change(vantage, ip_version, history)` is called on the loop when a line goes offline or comes back: at
-        most once a second each. `worst_lag_us` tells how long our own loop stood still in a span (monotonic).
+        most once a second each. `worst_lag_us` gives how long our own loop stood still in a span (monotonic).
         """
         self._jobs = jobs
         self._clock = clock
@@ -78,9 +78,9 @@ class AnchorWatch:
         self._on_change = on_change
         self._worst_lag_us = worst_lag_us
         self._lines = {(vantage.name, version): _Line(vantage, version) for vantage, version in lines}
-        self._worries: set[asyncio.Task[None]] = set()
+        self._requested: set[asyncio.Task[None]] = set()
         self._started = False
-        self.on_rounds: list[OnRounds] = []  # told of all that is taken in
+        self.on_rounds: list[OnRounds] = []  # called with every round
 
     async def start(self) -> None:
         """Begin the rounds: the first of each line within five seconds, spread by name."""
@@ -93,8 +93,8 @@ class AnchorWatch:
         before, wanted = self._lines, {(vantage.name, version): vantage for vantage, version in lines}
         kept = {key for key, line in before.items() if wanted.get(key) == line.vantage}
         for key in before.keys() - kept:
-            if (telling := before[key].telling) is not None:
-                telling.cancel()
+            if (report_timer := before[key].report_timer) is not None:
+                report_timer.cancel()
             if (job := before[key].job) is not None:
                 self._jobs.cancel(job)
         self._lines = {key: before[key] if key in kept else _Line(v, key[1]) for key, v in wanted.items()}
@@ -113,14 +113,14 @@ class AnchorWatch:
     async def stop(self) -> None:
         """End them; may be called again, or before `start`."""
         self._started = False
-        worries = list(self._worries)
-        for task in worries:
+        requested = list(self._requested)
+        for task in requested:
             task.cancel()
         for line in self._lines.values():
-            if line.telling is not None:
-                line.telling.cancel()
+            if line.report_timer is not None:
+                line.report_timer.cancel()
         await self._jobs.remove(*(line.job for line in self._lines.values() if line.job is not None))
-        await asyncio.gather(*worries, return_exceptions=True)
+        await asyncio.gather(*requested, return_exceptions=True)
 
     def health(self, vantage: VantagePoint, ip_version: int, start_ns: int) -> VantageHealth | None:
         """How the line was from `start_ns` (monotonic) until now. None: it is not watched, or not yet or no more."""
@@ -133,20 +133,22 @@ class AnchorWatch:
         self, vantage: VantagePoint, ip_version: int, anchors: Sequence[Observation], started_ns: int
     ) -> None:
         """Take in what was seen of all its anchors, asked from `started_ns` (monotonic) until now."""
-        self.hear(vantage.name, ip_version, rounds_seen(anchors, started_ns, self._clock, self._worst_lag_us))
+        self.add_rounds(
+            vantage.name, ip_version, rounds_seen(anchors, started_ns, self._clock, self._worst_lag_us)
+        )
 
-    def hear(
-        self, vantage_point: str, ip_version: int, rounds: Sequence[AnchorRound], teller: object = None
+    def add_rounds(
+        self, vantage_point: str, ip_version: int, rounds: Sequence[AnchorRound], source: object = None
     ) -> None:
-        """Take in rounds of a line's anchors. `teller`: who made them, if it was not this watch's process."""
+        """Take in rounds of a line's anchors. `source`: who made them, if it was not this watch's process."""
         line = self._lines.get((vantage_point, ip_version))
         if line is None or not self._started or not rounds:
             return
         for one in rounds:
             line.history = line.history.with_round(one)
-        self._tell(line)
-        for tell in self.on_rounds:
-            tell(vantage_point, ip_version, tuple(rounds), teller)
+        self._report(line)
+        for on_rounds in self.on_rounds:
+            on_rounds(vantage_point, ip_version, tuple(rounds), source)
 
     def histories(self) -> tuple[tuple[str, int, LineHistory], ...]:
         """What is known of each line: vantage point, IP version, history. Nothing while nobody watches."""
@@ -154,23 +156,23 @@ class AnchorWatch:
             return ()
         return tuple((*key, line.history) for key, line in self._lines.items())
 
-    def worry(self, vantage: VantagePoint, ip_version: int) -> None:
+    def request_anchor_check(self, vantage: VantagePoint, ip_version: int) -> None:
         """A slot waits for longer than it should: ask the anchors now, not when it has failed and all is well again.
 
-        At most once in `WORRIED_APART_S`.
+        At most once in `REQUEST_INTERVAL_S`.
         """
         line = self._lines.get((vantage.name, ip_version))
         now_s = asyncio.get_running_loop().time()
-        if line is None or not self._started or not vantage.anchors or now_s < line.worry_from_s:
+        if line is None or not self._started or not vantage.anchors or now_s < line.request_from_s:
             return
-        line.worry_from_s = now_s + WORRIED_APART_S
+        line.request_from_s = now_s + REQUEST_INTERVAL_S
         alone = contextvars.Context()  # what is asked here is no part of the slot's evidence
-        task = asyncio.get_running_loop().create_task(self._round(line, WORRIED_US), context=alone)
-        self._worries.add(task)
-        task.add_done_callback(self._worried)
+        task = asyncio.get_running_loop().create_task(self._round(line, REQUESTED_ROUND_US), context=alone)
+        self._requested.add(task)
+        task.add_done_callback(self._requested_ended)
 
-    def _worried(self, task: asyncio.Task[None]) -> None:
-        self._worries.discard(task)
+    def _requested_ended(self, task: asyncio.Task[None]) -> None:
+        self._requested.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("anchors.defect", exc_info=task.exception())
 
@@ -203,29 +205,29 @@ class AnchorWatch:
         anchors = await ask_anchors(request, self._fetcher, self._clock)
         self.note_round(line.vantage, line.ip_version, anchors, started_ns)
 
-    # --- telling --------------------------------------------------------------------------------------
+    # --- report_timer --------------------------------------------------------------------------------------
 
-    def _tell(self, line: _Line) -> None:
-        """Tell of the state if it is another one than was told last; that all is well at first is no news."""
+    def _report(self, line: _Line) -> None:
+        """Report the state if it is another one than was reported last; that all is well at first is no news."""
         state = line.history.state
-        if line.telling is not None or state in (line.told, LineState.UNKNOWN):
+        if line.report_timer is not None or state in (line.reported, LineState.UNKNOWN):
             return
-        if line.told is LineState.UNKNOWN and state is LineState.ONLINE:
-            line.told = state
+        if line.reported is LineState.UNKNOWN and state is LineState.ONLINE:
+            line.reported = state
             return
         loop = asyncio.get_running_loop()
-        if line.told_at_s is not None and loop.time() - line.told_at_s < TOLD_APART_S:
-            line.telling = loop.call_at(line.told_at_s + TOLD_APART_S, self._tell_later, line)
+        if line.reported_at_s is not None and loop.time() - line.reported_at_s < REPORT_INTERVAL_S:
+            line.report_timer = loop.call_at(line.reported_at_s + REPORT_INTERVAL_S, self._report_later, line)
             return
-        line.told, line.told_at_s = state, loop.time()
+        line.reported, line.reported_at_s = state, loop.time()
         try:
             self._on_change(line.vantage, line.ip_version, line.history)
-        except Exception as error:  # whoever is told must not end the watch
+        except Exception as error:  # a callback that fails must not end the watch
             log.error("anchors.not_told", exc_info=error, extra={"fields": _named(line)})
 
-    def _tell_later(self, line: _Line) -> None:
-        line.telling = None
-        self._tell(line)
+    def _report_later(self, line: _Line) -> None:
+        line.report_timer = None
+        self._report(line)
 
 
 def rounds_seen(

@@ -1,4 +1,4 @@
-"""Rule: whether each vantage point's line is there as configured is looked at regularly, and told once when it changes.
+"""Rule: whether each vantage point's line is there as configured is looked at regularly; a change is reported once.
 
 Nothing is sent: this host alone is asked (`line.line_problem`). What the anchors say of a line is another matter.
 """
@@ -20,7 +20,7 @@ OnChange = Callable[[VantagePoint, str | None], None]
 
 
 class LineWatch:
-    """Looks at the lines of the vantage points. `start`, then `stop`; `problem` tells what was seen last."""
+    """Looks at the lines of the vantage points. `start`, then `stop`; `problem` gives what was seen last."""
 
     def __init__(
         self,
@@ -88,10 +88,10 @@ class LineWatch:
         self._problems[vantage.name] = problem
         self._since[vantage.name] = rfc3339(self._clock.time_ns())
         if problem != before:
-            self._tell(vantage, problem)
+            self._report(vantage, problem)
 
-    def _tell(self, vantage: VantagePoint, problem: str | None) -> None:
+    def _report(self, vantage: VantagePoint, problem: str | None) -> None:
         try:
             self._on_change(vantage, problem)
-        except Exception as error:  # whoever is told must not end the watch
+        except Exception as error:  # a callback that fails must not end the watch
             log.error("line.not_told", exc_info=error, extra={"fields": {"vantage_point": vantage.name}})

@@ -1,4 +1,4 @@
-"""Rule: what happens to a vantage point is told to those who measure from there, once, and in the log.
+"""Rule: what happens to a vantage point is an event for those who measure from there, once, and in the log.
 
 The two watches of a running agent: whether each line is there (`line_watch`), and whether its anchors react
 (`anchor_watch`). Turns their changes into events.
@@ -21,7 +21,7 @@ from probe.watch.anchor_watch import AnchorWatch
 from probe.watch.line_watch import LineWatch
 
 # event, detail, customers
-Tell = Callable[[str, dict[str, str], tuple[str, ...]], None]
+OnEvent = Callable[[str, dict[str, str], tuple[str, ...]], None]
 
 
 class Watches:
@@ -35,10 +35,10 @@ class Watches:
         fetcher: Fetcher,
         resolver: Resolver,
         worst_lag_us: Callable[[int, int], int],
-        tell: Tell,
+        on_event: OnEvent,
     ) -> None:
-        """`tell(event, detail, customers)` is called on the loop for each change."""
-        self._tell = tell
+        """`on_event(event, detail, customers)` is called on the loop for each change."""
+        self._on_event = on_event
         self._customers = customers_by_vantage(plan)
         self.anchors = AnchorWatch(
             jobs, clock, fetcher, Lookups(resolver).address_from, _lines(plan), self._on_anchors, worst_lag_us
@@ -46,7 +46,7 @@ class Watches:
         self.lines = LineWatch(jobs, clock, _points(plan), self._on_line)
 
     async def start(self) -> None:
-        """Look at every line once, tell what is missing, and go on watching."""
+        """Look at every line once, report what is missing, and go on watching."""
         await self.anchors.start()
         await self.lines.start()
 
@@ -72,14 +72,14 @@ class Watches:
             "asked": str(last.asked),
             "reached": str(last.reached),
         }
-        self._tell(event, detail, self._customers.get(vantage.name, ()))
+        self._on_event(event, detail, self._customers.get(vantage.name, ()))
 
     def _on_line(self, vantage: VantagePoint, problem: str | None) -> None:
         detail = {"vantage_point": vantage.name, "since": self.lines.since(vantage.name) or ""}
         if problem is not None:
             detail["problem"] = problem
         event = "vantage.line_up" if problem is None else "vantage.line_down"
-        self._tell(event, detail, self._customers.get(vantage.name, ()))
+        self._on_event(event, detail, self._customers.get(vantage.name, ()))
 
 
 def _points(plan: Plan) -> Sequence[VantagePoint]:

@@ -18,30 +18,30 @@ MOST_BYTES = 256 * 1024 * 1024  # of one frame: a length beyond that is no lengt
 Out = TypeVar("Out")
 
 
-class Wire(asyncio.Protocol, Generic[Out]):
-    """One end. `take` is given each frame; `ended` is called once, when the other end is gone."""
+class Channel(asyncio.Protocol, Generic[Out]):
+    """One end. `on_frame` is given each frame; `on_end` is called once, when the other end is gone."""
 
     def __init__(
         self,
         *,
-        packed: Callable[[list[Out]], bytes],
-        take: Callable[[bytes], None],
-        ended: Callable[[], None],
-        gather_s: float = 0.0,
+        pack: Callable[[list[Out]], bytes],
+        on_frame: Callable[[bytes], None],
+        on_end: Callable[[], None],
+        batch_s: float = 0.0,
     ) -> None:
-        """`packed` makes a frame of messages; for `gather_s` more of them are waited for."""
-        self._packed = packed
-        self._take = take
-        self._ended = ended
-        self._gather_s = gather_s
+        """`pack` makes a frame of messages; for `batch_s` more of them are waited for."""
+        self._pack = pack
+        self._on_frame = on_frame
+        self._on_end = on_end
+        self._gather_s = batch_s
         self._waiting: list[Out] = []
         self._timer: asyncio.Handle | None = None
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self.frames_in = 0
 
-    def say(self, message: Out) -> None:
-        """Send it soon; to one who is gone nothing is said."""
+    def send(self, message: Out) -> None:
+        """Send it soon, together with others; nothing is sent once the other end is gone."""
         self._waiting.append(message)
         if self._timer is None:
             loop = asyncio.get_running_loop()
@@ -56,10 +56,10 @@ class Wire(asyncio.Protocol, Generic[Out]):
             self._timer = None
         waiting, self._waiting = self._waiting, []
         if waiting:
-            self.send(self._packed(waiting))
+            self.send_packed(self._pack(waiting))
 
-    def send(self, frame: bytes) -> None:
-        """A frame that is packed already; it overtakes what `say` was given."""
+    def send_packed(self, frame: bytes) -> None:
+        """A frame that is packed already; it overtakes what `send` was given."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(HEAD.pack(len(frame)) + frame)
 
@@ -72,7 +72,7 @@ class Wire(asyncio.Protocol, Generic[Out]):
     # --- asyncio's side -------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """From now on it can be spoken."""
+        """From now on messages can be sent."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
@@ -90,7 +90,7 @@ class Wire(asyncio.Protocol, Generic[Out]):
             if len(buffer) < end:
                 break
             self.frames_in += 1
-            self._take(bytes(memoryview(buffer)[start + HEAD.size : end]))
+            self._on_frame(bytes(memoryview(buffer)[start + HEAD.size : end]))
             start = end
         if start:
             del buffer[:start]
@@ -107,4 +107,4 @@ class Wire(asyncio.Protocol, Generic[Out]):
             self._timer.cancel()
             self._timer = None
         self._transport = None
-        self._ended()
+        self._on_end()

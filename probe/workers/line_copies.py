@@ -1,7 +1,8 @@
-"""Rule: a worker judges by what the whole agent knows of a line; what it sees itself it knows at once, the others soon.
+"""Rule: a worker judges by what the whole agent knows of a line.
 
+Local anchor results apply at once; other workers receive them asynchronously.
 The anchors are asked by the process that holds everything (`anchor_watch`). Each worker has a copy of every line's
-history: it is told of each round, and tells of those that its own slots made. All are on one clock, CLOCK_MONOTONIC.
+history: it receives each round, and reports those that its own slots made. All are on one clock, CLOCK_MONOTONIC.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from probe.core.vantage.health import AnchorRound, LineHistory, health_during, s
 from probe.host.clock import Clock
 from probe.watch.anchor_watch import rounds_seen
 
-WORRIED_APART_NS = 1_000_000_000  # the watch itself asks less often still
+REQUEST_INTERVAL_NS = 1_000_000_000  # the watch itself asks less often still
 
 
 class LineCopies:
@@ -25,22 +26,22 @@ class LineCopies:
         self,
         clock: Clock,
         worst_lag_us: Callable[[int, int], int],
-        saw: Callable[[str, int, tuple[AnchorRound, ...]], None],
-        worried: Callable[[str, int], None],
+        on_rounds: Callable[[str, int, tuple[AnchorRound, ...]], None],
+        on_request: Callable[[str, int], None],
     ) -> None:
-        """`saw(vantage point, IP version, rounds)` and `worried` pass on what this worker's slots notice."""
+        """`on_rounds(vantage point, IP version, rounds)` and `on_request` pass on what this worker's slots notice."""
         self._clock = clock
         self._worst_lag_us = worst_lag_us
-        self._saw = saw
-        self._worried = worried
+        self._on_rounds = on_rounds
+        self._on_request = on_request
         self._lines: dict[tuple[str, int], LineHistory] = {}
-        self._worry_from_ns: dict[tuple[str, int], int] = {}
+        self._request_from_ns: dict[tuple[str, int], int] = {}
 
-    def take(self, histories: Iterable[tuple[str, int, LineHistory]]) -> None:
+    def replace(self, histories: Iterable[tuple[str, int, LineHistory]]) -> None:
         """These lines are watched, and this is what is known of them."""
         self._lines = {(name, version): history for name, version, history in histories}
 
-    def hear(self, vantage_point: str, ip_version: int, rounds: Sequence[AnchorRound]) -> None:
+    def add_rounds(self, vantage_point: str, ip_version: int, rounds: Sequence[AnchorRound]) -> None:
         """Rounds that somebody else made."""
         key = (vantage_point, ip_version)
         if key in self._lines:
@@ -54,12 +55,12 @@ class LineCopies:
             return None
         return health_during(history, start_ns, self._clock.monotonic_ns(), stale_after_ns(vantage))
 
-    def worry(self, vantage: VantagePoint, ip_version: int) -> None:
+    def request_anchor_check(self, vantage: VantagePoint, ip_version: int) -> None:
         """Have the anchors asked now."""
         key, now_ns = (vantage.name, ip_version), self._clock.monotonic_ns()
-        if key in self._lines and now_ns >= self._worry_from_ns.get(key, now_ns):
-            self._worry_from_ns[key] = now_ns + WORRIED_APART_NS
-            self._worried(*key)
+        if key in self._lines and now_ns >= self._request_from_ns.get(key, now_ns):
+            self._request_from_ns[key] = now_ns + REQUEST_INTERVAL_NS
+            self._on_request(*key)
 
     def note_round(
         self, vantage: VantagePoint, ip_version: int, anchors: Sequence[Observation], started_ns: int
@@ -68,5 +69,5 @@ class LineCopies:
         key = (vantage.name, ip_version)
         rounds = rounds_seen(anchors, started_ns, self._clock, self._worst_lag_us)
         if rounds and key in self._lines:
-            self.hear(*key, rounds)
-            self._saw(*key, rounds)
+            self.add_rounds(*key, rounds)
+            self._on_rounds(*key, rounds)

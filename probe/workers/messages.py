@@ -28,7 +28,7 @@ MALFORMED = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 class Order(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """What a worker may be told."""
+    """What may be sent to a worker."""
 
 
 class Measure(Order, frozen=True):
@@ -39,8 +39,8 @@ class Measure(Order, frozen=True):
     scheduled_at: str
 
 
-class Cut(Order, frozen=True):
-    """Measure this slot no further; nothing more is said of it."""
+class Cancel(Order, frozen=True):
+    """Measure this slot no further; nothing more is reported of it."""
 
     slot: int
 
@@ -82,7 +82,7 @@ class Lines(Order, frozen=True, kw_only=True):
     histories: tuple[tuple[str, int, LineHistory], ...]
 
 
-class Heard(Order, frozen=True, kw_only=True):
+class RoundsMade(Order, frozen=True, kw_only=True):
     """Another round of a line's anchors, made by somebody else."""
 
     vantage_point: str
@@ -91,14 +91,14 @@ class Heard(Order, frozen=True, kw_only=True):
 
 
 class Begin(Order, frozen=True):
-    """All that you need has been said: answer `Ready`."""
+    """All that is needed has been sent: answer `Ready`."""
 
 
 class Stop(Order, frozen=True):
-    """Say what you have not said, then end."""
+    """Report what has not been reported, then end."""
 
 
-AnyOrder = Measure | Cut | Settings | Tasks | Seed | Lines | Heard | Begin | Stop
+AnyOrder = Measure | Cancel | Settings | Tasks | Seed | Lines | RoundsMade | Begin | Stop
 _ORDERS_OUT = msgspec.msgpack.Encoder(enc_hook=params_to_json)
 _ORDERS_IN = msgspec.msgpack.Decoder(list[AnyOrder])
 
@@ -109,7 +109,7 @@ def orders_out(orders: Sequence[AnyOrder]) -> bytes:
 
 
 def orders_in(frame: bytes) -> list[AnyOrder]:
-    """What was said; the parameters of tasks' checks are still plain values (`TaskReader`). Raises MALFORMED."""
+    """Read orders; the parameters of tasks' checks are still plain values (`TaskReader`). Raises MALFORMED."""
     return _ORDERS_IN.decode(frame)
 
 
@@ -161,7 +161,7 @@ class TaskReader:
 
 
 class Report(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """What a worker may say."""
+    """What a worker may send."""
 
 
 class Ready(Report, frozen=True):
@@ -178,10 +178,10 @@ class Done(Report, frozen=True):
 
 
 class Failed(Report, frozen=True):
-    """A defect of ours: the slot has no row. `words` as the log has them."""
+    """A defect of ours: the slot has no row. `message` as the log has it."""
 
     slot: int
-    words: str
+    message: str
 
 
 class Version(Report, frozen=True):
@@ -201,19 +201,19 @@ class Standing(Report, frozen=True):
 
 
 class Learned(Report, frozen=True):
-    """What is left to be told of nodes at the end."""
+    """Nodes that were learned and not reported before the end."""
 
     nodes: Changes
 
 
-class Worried(Report, frozen=True):
+class AnchorCheckRequested(Report, frozen=True):
     """A slot waits for longer than it should: have the anchors asked."""
 
     vantage_point: str
     ip_version: int
 
 
-class Saw(Report, frozen=True):
+class RoundsSeen(Report, frozen=True):
     """Rounds of a line's anchors, from a slot that failed."""
 
     vantage_point: str
@@ -228,7 +228,7 @@ class Beat(Report, frozen=True):
     rss_kb: int
 
 
-AnyReport = Ready | Done | Failed | Version | Standing | Learned | Worried | Saw | Beat
+AnyReport = Ready | Done | Failed | Version | Standing | Learned | AnchorCheckRequested | RoundsSeen | Beat
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(list[AnyReport])
 _ROW = msgspec.json.Decoder(SlotRecord)
@@ -249,5 +249,5 @@ def row_in(line: bytes) -> SlotRecord:
 
 
 def reports_in(frame: bytes) -> list[AnyReport]:
-    """What a worker said. Raises MALFORMED for anything else."""
+    """Read reports. Raises MALFORMED for anything else."""
     return _DECODER.decode(frame)

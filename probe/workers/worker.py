@@ -1,4 +1,4 @@
-"""Rule: a worker measures what it is told to and says what came of it; it keeps, schedules and decides nothing else.
+"""Rule: a worker measures what it is ordered to and reports the outcome; it stores, schedules and decides nothing.
 
 What runs in a process that `probe.workers.worker_pool` keeps (`probe.workers.process` is its main): a pipeline
 of its own for its share of
@@ -34,19 +34,19 @@ from probe.store.write.bundles import pack
 from probe.telemetry.logs import fields, set_up
 from probe.watch.host_dates import HostDates
 from probe.workers import messages as m
-from probe.workers.channel import Wire
+from probe.workers.channel import Channel
 from probe.workers.line_copies import LineCopies
 
 log = logging.getLogger("probe.worker")
 
-GATHER_S = 0.02  # rows that are ready within it go together: each message costs both sides as much as a row
+BATCH_S = 0.02  # rows that are ready within it go together: each message costs both sides as much as a row
 BEAT_S = 1.0
 LAG_OVER_NS = 60_000_000_000
 PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 
 
 class Worker:
-    """Obeys the orders that come over one socket until it ends."""
+    """Carries out the orders that come over one socket until it ends."""
 
     def __init__(self) -> None:
         self._clock = clock = SystemClock()
@@ -59,8 +59,8 @@ class Worker:
         self._lines = LineCopies(
             clock,
             self._worst_lag_us,
-            lambda *saw: self._wire.say(m.Saw(*saw)),
-            lambda *line: self._wire.say(m.Worried(*line)),
+            lambda *saw: self._channel.send(m.RoundsSeen(*saw)),
+            lambda *line: self._channel.send(m.AnchorCheckRequested(*line)),
         )
         self._settings: m.Settings | None = None
         self._pipeline: Pipeline | None = None
@@ -69,15 +69,15 @@ class Worker:
         self._running: dict[int, asyncio.Task[None]] = {}
         self._bundles: dict[str, bytes] = {}
         self._ended = asyncio.Event()
-        self._wire: Wire[m.AnyReport] = Wire(
-            packed=m.reports_out, take=self._take, ended=self._ended.set, gather_s=GATHER_S
+        self._channel: Channel[m.AnyReport] = Channel(
+            pack=m.reports_out, on_frame=self._on_frame, on_end=self._ended.set, batch_s=BATCH_S
         )
 
     async def work(self, end: socket.socket) -> None:
-        """Until the other end of the socket is gone, or says so."""
+        """Until the other end of the socket is gone, or orders the end."""
         await self._lag.start()
-        await asyncio.get_running_loop().create_connection(lambda: self._wire, sock=end)
-        beating = asyncio.create_task(self._beat())
+        await asyncio.get_running_loop().create_connection(lambda: self._channel, sock=end)
+        beating = asyncio.create_task(self._send_beats())
         try:
             await self._ended.wait()
         finally:
@@ -91,54 +91,54 @@ class Worker:
 
     # --- orders ---------------------------------------------------------------------------------------
 
-    def _take(self, frame: bytes) -> None:
+    def _on_frame(self, frame: bytes) -> None:
         self._suspensions.look()  # what begins from now on did not sleep
         for order in m.orders_in(frame):
-            self._obey(order)
+            self._execute(order)
 
-    def _obey(self, order: m.AnyOrder) -> None:
+    def _execute(self, order: m.AnyOrder) -> None:
         match order:
             case m.Measure():
                 self._begin(order.slot, order.task, order.scheduled_at)
-            case m.Cut():
-                self._cut(order.slot)
+            case m.Cancel():
+                self._cancel(order.slot)
             case m.Settings():
-                self._settle(order)
+                self._apply_settings(order)
             case m.Tasks():
                 for gone in order.gone:
                     self._tasks.pop(gone, None)
                 self._tasks.update((task.id, self._reader.read(task)) for task in order.tasks)
             case m.Seed():
-                self._learn(order)
+                self._apply_seed(order)
             case m.Lines():
-                self._lines.take(order.histories)
-            case m.Heard():
-                self._lines.hear(order.vantage_point, order.ip_version, order.rounds)
+                self._lines.replace(order.histories)
+            case m.RoundsMade():
+                self._lines.add_rounds(order.vantage_point, order.ip_version, order.rounds)
             case m.Begin():
-                self._wire.say(m.Ready())
+                self._channel.send(m.Ready())
             case m.Stop():
                 changes = self._measuring.nodes.take_changes(final=True)
-                self._wire.say(m.Learned(changes))
-                self._wire.close()
+                self._channel.send(m.Learned(changes))
+                self._channel.close()
 
     @property
     def _measuring(self) -> Pipeline:
         assert self._pipeline is not None, "the settings come first"
         return self._pipeline
 
-    def _settle(self, settings: m.Settings) -> None:
+    def _apply_settings(self, settings: m.Settings) -> None:
         self._settings = settings
         self._fetcher.allow(settings.allow)
         self._resolver.allow(settings.allow)
         if self._pipeline is None:
             set_up(settings.log_level)
-            self._pipeline = self._made(settings)
+            self._pipeline = self._make_pipeline(settings)
         else:
             logging.getLogger().setLevel(settings.log_level.upper())
             self._reader.forget()
             self._pipeline.adopt(settings.lines, settings.definitions)
 
-    def _made(self, settings: m.Settings) -> Pipeline:
+    def _make_pipeline(self, settings: m.Settings) -> Pipeline:
         host = host_probe(settings.agent, "", self._lag)
         return Pipeline(
             kinds=CHECKS,
@@ -154,7 +154,7 @@ class Worker:
             dates=self._dates.lately,
         )
 
-    def _learn(self, seed: m.Seed) -> None:
+    def _apply_seed(self, seed: m.Seed) -> None:
         pipeline = self._measuring
         pipeline.references.restore(
             (customer, key, version) for customer, key, versions in seed.histories for version in versions
@@ -177,7 +177,7 @@ class Worker:
         self._running[number] = measurement
         measurement.add_done_callback(lambda _: self._running.pop(number, None))
 
-    def _cut(self, number: int) -> None:
+    def _cancel(self, number: int) -> None:
         measurement = self._running.get(number)
         if measurement is not None:
             measurement.cancel()
@@ -190,17 +190,17 @@ class Worker:
             self._failed(number, task.id, error)
             return
         bundle = None if row.evidence_id is None else self._bundles.pop(row.evidence_id, None)
-        self._wire.say(m.Done(number, line, changes or None, bundle))
+        self._channel.send(m.Done(number, line, changes or None, bundle))
 
     def _failed(self, number: int, task: str, error: Exception) -> None:
         log.error("slot.error", exc_info=error, extra=fields(task=task))
-        self._wire.say(m.Failed(number, f"{type(error).__name__}: {error}"))
+        self._channel.send(m.Failed(number, f"{type(error).__name__}: {error}"))
 
     def _keep_version(self, customer: str, url: str, version: OriginVersion) -> None:
-        self._wire.say(m.Version(customer, url, version))
+        self._channel.send(m.Version(customer, url, version))
 
     def _keep_standing(self, customer: str, origin: str, standing: OriginStanding) -> None:
-        self._wire.say(m.Standing(customer, origin, standing))
+        self._channel.send(m.Standing(customer, origin, standing))
 
     def _keep_bundle(self, bundle: Bundle) -> bool:
         """It goes with its row; whether there is room for it is seen there."""
@@ -212,10 +212,10 @@ class Worker:
     def _digest(self) -> str:
         return "" if self._settings is None else self._settings.config_digest
 
-    async def _beat(self) -> None:
+    async def _send_beats(self) -> None:
         while True:
             now_ns = self._clock.monotonic_ns()
-            self._wire.say(m.Beat(self._lag.worst_us(now_ns - LAG_OVER_NS, now_ns), _rss_kb()))
+            self._channel.send(m.Beat(self._lag.worst_us(now_ns - LAG_OVER_NS, now_ns), _rss_kb()))
             await asyncio.sleep(BEAT_S)
 
 
@@ -225,7 +225,7 @@ def _rss_kb() -> int:
 
 
 def work(descriptor: int) -> None:
-    """Obey whoever is at the other end of this socket, until it ends."""
+    """Carry out the orders that come over this socket, until it ends."""
     settle()
     run(_work(descriptor))
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from probe.agent import background as companions
-from probe.agent.background import Companion, kept_running, readers_of
+from probe.agent.background import Service, readers_of, run_with_restart
 from probe.core.config.results import ApiConfig
 from tests.support.awake import Awake
 
@@ -28,7 +28,7 @@ async def test_a_companion_that_fails_is_begun_again(
             return
         stop.set()
 
-    await asyncio.wait_for(kept_running("x", work, stop), 5)
+    await asyncio.wait_for(run_with_restart("x", work, stop), 5)
     assert begun == 3
     assert [record.message for record in caplog.records] == ["companion.failed", "companion.ended"]
 
@@ -39,7 +39,7 @@ async def test_it_ends_at_once_while_it_pauses(monkeypatch: pytest.MonkeyPatch) 
     async def work(stop: asyncio.Event) -> None:
         raise OSError("always")
 
-    running = asyncio.ensure_future(kept_running("x", work, stop))
+    running = asyncio.ensure_future(run_with_restart("x", work, stop))
     await asyncio.sleep(0)
     stop.set()
     async with Awake() as awake:
@@ -66,7 +66,7 @@ async def test_each_follows_its_own_part_of_the_configuration(monkeypatch: pytes
 
     stop = asyncio.Event()
     following = asyncio.ensure_future(
-        companions.follow(lambda: {n: Companion(v, work(n, v)) for n, v in settings.items()}, stop)
+        companions.reconcile(lambda: {n: Service(v, work(n, v)) for n, v in settings.items()}, stop)
     )
     await asyncio.wait_for(until(2), 5)
     settings["b"] = 2

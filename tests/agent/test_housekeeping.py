@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from probe.agent.housekeeping import Keeper, limits_of
+from probe.agent.housekeeping import Housekeeping, limits_of
 from probe.core.config.results import DAY_US, EvidenceKeepConfig, KeepConfig
 from probe.core.records.verdict import Outcome
 from probe.host.clock import SystemClock
@@ -49,7 +49,7 @@ class World:
         failed = slot(number * 86_400 + 8, outcome=Outcome.FAILED)
         await self.store.append([*rows[:3], failed, *rows[3:], missed(number * 86_400 + 9), event("x")])
 
-    def keeper(self, **keep: object) -> Keeper:
+    def housekeeping(self, **keep: object) -> Housekeeping:
         async def tell(
             event: str,
             detail: dict[str, str],
@@ -60,7 +60,7 @@ class World:
             self.told.append((event, detail, customers))
 
         config = KeepConfig.model_validate(keep)
-        return Keeper(self.directory, self.store, config, self.clock, tell, lambda: self.confirmed)
+        return Housekeeping(self.directory, self.store, config, self.clock, tell, lambda: self.confirmed)
 
     @property
     def seqs(self) -> list[int]:
@@ -80,9 +80,9 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def test_healthy_rows_go_and_the_others_stay(world: World) -> None:
     for day in range(5):
         await world.day(day)
-    keeper = world.keeper(healthy="3d", failures="30d")
+    housekeeping = world.housekeeping(healthy="3d", failures="30d")
     world.clock.day = 4.5
-    await keeper.round()
+    await housekeeping.round()
     assert [(e, d["what"], d["rows"], d["first_seq"], d["last_seq"], d["confirmed"], c) for e, d, c in world.told] == [
         ("retention.dropped", "healthy", "8", "1", "10", "yes", ("acme",))
     ]  # fmt: skip
@@ -92,23 +92,23 @@ async def test_healthy_rows_go_and_the_others_stay(world: World) -> None:
     spans = [json.loads(line) for line in lines if '"dropped"' in line]
     assert [(s["first_seq"], s["last_seq"]) for s in spans] == [(1, 3), (5, 9)]
     assert [check_part(part.path) for part in parts_of(world.directory)] == [None] * 5
-    await keeper.round()
+    await housekeeping.round()
     assert len(world.told) == 1, "once"
 
 
 async def test_a_round_ends_with_its_step_when_the_agent_does(world: World) -> None:
     for day in range(6):
         await world.day(day)
-    keeper = world.keeper(healthy="2d", failures="4d")
+    housekeeping = world.housekeeping(healthy="2d", failures="4d")
     world.clock.day = 6.5
-    take = keeper._take
+    take = housekeeping._carry_out
 
     async def one(*args: Any, **kinds: Any) -> None:
         await take(*args, **kinds)
-        keeper.end_run()
+        housekeeping.end_run()
 
-    keeper._take = one  # type: ignore[method-assign]
-    assert await keeper.run() is None
+    housekeeping._carry_out = one  # type: ignore[method-assign]
+    assert await housekeeping.run() is None
     assert [d["first_seq"] for _, d, _ in world.told] == ["1"]
     assert world.seqs == list(range(11, 61))
 
@@ -118,15 +118,15 @@ async def test_trouble_with_the_disk_is_said(world: World, monkeypatch: pytest.M
         raise OSError("no room")
 
     monkeypatch.setattr("probe.store.upkeep.retention.facts_of", full)
-    assert await world.keeper().run() == "no room"
+    assert await world.housekeeping().run() == "no room"
 
 
 async def test_failures_go_at_their_age_and_the_stream_says_from_where_on_it_is(world: World) -> None:
     for day in range(6):
         await world.day(day)
-    keeper = world.keeper(healthy="2d", failures="4d")
+    housekeeping = world.housekeeping(healthy="2d", failures="4d")
     world.clock.day = 6.5
-    await keeper.round()
+    await housekeeping.round()
     what = [(d["what"], d["first_seq"]) for _, d, _ in world.told]
     assert what == [("all", "1"), ("all", "11"), ("healthy", "21"), ("healthy", "31")]
     assert world.seqs == [24, 30, 34, 40, *range(41, 61)]
@@ -140,11 +140,11 @@ async def test_nothing_unconfirmed_goes_below_the_hard_limit(world: World) -> No
         await world.day(day)
     world.clock.day = 900
     world.confirmed = {"acme": 15}
-    keeper = world.keeper(healthy="1d", failures="1d")
-    await keeper.round()
+    housekeeping = world.housekeeping(healthy="1d", failures="1d")
+    await housekeeping.round()
     assert [(d["what"], d["last_seq"], d["reason"]) for _, d, _ in world.told] == [("all", "10", "age")]
     assert world.seqs == list(range(11, 41))
-    small = world.keeper(size="1MiB", hard_size="1MiB", healthy="1d", failures="1d")
+    small = world.housekeeping(size="1MiB", hard_size="1MiB", healthy="1d", failures="1d")
     for day in range(900, 908):
         await world.day(day)
         await world.store.append([slot(day * 86_400 + 20 + i, summary="x" * 5000) for i in range(60)])
@@ -159,9 +159,9 @@ async def test_nothing_unconfirmed_goes_below_the_hard_limit(world: World) -> No
 async def test_damage_in_a_closed_part_is_found_and_mended(world: World) -> None:
     for day in range(3):
         await world.day(day)
-    keeper = world.keeper()
+    housekeeping = world.housekeeping()
     change_a_body(parts_of(world.directory)[1], 15, lambda body: body.replace('"well"', '"WELL"'))
-    numbers = [part.number for _ in range(3) if (part := await keeper.check_next()) is not None]
+    numbers = [part.number for _ in range(3) if (part := await housekeeping.check_next()) is not None]
     assert numbers == [1, 2, 1], "one after another, the newest never"
     assert [(e, d["first_seq"], d["last_seq"], c) for e, d, c in world.told] == [
         ("store.damaged", "15", "15", ("acme",))
@@ -178,9 +178,9 @@ async def test_what_the_store_found_at_its_start_is_told(tmp_path: Path) -> None
     change_a_body(parts_of(tmp_path)[0], 4, lambda body: body.replace('"well"', '"WELL"'))
     store = Store.open(tmp_path, "a1", clock)
     world = World(tmp_path, store, clock)
-    await world.keeper().round()
+    await world.housekeeping().round()
     assert [(e, d["first_seq"]) for e, d, _ in world.told] == [("store.damaged", "4")]
-    await world.keeper().round()
+    await world.housekeeping().round()
     assert len(world.told) == 1
     await store.close()
 
@@ -190,9 +190,9 @@ async def test_evidence_has_its_own_budget(world: World) -> None:
     for number in (2, 3):
         world.clock.day = number
         begin(world.directory, EVIDENCE_PARTS, number, f"2023-11-{14 + number}T00:00:00.000000Z", ())
-    keeper = world.keeper(evidence=EvidenceKeepConfig.model_validate({"age": "2d"}))
+    housekeeping = world.housekeeping(evidence=EvidenceKeepConfig.model_validate({"age": "2d"}))
     world.clock.day = 3.5
-    await keeper.round()
+    await housekeeping.round()
     assert [part.number for part in parts_of(world.directory, EVIDENCE_PARTS)] == [2, 3]
     assert world.seqs == list(range(1, 11))
 

@@ -54,7 +54,7 @@ def test_putting_together_opens_and_starts_nothing(tmp_path: Path) -> None:
     assert (descriptors(), threading.enumerate()) == before
     assert not (tmp_path / "results").exists()
     assert parts.in_force.plan == make_plan(config)
-    assert (parts.store, parts.rows, parts.crew, parts.in_force.scheduler) == (None, None, None, None)
+    assert (parts.store, parts.rows, parts.pool, parts.in_force.scheduler) == (None, None, None, None)
     assert parts.jobs.states() == ()
     (task,) = parts.in_force.plan.tasks
     assert parts.watches.anchors.health(task.vantage_point, 4, 0) is None
@@ -71,13 +71,13 @@ async def test_with_a_store_its_parts_are_connected_and_none_runs(tmp_path: Path
     config = config_of(tmp_path, limits={"workers": 2})
     parts, store = await with_store(config, tmp_path)
     try:
-        assert parts.crew is not None
-        assert [worker.pid for worker in parts.crew.states()] == [None, None]
+        assert parts.pool is not None
+        assert [worker.pid for worker in parts.pool.states()] == [None, None]
         agent = Agent(parts, config_file=tmp_path / "agent.yaml")
         assert (agent.config, agent.plan) == (config, make_plan(config))
         assert not agent.begun.is_set()
         assert agent.parts.in_force.complete_up_to("acme") is None
-        parts.watches._tell("vantage.online", {"state": LineState.ONLINE}, ("acme",))
+        parts.watches._on_event("vantage.online", {"state": LineState.ONLINE}, ("acme",))
         await parts.events.drain()
         assert store.health.written == 1, (
             "what happens to a line is an event in the stream of whom it concerns"

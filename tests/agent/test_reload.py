@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.agent.reload import Farewells, Reloader, Turn, look_again, rejection
+from probe.agent.reload import ConfigUpdate, Departures, Reloader, read_again, rejection
 from probe.checks import CHECKS
 from probe.core.config.load import Config, Problem
 from probe.core.config.plan import Plan, make_plan
@@ -48,26 +48,31 @@ def test_a_look_tells_who_comes_goes_and_changes(agent_file: Path) -> None:
     (directory / "acme.yaml").write_text(customer("acme", "/new"))
     (directory / "beta.yaml").unlink()
     (directory / "gamma.yaml").write_text(customer("gamma"))
-    turn = look_again(config, plan, agent_file, CHECKS)
-    assert (turn.come, turn.gone, turn.touched, turn.problems) == (("gamma",), ("beta",), ("acme",), ())
-    assert len(turn.definitions) == 4
-    again = look_again(turn.config, turn.plan, agent_file, CHECKS)
-    assert (again.come, again.gone, again.touched, again.definitions) == ((), (), (), ())
-    assert again.plan is turn.plan
+    update = read_again(config, plan, agent_file, CHECKS)
+    assert (update.added, update.removed, update.changed, update.problems) == (
+        ("gamma",),
+        ("beta",),
+        ("acme",),
+        (),
+    )
+    assert len(update.definitions) == 4
+    again = read_again(update.config, update.plan, agent_file, CHECKS)
+    assert (again.added, again.removed, again.changed, again.definitions) == ((), (), (), ())
+    assert again.plan is update.plan
 
 
 def test_another_shard_makes_customers_go_who_have_nothing_left_here(agent_file: Path) -> None:
     config, plan = in_force(agent_file)
     agent_file.write_text(f"{AGENT}shard: 1/500\n")
-    turn = look_again(config, plan, agent_file, CHECKS)
-    assert {t.customer for t in turn.plan.tasks} | set(turn.gone) == {"acme", "beta"}
-    assert turn.gone
+    update = read_again(config, plan, agent_file, CHECKS)
+    assert {t.customer for t in update.plan.tasks} | set(update.removed) == {"acme", "beta"}
+    assert update.removed
 
 
-def test_agent_yaml_touches_everybody(agent_file: Path) -> None:
+def test_agent_yaml_changes_everybody(agent_file: Path) -> None:
     config, plan = in_force(agent_file)
     agent_file.write_text(f"{AGENT}allow_addresses: [127.0.0.0/8]\n")
-    assert look_again(config, plan, agent_file, CHECKS).touched == ("acme", "beta")
+    assert read_again(config, plan, agent_file, CHECKS).changed == ("acme", "beta")
 
 
 @pytest.mark.parametrize(
@@ -83,9 +88,9 @@ def test_what_needs_a_restart_keeps_everything(agent_file: Path, text: str, plac
     config, plan = in_force(agent_file)
     agent_file.write_text(text)
     (agent_file.parent / "customers" / "acme.yaml").write_text(customer("acme", "/new"))
-    turn = look_again(config, plan, agent_file, CHECKS)
-    assert turn.config is config
-    (problem,) = turn.problems
+    update = read_again(config, plan, agent_file, CHECKS)
+    assert update.config is config
+    (problem,) = update.problems
     assert str(problem).startswith(f"{agent_file.parent}/{place}: ")
     assert "restart" in problem.message
 
@@ -107,7 +112,7 @@ def test_thousands_of_problems_are_cut() -> None:
 async def test_those_who_ask_while_a_look_goes_on_share_the_next_one(agent_file: Path) -> None:
     force, go_on, began = in_force(agent_file), asyncio.Event(), asyncio.Event()
 
-    async def take_over(turn: Turn) -> None:
+    async def take_over(update: ConfigUpdate) -> None:
         began.set()
         await go_on.wait()
 
@@ -128,7 +133,7 @@ async def test_a_look_that_fails_is_told_and_the_next_one_works(
     force = in_force(agent_file)
     fails = [True, False]
 
-    async def take_over(turn: Turn) -> None:
+    async def take_over(update: ConfigUpdate) -> None:
         if fails.pop(0):
             raise RuntimeError("broken")
 
@@ -146,14 +151,14 @@ async def test_a_farewell_waits_for_the_last_slot_and_is_said_once() -> None:
     async def say(name: str, change: dict[str, str]) -> None:
         said.append(name)
 
-    farewells = Farewells(say)
+    departures = Departures(say)
     for _ in range(2):
-        farewells.begin("acme", {}, open_slots.__contains__)
+        departures.begin("acme", {}, open_slots.__contains__)
     await asyncio.sleep(0.25)
-    assert (said, farewells.pending) == ([], ("acme",))
+    assert (said, departures.pending) == ([], ("acme",))
     open_slots.clear()
-    await farewells.finish()
-    assert (said, farewells.pending) == (["acme"], ())
+    await departures.finish()
+    assert (said, departures.pending) == (["acme"], ())
 
 
 async def test_a_line_that_is_as_it_was_goes_on_under_watch_and_others_begin_anew() -> None:

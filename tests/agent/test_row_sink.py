@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from probe.agent.row_sink import Rows
+from probe.agent.row_sink import RowSink
 from probe.core.model.task import Task
 from probe.core.model.value import replace
 from probe.core.nodes.values import Changes
@@ -28,7 +28,7 @@ class Bench:
         self.told: list[SlotRecord] = []
         self.task = build.task()
         self.up_to = 0
-        self.rows = Rows(
+        self.rows = RowSink(
             self.store,
             changes=Changes,
             complete_up_to=lambda customer: f"{customer} {self.up_to}",
@@ -58,7 +58,7 @@ def stored(tmp_path: Path) -> list[Any]:
 async def test_a_row_is_told_when_it_is_on_the_disk_and_its_definition_with_it(
     bench: Bench, tmp_path: Path
 ) -> None:
-    kept = [bench.rows.keep(slot(n), bench.task) for n in range(3)]
+    kept = [bench.rows.put(slot(n), bench.task) for n in range(3)]
     assert (bench.told, stored(tmp_path)) == ([], [])
     await asyncio.gather(*kept)
     assert [row.seq for row in bench.told] == [1, 2, 3]
@@ -72,7 +72,7 @@ async def test_what_is_complete_on_the_disk_stands_at_the_first_row_that_waits(b
     kept = []
     for number in (3, 5, 7):
         bench.up_to = number
-        kept.append(bench.rows.keep(slot(number), bench.task))
+        kept.append(bench.rows.put(slot(number), bench.task))
     bench.up_to = 9
     assert bench.rows.stored_up_to("acme") == "acme 3", "nothing is on the disk of what was due from then on"
     assert bench.rows.stored_up_to("other") == "other 9"
@@ -84,8 +84,8 @@ async def test_what_is_complete_on_the_disk_stands_at_the_first_row_that_waits(b
 async def test_a_row_that_nobody_waits_for_any_more_is_stored_all_the_same(
     bench: Bench, tmp_path: Path
 ) -> None:
-    bench.rows.keep(slot(0), bench.task).cancel()
-    await bench.rows.keep(slot(1), bench.task)
+    bench.rows.put(slot(0), bench.task).cancel()
+    await bench.rows.put(slot(1), bench.task)
     assert [row.seq for row in stored(tmp_path)] == [1, 2]
 
 
@@ -101,7 +101,7 @@ async def test_in_place_of_a_row_that_cannot_be_kept_the_slot_has_another(
 
     monkeypatch.setattr(store_writer, "commit", picky)
     bad = replace(slot(7), summary="poison")
-    kept = bench.rows.keep(bad, bench.task)
+    kept = bench.rows.put(bad, bench.task)
     with pytest.raises(StoreError, match="int too large"):
         await kept
     await bench.store.append([slot(8)])
@@ -118,7 +118,7 @@ async def test_what_the_closed_store_did_not_write_is_no_error_of_ours(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(store_writer, "commit", full)
-    kept = bench.rows.keep(slot(0), bench.task)
+    kept = bench.rows.put(slot(0), bench.task)
     await bench.store.close(within_s=0.1)
     with pytest.raises(StoreError, match="closed before"):
         await kept
@@ -126,4 +126,4 @@ async def test_what_the_closed_store_did_not_write_is_no_error_of_ours(
     assert "store.not_written" in caplog.text
     assert bench.told == []
     with pytest.raises(StoreError, match="the store is closed"):
-        bench.rows.keep(slot(1), bench.task)
+        bench.rows.put(slot(1), bench.task)

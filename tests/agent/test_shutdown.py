@@ -11,7 +11,7 @@ import pytest
 
 from probe.agent import shutdown as ending
 from probe.agent.daemon import run_until
-from probe.agent.shutdown import unless_refused
+from probe.agent.shutdown import drain_or_abandon
 from probe.checks import CHECKS
 from probe.lab.lab import Lab
 from probe.settings.config_files import load_config
@@ -45,7 +45,7 @@ async def test_what_can_be_written_is_waited_for_however_long() -> None:
         await asyncio.sleep(0.6)
         done.append(1)
 
-    await unless_refused(work(), Disk(refuses=False).health)
+    await drain_or_abandon(work(), Disk(refuses=False).health)
     assert done == [1]
 
 
@@ -54,15 +54,15 @@ async def test_an_error_of_the_work_is_raised() -> None:
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        await unless_refused(work(), Disk(refuses=True).health)
+        await drain_or_abandon(work(), Disk(refuses=True).health)
 
 
 async def test_a_disk_that_refuses_is_left_off_after_a_while(caplog: pytest.LogCaptureFixture) -> None:
     loop, never = asyncio.get_running_loop(), asyncio.Event()
     began_s = loop.time()
-    await unless_refused(never.wait(), Disk(refuses=True).health)  # type: ignore[arg-type]
+    await drain_or_abandon(never.wait(), Disk(refuses=True).health)  # type: ignore[arg-type]
     assert loop.time() - began_s >= 0.3
-    await unless_refused(never.wait(), Disk(refuses=True).health, after_s=0.4)  # type: ignore[arg-type]
+    await drain_or_abandon(never.wait(), Disk(refuses=True).health, after_s=0.4)  # type: ignore[arg-type]
     assert loop.time() - began_s >= 0.3 + 0.7
     assert [record.getMessage() for record in caplog.records] == ["agent.ends_unwritten"] * 2
 
@@ -76,16 +76,16 @@ async def test_a_disk_that_works_again_has_its_time_anew() -> None:
             disk.refuses = not disk.refuses
         done.append(1)
 
-    await unless_refused(work(), disk.health)
+    await drain_or_abandon(work(), disk.health)
     assert done == [1]
 
 
 async def test_whoever_is_in_a_hurry_waits_for_no_disk_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ending, "REFUSED_S", 60.0)
-    hurry = asyncio.Event()
-    hurry.set()
+    immediate = asyncio.Event()
+    immediate.set()
     async with asyncio.timeout(10):
-        await unless_refused(asyncio.Event().wait(), Disk(refuses=True).health, hurry=hurry)  # type: ignore[arg-type]
+        await drain_or_abandon(asyncio.Event().wait(), Disk(refuses=True).health, immediate=immediate)  # type: ignore[arg-type]
 
 
 async def test_the_stores_last_try_takes_what_waits(

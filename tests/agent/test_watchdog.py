@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from probe.agent.daemon import Stop
-from probe.agent.watchdog import ROWS_S, WRITER_S, Progress, fed
+from probe.agent.watchdog import ROWS_S, WRITER_S, Progress, watchdog_fed
 from probe.core.model.value import replace
 from probe.host.systemd import Notifier
 from probe.store.store import Health
@@ -71,7 +71,7 @@ def test_a_disk_that_refuses_is_no_reason_to_be_killed() -> None:
     world = World()
     for _ in range(100):
         assert world.after(60, queued=5, trouble="cannot write results: database or disk is full") is None
-    assert "disk is full" in world.progress.words()
+    assert "disk is full" in world.progress.status_text()
     assert world.after(1, trouble=None, queued=5) is None
 
 
@@ -122,7 +122,7 @@ class Heard:
 async def test_the_watchdog_is_fed_while_all_goes_on(tmp_path: Path) -> None:
     world = World()
     with Heard(tmp_path) as heard:
-        async with fed(Notifier(heard.address, watchdog_s=0.03), world.progress):
+        async with watchdog_fed(Notifier(heard.address, watchdog_s=0.03), world.progress):
             for _ in range(3):
                 assert await heard.next() == "WATCHDOG=1\nSTATUS=1 tasks, 0 records written since the start"
         heard.waiting()
@@ -135,7 +135,7 @@ async def test_what_is_stuck_is_said_in_place_of_feeding(tmp_path: Path) -> None
     world.after(1, queued=3)
     world.now_s += WRITER_S + 1
     with Heard(tmp_path) as heard:
-        async with fed(Notifier(heard.address, watchdog_s=0.03), world.progress):
+        async with watchdog_fed(Notifier(heard.address, watchdog_s=0.03), world.progress):
             assert await heard.next() == "STATUS=stuck: 3 records wait and none was written for 62 s"
             world.health = replace(world.health, queued=0, written=3)
             async with asyncio.timeout(20):
@@ -146,7 +146,7 @@ async def test_what_is_stuck_is_said_in_place_of_feeding(tmp_path: Path) -> None
 async def test_a_loop_that_stands_still_feeds_nobody(tmp_path: Path) -> None:
     world = World()
     with Heard(tmp_path) as heard:
-        async with fed(Notifier(heard.address, watchdog_s=0.03), world.progress):
+        async with watchdog_fed(Notifier(heard.address, watchdog_s=0.03), world.progress):
             await heard.next()
             heard.waiting()
             time.sleep(0.3)  # ten periods; whoever feeds from a thread would be heard
@@ -156,7 +156,7 @@ async def test_a_loop_that_stands_still_feeds_nobody(tmp_path: Path) -> None:
 async def test_feeding_that_fails_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     world = World()
     with Heard(tmp_path) as heard:
-        async with fed(Notifier(heard.address, watchdog_s=0.03), world.progress):
+        async with watchdog_fed(Notifier(heard.address, watchdog_s=0.03), world.progress):
             await heard.next()
             world.health = None  # type: ignore[assignment]
             async with asyncio.timeout(20):
@@ -166,7 +166,7 @@ async def test_feeding_that_fails_is_told(tmp_path: Path, caplog: pytest.LogCapt
 
 async def test_without_a_watchdog_nobody_is_fed(tmp_path: Path) -> None:
     with Heard(tmp_path) as heard:
-        async with fed(Notifier(heard.address), World().progress):
+        async with watchdog_fed(Notifier(heard.address), World().progress):
             await asyncio.sleep(0.02)
         assert heard.waiting() == []
 

@@ -290,7 +290,7 @@ def test_what_one_slot_saw_of_the_anchors_excuses_the_one_beside_it() -> None:
 
 
 def test_what_a_failing_slot_saw_of_the_anchors_is_known_at_once() -> None:
-    """No round of the schedule, and too short a wait to worry: the slot's own confirmation round tells."""
+    """No round of the schedule, and too short a wait for a request: the slot's own confirmation round tells."""
     world = World(3600, resolver_at_home=True)
     quick = replace(world.task, deadlines=Deadlines(total_us=900_000, connect_us=200_000))
 

@@ -302,14 +302,14 @@ def test_2000_due_at_once_are_spread_by_admission_and_their_lateness_is_told() -
 
 
 def test_hurrying_cuts_the_draining_short() -> None:
-    hurry = asyncio.Event()
-    bench = Bench([task(period_us=10 * S)], hurry=hurry)
+    immediate = asyncio.Event()
+    bench = Bench([task(period_us=10 * S)], immediate=immediate)
     bench.lasts = 500
     took: list[float] = []
 
     async def script(bench: Bench) -> None:
         await asyncio.sleep(10.5)
-        asyncio.get_running_loop().call_later(3, hurry.set)
+        asyncio.get_running_loop().call_later(3, immediate.set)
         began = bench.time.now_us
         await bench.scheduler.stop(60)
         took.append((bench.time.now_us - began) / S)

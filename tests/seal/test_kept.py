@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from probe.agent.events import Teller
-from probe.agent.housekeeping import Keeper
+from probe.agent.events import EventWriter
+from probe.agent.housekeeping import Housekeeping
 from probe.core.config.results import DAY_US, KeepConfig
 from probe.core.model.value import replace
 from probe.core.records.rows import EventRecord
@@ -70,14 +70,14 @@ class World:
     ) -> None:
         """As the agent tells it."""
         self.told.append(detail)
-        teller = Teller(
+        events = EventWriter(
             self.store, self.clock, lambda: self.host, lambda: ("acme", "other"), lambda name: None
         )
-        await teller.tell(event, detail, customers, agent=agent)
+        await events.append(event, detail, customers, agent=agent)
 
-    def keeper(self, **keep: object) -> Keeper:
+    def housekeeping(self, **keep: object) -> Housekeeping:
         config = KeepConfig.model_validate(keep)
-        return Keeper(self.directory, self.store, config, self.clock, self.event)
+        return Housekeeping(self.directory, self.store, config, self.clock, self.event)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ async def test_what_retention_took_is_told_and_nobody_is_accused_for_it(world: W
     await sealed(world.directory)
     for day in range(14):
         await world.day(day)
-        await world.keeper(healthy="3d", failures="6d").round()
+        await world.housekeeping(healthy="3d", failures="6d").round()
         found = verify(world.directory)
         assert found.good, (day, found)
     gaps = {r.customer: r.gaps for r in verify(world.directory).streams}
@@ -121,12 +121,12 @@ async def test_what_goes_from_the_streams_of_an_earlier_name_is_told_in_them(wor
     await world.rename("a2")
     for day in range(4, 9):
         await world.day(day)
-        await world.keeper(healthy="2d", failures="30d").round()
+        await world.housekeeping(healthy="2d", failures="30d").round()
         assert verify(world.directory).good, day
     change_a_body(parts_of(world.directory)[1], 14, lambda body: body.replace('"failed"', '"FAILED"'))
-    keeper = world.keeper(healthy="2d", failures="30d")
+    housekeeping = world.housekeeping(healthy="2d", failures="30d")
     for _ in range(2):
-        await keeper.check_next()
+        await housekeeping.check_next()
     found = verify(world.directory)
     assert found.good, [(r.agent, r.customer, r.problems) for r in found.streams]
     gaps = {(report.agent, report.customer): report.gaps for report in found.streams}
@@ -143,12 +143,12 @@ async def test_what_goes_from_the_streams_of_an_earlier_name_is_told_in_them(wor
 async def test_damage_beside_what_retention_took_is_mended(world: World) -> None:
     for day in range(7):
         await world.day(day)
-        await world.keeper(healthy="2d", failures="30d").round()
+        await world.housekeeping(healthy="2d", failures="30d").round()
     (part,) = [part for part in parts_of(world.directory) if part.number == 2]
     change_a_body(part, 14, lambda body: body.replace('"failed"', '"FAILED"'))
-    keeper = world.keeper()
+    housekeeping = world.housekeeping()
     for _ in range(2):
-        await keeper.check_next()
+        await housekeeping.check_next()
     found = verify(world.directory)
     assert found.good, [(report.customer, report.problems) for report in found.streams]
     assert (14, 14, "store.damaged") in [
@@ -159,7 +159,7 @@ async def test_damage_beside_what_retention_took_is_mended(world: World) -> None
 async def test_a_failure_taken_among_what_retention_took_is_found(world: World) -> None:
     for day in range(5):
         await world.day(day)
-    await world.keeper(healthy="2d", failures="30d").round()
+    await world.housekeeping(healthy="2d", failures="30d").round()
     assert verify(world.directory).good
     with closing(sqlite3.connect(parts_of(world.directory)[0].path)) as conn:
         (stream,) = conn.execute("SELECT id FROM stream WHERE customer = 'acme'").fetchone()
@@ -195,9 +195,9 @@ async def test_what_damage_took_is_told(world: World) -> None:
         await world.day(day)
     change_a_body(parts_of(world.directory)[1], 15, lambda body: body.replace('"well"', '"WELL"'))
     assert problems(verify(world.directory)) == [("changed", 15)]
-    keeper = world.keeper()
+    housekeeping = world.housekeeping()
     for _ in range(2):
-        await keeper.check_next()
+        await housekeeping.check_next()
     found = verify(world.directory)
     assert found.good
     assert [[(g.first_seq, g.last_seq, g.reason) for g in r.gaps] for r in found.streams] == [
@@ -209,7 +209,7 @@ async def test_what_damage_took_is_told(world: World) -> None:
 async def test_the_event_that_declares_a_gap_is_needed(world: World) -> None:
     for day in range(5):
         await world.day(day)
-    await world.keeper(healthy="2d", failures="30d").round()
+    await world.housekeeping(healthy="2d", failures="30d").round()
     await world.day(4.5)
     newest = parts_of(world.directory)[-1]
 

@@ -386,7 +386,7 @@ def test_whoever_is_told_and_whatever_breaks_does_not_end_the_watch() -> None:
     world.run(work)
 
 
-def test_a_slot_that_worries_has_the_anchors_asked_at_once_and_not_in_its_own_name() -> None:
+def test_a_slot_that_waits_long_has_the_anchors_asked_at_once_and_not_in_its_own_name() -> None:
     world = World(point(anchor_interval_us=3600_000_000))
     collectors: list[object] = []
     fetch = world.line.fetch
@@ -403,17 +403,17 @@ def test_a_slot_that_worries_has_the_anchors_asked_at_once_and_not_in_its_own_na
         del collectors[:]
         with collecting():
             for _ in range(5):
-                world.watch.worry(world.points[0], 4)
+                world.watch.request_anchor_check(world.points[0], 4)
                 await asyncio.sleep(0.5)
-        world.watch.worry(point("unknown"), 4)
+        world.watch.request_anchor_check(point("unknown"), 4)
         assert collectors == [None, None]
         assert world.health().state is OFF
         await asyncio.sleep(9)
-        world.watch.worry(world.points[0], 4)
+        world.watch.request_anchor_check(world.points[0], 4)
         await asyncio.sleep(0.5)
 
     world.run(work)
-    assert len(collectors) in (4, 6, 8), "the second worry, and the rounds of a line that is offline"
+    assert len(collectors) in (4, 6, 8), "the second request, and the rounds of a line that is offline"
 
 
 def test_stopping_in_the_middle_of_a_round_leaves_nothing_behind() -> None:

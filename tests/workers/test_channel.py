@@ -19,7 +19,7 @@ from probe.core.nodes.values import Changes, Learning, Sighting
 from probe.core.records.codec import encode
 from probe.core.vantage.health import AnchorRound, LineHistory
 from probe.workers import messages as m
-from probe.workers.channel import HEAD, Wire
+from probe.workers.channel import HEAD, Channel
 from tests.support import build
 from tests.telemetry.test_metrics import row
 
@@ -44,8 +44,8 @@ def test_reports_come_out_as_they_went_in() -> None:
         m.Failed(9, "ValueError: no"),
         m.Version("acme", "192.0.2.9 http://x/", build.version()),
         m.Learned(Changes()),
-        m.Worried("bj", 6),
-        m.Saw("bj", 4, (ROUND, ROUND)),
+        m.AnchorCheckRequested("bj", 6),
+        m.RoundsSeen("bj", 4, (ROUND, ROUND)),
         m.Beat(12, 70_000),
     ]
     assert m.reports_in(m.reports_out(reports)) == reports
@@ -77,7 +77,7 @@ def test_orders_carry_tasks_whole_and_secrets_as_references() -> None:
     orders: list[m.AnyOrder] = [
         m.Tasks(tasks=(replace(task, request=secret),), gone=("t2",)),
         m.Measure(1, "t1", build.AT),
-        m.Cut(1),
+        m.Cancel(1),
         m.Lines(histories=(("bj", 4, LineHistory().with_round(ROUND)),)),
         m.Seed(nodes=(SEEN,), learning=(LEARNED,), spent=(("acme", 5),)),
     ]
@@ -98,8 +98,8 @@ class End:
     def __init__(self, **options: float) -> None:
         self.frames: list[bytes] = []
         self.ended = asyncio.Event()
-        self.wire: Wire[bytes] = Wire(
-            packed=b",".join, take=self.frames.append, ended=self.ended.set, **options
+        self.channel: Channel[bytes] = Channel(
+            pack=b",".join, on_frame=self.frames.append, on_end=self.ended.set, **options
         )
 
     async def until(self, count: int) -> list[bytes]:
@@ -113,12 +113,12 @@ class End:
 async def pair(**options: float) -> AsyncIterator[tuple[End, End]]:
     one, other = End(**options), End()
     for end, sock in zip((one, other), socket.socketpair(), strict=True):
-        await asyncio.get_running_loop().create_connection(lambda end=end: end.wire, sock=sock)  # type: ignore[misc]
+        await asyncio.get_running_loop().create_connection(lambda end=end: end.channel, sock=sock)  # type: ignore[misc]
     try:
         yield one, other
     finally:
-        one.wire.abort()
-        other.wire.abort()
+        one.channel.abort()
+        other.channel.abort()
         async with asyncio.timeout(5):
             await one.ended.wait()
             await other.ended.wait()
@@ -127,19 +127,19 @@ async def pair(**options: float) -> AsyncIterator[tuple[End, End]]:
 async def test_what_is_said_at_once_is_one_frame_and_order_is_kept() -> None:
     async with pair() as (one, other):
         for word in (b"a", b"b", b"c"):
-            one.wire.say(word)
-        one.wire.flush()
-        one.wire.send(b"packed")
-        one.wire.say(b"d")
+            one.channel.send(word)
+        one.channel.flush()
+        one.channel.send_packed(b"packed")
+        one.channel.send(b"d")
         assert await other.until(3) == [b"a,b,c", b"packed", b"d"]
 
 
 async def test_what_is_said_within_the_moment_waits_for_it() -> None:
-    async with pair(gather_s=0.05) as (one, other):
-        one.wire.say(b"a")
+    async with pair(batch_s=0.05) as (one, other):
+        one.channel.send(b"a")
         await asyncio.sleep(0.01)
         assert other.frames == []
-        one.wire.say(b"b")
+        one.channel.send(b"b")
         assert await other.until(1) == [b"a,b"]
 
 
@@ -148,25 +148,25 @@ async def test_large_frames_and_small_ones_arrive_whole_whatever_the_pieces() ->
         large = bytes(range(256)) * 20_000
         frames = [b"x", large, b"", b"y" * 70_000, b"z"]
         for frame in frames:
-            one.wire.send(frame)
+            one.channel.send_packed(frame)
         assert await other.until(5) == frames
 
 
 async def test_the_end_is_told_once_after_all_that_was_said() -> None:
     async with pair() as (one, other):
-        one.wire.say(b"last")
-        one.wire.close()
+        one.channel.send(b"last")
+        one.channel.close()
         async with asyncio.timeout(5):
             await other.ended.wait()
         assert other.frames == [b"last"]
-        other.wire.say(b"to nobody")
-        other.wire.flush()
+        other.channel.send(b"to nobody")
+        other.channel.flush()
 
 
 async def test_a_length_that_is_none_ends_the_connection() -> None:
     async with pair() as (one, other):
-        assert one.wire._transport is not None
-        one.wire._transport.write(HEAD.pack(0xFFFFFFFF) + b"rest")
+        assert one.channel._transport is not None
+        one.channel._transport.write(HEAD.pack(0xFFFFFFFF) + b"rest")
         async with asyncio.timeout(5):
             await other.ended.wait()
             await one.ended.wait()
@@ -176,8 +176,8 @@ async def test_a_length_that_is_none_ends_the_connection() -> None:
 @given(st.lists(st.binary(max_size=40), max_size=8), st.integers(1, 50))
 def test_every_cutting_gives_the_same_frames(frames: list[bytes], step: int) -> None:
     found: list[bytes] = []
-    wire: Wire[bytes] = Wire(packed=b"".join, take=found.append, ended=lambda: None)
+    channel: Channel[bytes] = Channel(pack=b"".join, on_frame=found.append, on_end=lambda: None)
     data = b"".join(HEAD.pack(len(frame)) + frame for frame in frames)
     for start in range(0, len(data), step):
-        wire.data_received(data[start : start + step])
+        channel.data_received(data[start : start + step])
     assert found == frames

@@ -32,14 +32,14 @@ class World:
         self.time = Time()
         self.lag_us = 0
         self.saw: list[tuple[str, int, tuple[AnchorRound, ...]]] = []
-        self.worried: list[tuple[str, int]] = []
+        self.requested: list[tuple[str, int]] = []
         self.lines = LineCopies(
             self.time,
             lambda since, until: self.lag_us,
-            lambda *saw: self.saw.append(saw),
-            lambda *line: self.worried.append(line),
+            lambda *on_rounds: self.saw.append(on_rounds),
+            lambda *line: self.requested.append(line),
         )
-        self.lines.take([("bj", 4, LineHistory())])
+        self.lines.replace([("bj", 4, LineHistory())])
 
     def state(self) -> LineState | None:
         health = self.lines.health(POINT, 4, self.time.now_ns - S)
@@ -64,7 +64,7 @@ def made(time: Time, *, reached: int) -> AnchorRound:
 def test_what_others_made_and_what_it_saw_itself_both_count() -> None:
     world = World()
     assert world.state() is LineState.UNKNOWN
-    world.lines.hear("bj", 4, [made(world.time, reached=1)])
+    world.lines.add_rounds("bj", 4, [made(world.time, reached=1)])
     assert world.state() is LineState.ONLINE
     world.time.now_ns += 5 * S
     world.note(reached=False)
@@ -75,13 +75,13 @@ def test_what_others_made_and_what_it_saw_itself_both_count() -> None:
 
 def test_a_line_that_is_not_watched_has_no_health_and_nobody_is_told_of_it() -> None:
     world = World()
-    world.lines.take([])
-    world.lines.hear("bj", 4, [made(world.time, reached=1)])
+    world.lines.replace([])
+    world.lines.add_rounds("bj", 4, [made(world.time, reached=1)])
     world.note(reached=False)
-    world.lines.worry(POINT, 4)
+    world.lines.request_anchor_check(POINT, 4)
     assert world.state() is None
     assert world.saw == []
-    assert world.worried == []
+    assert world.requested == []
 
 
 def test_what_its_own_loop_slept_through_says_nothing() -> None:
@@ -95,7 +95,7 @@ def test_what_its_own_loop_slept_through_says_nothing() -> None:
 def test_worries_are_passed_on_once_a_second() -> None:
     world = World()
     for _ in range(3):
-        world.lines.worry(POINT, 4)
+        world.lines.request_anchor_check(POINT, 4)
     world.time.now_ns += S
-    world.lines.worry(POINT, 4)
-    assert world.worried == [("bj", 4), ("bj", 4)]
+    world.lines.request_anchor_check(POINT, 4)
+    assert world.requested == [("bj", 4), ("bj", 4)]

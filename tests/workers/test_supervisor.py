@@ -14,8 +14,8 @@ import pytest
 
 from probe.core.model.value import replace
 from probe.workers import messages as m
-from probe.workers import supervisor as crew_seat
-from probe.workers.supervisor import Seat, SlotFailedError, WorkerLostError
+from probe.workers import supervisor as supervisor
+from probe.workers.supervisor import SlotFailedError, WorkerLostError, WorkerSupervisor
 from tests.support import build
 from tests.support.agent_process import until
 
@@ -46,8 +46,8 @@ while True:
             say(m.Version("taught", " ".join(t.id + ":" + t.definition for t in order.tasks), m.OriginVersion(
                 content_digest="", decoded_body_bytes=0, status_code=200, etag=None, last_modified=None,
                 first_seen="", last_seen="")))
-        elif kind == "Cut":
-            say(m.Worried("cut", order.slot), m.Done(order.slot, b"late"))
+        elif kind == "Cancel":
+            say(m.AnchorCheckRequested("cut", order.slot), m.Done(order.slot, b"late"))
         elif kind == "Stop":
             say(m.Learned(m.Changes()))
             sys.exit(0)
@@ -69,16 +69,16 @@ while True:
 
 
 class Told:
-    """Who hears what a worker says of more than its slots."""
+    """Takes the reports of a worker that are not about its slots."""
 
     def __init__(self) -> None:
         self.reports: list[m.AnyReport] = []
         self.losses: list[str] = []
 
-    def hear(self, seat: Seat, report: m.AnyReport) -> None:
+    def on_report(self, worker: WorkerSupervisor, report: m.AnyReport) -> None:
         self.reports.append(report)
 
-    def lost(self, seat: Seat, why: str, again_in_s: float) -> None:
+    def on_lost(self, worker: WorkerSupervisor, why: str, again_in_s: float) -> None:
         self.losses.append(why)
 
 
@@ -91,74 +91,86 @@ def acting(monkeypatch: pytest.MonkeyPatch) -> None:
             pass_fds=(theirs.fileno(),),
         )
 
-    monkeypatch.setattr(crew_seat, "_started", started)
-    monkeypatch.setattr(crew_seat, "FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr(supervisor, "_start_process", started)
+    monkeypatch.setattr(supervisor, "FIRST_PAUSE_S", 0.05)
+
+
+@pytest.fixture
+def exits_in_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How a worker ended is seen however long a busy host takes over it."""
+    monkeypatch.setattr(supervisor, "LOST_EXIT_S", 20.0)
 
 
 @asynccontextmanager
-async def seat_of(told: Told) -> AsyncIterator[Seat]:
-    async def prepare(seat: Seat) -> None:
-        seat.say(m.Begin())
+async def supervised(told: Told) -> AsyncIterator[WorkerSupervisor]:
+    async def prepare(worker: WorkerSupervisor) -> None:
+        worker.send(m.Begin())
 
-    seat = Seat(3, told, prepare)
-    seat.start()
+    worker = WorkerSupervisor(3, told, prepare)
+    worker.start()
+
+    async def measuring() -> bool:
+        return worker.state(0).measuring
+
     try:
+        await until(measuring)  # a slot waits for it only so long, and this host may be busy
         async with asyncio.timeout(30):
-            yield seat
+            yield worker
     finally:
-        await seat.stop()
-        await seat.stop()
-    assert seat.pid is None
-    assert seat.state(0).running == 0
+        await worker.stop()
+        await worker.stop()
+    assert worker.pid is None
+    assert worker.state(0).running == 0
 
 
-def asked(seat: Seat, name: str, definition: str = "d1") -> asyncio.Future[m.Done]:
+def asked(worker: WorkerSupervisor, name: str, definition: str = "d1") -> asyncio.Future[m.Done]:
     task = replace(build.task(), id=name, definition=definition)
-    return asyncio.ensure_future(seat.measure(task, build.AT))
+    return asyncio.ensure_future(worker.measure(task, build.AT))
 
 
 async def test_each_slot_has_its_answer_and_a_task_goes_once() -> None:
     told = Told()
-    async with seat_of(told) as seat:
-        done = await asyncio.gather(*(asked(seat, "a") for _ in range(20)), asked(seat, "b"))
+    async with supervised(told) as worker:
+        done = await asyncio.gather(*(asked(worker, "a") for _ in range(20)), asked(worker, "b"))
         assert {one.line for one in done} == {build.AT.encode()}
         assert len({one.slot for one in done}) == 21
-        await asked(seat, "a", "d2")
-        await asked(seat, "a", "d2")
-        seat.keep_only({"b"})
-        await asked(seat, "a", "d2")
+        await asked(worker, "a", "d2")
+        await asked(worker, "a", "d2")
+        worker.forget_other_tasks({"b"})
+        await asked(worker, "a", "d2")
         taught = [report.url for report in told.reports if isinstance(report, m.Version) and report.url]
         assert taught == ["a:d1", "b:d1", "a:d2", "a:d2"]
-        assert seat.state(2).slots == 24
-        assert seat.state(2).measuring
+        assert worker.state(2).slots == 24
+        assert worker.state(2).measuring
     assert isinstance(told.reports[-1], m.Learned), "at the end it says what is left"
     assert told.losses == []
 
 
 async def test_a_defect_in_the_worker_is_of_its_slot_alone() -> None:
-    async with seat_of(Told()) as seat:
+    async with supervised(Told()) as worker:
         with pytest.raises(SlotFailedError, match="ValueError: no"):
-            await asked(seat, "fails")
-        assert (await asked(seat, "a")).line
+            await asked(worker, "fails")
+        assert (await asked(worker, "a")).line
 
 
 @pytest.mark.parametrize("how", ["garbage", "too long"])
 async def test_who_speaks_nonsense_is_ended_and_begun_again(how: str) -> None:
     told = Told()
-    async with seat_of(told) as seat:
-        held = [asked(seat, "hangs"), asked(seat, how)]
+    async with supervised(told) as worker:
+        held = [asked(worker, "hangs"), asked(worker, how)]
         for slot in held:
             with pytest.raises(WorkerLostError):
                 await slot
-        assert (await asked(seat, "a")).line
+        assert (await asked(worker, "a")).line
         assert len(told.losses) == 1
-        assert seat.state(0).starts == 2
+        assert worker.state(0).starts == 2
 
 
+@pytest.mark.usefixtures("exits_in_its_own_time")
 async def test_what_was_said_before_the_end_counts() -> None:
     told = Told()
-    async with seat_of(told) as seat:
-        held, answered = asked(seat, "hangs"), asked(seat, "answers and ends")
+    async with supervised(told) as worker:
+        held, answered = asked(worker, "hangs"), asked(worker, "answers and ends")
         assert (await answered).line == b"last"
         with pytest.raises(WorkerLostError, match="ended with code 7"):
             await held
@@ -166,16 +178,16 @@ async def test_what_was_said_before_the_end_counts() -> None:
 
 
 async def test_a_second_answer_and_one_to_nobody_are_passed_over() -> None:
-    async with seat_of(Told()) as seat:
-        assert (await asked(seat, "twice")).line == b"one"
-        assert (await asked(seat, "a")).line
+    async with supervised(Told()) as worker:
+        assert (await asked(worker, "twice")).line == b"one"
+        assert (await asked(worker, "a")).line
 
 
 async def test_a_slot_that_is_cut_off_is_cut_off_there_and_its_late_row_is_nobodys() -> None:
     told = Told()
-    async with seat_of(told) as seat:
-        await asked(seat, "a")
-        slot = asked(seat, "hangs")
+    async with supervised(told) as worker:
+        await asked(worker, "a")
+        slot = asked(worker, "hangs")
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         slot.cancel()
@@ -184,47 +196,45 @@ async def test_a_slot_that_is_cut_off_is_cut_off_there_and_its_late_row_is_nobod
         assert slot.cancelled()
 
         async def cut() -> bool:
-            return any(isinstance(report, m.Worried) for report in told.reports)
+            return any(isinstance(report, m.AnchorCheckRequested) for report in told.reports)
 
         await until(cut)
-        assert seat.state(0).running == 0
-        assert (await asked(seat, "a")).line
+        assert worker.state(0).running == 0
+        assert (await asked(worker, "a")).line
 
 
 @pytest.mark.parametrize("within_s", [0.0, 30.0], ids=["killed", "waited for"])
-async def test_a_seat_that_is_stopped_while_its_worker_ends_leaves_no_process(
+async def test_a_supervisor_that_is_stopped_while_its_worker_ends_leaves_no_process(
     within_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worker's socket has ended and its process not yet, and then somebody stops the seat."""
-    ending, ended = asyncio.Event(), crew_seat._end
+    """The worker's socket has ended and its process not yet, and then somebody stops the worker."""
+    ending, ended = asyncio.Event(), supervisor._wait_or_kill
 
     async def slowly(child: Process, _: float) -> None:
         ending.set()
         await asyncio.sleep(0.05)
         await ended(child, within_s)
 
-    monkeypatch.setattr(crew_seat, "_end", slowly)
-    async with seat_of(Told()) as seat:
-        assert (await asked(seat, "a")).line
-        child = seat._child
+    monkeypatch.setattr(supervisor, "_wait_or_kill", slowly)
+    async with supervised(Told()) as worker:
+        assert (await asked(worker, "a")).line
+        child = worker._child
         assert child is not None
-        slot = asked(seat, "answers and ends")
+        slot = asked(worker, "answers and ends")
         await slot
-        waiting = asked(seat, "hangs")
+        waiting = asked(worker, "hangs")
         await asyncio.wait_for(ending.wait(), 20)
-        await seat.stop()
-        assert (seat.pid, child.returncode is None) == (None, False)
+        await worker.stop()
+        assert (worker.pid, child.returncode is None) == (None, False)
         with pytest.raises(WorkerLostError):
             await waiting
 
 
 async def test_a_worker_that_hangs_is_killed_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew_seat, "BEAT_S", 0.05)
-    told = Told()
-    async with seat_of(told) as seat:
-        held = asked(seat, "hangs")  # begun, and then not a word more
-        while (pid := seat.pid) is None or not seat.state(0).measuring:
-            await asyncio.sleep(0.001)
+    async with supervised(Told()) as worker:
+        pid = worker.pid
+        monkeypatch.setattr(supervisor, "BEAT_S", 0.05)  # from now on: it began in its own time
+        held = asked(worker, "hangs")
         with pytest.raises(WorkerLostError, match="silent for"):
             await held
         assert pid is not None
@@ -235,15 +245,15 @@ async def test_a_worker_that_hangs_is_killed_after_a_while(monkeypatch: pytest.M
 async def test_what_cannot_be_prepared_is_a_loss_that_says_why() -> None:
     told = Told()
 
-    async def prepare(seat: Seat) -> None:
+    async def prepare(worker: WorkerSupervisor) -> None:
         raise OSError("the store cannot be read")
 
-    seat = Seat(0, told, prepare)
-    seat.start()
+    worker = WorkerSupervisor(0, told, prepare)
+    worker.start()
 
     async def lost() -> bool:
         return bool(told.losses)
 
     await until(lost)
-    await seat.stop()
+    await worker.stop()
     assert told.losses[0] == "the store cannot be read"

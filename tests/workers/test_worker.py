@@ -17,8 +17,8 @@ from probe.host.clock import SystemClock, rfc3339
 from probe.lab.lab import Lab
 from probe.settings.config_files import load_config
 from probe.workers import messages as m
-from probe.workers import worker as crew_work
-from probe.workers.channel import Wire
+from probe.workers import worker as worker_module
+from probe.workers.channel import Channel
 from probe.workers.worker import Worker
 from probe.workers.worker_pool import settings_of
 from tests.support.agent_process import until
@@ -30,9 +30,11 @@ class Ordering:
     def __init__(self) -> None:
         self.reports: list[m.AnyReport] = []
         self.ended = asyncio.Event()
-        self.wire: Wire[m.AnyOrder] = Wire(packed=m.orders_out, take=self._take, ended=self.ended.set)
+        self.channel: Channel[m.AnyOrder] = Channel(
+            pack=m.orders_out, on_frame=self._on_frame, on_end=self.ended.set
+        )
 
-    def _take(self, frame: bytes) -> None:
+    def _on_frame(self, frame: bytes) -> None:
         self.reports.extend(m.reports_in(frame))
 
     async def outcomes(self, count: int) -> list[m.Done | m.Failed]:
@@ -55,25 +57,25 @@ async def working(lab: Lab, directory: Path) -> AsyncIterator[tuple[Ordering, Ta
     ours, theirs = socket.socketpair()
     work, keeper = asyncio.ensure_future(Worker().work(theirs)), Ordering()
     try:
-        await asyncio.get_running_loop().create_connection(lambda: keeper.wire, sock=ours)
-        keeper.wire.say(settings_of(config, plan))
+        await asyncio.get_running_loop().create_connection(lambda: keeper.channel, sock=ours)
+        keeper.channel.send(settings_of(config, plan))
         yield keeper, plan.tasks[0]
     finally:
-        keeper.wire.say(m.Stop())
+        keeper.channel.send(m.Stop())
         await asyncio.wait_for(work, 20)
 
 
 @pytest.fixture(autouse=True)
 def _our_own_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew_work, "set_up", lambda level: None)
+    monkeypatch.setattr(worker_module, "set_up", lambda level: None)
 
 
 async def test_a_slot_that_was_ordered_before_its_task_went_is_measured(lab: Lab, tmp_path: Path) -> None:
     """All in one frame, as a reload on a busy machine sends it: the slot has not begun when its task goes."""
     async with working(lab, tmp_path) as (keeper, task):
-        keeper.wire.say(m.Tasks(tasks=(task,)))
-        keeper.wire.say(m.Measure(7, task.id, rfc3339(SystemClock().time_ns())))
-        keeper.wire.say(m.Tasks(gone=(task.id,)))
+        keeper.channel.send(m.Tasks(tasks=(task,)))
+        keeper.channel.send(m.Measure(7, task.id, rfc3339(SystemClock().time_ns())))
+        keeper.channel.send(m.Tasks(gone=(task.id,)))
         (outcome,) = await keeper.outcomes(1)
     assert isinstance(outcome, m.Done), outcome
     row = m.row_in(outcome.line)
@@ -85,9 +87,9 @@ async def test_a_slot_of_a_task_that_it_was_never_given_fails_and_nothing_else_d
 ) -> None:
     async with working(lab, tmp_path) as (keeper, task):
         at = rfc3339(SystemClock().time_ns())
-        keeper.wire.say(m.Measure(1, task.id, at))
-        keeper.wire.say(m.Tasks(tasks=(task,)))
-        keeper.wire.say(m.Measure(2, task.id, at))
+        keeper.channel.send(m.Measure(1, task.id, at))
+        keeper.channel.send(m.Tasks(tasks=(task,)))
+        keeper.channel.send(m.Measure(2, task.id, at))
         outcomes = await keeper.outcomes(2)
     assert {outcome.slot: type(outcome) for outcome in outcomes} == {1: m.Failed, 2: m.Done}
     assert [record.getMessage() for record in caplog.records if record.name == "probe.worker"] == [
@@ -98,8 +100,8 @@ async def test_a_slot_of_a_task_that_it_was_never_given_fails_and_nothing_else_d
 async def test_a_slot_that_is_cut_off_before_it_begins_is_not_told_of(lab: Lab, tmp_path: Path) -> None:
     async with working(lab, tmp_path) as (keeper, task):
         at = rfc3339(SystemClock().time_ns())
-        keeper.wire.say(m.Tasks(tasks=(task,)))
-        keeper.wire.say(m.Measure(1, task.id, at))
-        keeper.wire.say(m.Cut(1))
-        keeper.wire.say(m.Measure(2, task.id, at))
+        keeper.channel.send(m.Tasks(tasks=(task,)))
+        keeper.channel.send(m.Measure(1, task.id, at))
+        keeper.channel.send(m.Cancel(1))
+        keeper.channel.send(m.Measure(2, task.id, at))
         assert [outcome.slot for outcome in await keeper.outcomes(1)] == [2]

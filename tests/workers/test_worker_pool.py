@@ -28,7 +28,7 @@ from probe.services.replay import cases_of_store, rejudge
 from probe.settings.config_files import load_config
 from probe.store.read.reader import Reader
 from probe.store.store import Store
-from probe.workers import supervisor as crew_seat
+from probe.workers import supervisor as supervisor
 from probe.workers.messages import Seed
 from probe.workers.seed import seed_of
 from tests.agent.test_agent import assert_every_due_slot_is_one_row, assert_streams_are_gapless
@@ -69,8 +69,8 @@ class Running:
 
     @property
     def workers(self) -> tuple[WorkerState, ...]:
-        assert self.agent.parts.crew is not None
-        return self.agent.parts.crew.states()
+        assert self.agent.parts.pool is not None
+        return self.agent.parts.pool.states()
 
     async def more(self, count: int) -> list[SlotRecord]:
         """So many further rows."""
@@ -105,8 +105,8 @@ async def running(file: Path) -> AsyncIterator[Running]:
         stop.set()
         await run
         await store.close()
-    crew = agent.parts.crew
-    assert crew is None or all(worker.pid is None for worker in crew.states())
+    pool = agent.parts.pool
+    assert pool is None or all(worker.pid is None for worker in pool.states())
     assert_ledger(config, results)
 
 
@@ -131,7 +131,7 @@ def of_the_machine(row: SlotRecord, lag_us: int) -> bool:
 
 
 async def two_of_each(made: Running, digest: str | None = None, least: int = 0) -> list[SlotRecord]:
-    """Rows until each task has two, and `least` in all, without those that a busy machine made what they are.
+    """RowSink until each task has two, and `least` in all, without those that a busy machine made what they are.
 
     `digest`: only those of this configuration.
     """
@@ -160,7 +160,7 @@ async def test_the_rows_are_the_same_in_kind_with_one_process_and_with_two_worke
             assert (
                 {w.slots > 0 for w in made.workers} == {True}
                 if workers == 2
-                else made.agent.parts.crew is None
+                else made.agent.parts.pool is None
             )
         with Reader.open(made.results) as reader:
             named = [row for row in slots(made.results) if row.evidence_id is not None]
@@ -220,7 +220,7 @@ async def test_a_worker_that_is_killed_loses_only_what_it_held(lab: Lab, tmp_pat
     assert lost
     assert {row.state for row in lost} == {"missed"}
     assert LOST in {row.missed_reason for row in lost} <= {LOST, "agent.stopped"} | BUSY
-    mine = {task for task, worker in places(made).items() if worker == 0}
+    mine = {task for task, worker in assigned(made).items() if worker == 0}
     assert {row.task for row in lost if row.missed_reason == LOST} <= mine
     (told,) = {event.event: event for event in events(made.results) if event.event == "worker.lost"}.values()
     assert told.detail["why"] == "ended by SIGKILL"
@@ -263,9 +263,9 @@ async def test_what_a_lost_worker_knew_is_known_to_the_next(lab: Lab, tmp_path: 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker beats once a second: two seconds of silence are enough for a test."""
-    monkeypatch.setattr(crew_seat, "BEAT_S", 0.25)
-    monkeypatch.setattr(crew_seat, "DOUBTED_BEATS", 7)
-    monkeypatch.setattr(crew_seat, "SILENT_BEATS", 9)
+    monkeypatch.setattr(supervisor, "BEAT_S", 0.25)
+    monkeypatch.setattr(supervisor, "DOUBTED_BEATS", 7)
+    monkeypatch.setattr(supervisor, "SILENT_BEATS", 9)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -332,9 +332,9 @@ async def test_a_signal_to_all_drains_and_ends_the_workers(lab: Lab, tmp_path: P
     assert "slot.error" not in made.err
 
 
-def places(made: Running) -> dict[str, int]:
-    assert made.agent.parts.crew is not None
-    return dict(made.agent.parts.crew._places)
+def assigned(made: Running) -> dict[str, int]:
+    assert made.agent.parts.pool is not None
+    return dict(made.agent.parts.pool._assigned)
 
 
 @pytest.mark.long
@@ -348,14 +348,14 @@ async def test_a_reload_moves_what_now_belongs_together_with_what_is_known_of_it
     )  # as much as the other
     async with running(file) as made:
         await made.until_all_measure()
-        before = places(made)
+        before = assigned(made)
         shop = {t.id for t in made.agent.plan.tasks if t.customer == "shop"}
         assert {before[task] for task in shop} == {0, 1}
         await made.more(30)
         await asyncio.sleep(1.2)
         edit(tmp_path / "customers" / "shop.yaml", lambda c: c.update(bandwidth_per_day="10GiB"))
         assert await made.agent.reload() == ()
-        after = places(made)
+        after = assigned(made)
         assert len({after[task] for task in shop}) == 1
         moved = {task for task in shop if after[task] != before[task]}
         assert moved
@@ -383,8 +383,8 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         begun.append(1)
         return await asyncio.create_subprocess_exec("false")
 
-    monkeypatch.setattr(crew_seat, "_started", started)
-    monkeypatch.setattr(crew_seat, "ROOM_S", 0.5)
+    monkeypatch.setattr(supervisor, "_start_process", started)
+    monkeypatch.setattr(supervisor, "START_WAIT_S", 0.5)
     return begun
 
 
