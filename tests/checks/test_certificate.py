@@ -207,7 +207,7 @@ def test_a_second_look_is_of_the_certificate() -> None:
     ("params", "words"),
     [
         ({"names": ["*.acme.example"]}, "no domain name"),
-        ({"days_left": -1}, "at least 0"),
+        ({"days_left": -1}, "greater than or equal to 0"),
         ({"minimum_version": "SSLv3"}, "TLSv1.2"),
         ({"ciphers": {"forbid": []}}, "at least 1"),
         ({"ciphers": {"forbid": ["RC2"]}}, "neither a family"),

@@ -138,7 +138,7 @@ def test_an_origin_that_declares_the_same_lifetime_has_the_fault() -> None:
     [
         ({}, "give refresh, max_age or both"),
         ({"refresh": 600}, "a duration needs its unit"),
-        ({"refresh": "0s"}, "at least 1"),
+        ({"refresh": "0s"}, "greater than or equal to 1"),
         ({"max_age": {}}, "give at_least, at_most or both"),
         ({"max_age": {"at_least": "2m", "at_most": "1m"}}, "at_least is longer than at_most"),
         ({"max_age": {"at_least": "2m", "more": "1m"}}, "not permitted"),

@@ -266,7 +266,7 @@ def test_signed_paths_are_sent_and_neither_stored_nor_shown() -> None:
         ({"allowed": ["https://ä/"]}, "in ASCII"),
         ({"allowed": ["https://a/\r\nX: y"]}, "without spaces"),
         ({"allowed": [f"https://{n}/" for n in range(21)]}, "at most 20"),
-        ({"denied": [""], "refused": {"status": [200]}}, "at least 300"),
+        ({"denied": [""], "refused": {"status": [200]}}, "greater than or equal to 300"),
         ({"denied": [""], "refused": {"redirect_to": "("}}, "not a regular expression"),
         ({"signed": {}}, "give at least one of allowed_path"),
         ({"signed": {"allowed_path": "a.js"}}, "begins with /"),

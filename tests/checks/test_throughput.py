@@ -124,8 +124,8 @@ def test_time_to_the_first_byte_excuses_no_rate() -> None:
         ({"at_least": "10"}, "not a rate"),
         ({"at_least": 10}, "a rate needs its unit"),
         ({"at_least": "10MB"}, "not a rate"),
-        ({"at_least": "0bps"}, "at least 1"),
-        ({"at_least": "1bps", "size_at_least": "1B"}, "at least 1024"),
+        ({"at_least": "0bps"}, "greater than or equal to 1"),
+        ({"at_least": "1bps", "size_at_least": "1B"}, "greater than or equal to 1024"),
         ({"at_least": "1bps", "more": 1}, "not permitted"),
     ],
 )
