@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from probe.lab.lab import Lab
 from probe.net.event_loop import DatedLoop
@@ -40,8 +40,11 @@ QUICK = (
     "test_healthy_fetches",
 )
 
-# Properties that name no number of their own: the default of Hypothesis in the long run.
-settings.register_profile("sized", max_examples=scaled(100))
+# Properties that name no number of their own: the default of Hypothesis in the long run. None fails for being slow:
+# the machine of a test may be busy.
+settings.register_profile(
+    "sized", max_examples=scaled(100), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("sized")
 
 
