@@ -1,7 +1,7 @@
-"""Rule: pulling costs the agent next to nothing: all who want to know share one question, and silence is remembered.
+"""Rule: pulling costs the agent next to nothing: concurrent readers share one query, and no answer is remembered too.
 
-The control socket in the results directory (`probe.control.server`). An answer that is a moment old may be given again:
-its watermark was true when it was told, and only those rows can have come since.
+The control socket in the results directory (`probe.control.server`). A recent answer may be used again: its
+watermark was true when it was given, and since then rows can only have been added.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from probe.core.results.live_state import from_json
 
 WITHIN_S = 1.0
 KEPT_S = 0.5
-SILENT_S = 2.0  # how long one that did not answer is left alone
+SILENT_S = 2.0  # an agent that did not answer is not asked again for so long
 
 
 class ControlLink:
@@ -52,7 +52,7 @@ class ControlLink:
             return None
         try:
             state = from_json(answer)
-        except ValueError:  # an agent of another version: nothing is taken from what is not understood
+        except ValueError:  # an agent of another version: its answer is not used
             return None
         trouble = state.trouble or (None if state.ready else "it does not measure at this moment")
         made = AgentView(complete_up_to=dict(state.complete_up_to), trouble=trouble)

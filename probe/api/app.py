@@ -1,4 +1,4 @@
-"""Rule: a request is let in before anything of it is looked up, and whatever happens it is answered in words.
+"""Rule: a request is authorised before anything is looked up for it, and every refusal says in words what is wrong.
 
 In this order: the address (400), a secret in it (400), the path (404) and method (405), the token (401), its verb
 (403), its ceiling (429), the parameters (400); then the route's handler.
@@ -46,7 +46,7 @@ class App:
             target = parse_target(request.raw_path)
             self._gate.refuse_secrets(target, settings.tokens)
             route, tail = _route(request.method, target)
-            caller = self._let_in(request, route, settings)
+            caller = self._admit(request, route, settings)
             values = read_query(target.query, route.params)
             call = Call(request, self._services, caller, values, tail)
             response = await self._answer(route, call)
@@ -61,7 +61,7 @@ class App:
         self._services.counters.requests.labels(route.path if route else "none", str(response.status)).inc()
         return await self._deliver(request, response)
 
-    def _let_in(self, request: web.BaseRequest, route: Route, settings: Settings) -> Caller | None:
+    def _admit(self, request: web.BaseRequest, route: Route, settings: Settings) -> Caller | None:
         address = request.remote or ""
         open_metrics = settings.open_metrics and route.verb == "metrics" and address.startswith(LOOPBACK)
         if route.verb is None or open_metrics:

@@ -27,9 +27,9 @@ from probe.telemetry.logs import fields
 log = logging.getLogger("probe.serving")
 
 FIRST_WAIT_S, MOST_WAIT_S = 1.0, 60.0
-STEADY_S = 60.0  # after so long it counts as well, and waiting begins anew
+STEADY_S = 60.0  # a process that ran so long is healthy: the next pause is the shortest again
 END_S = 10.0
-NICE = 5  # measuring goes first
+NICE = 5  # measuring has priority
 
 
 class ApiProcess:
@@ -53,11 +53,11 @@ class ApiProcess:
         self.listening = asyncio.Event()
 
     def start(self) -> None:
-        """Begin; returns at once. What goes wrong is logged and tried again."""
+        """Start it; returns at once. Failures are logged and tried again."""
         self._keeper = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:
-        """End it: what it is sending has a moment to end. Safe to call twice, and if it was never started."""
+        """End it; transfers have a moment to complete. Safe to call twice, and if it was never started."""
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
@@ -126,7 +126,7 @@ async def _end(child: Process) -> None:
 async def serve_until(
     stop: asyncio.Event, config_file: Path, whole: Whole, say: Callable[[str], None]
 ) -> None:
-    """Serve until `stop`. `say` is told where it listens. Raises ConfigError, OSError."""
+    """Serve until `stop`. `say` is called with the address once it listens. Raises ConfigError, OSError."""
     agent = read_agent(config_file)  # nothing else runs yet that could be held up
     directory, clock = Path(agent.results), SystemClock()
     keys = _keys(directory)

@@ -1,4 +1,4 @@
-"""Rule: what the document says of an answer is made from the types that make the answer, where there are such.
+"""Rule: schemas of responses are made from the types that the responses are made from, where there are such types.
 
 JSON Schema (2020-12, as OpenAPI 3.1 takes it) of what the API gives.
 """
@@ -31,7 +31,7 @@ def listed(items: dict[str, Any]) -> dict[str, Any]:
 
 
 def thing(required: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """An object with these members, all of them there."""
+    """An object with these members, all required."""
     return {"type": "object", "properties": required, "required": list(required), **more}
 
 

@@ -1,7 +1,7 @@
-"""Rule: only wiring: what the server is made of is opened in order, and ended in the opposite one.
+"""Wires the server: opens its parts in order and closes them in reverse order.
 
-Runs until `stop` is set; then nobody is accepted any more, those who wait are answered, and what is being sent has a
-moment to end.
+Runs until `stop` is set; then no connection is accepted, long polls are answered, and transfers have a moment to
+complete.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class Hop(Params):
         return self
 
     @property
-    def told(self) -> str:
+    def described(self) -> str:
         """The agreement in words."""
         return f"{self.status} to {self.location or f'a place like {self.location_pattern}'}"
 
@@ -99,7 +99,7 @@ def examine(params: Redirect, task: Task, evidence: Evidence) -> Iterator[Sympto
                 kind=SymptomKind.POLICY,
                 reason="http.redirect_unexpected",
                 observation=index,
-                detail=f"{_told(response)}, expected {params.told}",
+                detail=f"{_described(response)}, expected {params.described}",
                 at_origin=at_origin(evidence, origin_replies(evidence), partial(_same, response, base)),
                 again=seen_again(evidence, index, defect),
             )
@@ -130,7 +130,7 @@ def _same(edge: Response, base: str, origin: Response) -> bool:
     return edge.status_code == origin.status_code and places[0] == places[1]
 
 
-def _told(response: Response) -> str:
+def _described(response: Response) -> str:
     places = ", ".join(map(shown, field_values(response.fields, "location")))
     return f"{response.status_code} to {places or 'nowhere'}"
 
@@ -163,7 +163,7 @@ def _chain_words(chain: Chain, replies: list[Observation]) -> str | None:
         return f"{len(between)} redirects after the first one, expected {len(chain.hops)}"
     for hop, reply in zip(chain.hops, between, strict=False):
         if reply.response is not None and _off(hop, reply.url, reply.response):
-            return f"at {reply.url}: {_told(reply.response)}, expected {hop.told}"
+            return f"at {reply.url}: {_described(reply.response)}, expected {hop.described}"
     status = None if end.response is None else end.response.status_code
     if status not in chain.status:
         return f"status {status} at {end.url}, expected {', '.join(map(str, chain.status))}"

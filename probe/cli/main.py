@@ -77,7 +77,7 @@ def _exit_code() -> int:
     except click.ClickException as error:
         error.show()
         return CANNOT_RUN
-    except BrokenPipeError:  # `results list | head`: whoever read has had enough
+    except BrokenPipeError:  # `results list | head`: the reader closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:

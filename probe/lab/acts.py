@@ -1,6 +1,6 @@
-"""Rule: whatever is done to the lab can be undone, and the pair of both stands side by side.
+"""Rule: every change that a fault makes to the lab is defined together with its reversal.
 
-What faults do to a running lab and how it is mended. Which fault does what, where, is said in `faults`.
+Each function gives the pair of both for a running lab. `faults` says which fault uses which.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def origin_waits(domain: Domain, delay_s: float) -> Acts:
 
 
 def resolver_silent(address: str) -> Acts:
-    """A resolver hears and says nothing."""
+    """A resolver receives queries and does not answer."""
 
     async def apply(lab: Lab) -> None:
         lab.resolvers[address].silent = True
@@ -152,7 +152,7 @@ def resolvers_fail(addresses: Sequence[str]) -> Acts:
 
 
 def captive_portal(source: str) -> Acts:
-    """A portal answers a source address in the place of every HTTP server, over TLS with its own certificate."""
+    """A portal answers a source address in place of every HTTP server, over TLS with its own certificate."""
 
     async def apply(lab: Lab) -> None:
         assert lab.portal_tls is not None, "the lab has started"

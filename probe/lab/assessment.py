@@ -1,7 +1,8 @@
 """Rule: a fault counts as found only if every row that must show it does, and nobody else was accused.
 
-Pure. Steps that were played and the rows that the agent wrote -> what was found, right or wrong. A row tells about
-a fault if it began and ended while the fault was in force; rows that cross its edges are excused.
+Pure. Takes the steps that were played and the rows that the agent wrote, gives an `Assessment` for each step. A row
+counts for a fault if it began and ended while the fault was in force; rows that overlap its start or end may show it
+or not.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from probe.core.records.verdict import Fault, Outcome
 from probe.lab.faults import FAULTS, LabFault
 from probe.lab.script import Step
 
-MARGIN_S = 0.5  # breaking and mending take a moment
+MARGIN_S = 0.5  # injecting and lifting a fault take a moment
 HEALTHY = "healthy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """One fault beside what the agent said of it.
+    """One fault and what the agent reported about it.
 
     `fault` is `healthy` for the last one, which stands for all the time without any fault. `outcome`, `blamed` and
     `reason` are what was found, None where nothing was. `right` and, if not, `why` in words. `shown` of `affected`
@@ -81,7 +82,7 @@ class _Played:
 
 
 def accuses(row: SlotRecord) -> bool:
-    """Whether the row holds anything against anybody but the agent itself."""
+    """Whether the row accuses anybody but the agent itself."""
     if row.outcome in (None, Outcome.OK) or row.fault is Fault.AGENT:
         return False
     return not (row.outcome is Outcome.INCONCLUSIVE and row.fault is Fault.UNKNOWN)
@@ -95,7 +96,7 @@ def assess(
 ) -> list[Assessment]:
     """One assessment a step, in order, and the healthy time's last.
 
-    A step that was cut short before any row could tell of it gets none: nothing was asked of the agent there.
+    A step that was cut short before any row could show it gets none: the agent had no chance to find it.
     `began_at` is the wall-clock time (RFC 3339) of second 0 of the steps.
     """
     zero_s = epoch_s(began_at)

@@ -1,7 +1,4 @@
-"""Rule: the lab's configuration is written in the words that any user would type, and says what it is.
-
-agent.yaml and one file a customer, in the agent's own configuration language, for a running lab.
-"""
+"""Writes the agent's configuration for a running lab: agent.yaml and one file a customer, as a user would write it."""
 
 from __future__ import annotations
 

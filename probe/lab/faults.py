@@ -30,7 +30,7 @@ from probe.lab.servers.world import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """What the agent is to say of the affected rows. A reason that ends in `.*` stands for all that begin so."""
+    """The verdict that affected rows must have. A reason that ends in `.*` stands for all reasons with that prefix."""
 
     outcome: Outcome
     fault: Fault
@@ -113,7 +113,7 @@ def _fault(
 # --- the list -----------------------------------------------------------------------------------------
 
 # The origin is looked at once a second, then the lifetime passes, then two seconds by which its age may be wrong: one
-# for the edge and one for a cache behind it that does not show itself (`core.aging.slack_s`).
+# for the edge and one for a cache behind it that does not show itself (`core.caching.staleness.slack_s`).
 _STALE_SETTLES_S = 1.5 + DEFAULT_LIFETIME_S + 2.0
 _APP = WWW.paths[1]
 
@@ -130,7 +130,7 @@ FAULTS = MappingProxyType(
             ),
             _fault(
                 "captive_portal",
-                f"a portal answers {SHANGHAI.name} in everybody's place",
+                f"a portal answers {SHANGHAI.name} in place of every server",
                 _expect(Outcome.INCONCLUSIVE, Fault.VANTAGE, "vantage.captive_portal"),
                 Reach(vantage_points=(SHANGHAI.name,)),
                 acts.captive_portal(SHANGHAI.source),

@@ -1,4 +1,4 @@
-"""Rule: a lab is up as a whole or not at all, and leaves nothing behind: no port, no task, no file.
+"""Rule: a lab starts as a whole or not at all, and leaves nothing behind: no port, no task, no file.
 
 A whole small CDN on loopback, without root: resolvers, edges, origins, anchors and a bystander, with faults on
 demand. Written for `cdn-probe demo` and for tests.
@@ -151,12 +151,12 @@ class Lab:
             yield self.bystander
 
     def expire(self, domain: Domain) -> None:
-        """Whatever edges have stored for a domain runs out now."""
+        """Everything that edges have stored for a domain becomes stale now."""
         for edge in self.edges.values():
             edge.expire(domain.name)
 
     async def warm(self) -> None:
-        """Let every edge store every object, so that the first to measure finds a CDN that is in use."""
+        """Let every edge store every object, so that the first measurement meets warm caches."""
         for edge in self.edges.values():
             for domain in DOMAINS:
                 for path in domain.paths:
@@ -174,7 +174,7 @@ class Lab:
     # --- faults ---------------------------------------------------------------------------------------
 
     async def apply(self, name: str) -> LabFault:
-        """Break what the fault breaks. Raises ValueError for an unknown fault or one in force already."""
+        """Inject the fault. Raises ValueError for an unknown fault or one in force already."""
         fault = _known(name)
         if name in self.active:
             raise ValueError(f"{name} is in force already; lift it first")
@@ -183,7 +183,7 @@ class Lab:
         return fault
 
     async def lift(self, name: str) -> None:
-        """Mend it. Raises ValueError for a fault that is not in force."""
+        """Undo the fault. Raises ValueError for one that is not in force."""
         fault = _known(name)
         if name not in self.active:
             raise ValueError(f"{name} is not in force")

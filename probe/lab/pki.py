@@ -1,4 +1,4 @@
-"""Rule: certificates of the lab are made anew for each lab and are good for a week; nobody else should trust them.
+"""Rule: the lab's certificates are made anew for each lab and are valid for a week; nobody else should trust them.
 
 A CA and leaf certificates (EC P-256, X.509v3 after RFC 5280), written as PEM; keys readable by their owner only.
 """

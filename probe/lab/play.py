@@ -1,4 +1,4 @@
-"""Rule: what was really done to the lab is what counts, so each step's true times are kept; all faults are lifted.
+"""Rule: assessments use the real times of each step, so these are recorded; every fault is lifted at the end.
 
 Plays a script on a running lab. Only the demo waits for time to pass; tests apply faults by hand.
 """
@@ -15,7 +15,7 @@ OnChange = Callable[[Step, bool], None]
 
 
 class Player:
-    """Applies and lifts the faults of `steps`. `on_change` is told of each step when it begins (True) and ends.
+    """Applies and lifts the faults of `steps`. `on_change` is called when a step begins (True) and ends (False).
 
     `played`: the steps so far with their true times, also of those in force still, whose end is now.
     """

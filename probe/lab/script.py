@@ -1,4 +1,4 @@
-"""Rule: which faults are played when follows from the time given alone; two that would blur never overlap.
+"""Rule: the schedule of faults depends on the time given alone; two faults that show in the same row never overlap.
 
 Pure. Faults that show in different rows may be in force at once; between two that share a row there is a pause in
 which the row is healthy. Times are seconds from the start of the agent.

@@ -1,7 +1,7 @@
-"""Rule: the demo believes nobody: faults are injected by the lab, found by a separate agent process, compared after.
+"""Rule: the demo is no simulation: the lab injects faults, a separate agent process finds them, both are compared.
 
-Starts the lab here and `cdn-probe run` as its user would, plays the script of faults, shows beside each other what
-was injected and what was found, and ends with a table. Everything is kept and can be read with `results`.
+Starts the lab here and `cdn-probe run` as its user would, plays the script of faults, shows what was injected beside
+what was found, and ends with a table. All results are kept and can be read with `results`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rule: a verdict is worth what judging its kept observations again gives.
+"""Rule: a verdict can be checked: judging its kept observations again must give the same one.
 
 Cases come from the store (row and the task definition it was measured under) or from files: a folder with
 `case.json` = {"definition": ..., "record": ..., "expected": {"outcome", "fault", "reason"}}.

@@ -1,6 +1,6 @@
-"""Rule: what is known of an agent is told whether it runs or not; what cannot be known is told as that.
+"""Rule: the state of an agent is reported whether it runs or not; what cannot be known is reported as unknown.
 
-The living agent is asked over its socket; verdicts, heads and what readers confirmed are read from the results
+A running agent is asked over its socket; verdicts, heads and what readers confirmed are read from the results
 directory, beside the agent or without one.
 """
 
@@ -44,7 +44,7 @@ class TaskState:
 class Status:
     """`running`: it was asked, and answered. `problems`: everything that is to be acted on, in words.
 
-    `last_event`, `last_event_at`: what was put on record of the agent itself last. `tasks`: those of the newest rows,
+    `last_event`, `last_event_at`: the newest event of the agent itself. `tasks`: those of the newest rows,
     by customer and domain. `pulls`: what each reader confirmed.
     """
 
@@ -69,7 +69,7 @@ def look(directory: Path, agent: str, timeout_s: float = 5.0) -> Status:
     except NotRunning as error:
         running = False
         problems.append(str(error))
-    except (ControlError, ValueError) as error:  # it runs, and does not say how
+    except (ControlError, ValueError) as error:  # it runs, and its state cannot be had
         problems.append(str(error))
     heads: tuple[Head, ...] = ()
     event: EventRecord | None = None

@@ -1,7 +1,7 @@
-"""Rule: the answer says what was proved, by whose key, and what was not; a doubt is never left out.
+"""Rule: a verification says what was proved, by whose key, and what was not; no doubt is left out.
 
-Everything that a path holds -> one verification: the store of a results directory, sealed segments, copies made by
-pulling, a single file of lines.
+Takes a path, gives one verification of everything in it: the store of a results directory, sealed segments, copies
+made by pulling, a single file of lines.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Verification:
 
     @property
     def good(self) -> bool:
-        """Nothing is wrong, as far as can be told from what is here."""
+        """Nothing is wrong, as far as these files show."""
         return not self.problems and not any(stream.problems for stream in self.streams)
 
 
@@ -93,8 +93,8 @@ def _reports(path: Path, proofs: Proofs, tick: Callable[[int], None]) -> list[St
     reports += [verify_segments(stream, proofs, tick) for stream in sorted(proofs.manifests)]
     copies = _copies(path)
     reports += [verify_lines(stream, copies[stream], proofs, tick) for stream in sorted(copies)]
-    told = {(report.agent, report.customer) for report in reports}
-    for stream in sorted({*proofs.heads, *proofs.given, *proofs.kept} - told):
+    reported = {(report.agent, report.customer) for report in reports}
+    for stream in sorted({*proofs.heads, *proofs.given, *proofs.kept} - reported):
         reports.append(verify_lines(stream, [], proofs, tick))
     if not reports and not proofs.problems:
         raise NothingToVerify(

@@ -1,4 +1,4 @@
-"""Rule: what a reader confirms is compared with what is stored, and is on the disk before it is told so.
+"""Rule: what a reader confirms is compared with the store, and is on the disk before the response is sent.
 
 `POST /v1/ack`, `GET /v1/acks`.
 """
@@ -70,7 +70,7 @@ async def acknowledge(call: Call) -> web.StreamResponse:
         at=call.services.now(),
     )
     try:
-        return _told(await call.services.db.acknowledge(ack))
+        return json_response(await call.services.db.acknowledge(ack))
     except ApiDbError as error:
         log.error("api.ack_not_kept", extra=fields(problem=str(error)))
         raise unavailable("the confirmation could not be written; nothing was confirmed") from None
@@ -84,7 +84,3 @@ async def acks(call: Call) -> web.StreamResponse:
         raise unavailable("the confirmations cannot be read at this moment") from None
     mine = [a for a in kept if a.reader == call.who.token.name and call.who.sees(a.customer)]
     return json_response({"acks": [msgspec.json.decode(encode_any(a)) for a in mine]})
-
-
-def _told(ack: Ack) -> web.Response:
-    return json_response(ack)

@@ -23,14 +23,14 @@ async def config(call: Call) -> web.StreamResponse:
     chosen = [v for v in versions if digest is None or v[0] == digest]
     if digest is not None and not chosen:
         raise not_found()
-    told = [
-        _told(call.who, *version, with_text=digest is not None or call.values["text"] == "yes")
+    shown = [
+        _version(call.who, *version, with_text=digest is not None or call.values["text"] == "yes")
         for version in chosen
     ]
-    return json_response({"versions": told})
+    return json_response({"versions": shown})
 
 
-def _told(caller: Caller, digest: str, at: str, text: str, *, with_text: bool) -> dict[str, Any]:
+def _version(caller: Caller, digest: str, at: str, text: str, *, with_text: bool) -> dict[str, Any]:
     made: dict[str, Any] = {"digest": digest, "at": at}
     if with_text:
         files = apart(text) or [ShownFile("", None, text)]  # kept by an earlier version: in one piece

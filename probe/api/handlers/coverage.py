@@ -54,7 +54,7 @@ async def coverage(call: Call) -> web.StreamResponse:
         return *_read(reader, customer, only, tasks, span, complete), complete, reader.dropped(customer)
 
     found, grids, complete, dropped = await call.services.sums.run(read)
-    told = [_told(name, sums, tasks.get(name), name in grids) for name, sums in sorted(found.items())]
+    found_tasks = [_task(name, sums, tasks.get(name), name in grids) for name, sums in sorted(found.items())]
     return json_response(
         {
             "customer": customer,
@@ -62,7 +62,7 @@ async def coverage(call: Call) -> web.StreamResponse:
             "until": utc_text(span.until_us / 1e6),
             "complete_up_to": complete,
             "dropped": [{"first_seq": first, "last_seq": last} for first, last in dropped],
-            "tasks": told,
+            "tasks": found_tasks,
         }
     )
 
@@ -96,7 +96,7 @@ def _read(
 ) -> tuple[dict[str, Coverage], dict[str, range]]:
     since, until = utc_text(span.since_us / 1e6), utc_text(span.until_us / 1e6)
     until_us = span.since_us if complete is None else max(span.since_us, min(span.until_us, to_us(complete)))
-    # Without a watermark nobody says up to when the grid may be expected to have rows.
+    # Without a watermark it is not known up to when the grid must have rows.
     starts = {} if complete is None else _starts(reader, customer, since, span.since_us)
     grids = {
         name: due_between(task.period_us, task.phase_us, starts[name] - 1, until_us - 1)
@@ -105,7 +105,7 @@ def _read(
     }
     found = reader.coverage(task=only, customer=customer, since=since, until=until, due=grids)
     for name in [name for name, sums in found.items() if sums.off_grid and name in grids]:
-        # Rows after `until_us` are off the grid that was cut there, and as good as any.
+        # The grid was cut at `until_us`; rows after it count like all others.
         if _beyond(reader, customer, name, until_us, span) == found[name].off_grid:
             continue
         del grids[name]
@@ -132,7 +132,7 @@ def _starts(reader: Reader, customer: str, since: str, since_us: int) -> dict[st
     return starts
 
 
-def _told(name: str, sums: Coverage, task: Task | None, on_grid: bool) -> dict[str, Any]:
+def _task(name: str, sums: Coverage, task: Task | None, on_grid: bool) -> dict[str, Any]:
     grid = {"period_us": task.period_us, "phase_us": task.phase_us} if task is not None and on_grid else None
     return {
         "task": name,

@@ -1,4 +1,4 @@
-"""Rule: events are the stored lines, byte for byte; a page says how far it looked, so that none is passed over.
+"""Rule: events are the stored lines, byte for byte; a page says how far it searched, so that none is skipped.
 
 `GET /v1/events`: what happened to the agent and to its ledger, out of a customer's stream.
 """
@@ -15,7 +15,7 @@ from probe.api.request import queries
 from probe.api.request.calls import Call
 from probe.core.scheduling.grid import to_us
 
-LOOKED_AT = 20_000  # events, for one page
+SEARCHED = 20_000  # events, for one page
 AT_ONCE = 1000
 LIMIT, MOST = 1000, 10_000
 
@@ -35,18 +35,18 @@ async def events(call: Call) -> web.StreamResponse:
         None if call.values[name] is None else to_us(call.values[name]) for name in ("since", "until")
     )
     found: list[str] = []
-    at, looked = after, 0
+    at, searched = after, 0
     head = await call.services.sums.run(lambda reader: reader.head(customer).seq)
-    while looked < LOOKED_AT and len(found) < call.values["limit"] and at < head:
+    while searched < SEARCHED and len(found) < call.values["limit"] and at < head:
         lines, last, count = await call.services.sums.run(
             partial(queries.events, customer=customer, after=at, most=AT_ONCE)
         )
         room = call.values["limit"] - len(found)
         wanted = [(seq, text) for seq, text in lines if _between(text, since, until)]
         found += [text for _, text in wanted[:room]]
-        # Where there is no room for all, the next page begins behind the last one that is told.
+        # Where not all fit, the next page begins after the last event of this one.
         at = wanted[room - 1][0] if len(wanted) > room else max(at, last)
-        looked += count
+        searched += count
         if not count:
             at = head
     page = {"kind": "page", "agent": call.services.agent, "customer": customer, "after": after, "next": at}
@@ -60,6 +60,6 @@ def _between(text: str, since: int | None, until: int | None) -> bool:
         return True
     at = _WHEN.decode(text).at
     if at is None:
-        return True  # a span that is gone has no time of its own: better told than passed over
+        return True  # a dropped span has no time of its own: it is included rather than skipped
     moment = to_us(at)
     return (since is None or moment >= since) and (until is None or moment < until)

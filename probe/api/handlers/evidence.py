@@ -1,4 +1,4 @@
-"""Rule: evidence is shown to who may see its row; to all others it is not there, and takes as long not to be.
+"""Rule: evidence is shown to readers who may see its row; others get 404, after as much time as if it did not exist.
 
 `GET /v1/evidence/{id}`: the bundle of one slot, or the same as HAR 1.2.
 """
@@ -18,7 +18,7 @@ from probe.core.results.har import har_of
 from probe.store.read.reader import Reader
 
 _ID = re.compile(r"[0-9a-f]{32}")
-SETTLED_S = 0.05  # reading a bundle takes less: how long a 404 takes does not tell whether there is one
+SETTLED_S = 0.05  # reading a bundle takes less, so the time of a 404 does not show whether there is one
 
 
 async def evidence(call: Call) -> web.StreamResponse:

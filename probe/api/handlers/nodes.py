@@ -1,4 +1,4 @@
-"""Rule: the inventory of nodes is told as the `nodes` command tells it.
+"""Rule: the inventory of nodes is the one that the `nodes` command shows.
 
 `GET /v1/nodes`: which nodes were seen of a customer's domains, since when, from where, and whether still in use.
 """

@@ -1,6 +1,6 @@
-"""Rule: a page is the stored lines, byte for byte, and ends with a line that says so: without it, it was cut.
+"""Rule: a page is the stored lines, byte for byte, and a last line that marks its end: without it the page was cut.
 
-`GET /v1/results`. The store is read in short pieces, and none is read while the reader has not taken the one before.
+`GET /v1/results`. The store is read in short pieces, the next one only when the reader has taken the one before.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ async def _begin(call: Call) -> _Page:
             f"the line {after} here has another digest than yours: it is not the same stream",
             head=call.services.signer.sign(head),
         )
-    # The agent's watermark holds of the rows stored when it was told: it is asked before they are read, so that
-    # every row that it speaks of is among them. Far from the head it is not asked for at all.
+    # The agent's watermark covers the rows stored when it was given: it is requested before they are read, so that
+    # every row that it covers is among them. Far from the head it is not requested at all.
     near = _own(call) and head.seq - after <= call.values["limit"]
     view = await call.services.link.view() if near else None
     live = None if view is None else view.complete_up_to.get(customer)
@@ -198,7 +198,7 @@ async def _put(call: Call, response: web.StreamResponse, data: bytes) -> None:
 
 
 async def _note(call: Call, page: _Page) -> None:
-    """Who had these rows first, and when: after the last byte was handed over, never before."""
+    """Record who received these rows, and when: after the last byte was sent, never before."""
     if page.next == page.after:
         return
     pull = Pulled(
@@ -209,5 +209,5 @@ async def _note(call: Call, page: _Page) -> None:
         last=page.next,
         at=call.services.now(),
     )
-    with contextlib.suppress(ApiDbError):  # a witness less; the pull itself was whole
+    with contextlib.suppress(ApiDbError):  # one confirmation less; the page itself was complete
         await call.services.db.pulled(pull)

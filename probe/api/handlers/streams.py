@@ -1,4 +1,4 @@
-"""Rule: a reader is told of its own streams only.
+"""Rule: a reader sees its own streams only.
 
 `GET /v1/streams`: which customers it may see, and how far each stream is.
 """
@@ -34,7 +34,7 @@ async def streams(call: Call) -> web.StreamResponse:
         if name != "*" and name not in known
     ]
     live = {} if view is None else view.complete_up_to
-    told = [
+    listed = [
         {
             "agent": head.agent,
             "customer": head.customer,
@@ -50,4 +50,4 @@ async def streams(call: Call) -> web.StreamResponse:
         }
         for head in sorted(heads, key=lambda head: (head.agent, head.customer))
     ]
-    return json_response({"agent": services.agent, "public_key": services.public_key, "streams": told})
+    return json_response({"agent": services.agent, "public_key": services.public_key, "streams": listed})

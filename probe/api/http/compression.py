@@ -71,15 +71,15 @@ def negotiate(accept: str | None) -> str:
     """The name of the coding to use. Raises Refused (406) where the reader takes none that there is."""
     if accept is None:
         return "identity"
-    told = _qualities(accept)
-    rest = told.get("*")
+    given = _qualities(accept)
+    rest = given.get("*")
 
     def quality(name: str) -> float:
-        if name in told:
-            return told[name]
+        if name in given:
+            return given[name]
         if rest is not None:
             return rest
-        return 0.001 if name == "identity" else 0.0  # acceptable unless it is excluded, liked least
+        return 0.001 if name == "identity" else 0.0  # acceptable unless it is excluded, but least preferred
 
     best = max(PREFERENCE, key=lambda name: (quality(name), -PREFERENCE.index(name)))
     if quality(best) == 0:

@@ -1,4 +1,4 @@
-"""Rule: the server counts what it does; names and labels are few and never hold what a stranger sent."""
+"""Rule: the server counts its requests and transfers; labels are few and never hold what a client sent."""
 
 from __future__ import annotations
 

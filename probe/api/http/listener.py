@@ -1,6 +1,6 @@
 """Rule: connections are bounded, in all and for each address, from the moment they are accepted.
 
-Accepts by itself, so that handshakes count too; what is beyond the bound is told so (503) and closed.
+Has its own accept loop, so that TLS handshakes count too; a connection beyond the bound gets a 503 and is closed.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Listener:
                 await asyncio.wait_for(self._none_open.wait(), within_s)
 
     def _readable(self) -> None:
-        """Take what has come, but not so much at once that others wait."""
+        """Accept what is waiting, a bounded number at once."""
         for _ in range(BACKLOG):
             try:
                 connection, address = self._sock.accept()
@@ -147,7 +147,7 @@ class Listener:
                 ssl_handshake_timeout=HANDSHAKE_S if context is not None else None,
                 ssl_shutdown_timeout=5.0 if context is not None else None,
             )
-        except (OSError, TimeoutError):  # no handshake: a stranger, or a client without our authority
+        except (OSError, TimeoutError):  # the handshake failed: not TLS, or a client without our authority
             lost()
             connection.close()
         except BaseException:

@@ -27,7 +27,7 @@ class Refused(Exception):  # noqa: N818
 
 
 def not_found() -> Refused:
-    """The one answer to everything that is not there or not this reader's to see."""
+    """The same response for what does not exist and for what this reader may not see."""
     return Refused(404, "nothing here that this token may see")
 
 

@@ -1,4 +1,4 @@
-"""Rule: what is no HTTP is refused like everything else, and a connection that asks nothing is ended.
+"""Rule: bytes that are not HTTP are refused as a problem, and an idle connection is closed.
 
 aiohttp's server with our limits: request line and field 8 kB, 100 fields, a whole head within HEAD_S.
 """
@@ -42,7 +42,7 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """What aiohttp cannot read, as a problem; what it says of the bytes stays with us."""
+        """Refuse what aiohttp cannot parse; its message about the bytes is not sent."""
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is on its way already")
         words = "this is no HTTP request that can be read, or one of its lines is too long"
@@ -51,7 +51,7 @@ class Connection(web.RequestHandler):
         return made
 
     def log_exception(self, *args: object, **kw: object) -> None:
-        """Which kind of error it was, without what strangers sent."""
+        """Log the class of the error, without the bytes that a client sent."""
         log.error("api.connection_failed", extra=fields(kind=type(kw.get("exc_info")).__name__))
 
 

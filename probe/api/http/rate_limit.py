@@ -1,4 +1,4 @@
-"""Rule: how often somebody may ask is bounded, and so is the memory of who asked.
+"""Rule: the rate of requests of each key is bounded, and so is the number of keys remembered.
 
 Token buckets: each key has room for `burst` at once and gains `per_minute` a minute. Time is the caller's (seconds,
 monotonic).
@@ -14,7 +14,7 @@ KEYS = 10_000
 
 
 class Buckets:
-    """One bucket a key; of the keys not seen for longest it forgets what it must."""
+    """One bucket a key; beyond the bound, the keys not seen for longest are forgotten."""
 
     def __init__(self, now: Callable[[], float], *, keys: int = KEYS) -> None:
         self._now = now

@@ -1,7 +1,7 @@
 """Rule: TLS 1.2 or later, and a renewed certificate is shown from the next connection on.
 
-The files are looked at with every connection and read when they are others; where they cannot be used, what was read
-before goes on being used, and the log says so.
+The files are checked at every connection and read when they have changed; where they cannot be used, the former ones
+stay in use, which is logged.
 """
 
 from __future__ import annotations

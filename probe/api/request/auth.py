@@ -1,4 +1,4 @@
-"""Rule: who asks is known by a bearer token in the Authorization header (RFC 6750, section 2.1) and by nothing else.
+"""Rule: a caller is identified by a bearer token in the Authorization header (RFC 6750 section 2.1), by nothing else.
 
 Every refusal of a credential looks the same, whatever was wrong with it. Tokens reach neither logs nor answers.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from probe.api.http.problem import Refused, not_found
 from probe.api.http.rate_limit import Buckets, address_key
-from probe.api.request.params import Target, telling
+from probe.api.request.params import Target, names_secret
 from probe.core.config.results import TokenConfig
 from probe.core.text.tokens import find
 
@@ -43,7 +43,7 @@ class Caller:
 
 
 class Gate:
-    """Lets requests in."""
+    """Authenticates requests and bounds their rate."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._failures = Buckets(now)
@@ -53,7 +53,7 @@ class Gate:
         """Raises Refused (400) where a token stands in the target, where every log on the way keeps it."""
         hashes = [token.hash for token in tokens]
         values = [*target.query.values(), target.path.rpartition("/")[2]]
-        if telling(target.query) or any(find(value, hashes) is not None for value in values):
+        if names_secret(target.query) or any(find(value, hashes) is not None for value in values):
             raise Refused(
                 400,
                 "a token never stands in the address: send it in the header 'Authorization: Bearer ...', and have"
@@ -66,7 +66,7 @@ class Gate:
         index = find(match[1] if match else "", [token.hash for token in tokens])
         if match is not None and index is not None:
             return Caller(tokens[index])
-        # A right token is never refused for the wrong ones of others behind the same address.
+        # A valid token is never refused because of invalid ones from the same address.
         wait = self._failures.take(address_key(address), FAILURES_PER_MINUTE)
         if wait:
             raise Refused(429, "too many requests without a right token", {"Retry-After": _whole(wait)})

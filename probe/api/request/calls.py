@@ -1,4 +1,4 @@
-"""Rule: a handler is given all that it may use and reaches for nothing else."""
+"""Rule: a handler is given all that it may use, as a `Call`, and imports no service."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Deadlines:
 
 @dataclass(slots=True, kw_only=True)
 class Services:
-    """What handlers work with. `pages` and `sums` are apart so that sums never keep pages waiting.
+    """The services that handlers use. `pages` and `sums` have threads of their own, so that sums never delay pages.
 
     `public_key`: PEM, for whoever verifies what `signer` signed.
     """
@@ -58,8 +58,8 @@ class Services:
     async def require_stream(self, caller: Caller | None, customer: str) -> None:
         """Raises Refused (404) unless the caller may see the customer and there is one of that name.
 
-        A reader whose token names its customers is answered from the token alone: the store cannot tell it
-        anything of others. One that may see all is told which names mean nothing.
+        A reader whose token names its customers is answered from the token alone, so that it learns nothing
+        about other customers. One that may see all gets 404 for names that do not exist.
         """
         assert caller is not None
         caller.require(customer)
@@ -71,7 +71,7 @@ class Services:
 
 @dataclass(slots=True)
 class Call:
-    """One request that was let in. `caller` None: the path is open to all. `values`: its parameters."""
+    """One request that was admitted. `caller` None: the path is open to all. `values`: its parameters."""
 
     request: web.BaseRequest
     services: Services

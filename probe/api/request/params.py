@@ -16,7 +16,9 @@ from probe.api.http.problem import Refused
 from probe.core.syntax.values import OWN_NAME
 
 _PATH = re.compile(r"(/[A-Za-z0-9_.-]+)+/?|/")
-_TELLING = re.compile(r"token|secret|passw|bearer|authoriz|api-?_?key|^(key|auth|sig|signature|jwt)$", re.I)
+_SECRET_KEY = re.compile(
+    r"token|secret|passw|bearer|authoriz|api-?_?key|^(key|auth|sig|signature|jwt)$", re.I
+)
 _WHOLE = re.compile(r"[0-9]{1,19}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d))?")
 MOST_SEQ = 2**63 - 1
@@ -70,9 +72,9 @@ def _decoded(text: str) -> str:
     return value
 
 
-def telling(query: Mapping[str, str]) -> bool:
-    """Whether a key says that a secret stands in the query."""
-    return any(_TELLING.search(key) for key in query)
+def names_secret(query: Mapping[str, str]) -> bool:
+    """Whether a key of the query is one that carries secrets, such as `token`."""
+    return any(_SECRET_KEY.search(key) for key in query)
 
 
 def read_query(query: Mapping[str, str], params: Sequence[Param]) -> dict[str, Any]:
@@ -80,8 +82,8 @@ def read_query(query: Mapping[str, str], params: Sequence[Param]) -> dict[str, A
     known = {param.name: param for param in params}
     for name in query:
         if name not in known:
-            told = ", ".join(known) or "none"
-            raise Refused(400, f"a query key is not known here; the keys of this path: {told}")
+            keys = ", ".join(known) or "none"
+            raise Refused(400, f"a query key is not known here; the keys of this path: {keys}")
     values: dict[str, Any] = {}
     for name, param in known.items():
         if name not in query:

@@ -1,4 +1,4 @@
-"""Rule: what the server needs of the living agent and of its key is named here; who gives it is wired elsewhere."""
+"""The interfaces through which the server uses the running agent and its key; `api.server` wires them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class AgentView:
 
 
 class AgentLink(Protocol):
-    """Asks the agent. None where it does not answer."""
+    """Queries the agent. None where it does not answer."""
 
     async def view(self) -> AgentView | None:
         """What it knows now: nothing of it is older than the call."""

@@ -64,7 +64,7 @@ def _mark(line: Line) -> str | None:
 
 
 def said_of(reader: Reader, customer: str, seq: int, digest: str) -> Said:
-    """Whether a digest is that of the line `seq`. `unknown`: the line is gone, and nothing kept tells."""
+    """Whether a digest is that of the line `seq`. `unknown`: the line was dropped, with its digest."""
     if seq == 0:
         return "right" if digest == GENESIS else "wrong"
     for line in reader.lines(customer, seq - 1, 1):

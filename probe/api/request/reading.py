@@ -1,6 +1,6 @@
-"""Rule: the event loop never waits for the disk, and a reader's thread holds nothing between two pages.
+"""Rule: the event loop never waits for the disk, and a thread holds no transaction between two pages.
 
-A few threads, each with its own `Reader`; whoever asks waits for one in turn.
+A few threads, each with its own `Reader`; callers wait in turn for a free one.
 """
 
 from __future__ import annotations

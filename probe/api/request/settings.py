@@ -1,7 +1,7 @@
 """Rule: who may read follows agent.yaml at once: a token taken out of it is refused from the next request on.
 
-The file is looked at with every request and read when it is another one. A file that cannot be used leaves in force
-what was, and the log says so, once for each state of the file.
+The file is checked at every request and read when it has changed. A file that cannot be used leaves the former settings
+in force, which is logged once for each state of the file.
 """
 
 from __future__ import annotations

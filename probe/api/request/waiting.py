@@ -1,4 +1,4 @@
-"""Rule: the store is looked at for new rows only while somebody waits for them, once for all who wait.
+"""Rule: the store is polled for new rows only while a request waits for them, once for all that wait.
 
 Long-polling: a request waits until the head of its stream has passed its cursor, or its time is over.
 """
@@ -42,7 +42,7 @@ class HeadWatch:
             del self._waiting[turn]
 
     async def close(self) -> None:
-        """All who wait go on at once."""
+        """Release all who wait at once."""
         self._closed = True
         self._wake(None)
         if self._poller is not None:
@@ -53,14 +53,14 @@ class HeadWatch:
         while self._waiting:
             try:
                 heads = await self._heads()
-            except Exception as error:  # whatever it was, those who wait are told by what they ask next
+            except Exception as error:  # those who wait meet the error in their next query
                 log.warning("api.watch_failed", exc_info=error)
                 heads = {}
             self._wake(heads)
             await asyncio.sleep(self._poll_s)
 
     def _wake(self, heads: Mapping[str, int] | None) -> None:
-        """Those whose stream has gone on; None: all."""
+        """Release those whose stream has grown; None: all."""
         for turn, (customer, after) in self._waiting.items():
             if not turn.done() and (heads is None or heads.get(customer, 0) > after):
                 turn.set_result(None)

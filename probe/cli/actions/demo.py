@@ -46,9 +46,9 @@ async def _run(made: Demo, out: Console) -> bool:
             async for scene in made.events():
                 view.update(live(scene))
     else:
-        told: set[str] = set()
+        shown: set[str] = set()
         async for scene in made.events():
-            _tell(scene, told, out)
+            _print_news(scene, shown, out)
     return _conclude(made, out)
 
 
@@ -70,10 +70,10 @@ def _conclude(made: Demo, out: Console) -> bool:
     return found == len(faults) and healthy.right
 
 
-def _tell(scene: Scene, told: set[str], out: Console) -> None:
+def _print_news(scene: Scene, shown: set[str], out: Console) -> None:
     """Without a terminal: a line when a fault begins, and one for each row that is not well."""
-    for name in scene.in_force.keys() - told:
-        told.add(name)
+    for name in scene.in_force.keys() - shown:
+        shown.add(name)
         out.print(f"{scene.elapsed_s:5.1f}s injected {name}")
     for row in scene.fresh:
         if row.outcome != "ok":

@@ -62,7 +62,7 @@ def _one_file(
             for line in lines_in(reader, name, span, tick):
                 made.put(reader.agent, name, line.text)
         path = made.keep(output.name)
-    _told(path, made.rows)
+    _report(path, made.rows)
 
 
 def _file_of(
@@ -81,8 +81,8 @@ def _file_of(
             click.echo(f"{customer}: nothing in this span", err=True)
             return
         path = made.keep(stem(reader.agent, first.seq, last.seq) + ENDINGS[kind])
-    _told(path, made.rows)
+    _report(path, made.rows)
 
 
-def _told(path: Path, rows: int) -> None:
+def _report(path: Path, rows: int) -> None:
     click.echo(f"{path}: {rows} rows", err=True)

@@ -97,7 +97,7 @@ def _tokens(files: tuple[Path, ...], variables: tuple[str, ...]) -> list[Callabl
     if not refs and TOKEN_VARIABLE in os.environ:
         refs = [SecretRef(scheme="env", name=TOKEN_VARIABLE)]
     for ref in refs:
-        reveal(ref)  # what cannot be read is told before anything begins
+        reveal(ref)  # a token that cannot be read is reported before anything begins
     return [partial(reveal, ref) for ref in refs]
 
 

@@ -29,10 +29,10 @@ async def _serve(config_file: Path, while_stdin_open: bool) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if while_stdin_open:
         stop_with_stdin(stop)
-    await serve_until(stop, config_file, lambda: _whole(config_file), _say)
+    await serve_until(stop, config_file, lambda: _whole(config_file), _print_address)
 
 
-def _say(address: str) -> None:
+def _print_address(address: str) -> None:
     click.echo(address)
     sys.stdout.flush()
 
@@ -41,4 +41,4 @@ def _whole(config_file: Path) -> Config | None:
     try:
         return load_config(config_file, CHECKS)
     except (ConfigError, OSError):
-        return None  # the agent tells what is wrong with it
+        return None  # the agent reports what is wrong with it

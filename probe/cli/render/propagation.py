@@ -1,4 +1,4 @@
-"""Rule: what was only looked at now and then is told as an interval, never as one figure.
+"""Rule: what was observed only at times is shown as an interval, never as one figure.
 
 Propagation times as a rich table. Reads values, decides nothing.
 """

@@ -82,7 +82,7 @@ def _state(item: StreamProgress) -> Text:
 
 
 def _one_line(note: str) -> str:
-    """What an agent's server may have said: with its own line breaks it could write lines of ours."""
+    """A message of an agent's server on one line: with line breaks of its own it could imitate our output."""
     return harmless(" ".join(note.splitlines()))
 
 

@@ -1,4 +1,4 @@
-"""Rule: what people would rather look at than read is drawn; what they must act on is said in a sentence.
+"""Rule: durations are drawn as bars; what needs action is said in a sentence.
 
 Rows and observations as rich tables, trees and bars. Reads records, decides nothing.
 """

@@ -1,4 +1,4 @@
-"""Rule: what is to be acted on stands first, in sentences; figures follow; nothing that is well takes much room.
+"""Rule: what needs action stands first, in sentences; figures follow; what is healthy takes little room.
 
 A look at an agent as lines and tables. Reads values, decides nothing.
 """

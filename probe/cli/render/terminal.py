@@ -1,4 +1,4 @@
-"""Rule: what a server sent is shown, and never obeyed: no character of it reaches the terminal as a command.
+"""Rule: text that a server sent is shown without control characters: the terminal never obeys it.
 
 A console whose text is free of control characters, wherever in a table it stands; styles are the console's own.
 """

@@ -1,6 +1,6 @@
-"""Rule: whoever reads this at 3 a.m. sees first what is broken, in words, and where.
+"""Rule: what is broken stands first, in words, with the place: this is read at 3 a.m.
 
-Vantage points and what a look at them found, as rich tables. Reads values, decides nothing.
+Vantage points, and the result of checking them, as rich tables. Reads values, decides nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rule: the first line says whether anything is wrong; then what, where, and how far the good is proved.
+"""Rule: the first line says whether anything is wrong; then what and where, and how far the rest is proved.
 
 A verification in words. Reads values, decides nothing.
 """

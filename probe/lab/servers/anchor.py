@@ -1,7 +1,7 @@
-"""Rule: servers that belong to nobody in the contract answer anybody, always the same.
+"""Servers outside the contract: anchors, a bystander, a captive portal. Each answers every request in the same way.
 
-Anchors tell whether a vantage point's line works; the bystander is another company's web server, to which an alias
-may suddenly point. A captive portal answers in everybody's place, until somebody has logged in.
+Anchors show whether a vantage point's line works; the bystander is another company's web server, to which an alias
+may suddenly point. A captive portal answers in place of every server, until a user has logged in.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Rule: each resolver address answers as one carrier's resolver would, and every question is on its log.
+"""Rule: each resolver address answers as one carrier's resolver would, and logs every query.
 
 One server plays the recursive resolver of a vantage point and the authorities behind it: RA is set, AA is not.
 UDP and TCP on the same port (RFC 7766), EDNS client subnet with scope (RFC 7871), SOA in negative answers
 (RFC 2308). The first resolver of a pair answers with the whole chain; a resolver that is not `chasing` gives the
-CNAME alone, so that whoever asks must go on.
+CNAME alone, so that the client must ask for its target itself.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Asked:
 class DnsServer:
     """One carrier's resolver on one address.
 
-    `silent` makes it receive everything and say nothing; `failing`, answer SERVFAIL to whatever it is asked.
+    `silent` makes it receive queries and not answer; `failing`, answer SERVFAIL to whatever it is asked.
     """
 
     def __init__(self, address: str, port: int, zones: Zones, carrier: Vantage, *, chasing: bool) -> None:
@@ -124,7 +124,7 @@ class DnsServer:
         return response
 
     def _fill(self, response: dns.message.Message, name: str, qtype: str, view: View) -> bool:
-        """Put in the records for `name`; whether any of them depends on the asker."""
+        """Add the records for `name`; returns whether any of them depends on the client."""
         zones = self._zones
         tailored = False
         for _ in range(_LINKS_AT_MOST):

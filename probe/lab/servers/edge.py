@@ -110,27 +110,27 @@ class Edge:
             fields.append(("If-None-Match", entry.etag))
         answer = await upstream.fetch("GET", request.path, fields)
         now_s = self.now_s()
-        told = f"fwd={_why(entry)}; fwd-status={answer.status}"
+        forwarded = f"fwd={_why(entry)}; fwd-status={answer.status}"
         if answer.status == 304:
             freshened = self._cache.freshen(key, answer, now_s)
             assert freshened is not None, "validators come from an entry"
-            return self._from_store(request, freshened, told, now_s)
+            return self._from_store(request, freshened, forwarded, now_s)
         stored = self._cache.put(key, answer, now_s)
         if stored is not None:
-            return self._from_store(request, stored, f"{told}; stored", now_s)
-        return self._signed(answer, told)
+            return self._from_store(request, stored, f"{forwarded}; stored", now_s)
+        return self._signed(answer, forwarded)
 
-    def _from_store(self, request: Request, entry: Entry, told: str, now_s: float) -> Reply:
+    def _from_store(self, request: Request, entry: Entry, forwarded: str, now_s: float) -> Reply:
         fields = [*entry.fields, ("Age", str(int(entry.age_s(now_s))))]
         if matches(request, fields):
-            return self._signed(Reply(status=304, fields=fields), told)
-        return self._signed(Reply(status=entry.status, fields=fields, body=entry.body), told)
+            return self._signed(Reply(status=304, fields=fields), forwarded)
+        return self._signed(Reply(status=entry.status, fields=fields, body=entry.body), forwarded)
 
-    def _signed(self, reply: Reply, told: str) -> Reply:
+    def _signed(self, reply: Reply, forwarded: str) -> Reply:
         reply.fields = [
             *reply.fields,
             ("Via", f"1.1 {self.name}"),
-            ("Cache-Status", f"{self.name}; {told}"),
+            ("Cache-Status", f"{self.name}; {forwarded}"),
         ]
         return reply
 

@@ -42,7 +42,7 @@ class Request:
 
 @dataclass(slots=True, kw_only=True)
 class Reply:
-    """One response. `send_bytes` less than the body's length: Content-Length tells all, that much is sent."""
+    """One response. `send_bytes`: how much of the body is sent, where less than Content-Length says."""
 
     status: int
     fields: Fields = field(default_factory=list)
@@ -114,13 +114,13 @@ class HttpServer:
             listener.blocked.discard(source)
 
     def capture(self, source: str, handler: Handler, tls: ssl.SSLContext) -> None:
-        """Somebody else answers this address in this server's place, over TLS too."""
+        """Let another handler answer this source address, over TLS too."""
         self._captured[source] = handler
         for listener in self._listeners:
             listener.tls_for[source] = tls
 
     def release(self, source: str) -> None:
-        """Answer this address oneself again."""
+        """Answer this source address with the own handler again."""
         del self._captured[source]
         for listener in self._listeners:
             del listener.tls_for[source]

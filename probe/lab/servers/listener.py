@@ -1,4 +1,4 @@
-"""Rule: whoever opens a listener here closes it whole: no socket, task or connection outlives `close`.
+"""Rule: no socket, task or connection of a listener outlives `close`.
 
 A TCP listener with its own accept loop, so that a lab server can go away and come back on the same port, and can
 drop what comes from one source address before a single byte (also of TLS) is exchanged.
@@ -18,7 +18,7 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 _PORTS = range(15_000, 32_000)  # below what Linux gives to outgoing connections: no port is taken meanwhile
 _BACKLOG = 256
-_LINGER_NOT = struct.pack("ii", 1, 0)  # close with RST
+_NO_LINGER = struct.pack("ii", 1, 0)  # close with RST
 _STREAM_LIMIT = 256 * 1024
 _CLOSE_S = 2.0
 
@@ -104,7 +104,7 @@ class Listener:
         while True:
             sock, (source, _) = await loop.sock_accept(listening)
             if source in self.blocked:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
                 sock.close()
                 continue
             task = asyncio.create_task(self._connection(sock, source))
@@ -116,7 +116,7 @@ class Listener:
         tls = None if self._tls is None else self.tls_for.get(source, self._tls)
         try:
             reader, writer = await _streams(sock, tls)
-        except OSError:  # the peer went away, or did not like our certificate
+        except OSError:  # the peer closed the connection, or refused our certificate
             sock.close()
             return
         except asyncio.CancelledError:
@@ -141,7 +141,7 @@ async def _streams(
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:
-    """Let what is written arrive, then say goodbye."""
+    """Wait until what was written is sent, then close."""
     writer.close()
     with contextlib.suppress(OSError, TimeoutError):
         await asyncio.wait_for(writer.wait_closed(), _CLOSE_S)

@@ -1,4 +1,4 @@
-"""Rule: one question to the origin is one fresh connection, and what goes wrong has one of two names.
+"""Rule: each request to the origin uses a fresh connection; a failure is one of two statuses, 502 or 504.
 
 The edges' own client: HTTP/1.1 over TCP or TLS, bodies by Content-Length, a bound on the whole.
 """

@@ -1,4 +1,4 @@
-"""Rule: who is who in the lab is written here once, as values; servers, faults and the script only refer to it.
+"""The names, addresses and roles of the lab, defined once; servers, faults and the script refer to them.
 
 Two customers with four domains, a CDN of three edges, two vantage points that are given different nodes. All
 addresses are loopback, all names end in `.example` (RFC 6761), all subnets are for documentation (RFC 5737).

@@ -1,4 +1,4 @@
-"""Rule: what a name answers depends on who asks through which resolver, and on nothing else.
+"""Rule: the answer for a name depends on the client's subnet and the resolver's carrier, and on nothing else.
 
 The lab's names as data that faults can change: aliases in the customers' zones, addresses in the CDN's zone chosen
 by the client subnet (RFC 7871) or, without one, by the carrier whose resolver was asked.
@@ -20,7 +20,7 @@ SCOPE = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """Who asks: the carrier of the resolver, and the client subnet if one was sent."""
+    """The origin of a query: the carrier of the resolver, and the client subnet if one was sent."""
 
     carrier: Vantage
     client_subnet: Network | None = None
