@@ -2,7 +2,7 @@
 
 Never in the healthy path. Where every edge and the origin took our connection and stalled, they are asked for a small
 reply (`HEAD`): large packets may be lost that small ones are not. After a confirmation round whose connections to edges
-lost packets, anchors are asked a few times more; an edge that took no connection beside a lossy line is tried by
+lost packets, anchors are asked a few times more; an edge that gave nothing in time beside a lossy line is tried by
 several connections at once.
 """
 
@@ -21,6 +21,7 @@ from probe.measure.stagger import Staggered
 
 ANCHOR_ROUNDS = 3
 MORE_LOOKS = 3
+_NOTHING_CAME = (FailureType.TCP_TIMED_OUT, FailureType.TLS_TIMED_OUT, FailureType.HTTP_TIMED_OUT)
 LITTLE = "line.small"
 
 AskAnchors = Callable[[], Awaitable[Sequence[Observation]]]
@@ -45,7 +46,7 @@ async def doubt_the_line(slot: Slot, off: Iterable[int], pace: EdgePace, ask_anc
     quality = line_quality(slot.observations)
     if quality is None or not quality.lossy:
         return
-    silent = [i for i in sorted(doubtful) if _took_no_connection(slot.observations[i])]
+    silent = [i for i in sorted(doubtful) if _gave_nothing(slot.observations[i])]
     again = [slot.target(Role.CONFIRM, slot.observations[i].address, of=i) for i in silent]
     async with Staggered() as staggered:
         made = [
@@ -77,5 +78,5 @@ def _small(slot: Slot, role: Role, address: str) -> FetchTarget | None:
     return target_of(task, Role.CONTROL, address, slot.start_ns, request=request, tls=task.origin.tls)
 
 
-def _took_no_connection(observation: Observation) -> bool:
-    return observation.failure is not None and observation.failure.type is FailureType.TCP_TIMED_OUT
+def _gave_nothing(observation: Observation) -> bool:
+    return observation.failure is not None and observation.failure.type in _NOTHING_CAME

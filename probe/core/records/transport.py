@@ -47,6 +47,18 @@ class ResourceTiming(Value, frozen=True, kw_only=True):
     response_end_us: int | None = None
     uncertainty: TimingUncertainty | None = None
 
+    @property
+    def ttfb_us(self) -> int | None:
+        """From the request to the first byte; None where one of them was not seen."""
+        start_us, first_us = self.request_start_us, self.response_start_us
+        return None if start_us is None or first_us is None else first_us - start_us
+
+    @property
+    def whole_us(self) -> int | None:
+        """From the start of the connection to the last byte; None where one of them was not seen."""
+        start_us, end_us = self.connect_start_us, self.response_end_us
+        return None if start_us is None or end_us is None else end_us - start_us
+
 
 class Tls(Value, frozen=True, kw_only=True):
     """What the handshake showed. Certificates by SHA-256 of their DER, leaf first."""

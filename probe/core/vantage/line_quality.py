@@ -8,7 +8,7 @@ alone is never the line's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import urlsplit
 
 from probe.core.records.failure import FailureType
@@ -31,6 +31,15 @@ FOREIGN_CERTIFICATE = frozenset(
         FailureType.TLS_CERT_SELF_SIGNED,
     }
 )
+# What a portal does to whom it cannot lead to its page.
+CUT_OFF = FOREIGN_CERTIFICATE | {
+    FailureType.TCP_TIMED_OUT,
+    FailureType.TCP_REFUSED,
+    FailureType.TCP_RESET,
+    FailureType.TLS_TIMED_OUT,
+    FailureType.TLS_CLOSED,
+    FailureType.TLS_PROTOCOL_ERROR,
+}
 _BY_CHANCE = 0.001
 ENOUGH_CLEAN = (
     6  # connections to bystanders without loss: at one packet in ten lost, three in four such sets show some
@@ -39,6 +48,8 @@ _EDGES = frozenset({Role.EDGE, Role.CONFIRM})
 _BYSTANDERS = frozenset({Role.ANCHOR, Role.ORIGIN, Role.CONTROL})
 _CERTIFICATE = "certificate"
 _ORIGINS = frozenset({Role.ORIGIN, Role.CONTROL})
+_OK = 200
+_PAGE_BYTES = 200
 _NETWORK_AUTHENTICATION_REQUIRED = 511  # RFC 6585 section 6
 
 
@@ -104,14 +115,14 @@ def resent(observation: Observation) -> bool:
     return observation.proxy is None and _lost_something(observation)
 
 
-def dead_beside_loss(quality: LineQuality, silent_looks: int, connect_us: int) -> bool:
-    """Whether loss does not explain that no connection came about, in so many looks with this deadline.
+def dead_beside_loss(quality: LineQuality, silent_looks: int, waited_us: int) -> bool:
+    """Whether loss does not explain that nothing came back, in so many looks that waited so long for it.
 
-    Each look sends its first packet at 0, 1, 3, 7 seconds and so on (RFC 6298). Were the edge well,
+    Each look sends its packet at 0, 1, 3, 7 seconds and so on (RFC 6298; once connected, sooner). Were the edge well,
     each exchange would be lost as often as those with bystanders (rule of succession); all by chance: one in 1000.
     """
     lost = (quality.connections_resent + 1) / (quality.connections + 2)
-    sent = sum(1 for n in range(8) if (2**n - 1) * 1_000_000 < connect_us)
+    sent = sum(1 for n in range(8) if (2**n - 1) * 1_000_000 < waited_us)
     return lost ** (sent * silent_looks) < _BY_CHANCE
 
 
@@ -133,7 +144,7 @@ def _sizes(own: Sequence[Observation]) -> tuple[bool, int | None]:
     no origin, or by small replies of the same hosts, an edge and the origin, that passed.
     """
     alike, passed = _stalled_alike(own), _passed_small_only(own)
-    if not alike or passed is None:
+    if not alike or passed is None or any(map(_took_large_packets, own)):
         return False, passed
     small = {(o.role in _ORIGINS) for o in _small_looks(own, alike) if o.failure is None}
     return _by_handshake(alike) or small == {True, False}, passed
@@ -167,6 +178,13 @@ def _small_looks(own: Iterable[Observation], stalled: Sequence[Observation]) -> 
     return [o for o in asked if o.failure is not None or o.response is not None]
 
 
+def _took_large_packets(observation: Observation) -> bool:
+    """More came than one packet holds, though the rest may not have: a body, or a chain of certificates."""
+    response, tls = observation.response, observation.tls
+    body_bytes = 0 if response is None else response.encoded_body_bytes or 0
+    return body_bytes > SMALL_BYTES or (tls is not None and len(tls.chain_sha256) > 1)
+
+
 def _kind(observation: Observation) -> FailureType | None:
     return None if observation.failure is None else observation.failure.type
 
@@ -181,21 +199,37 @@ def _stalled(observation: Observation) -> bool:
 def _portal(own: Sequence[Observation]) -> str | None:
     """What answered for everybody: every edge, and an anchor or origin of another host; None where nothing did.
 
-    A portal has no certificate for edges asked over TLS and redirects anchors asked without: then two anchors at least
-    have to be led to the same place, and no anchor may be left alone.
+    A portal has no certificate for edges asked over TLS, or cuts them off, and redirects anchors asked without: then
+    two anchors at least have to be led to the same place, and no anchor may be left alone. Likewise a page of its own.
     """
     edges = [o for o in own if o.role is Role.EDGE]
-    signs = [_sign(o) for o in edges]
-    if not signs or signs[0] is None or len(set(signs)) > 1:
-        return None
-    sign = signs[0]
+    signs = set(map(_sign, edges))
+    sign = signs.pop() if len(signs) == 1 else None
     others = (o for o in own if o.role is Role.ANCHOR or (o.role is Role.ORIGIN and not _redirects(o)))
-    if any(_sign(o) == sign for o in others):
+    if sign is not None and any(_sign(o) == sign for o in others):
         return sign
+    led = _given_to_anchors(own, _sign)
+    if led is not None and all(_kind(o) in CUT_OFF for o in edges):
+        return sign or led
+    page = _given_to_anchors(own, _page)
+    return page if page is not None and {page} == set(map(_page, edges)) else None
+
+
+def _given_to_anchors(own: Sequence[Observation], sign_of: Callable[[Observation], str | None]) -> str | None:
+    """What every anchor that was reached over HTTP gave alike; None where they are not two, or one differs."""
     anchors = [o for o in own if o.role is Role.ANCHOR and reacted(o) and _spoke_http(o)]
-    led = set(map(_sign, anchors))
-    two = len(set(map(_party, anchors))) >= 2
-    return sign if sign.startswith(_CERTIFICATE) and two and len(led) == 1 and None not in led else None
+    given = set(map(sign_of, anchors))
+    return given.pop() if len(set(map(_party, anchors))) >= 2 and len(given) == 1 else None
+
+
+def _page(observation: Observation) -> str | None:
+    """A whole page by its bytes, from somebody who need not be who was asked: over plain HTTP."""
+    response = observation.response
+    if response is None or observation.tls is not None or response.status_code != _OK:
+        return None
+    size_bytes = response.encoded_body_bytes or 0  # anchors made to say little may well say the same
+    whole = response.body_complete and size_bytes >= _PAGE_BYTES and response.digest is not None
+    return f"page {(response.digest or '')[:16]}" if whole else None
 
 
 def _spoke_http(observation: Observation) -> bool:

@@ -19,7 +19,7 @@ from probe.core.records.failure import OWN_LIMITS, FailureType, Phase
 from probe.core.records.observation import Observation, Role
 from probe.core.records.verdict import Fault, Outcome
 from probe.core.redirects.next_hop import STATUS_CODES as REDIRECTS
-from probe.core.vantage.line_quality import FOREIGN_CERTIFICATE
+from probe.core.vantage.line_quality import CUT_OFF, FOREIGN_CERTIFICATE
 from probe.core.vantage.refusals import refusal
 from probe.core.verdict.corroboration import OF_THE_LINE_TOO, TIMEOUTS, Corroboration
 from probe.core.verdict.hijack import alias_hidden, changed_by_the_zone, disbelieved, foreign, outdated
@@ -89,9 +89,8 @@ def _of_the_line(symptom: Symptom, corroboration: Corroboration) -> Blame | None
     if line is None or symptom.observation is None:
         return None
     late = symptom.reason in TIMEOUTS or symptom.kind is SymptomKind.TIMING
-    foreign_certificate = symptom.reason in FOREIGN_CERTIFICATE
     at_portal = symptom.kind in _PORTALS_SHOW_AS or _redirected(symptom, corroboration)
-    if line.portal is not None and (foreign_certificate or at_portal):
+    if line.portal is not None and (symptom.reason in CUT_OFF or at_portal):
         return _inconclusive(Fault.VANTAGE, "vantage.captive_portal")
     if line.path_mtu and symptom.reason in TIMEOUTS:
         return _inconclusive(Fault.VANTAGE, "vantage.path_mtu")

@@ -104,12 +104,17 @@ class Corroboration:
         return line_quality(self.evidence.observations) if self.evidence.observations else None
 
     def dead_beside_loss(self, index: int) -> bool:
-        """Whether the edge of observation `index` took no connection so often that a lossy line does not explain it."""
+        """Whether the edge of observation `index` gave nothing so often that a lossy line does not explain it."""
         looks = [self.evidence.observations[index], *self._looks_again(index)]
-        never = all(o.failure is not None and o.failure.type is FailureType.TCP_TIMED_OUT for o in looks)
-        line = self.line
-        connect_us = min(self.task.deadlines.connect_us, self.task.deadlines.total_us)
-        return never and (line is None or dead_beside_loss(line, len(looks), connect_us))
+        deadlines, line = self.task.deadlines, self.line
+        waits_us = {
+            FailureType.TCP_TIMED_OUT: deadlines.connect_us,
+            FailureType.TLS_TIMED_OUT: deadlines.tls_us,
+            FailureType.HTTP_TIMED_OUT: deadlines.first_byte_us,
+        }
+        waited_us = [0 if o.failure is None else waits_us.get(o.failure.type, 0) for o in looks]
+        least_us = min(deadlines.total_us, *waited_us)
+        return least_us > 0 and (line is None or dead_beside_loss(line, len(looks), least_us))
 
     def may_be_loss(self, index: int | None) -> bool:
         """Packets were lost on this edge's own connection, and too few others tell whether the line loses them all.
@@ -198,9 +203,9 @@ class Corroboration:
 
     def origin_as_slow_as(self, edge: Observation) -> bool:
         """The origin failed, or took at least half as long as the edge, which had to wait for it."""
-        edge_us = _ttfb_us(edge)
+        edge_us = edge.timing.ttfb_us
         for look in self.origin_looks:
-            own_us = _ttfb_us(look)
+            own_us = look.timing.ttfb_us
             if (look.failure is not None and not look.over_our_limit) or (
                 own_us is not None and edge_us is not None and own_us * 2 >= edge_us
             ):
@@ -226,9 +231,9 @@ class Corroboration:
 
     def quicker_elsewhere(self, index: int) -> bool:
         """Whether this edge gave the origin's content over another line in less than half of its time here."""
-        here_us = _taken_us(self.evidence.observations[index])
+        here_us = self.evidence.observations[index].timing.whole_us
         looks = (o for o in self.evidence.observations if o.role is Role.ELSEWHERE and o.of == index)
-        there_us = [_taken_us(o) for o in looks if o.vantage_point is not None and _equal(o)]
+        there_us = [o.timing.whole_us for o in looks if o.vantage_point is not None and _equal(o)]
         return here_us is not None and any(us is not None and us * 2 < here_us for us in there_us)
 
     @property
@@ -300,16 +305,6 @@ def _somebody(look: Observation) -> bool:
         look.failure.phase in (Phase.HOST, Phase.DNS) or look.failure.type is FailureType.TCP_ADDRESS_BLOCKED
     )
     return not ours and look.failure.type not in SILENT
-
-
-def _ttfb_us(look: Observation) -> int | None:
-    start_us, first_us = look.timing.request_start_us, look.timing.response_start_us
-    return None if start_us is None or first_us is None else first_us - start_us
-
-
-def _taken_us(look: Observation) -> int | None:
-    start_us, end_us = look.timing.connect_start_us, look.timing.response_end_us
-    return None if start_us is None or end_us is None else end_us - start_us
 
 
 def _equal(look: Observation) -> bool:

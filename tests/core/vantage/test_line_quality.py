@@ -85,6 +85,20 @@ def test_an_edge_that_is_dead_beside_loss_is_found() -> None:
     assert triple(evidence(silent(), *again, well, *bystanders)) == LOSSY
 
 
+@pytest.mark.parametrize(
+    ("kind", "phase"), [(FailureType.HTTP_TIMED_OUT, Phase.HTTP), (FailureType.TLS_TIMED_OUT, Phase.TLS)]
+)
+def test_an_edge_that_hangs_beside_loss_is_found_by_as_many_looks(kind: FailureType, phase: Phase) -> None:
+    hangs = broken(kind, phase)
+    again = [replace(hangs, role=Role.CONFIRM, of=0) for _ in range(4)]
+    bystanders = [LOSSY_ANCHOR, SLOWLY_CONNECTED, anchor(ANCHOR_2), seen(Role.ORIGIN)]
+    assert triple(evidence(hangs, *again, *bystanders)) == (*FAILED_CDN, kind)
+    assert triple(evidence(hangs, *again[:1], *bystanders)) == LOSSY
+    slow_body = broken(FailureType.BODY_TIMED_OUT, Phase.BODY)
+    looks = [replace(slow_body, role=Role.CONFIRM, of=0) for _ in range(4)]
+    assert triple(evidence(slow_body, *looks, *bystanders)) == LOSSY, "loss slows a body down without end"
+
+
 def test_the_chance_of_loss_alone_is_worked_out() -> None:
     quality = line_quality(evidence(silent(), LOSSY_ANCHOR, anchor(ANCHOR_2)).observations)
     assert quality is not None
@@ -130,6 +144,24 @@ def test_an_origin_that_hangs_and_the_edge_that_waits_for_it_are_the_origins() -
     assert triple(evidence(broken(*waits), broken(*waits, Role.ORIGIN), SMALL))[:2] == ("failed", "origin")
 
 
+def test_an_origin_that_hangs_amid_its_body_and_the_edge_that_waits_are_no_lost_packets() -> None:
+    """More of the body came than one packet holds."""
+    half = replace(seen().response, encoded_body_bytes=30_000, body_complete=False)  # type: ignore[type-var]
+    stuck = FailureType.BODY_TIMED_OUT, Phase.BODY
+    edge, origin = broken(*stuck, response=half), broken(*stuck, Role.ORIGIN, response=half)
+    assert triple(evidence(edge, origin, SMALL))[:2] == ("failed", "origin")
+    little = replace(half, encoded_body_bytes=300)
+    lost = evidence(replace(edge, response=little), replace(origin, response=little), SMALL)
+    assert triple(lost) == ("inconclusive", "vantage", "vantage.path_mtu")
+
+
+def test_a_chain_of_certificates_that_came_proves_the_path() -> None:
+    chain = Tls(version="TLSv1.3", chain_sha256=("0" * 64, "1" * 64))
+    stuck = FailureType.BODY_TIMED_OUT, Phase.BODY
+    found = evidence(broken(*stuck, tls=chain), broken(*stuck, Role.ORIGIN, tls=chain), SMALL)
+    assert triple(found)[:2] == ("failed", "origin")
+
+
 # --- a portal -------------------------------------------------------------------------------------
 
 
@@ -162,6 +194,44 @@ def test_one_certificate_for_everybody_is_a_portals() -> None:
     assert triple(evidence(edge, other)) == PORTAL
     own = broken(*foreign, tls=replace(shown, chain_sha256=("e" * 64,)))
     assert triple(evidence(own, other, anchor(ANCHOR_2)))[:2] == FAILED_CDN
+
+
+LED = [led_to("portal.example", Role.ANCHOR, address=a, tcp_info=CLEAN) for a in (ANCHOR, ANCHOR_2)]
+HTTP_LED = [replace(o, url=f"http://{name}.example/") for o, name in zip(LED, ("one", "two"), strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "phase"),
+    [
+        (FailureType.TCP_REFUSED, Phase.TCP),
+        (FailureType.TCP_TIMED_OUT, Phase.TCP),
+        (FailureType.TLS_CLOSED, Phase.TLS),
+        (FailureType.TLS_PROTOCOL_ERROR, Phase.TLS),
+    ],
+)
+def test_a_portal_cuts_off_whom_it_cannot_lead_to_its_page(kind: FailureType, phase: Phase) -> None:
+    edge = broken(kind, phase)
+    assert triple(evidence(edge, replace(edge, address=EDGE_2), *HTTP_LED)) == PORTAL
+    assert triple(evidence(edge, HTTP_LED[0], anchor(ANCHOR_2)))[:2] == FAILED_CDN, (
+        "one anchor was left alone"
+    )
+    assert triple(evidence(edge, seen(address=EDGE_2), *HTTP_LED))[:2] == FAILED_CDN, "one edge was"
+    assert triple(evidence(edge, HTTP_LED[0]))[1] == "cdn", "one anchor alone may redirect by itself"
+
+
+def page(role: Role = Role.EDGE, size_bytes: int = 4_000, **changes: object) -> Observation:
+    made = seen(role, digest="9" * 64, url="http://www.acme.example/a.js", **changes)
+    return replace(made, response=replace(made.response, encoded_body_bytes=size_bytes))  # type: ignore[type-var]
+
+
+def test_one_page_for_edges_and_anchors_alike_is_a_portals() -> None:
+    anchors = [page(Role.ANCHOR, address=ANCHOR), page(Role.ANCHOR, address=ANCHOR_2)]
+    edges = [page(), page(address=EDGE_2)]
+    assert triple(evidence(*edges, *anchors)) == PORTAL
+    assert triple(evidence(*edges, anchors[0], anchor(ANCHOR_2)))[:2] == FAILED_CDN
+    assert triple(evidence(page(), seen(digest="c" * 64, address=EDGE_2), *anchors))[:2] == FAILED_CDN
+    little = [page(Role.ANCHOR, 2, address=ANCHOR), page(Role.ANCHOR, 2, address=ANCHOR_2)]
+    assert triple(evidence(page(size_bytes=2), *little))[:2] == FAILED_CDN, "anchors may well say the same"
 
 
 # --- another line ---------------------------------------------------------------------------------
