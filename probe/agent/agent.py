@@ -1,7 +1,18 @@
-"""Rule: every due slot comes out as one row, and what was started is ended, in the reverse order.
+"""Rule: every due slot comes out as one row, and what was started is ended.
 
-Runs the parts of an agent (`probe.agent.parts`) on schedule: the start, reloads, slots, the end. Used by `run` (with
-signals, in `probe.agent.daemon`), by the demo and by tests.
+Theory of operation. Runs the parts of an agent (`probe.agent.parts`); for `run` (`probe.agent.daemon`), demo and tests.
+
+- Start (`_begin`): what the last run knew is read back, slots that were due since are missed rows, the events of the
+  start follow. Then the scheduler, from exactly where that account ended; then jobs, lines, anchors, files.
+- A slot: measured here or by a worker, its row handed to `RowSink`; the slot's room is free at once. A missed one waits
+  for the disk, as there may be hundreds of thousands.
+- A reload (`_apply`) reads and prepares off the loop, then exchanges everything between two turns of the loop: store,
+  limits, plan, schedule, lines, workers. Slots in flight end under what they began with.
+- End: no more reloads, slots drained, lines, workers, jobs, the last events, `agent.stopped`, the ledger of the run.
+  Where the disk refuses, draining and the last events are abandoned (`shutdown`), and the next start accounts for them.
+
+Invariants: nothing is measured that the ledger has not accounted for up to then; an event is put before what follows
+it; `agent.stopped` is the last event of a clean end.
 """
 
 from __future__ import annotations

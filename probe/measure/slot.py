@@ -1,4 +1,20 @@
-"""Rule: what was observed for a slot is only ever added to, in the order in which it was asked."""
+"""Rule: what was observed for a slot is only ever added to, in the order in which it was asked.
+
+Theory of operation. A `Slot` is the memory of one measurement while `probe.measure.pipeline` makes it; its `evidence`
+is what is judged, at any moment. The order:
+
+1. `resolution`: the name is looked up by the vantage point's resolvers.
+2. First round: the edges chosen from it, and beside them the origin's `reference` where the one kept is too old. Each
+   request is given its time alone (`stagger`); redirects are followed after it.
+3. Further requests that checks ask for. Then everything is examined: nothing off means the slot ends here.
+4. Confirmation round: each doubtful edge again on a fresh connection, the origin again, the anchors, nodes that were
+   not visited; then the line's quality and another way to the edge.
+
+Invariants: an observation has the index at which it was appended, for good, as others refer to it by `of`;
+each is compared once with the origin's versions and tainted if our own loop stalled during it. Failing is a value: what
+the network does is an observation with a failure, and the slot goes on with what it has; what a limit left out is in
+`left_out`. An exception is a defect of ours: the slot becomes a missed row `agent.internal_error` (`schedule`).
+"""
 
 from __future__ import annotations
 

@@ -1,13 +1,22 @@
 """Rule: every due slot leads to exactly one of `on_slot` and `on_missed`; none vanishes, none is run twice.
 
-Time axis: agent time (`probe.host.clock.AgentTime`), the wall clock at the start carried on by elapsed time. When
-the wall clock is set by more than 2 s, the axis is taken anew from it:
-- forward: the slots in the span that was skipped are not due, for no time passed in it;
-- backward: scheduling goes on at the new wall time, so that times come out again that were due before the step.
-Either way `on_clock_step` is called. Nothing that was due up to the step is lost by it.
+Theory of operation. The problem: thousands of slots are due on time, while clocks are set, the host sleeps, the loop
+stalls and room is short; each is to be accounted for once, with the reason if it was not measured.
 
-Time in which the host was suspended passes on that axis: what was due in it, and what was being measured, is missed as
-`agent.suspended`.
+- The pump calls `_beat` at least four times a second. A beat takes from the agenda whatever has become due since the
+  last one, however long ago that was, so that a late beat loses nothing.
+- A due slot waits for room (`Admission`), runs as a task of its own, and ends: finished, failed or aborted. Or it is
+  missed: the agent was not running or silent when it was due (`since_why`, `agent.stalled`, `agent.suspended`), it
+  waited too long (`agent.overloaded`), too many of its task run (`agent.overlap`), the agent ends (`agent.stopped`).
+- `_Open.closed` is set once, by whichever end comes first; what comes later (a callback after a cancellation) counts
+  no more. `OpenSlots` holds each slot from due to the return of its callback: `complete_up_to_us` is its earliest.
+- Invariants (`Tally`): due = started + missed + waiting, started = finished + running + aborted.
+- Ending: no new slots, a last beat, those that wait are missed, those that run have until `drain_s`, then are cut off.
+
+Time axis: agent time (`probe.host.clock.AgentTime`), the wall clock at the start carried on by elapsed time. When the
+wall clock is set by more than 2 s, the axis is taken anew from it: forward, what lay in the span that was skipped is
+not due; backward, times come out again that were due before. `on_clock_step` is called; what was due up to the step
+is kept. Time in which the host slept passes on the axis: what was due or measured in it is missed.
 """
 
 from __future__ import annotations
@@ -20,7 +29,7 @@ from dataclasses import dataclass
 
 from probe.core.model.task import Task
 from probe.core.results.coverage import Agenda
-from probe.core.scheduling.admission import Admission, Ceilings, Place
+from probe.core.scheduling.admission import Admission, Ceilings, Place, place_of
 from probe.core.scheduling.open_slots import OpenSlots, Token, overlap_of
 from probe.host.clock import AgentTime, Clock
 from probe.schedule.missed import Due, OnMissed, Reporter
@@ -323,13 +332,6 @@ class Scheduler:
         else:
             self._on_error(slot.task, slot.due, error)
         self._reporter.one(slot.task, slot.scheduled_us, "agent.internal_error", slot.token, count=False)
-
-
-def place_of(task: Task) -> Place:
-    """What a slot of the task takes room of. An origin is an address and a port, for all customers."""
-    origin = task.origin
-    at = None if origin is None else f"{origin.address} {origin.request.port}"
-    return Place(task.customer, at, task.vantage_point.name)
 
 
 def _customers(tasks: Sequence[Task]) -> int:

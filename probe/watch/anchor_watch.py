@@ -1,7 +1,20 @@
-"""Rule: every line's anchors are asked regularly, on the monotonic clock, and a change of its state is told once.
+"""Rule: every line's anchors are asked regularly, on the monotonic clock, and a change of its state is reported once.
 
-A line is a vantage point over one IP version. Rounds that slots make in the moment of a failure count too. What our
-own host lacked, or a round that our own loop slept through, says nothing of the line. Deciding is in `core`.
+Theory of operation. The problem: when a slot fails, is it the peer or our own line? Only what was asked over the same
+line around the same time can tell. A line is a vantage point over one IP version; its anchors are targets that are
+someone else's. Deciding is in `core.vantage.health`; here is when to ask, and whom to notify.
+
+- States of a line: unknown, online, offline, in its `LineHistory` of rounds. A round is one request to each anchor.
+- Rounds come from three sides: the line's own job (each has a phase and an interval; every 5 s while it is offline), a
+  slot that waits long (`request_anchor_check`, at most every 10 s), and slots that failed, here or in a worker
+  (`note_round`, `add_rounds`). All go the same way: into the history, then to `on_change`, then to `on_rounds`.
+- A round says nothing where our own host lacked something, or where our own loop stood still meanwhile
+  (`worst_lag_us`) and nobody was reached in time: then it is not taken in.
+- `on_change` is called where the state differs from the one reported last, at most once a second a line; a change in
+  between waits for its timer, and is forgotten if the line has come back. The first "online" is no news.
+- Invariants: nobody is watched before `start` nor after `stop` (`health` is None); a line that a reload left as it was
+  keeps its history; a round that a slot asked for is not part of that slot's evidence (a context of its own).
+- A defect in a round, or in a callback, is logged and ends nothing. What was slept through is not made up for.
 """
 
 from __future__ import annotations

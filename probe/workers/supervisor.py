@@ -1,8 +1,19 @@
 """Rule: what a worker was given comes back as its row or as `WorkerLostError`, once; a worker that ends is begun again.
 
-One worker as the process that holds everything sees it. It is lost when its process ends, when it says nothing for
-`SILENT_BEATS` seconds in which we were awake (stopped, or stuck), or when what it says is no report; then it is killed.
-What it had sent before counts. One that does not stay is begun again later and later.
+Theory of operation. One worker as the process that holds everything sees it: a loop that starts a process, waits for
+its end, and starts the next one after a pause that doubles up to a minute (one that stayed a minute counts as well).
+
+- States: starting (up to `Ready`), measuring, doubted, gone. A slot waits up to `START_WAIT_S` for one that starts; it
+  fails at once where the next start is further away, or while the worker is doubted.
+- Liveness is counted in beats of our own loop, not in elapsed time: while we stand still or the host sleeps nobody is
+  accused. Any message resets the count. After `DOUBTED_BEATS` it gets nothing new, after `SILENT_BEATS` (before its
+  first message `START_BEATS`) it is killed.
+- It is lost when its process or socket ends, when it is silent, when what it sends is no report, or when preparing it
+  failed. What it had sent before counts: the channel gives out whole frames before it reports the end.
+- Order at the end of a process: no more orders, socket aborted, process waited for or killed, then pending slots fail.
+  That runs to its end even if the supervisor is stopped meanwhile: no process is left behind.
+- Invariants: a slot number is in `_pending` from its order to its one answer, its cancellation or the loss; an answer
+  to a number that is not there (cancelled, doubled) is dropped.
 """
 
 from __future__ import annotations

@@ -1,9 +1,19 @@
 """Rule: several processes measure, one keeps: what is due, how much at once, and every row are decided here alone.
 
-Where `limits.workers` is more than one, each worker has its share of the tasks
-(`probe.core.scheduling.worker_assignment`) and a pipeline of
-its own for them; the schedule, the ceilings, the watch over the lines and the store stay in this process. A slot that a
-lost worker held is a row all the same: `agent.worker_lost`. docs/decisions/0014 says why it is so.
+Theory of operation. The problem: one interpreter is one core, and two ledgers would have to be reconciled. So only
+measuring is given away (`limits.workers` above 1, decision 0014); schedule, ceilings, anchors and store stay here.
+
+- Each task belongs to one worker (`_assigned`); tasks that share what a slot learns stay together
+  (`core.scheduling.worker_assignment`). A worker never hands a task to another: its slots wait, or are lost.
+- A new process is sent, in this order: settings, what the store knows of its share (`seed_of`), settings again (a
+  reload may have come meanwhile), lines, `Begin`. It answers `Ready`, and measures from then on. Tasks go with their
+  first slot.
+- A reload has two steps: `prepare` reads and sends what moves between workers, and may await; `adopt` puts plan,
+  settings and assignment in force at once. A slot that waited for room meanwhile goes where its task was.
+- What a worker learns (versions, standings, nodes) is stored here; anchor rounds that it sees go to the watch, which
+  has every other worker sent them. Local results apply at once; other workers receive them asynchronously.
+- A worker that is lost fails its slots with WorkerLostError: the agent makes each a row `agent.worker_lost`, and
+  `worker.lost` is an event for every customer of its share. `WorkerSupervisor` starts the next one.
 """
 
 from __future__ import annotations

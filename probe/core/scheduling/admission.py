@@ -27,6 +27,8 @@ from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import Generic, NamedTuple, TypeVar
 
+from probe.core.model.task import Task
+
 RESERVE = 4  # of several customers one gets up to 4/5 of the room, two get 4/9 each
 STALE_ENTRIES = 64  # of a heap, before it is cleared of them
 T = TypeVar("T")
@@ -48,6 +50,13 @@ class Place(NamedTuple):
     customer: str
     origin: str | None
     vantage_point: str
+
+
+def place_of(task: Task) -> Place:
+    """What a slot of the task takes room of. An origin is an address and a port, for all customers."""
+    origin = task.origin
+    at = None if origin is None else f"{origin.address} {origin.request.port}"
+    return Place(task.customer, at, task.vantage_point.name)
 
 
 @dataclass(slots=True, eq=False)
