@@ -24,7 +24,7 @@ from probe.core.content.check_kind import Kinds
 from probe.host.clock import SystemClock
 from probe.host.gc import settle
 from probe.host.systemd import Notifier
-from probe.net.event_loop import run
+from probe.net.event_loop import on_signals, run
 from probe.settings.permissions import not_our_own
 from probe.store.store import Store, StoreError
 
@@ -45,16 +45,14 @@ async def _serve(config: Config, kinds: Kinds, seconds: float | None, config_fil
     notifier = Notifier.from_environment()
     stop, hangup = Stop(notifier), asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, hangup.set)
     timer = loop.call_later(seconds, stop.set) if seconds is not None else None
     settle()
-    try:
-        await run_until(config, kinds, stop, notifier=notifier, config_file=config_file, hangup=hangup)
-    finally:
-        if timer is not None:
-            timer.cancel()
+    with on_signals((signal.SIGTERM, signal.SIGINT), stop.set), on_signals((signal.SIGHUP,), hangup.set):
+        try:
+            await run_until(config, kinds, stop, notifier=notifier, config_file=config_file, hangup=hangup)
+        finally:
+            if timer is not None:
+                timer.cancel()
 
 
 class Stop(asyncio.Event):

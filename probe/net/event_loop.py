@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from select import EPOLLIN, EPOLLOUT, epoll
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
 from typing import Any, Protocol, TypeVar, TypeVarTuple
@@ -150,7 +151,8 @@ def _wanted(events: int) -> int:
 class DatedLoop(asyncio.SelectorEventLoop):
     """asyncio's own loop; `polls` dates what it is told.
 
-    A descriptor that nobody waits for yet is watched without the questions that asyncio asks first.
+    A descriptor that nobody waits for yet is watched without the questions that asyncio asks first. A socket is watched
+    by its number: asyncio of Python 3.13 looks in `Polls.get_map` for whatever it was given.
     """
 
     def __init__(self) -> None:
@@ -160,7 +162,8 @@ class DatedLoop(asyncio.SelectorEventLoop):
 
     def add_reader(self, fd: FileObject, callback: Callable[[*Ts], Any], *args: *Ts) -> None:
         """As asyncio's."""
-        if isinstance(fd, int) and fd not in self._watched:
+        fd = _number(fd)
+        if fd not in self._watched:
             handle = asyncio.Handle(callback, args, self, None)
             self.polls.register(fd, EVENT_READ, (handle, None))
         else:
@@ -168,7 +171,8 @@ class DatedLoop(asyncio.SelectorEventLoop):
 
     def add_writer(self, fd: FileObject, callback: Callable[[*Ts], Any], *args: *Ts) -> None:
         """As asyncio's."""
-        if isinstance(fd, int) and fd not in self._watched:
+        fd = _number(fd)
+        if fd not in self._watched:
             handle = asyncio.Handle(callback, args, self, None)
             self.polls.register(fd, EVENT_WRITE, (None, handle))
         else:
@@ -176,6 +180,7 @@ class DatedLoop(asyncio.SelectorEventLoop):
 
     def remove_reader(self, fd: FileObject) -> bool:
         """As asyncio's."""
+        fd = _number(fd)
         key = self._watched.get(fd)
         if key is None or key.events != EVENT_READ:
             return super().remove_reader(fd)
@@ -185,12 +190,31 @@ class DatedLoop(asyncio.SelectorEventLoop):
 
     def remove_writer(self, fd: FileObject) -> bool:
         """As asyncio's."""
+        fd = _number(fd)
         key = self._watched.get(fd)
         if key is None or key.events != EVENT_WRITE:
             return super().remove_writer(fd)
         self.polls.unregister(key.fd)
         key.data[1].cancel()
         return True
+
+
+@contextmanager
+def on_signals(numbers: Iterable[int], callback: Callable[[], object]) -> Iterator[None]:
+    """Within, each of these signals calls `callback` from the running loop; afterwards they do as they do by default.
+
+    What is left to the loop's own end comes too late: it closes what signals wake it by before it forgets them, and a
+    signal in between is told as an error.
+    """
+    loop = asyncio.get_running_loop()
+    watched = tuple(numbers)
+    for number in watched:
+        loop.add_signal_handler(number, callback)
+    try:
+        yield
+    finally:
+        for number in watched:
+            loop.remove_signal_handler(number)
 
 
 def polls_of(loop: asyncio.AbstractEventLoop) -> Polls | None:

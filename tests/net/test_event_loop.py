@@ -12,7 +12,7 @@ from selectors import EVENT_READ, EVENT_WRITE
 
 import pytest
 
-from probe.net.event_loop import WAKE_NS, DatedLoop, Polls, polls_of, run
+from probe.net.event_loop import WAKE_NS, DatedLoop, Polls, on_signals, polls_of, run
 from probe.net.run_queue import RunQueue
 
 
@@ -200,6 +200,40 @@ def test_asyncio_runs_on_it() -> None:
             return said, polls is not None and polls.count > 0
 
     assert run(talk()) == (b"hello", True)
+
+
+def test_a_socket_and_its_number_are_the_same(pair: tuple[socket.socket, socket.socket]) -> None:
+    here, _ = pair
+    loop = DatedLoop()
+    try:
+        for one, other in ((here, here), (here, here.fileno()), (here.fileno(), here)):
+            loop.add_reader(one, print)
+            loop.add_writer(other, print)
+            loop.add_reader(other, print)
+            assert loop.remove_reader(other)
+            assert loop.remove_writer(one)
+            assert not loop.remove_reader(one)
+            assert here.fileno() not in loop.polls.watched
+    finally:
+        loop.close()
+
+
+def test_signals_are_forgotten_before_the_loop_ends() -> None:
+    before = signal.getsignal(signal.SIGUSR1)
+    came: list[str] = []
+
+    async def main() -> None:
+        with on_signals((signal.SIGUSR1,), lambda: came.append("signal")):
+            signal.raise_signal(signal.SIGUSR1)
+            while not came:
+                await asyncio.sleep(0)
+        assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
+
+    try:
+        run(main())
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert came == ["signal"]
 
 
 def test_another_loop_keeps_none() -> None:

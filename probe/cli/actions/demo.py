@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from probe.cli.render.demo import LEGEND, live, verdict_table, wrong_lines
 from probe.cli.render.slots import verdict_text
 from probe.cli.render.terminal import console
 from probe.lab.lab import LabError
-from probe.net.event_loop import run
+from probe.net.event_loop import on_signals, run
 from probe.services.demo import Demo, DemoError, Scene
 
 
@@ -38,9 +37,12 @@ def demo(seconds: float | None, directory: Path | None) -> None:
 
 async def _run(made: Demo, out: Console) -> bool:
     """Show the demo while it runs, then its table; True if every fault was found and nobody wrongly accused."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, made.stop)
+    with on_signals((signal.SIGINT, signal.SIGTERM), made.stop):
+        await _show(made, out)
+    return _conclude(made, out)
+
+
+async def _show(made: Demo, out: Console) -> None:
     if out.is_terminal:
         with Live(console=out, refresh_per_second=4, transient=True) as view:
             async for scene in made.events():
@@ -49,7 +51,6 @@ async def _run(made: Demo, out: Console) -> bool:
         shown: set[str] = set()
         async for scene in made.events():
             _print_news(scene, shown, out)
-    return _conclude(made, out)
 
 
 def _conclude(made: Demo, out: Console) -> bool:

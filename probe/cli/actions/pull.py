@@ -18,6 +18,7 @@ import click
 from probe.cli.options import TOKEN_VARIABLE
 from probe.cli.render.pull import Shown
 from probe.core.model.task import SecretRef
+from probe.net.event_loop import on_signals
 from probe.pull.client import RefusedError, Source
 from probe.pull.heads import WrongKeyError
 from probe.pull.layout import CopyError
@@ -71,20 +72,19 @@ async def _run(
 ) -> Board:
     options, board = PullOptions(follow=follow, ack=ack), Board()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, options.stop.set)
     timer = None if seconds is None else loop.call_later(seconds, options.stop.set)
-    try:
-        with Shown(board, sys.stderr, time.monotonic, time.time) as shown:
-            looking = asyncio.create_task(shown.keep_up())
-            try:
-                await pull_all(sources, into, customers=customers, options=options, board=board)
-            finally:
-                looking.cancel()
-        shown.final()
-    finally:
-        if timer is not None:
-            timer.cancel()
+    with on_signals((signal.SIGTERM, signal.SIGINT), options.stop.set):
+        try:
+            with Shown(board, sys.stderr, time.monotonic, time.time) as shown:
+                looking = asyncio.create_task(shown.keep_up())
+                try:
+                    await pull_all(sources, into, customers=customers, options=options, board=board)
+                finally:
+                    looking.cancel()
+            shown.final()
+        finally:
+            if timer is not None:
+                timer.cancel()
     return board
 
 

@@ -13,6 +13,7 @@ from probe.api.process import serve_until, stop_with_stdin
 from probe.api.request.settings import read_agent
 from probe.checks import CHECKS
 from probe.core.config.load import Config, ConfigError
+from probe.net.event_loop import on_signals
 from probe.settings.config_files import load_config
 from probe.telemetry.logs import set_up
 
@@ -25,11 +26,10 @@ def serve(config_file: Path, while_stdin_open: bool, json_logs: bool | None) -> 
 
 async def _serve(config_file: Path, while_stdin_open: bool) -> None:
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    if while_stdin_open:
-        stop_with_stdin(stop)
-    await serve_until(stop, config_file, lambda: _whole(config_file), _print_address)
+    with on_signals((signal.SIGTERM, signal.SIGINT), stop.set):
+        if while_stdin_open:
+            stop_with_stdin(stop)
+        await serve_until(stop, config_file, lambda: _whole(config_file), _print_address)
 
 
 def _print_address(address: str) -> None:

@@ -100,16 +100,27 @@ class Listener:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _accept(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            sock, (source, _) = await loop.sock_accept(listening)
-            if source in self.blocked:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-                sock.close()
-                continue
-            task = asyncio.create_task(self._connection(sock, source))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        """Not by `loop.sock_accept`: one that is cancelled just when a connection comes is logged as an error."""
+        loop, readable = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(listening.fileno(), readable.set)
+        try:
+            while True:
+                await readable.wait()
+                readable.clear()
+                with contextlib.suppress(BlockingIOError, InterruptedError, ConnectionAbortedError):
+                    self._accepted(*listening.accept())
+        finally:
+            loop.remove_reader(listening.fileno())
+
+    def _accepted(self, sock: socket.socket, address: tuple[str, int]) -> None:
+        sock.setblocking(False)
+        if address[0] in self.blocked:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            sock.close()
+            return
+        task = asyncio.create_task(self._connection(sock, address[0]))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _connection(self, sock: socket.socket, source: str) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
