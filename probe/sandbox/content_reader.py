@@ -42,7 +42,7 @@ class ContentReader:
     async def read(
         self, reading: Reading, body: bytes | None, fields: Iterable[tuple[str, str]] = ()
     ) -> ContentFacts:
-        """As `core.reading.read_content`, for any content; raises nothing but CancelledError."""
+        """As `core.content.reading.read_content`, for any content; raises nothing but CancelledError."""
         if body is None or not reading.needs_parser:
             return read_content(reading, body, fields)
         try:

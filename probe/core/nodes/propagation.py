@@ -20,7 +20,7 @@ from probe.core.records.origin import OriginVersion, identity
 from probe.core.records.rows import SlotRecord
 
 LOOKED_AT = (Role.EDGE, Role.CONFIRM, Role.SWEEP, Role.ELSEWHERE)
-# As in `core.aging`: an age may be wrong by a second at each of two caches.
+# As in `core.caching.staleness`: an age may be wrong by a second at each of two caches.
 SLACK_S = 2.0
 
 
