@@ -244,10 +244,16 @@ def _bodied_at_origin(evidence: Evidence, asked: Observation) -> AtOrigin:
     return AtOrigin.SAME if any(map(_body_where_none_is_due, controls)) else AtOrigin.NOT_THERE
 
 
+def left_out(params: Negotiation, evidence: Evidence, index: int) -> str | None:
+    """Further answers are held against the whole reply to GET."""
+    return "further requests for it were not made"
+
+
 KIND = CheckKind(
     name="negotiation",
     params=Negotiation,
     examine=examine,
     summary="HEAD, ranges and conditional requests are answered rightly",
     follow_ups=follow_ups,
+    left_out=left_out,
 )

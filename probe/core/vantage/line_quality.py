@@ -64,7 +64,7 @@ def line_quality(observations: Sequence[Observation]) -> LineQuality | None:
     bystanders = [o for o in own if o.role in _BYSTANDERS]
     heard = {_party(o) for o in bystanders if reacted(o)}
     counted = [o for o in bystanders if _party(o) in heard and _spoke_tcp(o)]
-    at_edges = any(map(_lost_something, (o for o in own if o.role in _EDGES and o.failure is None)))
+    at_edges = any(map(_lost_something, (o for o in own if o.role in _EDGES and o.answer is not None)))
     at_anchors = any(_lost_something(o) for o in counted if o.role is Role.ANCHOR)
     # The origin may lose packets on a way of its own: it counts beside an anchor or an edge that loses them too.
     again = [o for o in counted if _lost_something(o)] if at_edges or at_anchors else []

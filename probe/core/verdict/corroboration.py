@@ -125,7 +125,7 @@ class Corroboration:
             return False
         looks = (self.evidence.observations[index], *self._looks_again(index))
         few = clean_connections(self.evidence.observations) < ENOUGH_CLEAN
-        return few and any(map(resent, looks)) and any(o.failure is None for o in looks)
+        return few and any(map(resent, looks)) and any(o.answer is not None for o in looks)
 
     def _looks_again(self, index: int | None) -> list[Observation]:
         return [o for o in self.evidence.observations if o.role is Role.CONFIRM and o.of == index]

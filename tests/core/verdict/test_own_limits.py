@@ -130,6 +130,9 @@ def test_times_that_end_with_the_body_were_not_measured() -> None:
         made = verdict(evidence(cut(), seen(Role.ORIGIN)), task(checks=checks(**kind)))
         assert (made.outcome, made.fault, made.reason) == LIMIT
         assert "was not measured" in made.summary
+    further = verdict(evidence(cut(), seen(Role.ORIGIN)), task(checks=checks(negotiation={})))
+    assert (further.outcome, further.fault, further.reason) == LIMIT
+    assert "further requests for it were not made" in further.summary
 
 
 def test_content_longer_than_every_version_of_the_origin_is_none_of_them() -> None:
