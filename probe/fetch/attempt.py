@@ -183,6 +183,9 @@ class Attempt:
             failure = replace(failure, type=type_ or failure.type)
         elif self._exchange is not None and self._exchange.body is not None:
             await self._keep_what_came(self._exchange.body)
+        if failure.type is FailureType.AGENT_PROTOCOL_UNSUPPORTED and self._client is None:
+            # Over plain HTTP browsers speak HTTP/1.1 too: nobody gets anything from this server.
+            failure = replace(failure, phase=Phase.HTTP, type=FailureType.HTTP_PROTOCOL_VIOLATION)
         failure = replace(failure, detail=self._redact(failure.detail or ""))
         report_defect(failure, exc, self._redact)
         return failure

@@ -98,9 +98,9 @@ _MISMATCH = frozenset(
         "UNKNOWN_CIPHER_RETURNED",
         "UNKNOWN_SSL_VERSION",
         "DH_KEY_TOO_SMALL",
-        "TLSV1_ALERT_NO_APPLICATION_PROTOCOL",
     }
 )
+_NO_PROTOCOL = "TLSV1_ALERT_NO_APPLICATION_PROTOCOL"  # we offer HTTP/1.1 alone (RFC 7301 section 3.2)
 _CLIENT_CERTIFICATE = frozenset(
     {
         "TLSV13_ALERT_CERTIFICATE_REQUIRED",
@@ -131,7 +131,7 @@ def is_mapped(exc: BaseException) -> bool:
 def _classify(exc: BaseException, phase: Phase) -> tuple[FailureType, Phase | None]:
     match exc:
         case HeadError():
-            return exc.type, None
+            return exc.type, Phase.HOST if exc.type is _F.AGENT_PROTOCOL_UNSUPPORTED else None
         case ProxyError():
             return exc.type, Phase.HOST if exc.type.value.startswith(("vantage.", "agent.")) else Phase.TCP
         case DecodedTooLargeError():
@@ -169,6 +169,8 @@ def _classify_tls(exc: ssl.SSLError, phase: Phase) -> tuple[FailureType, Phase |
     reason = _reason(exc)
     if isinstance(exc, ssl.SSLEOFError | ssl.SSLZeroReturnError) or reason == "UNEXPECTED_EOF_WHILE_READING":
         return _CLOSED.get(phase, _F.TCP_CLOSED), None
+    if reason == _NO_PROTOCOL:
+        return _F.AGENT_PROTOCOL_UNSUPPORTED, Phase.HOST
     if reason in _MISMATCH:
         return _F.TLS_VERSION_OR_CIPHER_MISMATCH, Phase.TLS
     if reason in _CLIENT_CERTIFICATE:

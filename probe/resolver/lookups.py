@@ -6,10 +6,13 @@ What a slot needs of the DNS: the domain itself with everything that could clear
 
 from __future__ import annotations
 
+import asyncio
 from functools import lru_cache
 from ipaddress import ip_address
 
+from probe.core.dns.chain import ONLY_IPV6
 from probe.core.model.task import Task, VantagePoint
+from probe.core.model.value import replace
 from probe.core.records.dns import AddressRecord, Resolution
 from probe.core.records.failure import Failure, FailureType, Phase
 from probe.core.vantage.via_proxy import left_to_proxy, resolution_by_proxy
@@ -37,9 +40,18 @@ class Lookups:
         )
         if resolution.failure is None:
             return resolution
-        return await self._resolver.diagnose(
+        diagnosis = self._resolver.diagnose(
             resolution, vantage, slot_start_ns=slot_start_ns, deadline_us=limit_us
         )
+        if task.ip_version == 6 or resolution.failure.type not in _WITHOUT_ADDRESS:
+            return await diagnosis
+        diagnosed, other = await asyncio.gather(
+            diagnosis,
+            self._resolver.resolve(
+                task.domain, "AAAA", vantage, slot_start_ns=slot_start_ns, deadline_us=limit_us
+            ),
+        )
+        return _beside_ipv6(diagnosed, other)
 
     async def examine(self, resolution: Resolution, task: Task, slot_start_ns: int) -> Resolution:
         """What the resolver itself is worth, before anybody is blamed for what its answer led to."""
@@ -91,6 +103,14 @@ class Lookups:
             if record.refused is None:
                 return record.address
         return Failure(phase=Phase.DNS, type=FailureType.DNS_NO_DATA, operation="resolve", detail=host)
+
+
+def _beside_ipv6(resolution: Resolution, other: Resolution) -> Resolution:
+    """A failed look-up of IPv4, with what the same name gave for IPv6."""
+    queries = tuple(replace(query, purpose="other_version") for query in other.queries)
+    only = resolution.failure is not None and any(record.refused is None for record in other.addresses)
+    flags = (*resolution.flags, ONLY_IPV6) if only else resolution.flags
+    return replace(resolution, flags=flags, queries=(*resolution.queries, *queries))
 
 
 @lru_cache(maxsize=16384)

@@ -24,6 +24,7 @@ import zstandard
 from probe.core.model.task import TlsPolicy
 from probe.core.records.failure import FailureType, Phase
 from probe.core.records.observation import Observation
+from probe.net.failures import failure_of
 from tests.support.http_server import (
     HOST,
     Pki,
@@ -375,6 +376,21 @@ async def test_ca_file_that_is_missing_or_no_pem(tmp_path: Path) -> None:
         check(seen, Phase.HOST, F.AGENT_TRUST_MISSING)
         assert seen.failure is not None
         assert str(path) in (seen.failure.detail or "")
+
+
+async def test_http_2_alone(pki: Pki) -> None:
+    settings = bytes.fromhex("000000040000000000")
+    seen = await ask_tls(pki, pki.issued(), reply(settings))
+    check(seen, Phase.HOST, F.AGENT_PROTOCOL_UNSUPPORTED)
+    check(await ask(reply(settings)), Phase.HTTP, F.HTTP_PROTOCOL_VIOLATION)
+
+
+def test_the_alert_that_no_protocol_is_in_common() -> None:
+    """We offer HTTP/1.1 alone (RFC 7301 section 3.2)."""
+    alert = ssl.SSLError(1, "alert")
+    alert.reason = "TLSV1_ALERT_NO_APPLICATION_PROTOCOL"
+    found = failure_of(alert, Phase.TLS, "handshake")
+    assert (found.phase, found.type) == (Phase.HOST, F.AGENT_PROTOCOL_UNSUPPORTED)
 
 
 async def test_a_defect_of_ours_is_ours() -> None:

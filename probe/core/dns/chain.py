@@ -22,6 +22,7 @@ _RCODE_FAILURES = {
     "FORMERR": FailureType.DNS_FORMAT_ERROR,
 }
 
+ONLY_IPV6 = "only_ipv6"  # in `Resolution.flags`: no address of IPv4, which was asked for, and some of IPv6
 ANSWERED_FAILURES = frozenset(
     {
         FailureType.DNS_NAME_NOT_RESOLVED,

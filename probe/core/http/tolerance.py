@@ -121,7 +121,17 @@ def start_of_status_line(begun: bytes | bytearray) -> int | None:
             return at
         if b"http".startswith(word):
             return None
+    if _like_settings(begun):
+        if len(begun) < LEADING_BYTES + 4:
+            return None
+        raise HeadError(FailureType.AGENT_PROTOCOL_UNSUPPORTED, "the server speaks HTTP/2 alone")
     raise violation("the reply does not begin with an HTTP status line")
+
+
+def _like_settings(data: bytes | bytearray) -> bool:
+    """As far as these bytes go: the header of a SETTINGS frame, with which each end of HTTP/2 begins (RFC 9113 3.4)."""
+    places = ((0, 0), (1, 0), (3, 4), (5, 0), (6, 0), (7, 0))  # length below 256, type, stream 0
+    return all(data[place] == value for place, value in places if place < len(data))
 
 
 def status_of_line(line: bytes, breaches: Breaches) -> tuple[int, int, str]:

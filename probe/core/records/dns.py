@@ -36,7 +36,7 @@ class DnsQuery(Value, frozen=True, kw_only=True):
     far the chain leads), zone_cut (after a failure: SOA, to learn whose zone it is), rewriting (a name that cannot
     exist, to learn whether this resolver invents addresses), authority_servers (who the zone's own servers are),
     authority (one of them, asked directly without recursion), authority_control (one of another zone's, to learn
-    whether this line reaches any).
+    whether this line reaches any), other_version (AAAA of a name that has no A).
     """
 
     qname: str

@@ -18,6 +18,7 @@ CHALLENGED = "http.challenged"
 WAIT_AT_MOST_S = 300.0
 WITHOUT_A_TIME_S = 10.0  # of a 429 that does not say when
 _TOO_MANY, _UNAVAILABLE = 429, 503
+_UPGRADE_REQUIRED, _VERSION_NOT_SUPPORTED = 426, 505
 _FURTHER = frozenset({Role.CHECK, Role.CONTROL, Role.CONFIRM, Role.SWEEP, Role.ELSEWHERE})
 
 
@@ -31,6 +32,20 @@ def refusal(response: Response | None, *, further: bool) -> str | None:
         return RATE_LIMITED
     asks_for_time = any(name == "retry-after" for name, _ in response.fields)
     return RATE_LIMITED if further and response.status_code == _UNAVAILABLE and asks_for_time else None
+
+
+def wants_another_protocol(observation: Observation) -> bool:
+    """Whether the server serves browsers, which speak HTTP/2 over TLS, and not us, who do not (yet).
+
+    505 (RFC 9110 section 15.6.6), or 426 that names HTTP/2 (section 15.5.22). Over plain HTTP nobody is served better.
+    """
+    response = observation.response
+    if response is None or not observation.url.startswith("https:"):
+        return False
+    upgrades = (value.lower() for name, value in response.fields if name == "upgrade")
+    if response.status_code == _UPGRADE_REQUIRED:
+        return any("h2" in value or "http/2" in value for value in upgrades)
+    return response.status_code == _VERSION_NOT_SUPPORTED
 
 
 def says_nothing(observation: Observation) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from probe.core.caching.cache_status import asked_origin
 from probe.core.content.check_kind import AtOrigin, Symptom, SymptomKind
 from probe.core.dns.authority import ANSWERS, DENIES, FAILS, UNPROVEN
-from probe.core.dns.chain import ANSWERED_FAILURES
+from probe.core.dns.chain import ANSWERED_FAILURES, ONLY_IPV6
 from probe.core.dns.control import NOT_ALIVE, blames_signatures, blames_the_network
 from probe.core.dns.fault_zone import failing_zone
 from probe.core.records.failure import OWN_LIMITS, FailureType, Phase
@@ -20,7 +20,7 @@ from probe.core.records.observation import Observation, Role
 from probe.core.records.verdict import Fault, Outcome
 from probe.core.redirects.next_hop import STATUS_CODES as REDIRECTS
 from probe.core.vantage.line_quality import CUT_OFF, FOREIGN_CERTIFICATE
-from probe.core.vantage.refusals import refusal
+from probe.core.vantage.refusals import refusal, wants_another_protocol
 from probe.core.verdict.corroboration import OF_THE_LINE_TOO, TIMEOUTS, Corroboration
 from probe.core.verdict.hijack import alias_hidden, changed_by_the_zone, disbelieved, foreign, outdated
 from probe.core.verdict.proxy_reports import is_proxy_report, may_be_the_name, proxy_lost
@@ -53,12 +53,9 @@ def attribute(symptom: Symptom, corroboration: Corroboration, *, alias_changed: 
     """The gates that hold for every kind, then the kind's own rule."""
     if symptom.kind is SymptomKind.NOTE:
         return Blame(Outcome.OK, None, symptom.reason)
-    own = _own_fault(symptom)
+    own = _own_fault(symptom) or _refused(symptom, corroboration)
     if own is not None:
         return own
-    refused = _refused(symptom, corroboration)
-    if refused is not None:
-        return _inconclusive(Fault.UNKNOWN, refused)
     if corroboration.offline and not _is_a_reply(symptom, corroboration):
         return _inconclusive(Fault.VANTAGE, "vantage.offline")
     if corroboration.anchors_unasked is not None:
@@ -75,9 +72,8 @@ def attribute(symptom: Symptom, corroboration: Corroboration, *, alias_changed: 
     if line is not None:
         return line
     blame = RULES[symptom.kind](symptom, corroboration.along(symptom.observation))
-    in_doubt = symptom.kind is not SymptomKind.TIMING and corroboration.origin_is_in_doubt(
-        symptom.observation
-    )
+    timing = symptom.kind is SymptomKind.TIMING
+    in_doubt = not timing and corroboration.origin_is_in_doubt(symptom.observation)
     if blame.fault is Fault.ORIGIN and in_doubt:
         return _inconclusive(Fault.VANTAGE, "vantage.well_by_another_line")
     return blame
@@ -123,11 +119,10 @@ def _is_a_reply(symptom: Symptom, corroboration: Corroboration) -> bool:
 
 def _elsewhere(symptom: Symptom, corroboration: Corroboration) -> Blame:
     """Whatever answered is not the CDN's server: the customer points the name elsewhere, or a resolver lies."""
-    resolution = corroboration.evidence.resolution
-    if outdated(corroboration.task, resolution):
+    task, resolution = corroboration.task, corroboration.evidence.resolution
+    if outdated(task, resolution):
         return _inconclusive(Fault.VANTAGE, "dns.resolver_outdated")
-    changed = changed_by_the_zone(corroboration.task, resolution)
-    hidden = alias_hidden(corroboration.task, resolution)
+    changed, hidden = changed_by_the_zone(task, resolution), alias_hidden(task, resolution)
     if not changed and not hidden and disbelieved(resolution):
         return _inconclusive(Fault.VANTAGE, "dns.resolver_failed")
     if changed or not hidden:
@@ -145,12 +140,16 @@ def _own_fault(symptom: Symptom) -> Blame | None:
     return None
 
 
-def _refused(symptom: Symptom, corroboration: Corroboration) -> str | None:
-    """The reply refuses us as a visitor, by its rate or with a challenge: the content was not seen."""
+def _refused(symptom: Symptom, corroboration: Corroboration) -> Blame | None:
+    """The reply refuses us and not the content: by our protocol, by how often we ask, or with a challenge."""
     if symptom.observation is None or symptom.kind is SymptomKind.TRANSPORT:
         return None
+    seen = _observation(symptom, corroboration)
+    if wants_another_protocol(seen):
+        return _inconclusive(Fault.AGENT, FailureType.AGENT_PROTOCOL_UNSUPPORTED.value)
     asked = corroboration.evidence.observations[symptom.observation]
-    return refusal(_observation(symptom, corroboration).response, further=asked.role is Role.CHECK)
+    reason = refusal(seen.response, further=asked.role is Role.CHECK)
+    return None if reason is None else _inconclusive(Fault.UNKNOWN, reason)
 
 
 def _observation(symptom: Symptom, corroboration: Corroboration) -> Observation:
@@ -182,6 +181,9 @@ def _resolution(symptom: Symptom, corroboration: Corroboration) -> Blame:
     assert resolution is not None, "a resolution symptom comes from a resolution"
     flags = resolution.flags
     kind = FailureType(symptom.reason)
+    nodes = corroboration.evidence.nodes
+    if ONLY_IPV6 in flags and (nodes is None or not nodes.known):
+        return _inconclusive(Fault.UNKNOWN, "dns.only_ipv6")
     told = _zone_itself(kind, corroboration)
     if told is not None:
         return told
@@ -205,9 +207,8 @@ def _zone_itself(kind: FailureType, corroboration: Corroboration) -> Blame | Non
     resolution = corroboration.evidence.resolution
     assert resolution is not None, "a resolution symptom comes from a resolution"
     flags = resolution.flags
-    if ANSWERS in flags and not blames_signatures(
-        resolution
-    ):  # the resolver or its cache is at fault, nobody else
+    if ANSWERS in flags and not blames_signatures(resolution):
+        # The resolver or its cache is at fault, nobody else.
         return _inconclusive(Fault.VANTAGE, "dns.resolver_failed")
     if (DENIES in flags and kind in ANSWERED_FAILURES) or FAILS in flags:
         zone = failing_zone(resolution, corroboration.task.domain, corroboration.task.cdn_suffixes)

@@ -94,6 +94,8 @@ _WHOLE_SLOT: dict[str, str] = {
     "http.rate_limited": "The server will not answer us so often (429, Retry-After): what was asked was not seen",
     "http.challenged": "A challenge for suspected robots came instead of what was asked",
     "agent.stalled": "The agent itself stood still while it measured",
+    "dns.only_ipv6": "The name has addresses of IPv6 alone, and IPv4 (`ip`) was to be measured; none was ever seen",
+    "agent.protocol_unsupported": "The server speaks HTTP/2 alone, and this agent HTTP/1.1: nothing was measured",
     "agent.trust_missing": "This agent has no authority to verify certificates by, so nothing was sent",
     "agent.secret_missing": "A secret that the request needs could not be had on our host, so nothing was sent",
 }
