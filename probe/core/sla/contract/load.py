@@ -1,0 +1,115 @@
+"""Text in, a profile or an agreement out, or everything that is wrong with it, each with its place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from probe.core.sla.contract.agreement import Agreement
+from probe.core.sla.contract.profile import Profile
+from probe.core.syntax.messages import problems_of
+from probe.core.syntax.problem import ConfigError, Problem
+from probe.core.syntax.yaml import Document, read_document
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """A profile with what an agreement puts in its place. `overridden`: key, with dots -> what stood there, and stands.
+
+    `blank`: keys that are still to be agreed; with any, nothing can be computed.
+    """
+
+    profile: Profile
+    agreement: Agreement
+    overridden: tuple[tuple[str, Any, Any], ...]
+    blank: tuple[str, ...]
+
+
+def parse_profile(text: str, file: str) -> Profile:
+    """A profile's file. Raises ConfigError with every problem."""
+    model, document = _read(Profile, text, file)
+    plain = document.plain()
+    named = [*model.ours, *(key for clause in model.clauses for key in clause.of)]
+    strangers = [key for key in named if _at(plain, key) is None]
+    if strangers:
+        told = ", ".join(strangers)
+        raise ConfigError([Problem(file, 1, 1, f"ours and clauses name keys that are not here: {told}")])
+    return model
+
+
+def parse_agreement(text: str, file: str) -> Agreement:
+    """An agreement's file. Raises ConfigError with every problem."""
+    return _read(Agreement, text, file)[0]
+
+
+def agreed(profile_text: str, profile_file: str, agreement: Agreement, agreement_file: str) -> Agreed:
+    """The profile as it was agreed. Raises ConfigError if what an override makes of it is no profile."""
+    profile = parse_profile(profile_text, profile_file)
+    if profile.profile != agreement.profile:
+        words = (
+            f"the agreement names the profile {agreement.profile}, and {profile_file} is {profile.profile}"
+        )
+        raise ConfigError([Problem(agreement_file, 1, 1, words)])
+    before = _read(Profile, profile_text, profile_file)[1].plain()
+    after = _merged(before, agreement.overrides)
+    try:
+        made = Profile.model_validate_json(json.dumps(after), strict=True, by_alias=True, by_name=False)
+    except ValidationError as error:
+        told = [
+            Problem(agreement_file, 1, 1, f"overrides {'.'.join(map(str, e['loc']))}: {e['msg']}")
+            for e in error.errors(include_url=False)
+        ]
+        raise ConfigError(told) from None
+    changed = tuple((key, _at(before, key), new) for key, new in _leaves(agreement.overrides))
+    return Agreed(
+        profile=made,
+        agreement=agreement,
+        overridden=changed,
+        blank=tuple(key for key, value in _leaves(after) if value == "required"),
+    )
+
+
+def _read(model: type[_Model], text: str, file: str) -> tuple[_Model, Document]:
+    document, problems = read_document(text, file)
+    if document is not None:
+        try:
+            made = model.model_validate_json(document.json(), strict=True, by_alias=True, by_name=False)
+            if not problems:
+                return made, document
+        except ValidationError as error:
+            problems.extend(problems_of(error.errors(include_url=False), model, document, file))
+    raise ConfigError(problems)
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Mappings key by key; anything else is replaced."""
+    made = dict(below)
+    for key, value in above.items():
+        old = made.get(key)
+        made[key] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return made
+
+
+def _at(plain: Mapping[str, Any], key: str) -> Any:
+    value: Any = plain
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """(key with dots, value) of everything that is no mapping; of lists, what their mappings hold."""
+    if isinstance(value, Mapping):
+        for name, below in value.items():
+            yield from _leaves(below, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+        for number, item in enumerate(value):
+            yield from _leaves(item, f"{key}.{number}")
+    else:
+        yield key, value
