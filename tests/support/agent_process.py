@@ -12,7 +12,9 @@ from typing import Any
 
 import yaml
 
+from probe.core.model.times import epoch_s
 from probe.core.records.rows import EventRecord, Record, SlotRecord
+from probe.schedule.pump import HEARTBEAT_S
 from probe.store.read.reader import Reader
 from probe.store.store import StoreError
 
@@ -92,6 +94,20 @@ async def until(true: Callable[[], Awaitable[bool]], within_s: float = 20.0) -> 
     async with asyncio.timeout(within_s):
         while not await true():
             await asyncio.sleep(POLL_S)
+
+
+def missed_reasons(rows: list[SlotRecord]) -> set[str | None]:
+    """Why slots were missed; None stands for those that were measured.
+
+    A slot that falls due between the schedule's last beat and the stop is `agent.stopped`, on a busy host now and then:
+    left out, if it was due within a beat of the newest slot.
+    """
+    ended_s = max(epoch_s(row.scheduled_at) for row in rows)
+    return {
+        row.missed_reason
+        for row in rows
+        if row.missed_reason != "agent.stopped" or epoch_s(row.scheduled_at) < ended_s - HEARTBEAT_S
+    }
 
 
 def records(directory: Path) -> list[Record]:
