@@ -77,7 +77,7 @@ def _rate_bps(params: Throughput, observation: Observation, lag_us: int | None) 
 
 
 def left_out(params: Throughput, evidence: Evidence, index: int) -> str | None:
-    """A rate is told of whole bodies alone."""
+    """A rate is given for whole bodies alone."""
     return "its rate was not measured"
 
 

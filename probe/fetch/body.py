@@ -41,7 +41,7 @@ class Body:
     """What one response's body adds up to.
 
     `wire_bytes`, `digest`: after the transfer coding was undone. `decoded_bytes`, `content_digest`: after the
-    content codings were; equal to the former where there are none, None where they cannot be told.
+    content codings were; equal to the former where there are none, None where they are unknown.
     """
 
     def __init__(

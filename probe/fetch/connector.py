@@ -165,7 +165,7 @@ async def examine(
 ) -> tuple[Tls, FailureType | None, tuple[bytes, ...]]:
     """What the server presented, read over a second connection on which nothing is asked, with the chain (DER).
 
-    Between them a more exact type of failure, where the certificates tell one. `total_at`: loop time of the deadline.
+    Between them a more exact type of failure, where the certificates show one. `total_at`: loop time of the deadline.
     `dial` makes the connection as it made the first one. Whatever goes wrong here, the verdict of the first handshake
     stands: what is looked at only because something failed never changes what was measured.
     """

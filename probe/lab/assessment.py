@@ -119,12 +119,12 @@ def _one(
     played: _Played, others: Sequence[_Played], rows: Sequence[_Timed], stray: Sequence[_Timed]
 ) -> Assessment:
     alone = [t for t in rows if not any(o.covers(t) and o.touches(t) for o in others)]
-    telling = [t for t in alone if played.must_show(t) and t.row.fault is not Fault.AGENT]
+    decisive = [t for t in alone if played.must_show(t) and t.row.fault is not Fault.AGENT]
     expected = played.fault.expected
     met = [t for t in alone if played.may_show(t) and expected.met_by(t.row)]
-    contradicting = tuple(t.row for t in telling if not expected.met_by(t.row))
+    contradicting = tuple(t.row for t in decisive if not expected.met_by(t.row))
     accused = tuple(t.row for t in stray if played.touches(t))
-    found = met[0].row if met else _commonest([t.row for t in telling])
+    found = met[0].row if met else _commonest([t.row for t in decisive])
     return Assessment(
         fault=played.step.fault,
         expected=str(expected),
@@ -135,7 +135,7 @@ def _one(
         reason=None if found is None else found.reason,
         first_seen_after_s=_after(played.step, met),
         right=bool(met) and not contradicting and not accused,
-        why=_why(met, telling, contradicting, accused),
+        why=_why(met, decisive, contradicting, accused),
         affected=len(played.fault.reach.keys()),
         shown=len({_key(t.row) for t in met}),
         contradicting=contradicting,
@@ -161,7 +161,7 @@ def _commonest(rows: Sequence[SlotRecord]) -> SlotRecord | None:
 
 def _why(
     met: Sequence[_Timed],
-    telling: Sequence[_Timed],
+    decisive: Sequence[_Timed],
     contradicting: Sequence[SlotRecord],
     accused: Sequence[SlotRecord],
 ) -> str:
@@ -170,7 +170,7 @@ def _why(
         return f"accused without cause: {_words(accused[0])}"
     if contradicting:
         return (
-            f"{len(contradicting)} of {len(telling)} affected rows say otherwise: {_words(contradicting[0])}"
+            f"{len(contradicting)} of {len(decisive)} affected rows say otherwise: {_words(contradicting[0])}"
         )
     if not met:
         return "no affected row was measured in that time"

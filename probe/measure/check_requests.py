@@ -1,7 +1,7 @@
-"""Rule: what a check wants to know beyond the object itself is asked in the open: an observation of its own each time.
+"""Rule: each further request that a check wants is an observation of its own in the row.
 
 Further requests of checks (`CheckKind.follow_ups`) to edges of the slot, and where wanted the same to the origin. Only
-edges that answered are asked: of a dead one nothing is learned twice.
+edges that answered are asked again: a dead one would give nothing new.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from probe.measure.stagger import Staggered
 Lookup = Callable[[str, Task, int], Awaitable[str | Failure]]
 
 
-def asked_request(request: Request, ask: FollowUpRequest) -> Request:
+def follow_up_request(request: Request, ask: FollowUpRequest) -> Request:
     """The object's request as the check wants it; header fields are compared without regard to case."""
     replaced = {name.lower() for name, _ in ask.fields}
     kept = tuple((name, value) for name, value in request.fields if name.lower() not in replaced)
@@ -56,20 +56,20 @@ async def ask_further(slot: Slot, kinds: Kinds, pace: EdgePace, lookup: Lookup) 
         settled = [
             (settled, edge.address)
             for edge in (answered if ask.edges == "all" else turn)
-            if (settled := _settled(ask, kind, edge)) is not None
+            if (settled := _for_edge(ask, kind, edge)) is not None
         ]
-        asked = await _ask_each(slot, settled, pace)
+        asked = await _fetch_each(slot, settled, pace)
         for settled_ask in {ask.name: ask for ask in asked if ask.origin}.values():
             await ask_origin(slot, settled_ask, pace, lookup)
 
 
-def _settled(ask: FollowUpRequest, kind: str, edge: Observation) -> FollowUpRequest | None:
-    """The ask that is meant for this edge, under its whole name."""
+def _for_edge(ask: FollowUpRequest, kind: str, edge: Observation) -> FollowUpRequest | None:
+    """The follow-up request for this edge, named `<kind>.<name>`; None: nothing is asked of it."""
     meant = ask if ask.settle is None else ask.settle(edge)
     return None if meant is None else replace(meant, name=f"{kind}.{meant.name}")
 
 
-async def _ask_each(
+async def _fetch_each(
     slot: Slot, settled: Sequence[tuple[FollowUpRequest, str]], pace: EdgePace
 ) -> list[FollowUpRequest]:
     """What was asked; whether it may be is seen each time: the reply before may have asked to be left alone."""
@@ -87,12 +87,12 @@ async def _ask_each(
 
 
 def _target(slot: Slot, ask: FollowUpRequest, address: str) -> FetchTarget:
-    request = asked_request(slot.task.request, ask)
+    request = follow_up_request(slot.task.request, ask)
     return limited(target_of(slot.task, Role.CHECK, address, slot.start_ns, request=request), ask)
 
 
 def limited(target: FetchTarget, ask: FollowUpRequest) -> FetchTarget:
-    """The target, reading no more of a body than the ask wants."""
+    """The target, reading no more of a body than the follow-up request wants."""
     if ask.limit_bytes is None:
         return target
     most = min(ask.limit_bytes, target.limits.body_bytes)
@@ -108,7 +108,7 @@ async def ask_origin(slot: Slot, ask: FollowUpRequest, fetcher: Fetcher, lookup:
 async def _of_origin(
     slot: Slot, ask: FollowUpRequest, origin: OriginSpec, fetcher: Fetcher, lookup: Lookup
 ) -> Observation:
-    request = asked_request(origin.request, ask)
+    request = follow_up_request(origin.request, ask)
     try:
         address: str | Failure = str(ip_address(origin.address))
     except ValueError:

@@ -28,7 +28,7 @@ AskAnchors = Callable[[], Awaitable[Sequence[Observation]]]
 
 
 async def doubt_the_line(slot: Slot, off: Iterable[int], pace: EdgePace, ask_anchors: AskAnchors) -> None:
-    """Append what tells loss on our line from an edge that is dead; nothing where no packet was lost or stalled."""
+    """Append what distinguishes loss on our line from a dead edge; nothing where no packet was lost or stalled."""
     doubtful = set(off)
     if small_replies_untried(slot.observations):
         await _ask_for_little(slot, pace)

@@ -1,6 +1,6 @@
-"""Rule: a look by hand needs no configuration and keeps nothing; it may go wherever the person at it points.
+"""Rule: a single measurement by hand needs no configuration, stores nothing and may connect to any address.
 
-The address policy guards a daemon against names that lead inwards; somebody who types an address means it.
+The address policy guards a daemon against names that lead to internal addresses; who types an address means it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rule: the origin is asked by its own address, never through the CDN, and every version that it served is kept.
+"""Rule: the origin is fetched from its own address, never through the CDN, and every version that it served is kept.
 
 One reference per customer and origin object, however many tasks ask. A kept version is trusted for the origin's
 interval, then revalidated conditionally (RFC 9110 section 13); on any disagreement it is fetched whole. Over the
@@ -68,9 +68,9 @@ class OriginReferences:
         keep: Keep,
         keep_standing: KeepStanding = lambda customer, origin, standing: None,
     ) -> None:
-        """`lookup` resolves an origin given by name; `keep` is told of each new or re-seen version.
+        """`lookup` resolves an origin given by name; `keep` is called with each new or re-seen version.
 
-        `keep_standing` is told after each ask what the origin's word is worth, under its `origin_key`.
+        `keep_standing` is called after each request with how the origin answered so far, under its `origin_key`.
         """
         self._fetcher = fetcher
         self._clock = clock
@@ -122,7 +122,7 @@ class OriginReferences:
                 task, origin, known, slot_start_ns, whole=force, reading=reading
             )
             hops = () if target is None else await self._follow(task, origin, observation, target)
-            self._weigh(task, origin, observation, asked)
+            self._update_standing(task, origin, observation, asked)
             self._learn(task, key, known, hops[-1] if hops else observation, asked)
             known.redirected = bool(hops)
             return Look(reference=self._reference(task, known), observation=observation, hops=hops)
@@ -209,7 +209,7 @@ class OriginReferences:
         except ValueError:
             return await self._lookup(origin.address, task, slot_start_ns)
 
-    def _weigh(self, task: Task, origin: OriginSpec, observation: Observation, asked: str) -> None:
+    def _update_standing(self, task: Task, origin: OriginSpec, observation: Observation, asked: str) -> None:
         key = task.customer, origin_key(origin)
         before = self._standings.get(key, OriginStanding())
         after = self._standings[key] = with_ask(before, observation, asked)

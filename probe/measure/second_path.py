@@ -1,7 +1,7 @@
-"""Rule: before wrong bytes, or a redirect in their place, are booked on a node, the node is asked by other ways too.
+"""Rule: before a node is accused of wrong bytes, or of a redirect in their place, it is fetched by other paths too.
 
-Over the lines of other vantage points of this agent, and with TLS beside plain HTTP, where nobody between can change
-what is sent. Right there and wrong here, twice, is the path's doing.
+Over the lines of other vantage points of this agent, and with TLS beside plain HTTP, where nobody in between can
+change what is sent. Right there and wrong here, twice, is the path's fault.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Rule: two requests of one slot share our CPU only if the first one is slow anyway.
+"""Rule: the next request of a slot starts when the one before is done, or after STAGGER_S if it is slow.
 
-Fetches of a slot that start together wait for each other in one event loop, and that wait would be booked as the
-network's. So each starts when the one before is done, or after STAGGER_S: dead nodes do not add up.
+Fetches that start together wait for each other in one event loop, and that wait would be measured as the network's.
+With the bound, dead nodes do not add up their timeouts.
 """
 
 from __future__ import annotations

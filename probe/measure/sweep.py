@@ -1,4 +1,4 @@
-"""Rule: a sweep ends in time and leaves room for measuring: what cannot be asked soon is left out, and that shows.
+"""Rule: a sweep ends in time and leaves room for measuring: nodes that cannot be asked in time are counted as left out.
 
 Other known nodes after a failure. Each is asked when the one before has answered, or a moment later; all begin
 within STARTED_WITHIN_S. In the whole agent at most PLACES are asked at once: when everything fails together, sweeps
@@ -28,7 +28,7 @@ class Sweeper:
         self._within_s = within_s
 
     async def ask(self, targets: Sequence[FetchTarget]) -> list[Observation]:
-        """What those that could be asked in time gave, in the order of the targets."""
+        """The observations of the targets that could be fetched in time, in their order."""
         made: list[asyncio.Task[Observation]] = []
         pause_s = min(STAGGER_S, self._within_s / max(1, len(targets)))
         async with asyncio.TaskGroup() as group:
@@ -40,5 +40,5 @@ class Sweeper:
                         made[-1].add_done_callback(lambda _: self._places.release())
                         await asyncio.wait(made[-1:], timeout=pause_s)
             except TimeoutError:
-                pass  # the rest is left out: `Reach` tells how many were asked
+                pass  # the rest is left out: `Reach` says how many were asked
         return [task.result() for task in made]

@@ -33,7 +33,7 @@ class ArrivalBounds:
     `sent_ns`, `sent_by_ns`: before and after our last word that was an answer or a question (`speak`). `came_ns`: of
     the last byte read. `awaits`: the first bytes of a reply have not come. `joined`: what was read last ended with
     something that is no part of what was delivered of it. `first_by_poll`: the first byte of a reply came no later than
-    the poll that told of it.
+    the poll that reported it.
     """
 
     __slots__ = (

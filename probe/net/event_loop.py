@@ -1,4 +1,4 @@
-"""Rule: what the event loop was told is empty was empty then; when that was is kept, so that late news can be dated.
+"""Rule: a poll that reports no data proves that there was none; its time is kept as a bound for data that came later.
 
 The kernel joins what it receives and keeps the later stamp. What it joined came after the last poll that found the
 socket empty: that poll's time bounds how much too late the stamp can be.
@@ -204,7 +204,7 @@ def on_signals(numbers: Iterable[int], callback: Callable[[], object]) -> Iterat
     """Within, each of these signals calls `callback` from the running loop; afterwards they do as they do by default.
 
     What is left to the loop's own end comes too late: it closes what signals wake it by before it forgets them, and a
-    signal in between is told as an error.
+    signal in between is reported as an error.
     """
     loop = asyncio.get_running_loop()
     watched = tuple(numbers)

@@ -74,7 +74,7 @@ _BY_VERIFY_CODE = {
     18: _F.TLS_CERT_SELF_SIGNED,
     2: _F.TLS_CERT_AUTHORITY_INVALID,
     19: _F.TLS_CERT_AUTHORITY_INVALID,
-    20: _F.TLS_CERT_AUTHORITY_INVALID,  # tls.chain_verdict tells an incomplete chain apart
+    20: _F.TLS_CERT_AUTHORITY_INVALID,  # tls.chain_verdict distinguishes an incomplete chain
     21: _F.TLS_CERT_AUTHORITY_INVALID,
     27: _F.TLS_CERT_AUTHORITY_INVALID,  # not trusted for this use
     23: _F.TLS_CERT_REVOKED,

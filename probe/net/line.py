@@ -95,7 +95,7 @@ def _bind(sock: socket.socket, vantage: VantagePoint, ip_version: int) -> None:
 
 @contextlib.contextmanager
 def _told(what: str, vantage: VantagePoint, right: str) -> Iterator[None]:
-    """An error of the system, told as what it means for the line."""
+    """An error of the system, as what it means for the line."""
     try:
         yield
     except OSError as error:

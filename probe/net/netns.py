@@ -157,7 +157,7 @@ _rooms: dict[str, _Room] = {}
 
 
 def _put(netns: str, job: _Job[Any]) -> None:
-    """Under the lock, so that no work is given to a thread that was told to end."""
+    """Under the lock, so that no work is given to a thread that is to end."""
     with _lock:
         if netns not in _rooms:
             _rooms[netns] = _Room(netns)

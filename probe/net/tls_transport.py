@@ -6,12 +6,12 @@ Out: the handshake with its times, then plaintext to the protocol as if there we
 Theory of operation. The session (`probe.tls.session`) knows no socket: what was read from the socket is fed to it from
 the shared buffer, what it wants sent is drained from it.
 
-    handshake  `handshake` -> feed, step, drain, until the session says that it is done. Nobody is told of the
-               connection before that; a failure raises from `handshake`, and the socket is closed.
+    handshake  `handshake` -> feed, step, drain, until the session says that it is done. The protocol does
+               not get the connection before that; a failure raises from `handshake`, and the socket is closed.
     open       what was read is decrypted in large pieces and delivered, unless the protocol paused. Our last message of
                the handshake waits until the end of the loop's turn, so that it leaves in one segment with the request.
-    ending     close_notify: the protocol is told `eof_received`, we answer with our own, the end follows. The end of
-               the socket without it: told after all that was read before it was delivered. An error of TLS: told after
+    ending     close_notify: `eof_received` is called, we answer with our own, the end follows. The end of
+               the socket without it is reported after all data read before it was delivered; an error of TLS, after
                what OpenSSL gave before it.
 """
 
@@ -46,7 +46,7 @@ class TlsTransport(Transport):
         self._shaken: asyncio.Future[None] | None = None
         self._owed: bytes | bytearray = b""
         self._peer_announced = False  # its close_notify was read
-        self._peer_done = False  # the socket's end was read, and not yet told
+        self._peer_done = False  # the socket's end was read, and not yet reported to the protocol
         self.hello_ns = self.handshake_end_ns = self.handshake_unsure_ns = 0
 
     async def handshake(self, seconds: float) -> None:
@@ -192,7 +192,7 @@ class TlsTransport(Transport):
 
     def _over(self) -> None:
         if self._shaken is not None:
-            self._end(ConnectionResetError())  # as asyncio tells it
+            self._end(ConnectionResetError())  # as asyncio reports it
             return
         self._peer_done = True
         self._decrypt()
@@ -218,7 +218,7 @@ class TlsTransport(Transport):
                 self._flush()
             super()._end(exc)
             return
-        if not self._closing:  # nobody was told of this connection: nobody is told of its end but who waits
+        if not self._closing:  # the protocol never got this connection: only the waiter gets its end
             self._closing = True
             self._loop.remove_reader(self._fd)
             if self._unsent:

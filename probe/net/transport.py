@@ -160,7 +160,7 @@ class Transport(asyncio.Transport):
         data = self._room[:count]
         try:  # asyncio's protocols are said to take bytes alone; who asked for views takes those
             self._protocol.data_received(data if self.views else bytes(data))  # type: ignore[arg-type]
-        except Exception as exc:  # the protocol's own defect: told, and the connection with it is over
+        except Exception as exc:  # a defect of the protocol: logged, and the connection ends
             words = {"message": "a protocol failed", "exception": exc, "protocol": self._protocol}
             self._loop.call_exception_handler(words)
             self._end(exc)

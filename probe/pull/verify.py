@@ -158,11 +158,11 @@ class _Heads:
         for file in files:
             for text, _ in layout.read_lines(file):
                 return problem.blamed(text)
-        told = [*self._waiting.items()]
+        waiting = [*self._waiting.items()]
         while self._next is not None:
-            told.append((self._next.seq, (self._next.digest, False)))
+            waiting.append((self._next.seq, (self._next.digest, False)))
             self._next = next(self._kept, None)
-        if (problem.seq, problem.digest) in [(seq, digest) for seq, (digest, _) in told]:
+        if (problem.seq, problem.digest) in [(seq, digest) for seq, (digest, _) in waiting]:
             return TamperedError(problem.seq - 1, problem.reason)
         return problem
 

@@ -29,7 +29,7 @@ async def examine(
     make_walk: MakeWalk,
     to_resolution: ToResolution,
 ) -> Resolution:
-    """The `resolution` with what tells whether its resolver can be believed; all asked at once.
+    """The `resolution` with flags that say whether its resolver can be believed; all asked at once.
 
     Queries appended: purposes `rewriting` and, unless all resolvers were asked anyway, `other_resolver`. `answers`
     is filled in the order of `specs`. Flags added: `nxdomain_rewritten`; `no_other_resolver`, or those of
@@ -86,8 +86,8 @@ def _with_findings(
     if found or len(answers) != len(specs):
         known = {answer.resolver: answer for answer in map(answer_of, (*found, resolution))}
         answers = tuple(known[str(spec)] for spec in specs if str(spec) in known)
-    told = differences(answers) if len(specs) > 1 else ("no_other_resolver",)
-    flags = (*resolution.flags, *([FLAG] if rewritten else []), *told)
+    flags_of_others = differences(answers) if len(specs) > 1 else ("no_other_resolver",)
+    flags = (*resolution.flags, *([FLAG] if rewritten else []), *flags_of_others)
     return replace(
         resolution,
         answers=answers,

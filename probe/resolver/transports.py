@@ -1,7 +1,7 @@
 """Rule: what differs from one DNS transport to the next is said by its class here, and nowhere else.
 
 A `Transport` takes a question, a resolver, a vantage point and a deadline, and gives the first acceptable reply or
-raises `ExchangeError`. Its class attributes tell the caller how to use it: how often to try, what message id to send,
+raises `ExchangeError`. Its class attributes say how to use it: how often to try, what message id to send,
 which transport takes over after a truncated response. A new transport is one class with `@_transport(scheme)` and one
 row in `probe.core.syntax.values.RESOLVER_SCHEMES` (default port, what its URL may hold).
 

@@ -1,6 +1,6 @@
-"""Rule: after a failure SOA records tell in whose zone it lies; few questions, all on record, never past the deadline.
+"""Rule: after a failure SOA records show in whose zone it lies; few questions, all on record, never past the deadline.
 
-The failing name first; then, where that tells nothing, all names above it at once, since a zone that is dead may cost
+The failing name first; then, where that shows nothing, all names above it at once, since a zone that is dead may cost
 the whole time of a question. See `probe.core.dns.zone_cut` for what the answers mean.
 """
 
@@ -26,9 +26,9 @@ _MOST_RESOLVERS = 2
 
 
 async def with_zone(resolution: Resolution, specs: Sequence[ResolverSpec], make_walk: MakeWalk) -> Resolution:
-    """The failed `resolution` with `zone`, where a resolver that answers anything could tell it.
+    """The failed `resolution` with `zone`, where a resolver that answers anything could give it.
 
-    Asked are the resolver whose failure it is and, where that tells nothing, one other. The queries are appended with
+    Asked are the resolver whose failure it is and, where that shows nothing, one other. The queries are appended with
     the purpose `zone_cut`.
     """
     name = first_name(resolution)

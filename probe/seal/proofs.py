@@ -75,7 +75,7 @@ class Proofs:
             self.given[stream] += heads
         for stream, problems in theirs.problems.items():
             for problem in problems:
-                self.tell(stream, problem)
+                self.report(stream, problem)
 
     def shown(self, path: Path) -> str:
         """A file's name for people: below the directory that is verified."""
@@ -90,7 +90,7 @@ class Proofs:
             self.manifests.get(stream, ()), key=lambda each: (each.manifest.first_seq, each.manifest.last_seq)
         )
 
-    def tell(self, stream: Stream, problem: Problem) -> None:
+    def report(self, stream: Stream, problem: Problem) -> None:
         """One more problem of a stream; of a flood only the first."""
         if len(self.problems[stream]) < MOST:
             self.problems[stream].append(problem)
@@ -113,7 +113,7 @@ class Proofs:
         head = manifest.head
         if (head.agent, head.customer, head.seq) != (*stream, manifest.last_seq):
             words = "the head in this manifest is of another stream or another line"
-            self.tell(
+            self.report(
                 stream, Problem(kind=Kind.FILE, seq=manifest.first_seq, file=self.shown(path), words=words)
             )
         else:
@@ -127,7 +127,7 @@ class Proofs:
                 file=self.shown(path),
                 words=words,
             )
-            self.tell(stream, problem)
+            self.report(stream, problem)
 
     def _head_file(self, path: Path) -> None:
         try:
@@ -138,7 +138,7 @@ class Proofs:
         if path.name == HEAD and path.parent.name != head.customer:
             words = f"this is a head of customer {head.customer}, in the directory of another"
             stream = head.agent, head.customer
-            self.tell(stream, Problem(kind=Kind.FOREIGN, seq=head.seq, file=self.shown(path), words=words))
+            self.report(stream, Problem(kind=Kind.FOREIGN, seq=head.seq, file=self.shown(path), words=words))
         self._head(head, path, None)
 
     def _heads_file(self, path: Path) -> None:
@@ -168,7 +168,7 @@ class Proofs:
             return
         if path.parent.parent.name == stream[0] and path.parent.name != stream[1]:
             words = f"this is a head of customer {stream[1]}, in the directory of another"
-            self.tell(stream, Problem(kind=Kind.FOREIGN, file=self.shown(path), line=number, words=words))
+            self.report(stream, Problem(kind=Kind.FOREIGN, file=self.shown(path), line=number, words=words))
         if head is not None:
             self._head(head, path, number)
         if value is not told and isinstance(value.get("seq"), int) and isinstance(value.get("digest"), str):
@@ -199,9 +199,9 @@ class Proofs:
         problem = Problem(
             kind=kind, seq=seq, last_seq=last, file=self.shown(path), line=number, words=f"{what} {words}"
         )
-        self.tell(stream, problem)
+        self.report(stream, problem)
 
     def _unreadable(self, path: Path, words: str, number: int | None = None) -> None:
         """Of the stream that its place speaks of, as far as it does."""
         problem = Problem(kind=Kind.UNREADABLE, file=self.shown(path), line=number, words=words)
-        self.tell(("", path.parent.name if path.name == HEAD else path.parent.parent.name), problem)
+        self.report(("", path.parent.name if path.name == HEAD else path.parent.parent.name), problem)

@@ -47,7 +47,7 @@ def verified_by(session: _Session) -> Verified:
 
 
 def refuse(verified: Verified, server_name: str, *, any_strength: bool) -> None:
-    """Raises ssl.SSLCertVerificationError. `any_strength`: the library was told to admit any key and signature."""
+    """Raises ssl.SSLCertVerificationError. `any_strength`: the library was set to admit any key and signature."""
     if any_strength and (found := weakness(verified.chain)) is not None:
         raise verification_error(*found, server_name)
     if verified.staple is Staple.REVOKED:

@@ -16,7 +16,7 @@ from probe.core.records.rows import SlotRecord
 from probe.core.records.verdict import Evidence
 from probe.core.verdict.symptoms import asked_observations
 from probe.fetch.target import FetchTarget
-from probe.measure.check_requests import asked_request
+from probe.measure.check_requests import follow_up_request
 from tests.measure.test_pipeline import Bench, reply
 from tests.support import build
 
@@ -177,12 +177,12 @@ def test_header_fields_of_a_further_request(
         path="/a",
         fields=(("X-One", "1"), ("Referer", "https://own.example/")),
     )
-    assert dict(asked_request(own, FollowUpRequest(name="x", fields=fields)).fields) == expected
+    assert dict(follow_up_request(own, FollowUpRequest(name="x", fields=fields)).fields) == expected
 
 
 def test_secrets_of_the_object_stay_references() -> None:
     own = Request(
         scheme="https", host="h", port=443, path="/a", fields=(("Cookie", SecretRef(scheme="env", name="C")),)
     )
-    assert asked_request(own, FollowUpRequest(name="x", path="/b")).fields == own.fields
-    assert asked_request(own, FollowUpRequest(name="x", path="/b")).path == "/b"
+    assert follow_up_request(own, FollowUpRequest(name="x", path="/b")).fields == own.fields
+    assert follow_up_request(own, FollowUpRequest(name="x", path="/b")).path == "/b"

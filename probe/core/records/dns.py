@@ -78,7 +78,7 @@ class Resolution(Value, frozen=True, kw_only=True):
     """The look-up of one name and type from one vantage point.
 
     `canonical_name` is the last name reached; on failure `failing_name` is the name whose look-up failed, and
-    `zone` the apex of the zone that it lies in, where SOA records told. `answers`: what each resolver said, in the
+    `zone` the apex of the zone that it lies in, where SOA records showed it. `answers`: what each resolver said, in the
     vantage point's order, where all are asked and compared. `authority_aliases`: where the zone's own servers, asked
     directly, lead the name now.
     """
