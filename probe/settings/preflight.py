@@ -10,11 +10,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from ipaddress import ip_address
+from operator import eq
 from pathlib import PurePath
 
 from probe.core.config.load import Config, ConfigError, CustomerConfig, Problem
 from probe.core.config.plan import Plan, uncarried
 from probe.core.model.task import SecretRef, VantagePoint
+from probe.core.model.units import format_duration
+from probe.core.scheduling.open_slots import MOST_OF_ONE_TASK, longest_without_gap_us
 from probe.core.syntax.yaml import place_of
 from probe.core.text.redaction import without_secret_query
 from probe.core.text.tokens import is_hash
@@ -43,6 +46,28 @@ def untrusted(config: Config) -> tuple[Problem, ...]:
         for problem in _untrusted(customer, files.get(customer.customer, customer.customer), config.texts)
     )
     return tuple(dict.fromkeys(found))
+
+
+def overlong(config: Config, plan: Plan) -> tuple[Problem, ...]:
+    """Where a timeout is longer than the interval allows: while an edge hangs, slots would be missed."""
+    files = {customer: file for file, customer in config.sources.items()}
+    over = dict.fromkeys(
+        (task.customer, task.domain, task.period_us, task.deadlines.total_us)
+        for task in plan.tasks
+        if task.deadlines.total_us > longest_without_gap_us(task.period_us)
+    )
+    found = []
+    for customer, domain, period_us, total_us in over:
+        file = files.get(customer, customer)
+        mark = place_of(config.texts.get(file, ""), file, "domain", partial(eq, domain))
+        most = format_duration(longest_without_gap_us(period_us))
+        words = (
+            f"{domain}: a timeout of {format_duration(total_us)} spans more than {MOST_OF_ONE_TASK} slots of"
+            f" {format_duration(period_us)}, each with its second look: while an edge hangs, slots are missed"
+            f" (agent.overlap); {most} or less loses none"
+        )
+        found.append(Problem(file, *mark, words))
+    return tuple(found)
 
 
 def require_trust(config: Config) -> None:

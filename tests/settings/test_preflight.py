@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
 
 from probe.cli.main import cli
+from probe.core.scheduling.open_slots import longest_without_gap_us, overlap_of
 from tests.interface.command import cdn_probe
 
 AGENT = "agent: a\nresults: r\ncustomers: customers/\nvantage_points: [{name: local}]\n"
@@ -120,3 +123,29 @@ def test_what_the_api_lacks_is_told(tmp_path: Path, api: str, words: str) -> Non
     assert words in told
     assert told.startswith("agent.yaml: ")
     assert result.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "warned"),
+    [
+        ("interval: 1s, timeout: 16s", True),
+        ("interval: 1s, timeout: 15.5s", False),
+        ("interval: 60s, timeout: 60s", False),
+    ],
+)
+def test_a_timeout_that_costs_slots_while_an_edge_hangs_is_warned_of(
+    tmp_path: Path, line: str, warned: bool
+) -> None:
+    """A warning: the exit code stays."""
+    result = checked(tmp_path, line)
+    told = [text for text in result.stderr.splitlines() if "agent.overlap" in text]
+    assert [text.partition(": www")[0] for text in told] == ["warning: customers/acme.yaml:4:14"] * warned
+    assert all("a timeout of 16s spans" in text and "15500ms or less loses none" in text for text in told)
+    assert result.exit_code == 0, result.output
+
+
+@given(st.integers(100_000, 10**9), st.integers(1_000, 10**9))
+def test_it_is_warned_of_exactly_where_the_schedule_would_miss_slots(period_us: int, total_us: int) -> None:
+    wanted = 1 + -(-2 * total_us // period_us)
+    loses = overlap_of(period_us, total_us, least=1) < wanted
+    assert (total_us > longest_without_gap_us(period_us)) == loses

@@ -27,6 +27,11 @@ def overlap_of(period_us: int, total_us: int, least: int) -> int:
     return max(least, min(MOST_OF_ONE_TASK, 1 + -(-2 * total_us // period_us)))
 
 
+def longest_without_gap_us(period_us: int) -> int:
+    """The longest timeout (`total_us`) with which a hanging edge costs no slot of this interval."""
+    return (MOST_OF_ONE_TASK - 1) * period_us // 2
+
+
 class OpenSlots:
     """Which slots of each customer are open. Opening and closing cost O(log n)."""
 
