@@ -33,11 +33,8 @@ EDGES: dict[tuple[str, str], str] = {
     ("haproxy", "rejects"): "http-request reject",
     ("nginx", "no_reply"): "location / { return 444; }",
     ("nginx", "old_tls"): f"ssl_protocols TLSv1.2; location / {{ proxy_pass http://{ORIGIN}; }}",
-    (
-        "nginx",
-        "long_head",
-    ): f"location / {{ proxy_pass http://{ORIGIN}; proxy_buffer_size 128k; proxy_buffers 8 128k; "
-    f"proxy_busy_buffers_size 256k; add_header X-Long {'x' * 3000}; }}",
+    ("nginx", "admits_long_head"): f"location / {{ proxy_pass http://{ORIGIN}; proxy_buffer_size 128k; "
+    "proxy_buffers 8 128k; proxy_busy_buffers_size 256k; }",
 }
 _KEEP = "root ROOT; add_header Cache-Control max-age=60;"
 _FILES = "location /s/ { rewrite ^/s/[^/]+/(.*)$ /$1 last; }"
