@@ -154,9 +154,15 @@ def _outside(bounds: MaxAge, received_s: float, response: Response) -> tuple[str
     return None
 
 
+def needs_origin(params: FreshnessParams) -> str | None:
+    """When the origin changed is seen at the origin; what a reply declares is in the reply."""
+    return None if params.refresh_us is None else "refresh of freshness"
+
+
 KIND = CheckKind(
     name="freshness",
     params=FreshnessParams,
+    needs_origin=needs_origin,
     examine=examine,
     summary="a change at the origin is seen within the agreed time",
 )

@@ -167,9 +167,15 @@ def _shown(value: str | None) -> str:
     return "none" if value is None else value[:200]
 
 
+def needs_origin(params: Headers) -> str | None:
+    """Only what is compared with the origin's fields."""
+    return "same_as_origin of headers" if params.same_as_origin else None
+
+
 KIND = CheckKind(
     name="headers",
     params=Headers,
+    needs_origin=needs_origin,
     examine=examine,
     summary="header fields are there, absent or equal as agreed",
 )

@@ -187,6 +187,9 @@ def _compared(task: Task, evidence: Evidence) -> Iterator[Symptom]:
     for index, observation in final_observations(evidence):
         comparison = plainest(evidence, index, observation.comparison)
         if comparison is None:
+            if not evidence.reference.configured and _has_content(observation):
+                words = "no origin that answers: there is nothing to compare with"
+                yield _symptom(SymptomKind.NOTE, "integrity.unverified", index, words)
             continue
         if comparison.relation is Relation.EQUAL:
             if unasked:
@@ -242,6 +245,13 @@ def _equal_so_far(evidence: Evidence, edge: Observation) -> bool:
     )
 
 
+def _has_content(observation: Observation) -> bool:
+    response = observation.response
+    if observation.failure is not None or response is None or observation.method == "HEAD":
+        return False
+    return 200 <= response.status_code < 300
+
+
 def _sampled(evidence: Evidence) -> Iterator[Symptom]:
     asked = False
     for sample in samples(evidence, f"integrity.{_RANGE}:"):
@@ -282,6 +292,11 @@ def _symptom(kind: SymptomKind, reason: str, index: int, detail: str) -> Symptom
     return Symptom(check=KIND.name, kind=kind, reason=reason, observation=index, detail=detail)
 
 
+def needs_origin(params: Integrity) -> str | None:
+    """Markers are looked for in the edge's own content."""
+    return None if params.mode in ("markers", "none") else f"integrity in mode {params.mode}"
+
+
 KIND = CheckKind(
     name="integrity",
     params=Integrity,
@@ -289,6 +304,7 @@ KIND = CheckKind(
     follow_ups=follow_ups,
     reading=reading,
     method=method,
+    needs_origin=needs_origin,
     left_out=left_out,
     summary="the content is the origin's, by its bytes or by declared rules",
 )

@@ -24,6 +24,7 @@ from probe.core.text.uri import shown
 from probe.core.verdict.origin_controls import at_origin, origin_replies, seen_again
 from probe.core.verdict.symptoms import edge_observations
 
+_COUNTS_STATUS = "availability"  # where it is agreed too, it names a 5xx itself
 RedirectStatus = Literal[301, 302, 303, 307, 308]
 Target = Annotated[
     str, StringConstraints(min_length=1, max_length=MATCHED_CHARACTERS - 1), AfterValidator(check_target)
@@ -94,6 +95,14 @@ def examine(params: Redirect, task: Task, evidence: Evidence) -> Iterator[Sympto
         if "fields_cut" in response.flags and response.status_code == params.status:
             continue  # the Location may be in what we did not keep
         if defect(response):
+            if response.status_code >= 500 and all(spec.kind != _COUNTS_STATUS for spec in task.checks):
+                yield Symptom(
+                    check=KIND.name,
+                    kind=SymptomKind.STATUS,
+                    reason="http.error",
+                    observation=index,
+                    detail=f"status {response.status_code}, expected {params.status}",
+                )
             yield Symptom(
                 check=KIND.name,
                 kind=SymptomKind.POLICY,

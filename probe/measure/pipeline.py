@@ -104,8 +104,7 @@ class Pipeline:
         line_health: LineHealth | None = None,
         dates: Callable[[], tuple[HostDate, ...]] = tuple,
     ) -> None:
-        """`kinds` is the table of checks; `keep` is called with each origin version, for the store, and
-        `keep_standing` of how each origin answers.
+        """`kinds`: the checks; `keep` is called with each origin version, `keep_standing` with how an origin answers.
 
         `lines`: the vantage points of this agent, to ask a doubtful edge by another way. `keep_bundle` is given the
         evidence of each slot that is not well, and says whether it is kept. `line_health`: the watch over the anchors.
@@ -248,6 +247,7 @@ class Pipeline:
         changed = before is not None and before != look.reference.newest_digest
         addresses = [o.address for o in observations if o.role is Role.EDGE]
         found = replace(look.reference, changed_during_slot=changed)
+        found = self._propagation.with_served(task, found, addresses)
         slot.reference = self._selves.marked(task, found, addresses, look.observation)
         begin = len(observations)
         slot.append([*fetched, *sweeping.result(), *anchors.result()])

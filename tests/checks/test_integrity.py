@@ -9,6 +9,7 @@ from probe.checks.integrity import KIND, Integrity
 from probe.core.content.check_kind import Symptom, SymptomKind
 from probe.core.model.value import replace
 from probe.core.records.observation import Comparison, Observation, Relation, Role
+from probe.core.records.origin import Reference
 from probe.core.records.verdict import Evidence
 from tests.support.build import AT, evidence, reference, refused, seen, task
 
@@ -100,9 +101,17 @@ def test_what_cannot_be_proved_is_a_note(relation: Relation, reason: str) -> Non
     assert symptoms(evidence(made)) == [off(SymptomKind.NOTE, reason, "why")]
 
 
-def test_an_unseen_version_past_its_lifetime_is_stale() -> None:
+def test_an_unseen_version_past_its_lifetime_is_still_only_unseen() -> None:
+    """Nobody saw that the origin served it: it may be another customer's file as well."""
     made = compared(Relation.UNSEEN_VERSION, within_lifetime=False)
-    assert symptoms(evidence(made)) == [off(SymptomKind.STALE, "content.overlong_cache")]
+    assert symptoms(evidence(made)) == [off(SymptomKind.NOTE, "integrity.version_unseen")]
+
+
+def test_without_an_origin_content_is_unverified_and_never_as_agreed() -> None:
+    alone = evidence(seen(), reference=Reference(configured=False))
+    (found,) = symptoms(alone)
+    assert (found.kind, found.reason) == (SymptomKind.NOTE, "integrity.unverified")
+    assert symptoms(evidence(seen(status=404), reference=Reference(configured=False))) == []
 
 
 def test_a_second_look_at_the_same_edge_can_prove_what_the_first_could_not() -> None:

@@ -69,6 +69,17 @@ def under_a_label(edge: Script, origin_: Script, expected: tuple[str, str | None
     return Case(row=38, setting=Setting(edge=edge, origin=origin_), expected=expected)
 
 
+def then(*scripts: Script) -> Script:
+    """One after the other; the last one goes on."""
+    left = list(scripts)
+
+    def choose(head: bytes) -> Script:
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    return by_request(choose)
+
+
+FOREIGN = right('ETag: "other"', FRESH, "Age: 3600", body=b"a file of another customer\n" * 40)
 LENGTH = f"Content-Length: {len(GOOD)}\r\n".encode()
 PLAIN = HEAD + LENGTH + b"\r\n" + GOOD
 CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(GOOD) + GOOD + b"\r\n0\r\n\r\n"
@@ -145,6 +156,25 @@ REPLY_CASES: dict[str, Case] = {
         row=31,
         setting=Setting(edge=raw(HEAD + LENGTH + b"Content-Length: 5\r\n\r\n" + GOOD)),
         expected=cdn("http.protocol_violation"),
+    ),
+    # --- whose content it is ----------------------------------------------------------------------
+    "anothers_file_after_the_present_version": Case(
+        row=42,
+        setting=Setting(edge=then(right(), FOREIGN), slots_before=1),
+        expected=cdn("content.mismatch"),
+    ),
+    "anothers_file_at_the_first_look": Case(
+        row=42, setting=Setting(edge=FOREIGN), expected=OK, notes=("integrity.version_unseen",)
+    ),
+    "bad_gateway_where_a_redirect_was_agreed": Case(
+        row=28,
+        setting=Setting(
+            edge=response(b"", status="502 Bad Gateway"),
+            origin=to("/new", status="301 Moved"),
+            checks=build.checks(redirect={"location": "/new"}),
+        ),
+        expected=cdn("http.error"),
+        notes=("http.redirect_unexpected",),
     ),
     # --- a content coding that nobody knows: the bytes are the content ------------------------------
     "unknown_coding_same_bytes": under_a_label(labelled("aws-chunked"), labelled("aws-chunked"), OK),

@@ -60,7 +60,8 @@ class Setting:
 
     `edge_address`: where the edge is. `openssl`: it is a blocking server, which sends alerts where asyncio's is mute.
     `warm`: the origin was seen before this slot. `changes` go to the task, `deadlines` to its deadlines, `line` to its
-    vantage point. `lines`: further vantage points of the agent.
+    vantage point. `lines`: further vantage points of the agent. `slots_before`: so many slots are measured before
+    the one that counts.
     """
 
     edge: Script | None = field(default_factory=right)
@@ -85,6 +86,7 @@ class Setting:
     request: dict[str, Any] = field(default_factory=dict)
     line: dict[str, Any] = field(default_factory=dict)
     lines: tuple[VantagePoint, ...] = ()
+    slots_before: int = 0
 
 
 QUICK = {"total_us": 1_500_000, "connect_us": 700_000, "tls_us": 700_000, "first_byte_us": 700_000}
@@ -120,6 +122,8 @@ async def measure(
         if setting.warm:
             await pipeline.references.look(task, clock.monotonic_ns())
         await asyncio.to_thread(before)
+        for _ in range(setting.slots_before):
+            await pipeline.measure(task, rfc3339(clock.time_ns()))
         return task, await pipeline.measure(task, rfc3339(clock.time_ns()))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -20,10 +21,12 @@ from probe.core.model.task import Task
 from probe.core.records.codec import encode
 from probe.core.records.rows import SlotRecord
 from probe.core.records.verdict import Outcome
+from probe.core.verdict.summary import UNVERIFIED
 from probe.net.event_loop import run
 from probe.settings.config_files import load_config
 from probe.settings.preflight import require_trust
 
+SOMETHING_UNVERIFIED = 3
 AT_ONCE = 4  # more would wait for each other in one loop and show that as the network
 
 
@@ -46,8 +49,17 @@ def once(
         console().print(once_table(rows))
     standings = parts.pipeline.references.standings
     warn_of_unanswering(plan.tasks, [(*key, standing) for key, standing in standings.items()])
+    code = exit_code(rows)
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+def exit_code(rows: Sequence[SlotRecord]) -> int:
+    """1: something is not well; 3: nothing is, and not all content could be compared; 0: all is as agreed."""
     if any(row.outcome is not Outcome.OK for row in rows):
-        raise click.exceptions.Exit(1)
+        return 1
+    unverified = any(finding.reason in UNVERIFIED for row in rows for finding in row.findings)
+    return SOMETHING_UNVERIFIED if unverified else 0
 
 
 async def _measure(parts: Parts, tasks: tuple[Task, ...]) -> list[SlotRecord]:

@@ -61,7 +61,13 @@ def customer_problems(
     data = document.plain()
     for place, site in _sites(data):
         yield from _check_problems(place, site, document, file, reader)
-    complaints = [*_references(data, vantage_points), *_headers(data), *_doubles(data), *_userinfo((), data)]
+    complaints = [
+        *_references(data, vantage_points),
+        *_headers(data),
+        *_doubles(data),
+        *_userinfo((), data),
+        *_never_judged(data, reader),
+    ]
     yield from _placed(complaints, document, file)
 
 
@@ -176,6 +182,38 @@ def _repeated(
                 f"{what} {name} is given twice; the first is number {first[name] + 1}",
             )
         first.setdefault(name, index)
+
+
+def _never_judged(data: dict[str, Any], reader: ParamsReader) -> Iterator[Complaint]:
+    """Checks that compare with an origin, of objects that have none: they would be silent for ever."""
+    told: set[Place] = set()
+    for d, domain in enumerate(_mappings(data.get("domains"))):
+        if domain.get("origin") is not None:
+            continue
+        for o, item in enumerate(_mappings(domain.get("objects"))):
+            levels: tuple[tuple[Place, dict[str, Any]], ...] = (
+                (("domains", d, "objects", o), item),
+                (("domains", d), domain),
+                (("defaults",), _mapping(data.get("defaults"))),
+            )
+            place, site = next((level for level in levels if level[1].get("checks") is not None), levels[0])
+            for kind, value in _mapping(site.get("checks")).items():
+                loc = (*place, "checks", kind)
+                what = _needs_origin(kind, value, reader)
+                if what is not None and loc not in told:
+                    told.add(loc)
+                    name = f"{domain.get('domain')} {item.get('path')}"
+                    yield (
+                        loc,
+                        f"{what} compares with the origin, and {name} has none: name its origin, or leave it out",
+                    )
+
+
+def _needs_origin(kind: str, value: Any, reader: ParamsReader) -> str | None:
+    if kind not in reader.kinds or value is None:
+        return None
+    params = reader.read(kind, value)
+    return None if isinstance(params, list) else reader.kinds[kind].needs_origin(params)
 
 
 def _userinfo(place: Place, value: Any) -> Iterator[Complaint]:

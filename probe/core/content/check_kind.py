@@ -138,6 +138,15 @@ def reading_of(task: Task, kinds: Kinds) -> Reading | None:
     return next((reading for reading in wanted if reading is not None), None)
 
 
+# What of the parameters can be judged beside an origin alone, in words for people; None: nothing of them.
+NeedsOrigin = Callable[[Any], str | None]
+
+
+def no_origin_needed(params: Any) -> str | None:
+    """For checks that an edge's own reply decides."""
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckKind:
     """A row of CHECKS: the name that users type, the model of its parameters, and the function."""
@@ -149,6 +158,7 @@ class CheckKind:
     follow_ups: FollowUpRequests = no_follow_ups
     reading: WantedReading = no_reading
     method: WantedMethod = own_method
+    needs_origin: NeedsOrigin = no_origin_needed
     left_out: LeftOut = nothing_left_out
 
 

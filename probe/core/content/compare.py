@@ -110,6 +110,9 @@ class _Look:
             return self._relation(Relation.UNVERIFIED)
         if self.reference.changed_during_slot:
             return self._relation(Relation.ORIGIN_CHANGING)
+        after_present = self._after_the_present_version()
+        if after_present is not None:
+            return replace(self._relation(Relation.UNKNOWN_VERSION), detail=after_present)
         recent = self._unchanged_since() and (self._claims_nothing() or self._got_since())
         if recent or self._claims_known_version():
             return self._relation(Relation.UNKNOWN_VERSION)
@@ -211,6 +214,16 @@ class _Look:
             return self.age_s is not None and self.age_s + slack <= known_for_s
         made_now = self.age_s is None or self.age_s <= slack
         return known_for_s >= 0 and made_now and fetched_for_us(self.observation, self.origin_words)
+
+    def _after_the_present_version(self) -> str | None:
+        """This node served the present version before, and the origin still has it: what it sends now is no older one.
+
+        In words, with when that was; None where it was not seen to.
+        """
+        served = next((at for node, at in self.reference.served_by if node == self.observation.address), None)
+        if served is None or not self._unchanged_since() or epoch_s(served) < epoch_s(self.newest.first_seen):
+            return None
+        return f"this node served the origin's present version at {served}"
 
     def _modified_after(self) -> bool:
         edge = http_date_s(first_value(self.response.fields, "last-modified"), self.at_s)

@@ -29,7 +29,7 @@ def meaning_of(comparison: Comparison) -> tuple[SymptomKind, str]:
     """Kind and reason of a relation other than equal."""
     if comparison.relation is Relation.UNKNOWN_VERSION:
         return SymptomKind.CONTENT, "content.mismatch"
-    if comparison.within_lifetime is False:
+    if comparison.relation is Relation.OLDER and comparison.within_lifetime is False:
         return SymptomKind.STALE, "content.overlong_cache"
     if comparison.relation is Relation.OLDER:
         fresh = "stale_fresh" if comparison.within_lifetime else "stale_lifetime_unknown"

@@ -180,6 +180,11 @@ class Request(Value, frozen=True, kw_only=True):
         return without_secret_query(self.path)
 
     @property
+    def shown_url(self) -> str:
+        """The URL as it may be stored and shown."""
+        return without_secret_query(self.url)
+
+    @property
     def url(self) -> str:
         """The URL as it is asked for; may hold secret query values."""
         default = {"http": 80, "https": 443}[self.scheme]

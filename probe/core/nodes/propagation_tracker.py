@@ -7,10 +7,11 @@ observation. Pure: no clock of its own, bounded memory, the least recently seen 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from probe.core.model.task import Task
-from probe.core.model.times import epoch_s
+from probe.core.model.times import epoch_s, utc_text
 from probe.core.model.value import replace
 from probe.core.nodes.propagation import Sighting, sighting_of
 from probe.core.records.observation import Observation
@@ -47,6 +48,17 @@ class PropagationTracker:
             )
             for observation in evidence.observations
         )
+
+    def with_served(self, task: Task, reference: Reference, addresses: Iterable[str]) -> Reference:
+        """The reference, and which of these nodes served its present version when they were last looked at."""
+        keys = ((task.customer, task.request.shown_url, task.vantage_point.name, node) for node in addresses)
+        last = [found for found in map(self._last.get, keys) if found is not None]
+        served = tuple(
+            (found.look.address, utc_text(found.look.until_s))
+            for found in last
+            if identity(found.version) == reference.newest_digest
+        )
+        return replace(reference, served_by=served) if served else reference
 
     def _follow(
         self, customer: str, observation: Observation, look: Sighting | None, reference: Reference

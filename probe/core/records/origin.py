@@ -79,7 +79,8 @@ class Reference(Value, frozen=True, kw_only=True):
     fetched or revalidated. `changed_during_slot`: two looks within this slot, or since `verified_at`,
     disagreed. `self_comparison`: the origin answered from the CDN itself. `left_out`: the origin was due to be asked
     and was not, since its ceiling of requests was reached: nothing that disagrees with it can be held against anybody.
-    `standing`: whether and when it answered us at all.
+    `standing`: whether and when it answered us at all. `served_by`: nodes off now that served its present version
+    before, as (address, when they did last).
     """
 
     configured: bool
@@ -89,6 +90,7 @@ class Reference(Value, frozen=True, kw_only=True):
     self_comparison: bool = False
     left_out: bool = False
     standing: OriginStanding | None = None
+    served_by: tuple[tuple[str, str], ...] = ()
 
     @property
     def newest_digest(self) -> str | None:

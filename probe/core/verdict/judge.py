@@ -59,7 +59,7 @@ def _judged(task: Task, evidence: Evidence, symptoms: tuple[Symptom, ...], *, mu
             reason=None,
             confirmed=None,
             findings=findings,
-            summary=summarise(None, task, corroboration),
+            summary=summarise(None, task, corroboration, notes=findings),
         )
     return Verdict(
         outcome=gravest.outcome,

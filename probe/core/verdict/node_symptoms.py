@@ -35,6 +35,7 @@ def node_symptoms(task: Task, evidence: Evidence) -> Iterator[Symptom]:
     if seen is not None and seen.unanswered:
         whole = seen.answered == 0 and seen.asked == seen.known
         yield _note("nodes.all_unanswered" if whole else "nodes.some_unanswered", _counted(seen))
+    yield from _alike(task, evidence)
 
 
 def _note(reason: str, detail: str, observation: int | None = None) -> Symptom:
@@ -66,6 +67,20 @@ def _stranger(task: Task, evidence: Evidence, address: str) -> tuple[str, str] |
     if unknown:
         return "node.unknown", "was not among the nodes known so far"
     return None
+
+
+def _alike(task: Task, evidence: Evidence) -> Iterator[Symptom]:
+    """Several nodes relay one and the same 5xx while the origin answers us: what they share may have failed."""
+    first: dict[str, int] = {}
+    for node in node_observations(evidence):
+        if node.failure is None and node.response is not None and node.response.status_code >= 500:
+            first.setdefault(node.address, node.response.status_code)
+    codes = set(first.values())
+    if len(first) > 1 and len(codes) == 1 and Corroboration(task, evidence).origin_well:
+        code = codes.pop()
+        named = ", ".join(sorted(first)[:NAMED_AT_MOST])
+        words = f"{len(first)} nodes answered {code}, the origin, asked directly, did not: {named}"
+        yield _note("nodes.alike", words)
 
 
 # --- how many answered ----------------------------------------------------------------------------

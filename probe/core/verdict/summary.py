@@ -5,6 +5,8 @@ The sentence is for people; programs read `outcome`, `fault` and `reason`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from probe.core.model.task import Task
 from probe.core.records.failure import FailureType
 from probe.core.records.observation import Role
@@ -99,6 +101,15 @@ _WHOLE_SLOT: dict[str, str] = {
     "agent.trust_missing": "This agent has no authority to verify certificates by, so nothing was sent",
     "agent.secret_missing": "A secret that the request needs could not be had on our host, so nothing was sent",
 }
+# Nothing is known to be wrong, and the content was not held against the origin's present version.
+UNVERIFIED = frozenset(
+    {
+        "integrity.unverified",
+        "integrity.version_unseen",
+        "integrity.other_version",
+        "integrity.origin_changing",
+    }
+)
 _MUTE = "the origin, asked directly, never answered us and excuses nobody: "
 _WHOSE = {
     Fault.CDN: "the CDN's fault",
@@ -113,11 +124,19 @@ _WHOSE = {
 
 
 def summarise(
-    finding: Finding | None, task: Task, corroboration: Corroboration, *, mute_origin: bool = False
+    finding: Finding | None,
+    task: Task,
+    corroboration: Corroboration,
+    *,
+    mute_origin: bool = False,
+    notes: Sequence[Finding] = (),
 ) -> str:
-    """One sentence: who did what, beside whom, whose fault. `mute_origin`: one is configured and never answered."""
+    """One sentence: who did what, beside whom, whose fault. `mute_origin`: one is configured and never answered.
+
+    `notes`: all findings, where nothing is off.
+    """
     if finding is None:
-        return _well(task, corroboration.evidence)
+        return _well(task, corroboration.evidence, notes)
     nodes = told_of_nodes(task, corroboration.evidence)
     beside = _MUTE if mute_origin else _beside(corroboration)
     told = f"{_what(finding, task, corroboration)}; {nodes}{beside}{_WHOSE[finding.fault]}"
@@ -125,9 +144,18 @@ def summarise(
     return f"{told} ({finding.reason}{again[finding.confirmed]})."
 
 
-def _well(task: Task, evidence: Evidence) -> str:
+def _well(task: Task, evidence: Evidence, notes: Sequence[Finding]) -> str:
+    """As agreed is only what was compared."""
     edges = [o for o in evidence.observations if o.role is Role.EDGE]
     cut = _cut(evidence)
+    unseen = [note for note in notes if note.reason in UNVERIFIED]
+    if unseen:
+        whose = "" if len(edges) == 1 else f" of {len({note.observation for note in unseen})}"
+        why = f"{unseen[0].reason}{f', {unseen[0].detail}' if unseen[0].detail else ''}"
+        return (
+            f"{len(edges)} of {len(edges)} edge addresses of {task.domain} answered for {task.request.shown_path}; "
+            f"the content{whose} is unverified ({why})."
+        )
     return (
         f"{len(edges)} of {len(edges)} edge addresses of {task.domain} served {task.request.shown_path} "
         f"as agreed{cut}."

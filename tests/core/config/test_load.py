@@ -328,6 +328,45 @@ def test_a_bound_is_told_in_the_unit_that_was_typed(keep: str, words: str) -> No
     assert words in problem
 
 
+NEVER_JUDGED = [
+    "integrity: {}",
+    "integrity: {mode: sampled}",
+    "integrity: {mode: headers}",
+    "headers: {same_as_origin: [etag]}",
+    "freshness: {refresh: 60s}",
+]
+
+
+@pytest.mark.parametrize("check", NEVER_JUDGED)
+def test_a_check_that_compares_with_an_origin_is_refused_where_there_is_none(check: str) -> None:
+    [problem] = customer_problems(with_object(f"checks: {{{check}}}"))
+    assert re.match(r"acme.yaml:6:\d+: .* compares with the origin, and www.acme.example / has none", problem)
+    with_origin = with_object(f"checks: {{{check}}}").replace(
+        "    objects:", "    origin: {address: 192.0.2.9}\n    objects:"
+    )
+    assert parse_customer(with_origin, "acme.yaml", kinds=CHECKS, vantage_points=["bj-ct"]).customer == "acme"
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "integrity: {mode: none}",
+        "integrity: {mode: markers, contain: [x]}",
+        "headers: {present: [etag]}",
+        "freshness: {max_age: {at_most: 60s}}",
+    ],
+)
+def test_what_an_edges_own_reply_decides_needs_no_origin(check: str) -> None:
+    text = with_object(f"checks: {{{check}}}")
+    assert parse_customer(text, "acme.yaml", kinds=CHECKS, vantage_points=["bj-ct"]).customer == "acme"
+
+
+def test_an_inherited_one_is_refused_once_and_where_it_is_written() -> None:
+    text = SMALL.replace("domains:", "defaults: {checks: {integrity: {}}}\ndomains:") + "      - path: /b\n"
+    [problem] = customer_problems(text)
+    assert problem.startswith("acme.yaml:2:")
+
+
 def test_an_impossible_regex_is_refused_where_it_stands() -> None:
     [problem] = customer_problems(with_object('checks: {pattern: {pattern: "(a"}}'), KINDS)
     assert problem.startswith("acme.yaml:6:37: ")

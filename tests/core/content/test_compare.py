@@ -21,6 +21,7 @@ from probe.core.verdict.comparisons import with_comparisons
 from tests.support.build import (
     AT,
     EARLIER,
+    EDGE,
     GOOD,
     MISS,
     OLD,
@@ -86,6 +87,29 @@ def test_weak_etag_claims_nothing_about_bytes() -> None:
 def test_version_from_before_we_looked_is_not_accused_within_its_lifetime() -> None:
     long = (("etag", '"v0"'), ("cache-control", "max-age=7200"))
     assert relation(seen(digest=OTHER, fields=long)) is Relation.UNSEEN_VERSION
+
+
+@pytest.mark.parametrize(
+    ("served_by", "changes", "expected"),
+    [
+        (((EDGE, "2026-11-22T09:59:00Z"),), {}, Relation.UNKNOWN_VERSION),
+        ((("192.0.2.99", "2026-11-22T09:59:00Z"),), {}, Relation.UNSEEN_VERSION),
+        (
+            ((EDGE, "2026-11-22T08:59:00Z"),),
+            {},
+            Relation.UNSEEN_VERSION,
+        ),  # before the present version was seen
+        (((EDGE, "2026-11-22T09:59:00Z"),), {"changed_during_slot": True}, Relation.ORIGIN_CHANGING),
+        (((EDGE, "2026-11-22T09:59:00Z"),), {"left_out": True}, Relation.UNVERIFIED),
+    ],
+)
+def test_after_the_present_version_a_node_has_no_older_one_left(
+    served_by: tuple[tuple[str, str], ...], changes: dict[str, bool], expected: Relation
+) -> None:
+    foreign = seen(
+        digest=OTHER, fields=(("etag", '"v9"'), ("cache-control", "max-age=7200"), ("age", "7000"))
+    )
+    assert relation(foreign, version(), served_by=served_by, **changes) is expected
 
 
 def test_unseen_version_past_its_lifetime_is_over_it() -> None:

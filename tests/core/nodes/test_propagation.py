@@ -373,6 +373,18 @@ def test_who_goes_back_is_told_of_again() -> None:
     assert interval(follow(tracker, 80, "b", A_, B_)) == (20.003, 31.031)
 
 
+def test_which_nodes_served_the_present_version_before() -> None:
+    tracker = PropagationTracker()
+    follow(tracker, 70, "b", A_, B_)
+    both = reference(A_, B_)
+    found = tracker.with_served(PLAIN, both, [EDGE, EDGE_2])
+    ((node, at),) = found.served_by
+    assert node == EDGE
+    assert 70 <= epoch_s(at) - ZERO_S < 71
+    assert tracker.with_served(PLAIN, reference(A_, B_, C_), [EDGE]).served_by == ()
+    assert tracker.with_served(PLAIN, both, [EDGE_2]) is both
+
+
 def test_what_tells_nothing() -> None:
     tracker = PropagationTracker()
     assert interval(follow(tracker, 80, "b", A_, B_)) == (None, None)  # a node never seen before
