@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from probe.core.model.value import replace
+from probe.core.records.verdict import Fault
 from probe.core.sla.periods import Span
 
 
@@ -32,17 +33,24 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """One look of a track, at its due time."""
+    """One look of a track, at its due time. `key`: customer/seq, by which its row is found.
+
+    Of trouble: `nodes` that are concerned, the row's `fault` and `reason`, and the id of its evidence.
+    """
 
     at_us: int
     sight: Sight
     confirmed: bool = False
-    key: str = ""  # customer/seq, by which the row is found
+    key: str = ""
+    nodes: tuple[str, ...] = ()
+    fault: Fault | None = None
+    reason: str | None = None
+    evidence_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Episode:
-    """Trouble that was seen at `first_us` and last at `last_us`.
+    """Trouble that was seen at `first_us` and last at `last_us`, by `looks`.
 
     It began after `well_before_us` and ended before `well_after_us`; None: nobody saw it well before, or after.
     """
@@ -53,7 +61,12 @@ class Episode:
     well_after_us: int | None
     confirmed_us: int | None
     ending: Ending
-    keys: tuple[str, ...]
+    looks: tuple[Look, ...]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The rows that show it."""
+        return tuple(look.key for look in self.looks if look.key)
 
     @property
     def at_least_us(self) -> int:
@@ -122,11 +135,10 @@ class Track:
             well_after_us=None,
             confirmed_us=None,
             ending=Ending.OPEN,
-            keys=(),
+            looks=(),
         )
         confirmed_us = at_us if before.confirmed_us is None and look.confirmed else before.confirmed_us
-        keys = (*before.keys, look.key) if look.key else before.keys
-        self._open = replace(before, last_us=at_us, confirmed_us=confirmed_us, keys=keys)
+        self._open = replace(before, last_us=at_us, confirmed_us=confirmed_us, looks=(*before.looks, look))
 
     def _end(self, ending: Ending, well_us: int | None = None) -> Episode | None:
         """Unknown looks between do not say that it was well: the bound before stays that of the last good one."""
@@ -167,5 +179,5 @@ def _both(one: Episode, other: Episode) -> Episode | None:
         well_after_us=min(afters, default=None),
         confirmed_us=max(confirmed) if len(confirmed) == 2 else None,
         ending=next(e for e in (Ending.WELL, Ending.UNKNOWN, Ending.OPEN) if e in endings),
-        keys=(*one.keys, *other.keys),
+        looks=(*one.looks, *other.looks),
     )
