@@ -103,7 +103,8 @@ async def served(place: Path) -> AsyncIterator[tuple[str, str, int]]:
     )
     try:
         assert child.stdout is not None
-        address = (await asyncio.wait_for(child.stdout.readline(), 30)).decode().strip()
+        async with asyncio.timeout(30):
+            address = (await child.stdout.readline()).decode().strip()
         yield f"http://{address}", token, child.pid
     finally:
         child.terminate()

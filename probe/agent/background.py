@@ -134,7 +134,8 @@ async def reconcile(wanted: Wanted, stop: asyncio.Event) -> None:
                 task = asyncio.create_task(run_with_restart(name, companion.work, ending), name=name)
                 running[name] = companion.settings, ending, task
         try:
-            await asyncio.wait_for(stop.wait(), LOOK_S)
+            async with asyncio.timeout(LOOK_S):
+                await stop.wait()
         except TimeoutError:
             continue
     for _, ending, _ in running.values():
@@ -154,7 +155,8 @@ async def run_with_restart(name: str, work: Work, stop: asyncio.Event) -> None:
         except Exception as error:
             log.error("companion.failed", exc_info=error, extra=fields(name=name, again_in_s=pause_s))
         try:
-            await asyncio.wait_for(stop.wait(), pause_s)
+            async with asyncio.timeout(pause_s):
+                await stop.wait()
         except TimeoutError:
             pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
 

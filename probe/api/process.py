@@ -113,7 +113,8 @@ async def _end(child: Process) -> None:
     child.stdin.close()
     if child.returncode is None:
         try:
-            await asyncio.wait_for(child.wait(), END_S)
+            async with asyncio.timeout(END_S):
+                await child.wait()
         except TimeoutError:
             with suppress(ProcessLookupError):
                 child.kill()

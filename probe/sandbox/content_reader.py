@@ -65,7 +65,8 @@ class ContentReader:
         assert child.stdin is not None
         child.stdin.close()
         try:
-            await asyncio.wait_for(child.wait(), END_S)
+            async with asyncio.timeout(END_S):
+                await child.wait()
         except TimeoutError:
             with suppress(ProcessLookupError):
                 child.kill()
@@ -106,7 +107,8 @@ class ContentReader:
         assert child.stdout is not None
         try:
             if child.stdout.at_eof():  # it dies by itself; to signal it now would take its end from asyncio
-                await asyncio.wait_for(child.wait(), END_S)
+                async with asyncio.timeout(END_S):
+                    await child.wait()
         except TimeoutError:
             pass
         if child.returncode is None:

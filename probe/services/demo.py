@@ -137,7 +137,8 @@ class Demo:
     async def _pause(self, agent: asyncio.subprocess.Process) -> None:
         """A moment, cut short by `stop`; then whatever the agent has stored meanwhile."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), POLL_S)
+            async with asyncio.timeout(POLL_S):
+                await self._stop.wait()
         if agent.returncode is not None:
             raise DemoError(f"the agent ended by itself with {agent.returncode}; see {self._log}")
         self._read()
@@ -179,7 +180,8 @@ async def _end(agent: asyncio.subprocess.Process) -> None:
     if agent.returncode is None:
         agent.send_signal(signal.SIGTERM)
     try:
-        await asyncio.wait_for(agent.wait(), ENDS_WITHIN_S)
+        async with asyncio.timeout(ENDS_WITHIN_S):
+            await agent.wait()
     except TimeoutError:
         agent.kill()
         await agent.wait()

@@ -242,7 +242,8 @@ class WorkerSupervisor:
     async def _until_usable(self) -> None:
         if not self._ready.is_set() and not self._restart_is_far:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._ready.wait(), START_WAIT_S)
+                async with asyncio.timeout(START_WAIT_S):
+                    await self._ready.wait()
         if not self._ready.is_set():
             raise WorkerLostError(self.problem or "not begun yet")
         if self._silent_beats >= DOUBTED_BEATS:
@@ -322,7 +323,8 @@ async def _wait_or_kill(child: Process, within_s: float) -> None:
     """Its socket has ended, or it does not listen: killing ends it in any case."""
     if child.returncode is None:
         try:
-            await asyncio.wait_for(child.wait(), within_s)
+            async with asyncio.timeout(within_s):
+                await child.wait()
         except TimeoutError:
             with suppress(ProcessLookupError):
                 child.kill()

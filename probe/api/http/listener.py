@@ -97,7 +97,8 @@ class Listener:
         """Until no connection is open any more; or so many seconds."""
         if self._open:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._none_open.wait(), within_s)
+                async with asyncio.timeout(within_s):
+                    await self._none_open.wait()
 
     def _readable(self) -> None:
         """Accept what is waiting, a bounded number at once."""

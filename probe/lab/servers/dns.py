@@ -178,8 +178,9 @@ class DnsServer:
         source = writer.get_extra_info("peername")[0]
         with contextlib.suppress(TimeoutError):
             while True:
-                length = int.from_bytes(await asyncio.wait_for(reader.readexactly(2), _IDLE_S), "big")
-                wire = await asyncio.wait_for(reader.readexactly(length), _IDLE_S)
+                async with asyncio.timeout(_IDLE_S):
+                    length = int.from_bytes(await reader.readexactly(2), "big")
+                    wire = await reader.readexactly(length)
                 response = self.respond(wire, source, "tcp")
                 if response is not None:
                     writer.write(len(response).to_bytes(2, "big") + response)

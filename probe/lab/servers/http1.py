@@ -162,7 +162,8 @@ class HttpServer:
 async def read_request(reader: asyncio.StreamReader, source: str) -> Request | None:
     """The next request; None where the client has no more, or what it sends is no request."""
     try:
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _IDLE_S)
+        async with asyncio.timeout(_IDLE_S):
+            head = await reader.readuntil(b"\r\n\r\n")
     except (asyncio.IncompleteReadError, TimeoutError):
         return None
     first, fields = parse_head(head)

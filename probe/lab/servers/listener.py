@@ -155,4 +155,5 @@ async def _close(writer: asyncio.StreamWriter) -> None:
     """Wait until what was written is sent, then close."""
     writer.close()
     with contextlib.suppress(OSError, TimeoutError):
-        await asyncio.wait_for(writer.wait_closed(), _CLOSE_S)
+        async with asyncio.timeout(_CLOSE_S):
+            await writer.wait_closed()
