@@ -315,6 +315,26 @@ CASES: dict[str, Case] = {
         expected=cdn("tcp.reset"),
     ),
     "accepts_and_never_replies": Case(row=25, setting=Setting(edge=hang), expected=cdn("http.timed_out")),
+    "a_challenge_page": Case(
+        row=30,
+        setting=Setting(
+            edge=response(
+                b"<title>Just a moment...</title>", "cf-mitigated: challenge", status="403 Forbidden"
+            )
+        ),
+        expected=("inconclusive", "unknown", "http.challenged"),
+    ),
+    "too_many_requests": Case(
+        row=30,
+        setting=Setting(edge=response(b"slow down", "Retry-After: 60", status="429 Too Many Requests")),
+        expected=("inconclusive", "unknown", "http.rate_limited"),
+        notes=("pace.second_looks_left_out",),
+    ),
+    "http_2_alone": Case(
+        row=30,
+        setting=Setting(edge=raw(bytes.fromhex("000000040000000000")), tls=well_certified),
+        expected=("inconclusive", "agent", "agent.protocol_unsupported"),
+    ),
     # --- TLS ---------------------------------------------------------------------------------------
     "certificate_expired": Case(
         row=26, setting=Setting(tls=certificate("expired")), expected=cdn("tls.cert.date_invalid")
