@@ -55,11 +55,18 @@ def _read(field: VendorField, lines: tuple[str, ...]) -> tuple[CacheStatus, ...]
     values = [value for line in lines for value in _split(field, line)]
     found = [_status(field, value) for value in values[-VALUES_KEPT:]]
     told = [status for status in found if status is not None]
+    if len({status.hit for status in told}) > 1 and any(map(_of_traffic_server, values)):
+        # Several of them, and whether the nearest stands first or last nobody documents.
+        return (CacheStatus(derived_from=field.name, flags=("order_unknown",)),)
     if not field.nearest_last:
         # Which of them is the nearest nobody says: the one that excuses most stands for all.
         told.sort(key=lambda status: (status.hit is True, "parent_hit" in status.flags))
         told = told[-1:]
     return tuple(told)
+
+
+def _of_traffic_server(value: str) -> bool:
+    return value.lower() in ("hit-fresh", "hit-stale", "skipped", "none")
 
 
 def _split(field: VendorField, line: str) -> list[str]:

@@ -52,6 +52,14 @@ _TCP = (  # Akamai documents these; Squid's and Alibaba Cloud's logs use the sam
     (r"TCP_(?:MEM_|IMS_|NEGATIVE_)?HIT", True, None, None),
     (r"TCP_MISS", False, "miss", None),
 )
+_NGINX_WORDS = (
+    (r"HIT", True, None, None),
+    (r"STALE|UPDATING", True, None, None),  # served from the cache although past its lifetime
+    (r"MISS", False, "miss", None),
+    (r"BYPASS", False, "bypass", None),
+    (r"EXPIRED", False, "stale", 200),
+    (r"REVALIDATED", False, "stale", 304),
+)
 _X_CACHE = VendorField(
     "x-cache",
     (
@@ -92,15 +100,17 @@ _X_CACHE = VendorField(
             (r"MISS", False, "miss", None),
         ),
         *_words("Akamai", "Edge Diagnostics, Pragma headers", *_TCP),
+        # `add_header X-Cache $upstream_cache_status`, as many set-ups of nginx have it
+        *_words("nginx", "ngx_http_upstream_module, $upstream_cache_status", *_NGINX_WORDS),
+        # A stale hit may have been served, validated or replaced: the document does not say.
+        *_words(
+            "Apache Traffic Server",
+            "Administrator's Guide, XDebug Plugin, X-Cache",
+            (r"hit-fresh", True, None, None),
+            (r"hit-stale", None, None, None),
+            (r"skipped|none", False, "bypass", None),
+        ),
     ),
-)
-_NGINX_WORDS = (
-    (r"HIT", True, None, None),
-    (r"STALE|UPDATING", True, None, None),  # served from the cache although past its lifetime
-    (r"MISS", False, "miss", None),
-    (r"BYPASS", False, "bypass", None),
-    (r"EXPIRED", False, "stale", 200),
-    (r"REVALIDATED", False, "stale", 304),
 )
 _CLOUDFLARE = (*_NGINX_WORDS, (r"DYNAMIC", False, "bypass", None))
 _VERCEL = (
@@ -167,6 +177,26 @@ _HUAWEI = VendorField(
         (r"0", False, "miss", None),
     ),
 )
+# Cloud CDN lets its users name the field; this name is what Google's own front ends use.
+_GOOGLE = VendorField(
+    "x-goog-cache-status",
+    _words(
+        "Google Cloud CDN",
+        "Custom headers, variable cdn_cache_status",
+        (r"hit|stale", True, None, None),
+        (r"miss", False, "miss", None),
+        (r"revalidated", False, "stale", 304),
+        (r"uncacheable|disabled", False, "bypass", None),
+    ),
+)
+# Who passed the response on stands there; whether any of them had it no public page says for all forms.
+_WANGSU = VendorField(
+    "x-via", (VendorWord("Wangsu CDN", "Console help, response header X-Via", r"1\.[01] \S+ \(.*\).*"),)
+)
+_BAIDU = VendorField(
+    "ohc-cache-hit",
+    (VendorWord("Baidu AI Cloud CDN", "CDN help, response header Ohc-Cache-HIT", r"\w+(?: \[[0-9]+\])?"),),
+)
 _SAVED = VendorField(
     "x-swift-savetime",
     (VendorWord("Alibaba Cloud CDN", "Cache-related FAQ, X-Swift-SaveTime", r"\w{3}, .* GMT", stored=True),),
@@ -177,6 +207,8 @@ TABLE = (
         "x-cache-status",
         _words("nginx", "ngx_http_upstream_module, $upstream_cache_status", *_NGINX_WORDS),
     ),
+    VendorField("cdn-cache", _words("bunny.net CDN", "CDN response headers, CDN-Cache", *_NGINX_WORDS)),
+    _GOOGLE,
     VendorField("cf-cache-status", _words("Cloudflare", "Cloudflare cache responses", *_CLOUDFLARE)),
     VendorField("x-vercel-cache", _words("Vercel", "Cache status", *_VERCEL)),
     _HUAWEI,
@@ -185,6 +217,8 @@ TABLE = (
     _HITS,
     _VARNISH,
     _SAVED,
+    _WANGSU,
+    _BAIDU,
 )
 # A value of these fields is one of many things; one that we do not know gives neither a cache status nor a flag.
-MIXED = frozenset({"server-timing", "x-cache-hits", "x-swift-savetime"})
+MIXED = frozenset({"server-timing", "x-cache-hits", "x-swift-savetime", "x-via", "ohc-cache-hit"})

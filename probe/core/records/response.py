@@ -14,7 +14,7 @@ class CacheStatus(Value, frozen=True, kw_only=True):
     """RFC 9211 members of one cache; `derived_from` names the vendor's field where it was read from one.
 
     `flags`: value_unknown (a vendor's word that we do not know: nothing is made of it), parent_hit (a cache behind
-    the nearest one had it).
+    the nearest one had it), order_unknown (several caches speak, and which is the nearest is not documented).
     """
 
     cache: str | None = None

@@ -123,6 +123,17 @@ def word(name: str, hit: bool | None, fwd: str | None = None, status: int | None
         ("x-cache", "MISS, HIT", True, None, None),
         ("x-cache", "HIT, MISS", False, "miss", None),
         ("x-cache", "hit", True, None, None),
+        ("x-cache", "EXPIRED", False, "stale", 200),
+        ("x-cache", "UPDATING", True, None, None),
+        ("x-cache", "REVALIDATED", False, "stale", 304),
+        ("x-cache", "BYPASS", False, "bypass", None),
+        ("x-cache", "hit-fresh", True, None, None),
+        ("x-cache", "skipped", False, "bypass", None),
+        ("cdn-cache", "HIT", True, None, None),
+        ("cdn-cache", "EXPIRED", False, "stale", 200),
+        ("x-goog-cache-status", "hit", True, None, None),
+        ("x-goog-cache-status", "revalidated", False, "stale", 304),
+        ("x-goog-cache-status", "uncacheable", False, "bypass", None),
         ("x-cache-status", "UPDATING", True, None, None),
         ("x-cache-status", "STALE", True, None, None),
         ("x-cache-status", "EXPIRED", False, "stale", 200),
@@ -169,6 +180,9 @@ def test_a_time_of_saving_says_that_it_is_stored_and_no_more() -> None:
         ("cf-cache-status", "NONE/UNKNOWN"),
         ("x-cache-lookup", "HIT from squid:3128"),
         ("x-varnish", "a b"),
+        ("x-cache", "hit-stale"),
+        ("x-via", "1.1 PSzj:10 (Cdn Cache Server V2.0)[hit]"),
+        ("ohc-cache-hit", "bj3cu [4]"),
     ],
 )
 def test_a_word_that_nobody_documents_says_nothing(name: str, value: str) -> None:
@@ -177,6 +191,14 @@ def test_a_word_that_nobody_documents_says_nothing(name: str, value: str) -> Non
     assert (found.hit, found.fwd, found.stored) == (None, None, None)
     assert found.derived_from == name
     assert not asked_origin(found)
+
+
+@pytest.mark.parametrize("value", ["hit-fresh, miss", "miss, hit-fresh", "skipped, hit-fresh"])
+def test_traffic_servers_that_contradict_each_other_say_nothing(value: str) -> None:
+    """Which of them is the nearest no document says."""
+    found = cache_status((("x-cache", value),))
+    assert found == CacheStatus(derived_from="x-cache", flags=("order_unknown",))
+    assert cache_status((("x-cache", "hit-fresh, hit-fresh"),)) == word("x-cache", True)
 
 
 @pytest.mark.parametrize("value", ["total;dur=3", "", "hit;desc=x"])
