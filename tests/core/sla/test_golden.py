@@ -1,6 +1,7 @@
 """The cases whose answers were worked by hand: each on grains that were added up from facts.
 
-The background, a month of requests that are well, is given as grains; what a case is about, as facts.
+The background, a month of requests that are well, is given as grains; what a case is about, as facts. `golden.json`
+came with the readings of the contract; `more.json` holds corners of our own in the same form.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from probe.core.sla.grains import CountingRule, Fact, Grain, grains_of, merged
 from probe.core.sla.periods import Span, instant_us, month
 
 CASES = {
-    case["id"]: case for case in json.loads(Path(__file__).with_name("golden.json").read_text())["cases"]
+    case["id"]: case
+    for name in ("golden.json", "more.json")
+    for case in json.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))["cases"]
 }
 OF_GRAINS = [name for name, case in CASES.items() if case["profile"] == "A"]
 COUNTING = CountingRule(clock_max_error_us=1_000_000)
@@ -72,6 +75,10 @@ def _facts(segment: dict[str, Any]) -> list[Fact]:
     ]
 
 
+def _service(of: dict[str, str], period: Span) -> Span:
+    return Span(instant_us(of["from"]), instant_us(of["to"]) if "to" in of else period.to_us)
+
+
 def _excluded(case: dict[str, Any]) -> list[Span]:
     return [_span(exclusion) for exclusion in case.get("exclusions", [])]
 
@@ -104,7 +111,7 @@ def judged(case: dict[str, Any], rule: GrainRule = RULE) -> Figures:
         rule,
         Judged(
             period=period,
-            service=None if service is None else Span(instant_us(service["from"]), period.to_us),
+            service=None if service is None else _service(service, period),
             excluded=_excluded(case),
         ),
     )
