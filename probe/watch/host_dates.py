@@ -7,8 +7,8 @@ out when it is asked for, so that a clock which is set meanwhile makes nothing o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice, takewhile
 
 from probe.core.model.value import replace
 from probe.core.records.observation import Observation
@@ -61,13 +61,15 @@ class HostDates:
     def lately(self) -> tuple[HostDate, ...]:
         """What was seen in the last minutes, set against our wall clock as it is now; the latest last."""
         now_ns, wall_ns = self._steady_ns(), self._clock.time_ns()
-        told = [*_latest(self._others.values(), now_ns), *_latest(self._edges.values(), now_ns)]
-        return tuple(_now(seen, now_ns, wall_ns) for seen in sorted(told[:TOLD_AT_MOST], key=_at_ns))
+        told = _latest(self._others, now_ns, TOLD_AT_MOST)
+        told += _latest(self._edges, now_ns, TOLD_AT_MOST - len(told))
+        return tuple(_now(seen, now_ns, wall_ns) for seen in sorted(told, key=_at_ns))
 
 
-def _latest(kept: Iterable[_Seen], now_ns: int) -> list[_Seen]:
-    fresh = [seen for seen in kept if now_ns - seen.at_ns <= KEPT_NS]
-    return sorted(fresh, key=_at_ns, reverse=True)
+def _latest(kept: dict[str, _Seen], now_ns: int, most: int) -> list[_Seen]:
+    """What came last stands last."""
+    last = islice(reversed(kept.values()), most)
+    return list(takewhile(lambda seen: now_ns - seen.at_ns <= KEPT_NS, last))
 
 
 def _at_ns(seen: _Seen) -> int:
