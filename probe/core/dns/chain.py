@@ -34,6 +34,18 @@ ANSWERED_FAILURES = frozenset(
     }
 )
 """Failures that the DNS itself answered; with any other one, this resolver gave no proper answer."""
+# What a resolver does to itself, whatever the zone.
+RESOLVER_FAILURES = frozenset(
+    {
+        FailureType.DNS_UNREACHABLE,
+        FailureType.DNS_MALFORMED,
+        FailureType.DNS_TLS_FAILED,
+        FailureType.DNS_TRUNCATED_TCP_FAILED,
+        FailureType.DNS_REFUSED,
+        FailureType.DNS_LAME,
+        FailureType.DNS_FORMAT_ERROR,
+    }
+)
 
 
 class AnswerRecord(Value, frozen=True, kw_only=True):

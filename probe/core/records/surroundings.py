@@ -108,6 +108,9 @@ class ClockStanding(Value, frozen=True, kw_only=True):
     earlier: tuple[HostDate, ...] = ()
 
 
+_SLOW_CONNECT_US = 100_000
+
+
 class LineQuality(Value, frozen=True, kw_only=True):
     """What the slot's own traffic says of our line, where something speaks against it; the numbers that were used.
 
@@ -115,6 +118,7 @@ class LineQuality(Value, frozen=True, kw_only=True):
     a packet had to be sent again; `retransmits`: packets sent again by us in all of them. `stalled_alike`: every edge
     and the origin took our connection and then sent nothing more, though `largest_passed_bytes`, at most a packet's
     worth, did arrive. `portal`: what answered in the name of every edge and of somebody else too.
+    `quickest_connect_us`: the least time in which any host at all, edges too, took a connection, where two anchors did.
     `well_by_another_line`: every edge gave the right content over the line of another vantage point.
     """
 
@@ -122,6 +126,7 @@ class LineQuality(Value, frozen=True, kw_only=True):
     connections_resent: int = 0
     retransmits: int = 0
     slowest_connect_us: int | None = None
+    quickest_connect_us: int | None = None
     largest_passed_bytes: int | None = None
     stalled_alike: bool = False
     portal: str | None = None
@@ -131,6 +136,11 @@ class LineQuality(Value, frozen=True, kw_only=True):
     def lossy(self) -> bool:
         """Packets were lost on ways that have nothing to do with the CDN."""
         return self.connections_resent > 0
+
+    @property
+    def slow(self) -> bool:
+        """Not even the nearest of all hosts that were asked took a connection in a tenth of a second."""
+        return (self.quickest_connect_us or 0) >= _SLOW_CONNECT_US
 
     @property
     def path_mtu(self) -> bool:

@@ -46,6 +46,7 @@ ENOUGH_CLEAN = (
 )
 _EDGES = frozenset({Role.EDGE, Role.CONFIRM})
 _BYSTANDERS = frozenset({Role.ANCHOR, Role.ORIGIN, Role.CONTROL})
+ENOUGH_ANCHORS = 2
 _CERTIFICATE = "certificate"
 _ORIGINS = frozenset({Role.ORIGIN, Role.CONTROL})
 _OK = 200
@@ -74,13 +75,39 @@ def line_quality(observations: Sequence[Observation]) -> LineQuality | None:
         connections_resent=len(again),
         retransmits=sum(o.tcp_info.retransmits_total for o in counted if o.tcp_info is not None),
         slowest_connect_us=max(map(_connecting_us, counted), default=0) or None,
+        quickest_connect_us=_quickest_us(own),
         largest_passed_bytes=passed if stalled else None,
         stalled_alike=stalled,
         portal=_portal(own),
         well_by_another_line=_well_elsewhere(observations),
     )
-    suspect = found.lossy or found.path_mtu or found.portal is not None or found.well_by_another_line
-    return found if suspect else None
+    suspect = found.lossy or found.path_mtu or found.slow or found.portal is not None
+    return found if suspect or found.well_by_another_line else None
+
+
+def _quickest_us(own: Iterable[Observation]) -> int | None:
+    """The least time in which any host at all took a connection; None where fewer than two anchors did."""
+    took = {
+        (o.role, _party(o)): _connecting_us(o)
+        for o in own
+        if _spoke_tcp(o) and reacted(o) and _connecting_us(o)
+    }
+    return min(took.values()) if sum(role is Role.ANCHOR for role, _ in took) >= ENOUGH_ANCHORS else None
+
+
+def anchors_as_slow_as(observations: Iterable[Observation], edge: Observation) -> bool:
+    """Whether every anchor that replied took at least half as long to its first byte as this edge did."""
+    edge_us = _first_byte_us(edge)
+    replies = (
+        o for o in observations if o.role is Role.ANCHOR and o.proxy is None and o.response is not None
+    )
+    times = [us for us in map(_first_byte_us, replies) if us is not None]
+    return edge_us is not None and len(times) >= ENOUGH_ANCHORS and all(us * 2 >= edge_us for us in times)
+
+
+def _first_byte_us(observation: Observation) -> int | None:
+    start_us, first_us = observation.timing.connect_start_us, observation.timing.response_start_us
+    return None if start_us is None or first_us is None else first_us - start_us
 
 
 def clean_connections(observations: Sequence[Observation]) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from probe.core.caching.cache_status import asked_origin
 from probe.core.content.check_kind import AtOrigin, Symptom, SymptomKind
 from probe.core.dns.authority import ANSWERS, DENIES, FAILS, UNPROVEN
-from probe.core.dns.chain import ANSWERED_FAILURES, ONLY_IPV6
+from probe.core.dns.chain import ANSWERED_FAILURES, ONLY_IPV6, RESOLVER_FAILURES
 from probe.core.dns.control import NOT_ALIVE, blames_signatures, blames_the_network
 from probe.core.dns.fault_zone import failing_zone
 from probe.core.records.failure import OWN_LIMITS, FailureType, Phase
@@ -92,6 +92,12 @@ def _of_the_line(symptom: Symptom, corroboration: Corroboration) -> Blame | None
         return _inconclusive(Fault.VANTAGE, "vantage.path_mtu")
     if line.lossy and late and not corroboration.dead_beside_loss(symptom.observation):
         return _inconclusive(Fault.VANTAGE, "vantage.lossy")
+    if (
+        line.slow
+        and symptom.kind is SymptomKind.TIMING
+        and corroboration.anchors_as_slow_as(symptom.observation)
+    ):
+        return _inconclusive(Fault.VANTAGE, "vantage.slow")
     slow_there = symptom.kind is SymptomKind.TIMING and not corroboration.quicker_elsewhere(
         symptom.observation
     )
@@ -159,18 +165,6 @@ def _observation(symptom: Symptom, corroboration: Corroboration) -> Observation:
 
 # --- DNS ------------------------------------------------------------------------------------------
 
-_RESOLVER_ONLY = frozenset(
-    {
-        FailureType.DNS_UNREACHABLE,
-        FailureType.DNS_MALFORMED,
-        FailureType.DNS_TLS_FAILED,
-        FailureType.DNS_TRUNCATED_TCP_FAILED,
-        FailureType.DNS_REFUSED,
-        FailureType.DNS_LAME,
-        FailureType.DNS_FORMAT_ERROR,
-    }
-)
-
 
 def _resolution(symptom: Symptom, corroboration: Corroboration) -> Blame:
     """The failing name's zone is to blame, once it is clear that not just our resolver failed.
@@ -192,7 +186,7 @@ def _resolution(symptom: Symptom, corroboration: Corroboration) -> Blame:
     others_agree = "other_resolvers_failed" in flags
     if not NOT_ALIVE.isdisjoint(flags) or blames_the_network(resolution):
         return _inconclusive(Fault.VANTAGE, "dns.resolver_failed")
-    if kind in _RESOLVER_ONLY and not others_agree:
+    if kind in RESOLVER_FAILURES and not others_agree:
         return _inconclusive(Fault.VANTAGE, symptom.reason)
     if kind is FailureType.DNS_UNREACHABLE:
         return _inconclusive(Fault.VANTAGE, "dns.resolver_failed")

@@ -21,6 +21,7 @@ from probe.core.vantage.health import counted, late, own_fault, reacted, state_o
 from probe.core.vantage.line_quality import (
     ENOUGH_CLEAN,
     FOREIGN_CERTIFICATE,
+    anchors_as_slow_as,
     clean_connections,
     dead_beside_loss,
     line_quality,
@@ -211,6 +212,10 @@ class Corroboration:
             ):
                 return True
         return False
+
+    def anchors_as_slow_as(self, index: int) -> bool:
+        """Whether the anchors, which have nothing to do with the CDN, took about as long as this edge."""
+        return anchors_as_slow_as(self.evidence.observations, self.evidence.observations[index])
 
     def right_elsewhere(self, index: int | None) -> bool:
         """Whether the edge of observation `index` gave the origin's content by another way in this slot."""

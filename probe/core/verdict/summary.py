@@ -74,6 +74,7 @@ _FAILURES: dict[str, str] = {
 _WHOLE_SLOT: dict[str, str] = {
     "vantage.offline": "None of this vantage point's anchors could be reached at the same moment",
     "vantage.lossy": "This vantage point's line loses packets, also on ways that have nothing to do with the CDN",
+    "vantage.slow": "Everything is slow over this vantage point's line, also what has nothing to do with the CDN",
     "vantage.path_mtu": "Large packets do not arrive over this vantage point's line, whoever sends them",
     "vantage.captive_portal": "The same stranger answers on this vantage point's line for the edges and for others",
     "vantage.well_by_another_line": "The edges gave the right content over another vantage point's line just then",

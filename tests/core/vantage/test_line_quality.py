@@ -347,6 +347,45 @@ def test_nothing_is_said_through_a_proxy_or_where_nothing_speaks_against_the_lin
     )
 
 
+# --- a line that is slow --------------------------------------------------------------------------
+
+SLOW_LINE = "inconclusive", "vantage", "vantage.slow"
+
+
+def far(
+    role: Role = Role.EDGE, ttfb_us: int = 800_000, connect_us: int = 400_000, **changes: object
+) -> Observation:
+    when = replace(timing(ttfb_us, ttfb_us + 50_000), connect_end_us=1_000 + connect_us)
+    return seen(role, timing=when, **changes)
+
+
+def anchors_at(ttfb_us: int, connect_us: int = 400_000) -> list[Observation]:
+    return [far(Role.ANCHOR, ttfb_us, connect_us, digest=None, address=one) for one in (ANCHOR, ANCHOR_2)]
+
+
+def test_a_line_on_which_nobody_is_near_is_slow() -> None:
+    assert triple(evidence(far(), far(Role.ORIGIN), *anchors_at(850_000))) == SLOW_LINE
+    quality = line_quality(evidence(far(), *anchors_at(850_000)).observations)
+    assert quality is not None
+    assert quality.quickest_connect_us == 400_000
+
+
+def test_an_edge_that_alone_is_slow_on_a_slow_line_is_found() -> None:
+    assert triple(evidence(far(ttfb_us=1_800_000), seen(Role.ORIGIN), *anchors_at(850_000)))[:2] == (
+        "slow",
+        "cdn",
+    )
+
+
+def test_anchors_that_are_far_away_themselves_excuse_nobody_where_somebody_is_near() -> None:
+    near = seen(Role.ORIGIN)
+    assert triple(evidence(far(), near, *anchors_at(850_000)))[:2] == ("slow", "cdn")
+    assert triple(evidence(far(), far(Role.ORIGIN, 100_000, 50_000), anchors_at(850_000)[0]))[:2] == (
+        "slow",
+        "cdn",
+    )
+
+
 # --- small replies ----------------------------------------------------------------------------------
 
 WAITS = FailureType.HTTP_TIMED_OUT, Phase.HTTP

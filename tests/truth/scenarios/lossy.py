@@ -56,7 +56,7 @@ def _dead(percent: int) -> Scenario:
 
 
 SCENARIOS: tuple[Scenario, ...] = (
-    _lossy("loss-30-few", 30, 20, quick=True),
+    _lossy("loss-30-few", 30, 12, quick=True),
     _lossy("loss-30", 30, ROWS),
     _lossy("loss-10", 10, ROWS),
     _dead(30),
