@@ -41,7 +41,8 @@ class Error(StrEnum):
 class Fact(Value, frozen=True, kw_only=True):
     """One request, or one slot without any (`address` None), which weighs as many requests as it would have made.
 
-    `clock`: what vouched for the row's time (`kernel`, `dates`), None: nothing did.
+    `first`: the first of its slot, which alone stands for the slot in sums of slots, so that facts of one slot may be
+    added up apart. `clock`: what vouched for the row's time (`kernel`, `dates`), None: nothing did.
     """
 
     agent: str
@@ -52,6 +53,7 @@ class Fact(Value, frozen=True, kw_only=True):
     number: int = 0
     address: str | None = None
     weight: int = 1
+    first: bool = True
     state: State = State.MEASURED
     outcome: Outcome | None = None
     fault: Fault | None = None
@@ -158,32 +160,17 @@ def distinct(facts: Iterable[Fact]) -> list[Fact]:
 def grains_of(facts: Iterable[Fact], rule: CountingRule, excluded: Sequence[Span] = ()) -> dict[int, Grain]:
     """The grains of one subject. `excluded`: declared spans; of a grain that one touches, the rows outside count."""
     sums: dict[int, list[int]] = {}
-    slots: dict[int, set[tuple[str, str, int]]] = {}
-    measured: dict[int, set[tuple[str, str, int]]] = {}
     for fact in facts:
-        number = grain_of(fact.scheduled_us, rule.length_us)
-        row = sums.setdefault(number, [0, 0, 0, 0, 0])
+        row = sums.setdefault(grain_of(fact.scheduled_us, rule.length_us), [0] * len(_SUMS))
         _add(row, class_of(fact, rule, excluded), fact, rule)
-        slot = fact.agent, fact.task, fact.scheduled_us
-        slots.setdefault(number, set()).add(slot)
-        if fact.state is State.MEASURED:
-            measured.setdefault(number, set()).add(slot)
-    return {
-        number: Grain(
-            n=row[0],
-            errors=row[1],
-            unknown=row[2],
-            excluded=row[3],
-            clock_unsure=row[4],
-            due=len(slots[number]),
-            measured=len(measured.get(number, ())),
-        )
-        for number, row in sums.items()
-    }
+    return {number: Grain(**dict(zip(_SUMS, row, strict=True))) for number, row in sums.items()}
+
+
+_SUMS = ("n", "errors", "unknown", "excluded", "clock_unsure", "due", "measured")
 
 
 def _add(row: list[int], kind: FactClass, fact: Fact, rule: CountingRule) -> None:
-    """row: n, errors, unknown, excluded, clock unsure."""
+    """In the order of `_SUMS`."""
     if kind is FactClass.EXCLUDED:
         row[3] += fact.weight
     elif kind is FactClass.UNKNOWN:
@@ -192,6 +179,8 @@ def _add(row: list[int], kind: FactClass, fact: Fact, rule: CountingRule) -> Non
     else:
         row[0] += fact.weight
         row[1] += fact.weight if kind is FactClass.ERROR else 0
+    row[5] += fact.first
+    row[6] += fact.first and fact.state is State.MEASURED
 
 
 def merged(parts: Iterable[dict[int, Grain]]) -> dict[int, Grain]:
