@@ -84,7 +84,8 @@ def examine(params: Headers, task: Task, evidence: Evidence) -> Iterator[Symptom
                 at_origin=at_origin(evidence, replies, defect),
                 again=seen_again(evidence, index, defect) if observation.role is Role.EDGE else None,
             )
-        yield from _beside_origin(params, evidence, index, observation, response, replies)
+        beside = replies or _kept(evidence, response.status_code)
+        yield from _beside_origin(params, evidence, index, observation, response, beside)
 
 
 def _not_seen(index: int, words: str) -> Symptom:
@@ -96,6 +97,16 @@ def _not_seen(index: int, words: str) -> Symptom:
         observation=index,
         detail=f"not judged, since not all fields were kept: {words}",
     )
+
+
+def _kept(evidence: Evidence, status_code: int) -> tuple[Response, ...]:
+    """What the origin gave with its present version, where this slot needed no whole reply of it."""
+    reference = evidence.reference
+    if not reference.fields or reference.self_comparison or reference.left_out or not reference.versions:
+        return ()
+    if reference.versions[-1].status_code != status_code:
+        return ()
+    return (Response(status_code=status_code, fields=reference.fields),)
 
 
 def _has(params: Headers, reason: str, name: str, reply: Response) -> bool:
@@ -167,6 +178,11 @@ def _shown(value: str | None) -> str:
     return "none" if value is None else value[:200]
 
 
+def origin_fields(params: Headers) -> tuple[str, ...]:
+    """Those that must be the same."""
+    return params.same_as_origin
+
+
 def needs_origin(params: Headers) -> str | None:
     """Only what is compared with the origin's fields."""
     return "same_as_origin of headers" if params.same_as_origin else None
@@ -176,6 +192,7 @@ KIND = CheckKind(
     name="headers",
     params=Headers,
     needs_origin=needs_origin,
+    origin_fields=origin_fields,
     examine=examine,
     summary="header fields are there, absent or equal as agreed",
 )

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from probe.core.content.history import with_reply
+from probe.core.content.history import updated, with_reply
 from probe.core.content.origin_standing import with_ask
 from probe.core.content.reading import Reading
 from probe.core.model.task import OriginSpec, Request, Task
@@ -40,6 +40,7 @@ class _Known:
     versions: list[OriginVersion] = field(default_factory=list)
     verified_ns: int | None = None
     verified_at: str | None = None
+    fields: tuple[tuple[str, str], ...] = ()  # as last given with the present version
     redirected: bool = False  # the content stood behind redirects: its validators are of another URL
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -72,6 +73,7 @@ class OriginReferences:
 
         `keep_standing` is called after each request with how the origin answered so far, under its `origin_key`.
         """
+        self.wanted_fields: Callable[[Task], frozenset[str]] = lambda task: frozenset()  # of the references
         self._fetcher = fetcher
         self._clock = clock
         self._lookup = lookup
@@ -90,6 +92,7 @@ class OriginReferences:
             known = self._known.setdefault(key, _Known())
             known.versions[:] = versions
             known.verified_ns = known.verified_at = None
+            known.fields = ()
 
     def restore_standings(self, kept: Iterable[tuple[str, str, OriginStanding]]) -> None:
         """What the store knows of how origins answered: (customer, `origin_key`, standing)."""
@@ -223,6 +226,7 @@ class OriginReferences:
             versions=tuple(known.versions),
             verified_at=known.verified_at,
             standing=self._standings.get((task.customer, origin_key(task.origin))),
+            fields=tuple(field for field in known.fields if field[0] in self.wanted_fields(task)),
         )
 
     def _learn(self, task: Task, key: str, known: _Known, observation: Observation, asked: str) -> None:
@@ -235,6 +239,7 @@ class OriginReferences:
         if versions is None:
             return
         known.versions[:] = versions
+        known.fields = updated(known.fields, response)
         known.verified_ns, known.verified_at = self._clock.monotonic_ns(), seen
         self._keep(task.customer, key, versions[-1])
 

@@ -14,7 +14,7 @@ from operator import is_not
 from typing import Protocol
 
 from probe.core.config.plan import task_to_json
-from probe.core.content.check_kind import Kinds, Symptom, reading_of
+from probe.core.content.check_kind import Kinds, Symptom, origin_fields_of, reading_of
 from probe.core.content.reading import Reading
 from probe.core.content.self_comparison import Selves
 from probe.core.model.task import EdgePolicy, Request, Task, VantagePoint
@@ -106,9 +106,8 @@ class Pipeline:
     ) -> None:
         """`kinds`: the checks; `keep` is called with each origin version, `keep_standing` with how an origin answers.
 
-        `lines`: the vantage points of this agent, to ask a doubtful edge by another way. `keep_bundle` is given the
-        evidence of each slot that is not well, and says whether it is kept. `line_health`: the watch over the anchors.
-        `dates`: what other hosts said of our clock lately.
+        `lines`: other ways to ask a doubtful edge by. `keep_bundle` is given the evidence of slots that are not well,
+        and says if it is kept. `line_health`: the watch over the anchors. `dates`: what hosts said of our clock lately.
         """
         self._dates = dates
         self._line_health = line_health
@@ -128,6 +127,7 @@ class Pipeline:
         self.references = OriginReferences(
             fetcher, clock, lookup=self._lookups.origin_address, keep=keep, keep_standing=keep_standing
         )
+        self.references.wanted_fields = lambda task: origin_fields_of(task, kinds)
 
     def adopt(self, lines: Sequence[VantagePoint], definitions: Collection[str]) -> None:
         """Other vantage points from the next slot on; of definitions not in force nothing is kept."""

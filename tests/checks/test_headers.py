@@ -163,6 +163,18 @@ def test_other_values_than_the_origins_differ() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("look", [None, with_fields(role=Role.ORIGIN, status=304)])
+def test_what_the_origin_gave_before_counts_where_it_need_not_say_it_again(look: Observation | None) -> None:
+    looks = () if look is None else (look,)
+    kept = build.reference(fields=(("x-a", "2"),))
+    edge = with_fields(("x-a", "1"), comparison=EQUAL)
+    assert beside(edge, *looks, reference=kept) == [("policy", "headers.differs", "x-a: 1; the origin: 2")]
+    assert beside(with_fields(("x-a", "2"), comparison=EQUAL), *looks, reference=kept) == []
+    for changes in ({"self_comparison": True}, {"left_out": True}, {"changed_during_slot": True}):
+        doubtful = build.reference(fields=(("x-a", "2"),), **changes)
+        assert beside(edge, *looks, reference=doubtful) == []
+
+
 @pytest.mark.parametrize(
     "origin",
     [

@@ -79,6 +79,19 @@ def then(*scripts: Script) -> Script:
     return by_request(choose)
 
 
+def revalidated(whole: Script) -> Script:
+    """An origin that answers 304 where its tag is named."""
+
+    def choose(head: bytes) -> Script:
+        return (
+            raw(b'HTTP/1.1 304 Not Modified\r\nETag: "v1"\r\n\r\n')
+            if b"if-none-match" in head.lower()
+            else whole
+        )
+
+    return by_request(choose)
+
+
 FOREIGN = right('ETag: "other"', FRESH, "Age: 3600", body=b"a file of another customer\n" * 40)
 LENGTH = f"Content-Length: {len(GOOD)}\r\n".encode()
 PLAIN = HEAD + LENGTH + b"\r\n" + GOOD
@@ -165,6 +178,17 @@ REPLY_CASES: dict[str, Case] = {
     ),
     "anothers_file_at_the_first_look": Case(
         row=42, setting=Setting(edge=FOREIGN), expected=OK, notes=("integrity.version_unseen",)
+    ),
+    "other_field_than_the_origins_after_a_304": Case(
+        row=33,
+        setting=Setting(
+            edge=right(ETAG, "X-Frame-Options: DENY"),
+            origin=revalidated(right(ETAG, "X-Frame-Options: SAMEORIGIN")),
+            checks=build.checks(
+                availability={}, integrity={}, headers={"same_as_origin": ["x-frame-options"]}
+            ),
+        ),
+        expected=cdn("headers.differs"),
     ),
     "bad_gateway_where_a_redirect_was_agreed": Case(
         row=28,

@@ -147,6 +147,15 @@ def no_origin_needed(params: Any) -> str | None:
     return None
 
 
+# Names (lower case) of the origin's fields that the check compares with.
+WantedFields = Callable[[Any], tuple[str, ...]]
+
+
+def no_fields(params: Any) -> tuple[str, ...]:
+    """For checks that compare no fields with the origin's."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckKind:
     """A row of CHECKS: the name that users type, the model of its parameters, and the function."""
@@ -159,7 +168,13 @@ class CheckKind:
     reading: WantedReading = no_reading
     method: WantedMethod = own_method
     needs_origin: NeedsOrigin = no_origin_needed
+    origin_fields: WantedFields = no_fields
     left_out: LeftOut = nothing_left_out
 
 
 Kinds = Mapping[str, CheckKind]
+
+
+def origin_fields_of(task: Task, kinds: Kinds) -> frozenset[str]:
+    """The names of all origin's fields that the task's checks compare with."""
+    return frozenset(name for spec in task.checks for name in kinds[spec.kind].origin_fields(spec.params))

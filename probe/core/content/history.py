@@ -53,6 +53,17 @@ def with_reply(
     return (*others, made)[-KEPT_VERSIONS:]
 
 
+def updated(kept: tuple[tuple[str, str], ...], response: Response) -> tuple[tuple[str, str], ...]:
+    """The fields of the present version after one more reply: a whole one's own, or those that a 304 replaces.
+
+    RFC 9111 section 3.2: what a 304 does not name stays.
+    """
+    if response.status_code != 304:
+        return response.fields
+    named = {name for name, _ in response.fields}
+    return (*(field for field in kept if field[0] not in named), *response.fields)
+
+
 def _version(response: Response, first_seen: str) -> OriginVersion:
     return OriginVersion(
         content_digest=response.content_digest or "",

@@ -80,7 +80,8 @@ class Reference(Value, frozen=True, kw_only=True):
     disagreed. `self_comparison`: the origin answered from the CDN itself. `left_out`: the origin was due to be asked
     and was not, since its ceiling of requests was reached: nothing that disagrees with it can be held against anybody.
     `standing`: whether and when it answered us at all. `served_by`: nodes off now that served its present version
-    before, as (address, when they did last).
+    before, as (address, when they did last). `fields`: those that checks compare with, as the origin last gave them
+    with its present version; a 304 brings some of them up to date (RFC 9111 section 3.2).
     """
 
     configured: bool
@@ -91,6 +92,7 @@ class Reference(Value, frozen=True, kw_only=True):
     left_out: bool = False
     standing: OriginStanding | None = None
     served_by: tuple[tuple[str, str], ...] = ()
+    fields: tuple[tuple[str, str], ...] = ()
 
     @property
     def newest_digest(self) -> str | None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.core.content.history import KEPT_VERSIONS, with_reply
+from probe.core.content.history import KEPT_VERSIONS, updated, with_reply
 from probe.core.model.value import replace
 from probe.core.records.origin import OriginVersion
 from probe.core.records.response import Response
@@ -120,3 +120,12 @@ def test_a_version_that_was_not_seen_for_long_is_forgotten_but_never_the_present
         made = with_reply(known, reply("c"), asked=day.format(0), seen=day.format(1), keep_s=keep_s)
         assert made is not None
         assert [version.content_digest for version in made] == expected
+
+
+def test_a_304_replaces_the_fields_that_it_names() -> None:
+    """RFC 9111 section 3.2."""
+    whole = Response(status_code=200, fields=(("etag", '"1"'), ("x-a", "1"), ("x-a", "2"), ("x-b", "1")))
+    kept = updated((("x-c", "old"),), whole)
+    assert kept == whole.fields
+    again = Response(status_code=304, fields=(("etag", '"1"'), ("x-a", "3")))
+    assert updated(kept, again) == (("x-b", "1"), ("etag", '"1"'), ("x-a", "3"))
