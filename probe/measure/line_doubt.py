@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from probe.core.model.value import replace
 from probe.core.records.failure import FailureType
 from probe.core.records.observation import Observation, Role
-from probe.core.vantage.line_quality import line_quality, resent, small_replies_untried
+from probe.core.vantage.health import reacted
+from probe.core.vantage.line_quality import LOOKUPS_LOST, line_quality, resent, small_replies_untried
 from probe.fetch.target import FetchTarget, target_of
 from probe.measure.edge_pace import EdgePace
 from probe.measure.slot import Slot
@@ -37,7 +38,7 @@ async def doubt_the_line(slot: Slot, off: Iterable[int], pace: EdgePace, ask_anc
         for i, o in enumerate(slot.observations)
         if i in doubtful or (o.of in doubtful and o.role is Role.CONFIRM)
     ]
-    if any(map(resent, looks)):
+    if any(map(resent, looks)) or _lookup_lost(slot):
         for _ in range(ANCHOR_ROUNDS):
             quality = line_quality(slot.observations)
             if quality is not None and quality.lossy:
@@ -56,6 +57,13 @@ async def doubt_the_line(slot: Slot, off: Iterable[int], pace: EdgePace, ask_anc
             if pace.admits(target)
         ]
     slot.append(look.result() for look in made)
+
+
+def _lookup_lost(slot: Slot) -> bool:
+    """The look-up came to nothing as where packets are lost, on a line that is not simply away."""
+    failure = None if slot.resolution is None else slot.resolution.failure
+    lost = failure is not None and failure.type in LOOKUPS_LOST
+    return lost and any(o.role is Role.ANCHOR and reacted(o) for o in slot.observations)
 
 
 async def _ask_for_little(slot: Slot, pace: EdgePace) -> None:

@@ -40,7 +40,16 @@ CUT_OFF = FOREIGN_CERTIFICATE | {
     FailureType.TLS_CLOSED,
     FailureType.TLS_PROTOCOL_ERROR,
 }
-_BY_CHANCE = 0.001
+# What a look-up comes to where packets are lost between us and the resolver, or between one on our host and the zone.
+LOOKUPS_LOST = frozenset(
+    {
+        FailureType.DNS_TIMED_OUT,
+        FailureType.DNS_UNREACHABLE,
+        FailureType.DNS_TRUNCATED_TCP_FAILED,
+        FailureType.DNS_SERVER_FAILURE,
+    }
+)
+_BY_CHANCE, _ENOUGH_LOOKS = 0.001, 4
 ENOUGH_CLEAN = (
     6  # connections to bystanders without loss: at one packet in ten lost, three in four such sets show some
 )
@@ -59,8 +68,7 @@ def line_quality(observations: Sequence[Observation]) -> LineQuality | None:
 
     Through a proxy TCP is spoken with the proxy alone: then nothing is said.
     """
-    if not any(o.role is Role.EDGE for o in observations):
-        return None
+    edges = any(o.role is Role.EDGE for o in observations)
     own = [o for o in observations if o.proxy is None and o.vantage_point is None]
     bystanders = [o for o in own if o.role in _BYSTANDERS]
     heard = {_party(o) for o in bystanders if reacted(o)}
@@ -78,7 +86,7 @@ def line_quality(observations: Sequence[Observation]) -> LineQuality | None:
         quickest_connect_us=_quickest_us(own),
         largest_passed_bytes=passed if stalled else None,
         stalled_alike=stalled,
-        portal=_portal(own),
+        portal=_portal(own) if edges else None,
         well_by_another_line=_well_elsewhere(observations),
     )
     suspect = found.lossy or found.path_mtu or found.slow or found.portal is not None
@@ -146,9 +154,13 @@ def dead_beside_loss(quality: LineQuality, silent_looks: int, waited_us: int) ->
     """Whether loss does not explain that nothing came back, in so many looks that waited so long for it.
 
     Each look sends its packet at 0, 1, 3, 7 seconds and so on (RFC 6298; once connected, sooner). Were the edge well,
-    each exchange would be lost as often as those with bystanders (rule of succession); all by chance: one in 1000.
+    each exchange would be lost as often as those with bystanders, two a connection at least and one more for each
+    packet sent again (rule of succession); all by chance: one in 1000. A few looks are never enough.
     """
-    lost = (quality.connections_resent + 1) / (quality.connections + 2)
+    if silent_looks < _ENOUGH_LOOKS:
+        return False
+    again = max(quality.retransmits, quality.connections_resent)
+    lost = (again + 1) / (2 * quality.connections + again + 2)
     sent = sum(1 for n in range(8) if (2**n - 1) * 1_000_000 < waited_us)
     return lost ** (sent * silent_looks) < _BY_CHANCE
 

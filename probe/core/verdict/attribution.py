@@ -19,7 +19,7 @@ from probe.core.records.failure import OWN_LIMITS, FailureType, Phase
 from probe.core.records.observation import Observation, Role
 from probe.core.records.verdict import Fault, Outcome
 from probe.core.redirects.next_hop import STATUS_CODES as REDIRECTS
-from probe.core.vantage.line_quality import CUT_OFF, FOREIGN_CERTIFICATE
+from probe.core.vantage.line_quality import CUT_OFF, FOREIGN_CERTIFICATE, LOOKUPS_LOST
 from probe.core.vantage.refusals import refusal, wants_another_protocol
 from probe.core.verdict.corroboration import OF_THE_LINE_TOO, TIMEOUTS, Corroboration
 from probe.core.verdict.hijack import alias_hidden, changed_by_the_zone, disbelieved, foreign, outdated
@@ -82,6 +82,8 @@ def attribute(symptom: Symptom, corroboration: Corroboration, *, alias_changed: 
 def _of_the_line(symptom: Symptom, corroboration: Corroboration) -> Blame | None:
     """What the slot's other traffic lays on our own line; None: nothing of it explains this symptom."""
     line = corroboration.line
+    if line is not None and line.lossy and symptom.reason in LOOKUPS_LOST:
+        return _inconclusive(Fault.VANTAGE, "vantage.lossy")
     if line is None or symptom.observation is None:
         return None
     late = symptom.reason in TIMEOUTS or symptom.kind is SymptomKind.TIMING

@@ -11,9 +11,26 @@ from probe.core.records.failure import FailureType, Phase
 from probe.core.records.observation import Comparison, Observation, Relation, Role
 from probe.core.records.transport import TcpInfo, Tls
 from probe.core.records.verdict import Fault, Verdict
-from probe.core.vantage.line_quality import dead_beside_loss, line_quality, small_replies_untried
+from probe.core.vantage.line_quality import (
+    LOOKUPS_LOST,
+    dead_beside_loss,
+    line_quality,
+    small_replies_untried,
+)
 from tests.core.verdict.test_judge_properties import observations
-from tests.support.build import EDGE_2, GOOD, broken, evidence, refused, seen, silent, timing, triple, verdict
+from tests.support.build import (
+    EDGE_2,
+    GOOD,
+    broken,
+    evidence,
+    refused,
+    seen,
+    silent,
+    timing,
+    triple,
+    unresolved,
+    verdict,
+)
 from tests.support.sizes import scaled
 
 ANCHOR, ANCHOR_2 = "192.0.2.71", "192.0.2.72"
@@ -102,9 +119,15 @@ def test_an_edge_that_hangs_beside_loss_is_found_by_as_many_looks(kind: FailureT
 def test_the_chance_of_loss_alone_is_worked_out() -> None:
     quality = line_quality(evidence(silent(), LOSSY_ANCHOR, anchor(ANCHOR_2)).observations)
     assert quality is not None
-    assert not dead_beside_loss(quality, 3, 5_000_000)  # one half, nine times: one in 512
-    assert dead_beside_loss(quality, 4, 5_000_000)  # twelve times
+    assert not dead_beside_loss(quality, 3, 5_000_000)  # too few looks
+    assert dead_beside_loss(quality, 4, 5_000_000)  # two of six sent again: three in eight, twelve times
     assert not dead_beside_loss(quality, 4, 900_000)  # one packet each
+    heavy = replace(quality, connections=3, connections_resent=3, retransmits=30)  # five in six are lost
+    assert not dead_beside_loss(heavy, 5, 4_000_000)
+    third = replace(
+        quality, connections=3, connections_resent=3, retransmits=6
+    )  # half, with 30 % lost each way
+    assert dead_beside_loss(third, 5, 4_000_000)
 
 
 def test_loss_on_the_edges_own_connection_with_few_bystanders_accuses_nobody_by_name() -> None:
@@ -112,6 +135,18 @@ def test_loss_on_the_edges_own_connection_with_few_bystanders_accuses_nobody_by_
     assert triple(evidence(slow, seen(Role.ORIGIN), anchor())) == ("slow", "unknown", "timing.over_limit")
     many = [anchor(f"192.0.2.{n}") for n in range(71, 77)]
     assert triple(evidence(slow, seen(Role.ORIGIN), *many)) == ("slow", "cdn", "timing.over_limit")
+
+
+@pytest.mark.parametrize("kind", sorted(LOOKUPS_LOST))
+def test_a_look_up_that_was_lost_on_a_lossy_line_accuses_no_zone(kind: FailureType) -> None:
+    """Though the resolver was alive, others failed alike, and the zone's own servers were not heard either."""
+    flags = "resolver_alive", "other_resolvers_failed", "authority_fails"
+    failed = unresolved(kind, "www.acme.example", *flags)
+    assert triple(evidence(LOSSY_ANCHOR, anchor(ANCHOR_2), seen(Role.ORIGIN), resolution=failed)) == LOSSY
+    clean = evidence(anchor(), anchor(ANCHOR_2), seen(Role.ORIGIN), resolution=failed)
+    assert triple(clean) == ("failed", "customer", kind)
+    gone = unresolved(FailureType.DNS_NAME_NOT_RESOLVED, "www.acme.example", *flags)
+    assert triple(evidence(LOSSY_ANCHOR, resolution=gone))[:2] == ("failed", "customer"), "an answer came"
 
 
 # --- large packets --------------------------------------------------------------------------------
