@@ -73,7 +73,7 @@ _CDN_NAMES = {
 def authorities(net: Internet, directory: Path) -> Iterator[None]:
     """The root's, the customers' and the CDN's own servers."""
     records = "".join(f"{name} 5 A {EDGES[edge]}\n" for name, edges in _CDN_NAMES.items() for edge in edges)
-    records += "six 5 AAAA 2001:db8::1\n"
+    records += "six 5 AAAA fd94::1\n"
     zones = {**ZONES, "bogus.example": _BOGUS}
     with (
         nsd_files(directory / "nsd", zones, listen=(ROOT, CUSTOMERS), prefix=net.inside("dns")),

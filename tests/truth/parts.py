@@ -99,8 +99,8 @@ def origin_slow(lab: Lab) -> Iterator[None]:
         "nginx", lab.directory / "behind", (BEHIND_ORIGIN,), lab.origin.prefix, lab.origin.behaviour
     )
     slow = Server(
-        "haproxy", lab.directory / "slow-origin", (ORIGIN,), lab.origin.prefix,
-        behaviours.EDGES["haproxy", "slow"], upstream=BEHIND_ORIGIN,
+        "varnish", lab.directory / "slow-origin", (ORIGIN,), lab.origin.prefix,
+        behaviours.EDGES["varnish", "slow_and_plain"], upstream=BEHIND_ORIGIN,
     )  # fmt: skip
     with lab.origin.replaced_by(behind, slow):
         yield

@@ -67,7 +67,7 @@ class Setup:
             "results": "results",
             "customers": "customers/",
             "vantage_points": [self._vantage_point(lab, line) for line in self.lines],
-            "allow_addresses": [PREFIX],
+            "allow_addresses": [PREFIX, "fd94::/16"],
             **self.agent,
         }
         (directory / "agent.yaml").write_text(yaml.safe_dump(agent, sort_keys=False))

@@ -69,7 +69,7 @@ SCENARIOS = (
         why="a redirect that was agreed",
     ),
     Scenario(
-        name="well-slow-by-agreement", party="nobody", right=[OK], parts=[parts.behaving("slow", "haproxy")],
+        name="well-slow-by-agreement", party="nobody", right=[OK], parts=[parts.behaving("slow", "varnish")],
         setup=Setup(checks={"availability": {}, "response_time": {"ttfb": "3s"}}),
         why="slower than others and within the agreed limit",
     ),
