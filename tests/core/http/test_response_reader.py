@@ -70,7 +70,7 @@ def test_the_cases_are_of_every_kind() -> None:
     """So that the test above is not about one kind of result."""
     found = [read([wire]) for wire in WIRES.values()]
     assert {None if error is None else error.split()[0] for *_, error in found} == {
-        None, "http.protocol_violation", "http.fields_too_large",
+        None, "http.protocol_violation", "http.fields_too_large", "agent.protocol_unsupported",
     }  # fmt: skip
     assert {head.framing for head, *_ in found if head is not None} == set(Framing)
     assert {(complete, surplus) for _, _, _, complete, surplus, _ in found} == {
