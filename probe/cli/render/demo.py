@@ -89,7 +89,7 @@ def verdict_table(verdicts: Sequence[Assessment]) -> Table:
 
 
 LEGEND = """\
-fault   whose it is as the agent judged it, without knowing of the injected fault
+fault   whose it is as the agent judged it, without knowing what was injected
 rows    objects × vantage points that showed it, of those that it reaches
 after   from the injection to the end of the first row that shows it
 ✓       every row that it reaches says what is right, no other accuses anybody
