@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ssl
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -132,6 +133,8 @@ def describe(
     """The record of a completed handshake; `chain`: the session's."""
     leaf = parse_certificate(chain[0]) if chain else Certificate(sha256="")
     verified = session.verified()
+    if verify_error is None and not second:
+        INTERMEDIATES.learn(verified.chain)
     first_to_end = _first_to_end(verified.chain)
     return Tls(
         version=session.version(),
@@ -152,6 +155,50 @@ def describe(
     )
 
 
+class Intermediates:
+    """Intermediate certificates of chains that were verified, by subject; the least recently used is forgotten first.
+
+    They tell a chain with a certificate missing from one of an authority that nobody trusts, which look alike.
+    """
+
+    def __init__(self, kept: int = 256) -> None:
+        self._kept = kept
+        self._by_subject: OrderedDict[bytes, bytes] = OrderedDict()
+
+    def learn(self, used: Sequence[bytes]) -> None:
+        """A verified chain: what lies between its leaf and its trust anchor."""
+        for der in used[1:-1]:
+            subject = _subject(der)
+            if subject is not None:
+                self._by_subject[subject] = der
+                self._by_subject.move_to_end(subject)
+        while len(self._by_subject) > self._kept:
+            self._by_subject.popitem(last=False)
+
+    def issued(self, der: bytes) -> bool:
+        """Whether one of them issued this certificate, by name and by signature."""
+        try:
+            certificate = x509.load_der_x509_certificate(der)
+            issuer = self._by_subject.get(certificate.issuer.public_bytes())
+            if issuer is None or certificate.issuer == certificate.subject:
+                return False
+            certificate.verify_directly_issued_by(x509.load_der_x509_certificate(issuer))
+        except Exception:  # whatever the parser raises for untrusted bytes, and a signature that is another's
+            return False
+        return True
+
+
+INTERMEDIATES = Intermediates()
+
+
+@lru_cache(maxsize=1024)
+def _subject(der: bytes) -> bytes | None:
+    try:
+        return x509.load_der_x509_certificate(der).subject.public_bytes()
+    except Exception:  # as `parse_certificate`
+        return None
+
+
 def _first_to_end(used: Sequence[bytes]) -> Certificate | None:
     """Of a verified chain the certificate that ends first; the trust anchor is ours, and its expiry does not count."""
     certificates = [parse_certificate(der) for der in used[:-1] or used]
@@ -162,8 +209,11 @@ def _first_to_end(used: Sequence[bytes]) -> Certificate | None:
 def chain_verdict(chain: Sequence[bytes]) -> FailureType:
     """Why an issuer was not found: the server did not send it, or it is one that nobody here trusts.
 
-    Incomplete only where the leaf came alone and itself says where its issuer's certificate can be had.
+    Incomplete where the leaf came alone and itself says where its issuer's certificate can be had, and, however many
+    came, where a chain that was verified before had the issuer of the last one as an intermediate.
     """
+    if chain and INTERMEDIATES.issued(chain[-1]):
+        return FailureType.TLS_CERT_INCOMPLETE_CHAIN
     certificates = [parse_certificate(der) for der in chain]
     if len(certificates) == 1 and not certificates[0].self_issued and certificates[0].has_issuer_url:
         return FailureType.TLS_CERT_INCOMPLETE_CHAIN
