@@ -45,6 +45,24 @@ def _section(name: str) -> str:
     return match[1]
 
 
+def test_every_module_that_a_module_names_is_there() -> None:
+    """`core.dns.answers` in a docstring or comment leads to a module, and what stands behind it is said in there."""
+    missing = []
+    for path in sorted(ROOT.glob("probe/**/*.py")):
+        for name in re.findall(r"`(?:probe\.)?(core(?:\.\w+)+)`", path.read_text(encoding="utf-8")):
+            parts = name.split(".")
+            depth = max((n for n in range(2, len(parts) + 1) if _module(parts[:n]).is_file()), default=0)
+            inside = parts[depth:]
+            if not depth or (inside and inside[0] not in _module(parts[:depth]).read_text(encoding="utf-8")):
+                missing.append(f"{path.relative_to(ROOT)}: {name}")
+    assert not missing
+
+
+def _module(parts: list[str]) -> Path:
+    place = ROOT.joinpath("probe", *parts)
+    return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+
+
 @pytest.mark.parametrize(
     "record", [c for c in _classes() if c.__name__ != "Verdict"], ids=lambda c: c.__name__
 )

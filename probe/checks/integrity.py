@@ -1,8 +1,8 @@
 """Rule: content is the customer's if the origin was seen to serve the same; nothing else convicts.
 
-Reads the comparison that `core.compare` made, by bytes or by the declared rules of reading; ranges of large objects
-(`core.sampling`); markers. Contract B: replaced content counts as unavailable; an old version past its lifetime is
-over-long caching and a case of its own.
+Reads the comparison that `core.content.compare` made, by bytes or by the declared rules of reading; ranges of large
+objects (`core.http.ranges`); markers. Contract B: replaced content counts as unavailable; an old version past its
+lifetime is over-long caching and a case of its own.
 """
 
 from __future__ import annotations

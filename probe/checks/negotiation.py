@@ -1,7 +1,7 @@
 """Rule: HEAD, ranges and conditional requests answer with the same object as GET, in the forms that HTTP has.
 
 Contract B: ranges, conditional requests and HEAD are answered rightly. What they are measured by is the same edge's
-reply to GET in the same slot; what may be a change of the object in between is a note (`core.negotiated`).
+reply to GET in the same slot; what may be a change of the object in between is a note (`core.verdict.origin_controls`).
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ async def examine(
 
     Queries appended: purposes `rewriting` and, unless all resolvers were asked anyway, `other_resolver`. `answers`
     is filled in the order of `specs`. Flags added: `nxdomain_rewritten`; `no_other_resolver`, or those of
-    `core.resolver_answers.differences`.
+    `core.dns.answers.differences`.
     """
     own = next((spec for spec in specs if str(spec) == resolution.resolver), None)
     if own is None:

@@ -57,7 +57,7 @@ class Resolver:
         *,
         authority_port: int = 53,
     ) -> None:
-        """`allow_addresses`: CIDR texts that the address policy lets pass (see `core.addresses.refusal`)."""
+        """`allow_addresses`: CIDR texts that the address policy lets pass (see `core.model.addresses.refusal`)."""
         self._clock = clock
         self._allowed = allow_addresses
         self._resolv_conf = resolv_conf

@@ -28,8 +28,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from probe.core.model.task import Task
-from probe.core.results.coverage import Agenda
 from probe.core.scheduling.admission import Admission, Ceilings, Place, place_of
+from probe.core.scheduling.agenda import Agenda
 from probe.core.scheduling.open_slots import OpenSlots, Token, overlap_of
 from probe.host.clock import AgentTime, Clock
 from probe.schedule.missed import Due, OnMissed, Reporter

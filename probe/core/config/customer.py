@@ -1,6 +1,6 @@
 """Rule: a customer's file as its keys are typed; the descriptions here are what editors and documentation show.
 
-Nothing is inherited or filled in here: `core.effective` does that.
+Nothing is inherited or filled in here: `core.config.effective` does that.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Relation(StrEnum):
 
 
 class Comparison(Value, frozen=True, kw_only=True):
-    """One observation's content beside the origin's version history (pure result of `core.compare`)."""
+    """One observation's content beside the origin's version history (pure result of `core.content.compare`)."""
 
     mode: str  # exact
     relation: Relation
