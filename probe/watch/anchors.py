@@ -1,4 +1,4 @@
-"""Rule: an anchor tells whether this vantage point's own line works; any complete reaction of it will do.
+"""Rule: an anchor tells whether this vantage point's own line works; `core.vantage.health.reacted` says what counts.
 
 http, https and tcp anchors are asked as the edges are, through the proxy if there is one; dns anchors are asked over
 UDP from the vantage point's line itself, whatever the proxy: no proxy here carries datagrams.
@@ -41,7 +41,8 @@ _AGAIN = (FailureType.DNS_TIMED_OUT, FailureType.DNS_MALFORMED)
 class AnchorRequest:
     """One round of a vantage point's anchors over one IP version.
 
-    `find` looks names up. `within_us`: for each anchor from its look-up to its last byte; None: by `deadlines` alone.
+    `find` looks up the names of http, https and tcp anchors. `within_us`: for each anchor from its look-up to its last
+    byte; None: by `deadlines` alone.
     """
 
     vantage: VantagePoint
@@ -53,22 +54,22 @@ class AnchorRequest:
 
 
 async def ask_anchors(request: AnchorRequest, fetcher: Fetcher, clock: Clock) -> tuple[Observation, ...]:
-    """All anchors that tell of this IP version at once, on fresh connections. Certificates are not judged.
+    """All anchors that count for this IP version, at once, on fresh connections. Certificates are not judged.
 
-    A dns anchor is tried twice: then two observations are of it.
+    A dns anchor whose first try failed has two observations: one for each try.
     """
     anchors = anchors_for(request.vantage, request.ip_version)
-    rounds = await asyncio.gather(*(_asked(anchor, request, fetcher, clock) for anchor in anchors))
-    return tuple(observation for made in rounds for observation in made)
+    made = await asyncio.gather(*(_asked(anchor, request, fetcher, clock) for anchor in anchors))
+    return tuple(observation for tries in made for observation in tries)
 
 
 async def _asked(
     anchor: AnchorSpec, request: AnchorRequest, fetcher: Fetcher, clock: Clock
 ) -> list[Observation]:
+    if anchor.scheme == "dns":  # ends by its own limit, which says dns.timed_out
+        return await _ask_dns(anchor, request, clock)
     try:
         async with asyncio.timeout(None if request.within_us is None else request.within_us / 1e6):
-            if anchor.scheme == "dns":
-                return await _ask_dns(anchor, request, clock)
             return [await _ask(anchor, request, fetcher)]
     except TimeoutError:
         late = Failure(phase=Phase.TCP, type=FailureType.TCP_TIMED_OUT, operation="anchor")
@@ -97,7 +98,7 @@ async def _ask(anchor: AnchorSpec, request: AnchorRequest, fetcher: Fetcher) -> 
 
 
 async def _ask_dns(anchor: AnchorSpec, request: AnchorRequest, clock: Clock) -> list[Observation]:
-    """Each try half of the time for connecting; a second one only where the first was lost."""
+    """Each try has half of the time; a second one only where to the first came nothing, or nothing that is DNS."""
     limit_us = min(request.deadlines.connect_us, request.within_us or request.deadlines.connect_us)
     made: list[Observation] = []
     for _ in range(_DNS_TRIES):

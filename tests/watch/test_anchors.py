@@ -133,6 +133,13 @@ async def test_silence_and_rubbish_prove_nothing(script: Any, kind: FailureType)
     assert asyncio.get_running_loop().time() - began < 3
 
 
+async def test_silence_within_a_limit_is_called_by_its_name_and_both_tries_are_on_record() -> None:
+    async with DnsServer(lambda query: None) as server:
+        made = await ask(dns(server.port), within_us=QUICK.connect_us)
+    assert [o.failure.type for o in made if o.failure is not None] == [FailureType.DNS_TIMED_OUT] * 2
+    assert all(o.timing.connect_start_us is not None for o in made)
+
+
 async def test_a_closed_port_is_not_tried_twice() -> None:
     made = await ask(dns(closed_port(socket.SOCK_DGRAM)))
     assert [o.failure.type for o in made if o.failure is not None] == [FailureType.DNS_UNREACHABLE]
