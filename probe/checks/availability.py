@@ -1,6 +1,7 @@
 """Rule: a complete reply counts as available only if its status is one that the customer expects.
 
-That there is no complete reply at all is seen without any check (`core.verdict.symptoms`). Contract A: error rate by 5xx.
+That there is no complete reply at all is seen without any check (`core.verdict.symptoms`). Contract A: error rate by
+5xx.
 """
 
 from __future__ import annotations

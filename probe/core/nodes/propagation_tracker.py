@@ -1,7 +1,7 @@
 """Rule: the first look at a node with a new version says how long it served the old one, or says nothing.
 
-Follows the nodes while the agent runs, and writes the interval of `core.nodes.propagation` into the comparison of that one
-observation. Pure: no clock of its own, bounded memory, the least recently seen node is forgotten first.
+Follows the nodes while the agent runs, and writes the interval of `core.nodes.propagation` into the comparison of that
+one observation. Pure: no clock of its own, bounded memory, the least recently seen node is forgotten first.
 """
 
 from __future__ import annotations
