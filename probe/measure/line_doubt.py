@@ -38,7 +38,7 @@ async def doubt_the_line(slot: Slot, off: Iterable[int], pace: EdgePace, ask_anc
         for i, o in enumerate(slot.observations)
         if i in doubtful or (o.of in doubtful and o.role is Role.CONFIRM)
     ]
-    if any(map(resent, looks)) or _lookup_lost(slot):
+    if any(map(resent, looks)) or _lookup_lost(slot) or any(_stalled_once(slot, i) for i in doubtful):
         for _ in range(ANCHOR_ROUNDS):
             quality = line_quality(slot.observations)
             if quality is not None and quality.lossy:
@@ -57,6 +57,15 @@ async def doubt_the_line(slot: Slot, off: Iterable[int], pace: EdgePace, ask_anc
             if pace.admits(target)
         ]
     slot.append(look.result() for look in made)
+
+
+def _stalled_once(slot: Slot, index: int) -> bool:
+    """It stalled and a second look was well: what the server sent may have been lost, which our side does not show."""
+    failure = slot.observations[index].failure
+    late = failure is not None and failure.type in (FailureType.HTTP_TIMED_OUT, FailureType.BODY_TIMED_OUT)
+    return late and any(
+        o.role is Role.CONFIRM and o.of == index and o.failure is None for o in slot.observations
+    )
 
 
 def _lookup_lost(slot: Slot) -> bool:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from tests.system.sites import until
 from tests.truth.lab import Lab
-from tests.truth.scenario import Scenario, Step, Told, judge_once, judge_step
+from tests.truth.scenario import Scenario, Step, Told, judge_once, judge_step, stood_still
 from tests.truth.setup import Daemon, Row, once, running
 
 STEP_WITHIN_S = 150.0
+TRIES = 3  # where the machine kept the agent from running
 
 
 class NotPlayedError(Exception):
@@ -27,7 +28,10 @@ def play(lab: Lab, scenario: Scenario, directory: Path) -> list[Told]:
             stack.enter_context(part(lab))
         if scenario.steps:
             return _steps(lab, scenario, directory)
-        measured = once(lab, scenario.setup, directory, scenario.name)
+        for _ in range(TRIES):
+            measured = once(lab, scenario.setup, directory, scenario.name)
+            if not any(map(stood_still, measured.rows)):
+                break
         if scenario.refused is not None:
             if measured.rows or measured.exit_code != scenario.refused:
                 ended = f"exit code {measured.exit_code}, {len(measured.rows)} rows"

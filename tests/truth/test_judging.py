@@ -15,7 +15,7 @@ def row(words: str, task: str = "t", address: str | None = None, **more: Any) ->
     outcome, fault, reason = (None if word == "-" else word for word in words.split(" "))
     found = {"outcome": outcome, "fault": fault, "address": address}
     return {"outcome": outcome, "fault": fault, "reason": reason, "task": task, "summary": "a sentence",
-            "findings": [found] if fault else [], **more}  # fmt: skip
+            "findings": [found] if fault else [], "host": {"loop_lag_us": 0}, **more}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,13 @@ def test_the_matrix_counts_rows_and_marks_the_wrong_ones_within_80_columns() -> 
     assert max(map(len, lines)) <= WIDTH
     assert [line.split()[0] for line in lines] == ["cause", *PARTIES]
     assert lines[PARTIES.index("vantage") + 1].split()[2] == "300!300"
+
+
+def test_a_row_of_a_machine_that_stood_still_says_nothing() -> None:
+    stalled = "inconclusive agent agent.stalled"
+    scenario = Scenario(name="n", party="cdn", why="", right=["failed cdn *"])
+    rows = [row(stalled, host={"loop_lag_us": 700_000}), row(stalled, host={"loop_lag_us": 10})]
+    assert [one.right for one in judge_once(scenario, rows)] == [True, False]
 
 
 def step(**more: Any) -> Step:

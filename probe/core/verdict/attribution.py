@@ -56,7 +56,7 @@ def attribute(symptom: Symptom, corroboration: Corroboration, *, alias_changed: 
     own = _own_fault(symptom) or _refused(symptom, corroboration)
     if own is not None:
         return own
-    if corroboration.offline and not _is_a_reply(symptom, corroboration):
+    if corroboration.offline and not _shown_all_the_same(symptom, corroboration):
         return _inconclusive(Fault.VANTAGE, "vantage.offline")
     if corroboration.anchors_unasked is not None:
         return _inconclusive(Fault.AGENT, corroboration.anchors_unasked)
@@ -118,10 +118,15 @@ def _redirected(symptom: Symptom, corroboration: Corroboration) -> bool:
     return response is not None and response.status_code in REDIRECTS
 
 
-def _is_a_reply(symptom: Symptom, corroboration: Corroboration) -> bool:
-    """What was heard from the CDN itself needs no anchor: a dead line carries no reply. How long it took may be its."""
+def _shown_all_the_same(symptom: Symptom, corroboration: Corroboration) -> bool:
+    """What needs no anchor: a reply of the CDN itself (how long it took may be the line's), and an edge that took no
+    connection in more looks than loss explains.
+    """
     if symptom.observation is None or symptom.kind is SymptomKind.TIMING:
         return False
+    line = corroboration.line
+    if line is not None and line.lossy and corroboration.dead_beside_loss(symptom.observation):
+        return True
     return corroboration.proves_the_line(_observation(symptom, corroboration))
 
 

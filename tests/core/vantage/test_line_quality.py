@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from probe.core.model.value import replace
 from probe.core.records.failure import FailureType, Phase
 from probe.core.records.observation import Comparison, Observation, Relation, Role
+from probe.core.records.surroundings import LineState, VantageHealth
 from probe.core.records.transport import TcpInfo, Tls
 from probe.core.records.verdict import Fault, Verdict
 from probe.core.vantage.line_quality import (
@@ -114,6 +115,18 @@ def test_an_edge_that_hangs_beside_loss_is_found_by_as_many_looks(kind: FailureT
     slow_body = broken(FailureType.BODY_TIMED_OUT, Phase.BODY)
     looks = [replace(slow_body, role=Role.CONFIRM, of=0) for _ in range(4)]
     assert triple(evidence(slow_body, *looks, *bystanders)) == LOSSY, "loss slows a body down without end"
+
+
+def test_an_edge_that_is_dead_beside_loss_is_found_though_a_round_of_anchors_was_late() -> None:
+    """On a lossy line every anchor may be late at once, as on one that only comes back."""
+    again = [silent(Role.CONFIRM, of=0) for _ in range(4)]
+    late = [SLOWLY_CONNECTED, replace(SLOWLY_CONNECTED, address=ANCHOR_2)]
+    prompt = [anchor(f"192.0.2.{n}", url=f"http://192.0.2.{n}/") for n in (73, 74, 75)]
+    away = VantageHealth(state=LineState.ONLINE, offline_meanwhile=True)
+    found = evidence(silent(), *again, *late, *prompt, seen(Role.ORIGIN), vantage_health=away)
+    assert triple(found) == (*FAILED_CDN, "tcp.timed_out")
+    few = evidence(silent(), again[0], *late, vantage_health=away)
+    assert triple(few) == ("inconclusive", "vantage", "vantage.offline")
 
 
 def test_the_chance_of_loss_alone_is_worked_out() -> None:
