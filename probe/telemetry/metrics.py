@@ -26,7 +26,6 @@ from probe.core.model.times import epoch_s
 from probe.core.records.observation import Observation, Role
 from probe.core.records.phases import lookup_span_us, phases
 from probe.core.records.rows import SlotRecord, State
-from probe.core.records.transport import Tls
 from probe.core.results.live_state import LiveState
 from probe.telemetry.metric_labels import OTHER, Pair, Pairs
 from probe.telemetry.state_metrics import StateCollector
@@ -36,8 +35,6 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 LATENESS = (0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 NONE = "none"  # no fault, no reason
 LABELS = ("customer", "vantage_point")
-DOMAINS_KEPT = 1000
-End = tuple[str, str]  # when a certificate ends (RFC 3339), and its subject
 
 
 class _OfPair:
@@ -52,8 +49,6 @@ class _OfPair:
         self.last = metrics.last.labels(*pair)
         self.last_ok = metrics.last_ok.labels(*pair)
         self.verdicts: dict[tuple[str, str], Counter] = {}
-        self.ends: dict[str, End] = {}  # of each domain, as it was last seen
-        self.shown: End | None = None
 
 
 class Metrics:
@@ -93,12 +88,6 @@ class Metrics:
         )
         self.last_ok = _gauge(
             registry, "last_success_timestamp_seconds", "When the newest slot that was ok was due."
-        )
-        self.certificate = Gauge(
-            "cdn_probe_certificate_not_after_timestamp_seconds",
-            "When the first certificate of the chains that edges use ends; certificate is its subject.",
-            (*LABELS, "certificate"),
-            registry=registry,
         )
         self.slots = Counter(
             "cdn_probe_slots",
@@ -166,21 +155,6 @@ class Metrics:
         for observation in row.observations:
             if observation.role is Role.EDGE:
                 self._edge(observation, of_pair)
-        self._certificates(row, pair, of_pair)
-
-    def _certificates(self, row: SlotRecord, pair: Pair, of_pair: _OfPair) -> None:
-        """The earliest end of all chains in use, by the newest look at each domain."""
-        ends = [end for o in row.observations if o.role is Role.EDGE and (end := _end(o.tls)) is not None]
-        if not ends or (row.domain not in of_pair.ends and len(of_pair.ends) >= DOMAINS_KEPT):
-            return
-        of_pair.ends[row.domain] = min(ends)
-        first = min(of_pair.ends.values())
-        if first == of_pair.shown:
-            return
-        if of_pair.shown is not None:
-            self.certificate.remove(*pair, of_pair.shown[1])
-        of_pair.shown = first
-        self.certificate.labels(*pair, first[1]).set(epoch_s(first[0]))
 
     def _edge(self, observation: Observation, of_pair: _OfPair) -> None:
         if observation.failure is not None:
@@ -214,8 +188,6 @@ class Metrics:
                 self.slots.remove(*pair, *verdict)
             for phase in ("resolve", *PHASES):
                 self.phase.remove(phase, *pair)
-            if of_pair.shown is not None:
-                self.certificate.remove(*pair, of_pair.shown[1])
             for metric in (self.first_byte, self.total, self.last, self.last_ok):
                 metric.remove(*pair)
 
@@ -227,14 +199,6 @@ class Metrics:
             self._state.folded = len(self._pairs.folded)
             self._text = (now_s, generate_latest(self._registry).decode())
         return self._text[1]
-
-
-def _end(tls: Tls | None) -> End | None:
-    if tls is None or tls.not_after is None:
-        return None
-    if tls.chain_not_after is None:
-        return tls.not_after, tls.subject or ""
-    return tls.chain_not_after, tls.chain_not_after_of or tls.subject or ""
 
 
 def _gauge(registry: CollectorRegistry, name: str, words: str) -> Gauge:

@@ -12,7 +12,7 @@ from probe.core.model.value import replace
 from probe.core.records.failure import Failure, FailureType, Phase
 from probe.core.records.observation import Role
 from probe.core.records.rows import SlotRecord, State
-from probe.core.records.transport import ResourceTiming, Tls
+from probe.core.records.transport import ResourceTiming
 from probe.core.records.verdict import Fault, Outcome
 from probe.core.results.live_state import ClockFacts, CustomerState, Disk, Queue, SlotCounts, VantageState
 from probe.telemetry import metric_labels as metrics_labels
@@ -191,30 +191,6 @@ def test_pairs_beyond_the_bound_share_one_label() -> None:
 
 def test_names_beyond_the_bound_share_one_label() -> None:
     assert named({"c", "a", "b"}, room=2) == {"a": "a", "b": "b", "c": "other"}
-
-
-def test_the_first_certificate_to_end_of_all_domains_is_shown_with_its_name() -> None:
-    def secure(domain: str, **ends: str | None) -> SlotRecord:
-        tls = Tls(subject="CN=leaf", **ends)
-        made = row()
-        edges = tuple(replace(o, tls=tls) for o in made.observations)
-        return replace(made, domain=domain, observations=edges)
-
-    def shown(metrics: Metrics, after_s: float) -> dict[str, float]:
-        name = "cdn_probe_certificate_not_after_timestamp_seconds"
-        found = samples(metrics, now_s=time.monotonic() + after_s)
-        return {dict(labels)["certificate"]: value for (n, labels), value in found.items() if n == name}
-
-    metrics = Metrics("1")
-    metrics.row(secure("a", not_after="2027-01-01T00:00:00Z"))
-    assert shown(metrics, 0) == {"CN=leaf": 1798761600}
-    early = {"chain_not_after": "2026-12-01T00:00:00Z", "chain_not_after_of": "CN=Inter"}
-    metrics.row(secure("b", not_after="2027-02-01T00:00:00Z", **early))
-    assert shown(metrics, 5) == {"CN=Inter": 1796083200}
-    metrics.row(secure("b", not_after="2027-02-01T00:00:00Z"))  # it was renewed
-    assert shown(metrics, 10) == {"CN=leaf": 1798761600}
-    metrics.forget_but({("bolt", "bj-ct")})
-    assert shown(metrics, 15) == {}
 
 
 def test_who_is_measured_no_longer_has_no_series() -> None:

@@ -15,7 +15,6 @@ from probe.api.http.counters import Counters
 from probe.core.model.value import replace
 from probe.core.records.failure import Failure, FailureType, Phase
 from probe.core.records.rows import State
-from probe.core.records.transport import Tls
 from probe.core.results.live_state import CustomerState, VantageState, WorkerState
 from probe.telemetry.metrics import Metrics
 from tests.core.results.test_live_state import STATE
@@ -34,8 +33,6 @@ def exposed() -> dict[str, set[str]]:
     metrics.row(row())
     refused = replace(build.seen(), failure=Failure(phase=Phase.TCP, type=FailureType.TCP_REFUSED))
     metrics.row(row(observations=(refused,), resolution=build.resolution("192.0.2.1")))
-    secure = build.seen(tls=Tls(subject="CN=www.acme.example", not_after="2027-01-01T00:00:00Z"))
-    metrics.row(row(observations=(secure,)))
     metrics.row(row(state=State.MISSED, missed_reason="agent.stalled"))
     metrics.event("clock.stepped")
     state = replace(
