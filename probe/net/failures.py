@@ -37,6 +37,10 @@ class SourceError(Exception):
     """The source address or interface of the vantage point cannot be used."""
 
 
+class SocketLateError(OSError):
+    """This host made no socket in time: a delay of its own, which says nothing of the vantage point's line."""
+
+
 _BY_ERRNO: dict[int, tuple[FailureType, Phase | None]] = {
     errno.ECONNREFUSED: (_F.TCP_REFUSED, None),
     errno.EHOSTUNREACH: (_F.TCP_ADDRESS_UNREACHABLE, None),
@@ -144,6 +148,8 @@ def _classify(exc: BaseException, phase: Phase) -> tuple[FailureType, Phase | No
             return _F.BODY_TRUNCATED, None
         case SourceError():
             return _F.VANTAGE_SOURCE_UNAVAILABLE, Phase.HOST
+        case SocketLateError():
+            return _F.AGENT_SOCKET_LATE, Phase.HOST
         case SecretError():
             return _F.AGENT_SECRET_MISSING, Phase.HOST
         case CaFileError():

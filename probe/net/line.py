@@ -2,7 +2,7 @@
 
 The one place where sockets are made: in the network namespace, on the interface (SO_BINDTODEVICE), with the mark
 (SO_MARK), from the source address of the vantage point. What stands in the way is our host's or our line's and comes
-out as `SourceError` in words for a person, or, where this host lacks descriptors or memory, as OSError.
+out as `SourceError` in words for a person, or, where this host lacks descriptors, memory or time, as OSError.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ async def open_socket(vantage: VantagePoint, ip_version: int, kind: socket.Socke
     """A non-blocking socket, bound as the vantage point says, not connected.
 
     In a namespace it is waited for, a second at most (`netns.HANDED_OVER_WITHIN_S`). Raises SourceError where the line
-    is not there or not ours to use, OSError where the host has no sockets left or does not know the IP version.
+    is not there or not ours to use, OSError where the host has no sockets left, is late (SocketLateError) or does not
+    know the IP version.
     """
     make = partial(_made, vantage, ip_version, kind)
     if vantage.netns is None:
@@ -47,7 +48,7 @@ async def open_socket(vantage: VantagePoint, ip_version: int, kind: socket.Socke
 async def line_problem(vantage: VantagePoint) -> str | None:
     """What of the line, as it is configured, is not there or not ours to use; in words for a person. None: nothing.
 
-    Asked of this host only; nothing is sent. Raises OSError where this host lacks descriptors or memory.
+    Asked of this host only; nothing is sent. Raises OSError where this host lacks descriptors, memory or time.
     """
     try:
         if vantage.netns is None:

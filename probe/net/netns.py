@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from probe.net.failures import SourceError
+from probe.net.failures import SocketLateError, SourceError
 
 NAMED = Path("/run/netns")  # ip-netns(8)
 HANDED_OVER_WITHIN_S = 1.0
@@ -41,7 +41,8 @@ async def in_namespace(netns: str, work: Callable[[], T], discard: Callable[[T],
     """What `work` gives when it is called in the namespace `netns`; it must be short and must not wait.
 
     `discard` gets a result that nobody waits for any more. Raises what `work` raises; SourceError where the namespace
-    cannot be entered; OSError where this host lacks descriptors, memory or threads.
+    cannot be entered; OSError where this host lacks descriptors, memory or threads; SocketLateError, an OSError, where
+    the thread did not come to it in time.
     """
     loop = asyncio.get_running_loop()
     job = _Job(work, discard, loop)
@@ -113,7 +114,9 @@ class _Job(Generic[T]):
             self.future.set_exception(error)
 
     def give_up(self, netns: str) -> None:
-        self._fail(SourceError(f"network namespace {netns}: not entered within {HANDED_OVER_WITHIN_S:g} s"))
+        self._fail(
+            SocketLateError(f"network namespace {netns}: not entered within {HANDED_OVER_WITHIN_S:g} s")
+        )
 
     def discard_result(self) -> None:
         """Whoever waited was cancelled in the moment in which the result came."""
@@ -135,7 +138,7 @@ class _Room:
 
     def put(self, job: _Job[Any]) -> None:
         if self._jobs.qsize() >= _WAITING_AT_MOST:
-            raise SourceError(f"network namespace {self._netns}: its thread is stuck")
+            raise SocketLateError(f"network namespace {self._netns}: its thread is stuck")
         self._jobs.put(job)
 
     def end(self) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from probe.core.dns.message import MalformedError, Question, Reply, UnrelatedReplyError, read_reply
 from probe.core.model.task import ResolverSpec, VantagePoint
 from probe.core.records.failure import Failure
-from probe.net.failures import SourceError
+from probe.net.failures import SocketLateError
 from probe.net.kernel_timestamps import ANCILLARY_BYTES, arrived_ns
 from probe.net.line import open_socket
 from probe.resolver.bootstrap import is_address
@@ -84,7 +84,8 @@ async def open_socket_to(
 ) -> socket.socket:
     """A non-blocking socket from the vantage point, not yet connected. Raises ExchangeError.
 
-    Made in at most half of the time that is left, so that no resolver is blamed for what the making of it took.
+    Made in at most half of the time that is left, so that no resolver is blamed for what the making of it took: that
+    is our own host's, `agent.socket_late`.
     """
     now_s = asyncio.get_running_loop().time()
     with as_failure("locate"):
@@ -98,7 +99,7 @@ async def open_socket_to(
             async with asyncio.timeout_at((now_s + deadline_s) / 2 if now_s < deadline_s else None):
                 return await open_socket(vantage, version, kind)
         except TimeoutError:
-            raise SourceError("no socket was made in time") from None
+            raise SocketLateError("no socket was made in time") from None
 
 
 class Datagrams:

@@ -11,7 +11,7 @@ import ssl
 
 from probe.core.dns.message import MalformedError, TooManyRecordsError
 from probe.core.records.failure import Failure, FailureType, Phase
-from probe.net.failures import SourceError
+from probe.net.failures import SocketLateError, SourceError
 from probe.resolver.doh import HttpsError
 
 _HOST_ERRORS = {
@@ -65,6 +65,8 @@ def _kind(error: Exception, operation: str) -> FailureType:
         return FailureType.DNS_MALFORMED
     if isinstance(error, SourceError):
         return FailureType.VANTAGE_SOURCE_UNAVAILABLE
+    if isinstance(error, SocketLateError):
+        return FailureType.AGENT_SOCKET_LATE
     if isinstance(error, TimeoutError):
         return FailureType.DNS_TIMED_OUT
     if isinstance(error, MalformedError):

@@ -11,7 +11,7 @@ import pytest
 
 from probe.core.http.tolerance import too_large, violation
 from probe.core.records.failure import FailureType, Phase
-from probe.net.failures import BodyTruncatedError, ClosedError, failure_of, is_mapped
+from probe.net.failures import BodyTruncatedError, ClosedError, SocketLateError, failure_of, is_mapped
 
 F = FailureType
 
@@ -76,6 +76,7 @@ def test_certificates_by_code(code: int, type_: FailureType) -> None:
         (ssl.SSLEOFError(8, "words"), Phase.TLS, F.TLS_CLOSED, Phase.TLS),
         (ssl.SSLEOFError(8, "words"), Phase.BODY, F.BODY_TRUNCATED, Phase.BODY),
         (ssl.SSLError(1, "words"), Phase.BODY, F.TLS_PROTOCOL_ERROR, Phase.BODY),
+        (SocketLateError("not entered within 1 s"), Phase.TCP, F.AGENT_SOCKET_LATE, Phase.HOST),
         (OSError(errno.EMFILE, "words"), Phase.TCP, F.AGENT_DESCRIPTORS_EXHAUSTED, Phase.HOST),
         (OSError(errno.ENFILE, "words"), Phase.TCP, F.AGENT_DESCRIPTORS_EXHAUSTED, Phase.HOST),
         (MemoryError(), Phase.BODY, F.AGENT_MEMORY_EXHAUSTED, Phase.HOST),

@@ -21,7 +21,7 @@ import pytest
 
 from probe.core.model.task import VantagePoint
 from probe.net import line, netns
-from probe.net.failures import SourceError
+from probe.net.failures import SocketLateError, SourceError
 from probe.net.line import line_problem, open_socket
 from probe.net.netns import close_namespaces, in_namespace
 from probe.resolver.resolv_conf import resolv_conf_of
@@ -375,12 +375,12 @@ async def test_a_thread_that_is_stuck_is_not_waited_for(
         return Thing()
 
     try:
-        with pytest.raises(SourceError, match=r"not entered within 0\.05 s"):
+        with pytest.raises(SocketLateError, match=r"not entered within 0\.05 s"):
             await in_namespace(open_door, work, Thing.end)
         for _ in range(3):
-            with pytest.raises(SourceError, match=r"not entered within 0\.05 s"):
+            with pytest.raises(SocketLateError, match=r"not entered within 0\.05 s"):
                 await in_namespace(open_door, Thing, Thing.end)
-        with pytest.raises(SourceError, match="its thread is stuck"):
+        with pytest.raises(SocketLateError, match="its thread is stuck"):
             await in_namespace(open_door, Thing, Thing.end)
     finally:
         gate.set()

@@ -17,7 +17,10 @@ from probe.core.records.dns import Resolution
 from probe.core.records.failure import FailureType, Phase
 from probe.core.syntax.values import RESOLVER_SCHEMES
 from probe.host.clock import SystemClock
+from probe.net.failures import SocketLateError
+from probe.resolver import exchange
 from probe.resolver.doh import HttpsError
+from probe.resolver.exchange import ExchangeError, open_socket_to
 from probe.resolver.failures import SilenceError, dns_failure
 from probe.resolver.resolver import Resolver
 from probe.resolver.transports import make_transports
@@ -130,6 +133,23 @@ async def test_stream_refused(transport: str, ca_file: str) -> None:
     assert kind(found) is FailureType.DNS_UNREACHABLE
 
 
+async def test_a_socket_that_our_host_does_not_make_in_time_is_our_hosts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither the resolver's silence, nor a line that is gone."""
+
+    async def never(*_: object) -> socket.socket:
+        return await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(exchange, "open_socket", never)
+    line = VantagePoint(name="bj-ct", netns="bj-ct")
+    to = ResolverSpec(transport="udp", address="192.0.2.53", port=53)
+    with pytest.raises(ExchangeError) as raised:
+        await open_socket_to(to, line, socket.SOCK_DGRAM, asyncio.get_running_loop().time() + 0.01)
+    failure = raised.value.failure
+    assert (failure.phase, failure.type) == (Phase.HOST, FailureType.AGENT_SOCKET_LATE)
+
+
 def os_error(code: int) -> OSError:
     return OSError(code, "words")
 
@@ -140,6 +160,7 @@ def os_error(code: int) -> OSError:
         (os_error(errno.EMFILE), "socket", FailureType.AGENT_DESCRIPTORS_EXHAUSTED),
         (os_error(errno.ENFILE), "tls_ca", FailureType.AGENT_DESCRIPTORS_EXHAUSTED),
         (os_error(errno.ENOBUFS), "send", FailureType.AGENT_MEMORY_EXHAUSTED),
+        (SocketLateError("no socket was made in time"), "bind", FailureType.AGENT_SOCKET_LATE),
         (os_error(errno.EADDRNOTAVAIL), "bind", FailureType.VANTAGE_SOURCE_UNAVAILABLE),
         (os_error(errno.EADDRNOTAVAIL), "connect", FailureType.VANTAGE_SOURCE_UNAVAILABLE),
         (os_error(errno.EPERM), "bind", FailureType.VANTAGE_SOURCE_UNAVAILABLE),

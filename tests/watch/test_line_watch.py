@@ -12,6 +12,7 @@ import pytest
 
 from probe.core.model.task import VantagePoint
 from probe.host.clock import SystemClock
+from probe.net.failures import SocketLateError
 from probe.schedule.jobs import Jobs
 from probe.watch import line_watch
 from probe.watch.line_watch import LineWatch
@@ -136,9 +137,16 @@ def test_stopping_twice_and_before_the_start_and_starting_twice(lines: Lines) ->
     run(clock, script())
 
 
-@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENOMEM])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EMFILE, os.strerror(errno.EMFILE)),
+        OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)),
+        SocketLateError("network namespace ct: not entered within 1 s"),
+    ],
+)
 def test_what_this_host_lacks_says_nothing_of_the_line(
-    lines: Lines, code: int, caplog: pytest.LogCaptureFixture
+    lines: Lines, error: OSError, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock, told = VirtualTime(), Told()
 
@@ -147,7 +155,7 @@ def test_what_this_host_lacks_says_nothing_of_the_line(
             watching = watch(jobs, clock, told, "ct", "cu")
             lines.say = {"ct": GONE, "cu": None}
             await watching.start()
-            lines.say = dict.fromkeys(("ct", "cu"), OSError(code, os.strerror(code)))
+            lines.say = dict.fromkeys(("ct", "cu"), error)
             with caplog.at_level(logging.WARNING):
                 await asyncio.sleep(5.1)
             assert told == [("ct", GONE)]

@@ -84,6 +84,7 @@ class FailureType(StrEnum):
     VANTAGE_NETWORK_DOWN = "vantage.network_down"  # ENETUNREACH, ENETDOWN: no route from this host
     AGENT_DESCRIPTORS_EXHAUSTED = "agent.descriptors_exhausted"
     AGENT_MEMORY_EXHAUSTED = "agent.memory_exhausted"
+    AGENT_SOCKET_LATE = "agent.socket_late"  # this host made no socket in time; nothing was sent
     # A secret that the request needs cannot be had; nothing was sent.
     AGENT_SECRET_MISSING = "agent.secret_missing"  # noqa: S105
     AGENT_TRUST_MISSING = "agent.trust_missing"  # no authority to verify certificates by; nothing was sent

@@ -100,6 +100,7 @@ _WHOLE_SLOT: dict[str, str] = {
     "dns.only_ipv6": "The name has addresses of IPv6 alone, and IPv4 (`ip`) was to be measured; none was ever seen",
     "agent.protocol_unsupported": "The server speaks HTTP/2 alone, and this agent HTTP/1.1: nothing was measured",
     "agent.trust_missing": "This agent has no authority to verify certificates by, so nothing was sent",
+    "agent.socket_late": "This agent's own host made no socket in time, so nothing was sent",
     "agent.secret_missing": "A secret that the request needs could not be had on our host, so nothing was sent",
 }
 # Nothing is known to be wrong, and the content was not held against the origin's present version.

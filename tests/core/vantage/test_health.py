@@ -113,6 +113,7 @@ def test_these_are_none(kind: FailureType, phase: Phase) -> None:
     [
         FailureType.AGENT_DESCRIPTORS_EXHAUSTED,
         FailureType.AGENT_MEMORY_EXHAUSTED,
+        FailureType.AGENT_SOCKET_LATE,
         FailureType.AGENT_INTERNAL_ERROR,
         FailureType.TCP_ADDRESS_BLOCKED,
     ],

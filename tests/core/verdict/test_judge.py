@@ -142,9 +142,10 @@ def test_loop_stall_explains_a_timeout_but_not_a_503() -> None:
     assert triple(evidence(seen(status=503), ORIGIN_OK, host=stalled)) == (*FAILED_CDN, "http.error")
 
 
-def test_own_descriptors_are_our_own_fault() -> None:
-    ours = evidence(broken(FailureType.AGENT_DESCRIPTORS_EXHAUSTED, Phase.HOST), ORIGIN_OK)
-    assert triple(ours) == ("inconclusive", "agent", "agent.descriptors_exhausted")
+@pytest.mark.parametrize("kind", [FailureType.AGENT_DESCRIPTORS_EXHAUSTED, FailureType.AGENT_SOCKET_LATE])
+def test_what_our_own_host_lacks_is_our_own_fault(kind: FailureType) -> None:
+    ours = evidence(broken(kind, Phase.HOST), ORIGIN_OK)
+    assert triple(ours) == ("inconclusive", "agent", kind.value)
 
 
 def test_lost_source_address_is_the_vantage_points() -> None:
