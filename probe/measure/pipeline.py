@@ -127,7 +127,7 @@ class Pipeline:
         self.references = OriginReferences(
             fetcher, clock, lookup=self._lookups.origin_address, keep=keep, keep_standing=keep_standing
         )
-        self.references.wanted_fields = lambda task: origin_fields_of(task, kinds)
+        self.references.wanted_fields = lambda task: origin_fields_of(task, self._kinds)
 
     def adopt(self, lines: Sequence[VantagePoint], definitions: Collection[str]) -> None:
         """Other vantage points from the next slot on; of definitions not in force nothing is kept."""
