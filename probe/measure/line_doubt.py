@@ -14,7 +14,13 @@ from probe.core.model.value import replace
 from probe.core.records.failure import FailureType
 from probe.core.records.observation import Observation, Role
 from probe.core.vantage.health import reacted
-from probe.core.vantage.line_quality import LOOKUPS_LOST, line_quality, resent, small_replies_untried
+from probe.core.vantage.line_quality import (
+    LOOKUPS_LOST,
+    RESENT_US,
+    line_quality,
+    resent,
+    small_replies_untried,
+)
 from probe.fetch.target import FetchTarget, target_of
 from probe.measure.edge_pace import EdgePace
 from probe.measure.slot import Slot
@@ -38,7 +44,8 @@ async def doubt_the_line(slot: Slot, off: Iterable[int], pace: EdgePace, ask_anc
         for i, o in enumerate(slot.observations)
         if i in doubtful or (o.of in doubtful and o.role is Role.CONFIRM)
     ]
-    if any(map(resent, looks)) or _lookup_lost(slot) or any(_stalled_once(slot, i) for i in doubtful):
+    stalled = any(map(_waited_long, slot.observations)) or any(_stalled_once(slot, i) for i in doubtful)
+    if stalled or any(map(resent, looks)) or _lookup_lost(slot):
         for _ in range(ANCHOR_ROUNDS):
             quality = line_quality(slot.observations)
             if quality is not None and quality.lossy:
@@ -57,6 +64,13 @@ async def doubt_the_line(slot: Slot, off: Iterable[int], pace: EdgePace, ask_anc
             if pace.admits(target)
         ]
     slot.append(look.result() for look in made)
+
+
+def _waited_long(edge: Observation) -> bool:
+    """So late a reply may be one that was lost and sent again, which our side does not show (RFC 6298 section 2)."""
+    began_us, first_us = edge.timing.connect_end_us, edge.timing.response_start_us
+    late = began_us is not None and first_us is not None and first_us - began_us >= RESENT_US
+    return late and edge.role is Role.EDGE and edge.proxy is None
 
 
 def _stalled_once(slot: Slot, index: int) -> bool:

@@ -13,7 +13,12 @@ from tests.truth.scenario import OK, Scenario, Step
 from tests.truth.setup import Setup
 
 ROWS = 300
-_OURS = [OK, "inconclusive vantage *", "slow unknown *"]  # nobody is accused
+_OURS = [
+    OK,
+    "inconclusive vantage *",
+    "slow unknown *",
+    "inconclusive agent agent.stalled",
+]  # nobody else is accused
 _LONG = {"timeout": "8s", "connect_timeout": "4s"}
 _TIMED = {"availability": {}, "integrity": {}, "response_time": {"ttfb": "3s"}}
 
