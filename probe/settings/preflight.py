@@ -70,6 +70,30 @@ def overlong(config: Config, plan: Plan) -> tuple[Problem, ...]:
     return tuple(found)
 
 
+_SYN_AGAIN_US = 1_000_000  # RFC 6298 section 2: a SYN that was lost is sent again after a second
+_SHORTEST_CONNECT_US = _SYN_AGAIN_US + 500_000
+
+
+def one_syn_only(config: Config, plan: Plan) -> tuple[Problem, ...]:
+    """Where one lost packet ends a connection's time: a line that loses a few makes a healthy edge look dead."""
+    files = {customer: file for file, customer in config.sources.items()}
+    found = []
+    for customer, domain, limit_us in dict.fromkeys(
+        (task.customer, task.domain, min(task.deadlines.connect_us, task.deadlines.total_us))
+        for task in plan.tasks
+    ):
+        if limit_us >= _SHORTEST_CONNECT_US:
+            continue
+        file = files.get(customer, customer)
+        mark = place_of(config.texts.get(file, ""), file, "domain", partial(eq, domain))
+        words = (
+            f"{domain}: connections have {format_duration(limit_us)}, and a lost SYN is sent again after 1s: one lost"
+            f" packet looks like a dead edge; {format_duration(_SHORTEST_CONNECT_US)} or more tells them apart"
+        )
+        found.append(Problem(file, *mark, words))
+    return tuple(found)
+
+
 def require_trust(config: Config) -> None:
     """Raises ConfigError where certificates are to be verified and nobody is trusted."""
     if problems := untrusted(config):

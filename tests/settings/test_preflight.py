@@ -115,7 +115,7 @@ def test_a_secret_that_everybody_can_read_is_refused_and_not_shown(tmp_path: Pat
     ],
 )
 def test_what_the_api_lacks_is_told(tmp_path: Path, api: str, words: str) -> None:
-    good = checked(tmp_path, "timeout: 1s")
+    good = checked(tmp_path, "timeout: 2s")
     assert (good.exit_code, good.stderr) == (0, "")
     (tmp_path / "agent.yaml").write_text(f"{AGENT}api: {api}\n")
     result = CliRunner().invoke(cli, ["check-config", "-c", str(tmp_path / "agent.yaml")])
@@ -141,6 +141,25 @@ def test_a_timeout_that_costs_slots_while_an_edge_hangs_is_warned_of(
     told = [text for text in result.stderr.splitlines() if "agent.overlap" in text]
     assert [text.partition(": www")[0] for text in told] == ["warning: customers/acme.yaml:4:14"] * warned
     assert all("a timeout of 16s spans" in text and "15500ms or less loses none" in text for text in told)
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(
+    ("line", "limit"),
+    [
+        ("connect_timeout: 700ms", "700ms"),
+        ("timeout: 1s", "1s"),
+        ("connect_timeout: 1500ms", None),
+        ("timeout: 10s", None),
+    ],
+)
+def test_a_connection_that_one_lost_packet_ends_is_warned_of(
+    tmp_path: Path, line: str, limit: str | None
+) -> None:
+    result = checked(tmp_path, line)
+    told = [text for text in result.stderr.splitlines() if "a lost SYN is sent again after 1s" in text]
+    assert [f"connections have {limit}" in text for text in told] == [True] * (limit is not None)
+    assert all(text.startswith("warning: customers/acme.yaml:4:14") for text in told)
     assert result.exit_code == 0, result.output
 
 

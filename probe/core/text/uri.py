@@ -125,8 +125,8 @@ def _codes(text: str) -> str:
 def _authority(scheme: str | None, text: str) -> str:
     user, at, rest = text.rpartition("@")
     host, colon, port = rest.rpartition(":")
-    if not colon or "]" in port:
-        host, port = rest, ""
+    if not colon or "]" in port or (":" in host and not (host.startswith("[") and host.endswith("]"))):
+        host, port = rest, ""  # none is there, or this is no authority: what is not understood stays
     shown = "" if port in ("", DEFAULT_PORTS.get(scheme or "")) else f":{port}"
     return f"{_codes(user)}{at}{_codes(host).lower()}{shown}"
 
