@@ -5,15 +5,17 @@ line around the same time can tell. A line is a vantage point over one IP versio
 someone else's. Deciding is in `core.vantage.health`; here is when to ask, and whom to notify.
 
 - States of a line: unknown, online, offline, in its `LineHistory` of rounds. A round is one request to each anchor.
-- Rounds come from three sides: the line's own job (each has a phase and an interval; every 5 s while it is offline), a
+- Rounds have three sources: the line's own job (each has a phase and an interval; every 5 s while it is offline), a
   slot that waits long (`request_anchor_check`, at most every 10 s), and slots that failed, here or in a worker
-  (`note_round`, `add_rounds`). All go the same way: into the history, then to `on_change`, then to `on_rounds`.
+  (`note_round`, `add_rounds`). All go the same way: into the history, then to `on_change`, then to `on_rounds`, by
+  which the worker processes learn of them.
 - A round says nothing where our own host lacked something, or where our own loop stood still meanwhile
   (`worst_lag_us`) and nobody was reached in time: then it is not taken in.
 - `on_change` is called where the state differs from the one reported last, at most once a second a line; a change in
-  between waits for its timer, and is forgotten if the line has come back. The first "online" is no news.
+  between is reported when that second is over, unless the line has its reported state again by then. A line that is
+  online from the start is not reported.
 - Invariants: nobody is watched before `start` nor after `stop` (`health` is None); a line that a reload left as it was
-  keeps its history; a round that a slot asked for is not part of that slot's evidence (a context of its own).
+  keeps its history; a round that a slot requested is not part of that slot's evidence.
 - A defect in a round, or in a callback, is logged and ends nothing. What was slept through is not made up for.
 """
 
@@ -61,7 +63,7 @@ class _Line:
     reported: LineState = LineState.UNKNOWN
     reported_at_s: float | None = None
     report_timer: asyncio.TimerHandle | None = None
-    request_from_s: float = 0.0
+    next_request_s: float = 0.0  # no slot's request is granted before this
     job: Job | None = None
     due_s: float = 0.0
 
@@ -176,10 +178,10 @@ class AnchorWatch:
         """
         line = self._lines.get((vantage.name, ip_version))
         now_s = asyncio.get_running_loop().time()
-        if line is None or not self._started or not vantage.anchors or now_s < line.request_from_s:
+        if line is None or not self._started or not vantage.anchors or now_s < line.next_request_s:
             return
-        line.request_from_s = now_s + REQUEST_INTERVAL_S
-        alone = contextvars.Context()  # what is asked here is no part of the slot's evidence
+        line.next_request_s = now_s + REQUEST_INTERVAL_S
+        alone = contextvars.Context()  # an empty one: the slot collects the evidence of what runs in its own
         task = asyncio.get_running_loop().create_task(self._round(line, REQUESTED_ROUND_US), context=alone)
         self._requested.add(task)
         task.add_done_callback(self._requested_ended)
@@ -218,7 +220,7 @@ class AnchorWatch:
         anchors = await ask_anchors(request, self._fetcher, self._clock)
         self.note_round(line.vantage, line.ip_version, anchors, started_ns)
 
-    # --- report_timer --------------------------------------------------------------------------------------
+    # --- reports ----------------------------------------------------------------------------------------
 
     def _report(self, line: _Line) -> None:
         """Report the state if it is another one than was reported last; that all is well at first is no news."""

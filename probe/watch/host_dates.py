@@ -1,8 +1,8 @@
 """Rule: what other hosts say of the time is kept for minutes, so that a slot need not ask anybody to trust its clock.
 
-Every reply that this process gets passes here: of anchors, origins, and the nodes of every customer. Kept is the last
-`Date` of a host with the moment at which it came, on a clock that nobody sets; what it says of our wall clock is worked
-out when it is asked for, so that a clock which is set meanwhile makes nothing of it wrong.
+Every reply to this process is noted here: from anchors, origins, and the nodes of every customer. Kept is the last
+`Date` of a host with the moment at which it came, on the clock of elapsed time, which nobody sets. What it says of our
+wall clock is worked out when a slot asks, so that it stays right when the wall clock is set meanwhile.
 """
 
 from __future__ import annotations
@@ -24,10 +24,13 @@ TOLD_AT_MOST = 8
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A host's date, as it would be had our wall clock stood at zero when the slot began."""
+    """A host's date. `at_ns`: when it was noted; `slot_start_ns`: when its slot began; both of elapsed time.
+
+    `date.ahead_us` counts as if our wall clock had shown the Unix epoch when the slot began: see `_now`.
+    """
 
     at_ns: int
-    zero_ns: int
+    slot_start_ns: int
     date: HostDate
 
 
@@ -52,14 +55,17 @@ class HostDates:
         date = host_date(observation, 0.0)
         if date is None:
             return
-        zero_ns = now_ns - (self._clock.monotonic_ns() - start_ns)
+        slot_start_ns = now_ns - (self._clock.monotonic_ns() - start_ns)
         kept.pop(observation.address, None)
-        kept[observation.address] = _Seen(now_ns, zero_ns, date)
+        kept[observation.address] = _Seen(now_ns, slot_start_ns, date)
         if len(kept) > HOSTS_AT_MOST:
             del kept[next(iter(kept))]
 
     def lately(self) -> tuple[HostDate, ...]:
-        """What was seen in the last minutes, set against our wall clock as it is now; the latest last."""
+        """At most eight dates of the last ten minutes, against our wall clock as it is set now; the latest last.
+
+        Those of anchors and origins go first: a node's date may vouch for our clock and never contradict it.
+        """
         now_ns, wall_ns = self._steady_ns(), self._clock.time_ns()
         told = _latest(self._others, now_ns, TOLD_AT_MOST)
         told += _latest(self._edges, now_ns, TOLD_AT_MOST - len(told))
@@ -77,8 +83,8 @@ def _at_ns(seen: _Seen) -> int:
 
 
 def _now(seen: _Seen, now_ns: int, wall_ns: int) -> HostDate:
-    """`date` says how far a wall clock of zero, at `zero_ns`, was ahead: ours has gone on since, and is not zero."""
-    wall_then_ns = wall_ns - (now_ns - seen.zero_ns)
+    """By how much our wall clock, as it is set now, was ahead when the slot began: what it showed then is added."""
+    wall_then_ns = wall_ns - (now_ns - seen.slot_start_ns)
     return replace(
         seen.date,
         ahead_us=seen.date.ahead_us + wall_then_ns // 1000,

@@ -1,6 +1,7 @@
-"""Rule: whether each vantage point's line is there as configured is looked at regularly; a change is reported once.
+"""Rule: every vantage point's line is looked for regularly on this host, as configured; a change is reported once.
 
-Nothing is sent: this host alone is asked (`line.line_problem`). What the anchors say of a line is another matter.
+Whether its namespace, interface and source address are there: `net.line.line_problem` asks this host alone, and nothing
+is sent. Whether anything answers over the line is seen by `anchor_watch`.
 """
 
 from __future__ import annotations

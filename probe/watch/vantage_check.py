@@ -1,7 +1,7 @@
-"""Rule: a look at a vantage point asks what its slots would ask, from the same line, and nothing else.
+"""Rule: `cdn-probe vantage check` asks whom a vantage point's slots would ask, over the same line, and nobody else.
 
-Each resolver one question and one for a name that cannot exist, each anchor once over each IP version, all at once.
-Ends in bounded time; raises nothing for what the network or the line does.
+Each resolver is asked one question, and one for a name that cannot exist; each anchor once over each IP version; all at
+once. Ends in bounded time; raises nothing for what the network or the line does.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ LIMIT_US = 5_000_000
 _ANSWERS = ("NOERROR", "NXDOMAIN")
 
 
-class Looks:
-    """Looks at vantage points, live."""
+class VantageCheck:
+    """Asks the resolvers and anchors of vantage points, now."""
 
     def __init__(self, clock: Clock, fetcher: Fetcher, lookup: Lookup) -> None:
         """`lookup` finds an anchor's address by the vantage point's resolvers."""
@@ -52,7 +52,7 @@ class Looks:
         self._named = NamedResolvers()
 
     async def look(self, vantage: VantagePoint, ip_versions: Sequence[int], name: str) -> PointLook:
-        """Everything about one vantage point; `name` is asked of its resolvers, `.` for the root's."""
+        """All about one vantage point. Its resolvers are asked for the address of `name`; for NS where it is `.`."""
         specs = vantage.resolvers or system_resolvers(resolv_conf_of(vantage))
         problem = await _problem(vantage)
         async with asyncio.TaskGroup() as group:
@@ -105,7 +105,7 @@ class Looks:
                 well=False,
                 transport=spec.transport,
                 failure=failure.type,
-                words=_named(words_of(failure), spec),
+                words=_with_tls_name(words_of(failure), spec),
             )
         rewrites = await self._rewrites(vantage, located)
         last = walk.queries[-1]
@@ -148,7 +148,7 @@ def _resolver_words(rcode: str, *, rewrites: bool, said: tuple[str, ...]) -> str
     return "; ".join((*words, *said))
 
 
-def _named(words: str, spec: ResolverSpec) -> str:
+def _with_tls_name(words: str, spec: ResolverSpec) -> str:
     return words if spec.tls_name is None else f"{words}; asked as {spec.tls_name}"
 
 

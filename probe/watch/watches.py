@@ -1,7 +1,7 @@
-"""Rule: what happens to a vantage point is an event for those who measure from there, once, and in the log.
+"""Rule: a change of a vantage point's line is one event, for the customers who are measured from there.
 
 The two watches of a running agent: whether each line is there (`line_watch`), and whether its anchors react
-(`anchor_watch`). Turns their changes into events.
+(`anchor_watch`). Their changes become `vantage.line_down`, `vantage.line_up`, `vantage.offline`, `vantage.online`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OnEvent = Callable[[str, dict[str, str], tuple[str, ...]], None]
 
 
 class Watches:
-    """Over the vantage points that the plan measures from. `anchors` is what the pipeline asks for a line's health."""
+    """Both watches, for the vantage points of the plan. The pipeline asks `anchors` for a line's health."""
 
     def __init__(
         self,

@@ -29,7 +29,7 @@ from probe.resolver.lookups import Lookups
 from probe.resolver.resolver import Resolver
 from probe.settings.config_files import load_config
 from probe.settings.secrets import reveal
-from probe.watch.vantage_check import Looks
+from probe.watch.vantage_check import VantageCheck
 
 AT_ONCE = 4  # more would wait for each other in one loop and show that as the network
 
@@ -92,7 +92,7 @@ async def _look(config: Config, points: Sequence[VantagePoint]) -> list[PointLoo
     clock = SystemClock()
     allow = tuple(str(prefix) for prefix in config.agent.allow_addresses)
     fetcher = HttpFetcher(clock, reveal, allow)
-    looks = Looks(clock, fetcher, Lookups(Resolver(clock, allow)).address_from)
+    looks = VantageCheck(clock, fetcher, Lookups(Resolver(clock, allow)).address_from)
     plan, admitted = make_plan(config), asyncio.Semaphore(AT_ONCE)
     columns = TextColumn("asking"), BarColumn(), MofNCompleteColumn()
     try:

@@ -1,6 +1,7 @@
-"""The state of a vantage point: its line (`health`, `line_quality`), its host's clock (`clock_standing`), and whether
-those whom it asks answer it as they answer anybody (`refusals`); the report of `vantage check` (`report`).
+"""What may excuse a peer, since it lies on the vantage point's side: its line (`health`: does it carry anything;
+`line_quality`: does it lose), its host's clock (`clock_standing`), a look-up left to its proxy (`via_proxy`), and
+servers that refuse it as a visitor (`refusals`, `challenge_marks`). Also what `vantage check` reports (`report`).
 
-In: rounds of anchors, facts of the line, replies. Out: values of `core.records.surroundings` and reports for people.
-Pure.
+In: observations, anchors' replies, facts of the host. Out: values of `core.records.surroundings`; for the rules of
+`core.verdict`, yes or no. Pure.
 """

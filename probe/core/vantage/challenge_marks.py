@@ -1,8 +1,7 @@
-"""Data: by which header fields a reply is known for a challenge, which only a browser or a person passes.
+"""Data: the header fields by which a reply is recognised as a challenge, which only a browser or a person passes.
 
-Only what the vendor, or a report with the whole head, says is sent with a challenge and with nothing else: what every
-reply of a CDN carries marks nothing. `statuses` empty: whatever the status. `begins`: with what a value of the field
-begins, in lower case; of `set-cookie` that is the cookie's name. To add one: a row with its source, a line in the test.
+A mark is a field that goes with challenges and with nothing else, by the vendor's word or by a report that shows the
+whole head. To add one: a row with its source, a head in `tests/core/vantage/test_refusals.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +11,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One vendor's mark. `source`: where it is documented."""
+    """One vendor's mark: a `field` whose value starts with `begins` (lower case; of `set-cookie`, the cookie's name).
+
+    `statuses`: only with one of these; empty: with any. `source`: where it is documented.
+    """
 
     vendor: str
     statuses: tuple[int, ...]

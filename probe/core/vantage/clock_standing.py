@@ -1,10 +1,10 @@
 """Rule: a certificate's date accuses only while somebody vouches for our own wall clock, and only beyond their bound.
 
 Vouched for by the kernel (synchronised, adjtimex), or by the `Date` of at least two other hosts (RFC 9110 section
-6.6.1; with `Age`, section 5.1 of RFC 9111): those of this slot, and those of the minutes before it. The accused one is
-never among them. Two other hosts that disagree, more than agree, contradict it, whatever the kernel says; so does
-a certificate of theirs whose date does not fit either. A CDN's nodes may vouch and never contradict: whose date is
-wrong must not excuse whose certificate is.
+6.6.1; with `Age`, section 5.1 of RFC 9111): those of this slot, and those of the minutes before it. The accused host is
+never among them. Where at least two other hosts disagree with our clock, and more disagree than agree, nobody vouches,
+whatever the kernel says; a host whose certificate's date does not fit our clock counts as one that disagrees. A CDN's
+nodes may vouch and never contradict: a node with a wrong clock must not excuse a node with an expired certificate.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ def clock_between_slots(host: HostFacts, dates: tuple[HostDate, ...]) -> ClockSt
 
 
 def date_may_accuse(evidence: Evidence, observation: Observation) -> bool:
-    """Whether the date of this observation's certificate may accuse anybody: our clock's bound does not explain it."""
+    """Whether the date of this observation's certificate may accuse anybody: our clock's bound does not explain it.
+
+    While somebody vouches it also may where the leaf's own dates fit: then those of another certificate do not.
+    """
     standing = clock_standing(evidence)
     if standing.vouched_by is None:
         return False
@@ -73,7 +76,10 @@ def host_date(observation: Observation, started_s: float) -> HostDate | None:
 def _standing(
     host: HostFacts, dates: Iterable[HostDate], denying: Collection[str], earlier: tuple[HostDate, ...]
 ) -> ClockStanding:
-    """`denying`: hosts whose certificate's date does not fit our clock. The latest date of a host comes last."""
+    """`dates` in the order of time: the last one of a host counts. `earlier` is only put on record.
+
+    `denying`: hosts whose certificate's date does not fit our clock.
+    """
     last = {date.host: date for date in dates if date.host not in denying}
     bounds_us = sorted(date.bound_us for date in last.values() if abs(date.ahead_us) <= TOLERANCE_US)
     differing = len(set(denying)) + sum(1 for _ in _contradicting(last.values()))

@@ -4,8 +4,8 @@ Pure: rounds of anchors in, the state of a vantage point's line out. What our ow
 
 One round is online if at least one anchor did what its scheme asks for (a response, whatever its status; a connection
 accepted; a DNS message, whatever its rcode), and offline if anchors were asked and none did. A refused connection is
-no such reaction: whoever cuts a line off, the first firewall on the way, often answers with a reset in the name of
-everybody, and would refuse the edges just so. Behind a proxy only what was asked through it counts, if anything was.
+no such reaction: a firewall near to us that cuts the line off often answers with a reset in everybody's name, the
+edges' too. Behind a proxy only what was asked through it counts, if anything was.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from probe.core.records.surroundings import LineState, VantageHealth
 KEPT_ROUNDS = 128
 CLOSE_NS = 250_000_000  # rounds that say the same and lie closer together are kept as one
 STALE_AFTER_INTERVALS = 2
-RESENT_US = (
-    1_000_000  # a TCP connection that takes longer had its first packet sent again (RFC 6298 section 2)
-)
+# A TCP connection that takes longer had its first packet sent again (RFC 6298 section 2: after one second). The whole
+# second, since it is to show that the line was away; `line_quality.RESENT_US` only raises a doubt and asks for less.
+LATE_CONNECT_US = 1_000_000
 _WITHOUT_ADDRESS = (FailureType.DNS_NO_DATA, FailureType.DNS_DANGLING_ALIAS)
 
 
@@ -38,7 +38,7 @@ def version_of(host: str) -> int | None:
 
 
 def anchors_for(vantage: VantagePoint, ip_version: int) -> tuple[AnchorSpec, ...]:
-    """The anchors that count for this IP version: those given by name or by an address of it; where none is, all."""
+    """The anchors that count for this IP version: those given by name or by an address of it; without any such, all."""
     own = tuple(a for a in vantage.anchors if version_of(a.host) in (None, ip_version))
     return own or vantage.anchors
 
@@ -75,20 +75,21 @@ def _nowhere(anchor: Observation) -> bool:
 
 
 def late(anchors: Sequence[Observation]) -> bool:
-    """Whether somebody reacted, and everybody who did only after the first packet to it was lost.
+    """Whether anchors reacted, and all that did had lost the first packet sent to them.
 
-    Anchors that have nothing to do with each other and lose it at the same moment were asked while the line was away.
-    Told by the time for connecting, and by a DNS question that had to be repeated. Never of a proxy's connections.
+    Independent anchors that lose it at the same moment were asked while the line was away. It shows in the time for
+    connecting, and in a DNS question that had to be repeated. Through a proxy it does not show: False.
     """
     if any(o.proxy is not None for o in anchors):
         return False
     asked = [o for o in anchors if own_fault(o) is None]
     lost = {_key(o) for o in asked if not reacted(o) and o.url.startswith("dns://")}
     answered = [o for o in anchors if reacted(o)]
-    return bool(answered) and all(_key(o) in lost or _connecting_us(o) >= RESENT_US for o in answered)
+    return bool(answered) and all(_key(o) in lost or connecting_us(o) >= LATE_CONNECT_US for o in answered)
 
 
-def _connecting_us(anchor: Observation) -> int:
+def connecting_us(anchor: Observation) -> int:
+    """From the first packet to the TCP connection, without TLS; 0 where there is none."""
     timing = anchor.timing
     end_us = (
         timing.connect_end_us
@@ -113,8 +114,8 @@ def state_of(asked: int, reached: int) -> LineState:
 class AnchorRound:
     """All anchors of a line, asked at once. `_ns` on the monotonic clock, `_at` RFC 3339 UTC.
 
-    `told_ns` is the moment whose state it shows: when a reaction was there, or when what nobody reacted to was sent. So
-    a round that waited long in vain does not contradict one that began later and was answered.
+    `told_ns` is the moment of which it says something: its end if an anchor reacted, its start if none did. So a round
+    that waited long in vain does not contradict one that began later and was answered.
     """
 
     started_ns: int
@@ -238,8 +239,8 @@ def _newest(rounds: Sequence[AnchorRound]) -> AnchorRound:
     return max(rounds, key=lambda r: r.told_ns)
 
 
-def _told_until(rounds: Sequence[AnchorRound], at_ns: int, stale_after: int) -> AnchorRound | None:
-    """The newest of the rounds that show the state at a moment up to `at_ns`, if it is still fresh then."""
+def _told_until(rounds: Sequence[AnchorRound], at_ns: int, within_ns: int) -> AnchorRound | None:
+    """Of the rounds that speak of a moment up to `at_ns`, the newest; None if it ended more than `within_ns` before."""
     told = [r for r in rounds if r.told_ns <= at_ns]
     newest = _newest(told) if told else None
-    return newest if newest is not None and at_ns - newest.ended_ns <= stale_after else None
+    return newest if newest is not None and at_ns - newest.ended_ns <= within_ns else None

@@ -2,8 +2,8 @@
 
 Pure. Input: every observation of a slot. Output: what was found of the line, with the numbers used. Packets lost,
 large packets that never arrive, and a portal that answers for everybody look like faults of the edge, if only the
-edge is looked at; they show at the anchors and the origin too, which have nothing to do with it. What shows at edges
-alone is never the line's.
+edge is looked at; they show at the bystanders too: the anchors and the origin, which have nothing to do with the edge.
+What shows at edges alone is never the line's.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from probe.core.records.failure import FailureType
 from probe.core.records.observation import Observation, Relation, Role
 from probe.core.records.surroundings import LineQuality
 from probe.core.redirects.next_hop import STATUS_CODES as REDIRECTS
-from probe.core.vantage.health import reacted
+from probe.core.vantage.health import connecting_us, reacted
 
 RESENT_US = (
     900_000  # whoever waits longer for TCP had its first packet sent again (RFC 6298 section 2: one second)
@@ -31,7 +31,7 @@ FOREIGN_CERTIFICATE = frozenset(
         FailureType.TLS_CERT_SELF_SIGNED,
     }
 )
-# What a portal does to whom it cannot lead to its page.
+# What a portal does to clients that it cannot lead to its page.
 CUT_OFF = FOREIGN_CERTIFICATE | {
     FailureType.TCP_TIMED_OUT,
     FailureType.TCP_REFUSED,
@@ -82,7 +82,7 @@ def line_quality(observations: Sequence[Observation]) -> LineQuality | None:
         connections=len(counted),
         connections_resent=len(again),
         retransmits=sum(o.tcp_info.retransmits_total for o in counted if o.tcp_info is not None),
-        slowest_connect_us=max(map(_connecting_us, counted), default=0) or None,
+        slowest_connect_us=max(map(connecting_us, counted), default=0) or None,
         quickest_connect_us=_quickest_us(own),
         largest_passed_bytes=passed if stalled else None,
         stalled_alike=stalled,
@@ -96,9 +96,9 @@ def line_quality(observations: Sequence[Observation]) -> LineQuality | None:
 def _quickest_us(own: Iterable[Observation]) -> int | None:
     """The least time in which any host at all took a connection; None where fewer than two anchors did."""
     took = {
-        (o.role, _party(o)): _connecting_us(o)
+        (o.role, _party(o)): connecting_us(o)
         for o in own
-        if _spoke_tcp(o) and reacted(o) and _connecting_us(o)
+        if _spoke_tcp(o) and reacted(o) and connecting_us(o)
     }
     return min(took.values()) if sum(role is Role.ANCHOR for role, _ in took) >= ENOUGH_ANCHORS else None
 
@@ -135,14 +135,7 @@ def _spoke_tcp(observation: Observation) -> bool:
 def _lost_something(observation: Observation) -> bool:
     """A packet of ours was sent again, or the first one: a connection that came about late (RFC 6298 section 2)."""
     info = observation.tcp_info
-    return (info is not None and info.retransmits_total > 0) or _connecting_us(observation) >= RESENT_US
-
-
-def _connecting_us(observation: Observation) -> int:
-    timing = observation.timing
-    end_us = timing.secure_connection_start_us
-    end_us = timing.connect_end_us if end_us is None else end_us
-    return 0 if timing.connect_start_us is None or end_us is None else end_us - timing.connect_start_us
+    return (info is not None and info.retransmits_total > 0) or connecting_us(observation) >= RESENT_US
 
 
 def resent(observation: Observation) -> bool:
@@ -151,7 +144,7 @@ def resent(observation: Observation) -> bool:
 
 
 def dead_beside_loss(quality: LineQuality, silent_looks: int, waited_us: int) -> bool:
-    """Whether loss does not explain that nothing came back, in so many looks that waited so long for it.
+    """Whether the line's loss is too small to explain that nothing came back to `silent_looks` of `waited_us` each.
 
     Each look sends its packet at 0, 1, 3, 7 seconds and so on (RFC 6298; once connected, sooner). Were the edge well,
     each exchange would be lost as often as those with bystanders, two a connection at least and one more for each
@@ -185,8 +178,10 @@ def _sizes(own: Sequence[Observation]) -> tuple[bool, int | None]:
     alike, passed = _stalled_alike(own), _passed_small_only(own)
     if not alike or passed is None or any(map(_took_large_packets, own)):
         return False, passed
-    small = {(o.role in _ORIGINS) for o in _small_looks(own, alike) if o.failure is None}
-    return _by_handshake(alike) or small == {True, False}, passed
+    answered = [o for o in _small_looks(own, alike) if o.failure is None]
+    by_origin = any(o.role in _ORIGINS for o in answered)
+    by_edge = any(o.role not in _ORIGINS for o in answered)
+    return _by_handshake(alike) or (by_origin and by_edge), passed
 
 
 def _stalled_alike(own: Sequence[Observation]) -> list[Observation]:
@@ -255,7 +250,7 @@ def _portal(own: Sequence[Observation]) -> str | None:
 
 
 def _given_to_anchors(own: Sequence[Observation], sign_of: Callable[[Observation], str | None]) -> str | None:
-    """What every anchor that was reached over HTTP gave alike; None where they are not two, or one differs."""
+    """What all anchors that reacted over HTTP gave alike; None where they are fewer than two, or one differs."""
     anchors = [o for o in own if o.role is Role.ANCHOR and reacted(o) and _spoke_http(o)]
     given = set(map(sign_of, anchors))
     return given.pop() if len(set(map(_party, anchors))) >= 2 and len(given) == 1 else None

@@ -1,8 +1,8 @@
-"""Rule: a reply that refuses us as a visitor says nothing of what was asked.
+"""Rule: a reply that refuses us as a visitor says nothing of the object that was requested.
 
-Of a 429 (RFC 6585 section 4) and of a challenge page the next visitor sees nothing; a 503 with Retry-After (RFC 9110
-section 15.6.4) to a further question of ours says only that we asked too much. For how long we are to leave them alone
-is Retry-After (RFC 9110 section 10.2.3), within a bound of ours.
+Another visitor need not get our 429 (RFC 6585 section 4) or our challenge page; a 503 with Retry-After (RFC 9110
+section 15.6.4) to a further request of ours says only that we asked too much. How long we wait before the next request
+is in Retry-After (RFC 9110 section 10.2.3), within a bound of ours.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from probe.core.vantage.challenge_marks import CHALLENGE_MARKS, Mark
 RATE_LIMITED = "http.rate_limited"
 CHALLENGED = "http.challenged"
 WAIT_AT_MOST_S = 300.0
-WITHOUT_A_TIME_S = 10.0  # of a 429 that does not say when
+WITHOUT_A_TIME_S = 10.0  # after a 429 that does not say when to come back
 _TOO_MANY, _UNAVAILABLE = 429, 503
 _UPGRADE_REQUIRED, _VERSION_NOT_SUPPORTED = 426, 505
 _FURTHER = frozenset({Role.CHECK, Role.CONTROL, Role.CONFIRM, Role.SWEEP, Role.ELSEWHERE})
 
 
 def refusal(response: Response | None, *, further: bool) -> str | None:
-    """The reason where this reply refuses us and not the content; `further`: to a question beside the object's own."""
+    """The reason, where this reply refuses us as a visitor; `further`: it came to a request beside the object's own."""
     if response is None:
         return None
     if any(_marked(response, mark) for mark in CHALLENGE_MARKS):
@@ -37,7 +37,8 @@ def refusal(response: Response | None, *, further: bool) -> str | None:
 def wants_another_protocol(observation: Observation) -> bool:
     """Whether the server serves browsers, which speak HTTP/2 over TLS, and not us, who do not (yet).
 
-    505 (RFC 9110 section 15.6.6), or 426 that names HTTP/2 (section 15.5.22). Over plain HTTP nobody is served better.
+    505 (RFC 9110 section 15.6.6), or 426 that names HTTP/2 (section 15.5.22). Over plain HTTP
+    browsers speak HTTP/1.1 as we do.
     """
     response = observation.response
     if response is None or not observation.url.startswith("https:"):

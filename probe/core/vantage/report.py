@@ -1,6 +1,7 @@
-"""Rule: what a look at a vantage point found is a value; what should worry its owner beside that is worked out here.
+"""What `cdn-probe vantage check` found at a vantage point, as values, and the notes on its configuration.
 
-Pure. Durations in microseconds. `words` are for people: what happened and, where it is known, what to do.
+Pure. A look is one thing tried: a resolver, an anchor, the line over an IP version. Durations in microseconds. `words`
+are for people: what happened and, where it is known, what to do.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class PointLook:
 def is_well(
     line_problem: str | None, resolvers: Iterable[ResolverLook], anchors: Iterable[AnchorLook]
 ) -> bool:
-    """Whether somebody may go back to bed: the line is there, every resolver answers, every anchor reacts."""
+    """Whether nothing is to be done: the line is there, every resolver answers, every anchor reacts."""
     return line_problem is None and all(r.well for r in resolvers) and all(a.reached for a in anchors)
 
 

@@ -1,6 +1,6 @@
-"""Rule: a look-up by the proxy is recorded as not known: no address, no node, no look-up of ours.
+"""Rule: where the proxy looks names up, the resolution on record says only that: no address, no node, no query.
 
-Pure. With `resolve: proxy` the proxy is given names; the slot's resolution then says only that.
+Pure. So it is with `proxy: {resolve: proxy}`: the proxy is given names.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def left_to_proxy(vantage: VantagePoint) -> bool:
 
 
 def can_be_given(vantage: VantagePoint, address: str) -> bool:
-    """Whether this line can be asked for the address as it stands: for a name only a proxy that looks it up."""
+    """Whether this line can connect to `address` as it is: an IP literal, or a name that its proxy looks up."""
     return is_literal(address) or left_to_proxy(vantage)
 
 
