@@ -28,7 +28,7 @@ class Lookups:
         self._resolver = resolver
 
     async def resolve(self, task: Task, slot_start_ns: int) -> Resolution:
-        """The task's domain; after a failure with what all the others said."""
+        """The task's domain; after a failure with what the other resolvers and the zone's own servers said."""
         vantage, limit_us = task.vantage_point, task.deadlines.connect_us
         literal = literal_resolution(task.domain)
         if literal is not None:
@@ -54,7 +54,7 @@ class Lookups:
         return _beside_ipv6(diagnosed, other)
 
     async def examine(self, resolution: Resolution, task: Task, slot_start_ns: int) -> Resolution:
-        """What the resolver itself is worth, before anybody is blamed for what its answer led to."""
+        """The resolution with flags that say whether its resolver can be believed (`Resolver.examine_resolver`)."""
         return await self._resolver.examine_resolver(
             resolution,
             task.vantage_point,
@@ -63,7 +63,7 @@ class Lookups:
         )
 
     async def address(self, host: str, task: Task, slot_start_ns: int) -> str | Failure:
-        """An address of another host, as the task looks at it; the name itself where the proxy looks names up."""
+        """An address of another host, over the task's IP version; the name itself where the proxy looks names up."""
         limit_us = task.deadlines.connect_us
         return await self.address_from(host, task.vantage_point, task.ip_version, slot_start_ns, limit_us)
 
@@ -87,7 +87,7 @@ class Lookups:
     async def address_from(
         self, host: str, vantage: VantagePoint, ip_version: int, slot_start_ns: int, limit_us: int
     ) -> str | Failure:
-        """The same for a vantage point, whatever is measured there."""
+        """The same for a vantage point and an IP version, without a task."""
         if left_to_proxy(vantage):
             return host
         literal = literal_resolution(host)

@@ -1,4 +1,4 @@
-"""Rule: a resolver is called an inventor only by proof: an address for a name that cannot exist.
+"""Rule: a resolver is said to rewrite NXDOMAIN only by proof: an address for a name that cannot exist.
 
 `invalid.` is reserved (RFC 6761 section 6.4): an address for a random name under it is proof alone. A resolver that
 leads mistyped names to a search page may spare `invalid.`; so a random name beside the canonical one is asked for

@@ -5,11 +5,11 @@ Only `nameserver` lines are read (resolv.conf(5)); search lists have no meaning 
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from pathlib import Path
 
 from probe.core.model.task import ResolverSpec, VantagePoint
 from probe.net.netns import NAMED, namespace_path
+from probe.resolver.bootstrap import is_address
 
 SYSTEM = Path("/etc/resolv.conf")
 OF_NAMESPACES = Path("/etc/netns")
@@ -37,15 +37,7 @@ def system_resolvers(path: Path = SYSTEM) -> tuple[ResolverSpec, ...]:
     found = [
         words[1] for words in map(str.split, text.splitlines()) if words[:1] == ["nameserver"] and words[1:]
     ]
-    literals = list(dict.fromkeys(filter(_is_address, found)))[:_MOST]
+    literals = list(dict.fromkeys(filter(is_address, found)))[:_MOST]
     return tuple(
         ResolverSpec(transport="udp", address=address, port=53) for address in literals or ["127.0.0.1"]
     )
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -31,9 +31,10 @@ from probe.resolver.walk import ResolverWalk
 from probe.resolver.zone_cut import ZoneServers, with_zone, zone_of
 
 DEADLINE_US = 5_000_000
-_FOR_THE_SERVERS_US = 1_500_000  # at most; the zone's own servers are asked after that, in time of their own
-_FOR_THE_SERVERS = 0.3  # of the time after a failure
-_FOR_THE_ZONE = 0.4  # of the time after a failure
+# After a failure, as shares of the deadline. The zone's own servers have time beyond it, at most `_SERVERS_AT_MOST_US`.
+_ZONE_SHARE = 0.4
+_SERVERS_SHARE = 0.3
+_SERVERS_AT_MOST_US = 1_500_000
 _HOPELESS = (FailureType.AGENT_DESCRIPTORS_EXHAUSTED, FailureType.AGENT_MEMORY_EXHAUSTED)
 
 
@@ -129,8 +130,8 @@ class Resolver:
     ) -> Resolution:
         """After a failure, within `deadline_us`: what the other resolvers answer, then in whose zone it lies.
 
-        See `probe.resolver.other_resolvers`, and `probe.resolver.zone_cut`: it has at least two fifths of the time. The
-        zone's own servers have three tenths of it beyond that, at most a second and a half.
+        First `probe.resolver.other_resolvers`, in at most three fifths of the time; then `probe.resolver.zone_cut`, in
+        what is left. The zone's own servers are asked after that, in three tenths more of it, at most 1.5 seconds.
 
         A success is returned as it is.
         """
@@ -138,7 +139,7 @@ class Resolver:
             return resolution
         context = _lookup_context(vantage, slot_start_ns, deadline_us)
         specs = await self._resolvers(vantage, context.longest_try_s)
-        first = replace(context, end_s=context.end_s - deadline_us * _FOR_THE_ZONE / 1e6)
+        first = replace(context, end_s=context.end_s - deadline_us * _ZONE_SHARE / 1e6)
         resolution = await consult(
             resolution,
             specs,
@@ -151,7 +152,7 @@ class Resolver:
         if resolution.failing_name is None:
             return resolution
         if resolution.zone is None:
-            return _kept_words(resolution)
+            return _without_zone(resolution)
         return await self._testified(
             resolution,
             resolution.failing_name,
@@ -183,9 +184,9 @@ class Resolver:
         slot_start_ns: int,
         deadline_us: int = DEADLINE_US,
     ) -> Resolution:
-        """Where an answered address looks foreign, within `deadline_us`: see `probe.resolver.nxdomain_rewriting`.
+        """Where an answered address does not look like the CDN's: see `probe.resolver.nxdomain_rewriting`.
 
-        Raises nothing. A resolution that no resolver gave (an address, a proxy's) comes back as it is.
+        Within `deadline_us`; raises nothing. A resolution that no resolver gave (an address, a proxy's) comes back as it is.
         """
         if resolution.resolver is None:
             return resolution
@@ -235,7 +236,7 @@ class Resolver:
     def _walk(
         self, context: LookupContext, purpose: str, spec: ResolverSpec, sharers: int = 1
     ) -> ResolverWalk:
-        """A walk at `spec` that leaves the other `sharers` their share of what time is left."""
+        """A walk at `spec` in its share of the time that is left; `sharers`: how many share it, this walk included."""
         now_s = asyncio.get_running_loop().time()
         share_s = max(0.0, context.end_s - now_s) / sharers
         return ResolverWalk(
@@ -290,13 +291,13 @@ def _lookup_context(vantage: VantagePoint, slot_start_ns: int, deadline_us: int)
 
 
 def _for_the_servers_us(deadline_us: int) -> int:
-    return min(_FOR_THE_SERVERS_US, round(deadline_us * _FOR_THE_SERVERS))
+    return min(_SERVERS_AT_MOST_US, round(deadline_us * _SERVERS_SHARE))
 
 
-def _kept_words(resolution: Resolution) -> Resolution:
-    """No resolver answered for any name above the failing one, the top-level domain's included.
+def _without_zone(resolution: Resolution) -> Resolution:
+    """No resolver answered for any name above the failing one, the top-level domain's included: no zone can be accused.
 
-    Then one that answered for the root did so from its cache: it shows nothing about a zone.
+    A resolver that passed the control answered for the root from its cache, which shows nothing of a zone: UNPROVEN.
     """
     alive = any(answer.control == PASSED for answer in resolution.answers)
     return replace(resolution, flags=(*resolution.flags, UNPROVEN)) if alive else resolution

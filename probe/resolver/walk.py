@@ -82,7 +82,10 @@ class ResolverWalk:
         return reply
 
     async def _without_edns(self, name: str, qtype: str, first: Reply) -> Reply:
-        """The response to the plain question if that one is better liked, else the first."""
+        """The response to the same question without EDNS; the first one if none comes. Later questions go without, too.
+
+        Flagged where the plain question is answered: then EDNS was what the resolver refused.
+        """
         self._edns = False
         try:
             second = await self._whole(name, qtype)

@@ -1,7 +1,8 @@
 """Rule: after a failure SOA records show in whose zone it lies; few questions, all on record, never past the deadline.
 
 The failing name first; then, where that shows nothing, all names above it at once, since a zone that is dead may cost
-the whole time of a question. See `probe.core.dns.zone_cut` for what the answers mean.
+the whole time of a question. See `probe.core.dns.zone_cut` for what the answers mean. Below it `ZoneServers`: what the
+servers of that zone say themselves.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ async def with_zone(resolution: Resolution, specs: Sequence[ResolverSpec], make_
 
 
 async def zone_of(name: str, walk: ResolverWalk) -> str | None:
-    """The apex of the zone that a name lies in; its parent's, where the name has an alias and so is no apex."""
+    """The apex of the zone that a name lies in; None where the answers do not tell."""
     replies = await _ask_soa((name, *names_above(name)), walk)
     cut = find_cut(replies)
     return None if cut is None or cut.doubtful else cut.zone
@@ -181,7 +182,7 @@ class ZoneServers:
     async def _addresses(
         self, zone: str, walk: ResolverWalk, make_walk: MakeWalk | None = None
     ) -> tuple[str, ...]:
-        """Of at most three of the zone's servers; kept for minutes."""
+        """At most three addresses of the zone's servers; kept for five minutes."""
         key, now_s = (walk.vantage.name, zone), asyncio.get_running_loop().time()
         kept = self._servers.get(key)
         if kept is not None and now_s - kept[0] < _KEPT_S:
@@ -193,7 +194,7 @@ class ZoneServers:
         names = tuple(name for name in names if name not in glue)[:_SERVERS_ASKED]
         answers = await asyncio.gather(*(_answer(name, "A", walk) for name in names))
         looked_up = (r.rdata for a in answers if a is not None for r in a.answers if r.rdtype == "A")
-        given = (*(address for kept in glue.values() for address in kept), *looked_up)
+        given = (*(address for addresses in glue.values() for address in addresses), *looked_up)
         found = tuple(dict.fromkeys(a for a in given if not self._refused(a)))[:_SERVERS_ASKED]
         if found:
             self._servers[key] = now_s, found

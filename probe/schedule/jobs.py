@@ -24,6 +24,7 @@ from apscheduler.triggers.date import DateTrigger
 from probe.core.results.live_state import JobState
 from probe.host.clock import Clock, rfc3339
 
+# An earlier word for jobs, kept for those who filter the log by it.
 log = logging.getLogger("probe.companions")
 
 LOOK_S = 1.0  # between two looks at whether the wall clock was set

@@ -34,7 +34,10 @@ OnMissed = Callable[[Task, Due, str], Awaitable[None] | None]
 
 
 class Reporter:
-    """Calls `on_missed` for each missed slot; awaits it where it is async."""
+    """Calls `on_missed` for each missed slot, and awaits it where it is async; what it raises is logged.
+
+    `counts`: the slots missed so far, by reason.
+    """
 
     def __init__(self, on_missed: OnMissed, now_us: Callable[[], int], opened: OpenSlots) -> None:
         """`opened`: a span is closed in it once its last slot has been reported."""

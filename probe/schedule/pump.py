@@ -1,8 +1,8 @@
 """Rule: due slots are looked for at least four times a second, on the loop's own clock, whatever the wall clock does.
 
-The answer never depends on when, or how often, it was asked: a beat that comes late, or twice, loses no slot and runs
-none twice. Setting the wall clock does not reach this timer; APScheduler, which follows it, drives no slot (decision
-0020).
+Which slots are due never depends on when, or how often, `beat` is called: a beat that comes late, or twice, loses no
+slot and runs none twice. Setting the wall clock does not reach this timer; APScheduler, which follows it, drives no
+slot (decision 0020).
 """
 
 from __future__ import annotations

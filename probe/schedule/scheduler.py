@@ -14,8 +14,8 @@ stalls and room is short; each is to be accounted for once, with the reason if i
 - Ending: no new slots, a last beat, those that wait are missed, those that run have until `drain_s`, then are cut off.
 
 Time axis: agent time (`probe.host.clock.AgentTime`), the wall clock at the start carried on by elapsed time. When the
-wall clock is set by more than 2 s, the axis is taken anew from it: forward, what lay in the span that was skipped is
-not due; backward, times come out again that were due before. `on_clock_step` is called; what was due up to the step
+wall clock is set by more than 2 s, the axis is taken anew from it: forward, what lay in the skipped span never becomes
+due; backward, times that were due before are due again. `on_clock_step` is called; what was due up to the step
 is kept. Time in which the host slept passes on the axis: what was due or measured in it is missed.
 """
 
@@ -40,7 +40,7 @@ __all__ = ["Due", "Scheduler", "Tally"]
 log = logging.getLogger("probe.schedule")
 
 LONGEST_WAIT_US = 5_000_000
-LEAST_SLEEP_US = 1_000_000
+LEAST_SLEEP_US = 1_000_000  # a silence in which the host slept for less is our own stall
 GRACE_S = 2.0  # for what was cancelled to clean up
 
 OnSlot = Callable[[Task, Due], Awaitable[None]]
@@ -100,8 +100,8 @@ class Scheduler:
         `on_clock_step(delta_us)`: new wall time minus old.
         `on_suspended(slept_us)`: for how long the host was suspended.
         `stall_s`: a longer silence of the event loop is a stall, and what was due in it is missed.
-        `since_us`: slots due after this time and before `start` are begun late, or missed as `since_why` if that was
-        more than `stall_s` ago; None: not due.
+        `since_us`: slots due between this time and `start` are missed as `since_why`; those due in the last `stall_s`
+        seconds before `start` are still measured, late. None: nothing was due before `start`.
         `immediate`: once it is set, before or while stopping, what runs is cut off at once.
         Raises ValueError for two tasks with one id.
         """

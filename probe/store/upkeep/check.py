@@ -1,4 +1,4 @@
-"""Rule: a file is whole when SQLite says so and every line in it is vouched for by the line after it.
+"""Rule: a part is whole when SQLite says so and every line in it is vouched for by the line after it.
 
 SQLite's own check finds broken pages; only the chain of digests finds a flipped bit inside a record.
 """
@@ -15,7 +15,10 @@ PAGE = 2_000
 
 
 def check_catalogue(path: Path) -> str | None:
-    """What is wrong with a file of SQLite, in words; None: nothing. Raises nothing."""
+    """What is damaged in a file of SQLite, in words. Raises nothing.
+
+    None: nothing, or it could not be read for now (busy, no rights), which says nothing of it.
+    """
     query = None
     try:
         query = Query(path)
@@ -49,19 +52,19 @@ def check_part(path: Path) -> str | None:
 def _chains(query: Query) -> str | None:
     sql = "SELECT id, customer, base, base_digest, head, digest FROM stream"
     for stream, customer, base, base_digest, head, digest in query.rows(sql):
-        gone = {
-            first: (before, last, known)
-            for first, before, last, known in query.rows(
+        dropped = {
+            first: (previous, last_seq, last_digest)
+            for first, previous, last_seq, last_digest in query.rows(
                 "SELECT first_seq, previous, last_seq, digest FROM dropped WHERE stream = ?", stream
             )
         }
-        seq, last = base, base_digest
+        seq, reached = base, base_digest  # the line last looked at, and its digest
         while seq < head:
-            if seq + 1 in gone:
-                before, until, known = gone[seq + 1]
-                if before != last:
+            if seq + 1 in dropped:
+                previous, last_seq, last_digest = dropped[seq + 1]
+                if previous != reached:
                     return f"record {seq} of {customer} is not what was written"
-                seq, last = until, known
+                seq, reached = last_seq, last_digest
                 continue
             page = query.rows(
                 "SELECT seq, body FROM record WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?",
@@ -72,14 +75,14 @@ def _chains(query: Query) -> str | None:
             for number, body in page:
                 if number != seq + 1:
                     break
-                if previous_of(body) not in (last, None):
+                if previous_of(body) not in (reached, None):
                     return f"record {seq} of {customer} is not what was written"
-                seq, last = number, line_digest(body.encode())
+                seq, reached = number, line_digest(body.encode())
             else:
                 continue
-            if seq + 1 not in gone:
+            if seq + 1 not in dropped:
                 return f"record {seq + 1} of {customer} is missing"
-        if last != digest:
+        if reached != digest:
             return f"record {head} of {customer} is not what was written"
     return None
 

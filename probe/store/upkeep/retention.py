@@ -1,7 +1,7 @@
-"""Rule: a closed part is replaced or removed as a whole; events in the streams name what goes beforehand.
+"""Rule: a closed part is replaced or removed as a whole; before that, events in the streams name the rows that go.
 
-What retention and the regular check need of the closed parts. Every function waits for the disk: call them in a
-thread of their own. The newest part is never touched: it is the writer's.
+`core.results.retention` decides what goes, `agent.housekeeping` writes the events, these functions do it. Each waits for
+the disk: call it in a thread of its own. The newest part is never touched: it is the writer's.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from probe.store.base.query import Query
 from probe.store.upkeep.rewrite import COLUMNS, DroppedSpan, Row, StreamPart, write_part
 
 PAGE = 500
-# Healthy: well, or not measured. Failures, findings of any grade that is not ok, and events stay.
+# Rows without anything to complain of: outcome ok, or none, since the slot was not measured. Events and all rows of
+# another outcome stay.
 HEALTHY = "(kind = 'slot' AND coalesce(outcome, 'ok') = 'ok')"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
-    """What goes from one stream with a step of retention: rows among `first_seq` to `last_seq`."""
+    """What goes from one stream of a part with a step of retention: `rows` of those from `first_seq` to `last_seq`."""
 
     agent: str
     customer: str
@@ -48,7 +49,7 @@ def facts_of(directory: Path) -> list[PartFacts]:
 
 
 def newest_bytes(directory: Path, kind: str = PARTS) -> int:
-    """Of the part that is written, with its log."""
+    """The size of the newest part, or file of evidence, with its write-ahead log."""
     return sum(bytes_on_disk(part) for part in parts_of(directory, kind)[-1:])
 
 
@@ -68,7 +69,7 @@ def drop_evidence(directory: Path, number: int) -> None:
 
 
 def planned_removals(part: Part, *, healthy_only: bool) -> list[Removal]:
-    """What a step would take from each stream. Raises StoreError."""
+    """What a step would take from each stream; of a whole part also the streams without a row left. Raises StoreError."""
     which = HEALTHY if healthy_only else "1"
     with closing(Query(part.path)) as query:
         return [
@@ -116,7 +117,7 @@ def _thin_stream(
     digest: str,
     complete_up_to: str | None,
 ) -> StreamPart:
-    """The stream with its spans that go; spans that touch each other become one."""
+    """The stream without its healthy rows: they are added to the spans that were dropped before."""
     gone = [
         DroppedSpan(*row)
         for row in query.rows(

@@ -38,7 +38,11 @@ class DroppedSpan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamPart:
-    """One stream in a part: its number there, where it begins and ends, what is gone."""
+    """One stream in a part; `id` is its number there.
+
+    `base`, `base_digest`: seq and digest of its last line before this part. `head`, `digest`: of its last line in it.
+    `gone`: the spans in between whose rows the part does not hold.
+    """
 
     id: int
     agent: str

@@ -28,7 +28,7 @@ REASON = "store.damaged"
 
 @dataclass(frozen=True, slots=True)
 class Salvage:
-    """`place`: where the damaged file is now. `lost`: (agent, customer) -> spans of `seq` that are gone."""
+    """`place`: where the damaged file is now. `kept`: rows saved. `lost`: (agent, customer) -> spans of `seq`."""
 
     place: Path
     kept: int
@@ -37,7 +37,7 @@ class Salvage:
 
 @dataclass(slots=True)
 class _Stream:
-    """What could be read of a stream; `sure`: its end is known."""
+    """What could be read of a stream; `sure`: its end was read, so that `head` and `digest` are right."""
 
     agent: str
     customer: str
@@ -52,7 +52,7 @@ class _Stream:
 
 
 def salvage(directory: Path, part: Part, now: str) -> Salvage:
-    """Set the part aside and write a new one of the same number with what can be kept. Raises OSError."""
+    """Set the part aside, write a new one of its number with what can be kept. Raises OSError, sqlite3.Error."""
     before = _ends_before(directory, part)
     place = set_aside(directory, part.path, now)
     uri = f"file:{quote(str(place.absolute()))}"
@@ -76,9 +76,9 @@ def salvage(directory: Path, part: Part, now: str) -> Salvage:
 
 
 def _vouched(stream: _Stream) -> tuple[list[Row], list[DroppedSpan], list[Span]]:
-    """The rows whose digest a later line or the end of the stream names; and what stands for the others.
+    """(rows whose digest the next line or the stream's end names, all dropped spans, spans of `seq` that are lost).
 
-    Walks from the end: `named` is the digest that the line looked at must have.
+    Walks from the end: `named` is the digest that the line at `seq` must have; None where nothing says it.
     """
     top = max([stream.base, *stream.rows, *(gone.last for gone in stream.gone.values())])
     gone = list(stream.gone.values())
@@ -138,7 +138,7 @@ def _stream_part(number: int, stream: _Stream, gone: list[DroppedSpan]) -> Strea
 
 
 def _ends_before(directory: Path, part: Part) -> dict[int, _Stream]:
-    """Where the streams stood at the end of the part before; numbered as they are in there."""
+    """The streams as the part before ends them, by their numbers in there: that end is this part's `base`."""
     earlier = [p for p in parts_of(directory) if p.number < part.number]
     if not earlier:
         return {}
@@ -181,6 +181,7 @@ def _rows(conn: sqlite3.Connection, place: Path) -> Iterator[Row]:
 
 
 def _greatest(conn: sqlite3.Connection, place: Path) -> int:
+    """The greatest `id` to ask for; where the file does not say it credibly, as many as could have room in it."""
     most = place.stat().st_size // LEAST_ROW_BYTES + 1000
     try:
         found = conn.execute("SELECT max(id) FROM record").fetchone()[0]
