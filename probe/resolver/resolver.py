@@ -186,7 +186,7 @@ class Resolver:
     ) -> Resolution:
         """Where an answered address does not look like the CDN's: see `probe.resolver.nxdomain_rewriting`.
 
-        Within `deadline_us`; raises nothing. A resolution that no resolver gave (an address, a proxy's) comes back as it is.
+        Within `deadline_us`; raises nothing. A resolution that no resolver gave (a literal, a proxy's) stays as it is.
         """
         if resolution.resolver is None:
             return resolution

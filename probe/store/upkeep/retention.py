@@ -1,7 +1,7 @@
 """Rule: a closed part is replaced or removed as a whole; before that, events in the streams name the rows that go.
 
-`core.results.retention` decides what goes, `agent.housekeeping` writes the events, these functions do it. Each waits for
-the disk: call it in a thread of its own. The newest part is never touched: it is the writer's.
+`core.results.retention` decides what goes, `agent.housekeeping` writes the events, these functions do it. Each waits
+for the disk: call it in a thread of its own. The newest part is never touched: it is the writer's.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def drop_evidence(directory: Path, number: int) -> None:
 
 
 def planned_removals(part: Part, *, healthy_only: bool) -> list[Removal]:
-    """What a step would take from each stream; of a whole part also the streams without a row left. Raises StoreError."""
+    """What a step would take from each stream; of a whole part also streams without a row left. Raises StoreError."""
     which = HEALTHY if healthy_only else "1"
     with closing(Query(part.path)) as query:
         return [
