@@ -26,6 +26,7 @@ from tests.pull.server import TOKEN, FakeAgent, make_lines, serving
 from tests.support.agent_process import WITHIN_S
 from tests.support.interrupting import SENT
 from tests.support.sizes import scaled
+from tests.support.with_parent import WITH_PARENT
 
 INTERRUPTED = {130, -signal.SIGINT}  # a shell shows both as 130
 MOMENTS = scaled(10, 2)
@@ -78,7 +79,7 @@ OFTEN = {"status", "serve", "pull --follow", "results list"}
 async def run(what: str, at: int, words: list[str], env: dict[str, str]) -> tuple[int, str]:
     """Exit code and standard error of the command that was sent SIGINT at that step, as a terminal sends it: to all."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.support.interrupting", what, str(at), *words),
+        *(*WITH_PARENT, sys.executable, "-m", "tests.support.interrupting", what, str(at), *words),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

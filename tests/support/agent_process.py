@@ -17,6 +17,7 @@ from probe.core.records.rows import EventRecord, Record, SlotRecord
 from probe.schedule.pump import HEARTBEAT_S
 from probe.store.read.reader import Reader
 from probe.store.store import StoreError
+from tests.support.with_parent import WITH_PARENT
 
 WITHIN_S = 60.0
 POLL_S = 0.05
@@ -34,9 +35,9 @@ class Ended:
 
 
 async def start(*arguments: str | Path, env: dict[str, str] | None = None) -> asyncio.subprocess.Process:
-    """`python -m probe ...` in a session of its own; the caller ends it."""
+    """`python -m probe ...` in a session of its own; the caller ends it, else the end of this process does."""
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "probe", *map(str, arguments)),
+        *(*WITH_PARENT, sys.executable, "-m", "probe", *map(str, arguments)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

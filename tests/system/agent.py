@@ -11,9 +11,10 @@ from typing import Any
 
 import yaml
 
+from tests.support.with_parent import WITH_PARENT
 from tests.system.conftest import DOMAIN, ORIGIN, SmallCdn
 
-COMMAND = [sys.executable, "-m", "probe"]
+COMMAND = [*WITH_PARENT, sys.executable, "-m", "probe"]
 
 
 def write_config(

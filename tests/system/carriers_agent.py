@@ -22,6 +22,7 @@ from probe.core.model.times import epoch_s
 from probe.core.records.rows import EventRecord, SlotRecord
 from probe.store.read.reader import Reader
 from probe.store.store import StoreError
+from tests.support.with_parent import WITH_PARENT
 from tests.system.agent import json_lines
 from tests.system.carriers import (
     ANCHORS,
@@ -91,7 +92,7 @@ def write_config(made: World, directory: Path, *, path: str = "/app.js", **chang
 
 def command(made: World, *arguments: str) -> list[str]:
     """The agent's command line, in its own namespace."""
-    return [*made.inside("home"), sys.executable, "-m", "probe", *arguments]
+    return [*made.inside("home"), *WITH_PARENT, sys.executable, "-m", "probe", *arguments]
 
 
 def cdn_probe(made: World, *arguments: str) -> subprocess.CompletedProcess[str]:

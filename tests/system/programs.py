@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.with_parent import WITH_PARENT
+
 STARTED_WITHIN_S = 20.0
 
 
@@ -59,7 +61,9 @@ def _is_free(address: str, port: int, kind: int) -> bool:
 def process(arguments: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A child in the foreground, ended on leaving whatever happens."""
     with log.open("wb") as out:
-        child = subprocess.Popen(arguments, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        child = subprocess.Popen(
+            [*WITH_PARENT, *arguments], stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+        )
         try:
             yield child
         finally:

@@ -13,6 +13,7 @@ from probe.lab.assessment import accuses
 from probe.lab.lab import Lab
 from tests.agent.test_wrong_clock import only_https
 from tests.support.agent_process import slots
+from tests.support.with_parent import WITH_PARENT
 from tests.system.programs import need
 
 ROWS = 168  # so many accused the CDN before
@@ -21,7 +22,9 @@ ROWS = 168  # so many accused the CDN before
 async def test_an_agent_started_at_400_days_accuses_nobody(lab: Lab, tmp_path: Path) -> None:
     need("faketime")
     config = only_https(lab.write_config(tmp_path, interval="1s"))
-    arguments = ("faketime", "-f", "+400d", sys.executable, "-m", "probe", "run", "-c", str(config))
+    # The wrapper waits beside its command, and a signal ends it alone: so each of the two ends with who started it.
+    faketime = (*WITH_PARENT, "faketime", "-f", "+400d", *WITH_PARENT)
+    arguments = (*faketime, sys.executable, "-m", "probe", "run", "-c", str(config))
     env = {**os.environ, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
     agent = await asyncio.create_subprocess_exec(
         *arguments, env=env, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL

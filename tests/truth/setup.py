@@ -18,6 +18,7 @@ import yaml
 from probe.core.records.codec import encode_any
 from probe.store.read.reader import Reader
 from probe.store.store import StoreError
+from tests.support.with_parent import WITH_PARENT
 from tests.truth.internet import ANCHORS, ORIGIN, PREFIX, RESOLVER
 from tests.truth.lab import Lab
 
@@ -101,7 +102,16 @@ class Setup:
 
 
 def _command(lab: Lab, setup: Setup, *arguments: str) -> list[str]:
-    return [*lab.net.inside("one"), *setup.command, sys.executable, "-m", "probe", *arguments]
+    return [
+        *lab.net.inside("one"),
+        *WITH_PARENT,
+        *setup.command,
+        *WITH_PARENT,
+        sys.executable,
+        "-m",
+        "probe",
+        *arguments,
+    ]
 
 
 @dataclass(frozen=True, slots=True)
