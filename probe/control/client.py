@@ -90,7 +90,7 @@ def _in_words(directory: Path, timeout_s: float) -> Iterator[None]:
         raise ControlError(f"{directory}: the agent did not answer within {timeout_s:g} s") from None
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
         raise NotRunning(
-            f"{directory}: no agent runs here that could be asked; start it, or name its own"
+            f"{directory}: no agent runs here that could be asked; start it, or name the directory of one that runs"
         ) from None
     except PermissionError:
         words = "the agent's own user and root may ask it: use `sudo -u` with its user"

@@ -205,9 +205,10 @@ def _task(
 def _print(out: Console, row: SlotRecord) -> None:
     out.print(evidence(row))
     for observation in row.observations:
-        if observation.role is Role.EDGE:
-            out.print(Text(f"{observation.address}", style="bold"), _served(observation), sep="  ")
-            for line in certificate_lines(observation):
+        served, certificate = _served(observation), certificate_lines(observation)
+        if observation.role is Role.EDGE and (served or certificate):
+            out.print(Text(f"{observation.address}", style="bold"), served, sep="  ")
+            for line in certificate:
                 out.print(f"  {line}")
 
 

@@ -69,7 +69,13 @@ def once_table(rows: Sequence[SlotRecord]) -> Group:
     """What `once` shows: a line for each edge fetched, and the sentence of each slot that is not well."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("object", "from", "edge", "status", "ttfb ms", "total ms", "phases", "verdict"):
-        table.add_column(name, justify="right" if name.endswith("ms") else "left", no_wrap=name != "verdict")
+        table.add_column(
+            name,
+            justify="right" if name.endswith("ms") else "left",
+            no_wrap=name not in ("object", "status", "phases", "verdict"),
+            overflow="crop" if name == "phases" else "fold",
+            min_width=12 if name in ("object", "verdict") else None,
+        )
     edges = [(row, o) for row in rows for o in row.observations if o.role is Role.EDGE]
     scale_us = max((_total_us(o, row.resolution) for row, o in edges), default=0)
     for row in rows:
@@ -125,7 +131,7 @@ def list_table(records: Iterable[Record]) -> Table:
     """One line a record: `results list`."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("stream/seq", "scheduled (UTC)", "object", "from", "edges", "verdict"):
-        table.add_column(name, no_wrap=name != "verdict")
+        table.add_column(name, no_wrap=name not in ("object", "verdict"), overflow="fold")
     for record in records:
         if isinstance(record, EventRecord):
             detail = " ".join(f"{key}={value}" for key, value in record.detail.items())
@@ -181,7 +187,13 @@ def observation_table(row: SlotRecord) -> Table:
         "total ms",
         "phases",
     ):
-        table.add_column(name, justify="right" if name in ("bytes", "ttfb ms", "total ms") else "left")
+        right, folded = name in ("bytes", "ttfb ms", "total ms"), name in ("address", "status")
+        table.add_column(
+            name,
+            justify="right" if right else "left",
+            overflow="fold" if folded else "ellipsis",
+            min_width=15 if name == "address" else None,
+        )
     scale_us = max((_total_us(o, None) for o in row.observations), default=0)
     for index, o in enumerate(row.observations):
         parts, response = phases(o.timing), o.response
@@ -266,7 +278,7 @@ def evidence(row: SlotRecord) -> RenderableType:
     clock = {True: "synchronised", False: "NOT synchronised", None: "unknown"}[host.clock_synchronised]
     parts.append(
         Text(
-            f"agent {host.agent} {host.agent_version}, configuration {host.config_digest[:12]}, loop lag "
+            f"agent {host.agent} {host.agent_version}, configuration {host.config_digest[:12] or 'none'}, loop lag "
             f"{milliseconds(host.loop_lag_us)} ms, lateness {milliseconds(host.lateness_us)} ms, clock {clock}",
             style="dim",
         )
