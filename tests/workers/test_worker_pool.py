@@ -166,7 +166,7 @@ async def test_the_rows_are_the_same_in_kind_with_one_process_and_with_two_worke
         await lab.apply(fault)
     seen, nodes = {}, {}
     for workers in (1, 2):
-        async with running(config_of(lab, tmp_path / str(workers), workers)) as made:
+        async with running(config_of(lab, tmp_path / str(workers), workers, interval="1s")) as made:
             await made.more(16)  # each worker's first slots too
             seen[workers] = kinds(await two_of_each(made))
             assert (
