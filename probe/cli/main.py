@@ -1,12 +1,14 @@
 """Rule: commands are thin: they parse what was typed, call one function, print, and choose the exit code.
 
-Exit codes: 0 all is well; 1 something is not; 2 the command could not run (and why is on stderr).
+Exit codes: 0 all is well; 1 something is not; 2 the command could not run (and why is on stderr); 3 of `once`: nothing
+is wrong and something could not be verified; 130 interrupted.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Iterable
 
 import click
@@ -62,10 +64,16 @@ def main() -> None:
     try:
         code = _exit_code()
     except KeyboardInterrupt:
+        _forget_what_never_began()
         code = INTERRUPTED
     finally:
         end_at_once()  # nothing is left that could be ended well: not in the interpreter's own end
     sys.exit(code)
+
+
+def _forget_what_never_began() -> None:
+    """A coroutine that was interrupted before its first step would warn when it goes; nobody can act on that."""
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
 
 
 def _exit_code() -> int:
@@ -73,6 +81,7 @@ def _exit_code() -> int:
         # Outside standalone mode click returns the exit code that a command chose.
         return int(cli(standalone_mode=False) or 0)
     except click.Abort:
+        _forget_what_never_began()
         return INTERRUPTED
     except click.ClickException as error:
         error.show()

@@ -20,6 +20,7 @@ from probe.core.results.bundle import Bundle, bundle_id
 from probe.evidence.bundle_builder import bundle_of
 from probe.evidence.capture import Captured, CapturedMessages, Collector
 from probe.host.clock import SystemClock
+from probe.measure.edge_pace import EdgePace
 from probe.store.read.reader import Reader
 from probe.store.store import Store, StoreError
 from probe.store.write.bundles import pack, unpack
@@ -40,7 +41,9 @@ class WireBench(Bench):
         super().__init__(resolution=build.resolution("127.0.0.1"))
         self.bundles: list[Bundle] = []
         self.room = True
-        self.pipeline._fetcher = self.pipeline.references._fetcher = make_fetcher()
+        fetcher = make_fetcher()
+        self.pipeline._fetcher = EdgePace(fetcher, SystemClock())
+        self.pipeline.references._fetcher = fetcher
         self.pipeline._keep_bundle = self._keep
         self.pipeline._clock = self.pipeline.references._clock = SystemClock()
 

@@ -50,7 +50,16 @@ def _once_loaded(counting: _Counting) -> None:
     signal.signal = giving  # type: ignore[assignment]
 
 
+def _as_at_a_terminal() -> None:
+    """SIGINT has its default action: what runs in the background of a shell, as a whole test run may, ignores it."""
+    import _signal
+
+    if _signal.getsignal(_signal.SIGINT) is _signal.SIG_IGN:
+        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+
+
 def main() -> None:
+    _as_at_a_terminal()
     what, at, *arguments = sys.argv[1:]
     counting = _Counting(int(at))
     sys.argv = ["cdn-probe", *arguments]
