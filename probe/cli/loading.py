@@ -7,14 +7,18 @@ command takes it back when its modules are there, and the end gives it to the ke
 
 from __future__ import annotations
 
+import _thread
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
+
+AGAIN_S = 0.01
 
 
 def end_at_once() -> None:
@@ -33,8 +37,16 @@ def loading() -> Iterator[None]:
 
 
 def _again(what: UnraisableHookArgs) -> None:
-    """A KeyboardInterrupt that fell where nothing can be raised (a finaliser) is raised once more, not printed."""
+    """A KeyboardInterrupt that fell where nothing can be raised (a finaliser) is raised once more, not printed.
+
+    From a thread and a moment later: raised at once it would fall into this very function.
+    """
     if what.exc_type is KeyboardInterrupt:
-        signal.raise_signal(signal.SIGINT)
+        _thread.start_new_thread(_signal_soon, ())
     else:
         sys.__unraisablehook__(what)
+
+
+def _signal_soon() -> None:
+    time.sleep(AGAIN_S)
+    signal.raise_signal(signal.SIGINT)  # taken by the main thread
