@@ -34,7 +34,7 @@ class Position:
 
 def position_of(directory: Path, keys: Keys, agent: str, customer: str) -> Position:
     """Where the sealer of this stream stands. Raises OSError."""
-    found = [Position(), *_noted(directory, agent, customer)]
+    found = [Position(), *_noted(_notes(directory).get(f"{agent}/{customer}"))]
     found += _of_manifest(directory, agent, customer)
     head = read_head(directory / customer / HEAD)
     if head is not None and (head.agent, head.customer) == (agent, customer):
@@ -105,16 +105,15 @@ def noted_streams(directory: Path) -> dict[tuple[str, str], Position]:
     Raises OSError.
     """
     found = {}
-    for name in _notes(directory):
+    for name, entry in _notes(directory).items():
         agent, slash, customer = str(name).partition("/")
-        for position in _noted(directory, agent, customer):
+        for position in _noted(entry):
             if slash:
                 found[agent, customer] = position
     return found
 
 
-def _noted(directory: Path, agent: str, customer: str) -> Iterator[Position]:
-    entry = _notes(directory).get(f"{agent}/{customer}")
+def _noted(entry: object) -> Iterator[Position]:
     if isinstance(entry, dict):
         seq, digest, manifest = entry.get("seq"), entry.get("digest"), entry.get("manifest")
         if isinstance(seq, int) and isinstance(digest, str):

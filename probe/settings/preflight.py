@@ -15,7 +15,7 @@ from pathlib import PurePath
 
 from probe.core.config.load import Config, ConfigError, CustomerConfig, Problem
 from probe.core.config.plan import Plan, uncarried
-from probe.core.model.task import SecretRef, VantagePoint
+from probe.core.model.task import SecretRef, Task, VantagePoint
 from probe.core.model.units import format_duration
 from probe.core.scheduling.open_slots import MOST_OF_ONE_TASK, longest_without_gap_us
 from probe.core.syntax.yaml import place_of
@@ -48,50 +48,48 @@ def untrusted(config: Config) -> tuple[Problem, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def overlong(config: Config, plan: Plan) -> tuple[Problem, ...]:
-    """Where a timeout is longer than the interval allows: while an edge hangs, slots would be missed."""
-    files = {customer: file for file, customer in config.sources.items()}
-    over = dict.fromkeys(
-        (task.customer, task.domain, task.period_us, task.deadlines.total_us)
-        for task in plan.tasks
-        if task.deadlines.total_us > longest_without_gap_us(task.period_us)
-    )
-    found = []
-    for customer, domain, period_us, total_us in over:
-        file = files.get(customer, customer)
-        mark = place_of(config.texts.get(file, ""), file, "domain", partial(eq, domain))
-        most = format_duration(longest_without_gap_us(period_us))
-        words = (
-            f"{domain}: a timeout of {format_duration(total_us)} spans more than {MOST_OF_ONE_TASK} slots of"
-            f" {format_duration(period_us)}, each with its second look: while an edge hangs, slots are missed"
-            f" (agent.overlap); {most} or less loses none"
-        )
-        found.append(Problem(file, *mark, words))
-    return tuple(found)
-
-
 _SYN_AGAIN_US = 1_000_000  # RFC 6298 section 2: a SYN that was lost is sent again after a second
 _SHORTEST_CONNECT_US = _SYN_AGAIN_US + 500_000
 
 
-def one_syn_only(config: Config, plan: Plan) -> tuple[Problem, ...]:
-    """Where one lost packet ends a connection's time: a line that loses a few makes a healthy edge look dead."""
+def warnings(config: Config, plan: Plan) -> tuple[Problem, ...]:
+    """What runs and is unwise, at the domains that it is about: limits of time that the schedule or the line breaks."""
     files = {customer: file for file, customer in config.sources.items()}
-    found = []
-    for customer, domain, limit_us in dict.fromkeys(
-        (task.customer, task.domain, min(task.deadlines.connect_us, task.deadlines.total_us))
+    found = [
+        (task.customer, task.domain, words)
+        for of_a_kind in (_overlong, _one_syn_only)
         for task in plan.tasks
-    ):
-        if limit_us >= _SHORTEST_CONNECT_US:
-            continue
+        if (words := of_a_kind(task)) is not None
+    ]
+    made = []
+    for customer, domain, words in dict.fromkeys(found):
         file = files.get(customer, customer)
         mark = place_of(config.texts.get(file, ""), file, "domain", partial(eq, domain))
-        words = (
-            f"{domain}: connections have {format_duration(limit_us)}, and a lost SYN is sent again after 1s: one lost"
-            f" packet looks like a dead edge; {format_duration(_SHORTEST_CONNECT_US)} or more tells them apart"
-        )
-        found.append(Problem(file, *mark, words))
-    return tuple(found)
+        made.append(Problem(file, *mark, f"{domain}: {words}"))
+    return tuple(made)
+
+
+def _overlong(task: Task) -> str | None:
+    """A timeout that is longer than the interval allows: while an edge hangs, slots would be missed."""
+    most_us = longest_without_gap_us(task.period_us)
+    if task.deadlines.total_us <= most_us:
+        return None
+    return (
+        f"a timeout of {format_duration(task.deadlines.total_us)} spans more than {MOST_OF_ONE_TASK} slots of"
+        f" {format_duration(task.period_us)}, each with its second look: while an edge hangs, slots are missed"
+        f" (agent.overlap); {format_duration(most_us)} or less loses none"
+    )
+
+
+def _one_syn_only(task: Task) -> str | None:
+    """One lost packet ends a connection's time: a line that loses a few makes a healthy edge look dead."""
+    limit_us = min(task.deadlines.connect_us, task.deadlines.total_us)
+    if limit_us >= _SHORTEST_CONNECT_US:
+        return None
+    return (
+        f"connections have {format_duration(limit_us)}, and a lost SYN is sent again after 1s: one lost packet looks"
+        f" like a dead edge; {format_duration(_SHORTEST_CONNECT_US)} or more tells them apart"
+    )
 
 
 def require_trust(config: Config) -> None:

@@ -19,7 +19,7 @@ def check_config(config_file: Path) -> None:
         from probe.cli.actions.origins import kept_standings, warn_of_unanswering
         from probe.core.config.plan import make_plan
         from probe.settings.config_files import load_config
-        from probe.settings.preflight import missing, one_syn_only, overlong
+        from probe.settings.preflight import missing, warnings
     config = load_config(config_file, CHECKS)
     plan = make_plan(config)
     shard = "" if plan.shard is None else f" as host {plan.shard}"
@@ -28,7 +28,7 @@ def check_config(config_file: Path) -> None:
         f"points, {len(plan.tasks)} tasks{shard}, digest {config.digest[:12]}"
     )
     warn_of_unanswering(plan.tasks, kept_standings(Path(config.agent.results)))
-    for problem in (*overlong(config, plan), *one_syn_only(config, plan)):
+    for problem in warnings(config, plan):
         click.echo(f"warning: {problem}", err=True)
     lacking = missing(config)
     for problem in lacking:

@@ -93,15 +93,7 @@ class Grain(Value, frozen=True, kw_only=True):
     clock_unsure: int = 0
 
     def __add__(self, other: Grain) -> Grain:
-        return Grain(
-            n=self.n + other.n,
-            errors=self.errors + other.errors,
-            unknown=self.unknown + other.unknown,
-            excluded=self.excluded + other.excluded,
-            due=self.due + other.due,
-            measured=self.measured + other.measured,
-            clock_unsure=self.clock_unsure + other.clock_unsure,
-        )
+        return Grain(**{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__})
 
 
 NOTHING = Grain()
