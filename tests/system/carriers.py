@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.system.dns_packets import Packet, packets
 from tests.system.dns_programs import Geo, gdnsd, unbound
-from tests.system.netns import add, delete, inside, ip, link, need_root, run_in
+from tests.system.netns import Places, add, delete, inside, ip, link, need_root
 from tests.system.programs import find, need, process
 from tests.system.sites import Site, until
 
@@ -55,7 +55,7 @@ def ip_batch(ns: str, *lines: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class World(Places):
     """The running world. `nodes`: by the carrier that each serves, and `shared`."""
 
     directory: Path
@@ -63,18 +63,6 @@ class World:
     nodes: dict[str, Site]
     origin: Site
     anchors: Site
-
-    def ns(self, place: str) -> str:
-        """The namespace's name as `ip netns` has it."""
-        return f"{self.name}-{place}"
-
-    def inside(self, place: str) -> list[str]:
-        """What to put before a command that is to run there."""
-        return inside(self.ns(place))
-
-    def run(self, place: str, *command: str) -> str:
-        """A command's output; it has to succeed."""
-        return run_in(self.ns(place), *command)
 
     def dns(self) -> list[Packet]:
         """What gdnsd was asked over the network, and its answers."""

@@ -20,8 +20,7 @@ import yaml
 
 from probe.core.model.times import epoch_s
 from probe.core.records.rows import EventRecord, SlotRecord
-from probe.store.read.reader import Reader
-from probe.store.store import StoreError
+from tests.support.stored import stored_since
 from tests.support.with_parent import WITH_PARENT
 from tests.system.agent import json_lines
 from tests.system.carriers import (
@@ -135,17 +134,11 @@ class Daemon:
 
     def read(self) -> None:
         """The same, whether it runs or not."""
-        try:
-            with Reader.open(self.directory / "results") as reader:
-                for record in reader.follow(self._seen):
-                    assert record.seq is not None
-                    self._seen[record.customer] = record.seq
-                    if isinstance(record, SlotRecord):
-                        self.rows.append(record)
-                    else:
-                        self.events.append(record)
-        except StoreError:
-            return
+        for record in stored_since(self.directory / "results", self._seen):
+            if isinstance(record, SlotRecord):
+                self.rows.append(record)
+            else:
+                self.events.append(record)
 
     def measured(self, since_s: float, carrier: str | None = None) -> list[SlotRecord]:
         """Rows that were measured of slots that began at or after `since_s` (Unix time)."""

@@ -48,6 +48,24 @@ def run_in(ns: str, *command: str) -> str:
     return done.stdout
 
 
+class Places:
+    """Namespaces of one test; their names begin with `name`."""
+
+    name: str
+
+    def ns(self, place: str) -> str:
+        """The namespace's name as `ip netns` has it."""
+        return f"{self.name}-{place}"
+
+    def inside(self, place: str) -> list[str]:
+        """What to put before a command that is to run there."""
+        return inside(self.ns(place))
+
+    def run(self, place: str, *command: str) -> str:
+        """A command's output; it has to succeed."""
+        return run_in(self.ns(place), *command)
+
+
 def add(ns: str, *addresses: str) -> None:
     """Make the namespace `ns`, lo up, with these addresses (CIDR) on it."""
     ip("netns", "add", ns)

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.system.netns import add, delete, inside, ip, run_in
+from tests.system.netns import Places, add, delete, ip
 from tests.system.programs import find
 
 PREFIX = "10.94.0.0/16"
@@ -42,24 +42,12 @@ _tables = itertools.count()
 
 
 @dataclass(slots=True)
-class Internet:
+class Internet(Places):
     """The places; how packets between them fare may be changed for the time of a `with` block."""
 
     name: str
     directory: Path
     _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def ns(self, place: str) -> str:
-        """The namespace's name as `ip netns` has it."""
-        return f"{self.name}-{place}"
-
-    def inside(self, place: str) -> list[str]:
-        """What to put before a command that is to run there."""
-        return inside(self.ns(place))
-
-    def run(self, place: str, *command: str) -> str:
-        """A command's output; it has to succeed."""
-        return run_in(self.ns(place), *command)
 
     @contextmanager
     def nft(self, place: str, family: str, *chains: str) -> Iterator[None]:

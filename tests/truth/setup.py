@@ -16,8 +16,7 @@ from typing import Any
 import yaml
 
 from probe.core.records.codec import encode_any
-from probe.store.read.reader import Reader
-from probe.store.store import StoreError
+from tests.support.stored import stored_since
 from tests.support.with_parent import WITH_PARENT
 from tests.truth.internet import ANCHORS, ORIGIN, PREFIX, RESOLVER
 from tests.truth.lab import Lab
@@ -156,16 +155,10 @@ class Daemon:
         return self.rows
 
     def _read(self) -> None:
-        try:
-            with Reader.open(self.directory / "results") as reader:
-                for record in reader.follow(self._seen):
-                    assert record.seq is not None
-                    self._seen[record.customer] = record.seq
-                    row = json.loads(encode_any(record))
-                    if row["kind"] == "slot":
-                        self.rows.append(row)
-        except StoreError:
-            return
+        for record in stored_since(self.directory / "results", self._seen):
+            row = json.loads(encode_any(record))
+            if row["kind"] == "slot":
+                self.rows.append(row)
 
 
 @contextmanager
