@@ -6,7 +6,7 @@ parts used last; a part that was dropped or replaced meanwhile is noticed.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +37,8 @@ class Sources:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self.catalogue = Query(catalogue_file(directory))
-        self._open: OrderedDict[tuple[Path, int], Query] = OrderedDict()
+        # Used longest ago first. Keys hash without Python code: Ctrl-C in a Path's hash leaves a mapping half changed.
+        self._open: dict[tuple[str, int], Query] = {}
         self._in_use: Counter[Query] = Counter()
 
     def close(self) -> None:
@@ -89,7 +90,7 @@ class Sources:
 
     def _query(self, part: Part) -> Query | None:
         try:
-            key = part.path, part.path.stat().st_ino
+            key = str(part.path), part.path.stat().st_ino
         except FileNotFoundError:
             return None  # dropped since the directory was read
         query = self._open.pop(key, None)
