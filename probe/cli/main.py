@@ -28,6 +28,7 @@ from probe.cli.loading import end_at_once
 from probe.cli.results.nodes import nodes
 from probe.cli.results.replay import replay
 from probe.cli.results.results import results
+from probe.cli.sla.sla import sla
 
 CANNOT_RUN = 2
 INTERRUPTED = 130  # 128 and SIGINT's number, as a shell says it
@@ -52,6 +53,7 @@ for command in (
     pull,
     replay,
     demo,
+    sla,
     check_config,
     schema,
 ):

@@ -41,6 +41,8 @@ def snapshots(directory: Path) -> dict[str, str]:
         "help.txt": help_of_all(store),
         "agent.schema.json": _schema("agent"),
         "customer.schema.json": _schema("customer"),
+        "agreement.schema.json": _schema("agreement"),
+        "profile.schema.json": _schema("profile"),
         "openapi.json": openapi(),
         "fields.txt": fields(),
         "columns.txt": columns(store, directory),

@@ -30,7 +30,7 @@ def test_nobody_finds_it_changed(current: dict[str, str], name: str) -> None:
 
 
 def test_the_schemas_in_config_are_those_that_are_printed(current: dict[str, str]) -> None:
-    for which in ("agent", "customer"):
+    for which in ("agent", "customer", "agreement", "profile"):
         name = f"{which}.schema.json"
         kept = (Path(__file__).parents[2] / "config/schema" / name).read_text(encoding="utf-8")
         assert kept.split() == current[name].split()

@@ -38,13 +38,20 @@ def check_config(config_file: Path) -> None:
 
 
 @click.command("schema")
-@click.argument("which", type=click.Choice(["agent", "customer"]))
+@click.argument("which", type=click.Choice(["agent", "customer", "agreement", "profile"]))
 def schema(which: str) -> None:
-    """Print the JSON Schema of agent.yaml or of a customer file, for editors."""
+    """Print the JSON Schema of agent.yaml, a customer's file, an agreement or a profile, for editors."""
     with loading():
         import json
 
         from probe.checks import CHECKS
         from probe.core.config.json_schema import agent_schema, customer_schema
-    document = agent_schema() if which == "agent" else customer_schema(CHECKS)
+        from probe.core.sla.contract.json_schema import agreement_schema, profile_schema
+    made = {
+        "agent": agent_schema,
+        "customer": lambda: customer_schema(CHECKS),
+        "agreement": agreement_schema,
+        "profile": profile_schema,
+    }
+    document = made[which]()
     click.echo(json.dumps(document, indent=2))

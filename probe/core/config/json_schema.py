@@ -20,12 +20,12 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def agent_schema() -> dict[str, Any]:
     """The JSON Schema of agent.yaml."""
-    return _document(AgentConfig, "cdn-probe: agent.yaml")
+    return schema_document(AgentConfig, "cdn-probe: agent.yaml")
 
 
 def customer_schema(kinds: Kinds) -> dict[str, Any]:
     """The JSON Schema of a customer's file, with the parameters of every check kind."""
-    schema = _document(CustomerFile, "cdn-probe: a customer's file")
+    schema = schema_document(CustomerFile, "cdn-probe: a customer's file")
     definitions = schema["$defs"]
     checks: dict[str, Any] = {}
     for name, kind in kinds.items():
@@ -52,7 +52,8 @@ def customer_schema(kinds: Kinds) -> dict[str, Any]:
     return schema
 
 
-def _document(model: type[BaseModel], title: str) -> dict[str, Any]:
+def schema_document(model: type[BaseModel], title: str) -> dict[str, Any]:
+    """The JSON Schema of a model of files, as people type them."""
     made: dict[str, Any] = _cleaned(model.model_json_schema(by_alias=True))
     return {"$schema": DIALECT, **made, "title": title}
 

@@ -13,7 +13,7 @@ from probe.core.sla.contract.agreement import Agreement
 from probe.core.sla.contract.profile import Profile
 from probe.core.syntax.messages import problems_of
 from probe.core.syntax.problem import ConfigError, Problem
-from probe.core.syntax.yaml import Document, read_document
+from probe.core.syntax.yaml import Document, Loc, read_document
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -45,24 +45,43 @@ def parse_profile(text: str, file: str) -> Profile:
 
 def parse_agreement(text: str, file: str) -> Agreement:
     """An agreement's file. Raises ConfigError with every problem."""
-    return _read(Agreement, text, file)[0]
+    return read_agreement(text, file)[0]
 
 
-def agreed(profile_text: str, profile_file: str, agreement: Agreement, agreement_file: str) -> Agreed:
-    """The profile as it was agreed. Raises ConfigError if what an override makes of it is no profile."""
+def read_agreement(text: str, file: str) -> tuple[Agreement, Document]:
+    """An agreement's file, and where each of its keys stands. Raises ConfigError with every problem."""
+    return _read(Agreement, text, file)
+
+
+def agreed(
+    profile_text: str,
+    profile_file: str,
+    agreement: Agreement,
+    agreement_file: str,
+    document: Document | None = None,
+) -> Agreed:
+    """The profile as it was agreed. `document`: the agreement's own, so that problems name their places.
+
+    Raises ConfigError if what an override makes of it is no profile.
+    """
     profile = parse_profile(profile_text, profile_file)
     if profile.profile != agreement.profile:
         words = (
             f"the agreement names the profile {agreement.profile}, and {profile_file} is {profile.profile}"
         )
-        raise ConfigError([Problem(agreement_file, 1, 1, words)])
+        raise ConfigError([problem_at(("profile",), words, agreement_file, document)])
     before = _read(Profile, profile_text, profile_file)[1].plain()
     after = _merged(before, agreement.overrides)
     try:
         made = Profile.model_validate_json(json.dumps(after), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         told = [
-            Problem(agreement_file, 1, 1, f"overrides {'.'.join(map(str, e['loc']))}: {e['msg']}")
+            problem_at(
+                ("overrides", *e["loc"]),
+                f"overrides {'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}",
+                agreement_file,
+                document,
+            )
             for e in error.errors(include_url=False)
         ]
         raise ConfigError(told) from None
@@ -73,6 +92,12 @@ def agreed(profile_text: str, profile_file: str, agreement: Agreement, agreement
         overridden=changed,
         blank=tuple(key for key, value in _leaves(after) if value == "required"),
     )
+
+
+def problem_at(loc: Loc, words: str, file: str, document: Document | None) -> Problem:
+    """A problem of an agreement, at the place of a key, or of as much of its way as is there."""
+    line, column = (1, 1) if document is None else document.mark(loc, at_key=True)
+    return Problem(file, line, column, words)
 
 
 def _read(model: type[_Model], text: str, file: str) -> tuple[_Model, Document]:
@@ -88,18 +113,37 @@ def _read(model: type[_Model], text: str, file: str) -> tuple[_Model, Document]:
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Mappings key by key; anything else is replaced."""
+    """Mappings key by key, lists of named parts name by name; anything else is replaced."""
     made = dict(below)
     for key, value in above.items():
         old = made.get(key)
-        made[key] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            made[key] = _merged(old, value)
+        elif (parts := _named(old)) is not None and (changed := _named(value)) is not None:
+            made[key] = list(_merged(parts, changed).values())
+        else:
+            made[key] = value
     return made
+
+
+def _named(value: Any) -> dict[str, Any] | None:
+    """Parts of a list by name; None for a list whose parts have none."""
+    if not isinstance(value, list) or not value:
+        return None
+    named = {part["name"]: part for part in value if isinstance(part, Mapping) and "name" in part}
+    return named if len(named) == len(value) else None
 
 
 def _at(plain: Mapping[str, Any], key: str) -> Any:
     value: Any = plain
     for part in key.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
+        named = _named(value)
+        if named is not None:
+            value = named.get(part)
+        elif isinstance(value, list):
+            value = value[int(part)] if part.isdecimal() and int(part) < len(value) else None
+        else:
+            value = value.get(part) if isinstance(value, Mapping) else None
     return value
 
 
@@ -108,6 +152,9 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         for name, below in value.items():
             yield from _leaves(below, f"{key}.{name}" if key else str(name))
+    elif (named := _named(value)) is not None:
+        for name, part in named.items():
+            yield from _leaves({k: v for k, v in part.items() if k != "name"}, f"{key}.{name}")
     elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
         for number, item in enumerate(value):
             yield from _leaves(item, f"{key}.{number}")

@@ -18,7 +18,7 @@ from probe.core.sla.contract.terms import (
     NotUnavailable,
     Surge,
 )
-from probe.core.sla.contract.values import Name, Required, Share, Words, Zone
+from probe.core.sla.contract.values import Instant, Name, Required, Share, Words, Zone
 from probe.core.sla.grains import Error
 
 
@@ -28,8 +28,8 @@ class Period(Strict):
     unit: Literal["calendar_month", "calendar_year", "span"]
     time_zone: Zone
     partial: Literal["judged", "not_judged"] = "judged"
-    from_: str | None = Field(default=None, alias="from")
-    to: str | None = None
+    from_: Instant | Required | None = Field(default=None, alias="from")
+    to: Instant | Required | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Period:

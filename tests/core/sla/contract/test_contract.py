@@ -9,7 +9,8 @@ import pytest
 
 import probe.core.sla.contract
 from probe.core.records.verdict import Fault
-from probe.core.sla.contract.load import Agreed, agreed, parse_agreement, parse_profile
+from probe.core.sla.contract.consistency import inconsistencies
+from probe.core.sla.contract.load import Agreed, agreed, parse_agreement, parse_profile, read_agreement
 from probe.core.sla.contract.profile import Credit, Profile
 from probe.core.sla.contract.rules import (
     NotComputableError,
@@ -168,7 +169,7 @@ def test_what_the_paper_leaves_blank_is_named_until_it_is_agreed() -> None:
     )  # fmt: skip
     with pytest.raises(NotComputableError, match="no grain"):
         grain_rule(acme("leased-line"))
-    assert "criteria.0.at_most" in acme("acceptance").blank
+    assert "criteria.response-time.at_most" in acme("acceptance").blank
     table = "overrides: {credit: {table: [{below: 99.9%, share: 10%}]}, deadlines: {response: {within: 1h}}}"
     credit = acme("storage-year", table).profile.credit
     assert isinstance(credit, Credit)
@@ -190,6 +191,47 @@ def test_an_override_that_makes_no_profile_is_refused(override: str, words: str)
     with pytest.raises(ConfigError) as error:
         acme("cloud-cdn-sla", f"overrides: {override}")
     assert words in " ".join(message for _, _, message in problems(error))
+
+
+def test_parts_of_a_list_that_have_names_are_overridden_by_name() -> None:
+    made = acme("acceptance", "overrides: {criteria: [{name: response-time, at_most: 800ms}]}")
+    assert made.overridden == (("criteria.response-time.at_most", "required", "800ms"),)
+    assert [one.name for one in made.profile.criteria][:2] == ["response-time", "throughput"]
+    assert made.profile.criteria[0].at_most == 800_000
+    assert made.profile.criteria[0].min_samples == 59, "what is not overridden stays"
+
+
+def test_an_override_is_refused_at_its_own_place() -> None:
+    text = ACME.format(profile="cloud-cdn-sla", more="overrides:\n  grain: {length: 5}")
+    agreement, document = read_agreement(text, "acme.yaml")
+    with pytest.raises(ConfigError) as error:
+        agreed(text_of("cloud-cdn-sla"), "a.yaml", agreement, "acme.yaml", document)
+    ((line, column, _),) = problems(error)
+    assert text.splitlines()[line - 1][column - 1 :].startswith("length: 5")
+
+
+@pytest.mark.parametrize(
+    ("more", "line", "words"),
+    [
+        ("", 10, "names no reason sunspots. It names: origin_failure"),
+        (
+            "purges: [{at: 2026-11-01T00:00:00Z, domain: other.example, paths: [/]}]",
+            20,
+            "not a domain of this",
+        ),
+        ('working_days: ["2026-13-01"]', 20, "not a day"),
+    ],
+)
+def test_what_contradicts_the_contract_or_itself_is_told_with_its_place(
+    more: str, line: int, words: str
+) -> None:
+    text = ACME.format(profile="cloud-cdn-sla", more=more)
+    if not more:
+        text = text.replace("reason: maintenance", "reason: sunspots")
+    agreement, document = read_agreement(text, "acme.yaml")
+    made = agreed(text_of("cloud-cdn-sla"), "a.yaml", agreement, "acme.yaml", document)
+    found = inconsistencies(made, "acme.yaml", document)
+    assert [(p.line, words in p.message) for p in found] == [(line, True)], found
 
 
 def test_kinds_that_are_not_computed_are_refused_and_not_computed_wrongly() -> None:

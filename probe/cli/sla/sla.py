@@ -1,0 +1,15 @@
+"""`cdn-probe sla`: contracts, computed from results."""
+
+from __future__ import annotations
+
+import click
+
+from probe.cli.sla.check import check
+
+
+@click.group()
+def sla() -> None:
+    """What contracts say, computed from results: kept, broken, or not decided."""
+
+
+sla.add_command(check)

@@ -1,0 +1,51 @@
+"""What a schema cannot say of an agreement: its declarations fit the contract and its own domains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+from probe.core.sla.contract.load import Agreed, problem_at
+from probe.core.sla.contract.profile import Credit
+from probe.core.syntax.problem import Problem
+from probe.core.syntax.yaml import Document, Loc
+
+_WAYS = {"grain": "by grains", "incidents": "by incidents", "down": "by time down", "criteria": "by criteria"}
+
+
+def inconsistencies(agreed: Agreed, file: str, document: Document | None = None) -> list[Problem]:
+    """Everything in an agreement that contradicts its contract or itself, with its place."""
+    return [problem_at(loc, words, file, document) for loc, words in _found(agreed)]
+
+
+def ways(agreed: Agreed) -> tuple[str, ...]:
+    """How the contract is computed: by grains, incidents, time down, criteria; none: nothing can be."""
+    return tuple(words for name, words in _WAYS.items() if getattr(agreed.profile, name))
+
+
+def _found(agreed: Agreed) -> Iterator[tuple[Loc, str]]:
+    agreement, profile = agreed.agreement, agreed.profile
+    reasons = [one.reason for one in profile.exclusions.by_declaration]
+    known = set(agreement.domains)
+    for number, one in enumerate(agreement.exclusions):
+        if one.reason not in reasons:
+            words = f"the contract names no reason {one.reason}. It names: {', '.join(reasons) or 'none'}"
+            yield ("exclusions", number, "reason"), words
+        if strangers := sorted(set(one.scope.domains) - known):
+            yield ("exclusions", number, "scope", "domains"), _stranger(strangers)
+    for number, purge in enumerate(agreement.purges):
+        if purge.domain not in known:
+            yield ("purges", number, "domain"), _stranger([purge.domain])
+    for number, day in enumerate(agreement.working_days):
+        try:
+            date.fromisoformat(day)
+        except ValueError:
+            yield ("working_days", number), 'not a day: write it in quotes, such as "2026-10-08"'
+    if isinstance(profile.credit, Credit) and agreement.fee is None:
+        yield ("agreement",), "the contract owes a share of the fee, and the agreement names no fee"
+    if not ways(agreed):
+        yield ("profile",), f"{profile.profile} has nothing by which it could be computed"
+
+
+def _stranger(names: list[str]) -> str:
+    return f"not a domain of this agreement: {', '.join(names)}"

@@ -1,0 +1,56 @@
+"""`sla check` as a user types it: the examples are good, mistakes are told with their places."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from probe.core.sla.contract.json_schema import agreement_schema, profile_schema
+from probe.core.syntax.yaml import read_document
+from probe.sla.agreement_files import shipped_profiles
+from tests.interface.command import cdn_probe
+
+ROOT = Path(__file__).parents[3]
+EXAMPLES = sorted((ROOT / "config" / "agreements").glob("*.yaml"))
+
+
+def test_there_is_an_example_of_each_profile_and_all_are_good() -> None:
+    done = cdn_probe("sla", "check", *EXAMPLES)
+    assert done.code == 0, done.err
+    assert done.out.count(": good. ") == len(EXAMPLES) == len(shipped_profiles()) == 6
+    assert all(len(line) <= 80 for line in done.out.splitlines())
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
+def test_editors_take_the_examples(file: Path) -> None:
+    document, _ = read_document(file.read_text(encoding="utf-8"), file.name)
+    assert document is not None
+    jsonschema.Draft202012Validator(agreement_schema()).validate(document.plain())
+
+
+def test_the_schemas_are_schemas() -> None:
+    for schema in (agreement_schema(), profile_schema()):
+        jsonschema.Draft202012Validator.check_schema(schema)
+
+
+def test_what_is_still_blank_is_named_and_ends_with_1(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    text = (ROOT / "config/agreements/e-leased-line.yaml").read_text(encoding="utf-8")
+    file.write_text(text.replace("  objective: {at_least: 99.9%}\n", ""), encoding="utf-8")
+    done = cdn_probe("sla", "check", file)
+    assert done.code == 1
+    assert "1 still to be agreed" in " ".join(done.out.split())
+    assert "blank: objective.at_least" in done.out
+
+
+def test_mistakes_of_all_files_are_told_together_with_their_places(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.yaml", tmp_path / "other.yaml"
+    text = EXAMPLES[0].read_text(encoding="utf-8")
+    one.write_text(text.replace("profile: cloud-cdn-sla", "profile: cloud-sla"), encoding="utf-8")
+    other.write_text(text.replace("reason: maintenance", "reason: sunspots"), encoding="utf-8")
+    done = cdn_probe("sla", "check", one, other)
+    assert done.code == 2
+    assert f"{one}:4:1: no profile cloud-sla is shipped" in done.err
+    assert f"{other}:12:5: the contract names no reason sunspots" in done.err
