@@ -81,6 +81,7 @@ class SlotRecord(Value, frozen=True, kw_only=True):
     left_out: tuple[str, ...] = ()
     line: LineQuality | None = None
     clock: ClockStanding | None = None
+    scheme: str | None = None  # http or https; None in rows of 0.1
     complete_up_to: str | None = None
     previous: str | None = None
 

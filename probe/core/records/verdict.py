@@ -78,6 +78,27 @@ class Finding(Value, frozen=True, kw_only=True):
     detail: str | None = None
 
 
+_GRAVITY = {
+    Outcome.FAILED: 4,
+    Outcome.STALE: 3,
+    Outcome.SLOW: 2,
+    Outcome.INCONCLUSIVE: 1,
+    Outcome.OK: 0,
+}
+# Of two equally grave findings the one that the contract counts comes first.
+_WEIGHT = {
+    fault: weight
+    for weight, fault in enumerate(
+        (Fault.UNKNOWN, Fault.AGENT, Fault.VANTAGE, Fault.ORIGIN, Fault.CUSTOMER, Fault.PATH, Fault.CDN)
+    )
+}
+
+
+def gravity(finding: Finding) -> tuple[int, int]:
+    """The order of findings: the greatest is the slot's verdict, and what a request is said to be."""
+    return _GRAVITY[finding.outcome], -1 if finding.fault is None else _WEIGHT[finding.fault]
+
+
 class Verdict(Value, frozen=True, kw_only=True):
     """An opinion formed from Evidence by pure functions; `summary` says it in one sentence."""
 

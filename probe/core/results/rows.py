@@ -107,6 +107,7 @@ def _bare_row(task: Task, scheduled_at: str, host: HostFacts) -> SlotRecord:
         observations=(),
         reference=None,
         host=host,
+        scheme=task.request.scheme,
     )
 
 

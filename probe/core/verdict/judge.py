@@ -11,26 +11,11 @@ from probe.core.content.origin_standing import considered
 from probe.core.model.task import Task
 from probe.core.model.times import epoch_s
 from probe.core.model.value import replace
-from probe.core.records.verdict import Evidence, Fault, Finding, Outcome, Severity, Verdict
+from probe.core.records.verdict import Evidence, Finding, Outcome, Severity, Verdict, gravity
 from probe.core.verdict.attribution import Blame, attribute
 from probe.core.verdict.corroboration import Corroboration
 from probe.core.verdict.summary import summarise
 from probe.core.verdict.symptoms import examine
-
-_GRAVITY = {
-    Outcome.FAILED: 4,
-    Outcome.STALE: 3,
-    Outcome.SLOW: 2,
-    Outcome.INCONCLUSIVE: 1,
-    Outcome.OK: 0,
-}
-# Of two equally grave findings the one that the contract counts comes first.
-_WEIGHT = {
-    fault: weight
-    for weight, fault in enumerate(
-        (Fault.UNKNOWN, Fault.AGENT, Fault.VANTAGE, Fault.ORIGIN, Fault.CUSTOMER, Fault.PATH, Fault.CDN)
-    )
-}
 
 
 def judge(
@@ -51,7 +36,7 @@ def _judged(task: Task, evidence: Evidence, symptoms: tuple[Symptom, ...], *, mu
     corroboration = Corroboration(task, evidence)
     alias_changed = any(symptom.kind is SymptomKind.ALIAS for symptom in symptoms)
     findings = tuple(_finding(s, corroboration, alias_changed=alias_changed) for s in symptoms)
-    gravest = max(findings, key=_weight, default=None)
+    gravest = max(findings, key=gravity, default=None)
     if gravest is None or gravest.outcome is Outcome.OK:
         return Verdict(
             outcome=Outcome.OK,
@@ -109,10 +94,6 @@ def _severity(outcome: Outcome, *, warning: bool) -> Severity:
     if outcome is Outcome.FAILED:
         return Severity.ERROR
     return Severity.INFO if outcome is Outcome.OK and not warning else Severity.WARNING
-
-
-def _weight(finding: Finding) -> tuple[int, int]:
-    return _GRAVITY[finding.outcome], -1 if finding.fault is None else _WEIGHT[finding.fault]
 
 
 def _confirmed(gravest: Finding, findings: tuple[Finding, ...]) -> bool | None:
