@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import Protocol
 
 from probe.core.config.results import KeepConfig
+from probe.core.proof.evidence import DROPPED as EVIDENCE_DROPPED
+from probe.core.proof.evidence import IDS_AN_EVENT
 from probe.core.results.retention import Action, KeepPolicy, Step, evidence_to_drop, next_action
 from probe.host.clock import Clock, rfc3339
 from probe.store.base.parts import Part, remove
+from probe.store.base.schema import StoreError
 from probe.store.store import Store
 from probe.store.upkeep import retention as store_keep
 from probe.store.upkeep.check import check_part
 from probe.store.upkeep.salvage import salvage
-from probe.store.write.files import Limits, Notice, notices_of
+from probe.store.write.files import Limits, Notice, evidence_lost, notices_of
 from probe.telemetry.logs import fields
 
 log = logging.getLogger("probe.keeping")
@@ -177,7 +180,24 @@ class Housekeeping:
 
     async def _retain_evidence(self) -> None:
         files = await asyncio.to_thread(store_keep.evidence_files, self._directory)
-        kept = self._keep.evidence
-        for number in evidence_to_drop(files, self._clock.time_ns() // 1000, kept.age, kept.size):
+        kept, now_us = self._keep.evidence, self._clock.time_ns() // 1000
+        closed = {number: closed_us for number, _, closed_us in files}
+        for number in evidence_to_drop(files, now_us, kept.age, kept.size):
+            reason = "age" if now_us - closed[number] > kept.age else "size"
+            await self._declare_evidence(number, reason, closed[number])
             await asyncio.to_thread(store_keep.drop_evidence, self._directory, number)
             log.info("retention.evidence", extra=fields(file=number))
+
+    async def _declare_evidence(self, number: int, reason: str, closed_us: int) -> None:
+        """Every bundle that goes, by its id, in the stream of its row; of a file that cannot be read, its span."""
+        try:
+            found = await asyncio.to_thread(store_keep.evidence_in, self._directory, number)
+        except StoreError as error:
+            lost = evidence_lost(closed_us - self._keep.part_span, closed_us)
+            await self._event("store.damaged", {"file": f"{number:06}.db", "problem": str(error), **lost})
+            return
+        for (agent, customer), ids in found.items():
+            for start in range(0, len(ids), IDS_AN_EVENT):
+                page = ids[start : start + IDS_AN_EVENT]
+                detail = {"reason": reason, "bundles": str(len(page)), "ids": " ".join(page)}
+                await self._event(EVIDENCE_DROPPED, detail, (customer,), agent=agent or None)

@@ -39,7 +39,7 @@ def bundle_of(row: SlotRecord, definition: str, collected: Collector) -> Bundle:
     )
     return Bundle(
         bundle_version=BUNDLE_VERSION,
-        id=bundle_id(row.host.agent, row.task, row.scheduled_at),
+        id=bundle_id(row),
         record=row,
         definition=definition,
         exchanges=exchanges,

@@ -100,14 +100,14 @@ class Pipeline:
         keep: Keep = lambda customer, url, version: None,
         keep_standing: KeepStanding = lambda customer, origin, standing: None,
         lines: Sequence[VantagePoint] = (),
-        keep_bundle: Callable[[Bundle], bool] | None = None,
+        keep_bundle: Callable[[Bundle], str | None] | None = None,
         line_health: LineHealth | None = None,
         dates: Callable[[], tuple[HostDate, ...]] = tuple,
     ) -> None:
         """`kinds`: the checks; `keep` is called with each origin version, `keep_standing` with how an origin answers.
 
-        `lines`: other ways to ask a doubtful edge by. `keep_bundle` is given the evidence of slots that are not well,
-        and says if it is kept. `line_health`: the watch over the anchors. `dates`: what hosts said of our clock lately.
+        `lines`: other ways to ask a doubtful edge by. `keep_bundle` gives the digest of a slot's evidence if it keeps
+        it. `line_health`: the watch over the anchors. `dates`: what hosts said of our clock lately.
         """
         self._dates = dates
         self._line_health = line_health
@@ -177,12 +177,12 @@ class Pipeline:
         return slot.evidence, None
 
     def _with_bundle(self, row: SlotRecord, task: Task, collected: Collector) -> SlotRecord:
-        """The row with the name of its evidence, if that is kept."""
+        """The row with name and digest of its evidence, if that is kept."""
         if self._keep_bundle is None:
             return row
-        named = replace(row, evidence_id=bundle_id(row.host.agent, row.task, row.scheduled_at))
-        definition = encode_any(task_to_json(task)).decode()
-        return named if self._keep_bundle(bundle_of(named, definition, collected)) else row
+        named, definition = replace(row, evidence_id=bundle_id(row)), encode_any(task_to_json(task)).decode()
+        digest = self._keep_bundle(bundle_of(named, definition, collected))
+        return row if digest is None else replace(named, evidence_sha256=digest)
 
     def missed(self, task: Task, scheduled_at: str, reason: str) -> SlotRecord:
         """The row of a slot that was due and not measured."""

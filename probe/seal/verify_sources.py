@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from probe.core.model.value import replace
+from probe.core.proof.evidence import EvidenceCheck
 from probe.core.proof.findings import Kind, Problem, StreamReport
 from probe.core.proof.gaps import Gaps
 from probe.core.proof.signers import KnownHeads
@@ -21,6 +22,7 @@ from probe.seal.position import STATE, Position, noted_streams
 from probe.seal.proofs import Proofs, Sealed, Stream
 from probe.seal.segment_files import ZST, LinesError, Read, digest_of
 from probe.store.base.schema import StoreError
+from probe.store.read.evidence import Bundles
 from probe.store.read.reader import Reader
 from probe.store.read.sources import Sources, place_of
 
@@ -56,7 +58,12 @@ def verify_store(directory: Path, proofs: Proofs, tick: Tick) -> list[StreamRepo
     with Reader.open(directory) as reader:
         streams = [(agent, customer) for agent, customer, _ in reader.streams()]
         sealed = noted_streams(directory)
-        found = [_stored(directory, reader, stream, proofs, tick, sealed.get(stream)) for stream in streams]
+        with closing(Sources(directory)) as sources:
+            kept = Bundles(sources)
+            found = [
+                _stored(directory, reader, stream, proofs, tick, sealed.get(stream), kept)
+                for stream in streams
+            ]
     for stream in sorted((proofs.heads.keys() | proofs.given.keys() | sealed.keys()) - set(streams)):
         check = check_of(proofs, stream, "store")
         _hold_against(check, sealed.get(stream))
@@ -71,9 +78,15 @@ def _hold_against(check: Check, sealed: Position | None) -> None:
 
 
 def _stored(
-    directory: Path, reader: Reader, stream: Stream, proofs: Proofs, tick: Tick, sealed: Position | None
+    directory: Path,
+    reader: Reader,
+    stream: Stream,
+    proofs: Proofs,
+    tick: Tick,
+    sealed: Position | None,
+    kept: Bundles,
 ) -> StreamReport:
-    check = check_of(proofs, stream, "store")
+    check, evidence = check_of(proofs, stream, "store"), EvidenceCheck(kept.digest_of)
     _hold_against(check, sealed)
     reader.agent, customer = stream
     try:
@@ -82,19 +95,30 @@ def _stored(
             end = reader.head(customer)
             if end.seq:
                 check.known_heads.note(end.seq, end.digest, "the store itself names as its last")
-            _page_through(reader, check, end.seq, tick)
+            _page_through(reader, check, evidence, end.seq, tick)
     except StoreError as error:
         check.problems.add(Problem(kind=Kind.UNREADABLE, seq=check.last_seq + 1, words=str(error)))
-    report = check.finish()
+    report = with_evidence(check, evidence)
     return replace(report, problems=tuple(_in_file(directory, stream, p) for p in report.problems))
 
 
-def _page_through(reader: Reader, check: Check, end: int, tick: Tick) -> None:
+def with_evidence(check: Check, evidence: EvidenceCheck) -> StreamReport:
+    """The report, with what was found of the bundles that the lines name."""
+    problems, notes = evidence.finish()
+    for problem in problems:
+        check.problems.add(problem)
+    report = check.finish()
+    return replace(report, notes=(*report.notes, *notes))
+
+
+def _page_through(reader: Reader, check: Check, evidence: EvidenceCheck, end: int, tick: Tick) -> None:
     after = check.last_seq
     while after < end:
         page = reader.lines(check.customer, after, min(PAGE, end - after))
         for line in page:
-            check.feed(line.text.encode(), "", 0)
+            text = line.text.encode()
+            check.feed(text, "", 0)
+            evidence.feed(text, "", 0)
         tick(len(page))
         if not page or page[-1].seq <= after:
             return

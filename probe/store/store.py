@@ -20,10 +20,10 @@ from probe.core.records.rows import Record, SlotRecord
 from probe.core.results.bundle import Bundle
 from probe.core.scheduling.bandwidth_budget import body_bytes
 from probe.host.clock import Clock, rfc3339
+from probe.store.base.packing import packed
 from probe.store.base.schema import LOCK, StoreClosed, StoreError, StoreLocked
 from probe.store.read.reader import Reader
 from probe.store.write.bundles import put_packed
-from probe.store.write.bundles import put_statement as bundle_statement
 from probe.store.write.files import Limits, Notice
 from probe.store.write.writer import Health, Writer
 
@@ -141,21 +141,22 @@ class Store:
         sql = "INSERT OR IGNORE INTO config_version (digest, at, body) VALUES (?, ?, ?)"
         self._writer.put_statement(lambda db: _run(db.execute(sql, (digest, at, text))))
 
-    def put_bundle(self, bundle: Bundle) -> bool:
-        """Keep an evidence bundle, on the disk not later than the row put after it.
+    def put_bundle(self, bundle: Bundle) -> str | None:
+        """Keep an evidence bundle, on the disk not later than the row put after it, which is to name its digest.
 
-        False, and nothing kept, where so many records wait already that memory is needed for them.
+        None, and nothing kept, where so many records wait already that memory is needed for them.
         """
         if self._writer.health.queued > BUNDLES_UP_TO:
-            return False
-        self._writer.put_statement(bundle_statement(bundle), of_evidence=True)
-        return True
+            return None
+        body, digest = packed(bundle)
+        self._writer.put_statement(put_packed(bundle.id, bundle.record, body), of_evidence=True)
+        return digest
 
-    def put_packed_bundle(self, row: SlotRecord, packed: bytes) -> bool:
-        """The same for the bundle of this row, which `store_bundles.pack` has packed in another process."""
+    def put_packed_bundle(self, row: SlotRecord, body: bytes) -> bool:
+        """The same for the bundle of this row, which `store.base.packing` has packed in another process."""
         if row.evidence_id is None or self._writer.health.queued > BUNDLES_UP_TO:
             return False
-        self._writer.put_statement(put_packed(row.evidence_id, row, packed), of_evidence=True)
+        self._writer.put_statement(put_packed(row.evidence_id, row, body), of_evidence=True)
         return True
 
     def take_notices(self) -> list[Notice]:

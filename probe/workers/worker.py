@@ -30,7 +30,7 @@ from probe.net.event_loop import run
 from probe.net.netns import close_namespaces
 from probe.resolver.resolver import Resolver
 from probe.settings.secrets import reveal
-from probe.store.write.bundles import pack
+from probe.store.base.packing import packed
 from probe.telemetry.logs import fields, set_up
 from probe.watch.host_dates import HostDates
 from probe.workers import messages as m
@@ -202,10 +202,10 @@ class Worker:
     def _keep_standing(self, customer: str, origin: str, standing: OriginStanding) -> None:
         self._channel.send(m.Standing(customer, origin, standing))
 
-    def _keep_bundle(self, bundle: Bundle) -> bool:
+    def _keep_bundle(self, bundle: Bundle) -> str:
         """It goes with its row; whether there is room for it is seen there."""
-        self._bundles[bundle.id] = pack(bundle)
-        return True
+        self._bundles[bundle.id], digest = packed(bundle)
+        return digest
 
     # --- this process -----------------------------------------------------------------------------------
 

@@ -91,7 +91,7 @@ class WorkerPool:
         if row.evidence_id is None:
             return row
         kept = done.bundle is not None and self._store.put_packed_bundle(row, done.bundle)
-        return row if kept else replace(row, evidence_id=None)
+        return row if kept else replace(row, evidence_id=None, evidence_sha256=None)
 
     def _worker_of(self, task: Task) -> WorkerSupervisor:
         """A slot that waited for room while its task went is measured where the task was."""

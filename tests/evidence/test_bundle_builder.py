@@ -16,14 +16,14 @@ from probe.core.model.value import replace
 from probe.core.records.codec import encode_any
 from probe.core.records.dns import DnsQuery
 from probe.core.records.rows import SlotRecord
-from probe.core.results.bundle import Bundle, bundle_id
+from probe.core.results.bundle import Bundle, bundle_digest, bundle_id, bundle_text
 from probe.evidence.bundle_builder import bundle_of
 from probe.evidence.capture import Captured, CapturedMessages, Collector
 from probe.host.clock import SystemClock
 from probe.measure.edge_pace import EdgePace
+from probe.store.base.packing import pack, unpack
 from probe.store.read.reader import Reader
 from probe.store.store import Store, StoreError
-from probe.store.write.bundles import pack, unpack
 from tests.measure.test_pipeline import Bench
 from tests.support import build
 from tests.support.har_schema import HAR_1_2
@@ -47,9 +47,9 @@ class WireBench(Bench):
         self.pipeline._keep_bundle = self._keep
         self.pipeline._clock = self.pipeline.references._clock = SystemClock()
 
-    def _keep(self, bundle: Bundle) -> bool:
+    def _keep(self, bundle: Bundle) -> str | None:
         self.bundles.append(bundle)
-        return self.room
+        return bundle_digest(bundle_text(bundle)) if self.room else None
 
 
 def task_at(edge_port: int, origin_port: int) -> Task:
@@ -69,8 +69,9 @@ async def tampered(room: bool = True) -> tuple[SlotRecord, list[Bundle]]:
 async def test_a_bundle_holds_the_bytes_of_every_request() -> None:
     row, (bundle,) = await tampered()
     assert (row.outcome, row.reason) == ("failed", "content.mismatch")
-    assert row.evidence_id == bundle.id == bundle_id("a", row.task, row.scheduled_at)
-    assert bundle.record == row
+    assert row.evidence_id == bundle.id == bundle_id(row)
+    assert (bundle.record.seq, bundle.record.evidence_sha256) == (None, None)
+    assert replace(bundle.record, evidence_sha256=bundle_digest(bundle_text(bundle))) == row
     assert [e.observation for e in bundle.exchanges] == list(range(len(row.observations)))
     for exchange in bundle.exchanges:
         assert exchange.request_head.startswith("GET /a.html HTTP/1.1\r\nHost: www.acme.example")

@@ -15,15 +15,18 @@ from probe.cli.render.propagation import propagation_table
 from probe.cli.render.slots import evidence, list_table
 from probe.cli.render.terminal import console
 from probe.core.nodes.propagation import propagation_report
+from probe.core.proof.evidence import Declared, evidence_named
 from probe.core.records.codec import encode, encode_any
 from probe.core.records.rows import Record, SlotRecord
 from probe.core.records.verdict import Outcome
-from probe.core.results.bundle import Bundle
+from probe.core.results.bundle import Bundle, BundleError, read_bundle
 from probe.core.results.har import har_of
 from probe.settings.config_files import load_config
+from probe.store.read.evidence import EvidenceAlteredError
 from probe.store.read.reader import Reader
 
 FOLLOW_POLL_S = 0.5
+EVENTS_A_PAGE = 1_000
 
 
 def directory_of(context: click.Context) -> Path:
@@ -72,12 +75,14 @@ def evidence_(reader: Reader, which: str, har_file: Path | None, as_json: bool) 
         row = _record(reader, which)
         if not isinstance(row, SlotRecord):
             raise click.ClickException(f"{which} is an event: only slots have evidence")
-        bundle = _bundle(reader, row)
     else:
-        found = reader.bundle(which)
-        if found is None:
-            raise click.ClickException(f"no evidence {which}; `results show CUSTOMER/SEQ --json` names it")
-        bundle = found
+        named = reader.evidence_row(which)
+        if named is None:
+            raise click.ClickException(
+                f"no evidence {which}: no row here names it; `results show CUSTOMER/SEQ --json` shows what a row names"
+            )
+        row = named
+    bundle = _bundle(reader, row)
     if har_file is not None:
         har_file.write_text(json.dumps(har_of(bundle), indent=1), encoding="utf-8")
         click.echo(f"{har_file}: {len(bundle.record.observations)} requests", err=True)
@@ -100,11 +105,33 @@ def _record(reader: Reader, which: str) -> Record:
 
 
 def _bundle(reader: Reader, row: SlotRecord) -> Bundle:
-    bundle = None if row.evidence_id is None else reader.bundle(row.evidence_id)
-    if bundle is None:
+    which = f"{row.customer}/{row.seq}"
+    if row.evidence_id is None:
         why = "it is well" if row.outcome is Outcome.OK else "none was kept"
-        raise click.ClickException(f"{row.customer}/{row.seq} has no evidence bundle: {why}")
-    return bundle
+        raise click.ClickException(f"{which} has no evidence bundle: {why}")
+    try:
+        text = reader.evidence(row.evidence_id, row.evidence_sha256)
+        if text is not None:
+            return read_bundle(text)
+    except (EvidenceAlteredError, BundleError) as error:
+        raise click.ClickException(f"{which}: {error}") from None
+    if (named := evidence_named(encode(row))) is not None and _declared(reader, row).has(named):
+        why = "retention took it, as the agent has put on record"
+    elif row.evidence_sha256 is None:
+        why = "an earlier version of the agent wrote the row, and put nothing on record of evidence that went"
+    else:
+        why = "it is missing, and nothing that the agent put on record says so; `results verify` looks at all"
+    raise click.ClickException(f"the evidence of {which} is not here: {why}")
+
+
+def _declared(reader: Reader, row: SlotRecord) -> Declared:
+    """What is on record, behind the row, of evidence that is gone."""
+    declared, after = Declared(), row.seq or 0
+    while page := reader.events(row.customer, after, EVENTS_A_PAGE):
+        for line in page:
+            declared.look(line.text.encode())
+        after = page[-1].seq
+    return declared
 
 
 def follow(reader: Reader, as_json: bool, seconds: float | None) -> None:

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     UNSIGNED = "unsigned"
     MISSING_SEGMENT = "missing_segment"
     FILE = "file"
+    EVIDENCE = "evidence"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

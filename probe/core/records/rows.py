@@ -78,6 +78,7 @@ class SlotRecord(Value, frozen=True, kw_only=True):
     vantage_health: VantageHealth | None = None
     rests_on: tuple[int, ...] = ()  # indices in `observations`
     evidence_id: str | None = None
+    evidence_sha256: str | None = None  # of the bundle as JSON, whose own copy of this row has no such digest
     left_out: tuple[str, ...] = ()
     line: LineQuality | None = None
     clock: ClockStanding | None = None

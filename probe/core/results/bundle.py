@@ -1,7 +1,8 @@
 """Rule: what a verdict of fault rests on is kept beside the row as it crossed the wire, bounded and redacted.
 
 A row says what was concluded from the bytes; a bundle holds the bytes: DNS messages, certificates, heads, the first
-and the differing bytes of bodies. One bundle for each slot that is not well.
+and the differing bytes of bodies. One bundle for each slot that is not well. The row names the SHA-256 of the bundle's
+text, so that the chain of rows vouches for the bundle too.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+import msgspec
+
+from probe.core.records.codec import encode_any
 from probe.core.records.rows import SlotRecord
 
 BUNDLE_VERSION = 1
@@ -16,6 +20,7 @@ BODY_HEAD_BYTES = 4096
 DIFFERENCE_BYTES = 512  # shown before and after the first byte that differs
 HEAD_BYTES = 64 * 1024
 MESSAGES_AT_MOST = 256
+BUNDLE_MOST_BYTES = 64 * 1024 * 1024  # of a bundle's text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +68,8 @@ class Bundle:
     """Everything kept for one slot that is not well; the row itself is part of it.
 
     `id`: 32 hexadecimal digits, the same as the row's `evidence_id`. `definition`: the task in force, as JSON text.
+    `record` is the row as it was before the store took it: without `seq`, `previous`, `complete_up_to` and the
+    digest of this bundle.
     """
 
     bundle_version: int
@@ -73,9 +80,35 @@ class Bundle:
     dns: tuple[DnsMessages, ...] = ()
 
 
-def bundle_id(agent: str, task: str, scheduled_at: str) -> str:
-    """Names the bundle of one slot: the same agent, task and time always give the same one."""
-    return hashlib.blake2b(f"{agent} {task} {scheduled_at}".encode(), digest_size=16).hexdigest()
+def bundle_id(row: SlotRecord) -> str:
+    """Names the bundle of one measurement. A slot that falls due again, as the clock goes back, has another one."""
+    text = f"{row.host.agent} {row.task} {row.scheduled_at} {row.started_at}"
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+class BundleError(ValueError):
+    """A text that is no bundle; the message says why."""
+
+
+def bundle_text(bundle: Bundle) -> bytes:
+    """The bundle as JSON, bytes as Base64: what is kept, handed out, and under the digest of its row."""
+    return encode_any(bundle)
+
+
+def bundle_digest(text: bytes) -> str:
+    """SHA-256 of a bundle's text, lower-case hexadecimal: `evidence_sha256` of its row."""
+    return hashlib.sha256(text).hexdigest()
+
+
+def read_bundle(text: bytes) -> Bundle:
+    """The bundle of a text. Raises BundleError."""
+    try:
+        return _DECODER.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise BundleError(f"an evidence bundle cannot be read: {error}") from error
+
+
+_DECODER = msgspec.json.Decoder(Bundle)
 
 
 def difference(edge: bytes, origin: bytes) -> Difference | None:

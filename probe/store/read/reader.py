@@ -17,7 +17,7 @@ import msgspec
 from probe.core.proof.chain import GENESIS, Head, Line
 from probe.core.records.codec import CodecError, decode
 from probe.core.records.origin import OriginStanding, OriginVersion
-from probe.core.records.rows import Record
+from probe.core.records.rows import Record, SlotRecord
 from probe.store.base.query import Query, stored_time
 from probe.store.base.schema import StoreError, catalogue_file
 from probe.store.read import lines as store_lines
@@ -136,14 +136,33 @@ class Reader:
         return store_lines.dropped(self._sources, self.agent, customer)
 
     def bundle(self, identifier: str) -> Bundle | None:
-        """The evidence bundle with this id, or None."""
-        from probe.store.write.bundles import GET as GET_BUNDLE
-        from probe.store.write.bundles import unpack
+        """The evidence bundle with this id; None where it is not here, or no row names it.
 
-        for query in self._sources.evidence():
-            for (body,) in query.rows(GET_BUNDLE, identifier):
-                return unpack(body)
-        return None
+        Raises EvidenceAlteredError where it is not the one that its row names by its digest.
+        """
+        from probe.core.results.bundle import BundleError, read_bundle
+
+        row = self.evidence_row(identifier)
+        text = None if row is None else self.evidence(row.evidence_id, row.evidence_sha256)
+        try:
+            return None if text is None else read_bundle(text)
+        except BundleError as error:
+            raise StoreError(str(error)) from error
+
+    def evidence(self, identifier: str | None, sha256: str | None) -> bytes | None:
+        """The text of the bundle that a row names so (`evidence_id`, `evidence_sha256`); None: it is not here.
+
+        Raises EvidenceAlteredError where it is another.
+        """
+        from probe.store.read import evidence as store_evidence
+
+        return store_evidence.text_of(self._sources, identifier, sha256)
+
+    def evidence_row(self, identifier: str) -> SlotRecord | None:
+        """The row that names this bundle, whichever agent wrote it."""
+        from probe.store.read import evidence as store_evidence
+
+        return store_evidence.row_of(self._sources, identifier)
 
     def list(
         self,

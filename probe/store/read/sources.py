@@ -7,7 +7,7 @@ parts used last; a part that was dropped or replaced meanwhile is noticed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,9 +65,10 @@ class Sources:
             self._trim()
         return self._each_of(parts[low:])
 
-    def evidence(self) -> Iterator[Query]:
-        """The files of evidence, newest first."""
-        return self._each(EVIDENCE_PARTS, newest_first=True)
+    def evidence(self, within: Collection[Path] | None = None) -> Iterator[Query]:
+        """The files of evidence, newest first; only these, if some are named."""
+        parts = parts_of(self._directory, EVIDENCE_PARTS)[::-1]
+        return self._each_of([part for part in parts if within is None or part.path in within])
 
     def newest(self) -> Query | None:
         """The part that is written now."""

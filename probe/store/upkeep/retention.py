@@ -13,10 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+
 from probe.core.proof.chain import line_digest
 from probe.core.results.retention import PartFacts
+from probe.store.base.packing import unpack_text
 from probe.store.base.parts import EVIDENCE_PARTS, PARTS, Part, bytes_on_disk, parts_of, remove
 from probe.store.base.query import Query
+from probe.store.base.schema import StoreError
 from probe.store.upkeep.rewrite import COLUMNS, DroppedSpan, Row, StreamPart, write_part
 
 PAGE = 500
@@ -59,6 +63,19 @@ def evidence_files(directory: Path) -> list[tuple[int, int, int]]:
     return [
         (part.number, bytes_on_disk(part), _begun_us(after.path)) for part, after in itertools.pairwise(files)
     ]
+
+
+def evidence_in(directory: Path, number: int) -> dict[tuple[str, str], list[str]]:
+    """(agent, customer) -> ids of the bundles in a closed file of evidence. Raises StoreError."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for part in parts_of(directory, EVIDENCE_PARTS)[:-1]:
+        if part.number == number:
+            with closing(Query(part.path)) as query:
+                for identifier, customer, body in query.each(
+                    "SELECT id, customer, body FROM bundle ORDER BY id"
+                ):
+                    found.setdefault((_agent_in(body), str(customer)), []).append(str(identifier))
+    return found
 
 
 def drop_evidence(directory: Path, number: int) -> None:
@@ -193,6 +210,29 @@ def _begun_us(path: Path) -> int:
     with closing(Query(path)) as query:
         begun = query.value("SELECT value FROM meta WHERE key = 'begun_at'")
     return 0 if begun is None else round(datetime.fromisoformat(begun).timestamp() * 1e6)
+
+
+class _Host(msgspec.Struct):
+    agent: str
+
+
+class _Row(msgspec.Struct):
+    host: _Host
+
+
+class _Bundle(msgspec.Struct):
+    record: _Row
+
+
+def _agent_in(body: bytes) -> str:
+    """The agent whose row a stored bundle belongs to; empty where it cannot be read."""
+    try:
+        return _BUNDLE.decode(unpack_text(body)).record.host.agent
+    except (StoreError, msgspec.DecodeError, UnicodeError):
+        return ""
+
+
+_BUNDLE = msgspec.json.Decoder(_Bundle)
 
 
 def _count(query: Query, stream: int, which: str) -> int:

@@ -38,6 +38,9 @@ log = logging.getLogger("probe.store")
 
 DAY_US = 86_400_000_000
 EVIDENCE_BYTES = 64 * 1024 * 1024  # a file of evidence
+WRITTEN_LATE_US = (
+    3_600_000_000  # at most so long after it was due is a slot's evidence written, where the disk works
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,15 @@ def notices_of(found: Salvage, part: Part, problem: str) -> list[Notice]:
         for (agent, customer), spans in found.lost.items()
         for first, last in spans
     ]
+
+
+def evidence_lost(since_us: int, until_us: int) -> dict[str, str]:
+    """What an event says of a lost file of evidence: the due times of its bundles, in microseconds since the epoch.
+
+    Its ids cannot be read, so that a span stands for them; a bundle is written some time after its slot was due.
+    """
+    since, until = rfc3339((since_us - WRITTEN_LATE_US) * 1000), rfc3339(until_us * 1000)
+    return {"what": "evidence", "since": since, "until": until}
 
 
 @dataclass(slots=True)
@@ -194,18 +206,20 @@ class Files:
             self._aside(catalogue, problem)
         for part in parts_of(self.directory, EVIDENCE_PARTS)[-1:]:
             if problem := check_catalogue(part.path):
-                self._aside(part.path, problem)
+                last_us = min(part.path.stat().st_mtime_ns // 1000, self._now_us())
+                self._aside(part.path, problem, evidence_lost(last_us - self.limits.span_us, self._now_us()))
                 begin(self.directory, EVIDENCE_PARTS, part.number + 1, self._now(), ())
         for part in parts_of(self.directory)[-1:]:
             if problem := check_part(part.path):
                 self.mend(part, problem)
 
-    def _aside(self, path: Path, problem: str) -> None:
+    def _aside(self, path: Path, problem: str, lost: dict[str, str] | None = None) -> None:
         place = set_aside(self.directory, path, self._now())
         log.error(
             "store.damaged", extra={"fields": {"file": path.name, "problem": problem, "kept": str(place)}}
         )
-        self.notices.append(Notice(event="store.damaged", detail={"file": path.name, "problem": problem}))
+        detail = {"file": path.name, "problem": problem, **(lost or {})}
+        self.notices.append(Notice(event="store.damaged", detail=detail))
 
     def mend(self, part: Part, problem: str) -> None:
         """Set a damaged part aside and put what of it is provably as written in its place."""
@@ -214,3 +228,6 @@ class Files:
 
     def _now(self) -> str:
         return rfc3339(self.clock.time_ns())
+
+    def _now_us(self) -> int:
+        return self.clock.time_ns() // 1000

@@ -5,7 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.core.model.value import replace
 from probe.core.results.bundle import DIFFERENCE_BYTES, bundle_id, difference
+from tests.support.rows import slot
 
 
 def test_equal_bodies_have_no_difference() -> None:
@@ -37,13 +39,14 @@ def test_a_large_body_with_one_byte_changed() -> None:
     assert len(found.edge) == 2 * DIFFERENCE_BYTES
 
 
-def test_the_id_names_one_slot() -> None:
-    given_id = bundle_id("a", "t", "2026-11-22T10:00:00Z")
-    assert len(given_id) == 32
+def test_the_id_names_one_measurement() -> None:
+    row = slot(5)
     others = [
-        bundle_id("b", "t", "2026-11-22T10:00:00Z"),
-        bundle_id("a", "u", "2026-11-22T10:00:00Z"),
-        bundle_id("a", "t", "2026-11-22T10:01:00Z"),
+        replace(row, host=replace(row.host, agent="b")),
+        replace(row, task="another"),
+        replace(row, scheduled_at="2026-11-22T10:01:00Z"),
+        replace(row, started_at="2026-11-22T10:01:00Z"),  # due again after the clock went back
     ]
-    assert given_id == bundle_id("a", "t", "2026-11-22T10:00:00Z")
-    assert given_id not in others
+    assert len(bundle_id(row)) == 32
+    assert bundle_id(row) == bundle_id(replace(row, seq=4, evidence_id="x"))
+    assert bundle_id(row) not in {bundle_id(other) for other in others}
