@@ -1,6 +1,7 @@
 """Rule: an export is there whole, under its name, or not at all.
 
-Lines of a store into one file of NDJSON, CSV or Parquet, written beside its place under a hidden name and renamed.
+Lines, or rows of a table made of them, into one file of NDJSON, CSV or Parquet, written beside its place under a hidden
+name and renamed.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from pathlib import Path
 from typing import IO, Protocol, cast
 
 from probe.core.results.columns import COLUMNS, Row, flat_row
+from probe.core.tables.columns import Table
+from probe.core.tables.rows import rows_of
 from probe.host.files import sync_directory
 from probe.seal.parquet import ParquetWriter
 from probe.seal.segment_files import compressed
+from probe.seal.table_files import RowSink, rows_into
 
 EXPORT_MODE = 0o640
 FORMATS = ("ndjson", "csv", "parquet")
@@ -27,8 +31,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 class Sink(Protocol):
     """Takes lines; `close` makes the file whole."""
 
-    def put(self, agent: str, customer: str, line: str) -> None:
-        """One more."""
+    def put(self, agent: str, customer: str, line: str) -> int:
+        """One more; the rows that it gave."""
         ...
 
     def close(self) -> None:
@@ -42,9 +46,10 @@ class NdjsonSink:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
-    def put(self, agent: str, customer: str, line: str) -> None:
+    def put(self, agent: str, customer: str, line: str) -> int:
         """One more."""
         self._file.write(line.encode() + b"\n")
+        return 1
 
     def close(self) -> None:
         """No more follow."""
@@ -64,9 +69,10 @@ class CsvSink:
         self._out = csv.writer(self._text, lineterminator="\r\n")
         self._out.writerow(COLUMNS)
 
-    def put(self, agent: str, customer: str, line: str) -> None:
+    def put(self, agent: str, customer: str, line: str) -> int:
         """One more."""
         self._out.writerow(cells(flat_row(agent, customer, line.encode())))
+        return 1
 
     def close(self) -> None:
         """No more follow."""
@@ -81,13 +87,31 @@ class ParquetSink:
     def __init__(self, path: Path) -> None:
         self._writer = ParquetWriter(path)
 
-    def put(self, agent: str, customer: str, line: str) -> None:
+    def put(self, agent: str, customer: str, line: str) -> int:
         """One more."""
         self._writer.put(flat_row(agent, customer, line.encode()), line)
+        return 1
 
     def close(self) -> None:
         """No more follow."""
         self._writer.close()
+
+
+class TableSink:
+    """The rows of one table."""
+
+    def __init__(self, table: Table, out: RowSink) -> None:
+        self._name, self._out = table.name, out
+
+    def put(self, agent: str, customer: str, line: str) -> int:
+        """One more."""
+        rows = rows_of(agent, customer, line.encode()).of(self._name)
+        self._out.put(rows)
+        return len(rows)
+
+    def close(self) -> None:
+        """No more follow."""
+        self._out.close()
 
 
 def cells(row: Row) -> Iterator[str]:
@@ -109,8 +133,11 @@ class Export:
     Raises OSError, ParquetMissing.
     """
 
-    def __init__(self, kind: str, place: Path, name: str) -> None:
-        """`name`: of the file, if it is known already; it says which coding NDJSON and CSV are written in."""
+    def __init__(self, kind: str, place: Path, name: str, table: Table | None = None) -> None:
+        """`name`: of the file, if it is known already; it says which coding NDJSON and CSV are written in.
+
+        `table`: the rows of this one instead of the lines.
+        """
         self._place = place
         self._aside = place / f".{name}.{os.getpid()}.part"
         self._file: IO[bytes] | None = None
@@ -118,12 +145,14 @@ class Export:
         handle = os.open(self._aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, EXPORT_MODE)
         try:
             self._file = open(handle, "wb")  # noqa: SIM115 - closed by `__exit__`
-            self._sink = self._opened(kind, name, self._file)
+            self._sink = self._opened(kind, name, self._file, table)
         except BaseException:
             self.__exit__()
             raise
 
-    def _opened(self, kind: str, name: str, file: IO[bytes]) -> Sink:
+    def _opened(self, kind: str, name: str, file: IO[bytes], table: Table | None) -> Sink:
+        if table is not None:
+            return TableSink(table, rows_into(table, kind, self._aside, file, name))
         if kind == "parquet":
             return ParquetSink(self._aside)
         out = compressed(file, name)
@@ -140,8 +169,7 @@ class Export:
 
     def put(self, agent: str, customer: str, line: str) -> None:
         """One more line."""
-        self._sink.put(agent, customer, line)
-        self.rows += 1
+        self.rows += self._sink.put(agent, customer, line)
 
     def keep(self, name: str) -> Path:
         """The file is whole: give it its name, in place of what was there. Returns where it is."""

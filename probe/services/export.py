@@ -5,15 +5,17 @@ Lines of a customer's stream by the time at which each was due (events: at which
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import msgspec
 
+from probe.core.model.times import utc_text_us
+from probe.core.model.units import parse_duration_us
 from probe.core.proof.chain import Line
 from probe.store.base.query import stored_time
 from probe.store.base.schema import StoreError
-from probe.store.read.reader import Reader
 
 PAGE = 500
 
@@ -25,6 +27,19 @@ class _Time(msgspec.Struct):
 
 
 _TIME = msgspec.json.Decoder(_Time)
+_AGO = re.compile(r"[0-9.]+ ?[a-z]+")
+
+
+def _typed(text: str | None, now_us: int | None) -> str | None:
+    """A time as stored."""
+    if text is not None and now_us is not None and _AGO.fullmatch(text):
+        return stored_time(utc_text_us(now_us - parse_duration_us(text)))
+    try:
+        return stored_time(text)
+    except ValueError as error:
+        raise ValueError(
+            f"{text!r} is no time: write 2026-11-22T10:00:00Z, 2026-11-22, or how long ago: 90m, 2h, 7d ({error})"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +50,9 @@ class Span:
     until: str | None = None
 
     @classmethod
-    def of(cls, since: str | None, until: str | None) -> Span:
-        """From RFC 3339. Raises ValueError."""
-        made = cls(stored_time(since), stored_time(until))
+    def of(cls, since: str | None, until: str | None, now_us: int | None = None) -> Span:
+        """From what a person typed: RFC 3339, a date, or how long before `now_us` (`2h`). Raises ValueError."""
+        made = cls(_typed(since, now_us), _typed(until, now_us))
         if made.since is not None and made.until is not None and made.since >= made.until:
             raise ValueError(f"{since} is not before {until}")
         return made
@@ -48,15 +63,20 @@ class Span:
 
 
 def lines_in(
-    reader: Reader, customer: str, span: Span, tick: Callable[[int], None] = lambda lines: None
+    lines: Iterable[Line], span: Span, tick: Callable[[int], None] = lambda lines: None
 ) -> Iterator[Line]:
     """The lines of a stream due in the span, in the order of storing. Raises StoreError.
 
-    What stands for a dropped span has no time; it is among them where a line next to it is.
+    What stands for a dropped span has no time; it is among them where a line next to it is. `tick` is called with how
+    many more were read.
     """
     before = span.since is None
     gaps: list[Line] = []
-    for line in _all(reader, customer, tick):
+    last = 0
+    for line in lines:
+        if line.seq - last >= PAGE:
+            tick(line.seq - last)
+            last = line.seq
         when = _when(line)
         if when is None:
             gaps.append(line)
@@ -70,21 +90,6 @@ def lines_in(
         before = inside
     if before:
         yield from gaps
-
-
-def _all(reader: Reader, customer: str, tick: Callable[[int], None]) -> Iterator[Line]:
-    """Up to where the stream ends now."""
-    end, after = reader.head(customer).seq, 0
-    while after < end:
-        page = reader.lines(customer, after, PAGE)
-        for line in page:
-            if line.seq > end:
-                return
-            yield line
-        if not page:
-            return
-        tick(page[-1].seq - after)
-        after = page[-1].seq
 
 
 def _when(line: Line) -> str | None:

@@ -1,8 +1,10 @@
-"""What `results export` does: any span of results into files: NDJSON, CSV or Parquet."""
+"""`results export`: any span of results as files for evaluation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -11,17 +13,36 @@ from probe.cli.actions.progress import progress
 from probe.core.proof.chain import Line
 from probe.core.proof.manifest import stem
 from probe.core.records.codec import CodecError
+from probe.core.tables.columns import TABLES, Table
 from probe.seal.export_files import ENDINGS, Export
 from probe.seal.parquet import ParquetMissing, require
 from probe.services.export import Span, lines_in
-from probe.store.read.reader import Reader
+from probe.services.line_sources import LineSource, StreamEnd
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is to be written of which lines. `table` None: the lines themselves, or their flat columns."""
+
+    source: LineSource
+    span: Span
+    kind: str
+    table: Table | None
+    tick: Callable[[int], None]
+
+    @property
+    def ending(self) -> str:
+        if self.table is None:
+            return ENDINGS[self.kind]
+        return f".{self.table.name}{ENDINGS[self.kind]}"
 
 
 def export(
-    reader: Reader,
+    source: LineSource,
     customer: str | None,
     since: str | None,
     until: str | None,
+    table: str | None,
     kind: str,
     into: Path | None,
     output: Path | None,
@@ -32,56 +53,66 @@ def export(
             "say where to: --into DIRECTORY for a file a customer, or --output FILE for one"
         )
     try:
-        span = Span.of(since, until)
+        span = Span.of(since, until, time.time_ns() // 1000)
         if kind == "parquet":
             require()
     except (ValueError, ParquetMissing) as error:
         raise click.ClickException(str(error)) from None
-    heads = reader.heads()
-    customers = sorted(heads) if customer is None else [customer]
-    if customer is not None and customer not in heads:
-        known = ", ".join(sorted(heads)) or "none"
-        raise click.ClickException(f"no results of customer {customer}; there are: {known}")
+    streams = streams_of(source, customer)
     try:
-        with progress("exporting", sum(heads[name] for name in customers)) as tick:
+        with progress("exporting", sum(stream.seq for stream in streams)) as tick:
+            wanted = _Wanted(source, span, kind, None if table is None else TABLES[table], tick)
             if output is not None:
-                _one_file(reader, customers, span, kind, output, tick)
+                _one_file(wanted, streams, output)
             else:
                 assert into is not None
-                for name in customers:
-                    _file_of(reader, name, span, kind, into, tick)
+                for stream in streams:
+                    _file_of(wanted, stream, into)
     except CodecError as error:
         raise click.ClickException(str(error)) from None
 
 
-def _one_file(
-    reader: Reader, customers: list[str], span: Span, kind: str, output: Path, tick: Callable[[int], None]
-) -> None:
-    with Export(kind, output.absolute().parent, output.name) as made:
-        for name in customers:
-            for line in lines_in(reader, name, span, tick):
-                made.put(reader.agent, name, line.text)
+def streams_of(source: LineSource, customer: str | None) -> list[StreamEnd]:
+    """Those of a customer, or all. Raises ClickException where there is no such customer, with those there are."""
+    streams = source.streams()
+    if customer is None:
+        return streams
+    found = [stream for stream in streams if stream.customer == customer]
+    if not found:
+        known = ", ".join(sorted({stream.customer for stream in streams})) or "none"
+        raise click.ClickException(f"no results of customer {customer}; there are: {known}")
+    return found
+
+
+def _one_file(wanted: _Wanted, streams: list[StreamEnd], output: Path) -> None:
+    with Export(wanted.kind, output.absolute().parent, output.name, wanted.table) as made:
+        for stream in streams:
+            for line in _lines(wanted, stream):
+                made.put(stream.agent, stream.customer, line.text)
         path = made.keep(output.name)
     _report(path, made.rows)
 
 
-def _file_of(
-    reader: Reader, customer: str, span: Span, kind: str, into: Path, tick: Callable[[int], None]
-) -> None:
+def _file_of(wanted: _Wanted, stream: StreamEnd, into: Path) -> None:
     """`<into>/<customer>/<agent>-<first>-<last>`, named as segments are."""
-    place = into / customer
+    place = into / stream.customer
     place.mkdir(parents=True, exist_ok=True)
     first: Line | None = None
     last: Line | None = None
-    with Export(kind, place, f"{reader.agent}-{customer}{ENDINGS[kind]}") as made:
-        for line in lines_in(reader, customer, span, tick):
+    name = f"{stream.agent}-{stream.customer}{wanted.ending}"
+    with Export(wanted.kind, place, name, wanted.table) as made:
+        for line in _lines(wanted, stream):
             first, last = first or line, line
-            made.put(reader.agent, customer, line.text)
+            made.put(stream.agent, stream.customer, line.text)
         if first is None or last is None:
-            click.echo(f"{customer}: nothing in this span", err=True)
+            click.echo(f"{stream.customer}: nothing in this span", err=True)
             return
-        path = made.keep(stem(reader.agent, first.seq, last.seq) + ENDINGS[kind])
+        path = made.keep(stem(stream.agent, first.seq, last.seq) + wanted.ending)
     _report(path, made.rows)
+
+
+def _lines(wanted: _Wanted, stream: StreamEnd) -> Iterator[Line]:
+    return lines_in(wanted.source.lines(stream.agent, stream.customer), wanted.span, wanted.tick)
 
 
 def _report(path: Path, rows: int) -> None:

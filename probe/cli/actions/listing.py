@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -21,6 +22,7 @@ from probe.core.records.rows import Record, SlotRecord
 from probe.core.records.verdict import Outcome
 from probe.core.results.bundle import Bundle, BundleError, read_bundle
 from probe.core.results.har import har_of
+from probe.services.line_sources import LineSource, open_lines
 from probe.settings.config_files import load_config
 from probe.store.read.evidence import EvidenceAlteredError
 from probe.store.read.reader import Reader
@@ -39,6 +41,11 @@ def directory_of(context: click.Context) -> Path:
 def opened(context: click.Context) -> Reader:
     """The store of that directory, closed when the command ends. Raises ConfigError or StoreError."""
     return context.with_resource(Reader.open(directory_of(context)))
+
+
+def opened_lines(context: click.Context) -> LineSource:
+    """The lines of that directory, which may be a copy or a tree of segments. Raises ConfigError or OSError."""
+    return context.with_resource(closing(open_lines(directory_of(context))))
 
 
 def list_(

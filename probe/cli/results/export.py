@@ -1,4 +1,4 @@
-"""`results export`: any span of results into files: NDJSON, CSV or Parquet."""
+"""`results export`: any span of results into files: lines or tables, as NDJSON, CSV or Parquet."""
 
 from __future__ import annotations
 
@@ -10,12 +10,19 @@ from probe.cli.loading import loading
 from probe.cli.options import DIRECTORY, FILE, customer_option
 
 FORMATS = ("ndjson", "csv", "parquet")  # of probe.seal.export_files
+TABLES = ("slots", "requests", "events")  # of probe.core.tables.columns
 
 
 @click.command("export")
 @customer_option("Only this customer; else all.")
-@click.option("--since", default=None, help="RFC 3339: only what was due at or after.")
-@click.option("--until", default=None, help="RFC 3339: only what was due before.")
+@click.option("--since", default=None, help="Only what was due at or after: RFC 3339, or how long ago: 2h.")
+@click.option("--until", default=None, help="Only what was due before: RFC 3339, or how long ago: 1h.")
+@click.option(
+    "--table",
+    type=click.Choice(TABLES),
+    default=None,
+    help="Rows of this table (docs/tables.md) instead of one a line.",
+)
 @click.option(
     "--format", "kind", type=click.Choice(FORMATS), default="ndjson", show_default=True, help="What to write."
 )
@@ -31,5 +38,5 @@ def export(context: click.Context, /, **typed: Any) -> None:
     """Results of any span as files; each appears under its name only when it is whole."""
     with loading():
         from probe.cli.actions import export as action
-        from probe.cli.actions.listing import opened
-    action.export(opened(context), **typed)
+        from probe.cli.actions.listing import opened_lines
+    action.export(opened_lines(context), **typed)

@@ -185,11 +185,11 @@ def test_an_export_that_fails_leaves_nothing(
     path.write_text("old\n")
     real, seen = export_files.NdjsonSink.put, []
 
-    def put(self: export_files.NdjsonSink, agent: str, customer: str, line: str) -> None:
+    def put(self: export_files.NdjsonSink, agent: str, customer: str, line: str) -> int:
         seen.append(sorted(p.name for p in tmp_path.iterdir()))
         if len(seen) == 30:
             raise OSError(28, "No space left on device")
-        real(self, agent, customer, line)
+        return real(self, agent, customer, line)
 
     monkeypatch.setattr(export_files.NdjsonSink, "put", put)
     told = run("-d", world.results, "export", "--output", path)
