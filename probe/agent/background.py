@@ -1,8 +1,9 @@
 """Rule: what works beside measuring may fail by itself, is begun again, and never stops a measurement.
 
-The services of the daemon beside the agent: the control socket, the API's process, and two jobs of the agent's
-(`probe.schedule.jobs`), housekeeping and sealing. Each is made from its own part of agent.yaml: when that changes with
-a reload, it is ended and begun anew. One that ends or fails by itself is begun again after longer and longer pauses.
+The services of the daemon beside the agent: the control socket, the API's process, and jobs of the agent's
+(`probe.schedule.jobs`): housekeeping, sealing, time stamps. Each is made from its own part of agent.yaml: when that
+changes with a reload, it is ended and begun anew. One that ends or fails by itself is begun again after longer and
+longer pauses.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from probe.core.config.results import ApiConfig
 from probe.host.clock import Clock
 from probe.schedule.jobs import Job, Jobs
 from probe.seal.sealer import Sealer
+from probe.seal.stamps.stamper import Stamper
 from probe.store.confirmations import Confirmations
 from probe.store.store import Store
 from probe.telemetry.logs import fields
@@ -79,6 +81,18 @@ def services(
         sealer = Sealer(directory, config.segments, clock)
         sealing = partial(agent.parts.jobs.add, "sealing", sealer.run, sealer.delay_s, end_run=sealer.end_run)
         found["sealing"] = Service(config.segments, partial(_recurring, agent.parts.jobs, sealing))
+    if config.timestamp is not None:
+        stamper = Stamper(directory, config.agent, config.timestamp, clock, agent.record_event)
+        found["stamping"] = Service(
+            (config.timestamp, config.agent),
+            partial(
+                _stamping,
+                live,
+                stamper,
+                partial(agent.parts.jobs.add, "stamping", stamper.run, stamper.delay_s),
+                agent.parts.jobs,
+            ),
+        )
     if config.api is not None and config_file is not None:
         api = ApiProcess(config_file)
         settings = config.api.listen, config.api.tls
@@ -93,6 +107,17 @@ async def _recurring(jobs: Jobs, add: Callable[[], Job], stop: asyncio.Event) ->
         await stop.wait()
     finally:
         await jobs.remove(job)
+
+
+async def _stamping(
+    live: Live, stamper: Stamper, add: Callable[[], Job], jobs: Jobs, stop: asyncio.Event
+) -> None:
+    """As a job until `stop`; meanwhile its state is part of the agent's."""
+    live.stamps = stamper.state
+    try:
+        await _recurring(jobs, add, stop)
+    finally:
+        live.stamps = None
 
 
 def confirmed(agent: Agent) -> Mapping[str, int]:

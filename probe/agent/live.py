@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from probe.core.results.live_state import (
     LiveState,
     Queue,
     SlotCounts,
+    StampState,
     VantageState,
     to_json,
 )
@@ -66,6 +67,7 @@ class Live:
             str, dict[str, OriginStanding]
         ] = {}  # customer -> domain -> how its origin answers
         self._clock_steps = ClockFacts()
+        self.stamps: Callable[[], StampState] | None = None
         agent.parts.on_row.append(self.row)
         agent.parts.events.on_event.append(self.event)
 
@@ -171,6 +173,7 @@ class Live:
             customers=self._customers(),
             workers=workers,
             jobs=agent.parts.jobs.states(),
+            stamps=None if self.stamps is None else self.stamps(),
             config_problems=() if agent.reloader is None else tuple(map(str, agent.reloader.problems)),
         )
 

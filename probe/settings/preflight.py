@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from importlib.util import find_spec
 from ipaddress import ip_address
 from operator import eq
 from pathlib import PurePath
@@ -33,7 +34,11 @@ def missing(config: Config) -> tuple[Problem, ...]:
         for customer in config.customers
         for words in _secrets(customer)
     )
-    own = (*_proxy_secrets(config), *(Problem(_agent_file(config), 0, 0, words) for words in _api(config)))
+    own = (
+        *_proxy_secrets(config),
+        *(Problem(_agent_file(config), 0, 0, words) for words in _api(config)),
+        *_timestamp(config),
+    )
     return tuple(dict.fromkeys((*own, *untrusted(config), *found, *_uncarried(config, files))))
 
 
@@ -145,6 +150,20 @@ def _api(config: Config) -> Iterator[str]:
             name = getattr(api.tls, key)
             if name is not None and not os.access(name, os.R_OK):
                 yield f"api.tls.{key}: {name} cannot be read: the API is not served without it"
+
+
+def _timestamp(config: Config) -> Iterator[Problem]:
+    """What prevents heads from being stamped; everything else works without."""
+    timestamp = config.agent.timestamp
+    if timestamp is None:
+        return
+    file = _agent_file(config)
+    if (problem := trust_problem(timestamp.ca)) is not None:
+        mark = place_of(config.texts.get(file, ""), file, "ca", partial(_names, timestamp.ca))
+        yield Problem(file, *mark, f"timestamp.ca: {problem}")
+    if find_spec("rfc3161_client") is None:
+        mark = place_of(config.texts.get(file, ""), file, "url", partial(eq, timestamp.url))
+        yield Problem(file, *mark, "timestamp: it needs rfc3161-client: install cdn-probe[stamps]")
 
 
 def _proxy_secrets(config: Config) -> Iterator[Problem]:

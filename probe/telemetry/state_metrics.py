@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from probe.core.model.times import epoch_s
-from probe.core.results.live_state import CustomerState, LiveState, WorkerState
+from probe.core.results.live_state import CustomerState, LiveState, StampState, WorkerState
 from probe.telemetry.metric_labels import named
 
 _PREFIX = "cdn_probe_"
@@ -37,6 +37,7 @@ class StateCollector(Collector):
         yield from _scheduling(state)
         yield from _workers(state.workers)
         yield from _keeping(state)
+        yield from _stamps(state.stamps)
         yield from _surroundings(state)
         yield from _customers(state.customers, state)
         yield _gauge(
@@ -91,6 +92,19 @@ def _keeping(state: LiveState) -> Iterator[Metric]:
     yield _gauge("store_writable", "1: the last attempt to write worked.", queue.trouble is None)
     yield _gauge("store_size_bytes", "What the store's files take.", disk.store_bytes)
     yield _gauge("store_free_bytes", "Free for the agent where the results lie.", disk.free_bytes)
+
+
+def _stamps(stamps: StampState | None) -> Iterator[Metric]:
+    if stamps is None:
+        return
+    yield _counter("stamps", "Time stamps received and verified.", stamps.stamped)
+    yield _counter("stamp_failures", "Rounds of stamping that ended early.", stamps.failed)
+    yield _gauge("stamps_waiting", "Signed heads that wait for a time stamp.", stamps.waiting)
+    yield _gauge(
+        "last_stamp_timestamp_seconds",
+        "When a time stamp was last received.",
+        None if stamps.last_at is None else epoch_s(stamps.last_at),
+    )
 
 
 def _surroundings(state: LiveState) -> Iterator[Metric]:

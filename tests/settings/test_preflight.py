@@ -168,3 +168,49 @@ def test_it_is_warned_of_exactly_where_the_schedule_would_miss_slots(period_us: 
     wanted = 1 + -(-2 * total_us // period_us)
     loses = overlap_of(period_us, total_us, least=1) < wanted
     assert (total_us > longest_without_gap_us(period_us)) == loses
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("  url: http://127.0.0.1/\n  ca: none.pem\n", "7:7: timestamp.ca: {}/none.pem cannot be read: No such"),
+        ("  ca: agent.yaml\n  url: http://127.0.0.1/\n", "6:7: timestamp.ca: {}/agent.yaml holds no certificate"),
+    ],
+)  # fmt: skip
+def test_an_authority_that_cannot_be_verified_is_told_where(tmp_path: Path, lines: str, words: str) -> None:
+    checked(tmp_path, "timeout: 2s")
+    (tmp_path / "agent.yaml").write_text(f"{AGENT}timestamp:\n{lines}")
+    result = CliRunner().invoke(cli, ["check-config", "-c", str(tmp_path / "agent.yaml")])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("agent.yaml:" + words.replace("{}", str(tmp_path))), result.stderr
+
+
+def test_time_stamps_without_their_library_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("probe.settings.preflight.find_spec", lambda name: None)
+    checked(tmp_path, "timeout: 2s")
+    config = f"{AGENT}timestamp: {{url: 'http://127.0.0.1/', ca: {tmp_path / 'none.pem'}}}\n"
+    (tmp_path / "agent.yaml").write_text(config)
+    result = CliRunner().invoke(cli, ["check-config", "-c", str(tmp_path / "agent.yaml")])
+    assert result.exit_code == 1
+    assert "agent.yaml:5:18: timestamp: it needs rfc3161-client: install cdn-probe[stamps]" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "words"),
+    [
+        ("{url: 'ftp://tsa.example.net', ca: a.pem}", "5:18: url: a time-stamping authority is http://host"),
+        ("{url: 'http://', ca: a.pem}", "5:18: url: "),
+        ("{url: 'http://a:b@tsa.example.net', ca: a.pem}", "5:18: url: an authority's address holds no user"),
+        ("{url: 'http://tsa.example.net'}", "5:12: 'ca' is missing here"),
+        ("{url: 'http://tsa.example.net', ca: a.pem, every: 5s}", "every"),
+        ("{url: 'http://tsa.example.net', ca: a.pem, evry: 1h}", "evry"),
+        ("{url: 'http://tsa.example.net', ca: a.pem, policy: 1.x}", "policy"),
+    ],
+)  # fmt: skip
+def test_a_wrong_key_of_the_authority_is_told_where(tmp_path: Path, timestamp: str, words: str) -> None:
+    checked(tmp_path, "timeout: 2s")
+    (tmp_path / "agent.yaml").write_text(f"{AGENT}timestamp: {timestamp}\n")
+    done = cdn_probe("check-config", "-c", tmp_path / "agent.yaml")
+    assert done.code == 2
+    assert words in done.err
+    assert "agent.yaml:5:" in done.err

@@ -15,7 +15,7 @@ from probe.api.http.counters import Counters
 from probe.core.model.value import replace
 from probe.core.records.failure import Failure, FailureType, Phase
 from probe.core.records.rows import State
-from probe.core.results.live_state import CustomerState, VantageState, WorkerState
+from probe.core.results.live_state import CustomerState, StampState, VantageState, WorkerState
 from probe.telemetry.metrics import Metrics
 from tests.core.results.test_live_state import STATE
 from tests.support import build
@@ -39,6 +39,7 @@ def exposed() -> dict[str, set[str]]:
         STATE,
         vantage_points=(VantageState(name="a", ip_version=4, state="online"),),
         workers=(WorkerState(number=0, measuring=True, starts=1),),
+        stamps=StampState(url="https://tsa.example.net", last_at="2026-11-22T00:00:00Z"),
         customers=(
             CustomerState(
                 name="acme",
@@ -128,4 +129,5 @@ def test_every_metric_of_ours_is_drawn_or_alerted_on() -> None:
         "cdn_probe_api_sent_bytes_total",
         "cdn_probe_api_cut_total",
         "cdn_probe_api_connections_refused_total",
+        "cdn_probe_last_stamp_timestamp_seconds",
     }

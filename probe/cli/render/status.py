@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from probe.cli.render.layout import Table, Text
 from probe.core.model.times import epoch_s
-from probe.core.results.live_state import CustomerState, JobState, LiveState
+from probe.core.results.live_state import CustomerState, JobState, LiveState, StampState
 from probe.services.status import Status, TaskState
 
 NONE = "–"
@@ -70,6 +70,8 @@ def _figures(live: LiveState, now_s: float) -> Table:
     table = Table()
     for name, words in lines:
         table.add_row(Text(name, style="bold"), Text(words))
+    if live.stamps is not None:
+        table.add_row(Text("stamps", style="bold"), _stamps(live.stamps, now_s))
     if live.workers:
         table.add_row(Text("workers", style="bold"), Text(_workers(live)))
     return table
@@ -85,6 +87,11 @@ def _workers(live: LiveState) -> str:
     return (
         f"{measuring} of {len(workers)} measure, begun again {restarts} times; slots {slots}; memory {memory}"
     )
+
+
+def _stamps(stamps: StampState, now_s: float) -> Text:
+    words = f"{stamps.stamped} received, the last {_ago(stamps.last_at, now_s)}; {stamps.waiting} heads wait"
+    return Text(words, style="bold yellow" if stamps.problem else "")
 
 
 def _clock(synchronised: bool | None, max_error_us: int | None) -> str:

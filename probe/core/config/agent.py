@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic import WithJsonSchema as Schema
 
 from probe.core.config import types as t
-from probe.core.config.results import ApiConfig, KeepConfig, SegmentsConfig
+from probe.core.config.results import ApiConfig, KeepConfig, SegmentsConfig, TimestampConfig
 from probe.core.model.task import Limits, ProxySpec, VantagePoint
 from probe.core.model.units import SizeBytes
 from probe.core.scheduling.admission import Ceilings
@@ -238,6 +238,9 @@ class AgentConfig(t.Strict):
     )
     segments: SegmentsConfig | None = Field(
         default=None, description="Sealed files for pulling by file; absent: none are made"
+    )
+    timestamp: TimestampConfig | None = Field(
+        default=None, description="Time stamps by a third party on signed heads; absent: none are asked for"
     )
     keep: KeepConfig = Field(default=KeepConfig(), description="How long results are kept")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

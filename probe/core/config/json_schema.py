@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from probe.core.config.agent import AgentConfig
 from probe.core.config.customer import CustomerFile
 from probe.core.content.check_kind import Kinds
-from probe.core.model.units import format_size
+from probe.core.model.units import format_like
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -70,8 +70,8 @@ def _cleaned(schema: Any) -> Any:
         rest = {key: value for key, value in schema.items() if key != "anyOf"}
         schema = {**(kept[0] if len(kept) == 1 else {"anyOf": kept}), **rest}
     default = schema.get("default")
-    if isinstance(default, int) and schema.get("type") == "string":  # a size, as people type it
-        schema = {**schema, "default": format_size(default)}
+    if isinstance(default, int) and schema.get("type") == "string":  # a quantity, as people type it
+        schema = {**schema, "default": format_like(default, schema["examples"][0])}
     elif isinstance(default, dict):  # the defaults of its keys say it
         schema = {key: value for key, value in schema.items() if key != "default"}
     return {

@@ -79,6 +79,27 @@ class SegmentsConfig(t.Strict):
     )
 
 
+class TimestampConfig(t.Strict):
+    """Who stamps the signed heads of the results: an authority by RFC 3161, which is not the agent's operator."""
+
+    url: t.AuthorityUrl = Field(
+        description="Address of the time-stamping authority, http:// or https://",
+        examples=["https://tsa.example.net/tsr"],
+    )
+    ca: t.CaFile = Field(
+        description="PEM file: the certificates that its tokens are verified by; not those of https",
+        examples=["tls/tsa-root.pem"],
+    )
+    every: Annotated[DurationUs, Field(ge=60_000_000, le=DAY_US)] = Field(
+        default=3_600_000_000, description="Time between two stamps of a stream"
+    )
+    policy: Annotated[str, Field(max_length=200, pattern=r"^[0-2](\.(0|[1-9][0-9]{0,38})){1,31}$")] | None = (
+        Field(
+            default=None, description="The only policy of the authority that is accepted (OID); default: any"
+        )
+    )
+
+
 class EvidenceKeepConfig(t.Strict):
     """How long evidence bundles are kept."""
 

@@ -162,6 +162,7 @@ Addresses = Annotated[
 ]
 Resolver = Annotated[str, AfterValidator(lambda value: (text.parse_resolver(value), value)[1])]
 Anchor = Annotated[str, AfterValidator(lambda value: (text.parse_anchor(value), value)[1])]
+AuthorityUrl = Annotated[str, StringConstraints(max_length=2000), AfterValidator(text.parse_authority_url)]
 Listen = Annotated[str, AfterValidator(_listen)]
 Netns = Annotated[str, AfterValidator(_netns)]
 IpVersions = Annotated[tuple[Literal[4, 6], ...], Field(min_length=1, max_length=2)]

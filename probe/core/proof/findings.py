@@ -29,6 +29,8 @@ class Kind(StrEnum):
     MISSING_SEGMENT = "missing_segment"
     FILE = "file"
     EVIDENCE = "evidence"
+    BAD_STAMP = "bad_stamp"
+    MISSING_STAMP = "missing_stamp"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +58,25 @@ class DeclaredGap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VouchedSpan:
+    """From when to when a time-stamping authority vouches for these records: they were written in between.
+
+    RFC 3339, the authority's clock with its accuracy. None: nothing says so.
+    """
+
+    first_seq: int
+    last_seq: int
+    not_earlier: str | None
+    not_later: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamReport:
     """One stream, as found in one source (`store`, `segments`, `lines`).
 
     `signed_up_to`: `seq` of the newest signed head that fits; what comes after it is chained, and signed by nobody.
     `unproven_up_to`: lines written by a version that did not chain them. `heads`: signed heads held against it.
+    `stamps`: time stamps whose tokens were verified and whose heads fit; `vouched`: what they say, none left out.
     """
 
     agent: str
@@ -76,6 +92,8 @@ class StreamReport:
     signed_up_to: int | None = None
     signed_head: SignedHead | None = None
     heads: int = 0
+    stamps: int = 0
+    vouched: tuple[VouchedSpan, ...] = ()
     gaps: tuple[DeclaredGap, ...] = ()
     problems: tuple[Problem, ...] = ()
     more_problems: int = 0

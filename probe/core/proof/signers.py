@@ -29,6 +29,9 @@ class KnownHeads:
     partial: bool = False
     heads: int = 0
     matched: SignedHead | None = None
+    fitting: dict[int, str] = field(
+        default_factory=dict
+    )  # seq -> digest of lines that are as a signed head says
     _at: dict[int, tuple[Claim, ...]] = field(default_factory=dict)
     _end: Claim | None = None  # the stream goes at least so far
     _further: Claim | None = None  # and at its host so far
@@ -74,6 +77,8 @@ class KnownHeads:
         """The line is as these say."""
         for claim in claims:
             self.matched = claim.head or self.matched
+            if claim.head is not None:
+                self.fitting[claim.seq] = claim.digest
 
     def missing_after(self, seq: int) -> Claim | None:
         """What says that the stream goes on behind this line, if anything does."""

@@ -24,33 +24,10 @@ import msgspec
 from probe.core.proof.chain import GENESIS, line_digest
 from probe.core.proof.findings import Kind, Problem, Problems, StreamReport
 from probe.core.proof.gaps import DECLARING, Gaps
+from probe.core.proof.line import ReadLine, decode_line, detail_of
 from probe.core.proof.signers import Claim, KnownHeads
-
-
-class _Host(msgspec.Struct, gc=False):
-    agent: str | None = None
-
-
-class _Line(msgspec.Struct, gc=False):
-    """What must be known of a line; the rest is passed over."""
-
-    kind: str
-    seq: int | None = None
-    previous: str | None = None
-    customer: str | None = None
-    agent: str | None = None
-    host: _Host | None = None
-    complete_up_to: str | None = None
-    event: str | None = None
-    detail: msgspec.Raw = msgspec.Raw()
-    first_seq: int | None = None
-    last_seq: int | None = None
-    digest: str | None = None
-    reason: str | None = None
-
-
-_decode = msgspec.json.Decoder(_Line).decode
-_DETAIL = msgspec.json.Decoder(dict[str, str])
+from probe.core.proof.stamp import STAMPED
+from probe.core.proof.vouching import Vouching
 
 
 @dataclass(slots=True)
@@ -88,6 +65,7 @@ class Check:
     after: int = 0
     digest: str | None = GENESIS
     gaps: Gaps = field(default_factory=Gaps)
+    vouching: Vouching = field(default_factory=Vouching)
     problems: Problems = field(default_factory=Problems)
     lines: int = 0
     records: int = 0
@@ -121,7 +99,7 @@ class Check:
         self.lines += 1
         digest = line_digest(data)
         try:
-            seen = _decode(data)
+            seen = decode_line(data)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             self._unreadable(data, digest, file, line)
             return
@@ -142,8 +120,8 @@ class Check:
             self._report(Kind.FOREIGN, held, words)
         if seen.complete_up_to is not None:
             self._complete_up_to = seen.complete_up_to
-        if seen.event in DECLARING:
-            self._declared(seen)
+        if seen.event in DECLARING or seen.event == STAMPED:
+            self._declared(seen, seq)
         self._accept(held)
 
     def finish_chain(self) -> list[Problem]:
@@ -307,7 +285,7 @@ class Check:
 
     # --- other lines ----------------------------------------------------------------------------------
 
-    def _dropped(self, seen: _Line, data: bytes, file: str, line: int) -> None:
+    def _dropped(self, seen: ReadLine, data: bytes, file: str, line: int) -> None:
         first, last = seen.first_seq, seen.last_seq
         if first is None or last is None or not 1 <= first <= last or seen.digest is None:
             self._unreadable(data, line_digest(data), file, line)
@@ -324,11 +302,14 @@ class Check:
         self._report(Kind.UNREADABLE, held, "cannot be read: it is no record")
         self._last, self._next = held, self._next + 1
 
-    def _declared(self, seen: _Line) -> None:
+    def _declared(self, seen: ReadLine, seq: int) -> None:
         try:
-            self.gaps.declare(seen.event or "", _DETAIL.decode(seen.detail))
+            if seen.event == STAMPED:
+                self.vouching.name(seq, detail_of(seen))
+            else:
+                self.gaps.declare(seen.event or "", detail_of(seen))
         except (msgspec.DecodeError, ValueError, KeyError):
-            return  # an event without a span declares none
+            return  # an event without a span declares none, one without a stamp names none
 
     def _report(self, kind: Kind, held: _Held, words: str, since: int | None = None) -> None:
         held.reported = True

@@ -143,12 +143,28 @@ class JobState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StampState:
+    """Time stamps by a third party. `stamped`, `failed`: since the agent's start or the last change of their settings.
+
+    `waiting`: heads without one, as the last round found. `problem`: why the last round ended early; None: it did not.
+    """
+
+    url: str
+    stamped: int = 0
+    failed: int = 0
+    waiting: int = 0
+    last_at: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LiveState:
     """One look at a running agent.
 
     `ready`: it measures. `trouble`: as in `queue`. `complete_up_to`: customer -> every slot due before has its row on
     the disk; a customer of whom that is not known yet is left out. `config_problems`: what keeps parts of the files on
     disk from being in force, as the last reload reported it. `workers`: empty where the agent's own process measures.
+    `stamps`: None where none are asked for.
     """
 
     agent: str
@@ -172,6 +188,7 @@ class LiveState:
     config_problems: tuple[str, ...] = ()
     workers: tuple[WorkerState, ...] = ()
     jobs: tuple[JobState, ...] = ()
+    stamps: StampState | None = None
 
 
 def to_json(state: LiveState) -> dict[str, object]:

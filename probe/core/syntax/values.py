@@ -185,6 +185,19 @@ def parse_anchor(text: str) -> AnchorSpec:
     return AnchorSpec(scheme=scheme, host=host, port=port, path=parse_path(f"/{path}"))
 
 
+def parse_authority_url(text: str) -> str:
+    """`https://host[:port][/path]` or `http://...`: the address of a time-stamping authority."""
+    scheme, _, rest = text.partition("://")
+    if scheme not in ("http", "https"):
+        raise ValueError("a time-stamping authority is http://host/path or https://host/path")
+    if "@" in rest:
+        raise ValueError("an authority's address holds no user name or password")
+    authority, _, path = rest.partition("/")
+    split_host_port(authority, 443)
+    parse_path(f"/{path}")
+    return text
+
+
 def parse_path(text: str) -> str:
     """The path of a URL with its query: begins with /, ASCII, no spaces, no fragment."""
     if not text.startswith("/"):
