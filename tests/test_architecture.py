@@ -23,7 +23,18 @@ ROOMS_AT_THE_TOP = 30
 LOOSE = {"__init__.py", "__main__.py"}
 # What tests have and the source has not: helpers, recorded data, what is compared with it, and tests of no one room.
 OTHER_THAN_ROOMS = {
-    *("benchmarks", "fixtures", "healthy", "interface", "libraries", "replay", "support", "system", "truth"),
+    *(
+        "benchmarks",
+        "conformance",
+        "fixtures",
+        "healthy",
+        "interface",
+        "libraries",
+        "replay",
+        "support",
+        "system",
+    ),
+    "truth",
 }
 
 

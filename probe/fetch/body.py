@@ -11,7 +11,13 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 
 from probe.core.content.reading import Reading
-from probe.core.http.content_coding import DecodedTooLargeError, DecodeError, Decoder, decodable
+from probe.core.http.content_coding import (
+    ChecksumError,
+    DecodedTooLargeError,
+    DecodeError,
+    Decoder,
+    decodable,
+)
 from probe.core.model.task import Limits
 from probe.core.records.response import ContentFacts
 from probe.net.failures import BodyTooLargeError
@@ -83,10 +89,12 @@ class Body:
             yield from self._take_block(held[start : start + _BLOCK_BYTES])
 
     def take_rest(self) -> Iterator[None]:
-        """No more comes: what is left of the last block. Yields and raises as `take`."""
+        """No more comes: what is left of the last block and of the codings. Yields and raises as `take`."""
         held, self._held = self._held, b""
         if held and not self._stopped:
             yield from self._take_block(held)
+        if self._decoder is not None and self.decode_error is None and not self._stopped:
+            yield from self._decode(self._decoder.flush())
 
     def _take_block(self, block: bytes) -> Iterator[None]:
         block = block[: self._room()]
@@ -94,7 +102,7 @@ class Body:
         self._wire_hash.update(block)
         try:
             if self._decoder is not None and self.decode_error is None:
-                yield from self._decode(self._decoder, block)
+                yield from self._decode(self._decoder.feed(block))
             self._check_size()
         except (BodyTooLargeError, DecodedTooLargeError):
             self._stopped = True
@@ -120,10 +128,10 @@ class Body:
         if self.wire_bytes > self._limits.body_bytes:
             raise BodyTooLargeError(f"the body is over our limits.body: {self._limits.body_bytes} bytes")
 
-    def _decode(self, decoder: Decoder, chunk: bytes) -> Iterator[None]:
+    def _decode(self, pieces: Iterator[bytes]) -> Iterator[None]:
         since = 0
         try:
-            for piece in decoder.feed(chunk):
+            for piece in pieces:
                 self._decoded += len(piece)
                 self._content_hash.update(piece)
                 if self._wanted:
@@ -149,12 +157,13 @@ class Body:
         return self._reading, bytes(self._read.data) if self._read.whole else None
 
     def finish(self) -> None:
-        """The wire's body is whole and was taken: demand the codings' ends. Raises DecodeError."""
+        """The wire's body is whole and all of it was taken: demand the codings' ends. Raises DecodeError."""
         if self._decoder is not None and self.decode_error is None:
             try:
                 self._decoder.finish()
             except DecodeError as exc:
                 self.decode_error = exc
+                self._done = isinstance(exc, ChecksumError)  # all content came, right or not
         if self.decode_error is not None:
             raise self.decode_error
         self._done = True

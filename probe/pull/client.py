@@ -274,7 +274,11 @@ async def _decoded(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         async for wire in response.content.iter_any():
             for piece in decoder.feed(wire):
                 yield piece
+        for piece in decoder.flush():
+            yield piece
         decoder.finish()
+        if decoder.breaches:
+            raise DecodeError(f"the content coding is off: {', '.join(decoder.breaches)}")
     except (DecodeError, DecodedTooLargeError) as error:
         raise TruncatedError(f"the transfer was cut: {error}") from None
 

@@ -206,7 +206,40 @@ REPLY_CASES: dict[str, Case] = {
         labelled("aws-chunked", OTHER), labelled("aws-chunked"), cdn("content.mismatch")
     ),
     "unknown_coding_at_the_edge_alone": under_a_label(labelled("UTF-8"), right(), OK),
-    "unknown_coding_and_other_bytes_at_the_edge_alone": Case(
-        row=38, setting=Setting(edge=labelled("x-own", OTHER)), expected=OK, notes=("integrity.unverified",)
+    "unknown_coding_and_other_bytes_at_the_edge_alone": under_a_label(
+        labelled("x-own", OTHER), right(), cdn("content.mismatch")
+    ),
+    "unknown_coding_that_was_asked_for": Case(
+        row=38,
+        setting=Setting(edge=labelled("x-own", OTHER), request={"accept_encoding": "x-own"}),
+        expected=OK,
+        notes=("integrity.unverified",),
+    ),
+    "unknown_coding_at_the_origin_alone": Case(
+        row=38,
+        setting=Setting(edge=right(ETAG, FRESH, body=OTHER), origin=labelled("x-own")),
+        expected=OK,
+        notes=("integrity.unverified",),
+    ),
+    "identity_beside_gzip": under_a_label(
+        labelled("gzip, identity", gzip.compress(GOOD, mtime=0)), right(), cdn("content.mismatch")
+    ),
+    "second_member_of_gzip": Case(
+        row=37,
+        setting=Setting(
+            edge=labelled("gzip", gzip.compress(GOOD, mtime=0) * 2), request={"accept_encoding": "gzip"}
+        ),
+        expected=OK,
+        notes=("http.nonconforming",),
+    ),
+    "second_member_of_gzip_at_the_origin_undone_by_the_edge": Case(
+        row=37,
+        setting=Setting(
+            edge=right(body=GOOD * 2),
+            origin=labelled("gzip", gzip.compress(GOOD, mtime=0) * 2),
+            request={"accept_encoding": "gzip"},
+        ),
+        expected=OK,
+        notes=("integrity.unverified",),
     ),
 }

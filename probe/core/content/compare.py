@@ -103,9 +103,9 @@ class _Look:
         pair = _last_pair(identity(self.response), self.reference.versions)
         if pair is not None:
             return self._older(*pair)
-        if undecoded(self.response) != self.newest.undecoded:
-            unverified = self._relation(Relation.UNVERIFIED)
-            return replace(unverified, detail="a content coding that nobody knows, on one side only")
+        unsure = self._coding_hides_it()
+        if unsure is not None:
+            return replace(self._relation(Relation.UNVERIFIED), detail=unsure)
         if self._unasked:
             return self._relation(Relation.UNVERIFIED)
         if self.reference.changed_during_slot:
@@ -121,6 +121,20 @@ class _Look:
             detail = "modified after the origin's present version"
             return replace(self._relation(Relation.UNKNOWN_VERSION), detail=detail)
         return unseen
+
+    def _coding_hides_it(self) -> str | None:
+        """In words: under a content coding there may be the same content.
+
+        A label of the edge's own that nobody asked for hides nothing: browsers show the bytes as they came.
+        """
+        if self.newest.undecoded and undecoded(self.response) != self.newest.undecoded:
+            return (
+                f"the origin's content coding is not to be undone surely: {', '.join(self.newest.undecoded)}"
+            )
+        flags = self.response.flags
+        if self.newest.undecoded or "unknown_coding" not in flags or "unrequested_coding" in flags:
+            return None
+        return f"a content coding that we cannot undo: {', '.join(self.response.content_codings)}"
 
     @property
     def _unasked(self) -> bool:

@@ -33,6 +33,8 @@ BREACHES: dict[str, str] = {
     "surplus_bytes": "bytes after the end of the response (section 6.3)",
     "identity_content_coding": "Content-Encoding: identity (RFC 9110 section 8.4.1)",
     "bytes_after_coding": "bytes after the end of the compressed content (RFC 9110 section 8.4)",
+    "several_gzip_members": "gzip in several members, of which clients read the first (RFC 1952 section 2.2)",
+    "coding_checksum_wrong": "a checksum or length behind the compressed content that is wrong (RFC 1950, RFC 1952)",
     "coding_trailer_cut": "compressed content whose checksum at the end is missing (RFC 1950, RFC 1952)",
 }
 LEADING_BYTES = 4  # before a status line: as many as Chromium passes over

@@ -19,8 +19,12 @@ def identity(content: OriginVersion | Response) -> str | None:
 
 
 def undecoded(response: Response) -> tuple[str, ...]:
-    """The content codings of a response that could not be undone."""
-    return response.content_codings if "unknown_coding" in response.flags else ()
+    """The content codings of an origin's response of which nobody can say what a cache may make of them.
+
+    Nobody knows them, or clients read less of them than a cache that undoes them by the book.
+    """
+    unsure = "unknown_coding" in response.flags or "several_gzip_members" in response.flags
+    return response.content_codings if unsure else ()
 
 
 class OriginVersion(Value, frozen=True, kw_only=True):
@@ -28,7 +32,7 @@ class OriginVersion(Value, frozen=True, kw_only=True):
 
     `last_asked`: when the request was begun that `last_seen` ended; the origin still had this version after it.
     `declared`: for how long the origin lets a cache serve it, the most generous of what it said. `undecoded`: content
-    codings that could not be undone, so that the digest is of the bytes as they came.
+    codings that nobody knows, so that the digest is of the bytes as they came, or that a cache may undo otherwise.
     """
 
     content_digest: str

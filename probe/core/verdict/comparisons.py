@@ -10,7 +10,8 @@ from probe.core.content.compare import compare
 from probe.core.model.task import Task
 from probe.core.model.times import epoch_s, utc_text
 from probe.core.model.value import replace
-from probe.core.records.observation import Observation, Role
+from probe.core.records.failure import FailureType
+from probe.core.records.observation import Observation, Relation, Role
 from probe.core.records.response import Response
 from probe.core.records.verdict import Evidence
 from probe.core.verdict.corroboration import Corroboration
@@ -40,17 +41,30 @@ def with_comparisons(task: Task, evidence: Evidence) -> Evidence:
         if not (end or observation.role in _COMPARED) or observation.ask is not None:
             return observation
         asked_at = utc_text(started_s + (observation.timing.request_start_us or 0) / 1e6)
+        unsure = _is_off_by_its_checksum(observation)
         comparison = compare(
-            observation,
+            replace(observation, failure=None) if unsure else observation,
             evidence.reference,
             asked_at,
             origin_failing=failing,
             origin_words=words,
             asked_after=last_us is not None and last_us >= (observation.timing.response_end_us or 0),
         )
+        if unsure:
+            # Only the origin can say whether the content that came is right. If so, users miss nothing.
+            right = comparison is not None and comparison.relation is Relation.EQUAL
+            return replace(observation, failure=None, comparison=comparison) if right else observation
         return replace(observation, comparison=comparison)
 
     return replace(evidence, observations=tuple(compared(o) for o in evidence.observations))
+
+
+def _is_off_by_its_checksum(observation: Observation) -> bool:
+    """All content came, and the checksum behind it is another's."""
+    failure, response = observation.failure, observation.response
+    if failure is None or failure.type is not FailureType.BODY_DECODE_FAILED or response is None:
+        return False
+    return "coding_checksum_wrong" in response.flags and response.content_digest is not None
 
 
 def _origin_asked_us(evidence: Evidence) -> int | None:

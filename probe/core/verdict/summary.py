@@ -27,7 +27,7 @@ _FAILURES: dict[str, str] = {
     FailureType.TCP_REFUSED: "refused the connection",
     FailureType.TCP_TIMED_OUT: "did not accept the connection in time",
     FailureType.TCP_RESET: "reset the connection",
-    FailureType.TCP_CLOSED: "closed the connection without a reply",
+    FailureType.TCP_CLOSED: "closed the connection without a whole reply",
     FailureType.TCP_ADDRESS_UNREACHABLE: "could not be reached",
     FailureType.TLS_TIMED_OUT: "did not finish the TLS handshake in time",
     FailureType.TLS_CERT_DATE_INVALID: "presented a certificate that is expired or not yet valid",
