@@ -21,6 +21,7 @@ from yarl import URL
 from probe import __version__
 from probe.core.http.content_coding import DecodedTooLargeError, DecodeError, Decoder, parse_codings
 from probe.core.model.times import retry_after_s
+from probe.core.results.bundle import BUNDLE_MOST_BYTES
 from probe.pull.chain import UNKNOWN, Cursor, StreamName
 from probe.pull.page import TruncatedError
 
@@ -47,11 +48,12 @@ class ConflictError(RefusedError):
 
 
 class TransientError(Exception):
-    """A request failed that may succeed later. `after_s`: the least wait that the host asked for (Retry-After)."""
+    """A request failed that may succeed later. `after_s`: the least wait asked for (Retry-After); `status`: of HTTP."""
 
-    def __init__(self, detail: str, after_s: float | None = None) -> None:
+    def __init__(self, detail: str, after_s: float | None = None, status: int = 0) -> None:
         super().__init__(detail)
         self.after_s = after_s
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +174,20 @@ class Client:
         async with self._ask("POST", "/v1/ack", {}, json=body) as pieces:
             await _small(pieces)
 
+    async def evidence(self, identifier: str) -> bytes | None:
+        """The text of a bundle; None: the host has none of this id. RefusedError 500: it says that it was altered."""
+        try:
+            async with self._ask("GET", f"/v1/evidence/{identifier}", {}) as pieces:
+                return await _small(pieces, BUNDLE_MOST_BYTES)
+        except RefusedError as error:
+            if error.status == 404:
+                return None
+            raise
+        except TransientError as error:
+            if error.status == 500:
+                raise RefusedError(500, str(error)) from None
+            raise
+
     @asynccontextmanager
     async def _ask(
         self,
@@ -237,6 +253,7 @@ async def _judge(response: aiohttp.ClientResponse, media: str | None) -> None:
         raise TransientError(
             detail,
             retry_after_s(response.headers.get("Retry-After"), response.headers.get("Date"), ASKED_MOST_S),
+            status,
         )
     if 300 <= status < 400:
         raise RefusedError(
@@ -283,12 +300,12 @@ async def _decoded(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         raise TruncatedError(f"the transfer was cut: {error}") from None
 
 
-async def _small(pieces: AsyncIterator[bytes]) -> bytes:
+async def _small(pieces: AsyncIterator[bytes], most_bytes: int = SMALL_BYTES) -> bytes:
     data = bytearray()
     async for piece in pieces:
         data += piece
-        if len(data) > SMALL_BYTES:
-            raise RefusedError(200, f"an answer of more than {SMALL_BYTES} bytes where a short one was due")
+        if len(data) > most_bytes:
+            raise RefusedError(200, f"an answer of more than {most_bytes} bytes where a short one was due")
     return bytes(data)
 
 

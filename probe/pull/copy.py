@@ -17,6 +17,7 @@ from probe.core.records.codec import CodecError, decode
 from probe.core.records.rows import EventRecord, Record, SlotRecord, State
 from probe.core.results.coverage import Coverage, LedgerRow, summarise
 from probe.core.scheduling.grid import to_us
+from probe.evidence.copied import CopiedEvidence
 from probe.pull import layout
 from probe.pull.chain import StreamName
 from probe.pull.layout import CopyError
@@ -175,6 +176,16 @@ class Copy:
     def complete_up_to(self, agent: str, customer: str) -> str | None:
         """Every slot due before this time (RFC 3339) has its row in the copy. None: nothing says so."""
         return self._stream(StreamName(agent, customer)).complete_up_to
+
+    def evidence(self, agent: str, row: SlotRecord) -> bytes | None:
+        """The text of a row's bundle, where the pull brought evidence; None: it is not here.
+
+        Raises BundleError where it is not the one that the row names.
+        """
+        if row.evidence_id is None:
+            return None
+        path = layout.stream_dir(self._directory, StreamName(agent, row.customer))
+        return CopiedEvidence(path).text(row.evidence_id, row.evidence_sha256)
 
     def verify(self) -> list[Verified]:
         """Each stream followed from its first line to its last, against all heads and the agent's public key."""

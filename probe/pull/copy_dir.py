@@ -10,6 +10,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,8 +22,8 @@ import msgspec
 from probe.host.files import sync_directory
 from probe.pull import layout
 from probe.pull.chain import START, UNKNOWN, Cursor, Followed, StreamName, TamperedError, Witnessed
-from probe.pull.heads import Key
-from probe.pull.layout import CopyError, KeptHead
+from probe.pull.heads import Key, WrongKeyError, read_key
+from probe.pull.layout import CopyError, KeptHead, known_key
 from probe.pull.page import Page
 
 FILE_ROWS = 100_000
@@ -240,6 +241,45 @@ class StreamFiles:
             raise CopyError(
                 f"{self._path}: the line {here[0]} is another than the one that was kept: it was altered"
             )
+
+
+class Keys:
+    """The agents' keys in a copy: the first one that an agent had is the one it has. Safe to use from several threads.
+
+    Methods raise CopyError and OSError where the files cannot be used."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._keys: dict[str, Key] = {}
+        self._lock = threading.Lock()
+
+    def known(self, agent: str) -> Key | None:
+        """None before anything was pulled from it."""
+        with self._lock:
+            return self._known(agent)
+
+    def use(self, agent: str, key: Key) -> None:
+        """It is this one; kept if it was not known. Raises WrongKeyError where it is another than the one known."""
+        with self._lock:
+            known = self._known(agent)
+            if known is not None and known.id != key.id:
+                raise WrongKeyError(
+                    f"{agent}: the key {key.id} is another than the one known here, {known.id}: nothing is taken. If"
+                    " the agent was set up anew and its operator confirms the new key, pull into a new directory"
+                )
+            if known is None or (known.pem is None and key.pem is not None):
+                pin(self._directory, agent, key)
+                self._keys[agent] = key
+
+    def _known(self, agent: str) -> Key | None:
+        if agent not in self._keys and (found := known_key(self._directory, agent)) is not None:
+            self._keys[agent] = found
+        return self._keys.get(agent)
+
+
+def given(pem: bytes | None) -> Key | None:
+    """A key from PEM. Raises WrongKeyError."""
+    return None if pem is None else read_key(pem)
 
 
 def pin(directory: Path, agent: str, key: Key) -> None:

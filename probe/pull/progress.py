@@ -32,6 +32,7 @@ class StreamProgress:
     rows: int = 0
     dropped: int = 0
     bytes: int = 0
+    bundles: int = 0  # of evidence
     seq: int = 0
     head: int = 0
     complete_up_to: str | None = None

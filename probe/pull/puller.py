@@ -11,9 +11,8 @@ from pathlib import Path
 
 from probe.pull.chain import StreamName
 from probe.pull.client import Client, Offered, RefusedError, Source, TransientError
-from probe.pull.copy_dir import Lock
+from probe.pull.copy_dir import Keys, Lock, given
 from probe.pull.heads import WrongKeyError
-from probe.pull.keys import Keys, given
 from probe.pull.layout import CopyError
 from probe.pull.progress import Board, State, StreamProgress
 from probe.pull.stream import PullOptions, StreamPull, whole

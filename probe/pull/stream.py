@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 
 from probe.pull.chain import LINE_MOST_BYTES, UNKNOWN, Followed, TamperedError
 from probe.pull.client import IDLE_S, Client, ConflictError, Offered, RefusedError, TransientError, back_off_s
-from probe.pull.copy_dir import FILE_ROWS, StreamFiles
+from probe.pull.copy_dir import FILE_ROWS, Keys, StreamFiles
+from probe.pull.evidence import EvidencePull
 from probe.pull.heads import Key, WrongKeyError
-from probe.pull.keys import Keys
 from probe.pull.layout import CopyError
 from probe.pull.page import Page, PageReader, PageTooLargeError, TruncatedError
 from probe.pull.progress import State, StreamProgress
@@ -43,7 +43,7 @@ class PullOptions:
     `tries`: failures one after another before it gives up (`follow` never does). `pace_s`: least time between two
     questions where one waits for new rows. `idle_s`: a transfer in which nothing comes for so long is cut. `lines`:
     how many lines are asked for first; then as many as make a page of about `page_bytes`.
-    `file_rows`: most lines a file.
+    `file_rows`: most lines a file. `evidence_bytes`: room for each stream's evidence; None: it is not asked for.
     """
 
     follow: bool = False
@@ -55,6 +55,7 @@ class PullOptions:
     lines: int = LINES_FIRST
     page_bytes: int = PAGE_BYTES
     file_rows: int = FILE_ROWS
+    evidence_bytes: int | None = None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     back_off: Callable[[int, float | None], float] = back_off_s
     now_s: Callable[[], float] = time.monotonic
@@ -98,6 +99,7 @@ class StreamPull:
         self._acknowledged = 0
         self._failures = 0
         self._idle = 0
+        self._evidence = None if options.evidence_bytes is None else EvidencePull(directory, offered.stream)
 
     async def run(self) -> None:
         """Until it is complete, refused, given up, or stopped."""
@@ -174,8 +176,9 @@ class StreamPull:
             )
         self._failures, self._progress.note = 0, None
         await self._acknowledge(files)
+        altered = await self._fetch_evidence(files, page, before)
         if not self._options.follow and files.cursor.seq >= self._target:
-            self._end(State.COMPLETE)
+            self._end(State.COMPLETE if altered is None else State.REFUSED, altered)
         elif at_end:
             await self._options.pause(self._pace(self._options.now_s() - begun_s, bool(page.lines)))
 
@@ -251,6 +254,25 @@ class StreamPull:
         if self._options.ack and cursor.seq > self._acknowledged and cursor.digest != UNKNOWN:
             await self._client.acknowledge(self._offered, cursor)
             self._acknowledged = cursor.seq
+
+    async def _fetch_evidence(self, files: StreamFiles, page: Page, before: int) -> str | None:
+        """Bring the bundles of what is on the disk over; what is wrong with one of them, in words."""
+        evidence, most_bytes = self._evidence, self._options.evidence_bytes
+        if evidence is None or most_bytes is None:
+            return None
+        for named in await whole(evidence.wanted, page.lines, before):
+            text = wrong = None
+            try:
+                text = await self._client.evidence(named.identifier)
+            except RefusedError as error:
+                if error.status != 500:
+                    raise
+                wrong = str(error)
+            self._progress.bundles += await whole(evidence.keep, named, text, wrong, most_bytes)
+        await whole(evidence.asked_up_to, files.cursor.seq)
+        if evidence.altered is not None:
+            self._progress.note = evidence.altered
+        return evidence.altered
 
     def _close(self) -> None:
         if self._files is not None:

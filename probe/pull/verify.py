@@ -14,7 +14,9 @@ from pathlib import Path
 
 import msgspec
 
+from probe.core.proof.evidence import EvidenceCheck
 from probe.core.proof.gaps import DECLARING, Gaps
+from probe.evidence.copied import CopiedEvidence
 from probe.pull import layout
 from probe.pull.chain import UNKNOWN, BrokenLinkError, Cursor, Followed, StreamName, TamperedError
 from probe.pull.heads import BadHeadError, Key, WrongKeyError, check_head
@@ -58,6 +60,7 @@ class _Walk:
     """What was seen so far."""
 
     cursor: Cursor
+    evidence: EvidenceCheck
     begins_at: int = 1
     rows: int = 0
     dropped: int = 0
@@ -68,7 +71,8 @@ class _Walk:
 
 def verify_stream(directory: Path, stream: StreamName) -> Verified:
     """Follow every line of a stream and compare every head with it. Raises OSError."""
-    walk = _Walk(Cursor())
+    evidence = CopiedEvidence(layout.stream_dir(directory, stream))
+    walk = _Walk(Cursor(), EvidenceCheck(evidence.digest_of, whole=False))
     bad: int | None = None
     problem: str | None = None
     try:
@@ -110,6 +114,8 @@ def _follow(directory: Path, stream: StreamName, walk: _Walk) -> None:
         except BrokenLinkError as problem:  # in the file's last line
             raise heads.blamed(problem, [after for seq, after in files if seq > first]) from None
     heads.end(walk.cursor)
+    for altered in walk.evidence.finish()[0]:
+        raise TamperedError(altered.seq or 1, altered.words)
     if heads.reached:
         for undeclared in walk.gaps.finish()[1]:
             raise TamperedError(undeclared.seq or 1, undeclared.words)
@@ -117,6 +123,7 @@ def _follow(directory: Path, stream: StreamName, walk: _Walk) -> None:
 
 def _count(walk: _Walk, line: Followed, file: Path) -> None:
     walk.cursor = line.cursor
+    walk.evidence.feed(line.text, str(file), 0)
     if line.kind == "dropped":
         walk.dropped += line.cursor.seq - line.first_seq + 1
         walk.gaps.add(line.first_seq, line.cursor.seq, line.cursor.digest, "dropped", str(file), 0)

@@ -18,6 +18,7 @@ from probe.core.proof.findings import Kind, Problem, StreamReport
 from probe.core.proof.gaps import Gaps
 from probe.core.proof.signers import KnownHeads
 from probe.core.proof.verify import Check
+from probe.evidence.copied import CopiedEvidence
 from probe.seal.position import STATE, Position, noted_streams
 from probe.seal.proofs import Proofs, Sealed, Stream
 from probe.seal.segment_files import ZST, LinesError, Read, digest_of
@@ -246,6 +247,8 @@ def verify_lines(stream: Stream, files: list[tuple[int, Path]], proofs: Proofs, 
     """A stream in plain files of lines, such as a pull makes. `files`: seq of the first line and file, in order."""
     kept = proofs.kept.get(stream, {})
     check = check_of(proofs, stream, "lines", partial=bool(kept))
+    copied = CopiedEvidence(files[0][1].parent if files else proofs.root)
+    evidence = EvidenceCheck(copied.digest_of, whole=False)
     notes: list[str] = []
     for seq, digest in kept.items():
         if seq:
@@ -263,14 +266,16 @@ def verify_lines(stream: Stream, files: list[tuple[int, Path]], proofs: Proofs, 
         else:
             notes.append(f"begins with record {first}: what was before is not here")
     for _, path in files:
-        torn = _feed_copy(check, proofs, path, tick, last=path == files[-1][1])
+        torn = _feed_copy(check, evidence, proofs, path, tick, last=path == files[-1][1])
         if torn:
             notes.append(torn)
-    report = check.finish()
+    report = with_evidence(check, evidence) if copied.kept else check.finish()
     return replace(report, notes=(*report.notes, *notes))
 
 
-def _feed_copy(check: Check, proofs: Proofs, path: Path, tick: Tick, *, last: bool) -> str | None:
+def _feed_copy(
+    check: Check, evidence: EvidenceCheck, proofs: Proofs, path: Path, tick: Tick, *, last: bool
+) -> str | None:
     read, number = Read(path, digested=False), 0
     file = proofs.shown(path)
     try:
@@ -281,6 +286,7 @@ def _feed_copy(check: Check, proofs: Proofs, path: Path, tick: Tick, *, last: bo
                 )
             number += 1
             check.feed(data, file, number)
+            evidence.feed(data, file, number)
             if not number % TICK:
                 tick(TICK)
     except (LinesError, OSError) as error:

@@ -16,19 +16,19 @@ from probe.cli.render.propagation import propagation_table
 from probe.cli.render.slots import evidence, list_table
 from probe.cli.render.terminal import console
 from probe.core.nodes.propagation import propagation_report
-from probe.core.proof.evidence import Declared, evidence_named
+from probe.core.proof.evidence import evidence_named
 from probe.core.records.codec import encode, encode_any
 from probe.core.records.rows import Record, SlotRecord
 from probe.core.records.verdict import Outcome
 from probe.core.results.bundle import Bundle, BundleError, read_bundle
 from probe.core.results.har import har_of
+from probe.services.kept import Kept, KeptCopy, KeptError, KeptStore
+from probe.services.kept import opened as opened_kept
 from probe.services.line_sources import LineSource, open_lines
 from probe.settings.config_files import load_config
-from probe.store.read.evidence import EvidenceAlteredError
 from probe.store.read.reader import Reader
 
 FOLLOW_POLL_S = 0.5
-EVENTS_A_PAGE = 1_000
 
 
 def directory_of(context: click.Context) -> Path:
@@ -67,29 +67,22 @@ def list_(
 
 def show(reader: Reader, which: str, as_json: bool, with_evidence: bool) -> None:
     """One slot with everything its verdict rests on."""
-    row = _record(reader, which)
+    kept = KeptStore(reader)
+    row = _record(kept, which)
     if as_json or not isinstance(row, SlotRecord):
         print_json(encode(row))
         return
     console().print(evidence(row))
     if with_evidence:
-        console().print(bundle_view(_bundle(reader, row)))
+        console().print(bundle_view(_bundle(kept, row)))
 
 
-def evidence_(reader: Reader, which: str, har_file: Path | None, as_json: bool) -> None:
+def evidence_(context: click.Context, which: str, har_file: Path | None, as_json: bool) -> None:
     """The evidence bundle of a slot that is not well: heads, bodies, certificates, DNS messages."""
-    if "/" in which:
-        row = _record(reader, which)
-        if not isinstance(row, SlotRecord):
-            raise click.ClickException(f"{which} is an event: only slots have evidence")
-    else:
-        named = reader.evidence_row(which)
-        if named is None:
-            raise click.ClickException(
-                f"no evidence {which}: no row here names it; `results show CUSTOMER/SEQ --json` shows what a row names"
-            )
-        row = named
-    bundle = _bundle(reader, row)
+    agent = which.split("/")[:1] if which.count("/") == 2 else []
+    with opened_kept(directory_of(context), agent[0] if agent else None) as kept:
+        row = _row(kept, which.removeprefix(f"{agent[0]}/") if agent else which)
+        bundle = _bundle(kept, row)
     if har_file is not None:
         har_file.write_text(json.dumps(har_of(bundle), indent=1), encoding="utf-8")
         click.echo(f"{har_file}: {len(bundle.record.observations)} requests", err=True)
@@ -99,46 +92,59 @@ def evidence_(reader: Reader, which: str, har_file: Path | None, as_json: bool) 
         console().print(evidence(bundle.record), bundle_view(bundle))
 
 
-def _record(reader: Reader, which: str) -> Record:
+def _row(kept: Kept, which: str) -> SlotRecord:
+    """The row named by its place or by the id of its bundle."""
+    if "/" not in which:
+        row = kept.row_of(which)
+        if row is None:
+            raise click.ClickException(
+                f"no evidence {which}: no row here names it; `results show CUSTOMER/SEQ --json` shows what a row names"
+            )
+        return row
+    record = _record(kept, which)
+    if not isinstance(record, SlotRecord):
+        raise click.ClickException(f"{which} is an event: only slots have evidence")
+    return record
+
+
+def _record(kept: Kept, which: str) -> Record:
     customer, _, number = which.rpartition("/")
     if not customer or not number.isdigit():
         raise click.ClickException(
             f"{which!r} is not CUSTOMER/SEQ, such as acme/42; `results list` shows them"
         )
-    row = reader.get(customer, int(number))
+    try:
+        row = kept.record(customer, int(number))
+    except KeptError as error:
+        raise click.ClickException(str(error)) from None
     if row is None:
         raise click.ClickException(f"no record {which}; `results list` shows what there is")
     return row
 
 
-def _bundle(reader: Reader, row: SlotRecord) -> Bundle:
+def _bundle(kept: Kept, row: SlotRecord) -> Bundle:
     which = f"{row.customer}/{row.seq}"
     if row.evidence_id is None:
         why = "it is well" if row.outcome is Outcome.OK else "none was kept"
         raise click.ClickException(f"{which} has no evidence bundle: {why}")
     try:
-        text = reader.evidence(row.evidence_id, row.evidence_sha256)
-        if text is not None:
+        if (text := kept.evidence(row)) is not None:
             return read_bundle(text)
-    except (EvidenceAlteredError, BundleError) as error:
+    except KeptError as error:
+        raise click.ClickException(str(error)) from None
+    except BundleError as error:
         raise click.ClickException(f"{which}: {error}") from None
-    if (named := evidence_named(encode(row))) is not None and _declared(reader, row).has(named):
+    if (named := evidence_named(encode(row))) is not None and kept.declared(row).has(named):
         why = "retention took it, as the agent has put on record"
+    elif isinstance(kept, KeptCopy):
+        why = (
+            "this copy does not have it; `pull --evidence` brings evidence over, as long as the agent has it"
+        )
     elif row.evidence_sha256 is None:
         why = "an earlier version of the agent wrote the row, and put nothing on record of evidence that went"
     else:
         why = "it is missing, and nothing that the agent put on record says so; `results verify` looks at all"
     raise click.ClickException(f"the evidence of {which} is not here: {why}")
-
-
-def _declared(reader: Reader, row: SlotRecord) -> Declared:
-    """What is on record, behind the row, of evidence that is gone."""
-    declared, after = Declared(), row.seq or 0
-    while page := reader.events(row.customer, after, EVENTS_A_PAGE):
-        for line in page:
-            declared.look(line.text.encode())
-        after = page[-1].seq
-    return declared
 
 
 def follow(reader: Reader, as_json: bool, seconds: float | None) -> None:

@@ -18,6 +18,7 @@ import click
 from probe.cli.options import TOKEN_VARIABLE
 from probe.cli.render.pull import Shown
 from probe.core.model.task import SecretRef
+from probe.core.model.units import parse_size_bytes
 from probe.net.event_loop import on_signals
 from probe.pull.client import RefusedError, Source
 from probe.pull.heads import WrongKeyError
@@ -40,6 +41,8 @@ def pull(
     follow: bool,
     seconds: float | None,
     ack: bool,
+    evidence: bool,
+    evidence_size: str,
     ca: Path | None,
     cert: Path | None,
     client_key: Path | None,
@@ -54,8 +57,9 @@ def pull(
         Source(url=url, token=token, tls=tls, key_pem=pem)
         for url, token, pem in zip(urls, tokens, pems, strict=True)
     ]
+    options = PullOptions(follow=follow, ack=ack, evidence_bytes=_size(evidence_size) if evidence else None)
     try:
-        board = asyncio.run(_run(sources, into, customers, follow, ack, seconds))
+        board = asyncio.run(_run(sources, into, customers, options, seconds))
     except (RefusedError, WrongKeyError, CopyError) as error:
         raise click.ClickException(str(error)) from None
     if not board.complete:
@@ -66,11 +70,10 @@ async def _run(
     sources: list[Source],
     into: Path,
     customers: tuple[str, ...],
-    follow: bool,
-    ack: bool,
+    options: PullOptions,
     seconds: float | None,
 ) -> Board:
-    options, board = PullOptions(follow=follow, ack=ack), Board()
+    board = Board()
     loop = asyncio.get_running_loop()
     timer = None if seconds is None else loop.call_later(seconds, options.stop.set)
     with on_signals((signal.SIGTERM, signal.SIGINT), options.stop.set):
@@ -86,6 +89,13 @@ async def _run(
             if timer is not None:
                 timer.cancel()
     return board
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size_bytes(text)
+    except ValueError as error:
+        raise click.UsageError(f"--evidence-size: {error}") from None
 
 
 def _tokens(files: tuple[Path, ...], variables: tuple[str, ...]) -> list[Callable[[], str]]:

@@ -41,6 +41,14 @@ from probe.cli.options import DIRECTORY, FILE, TOKEN_VARIABLE, seconds_option
 @click.option("--follow", is_flag=True, help="Go on with what comes until Ctrl-C or SIGTERM.")
 @seconds_option
 @click.option("--ack", is_flag=True, help="Confirm to the agent what is on the disk.")
+@click.option("--evidence", is_flag=True, help="Also the evidence bundles, checked by their rows' digests.")
+@click.option(
+    "--evidence-size",
+    default="1GiB",
+    show_default=True,
+    metavar="SIZE",
+    help="With --evidence: room for the bundles of each stream; beyond it the oldest go.",
+)
 @click.option("--ca", type=FILE, help="PEM file of the authorities to trust, in the place of the system's.")
 @click.option("--cert", type=FILE, help="PEM file of a client certificate.")
 @click.option("--client-key", type=FILE, help="PEM file of its private key; default: in the same file.")

@@ -59,7 +59,7 @@ def show(context: click.Context, /, **typed: Any) -> None:
 
 
 @results.command("evidence")
-@click.argument("which", metavar="ID|CUSTOMER/SEQ")
+@click.argument("which", metavar="ID|[AGENT/]CUSTOMER/SEQ")
 @click.option("--har", "har_file", type=PATH, help="Write it as HAR 1.2 to this file.")
 @json_option("The whole bundle as JSON, bytes as base64.")
 @click.pass_context
@@ -67,7 +67,7 @@ def evidence_(context: click.Context, /, **typed: Any) -> None:
     """The evidence bundle of a slot that is not well: heads, bodies, certificates, DNS messages."""
     with loading():
         from probe.cli.actions import listing
-    listing.evidence_(listing.opened(context), **typed)
+    listing.evidence_(context, **typed)
 
 
 @results.command("follow")
