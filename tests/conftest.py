@@ -16,9 +16,11 @@ from hypothesis import HealthCheck, settings
 from probe.lab.lab import Lab
 from probe.net.event_loop import DatedLoop
 from probe.tls import client as tls
+from tests.codes.provoking import provokes_what_it_says
 from tests.support.resolving import EVERY_FACE, Asking, Authority, make_authority
 from tests.support.sizes import scaled
 
+__all__ = ["provokes_what_it_says"]  # a fixture of every test
 ROOT = Path(__file__).parent
 FIRST = (
     "system",

@@ -24,6 +24,7 @@ LOOSE = {"__init__.py", "__main__.py"}
 # What tests have and the source has not: helpers, recorded data, what is compared with it, and tests of no one room.
 OTHER_THAN_ROOMS = {
     *(
+        "codes",
         "benchmarks",
         "conformance",
         "fixtures",

@@ -23,6 +23,7 @@ from probe.lab.servers.edge import Misdeed
 from probe.services.replay import cases_of_store, rejudge
 from probe.settings.config_files import load_config
 from probe.store.read.reader import Reader
+from tests.codes.provoking import provokes
 from tests.support.agent_process import (
     BUSY,
     cdn_probe,
@@ -113,6 +114,7 @@ async def test_start_and_stop_are_told_in_every_customers_stream(lab: Lab, tmp_p
     assert {event.config_digest for event in events(tmp_path / "results")} == {config.digest}
 
 
+@provokes("agent.stopped")
 async def test_a_pause_is_missed_rows_of_what_was_due_in_between(lab: Lab, tmp_path: Path) -> None:
     config = load_config(config_of(lab, tmp_path, "500ms"), CHECKS)
     before = await run_for(config, 8)
@@ -163,6 +165,7 @@ async def test_a_locked_store_does_not_keep_it_from_measuring(lab: Lab, tmp_path
     )
 
 
+@provokes("agent.crashed")
 async def test_after_sigkill_the_next_start_tells_of_the_crash(lab: Lab, tmp_path: Path) -> None:
     file = config_of(lab, tmp_path, "500ms")
     killed = await start("run", "-c", file)
@@ -201,6 +204,7 @@ async def test_second_agent_on_the_same_results_refuses_in_words(lab: Lab, tmp_p
     assert len(starts) == 2
 
 
+@provokes("agent.aborted")
 @pytest.mark.long
 async def test_a_signal_in_flight_ends_within_the_drain_and_leaves_one_row_a_slot(
     lab: Lab, tmp_path: Path
@@ -268,6 +272,7 @@ async def test_a_secret_is_sent_and_appears_nowhere(lab: Lab, tmp_path: Path) ->
     assert SECRET not in once.out + once.err
 
 
+@provokes("agent.secret_missing")
 @pytest.mark.long
 async def test_a_secret_that_is_not_there_is_our_own_fault_and_only_of_those_who_need_it(
     lab: Lab, tmp_path: Path

@@ -18,6 +18,7 @@ from probe.lab.lab import Lab
 from probe.lab.servers.edge import Misdeed
 from probe.store.read.reader import Reader
 from tests.agent.test_agent import assert_streams_are_gapless, config_of, due_us
+from tests.codes.provoking import provokes
 from tests.support.agent_process import (
     BUSY,
     cdn_probe,
@@ -218,8 +219,8 @@ async def test_a_second_sigterm_ends_the_draining(lab: Lab, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("forged", "reason"),
     [
-        ({"boot_id": "of another boot"}, "host.rebooted"),
-        ({"slept_us": -60_000_000}, "host.suspended"),
+        pytest.param({"boot_id": "of another boot"}, "host.rebooted", marks=provokes("host.rebooted")),
+        pytest.param({"slept_us": -60_000_000}, "host.suspended", marks=provokes("host.suspended")),
     ],
 )
 @pytest.mark.long

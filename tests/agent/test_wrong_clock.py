@@ -23,6 +23,7 @@ from probe.lab.lab import Lab
 from probe.lab.servers import http1
 from probe.measure import oneshot
 from probe.settings.config_files import load_config
+from tests.codes.provoking import provokes
 
 AHEAD = timedelta(days=400)
 
@@ -71,6 +72,7 @@ async def rows_of(lab: Lab, directory: Path, count: int) -> list[SlotRecord]:
     return seen
 
 
+@provokes("agent.clock_wrong")
 @pytest.mark.parametrize("synchronised", [False, True])
 async def test_at_400_days_nobody_is_accused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behind: None, synchronised: bool | None

@@ -25,6 +25,7 @@ from probe.core.model.task import TlsPolicy
 from probe.core.records.failure import FailureType, Phase
 from probe.core.records.observation import Observation
 from probe.net.failures import failure_of
+from tests.codes.provoking import provokes, saw
 from tests.support.http_server import (
     HOST,
     Pki,
@@ -60,6 +61,7 @@ def check(seen: Observation, phase: Phase, type_: FailureType) -> None:
     assert seen.failure.operation
     assert seen.failure.detail
     SEEN.add(type_)
+    saw(seen)
 
 
 async def ask(
@@ -84,6 +86,7 @@ async def test_refused_and_the_other_address_well() -> None:
     assert well.failure is None
 
 
+@provokes("tcp.timed_out")
 async def test_black_hole() -> None:
     with black_hole() as port:
         began = time.monotonic()
@@ -123,6 +126,7 @@ async def test_connect_errors_by_number(
     check(await make_fetcher().fetch(make_target(9)), phase, type_)
 
 
+@provokes("vantage.source_unavailable")
 async def test_source_that_is_gone() -> None:
     check(
         await make_fetcher().fetch(make_target(9, source_v4="192.0.2.1")),
@@ -139,6 +143,7 @@ async def test_source_that_is_gone() -> None:
     )
 
 
+@provokes("agent.descriptors_exhausted")
 async def test_descriptors_exhausted() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     async with serve(response(b"ok")) as server:
@@ -154,6 +159,7 @@ async def test_descriptors_exhausted() -> None:
     check(seen, Phase.HOST, F.AGENT_DESCRIPTORS_EXHAUSTED)
 
 
+@provokes("agent.memory_exhausted")
 async def test_memory_exhausted() -> None:
     def sink(_: bytes) -> None:
         raise MemoryError
@@ -306,6 +312,7 @@ async def test_no_shared_cipher(pki: Pki) -> None:
     check(await ask_openssl(pki, context), Phase.TLS, F.TLS_VERSION_OR_CIPHER_MISMATCH)
 
 
+@provokes("tls.bad_client_auth_cert")
 @EACH_TLS
 async def test_client_certificate_wanted(pki: Pki) -> None:
     """TLS 1.3 says so after our handshake is done; TLS 1.2 has only the alert that any mismatch gives.
@@ -325,6 +332,7 @@ async def test_client_certificate_wanted(pki: Pki) -> None:
     check(await ask_openssl(pki, context), Phase.TLS, F.TLS_VERSION_OR_CIPHER_MISMATCH)
 
 
+@provokes("tls.protocol.error")
 @EACH_TLS
 async def test_plain_text_on_the_tls_port(pki: Pki) -> None:
     seen = await ask(
@@ -333,6 +341,7 @@ async def test_plain_text_on_the_tls_port(pki: Pki) -> None:
     check(seen, Phase.TLS, F.TLS_PROTOCOL_ERROR)
 
 
+@provokes("tls.closed")
 @EACH_TLS
 @pytest.mark.parametrize("kind", ["closed", "reset"])
 async def test_ended_in_the_handshake(pki: Pki, kind: str) -> None:
@@ -344,6 +353,7 @@ async def test_ended_in_the_handshake(pki: Pki, kind: str) -> None:
     check(await ask(script, read=False, scheme="https", tls_=pki.policy()), Phase.TLS, F.TLS_CLOSED)
 
 
+@provokes("tls.timed_out")
 @EACH_TLS
 async def test_stall_in_the_handshake(pki: Pki) -> None:
     seen = await ask(hang, read=False, scheme="https", tls_=pki.policy(), tls_us=100_000)
@@ -393,6 +403,7 @@ def test_the_alert_that_no_protocol_is_in_common() -> None:
     assert (found.phase, found.type) == (Phase.HOST, F.AGENT_PROTOCOL_UNSUPPORTED)
 
 
+@provokes("agent.internal_error")
 async def test_a_defect_of_ours_is_ours() -> None:
     def broken(piece: bytes) -> None:
         raise RuntimeError("a defect")
@@ -737,4 +748,4 @@ def test_every_failure_that_a_fetch_can_give_was_produced(request: pytest.Fixtur
     elsewhere |= {F.AGENT_LIMIT_REDIRECTS, F.AGENT_LIMIT_DNS_RECORDS}  # test_redirects, test_message
     table = {F.TLS_CERT_REVOKED, F.TLS_CERT_INVALID}  # test_failures: no CRL is read, so only from the table
     ours = {type_ for type_ in F if not type_.value.startswith("dns.")}
-    assert ours - SEEN - elsewhere - table == {F.AGENT_CANCELLED}  # raised, never returned
+    assert ours - SEEN - elsewhere - table == set()

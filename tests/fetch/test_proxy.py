@@ -21,6 +21,7 @@ from probe.fetch import proxy as proxies
 from probe.fetch.connector import open_connection
 from probe.fetch.proxy import ProxyAddresses, speak
 from probe.host.clock import SystemClock
+from tests.codes.provoking import provokes, saw
 from tests.support import build
 from tests.support.http_server import (
     HOST,
@@ -68,6 +69,7 @@ async def fetch(port: int, through: ProxySpec, **changes: Any) -> Observation:
 
 
 def failed(seen: Observation) -> tuple[Phase, FailureType]:
+    saw(seen)
     assert seen.failure is not None
     assert seen.response is None
     assert seen.failure.operation == "proxy connect"
@@ -230,7 +232,11 @@ def proxies_password() -> Any:
     ("steps", "expected"),
     [
         ((METHOD, b"\x05\x05\x00\x01"), (Phase.TCP, F.TCP_REFUSED)),
-        ((METHOD, b"\x05\x03\x00\x01"), (Phase.TCP, F.TCP_ADDRESS_UNREACHABLE)),
+        pytest.param(
+            (METHOD, b"\x05\x03\x00\x01"),
+            (Phase.TCP, F.TCP_ADDRESS_UNREACHABLE),
+            marks=provokes("tcp.address_unreachable"),
+        ),
         ((METHOD, b"\x05\x06"), (Phase.TCP, F.TCP_ADDRESS_UNREACHABLE)),
         ((METHOD, b"\x05\x01\x00\x01"), REFUSED),
         ((METHOD, b"\x05\x08\x00\x01"), REFUSED),
@@ -255,7 +261,11 @@ async def test_socks5_answers(steps: tuple[Any, ...], expected: tuple[Phase, Fai
 @pytest.mark.parametrize(
     ("steps", "expected"),
     [
-        ((b"HTTP/1.1 502 Bad Gateway\r\n\r\n",), (Phase.TCP, F.TCP_FAILED)),
+        pytest.param(
+            (b"HTTP/1.1 502 Bad Gateway\r\n\r\n",),
+            (Phase.TCP, F.TCP_FAILED),
+            marks=provokes("tcp.failed"),
+        ),
         ((b"HTTP/1.1 503 Service Unavailable\r\n\r\n",), (Phase.TCP, F.TCP_FAILED)),
         ((b"HTTP/1.1 504 Gateway Timeout\r\n\r\n",), (Phase.TCP, F.TCP_TIMED_OUT)),
         ((b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",), REFUSED),

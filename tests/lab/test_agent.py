@@ -25,6 +25,7 @@ from probe.measure.pipeline import Pipeline
 from probe.resolver.resolver import Resolver
 from probe.settings.config_files import load_config
 from probe.settings.secrets import reveal
+from tests.codes.provoking import provokes
 
 LOOPBACK = ("127.0.0.0/8",)
 SEEN_WITHIN_S = 20.0
@@ -96,7 +97,15 @@ async def unstalled(look: Callable[[], Awaitable[list[SlotRecord]]]) -> list[Slo
     return rows
 
 
-@pytest.mark.parametrize("name", FAULTS)
+def shown(fault: LabFault) -> list[str]:
+    """The reason that its rows have, where it is one and the same."""
+    reasons = fault.expected.reasons
+    return [*reasons] if len(reasons) == 1 and not reasons[0].endswith("*") else []
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=provokes(*shown(fault))) for name, fault in FAULTS.items()]
+)
 async def test_the_agent_finds_the_fault_and_accuses_nobody_else(tmp_path: Path, name: str) -> None:
     async with Lab(lifetime_s=1) as lab, measuring(lab, tmp_path) as agent:
         healthy = await unstalled(agent.round)

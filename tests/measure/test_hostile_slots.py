@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from probe.core.records.rows import State
+from tests.codes.provoking import provokes
 from tests.support.hostile import CASES, Case
 from tests.support.reply_cases import REPLY_CASES
 from tests.support.slots import measure
@@ -14,7 +15,10 @@ from tests.support.slots import measure
 ALL = {**CASES, **REPLY_CASES}
 
 
-@pytest.mark.parametrize("case", ALL.values(), ids=[f"{c.row}-{name}" for name, c in ALL.items()])
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(c, id=f"{c.row}-{name}", marks=provokes(*c.codes)) for name, c in ALL.items()],
+)
 async def test_the_verdict_is_right(case: Case, tmp_path: Path) -> None:
     _, row = await measure(case.setting, tmp_path)
     assert row.state is State.MEASURED

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from probe.checks.integrity import Integrity
 from probe.core.records.rows import SlotRecord
+from tests.codes.provoking import provokes
 from tests.support import build
 from tests.support.http_server import Script, response
 from tests.support.slots import ETAG, FRESH, Setting, measure
@@ -80,15 +81,18 @@ async def test_exact_would_have_convicted(tmp_path: Path) -> None:
     assert triple(row) == ("failed", "cdn", "content.mismatch")
 
 
+def marked(params: dict[str, Any], reason: str, name: str) -> Any:
+    return pytest.param(params, reason, id=name, marks=provokes(reason))
+
+
 @pytest.mark.parametrize(
     ("params", "reason"),
     [
-        ({"contain": ["Welcome"]}, None),
-        ({"contain": ["Welcome", "Grüezi"]}, "content.marker_missing"),
-        ({"not_contain": ["x()"]}, "content.marker_forbidden"),
-        ({"contain": ["Welcome"], "not_contain": ["evil.example"]}, None),
+        pytest.param({"contain": ["Welcome"]}, None, id="there"),
+        marked({"contain": ["Welcome", "Grüezi"]}, "content.marker_missing", "missing"),
+        marked({"not_contain": ["x()"]}, "content.marker_forbidden", "forbidden"),
+        pytest.param({"contain": ["Welcome"], "not_contain": ["evil.example"]}, None, id="neither"),
     ],
-    ids=["there", "missing", "forbidden", "neither"],
 )
 async def test_markers(tmp_path: Path, params: dict[str, Any], reason: str | None) -> None:
     # The origin has every marker that must be there and no script.
@@ -97,6 +101,7 @@ async def test_markers(tmp_path: Path, params: dict[str, Any], reason: str | Non
     assert triple(row) == (OK if reason is None else ("failed", "cdn", reason))
 
 
+@provokes("origin.same_content")
 async def test_markers_that_the_origin_lacks_too_are_the_origins(tmp_path: Path) -> None:
     row = await slot(tmp_path, page("a"), page("b"), mode="markers", contain=["Grüezi"])
     assert triple(row) == ("failed", "origin", "origin.same_content")

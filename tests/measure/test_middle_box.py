@@ -16,6 +16,7 @@ import pytest
 from probe.core.model.task import VantagePoint
 from probe.core.records.observation import Relation
 from probe.core.records.rows import SlotRecord
+from tests.codes.provoking import provokes
 from tests.support.http_server import serve
 from tests.support.proxy_server import BOUND_V4, Proxy, _pump, _socks5, spec_of
 from tests.support.slots import EDGE, GOOD, Setting, measure
@@ -67,6 +68,7 @@ async def slot(directory: Path, rewrite: Rewrite, *lines: VantagePoint) -> SlotR
     return row
 
 
+@provokes("content.hijacked")
 @pytest.mark.parametrize("rewrite", [other_words, injected_script])
 async def test_what_a_box_on_the_path_rewrites_is_the_paths(tmp_path: Path, rewrite: Rewrite) -> None:
     row = await slot(tmp_path, rewrite, CLEAN)
@@ -88,6 +90,7 @@ def redirected(data: bytes) -> bytes:
     return b"HTTP/1.1 302 Found\r\nLocation: http://ads.example/\r\nContent-Length: 0\r\n\r\n"
 
 
+@provokes("http.hijacked")
 async def test_a_redirect_that_a_box_injects_is_the_paths(tmp_path: Path) -> None:
     row = await slot(tmp_path, redirected, CLEAN)
     assert (row.outcome, row.fault, row.reason) == ("failed", "path", "http.hijacked"), row.summary

@@ -30,6 +30,7 @@ from probe.fetch.target import FetchTarget
 from probe.measure.pipeline import HostProbe, Pipeline
 from probe.settings.config_files import load_config
 from probe.settings.secrets import SecretError
+from tests.codes.provoking import provokes
 from tests.measure.test_pipeline import DUE, Answer, Bench, MadeResolver, StillClock, reply
 from tests.support import build
 from tests.support.http_server import make_fetcher, response, serve, then_hang
@@ -179,6 +180,7 @@ async def measured(task: Task) -> SlotRecord:
     return await pipeline.measure(task, DUE)
 
 
+@provokes("vantage.proxy_unreachable")
 @pytest.mark.parametrize("scheme", ["socks5", "http"])
 async def test_a_proxy_that_dies_within_a_transfer_accuses_nobody(scheme: str) -> None:
     """The origin answered through it, the edge was cut: without the second look that were the CDN's truncation."""
@@ -210,6 +212,7 @@ async def test_a_proxy_that_dies_within_a_transfer_accuses_nobody(scheme: str) -
     assert "proxy could not be spoken with" in (row.summary or "")
 
 
+@provokes("vantage.no_witness")
 @pytest.mark.parametrize("scheme", ["socks5", "http"])
 async def test_a_node_that_is_down_is_the_cdns_once_the_origin_answered_through_the_proxy(
     scheme: str,
@@ -224,6 +227,7 @@ async def test_a_node_that_is_down_is_the_cdns_once_the_origin_answered_through_
         assert (await measured(silent)).reason == "vantage.no_witness"
 
 
+@provokes("vantage.proxy_refused")
 async def test_a_record_of_a_proxied_slot_names_the_proxy_and_not_its_credentials() -> None:
     async with (
         serve(response(b"x")) as origin,

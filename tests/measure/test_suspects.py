@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.codes.provoking import provokes
 from tests.support.slots import measure
 from tests.support.suspects import SUSPECTS, Suspect
 
 CERTAIN = {name: suspect for name, suspect in SUSPECTS.items() if not suspect.nft}
 
 
-@pytest.mark.parametrize("suspect", CERTAIN.values(), ids=CERTAIN)
+@pytest.mark.parametrize(
+    "suspect", [pytest.param(s, id=name, marks=provokes(s.expected[2])) for name, s in CERTAIN.items()]
+)
 async def test_the_verdict_is_right(suspect: Suspect, tmp_path: Path) -> None:
     _, row = await measure(suspect.setting, tmp_path)
     assert (row.outcome, row.fault, row.reason) == suspect.expected, row.summary

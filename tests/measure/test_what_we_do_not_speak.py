@@ -16,6 +16,7 @@ from probe.core.records.rows import SlotRecord
 from probe.core.records.surroundings import NodeFacts
 from probe.core.results.rows import evidence_of
 from probe.core.verdict.judge import judge
+from tests.codes.provoking import provokes
 from tests.support.dns_server import zone
 from tests.support.http_server import HOST, Pki, Script, reply, response
 from tests.support.slots import CANONICAL, Setting, measure
@@ -68,6 +69,7 @@ def test_it_is_known_however_tcp_cut_the_bytes(size: int) -> None:
 IPV6_ONLY = zone({f"{HOST} CNAME": [CANONICAL], f"{CANONICAL} AAAA": ["2600::1"]})
 
 
+@provokes("dns.only_ipv6")
 async def test_a_name_with_ipv6_alone_is_told_and_accuses_nobody(tmp_path: Path) -> None:
     task, row = await measure(Setting(dns=IPV6_ONLY), tmp_path)
     assert verdict(row) == ("inconclusive", "unknown", "dns.only_ipv6")

@@ -90,7 +90,7 @@ async def record(wanted: Collection[str]) -> None:
             if suspect.nft and not in_namespace():
                 subprocess.run([*ALONE, sys.executable, "-m", "tests.replay.record", name], check=True)
             else:
-                write(name, *await _suspect(name, suspect))
+                write(name, *await row_of(name, suspect))
 
 
 def in_namespace() -> bool:
@@ -105,7 +105,7 @@ def lose(rules: Iterable[str]) -> None:
         subprocess.run(["nft", *words.split()], check=True)
 
 
-async def _suspect(name: str, suspect: Suspect) -> tuple[Task, SlotRecord]:
+async def row_of(name: str, suspect: Suspect) -> tuple[Task, SlotRecord]:
     """Measured once; if packets are lost, which they are by chance, until what is expected came of it.
 
     Meanwhile it may have been well, or inconclusive in another way; anything else is a wrong verdict.

@@ -20,6 +20,7 @@ from probe.core.records.failure import FailureType, Phase
 from probe.resolver.exchange import Inbox
 from probe.resolver.failures import SilenceError
 from probe.resolver.resolver import Resolver
+from tests.codes.provoking import provokes
 from tests.support.awake import Awake
 from tests.support.dns_server import CLOSE, DnsServer, Query, Script, reply, zone
 from tests.support.resolving import LOOPBACK, Asking, addresses, kind, long_chain, look_up, pairs, vantage
@@ -339,6 +340,7 @@ async def test_rubbish_at_hand_lets_the_deadline_pass() -> None:
     assert not isinstance(caught.value, SilenceError), "the deadline came first, not the cap"
 
 
+@provokes("agent.limit.dns_records")
 async def test_too_many_records_are_refused_before_they_are_read() -> None:
     """The same answer would come again: no deadline is waited for."""
     crowded = crowd(MORE_THAN_WE_READ)
@@ -416,6 +418,7 @@ async def test_source_that_is_gone_is_the_vantage_points(more: dict[str, str]) -
     assert (found.failure.phase, found.failure.type) == (Phase.HOST, FailureType.VANTAGE_SOURCE_UNAVAILABLE)
 
 
+@provokes("vantage.network_down")
 async def test_no_route_is_the_vantage_points() -> None:
     """A loopback source cannot reach another network; the kernel says so and nothing is sent."""
     away = ResolverSpec(transport="udp", address="198.51.100.53", port=53)

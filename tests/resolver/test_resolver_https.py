@@ -14,6 +14,7 @@ from probe.core.records.dns import Resolution
 from probe.core.records.failure import FailureType
 from probe.resolver.bootstrap import NamedResolvers
 from probe.resolver.doh import MAX_BODY_BYTES
+from tests.codes.provoking import provokes
 from tests.support.awake import Awake
 from tests.support.dns_server import CLOSE, DnsServer, Query, Script, reply, zone
 from tests.support.doh_face import MEDIA, Said
@@ -64,6 +65,7 @@ async def test_each_question_has_its_own_connection_and_record(doh: Asking) -> N
         assert len({query.port for query in server.queries}) == len(found.queries) == 2
 
 
+@provokes("dns.https_failed")
 @pytest.mark.parametrize("status", [204, 301, 400, 404, 415, 429, 500, 503])
 async def test_other_status_is_no_answer(doh: Asking, status: int) -> None:
     found = await doh(saying(status=status) if status != 204 else lambda q: Said(status=204))

@@ -24,6 +24,7 @@ from probe.resolver.exchange import ExchangeError, open_socket_to
 from probe.resolver.failures import SilenceError, dns_failure
 from probe.resolver.resolver import Resolver
 from probe.resolver.transports import make_transports
+from tests.codes.provoking import provokes, saw
 from tests.support.awake import Awake
 from tests.support.dns_server import DnsServer, zone
 
@@ -34,9 +35,9 @@ HEALTHY = zone({"www.a CNAME": ["x.cdn"], "x.cdn A": ["127.0.0.1"]})
 async def look_up(server: DnsServer, transport: str, deadline_us: int = 3_000_000, **tls: str) -> Resolution:
     spec = ResolverSpec(transport=transport, address=server.host, port=server.port, **tls)
     point = VantagePoint(name="v", resolvers=(spec,), client_subnet="203.0.113.0/24")
-    return await Resolver(CLOCK, ("127.0.0.0/8",)).resolve(
-        "www.a", "A", point, slot_start_ns=CLOCK.monotonic_ns(), deadline_us=deadline_us
-    )
+    asked = Resolver(CLOCK, ("127.0.0.0/8",))
+    start_ns = CLOCK.monotonic_ns()
+    return saw(await asked.resolve("www.a", "A", point, slot_start_ns=start_ns, deadline_us=deadline_us))
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +82,7 @@ async def test_tls(authority: trustme.CA, ca_file: str, names: tuple[str, ...], 
     assert [link.target for link in found.cname_chain] == ["x.cdn"]
 
 
+@provokes("dns.tls_failed")
 async def test_tls_certificate_for_another_name(authority: trustme.CA, ca_file: str) -> None:
     async with tls_server(authority, "other.example") as server:
         found = await look_up(server, "tls", tls_ca=ca_file, tls_name="dns.example")

@@ -13,6 +13,7 @@ from probe.core.model.value import replace
 from probe.core.results.coverage import due_between
 from probe.core.scheduling.admission import Ceilings
 from probe.schedule.scheduler import Due, Scheduler, _before
+from tests.codes.provoking import provokes, saw
 from tests.support.build import task
 from tests.support.virtual import WALL_US, VirtualTime, run, wall_of_apscheduler
 
@@ -63,6 +64,7 @@ class Bench:
     async def _on_missed(self, task: Task, due: Due, reason: str) -> None:
         await asyncio.sleep(0)
         self.missed.append((task.id, due.scheduled_us, reason))
+        saw({"missed_reason": reason})
 
     @property
     def reasons(self) -> Counter[str]:
@@ -105,6 +107,7 @@ def test_200_tasks_for_ten_minutes() -> None:
     assert (tally.due, tally.started, tally.finished, tally.missed) == (12_000, 12_000, 12_000, {})
 
 
+@provokes("agent.stalled", "agent.overloaded", peer=False)
 def test_due_is_measured_plus_missed_when_nothing_goes_well() -> None:
     bench = Bench(herd(200, period_us=2 * S), ceilings=Ceilings(total=20))
     bench.lasts = 0.7
@@ -153,6 +156,7 @@ def test_slots_due_in_a_stall_are_missed_and_no_others() -> None:
     assert bench.accounted() == bench.due(WALL_US, WALL_US + bench.time.now_us)
 
 
+@provokes("agent.suspended", peer=False)
 def test_a_suspended_host_misses_what_was_due_meanwhile() -> None:
     """CLOCK_MONOTONIC stands still, the wall clock and CLOCK_BOOTTIME do not."""
     bench = Bench([task(period_us=60 * S)])
@@ -250,6 +254,7 @@ def test_no_more_than_so_many_at_once_and_none_waits_for_ever() -> None:
     assert bench.accounted() == bench.due(WALL_US, first)
 
 
+@provokes("agent.overlap", peer=False)
 def test_a_task_that_overlaps_itself_too_often_is_missed() -> None:
     bench = Bench([task(period_us=1 * S, deadlines=Deadlines(total_us=1 * S))], overlap=4)
     bench.lasts = 20

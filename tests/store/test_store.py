@@ -28,6 +28,7 @@ from probe.store.write import batching as store_gather
 from probe.store.write import writer as store_writer
 from probe.store.write.commit import VERSIONS_KEPT, Item
 from probe.store.write.files import Files
+from tests.codes.provoking import provokes, saw
 from tests.support.rows import at, event, locked, missed, newest_part, slot
 from tests.support.sizes import scaled
 
@@ -365,6 +366,7 @@ async def test_a_file_that_may_not_grow_delays_and_loses_nothing(store: Store, d
     assert seqs(directory) == list(range(1, 492))
 
 
+@provokes("agent.shed", peer=False)
 async def test_a_long_trouble_strips_then_refuses_and_tells_of_both(
     directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -381,7 +383,7 @@ async def test_a_long_trouble_strips_then_refuses_and_tells_of_both(
     await until(lambda: store.health.queued == 0)
     await store.close()
     assert [row.seq for row in written] == list(range(2, 22))
-    slots = [row for row in written if isinstance(row, SlotRecord)]
+    slots = saw([row for row in written if isinstance(row, SlotRecord)])
     assert [row.state for row in slots] == [State.MEASURED] * 10 + [State.MISSED] * 10
     assert {row.missed_reason for row in slots[10:]} == {"agent.shed"}
     with Reader.open(directory) as reader:

@@ -17,6 +17,7 @@ from probe.core.records.rows import EventRecord, Record, SlotRecord
 from probe.schedule.pump import HEARTBEAT_S
 from probe.store.read.reader import Reader
 from probe.store.store import StoreError
+from tests.codes.provoking import saw
 from tests.support.with_parent import WITH_PARENT
 
 WITHIN_S = 60.0
@@ -122,7 +123,7 @@ def records(directory: Path) -> list[Record]:
 
 def slots(directory: Path) -> list[SlotRecord]:
     """Only the slots."""
-    return [record for record in records(directory) if isinstance(record, SlotRecord)]
+    return saw([record for record in records(directory) if isinstance(record, SlotRecord)])
 
 
 def events(directory: Path) -> list[EventRecord]:

@@ -43,12 +43,20 @@ HEAD = f"HTTP/1.1 200 OK\r\n{ETAG}\r\n{FRESH}\r\n".encode()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One slot. `notes`: reasons that must be among its findings, whatever the verdict."""
+    """One slot. `notes`: reasons that must be among its findings, whatever the verdict; `shows`: codes that must stand
+    elsewhere on the row.
+    """
 
     row: int
     setting: Setting
     expected: Triple
     notes: tuple[str, ...] = ()
+    shows: tuple[str, ...] = ()
+
+    @property
+    def codes(self) -> tuple[str | None, ...]:
+        """Every code that must stand on the row; None is none."""
+        return self.expected[2], *self.notes, *self.shows
 
 
 def cdn(reason: str) -> Triple:
@@ -256,16 +264,22 @@ CASES: dict[str, Case] = {
         row=14,
         setting=Setting(dns=truncated, dns_tcp=False),
         expected=("inconclusive", "vantage", "dns.resolver_failed"),
+        shows=(
+            "dns.truncated_tcp_failed",
+            "dns.unreachable",
+        ),
     ),
     "one_resolver_fails": Case(
         row=16,
         setting=Setting(dns=refuses("SERVFAIL"), second_resolver=zone(NAMES)),
         expected=("inconclusive", "vantage", "dns.resolver_failed"),
+        shows=("dns.server_failure",),
     ),
     "resolver_refuses": Case(
         row=17,
         setting=Setting(dns=refuses("REFUSED")),
         expected=("inconclusive", "vantage", "dns.resolver_failed"),
+        shows=("dns.refused",),
     ),
     "both_resolvers_lost_their_forwarder": Case(
         row=16,
@@ -276,6 +290,7 @@ CASES: dict[str, Case] = {
         row=16,
         setting=Setting(dns=refuses("NXDOMAIN")),
         expected=("inconclusive", "vantage", "dns.resolver_failed"),
+        shows=("dns.name_not_resolved",),
     ),
     "resolver_says_that_it_reached_nobody": Case(
         row=16,
@@ -293,7 +308,10 @@ CASES: dict[str, Case] = {
         expected=OK,
     ),
     "resolver_is_silent": Case(
-        row=18, setting=Setting(dns=silent), expected=("inconclusive", "vantage", "dns.resolver_failed")
+        row=18,
+        setting=Setting(dns=silent),
+        expected=("inconclusive", "vantage", "dns.resolver_failed"),
+        shows=("dns.timed_out",),
     ),
     "all_resolvers_are_silent": Case(
         row=18,
@@ -505,6 +523,7 @@ CASES: dict[str, Case] = {
         setting=Setting(edge=right(body=BIG), origin=right(body=BIG), changes=SMALL_LIMIT),
         expected=OK,
         notes=("agent.limit.body",),
+        shows=("body.too_large",),
     ),
     "an_object_over_our_limit_that_cannot_be_compared": Case(
         row=35,
@@ -549,6 +568,7 @@ CASES: dict[str, Case] = {
         ),
         expected=cdn("content.mismatch"),  # longer than the origin's, under its validator
         notes=("agent.limit.decoded",),
+        shows=("body.decoded_too_large",),
     ),
     "an_object_over_our_limit_once_decoded": Case(
         row=36,
@@ -661,7 +681,7 @@ CASES: dict[str, Case] = {
             dns=zone({**NAMES, f"{CANONICAL} A": [ORIGIN]}),
         ),
         expected=OK,
-        notes=("integrity.unverified",),
+        notes=("integrity.unverified", "origin.is_the_cdn"),
     ),
     "edge_refuses_and_no_anchor": Case(
         row=22,

@@ -132,9 +132,14 @@ async def until_acknowledged(writer: asyncio.StreamWriter) -> None:
 
 @contextlib.asynccontextmanager
 async def serve(
-    script: Script, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", read: bool = True
+    script: Script,
+    *,
+    tls: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
+    read: bool = True,
+    port: int = 0,
 ) -> AsyncIterator[Server]:
-    """Run `script` for every connection; `read`: first read the request head."""
+    """Run `script` for every connection; `read`: first read the request head. `port` 0: one that is free."""
     tasks: set[asyncio.Task[Any]] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -155,7 +160,7 @@ async def serve(
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    listener = await asyncio.start_server(handle, host, 0, ssl=tls, limit=1 << 20)
+    listener = await asyncio.start_server(handle, host, port, ssl=tls, limit=1 << 20)
     server = Server(port=listener.sockets[0].getsockname()[1])
     try:
         yield server

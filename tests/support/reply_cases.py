@@ -9,10 +9,11 @@ import gzip
 
 from probe.core.model.task import RedirectPolicy
 from tests.support import build
+from tests.support.dns_server import zone
 from tests.support.hostile import HEAD, OK, Case, cdn
 from tests.support.http_server import Script, by_request, response
 from tests.support.http_server import reply as raw
-from tests.support.slots import ETAG, FRESH, GOOD, Setting, right
+from tests.support.slots import ETAG, FRESH, GOOD, TWO_NODES, Setting, right
 
 FOLLOW = {"redirects": RedirectPolicy(limit=3)}
 
@@ -92,6 +93,19 @@ def revalidated(whole: Script) -> Script:
     return by_request(choose)
 
 
+def two_nodes(
+    first: Script, second: Script, expected: tuple[str, str | None, str | None], *notes: str
+) -> Case:
+    """Beside an origin that answers."""
+    return Case(
+        row=40,
+        setting=Setting(dns=zone(TWO_NODES), edge=first, second_edge=second),
+        expected=expected,
+        notes=notes,
+    )
+
+
+BAD_GATEWAY = response(b"", status="502 Bad Gateway")
 FOREIGN = right('ETag: "other"', FRESH, "Age: 3600", body=b"a file of another customer\n" * 40)
 LENGTH = f"Content-Length: {len(GOOD)}\r\n".encode()
 PLAIN = HEAD + LENGTH + b"\r\n" + GOOD
@@ -193,12 +207,22 @@ REPLY_CASES: dict[str, Case] = {
     "bad_gateway_where_a_redirect_was_agreed": Case(
         row=28,
         setting=Setting(
-            edge=response(b"", status="502 Bad Gateway"),
+            edge=BAD_GATEWAY,
             origin=to("/new", status="301 Moved"),
             checks=build.checks(redirect={"location": "/new"}),
         ),
         expected=cdn("http.error"),
         notes=("http.redirect_unexpected",),
+    ),
+    # --- several nodes ------------------------------------------------------------------------------
+    "two_nodes_relay_one_and_the_same_502": two_nodes(
+        BAD_GATEWAY, BAD_GATEWAY, cdn("http.error"), "nodes.alike", "nodes.all_unanswered"
+    ),
+    "two_nodes_fail_each_in_its_own_way": two_nodes(
+        BAD_GATEWAY, response(b"", status="503 Busy"), cdn("http.error"), "nodes.all_unanswered"
+    ),
+    "one_of_two_nodes_relays_a_502": two_nodes(
+        BAD_GATEWAY, right(), cdn("http.error"), "nodes.some_unanswered"
     ),
     # --- a content coding that nobody knows: the bytes are the content ------------------------------
     "unknown_coding_same_bytes": under_a_label(labelled("aws-chunked"), labelled("aws-chunked"), OK),

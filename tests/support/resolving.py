@@ -14,6 +14,7 @@ from probe.core.records.dns import Resolution
 from probe.core.records.failure import FailureType
 from probe.host.clock import SystemClock
 from probe.resolver.resolver import Resolver
+from tests.codes.provoking import saw
 from tests.support.dns_server import DnsServer, Script
 
 LOOPBACK = ("127.0.0.0/8",)
@@ -74,8 +75,11 @@ async def look_up(
     **more: str,
 ) -> Resolution:
     """By `resolver`, or by a new one."""
-    return await (resolver or Resolver(CLOCK, LOOPBACK)).resolve(
-        qname, qtype, vantage(*specs, **more), slot_start_ns=CLOCK.monotonic_ns(), deadline_us=deadline_us
+    asked = resolver or Resolver(CLOCK, LOOPBACK)
+    return saw(
+        await asked.resolve(
+            qname, qtype, vantage(*specs, **more), slot_start_ns=CLOCK.monotonic_ns(), deadline_us=deadline_us
+        )
     )
 
 

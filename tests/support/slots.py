@@ -25,6 +25,7 @@ from probe.core.model.task import (
     VantagePoint,
 )
 from probe.core.model.value import replace
+from probe.core.nodes.values import Learning, Sighting
 from probe.core.records.rows import SlotRecord
 from probe.fetch.fetcher import HttpFetcher
 from probe.host.clock import SystemClock, rfc3339
@@ -32,18 +33,21 @@ from probe.host.loop_lag import LoopLag
 from probe.measure.oneshot import host_probe
 from probe.measure.pipeline import Pipeline
 from probe.resolver.resolver import Resolver
+from tests.codes.provoking import saw
 from tests.support import build
 from tests.support.dns_server import DnsServer, zone
 from tests.support.dns_server import Script as DnsScript
 from tests.support.http_server import HOST, Pki, Script, openssl_server, response, serve
 
 LOOPBACK = ("127.0.0.0/8",)
+EDGE_2 = "127.0.0.12"
 EDGE, ORIGIN, ANCHOR, ZONE_SERVER = "127.0.0.11", "127.0.0.21", "127.0.0.31", "127.0.0.53"
 CANONICAL = "acme.cdn.example.net"
 GOOD = b"the customer's own content\n" * 40
 ETAG = 'ETag: "v1"'
 FRESH = "Cache-Control: max-age=60"
 NAMES = {f"{HOST} CNAME": [CANONICAL], f"{CANONICAL} A": [EDGE]}
+TWO_NODES = {**NAMES, f"{CANONICAL} A": [EDGE, EDGE_2]}
 
 
 def right(*fields: str, body: bytes = GOOD) -> Script:
@@ -58,10 +62,12 @@ class Setting:
     `origin_tls`: the origin is asked over TLS too, with the edge's certificate. `anchor_says`: what an anchor does.
     `zone_servers`: what the zones' own servers say, at `ZONE_SERVER`; None: nobody is asked there.
 
+    `second_edge`: what another node does, at `EDGE_2` and the edge's port; the name has to lead there, too.
     `edge_address`: where the edge is. `openssl`: it is a blocking server, which sends alerts where asyncio's is mute.
     `warm`: the origin was seen before this slot. `changes` go to the task, `deadlines` to its deadlines, `line` to its
     vantage point. `lines`: further vantage points of the agent. `slots_before`: so many slots are measured before
-    the one that counts.
+    the one that counts. `trusted_us`: for how long a version of the origin is taken to be its present one.
+    `known_nodes`: nodes that were learned long enough that any other is a stranger.
     """
 
     edge: Script | None = field(default_factory=right)
@@ -71,6 +77,7 @@ class Setting:
     dns_tcp: bool = True
     tls: Callable[[Pki], ssl.SSLContext] | None = None
     policy: dict[str, Any] = field(default_factory=dict)
+    second_edge: Script | None = None
     edge_address: str = EDGE
     openssl: bool = False
     anchor: bool = True
@@ -87,6 +94,8 @@ class Setting:
     line: dict[str, Any] = field(default_factory=dict)
     lines: tuple[VantagePoint, ...] = ()
     slots_before: int = 0
+    trusted_us: int = 60_000_000
+    known_nodes: tuple[str, ...] = ()
 
 
 QUICK = {"total_us": 1_500_000, "connect_us": 700_000, "tls_us": 700_000, "first_byte_us": 700_000}
@@ -119,12 +128,26 @@ async def measure(
             host=with_changes(host_probe("test", "0" * 64, lag), clock_state=lambda: (True, 10)),
             lines=setting.lines,
         )
+        if setting.known_nodes:
+            pipeline.nodes.restore(*_learned(task, setting.known_nodes, clock.time_ns()))
         if setting.warm:
             await pipeline.references.look(task, clock.monotonic_ns())
         await asyncio.to_thread(before)
         for _ in range(setting.slots_before):
             await pipeline.measure(task, rfc3339(clock.time_ns()))
-        return task, await pipeline.measure(task, rfc3339(clock.time_ns()))
+        return task, saw(await pipeline.measure(task, rfc3339(clock.time_ns())))
+
+
+def _learned(task: Task, addresses: tuple[str, ...], now_ns: int) -> tuple[list[Sighting], list[Learning]]:
+    """What the store has of these nodes: seen for a day, often enough."""
+    since, last = rfc3339(now_ns - 86_400 * 10**9), rfc3339(now_ns)
+    whose = {"customer": task.customer, "domain": task.domain, "ip_version": task.ip_version}
+    whose["vantage_point"] = task.vantage_point.name
+    nodes = [
+        Sighting(**whose, address=address, suffix=task.cdn_suffixes[0], first_seen=since, last_seen=last)
+        for address in addresses
+    ]
+    return nodes, [Learning(**whose, since=since, last=last, resolutions=1000)]
 
 
 async def _world(setting: Setting, directory: Path, stack: AsyncExitStack) -> Task:
@@ -137,6 +160,8 @@ async def _world(setting: Setting, directory: Path, stack: AsyncExitStack) -> Ta
     if setting.openssl:
         assert context is not None
         edge_port = stack.enter_context(openssl_server(context))
+    elif setting.second_edge is not None:
+        edge_port = await _two(stack, setting.edge, setting.second_edge, context)
     else:
         edge_port = await _server(stack, setting.edge, setting.edge_address, context)
     origin_port = await _server(stack, setting.origin, ORIGIN, context if setting.origin_tls else None)
@@ -161,6 +186,7 @@ async def _world(setting: Setting, directory: Path, stack: AsyncExitStack) -> Ta
             tls=pki.policy(**setting.policy) if context is not None else TlsPolicy(),
             origin=OriginSpec(
                 address=ORIGIN,
+                interval_us=setting.trusted_us,
                 request=Request(
                     scheme="https" if setting.origin_tls else "http",
                     host=HOST,
@@ -180,6 +206,24 @@ async def _server(stack: AsyncExitStack, script: Script | None, host: str, tls: 
     if script is None:
         return _closed_port(host)
     return (await stack.enter_async_context(serve(script, host=host, tls=tls))).port
+
+
+async def _two(
+    stack: AsyncExitStack, first: Script | None, second: Script, tls: ssl.SSLContext | None
+) -> int:
+    """Two nodes at one port: it is free at both addresses at the latest in the last try."""
+    for left in reversed(range(20)):
+        async with AsyncExitStack() as tried:
+            port = await _server(tried, first, EDGE, tls)
+            try:
+                await tried.enter_async_context(serve(second, host=EDGE_2, tls=tls, port=port))
+            except OSError:
+                if not left:
+                    raise
+                continue
+            stack.push_async_callback(tried.pop_all().aclose)
+            return port
+    raise AssertionError("unreachable")
 
 
 def _closed_port(host: str) -> int:

@@ -28,6 +28,7 @@ from probe.measure.oneshot import host_probe
 from probe.measure.pipeline import Pipeline
 from probe.resolver.resolver import Resolver
 from probe.settings.config_files import load_config
+from tests.codes.provoking import provokes, saw
 from tests.system.agent import cdn_probe, json_lines
 from tests.system.programs import find, free_port, need, nsd, process, wait_for_tcp
 
@@ -266,13 +267,15 @@ CERTIFICATE: dict[str, tuple[dict[str, Any], tuple[str, str | None, str | None]]
 }
 
 
+@provokes(*dict.fromkeys(reason for _, (_, _, reason) in (WRONG | CERTIFICATE).values()))
 def test_once_tells_each_wrong_setting_by_its_own_reason(world: World, tmp_path: Path) -> None:
     wrong = [*WRONG.values(), *CERTIFICATE.values()]
     config = world.write(
         tmp_path, [made for made, _ in WRONG.values()], [made for made, _ in CERTIFICATE.values()]
     )
     done = cdn_probe("once", "-c", str(config), "--json")
-    told = [(row["path"], row["outcome"], row["fault"], row["reason"]) for row in json_lines(done.stdout)]
+    rows = saw(json_lines(done.stdout))
+    told = [(row["path"], row["outcome"], row["fault"], row["reason"]) for row in rows]
     assert sorted(told) == sorted((made["path"], *verdict) for made, verdict in wrong), done.stderr
     assert done.returncode == 1
     assert "sign=[redacted]" in done.stdout
@@ -288,13 +291,14 @@ def test_once_says_it_in_a_sentence(world: World, tmp_path: Path) -> None:
     assert f"Edge {EDGE} served the object to a request that must be refused" in shown
 
 
+@provokes("certificate.expires_soon")
 def test_a_certificate_near_its_end_is_a_warning_and_one_that_is_not_gives_none(
     world: World, tmp_path: Path
 ) -> None:
     soon = thing("/app.js", certificate={"days_left": 101})
     later = thing("/big.bin", certificate={"days_left": 99, "names": [DOMAIN], "minimum_version": "TLSv1.3"})
     done = cdn_probe("once", "-c", str(world.write(tmp_path, [soon, later], [])), "--json")
-    found = {row["path"]: row["findings"] for row in json_lines(done.stdout)}
+    found = {row["path"]: row["findings"] for row in saw(json_lines(done.stdout))}
     assert [(f["reason"], f["severity"]) for f in found["/app.js"]] == [
         ("certificate.expires_soon", "warning")
     ]

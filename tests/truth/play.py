@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
+from tests.codes.provoking import saw
 from tests.system.sites import until
 from tests.truth.lab import Lab
 from tests.truth.scenario import Scenario, Step, Told, judge_once, judge_step, stood_still
@@ -41,7 +42,7 @@ def play(lab: Lab, scenario: Scenario, directory: Path) -> list[Told]:
             raise NotPlayedError(f"no row; exit code {measured.exit_code}: {measured.stderr[-800:]}")
         if "Traceback" in measured.stderr:
             raise NotPlayedError(measured.stderr[-1500:])
-        return judge_once(scenario, measured.rows)
+        return judge_once(scenario, saw(measured.rows))
 
 
 def _steps(lab: Lab, scenario: Scenario, directory: Path) -> list[Told]:
@@ -53,7 +54,7 @@ def _steps(lab: Lab, scenario: Scenario, directory: Path) -> list[Told]:
             with ExitStack() as stack:
                 for part in step.parts:
                     stack.enter_context(part(lab))
-                rows = _rows_of(daemon, step, time.time())
+                rows = saw(_rows_of(daemon, step, time.time()))
             told += judge_step(scenario, step, before, rows)
             before = step
     return told

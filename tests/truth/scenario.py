@@ -46,7 +46,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One situation. `party` is whose doing it is; `why` the rule that makes `right` right.
+    """One situation. `party` is whose doing it is; `why` the rule that makes `right` right; `shows`: codes that its
+    rows hold (`tests.codes`).
 
     Without `steps` it is measured by `once`; with them by `run`, step after step.
     """
@@ -59,6 +60,7 @@ class Scenario:
     setup: Setup = field(default_factory=Setup)
     steps: Sequence[Step] = ()
     quick: bool = False
+    shows: Sequence[str] = ()
     refused: int | None = None  # the command must end with this code, and without a row
 
 

@@ -10,13 +10,13 @@ from tests.truth.lab import Lab
 from tests.truth.matrix import wrong_rows
 from tests.truth.play import play
 from tests.truth.scenario import Scenario
-from tests.truth.scenarios import ROOMS
+from tests.truth.scenarios import ROOMS, marked
 
 pytestmark = [pytest.mark.system, pytest.mark.long, pytest.mark.timeout(400)]
 
 CHOSEN = [s for room in ("healthy", "edges", "origin") for s in ROOMS[room] if not s.quick]
 
 
-@pytest.mark.parametrize("scenario", CHOSEN, ids=lambda s: s.name)
+@pytest.mark.parametrize("scenario", marked(CHOSEN))
 def test_the_verdict_is_right(running_lab: Lab, scenario: Scenario, tmp_path: Path) -> None:
     assert wrong_rows(play(running_lab, scenario, tmp_path)) == ""

@@ -33,6 +33,7 @@ from probe.workers import supervisor as supervisor
 from probe.workers.messages import Seed
 from probe.workers.seed import seed_of
 from tests.agent.test_agent import assert_every_due_slot_is_one_row, assert_streams_are_gapless
+from tests.codes.provoking import provokes
 from tests.support import build
 from tests.support.agent_process import (
     BUSY,
@@ -214,6 +215,7 @@ def slow_down(lab: Lab, seconds: float) -> None:
         )
 
 
+@provokes("agent.worker_lost")
 async def test_a_worker_that_is_killed_loses_only_what_it_held(lab: Lab, tmp_path: Path) -> None:
     slow_down(lab, 0.3)
     async with running(config_of(lab, tmp_path)) as made:

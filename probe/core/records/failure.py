@@ -98,7 +98,6 @@ class FailureType(StrEnum):
     )
     AGENT_LIMIT_DNS_RECORDS = "agent.limit.dns_records"  # more records in one DNS message than we read
     AGENT_PROTOCOL_UNSUPPORTED = "agent.protocol_unsupported"  # the server speaks HTTP/2 alone, we do not
-    AGENT_CANCELLED = "agent.cancelled"
     AGENT_INTERNAL_ERROR = "agent.internal_error"
 
 

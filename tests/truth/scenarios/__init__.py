@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from tests.codes.provoking import provokes
 from tests.truth.scenario import Scenario
 from tests.truth.scenarios import edges, healthy, line, lossy, names, origin, own, resolvers, sequences
 
@@ -17,3 +23,10 @@ ROOMS: dict[str, tuple[Scenario, ...]] = {
     "sequences": sequences.SCENARIOS,
 }
 EVERY: tuple[Scenario, ...] = tuple(scenario for room in ROOMS.values() for scenario in room)
+
+
+def marked(scenarios: Iterable[Scenario]) -> list[Any]:
+    """As parameters of a test, each with the codes that it shows."""
+    return [
+        pytest.param(scenario, id=scenario.name, marks=provokes(*scenario.shows)) for scenario in scenarios
+    ]

@@ -40,7 +40,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="edges-all-error", party="cdn", why="every edge answers 503 by itself, the origin is well",
-        parts=[parts.behaving("error", *parts.EVERY)], right=["failed cdn http.error"],
+        parts=[parts.behaving("error", *parts.EVERY)], right=["failed cdn http.error"], shows=["nodes.alike"],
     ),
     Scenario(
         name="edge-missing", party="cdn", why="an edge answers 404 for what the origin has",

@@ -60,7 +60,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="line-slow", party="vantage", why="R3: everything is slow over this line, origin and anchors too",
-        parts=[parts.slow_line(200)], right=[*_OURS, "slow unknown *", "slow vantage *"],
+        parts=[parts.slow_line(200)], shows=["vantage.slow"], right=[*_OURS, "slow unknown *", "slow vantage *"],
         setup=Setup(checks={"availability": {}, "integrity": {}, "response_time": {"ttfb": "700ms"}}),
     ),
     Scenario(
