@@ -1,9 +1,9 @@
 """Rule: what works beside measuring may fail by itself, is begun again, and never stops a measurement.
 
 The services of the daemon beside the agent: the control socket, the API's process, and jobs of the agent's
-(`probe.schedule.jobs`): housekeeping, sealing, time stamps. Each is made from its own part of agent.yaml: when that
-changes with a reload, it is ended and begun anew. One that ends or fails by itself is begun again after longer and
-longer pauses.
+(`probe.schedule.jobs`): housekeeping, a look at the store's files, sealing, time stamps. Each is made from its own part
+of agent.yaml: when that changes with a reload, it is ended and begun anew. One that ends or fails by itself is begun
+again after longer and longer pauses.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from probe.agent.agent import Agent
-from probe.agent.housekeeping import ROUND_S, Housekeeping
+from probe.agent.housekeeping import LOOK_S, ROUND_S, Housekeeping
 from probe.agent.live import Live
 from probe.api.process import ApiProcess
 from probe.control.server import ControlServer
@@ -32,7 +32,7 @@ from probe.telemetry.logs import fields
 
 log = logging.getLogger("probe.companions")
 
-LOOK_S = 1.0
+RECONCILE_S = 1.0
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 
@@ -76,6 +76,8 @@ def services(
     found["housekeeping"] = Service(
         config.keep, partial(_recurring, agent.parts.jobs, partial(housekeeping, end_run=keeping.end_run))
     )
+    looking = partial(agent.parts.jobs.add, "store", keeping.look, lambda: LOOK_S)
+    found["store"] = Service(config.keep, partial(_recurring, agent.parts.jobs, looking))
     found["control"] = Service(None, ControlServer(directory, live.handlers()).run)
     if config.segments is not None:
         sealer = Sealer(directory, config.segments, clock)
@@ -159,7 +161,7 @@ async def reconcile(wanted: Wanted, stop: asyncio.Event) -> None:
                 task = asyncio.create_task(run_with_restart(name, companion.work, ending), name=name)
                 running[name] = companion.settings, ending, task
         try:
-            async with asyncio.timeout(LOOK_S):
+            async with asyncio.timeout(RECONCILE_S):
                 await stop.wait()
         except TimeoutError:
             continue

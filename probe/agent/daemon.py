@@ -25,6 +25,7 @@ from probe.host.clock import SystemClock
 from probe.host.gc import settle
 from probe.host.systemd import Notifier
 from probe.net.event_loop import on_signals, run
+from probe.seal.known_ends import known_ends
 from probe.settings.permissions import not_our_own
 from probe.store.store import Store, StoreError
 
@@ -95,7 +96,8 @@ async def run_until(
     limits = limits_of(config.agent.keep)
     if (problem := not_our_own(Path(config.agent.results))) is not None:
         raise StoreError(problem)
-    store = Store.open(Path(config.agent.results), config.agent.agent, clock, limits=limits)
+    results = Path(config.agent.results)
+    store = Store.open(results, config.agent.agent, clock, limits=limits, known=known_ends(results))
     try:
         shown = () if on_row is None else (on_row,)
         parts = build(config, kinds, store=store, clock=clock, on_row=shown)

@@ -23,12 +23,14 @@ from probe.store.store import Store
 from probe.store.upkeep import retention as store_keep
 from probe.store.upkeep.check import check_part
 from probe.store.upkeep.salvage import salvage
-from probe.store.write.files import Limits, Notice, evidence_lost, notices_of
+from probe.store.write.files import Limits
+from probe.store.write.notices import Notice, evidence_lost, notices_of
 from probe.telemetry.logs import fields
 
 log = logging.getLogger("probe.keeping")
 
 ROUND_S = 60.0
+LOOK_S = 0.5  # so that trouble is known within a second
 CHECK_EVERY = 30  # rounds between two looks at a closed part
 STEPS_A_ROUND = 50
 
@@ -109,10 +111,18 @@ class Housekeeping:
         """A round that goes on ends with the step that it is at."""
         self._ending = True
 
+    async def look(self) -> str | None:
+        """Whether the store's open files are still those under their names; to be called every `LOOK_S`."""
+        try:
+            problem = await asyncio.to_thread(self._store.look)
+        except OSError as error:
+            return str(error)
+        await self._record_notices()
+        return problem
+
     async def round(self) -> None:
         """One look. Raises OSError."""
-        for notice in self._store.take_notices():
-            await self._record(notice)
+        await self._record_notices()
         for _ in range(STEPS_A_ROUND):
             if self._ending or not await self._retain():
                 break
@@ -137,6 +147,10 @@ class Housekeeping:
             for notice in notices_of(found, part, problem):
                 await self._record(notice)
         return part
+
+    async def _record_notices(self) -> None:
+        for notice in self._store.take_notices():
+            await self._record(notice)
 
     async def _record(self, notice: Notice) -> None:
         customers = None if notice.customer is None else (notice.customer,)

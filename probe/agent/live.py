@@ -155,7 +155,7 @@ class Live:
             config_digest=agent.config.digest,
             ready=agent.begun.is_set(),
             stopping=agent.ending,
-            trouble=health.trouble,
+            trouble=health.trouble or health.alarm,
             complete_up_to=self._complete_up_to(agent.plan),
             slots=self._slots(),
             lateness=self._late(),

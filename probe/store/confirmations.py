@@ -69,6 +69,15 @@ class Confirmations:
         """All of this agent's streams."""
         return self._read(lambda conn: acks_in(conn, self._agent), [])
 
+    def furthest(self) -> list[tuple[str, str, int, str | None, str]]:
+        """(agent, customer, seq, digest, reader): what was confirmed or pulled, of every agent that wrote here.
+
+        What was pulled has no digest.
+        """
+        pulled = "SELECT agent, customer, max(last), NULL, reader FROM pulled GROUP BY agent, customer"
+        acked = "SELECT agent, customer, seq, digest, reader FROM ack"
+        return self._read(lambda conn: conn.execute(f"{acked} UNION ALL {pulled}").fetchall(), [])
+
     def _read(self, read: Callable[[sqlite3.Connection], Answer], empty: Answer) -> Answer:
         if not self._path.exists():
             return empty

@@ -10,7 +10,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from probe.core.nodes.values import UNSEEN_S, Changes, Learning, Sighting
@@ -20,12 +20,15 @@ from probe.core.records.rows import Record, SlotRecord
 from probe.core.results.bundle import Bundle
 from probe.core.scheduling.bandwidth_budget import body_bytes
 from probe.host.clock import Clock, rfc3339
+from probe.store.base.ends import KnownEnd
 from probe.store.base.packing import packed
 from probe.store.base.schema import LOCK, StoreClosed, StoreError, StoreLocked
 from probe.store.read.reader import Reader
 from probe.store.write.bundles import put_packed
-from probe.store.write.files import Limits, Notice
-from probe.store.write.writer import Health, Writer
+from probe.store.write.files import Limits
+from probe.store.write.health import Health
+from probe.store.write.notices import Notice
+from probe.store.write.writer import Writer
 
 __all__ = ["Health", "Store", "StoreClosed", "StoreError", "StoreLocked"]
 
@@ -55,9 +58,12 @@ class Store:
         room: int = ROOM,
         held: int = HELD,
         limits: Limits | None = None,
+        known: Iterable[KnownEnd] = (),
     ) -> Store:
         """Open a results directory for writing; make it (mode 0700) if it is not there.
 
+        `known`: how far streams go by what was signed, sealed or confirmed of them (`probe.seal.known_ends`). Where
+        the parts end before that, the loss is a notice, and the streams go on behind it.
         Raises StoreLocked if another process has it, StoreError for whatever else is in the way.
         """
         try:
@@ -67,7 +73,7 @@ class Store:
             raise
         except OSError as error:
             raise StoreError(f"{directory}: cannot be used for results: {error.strerror}") from error
-        writer = Writer(directory, agent, clock, room=room, held=held, limits=limits)
+        writer = Writer(directory, agent, clock, room=room, held=held, limits=limits, known=tuple(known))
         writer.start()
         try:
             return cls(directory, clock, writer, lock)
@@ -158,6 +164,13 @@ class Store:
             return False
         self._writer.put_statement(put_packed(row.evidence_id, row, body), of_evidence=True)
         return True
+
+    def look(self) -> str | None:
+        """Whether the open files are still those under their names; waits for the disk. Raises OSError.
+
+        What is wrong, in words, for as long as the store is open: it is put right, and nobody is to be unaware of it.
+        """
+        return self._writer.look()
 
     def take_notices(self) -> list[Notice]:
         """What happened to the store's files since this was asked last: to be put on record as events."""

@@ -11,15 +11,19 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from probe.agent.daemon import run_until
+from probe.api.agent_link import ControlLink
 from probe.checks import CHECKS
 from probe.control.client import ask_async
 from probe.control.socket_place import SOCKET
 from probe.core.records.rows import SlotRecord
+from probe.core.results.concerns import concerns
 from probe.core.results.live_state import LiveState, from_json
 from probe.lab.lab import Lab
 from probe.settings.config_files import load_config
+from probe.store.read.reader import Reader
 from tests.agent.test_agent import config_of
 from tests.support.agent_process import until
+from tests.support.rows import newest_part
 
 
 @asynccontextmanager
@@ -130,3 +134,32 @@ async def test_it_is_asked_to_reload_and_tells_what_it_refused(tmp_path: Path) -
                 return 'customer="shop"' not in text and 'customer="media"' in text
 
             await until(forgotten)
+
+
+async def test_a_part_that_is_taken_away_is_trouble_until_the_next_start(tmp_path: Path) -> None:
+    async with Lab() as lab:
+        await lab.warm()
+        file = config_of(lab, tmp_path)
+        async with running(file) as directory:
+            newest_part(directory).unlink()
+
+            async def known() -> bool:
+                return (await live(directory)).trouble is not None
+
+            await until(known)
+            state = await live(directory)
+            assert "was deleted or moved" in (state.trouble or "")
+            assert state.queue.trouble is None, "rows are written all the same"
+            assert any("Find out who did it" in words for words in concerns(state))
+            assert (await ControlLink(directory).view()).trouble == state.trouble  # type: ignore[union-attr]
+
+            async def on_record() -> bool:
+                with Reader.open(directory) as reader:
+                    return any('"store.damaged"' in line.text for line in reader.events("shop", 0, 100))
+
+            await until(on_record)
+        with Reader.open(directory) as reader:
+            lines = reader.lines("shop", 0, 10_000)
+        assert [line.seq for line in lines] == list(range(1, len(lines) + 1)), "all was put back"
+        async with running(file) as directory:
+            assert (await live(directory)).trouble is None

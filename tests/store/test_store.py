@@ -25,6 +25,7 @@ from probe.store.base.schema import PART
 from probe.store.read.reader import Reader
 from probe.store.store import Store, StoreError, StoreLocked
 from probe.store.write import batching as store_gather
+from probe.store.write import marks
 from probe.store.write import writer as store_writer
 from probe.store.write.commit import VERSIONS_KEPT, Item
 from probe.store.write.files import Files
@@ -399,7 +400,7 @@ async def test_a_reader_that_pins_the_log_delays_nobody_and_is_said(
     store: Store, directory: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Row 47: the log grows while a reader holds an old state; writing goes on, and somebody is told."""
-    monkeypatch.setattr(store_writer, "LOG_ALARM_BYTES", 8_000_000)
+    monkeypatch.setattr(marks, "LOG_ALARM_BYTES", 8_000_000)
     await store.append([slot(0)])
     reader = sqlite3.connect(newest_part(directory), isolation_level=None)
     reader.execute("BEGIN")

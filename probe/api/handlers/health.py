@@ -22,7 +22,9 @@ async def readyz(call: Call) -> web.StreamResponse:
     if view is None:
         raise unavailable("the agent does not answer")
     if view.trouble is not None:
-        raise unavailable("the agent's store takes no rows at this moment; the agent's log says why")
+        raise unavailable(
+            "the agent's store takes no rows at this moment, or somebody interferes with it; the agent's log says which"
+        )
     try:
         await call.services.pages.run(lambda reader: reader.heads())
     except Refused:

@@ -26,8 +26,10 @@ def _concerns(state: LiveState) -> Iterator[str]:
         yield "it is stopping: what runs is finished, nothing new begins"
     elif not state.ready:
         yield "it does not measure yet: it is starting"
-    if state.trouble is not None:
-        yield f"results cannot be written: {state.trouble}; {state.queue.queued} records wait"
+    if state.queue.trouble is not None:
+        yield f"results cannot be written: {state.queue.trouble}; {state.queue.queued} records wait"
+    if state.trouble not in (None, state.queue.trouble):
+        yield f"{state.trouble}. Find out who did it, then start the agent again"
     if state.queue.lost:
         yield f"{state.queue.lost} records were lost since the start for want of room; each loss is on record"
     if state.disk.free_bytes is not None and state.disk.free_bytes < FREE_BYTES:

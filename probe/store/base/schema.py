@@ -2,7 +2,8 @@
 
 A results directory holds three kinds of SQLite files:
 - the catalogue `results.db`: `definition` (tasks by digest, for replay), `config_version`, `origin_version`,
-  `origin_standing` (whether an origin answers us), `node` and `node_learning` (the inventory), `meta`;
+  `origin_standing` (whether an origin answers us), `node` and `node_learning` (the inventory), `stream_end` (how far
+  each stream went when that was noted last), `meta`;
 - parts `_parts/NNNNNN.db`: `record` (append-only; `body` is the record's line, the other columns repeat what lists
   and the ledger need), `stream` (one agent's results for one customer: where this part begins and ends in it) and
   `dropped` (spans whose rows are gone from this part, and why);
@@ -79,6 +80,13 @@ def _standings(db: Database) -> None:
     )
 
 
+def _stream_ends(db: Database) -> None:
+    db.execute(
+        "CREATE TABLE stream_end (agent TEXT NOT NULL, customer TEXT NOT NULL, seq INTEGER NOT NULL,"
+        " digest TEXT NOT NULL, complete_up_to TEXT, PRIMARY KEY (agent, customer)) STRICT, WITHOUT ROWID"
+    )
+
+
 def _part(db: Database) -> None:
     for statement in (
         "CREATE TABLE stream (id INTEGER PRIMARY KEY, agent TEXT NOT NULL, customer TEXT NOT NULL,"
@@ -112,7 +120,7 @@ def _bundles(db: Database) -> None:
 
 
 Step = Callable[["Database"], None]
-CATALOGUE: tuple[Step, ...] = (_first, _nodes, _standings)
+CATALOGUE: tuple[Step, ...] = (_first, _nodes, _standings, _stream_ends)
 PART: tuple[Step, ...] = (_part,)
 EVIDENCE: tuple[Step, ...] = (_bundles,)
 

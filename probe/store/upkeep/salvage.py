@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from probe.core.proof.chain import GENESIS, line_digest
 from probe.core.text.spans import Span, union
+from probe.store.base.ends import SKIPPED
 from probe.store.base.parts import Part, parts_of, set_aside
 from probe.store.base.query import Query
 from probe.store.base.schema import StoreError
@@ -22,7 +23,6 @@ from probe.store.upkeep.check import previous_of
 from probe.store.upkeep.rewrite import COLUMNS, DroppedSpan, Row, StreamPart, write_part
 
 LEAST_ROW_BYTES = 200
-SKIPPED = 1_000_000  # numbers left free where the end of a stream cannot be read: none is given out twice
 REASON = "store.damaged"
 
 

@@ -17,6 +17,7 @@ from probe.core.proof.chain import line_digest
 from probe.core.records.codec import encode
 from probe.core.records.origin import OriginVersion
 from probe.core.records.rows import Record
+from probe.store.base.parts import StreamEnd
 from probe.store.base.rows import INSERT_RECORD, to_row, version_row
 from probe.store.base.schema import StoreError
 from probe.store.write.files import Files
@@ -77,7 +78,7 @@ def commit(files: Files, agent: str, batch: Sequence[Item]) -> None:
     if evidence:
         _state(files.evidence, evidence)
     if any(item.records for item in batch):
-        _append(files.records, agent, batch)
+        _append(files, agent, batch)
 
 
 def _state(db: Database, statements: Sequence[Statement]) -> None:
@@ -87,7 +88,8 @@ def _state(db: Database, statements: Sequence[Statement]) -> None:
                 statement(db)
 
 
-def _append(db: Database, agent: str, batch: Sequence[Item]) -> None:
+def _append(files: Files, agent: str, batch: Sequence[Item]) -> None:
+    db = files.records
     with db.atomic():
         ends: dict[tuple[str, str], _End] = {}
         rows: list[tuple[Any, ...]] = []
@@ -112,6 +114,14 @@ def _append(db: Database, agent: str, batch: Sequence[Item]) -> None:
                 "UPDATE stream SET head = ?, digest = ?, complete_up_to = ? WHERE id = ?",
                 (end.seq, end.digest, end.complete_up_to, end.stream),
             )
+    for (name, customer), end in ends.items():
+        files.ends[name, customer] = StreamEnd(
+            agent=name,
+            customer=customer,
+            head=end.seq,
+            digest=end.digest,
+            complete_up_to=end.complete_up_to,
+        )
 
 
 @dataclass(slots=True)

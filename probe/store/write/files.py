@@ -1,12 +1,13 @@
 """Rule: one thread has every file of the store that is written; what is damaged is set aside and work goes on.
 
 The writer's open files: the catalogue, the newest part and the newest file of evidence; when the next ones are begun.
+A file that is deleted, moved, replaced or cut while it is open is put back as far as it can still be read
+(`upkeep.put_back`), and each stream goes on behind all that anybody may know of it (`base.ends`).
 """
 
 from __future__ import annotations
 
 import logging
-import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,13 +16,23 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from probe.host.clock import Clock, rfc3339
+from probe.store.base.ends import (
+    KnownEnd,
+    Stream,
+    note_ends,
+    noted_ends,
+    of_stream_ends,
+    shortfalls,
+)
 from probe.store.base.parts import (
     EVIDENCE_PARTS,
     PARTS,
     Part,
+    StreamEnd,
     begin,
     begun_at,
     finish,
+    install,
     make,
     open_newest,
     parts_of,
@@ -29,18 +40,18 @@ from probe.store.base.parts import (
     size_bytes,
     stream_ends,
 )
-from probe.store.base.schema import CATALOGUE, catalogue_file, damaged, open_writer
+from probe.store.base.schema import CATALOGUE, catalogue_file, damaged, get_meta, open_writer
 from probe.store.upkeep.check import check_catalogue, check_part
-from probe.store.upkeep.salvage import Salvage, salvage
+from probe.store.upkeep.put_back import copy_open
+from probe.store.upkeep.salvage import salvage
 from probe.store.upkeep.upgrade import upgrade
+from probe.store.write.marks import Marks
+from probe.store.write.notices import Notice, evidence_lost, notices_of, notices_of_loss
 
 log = logging.getLogger("probe.store")
 
 DAY_US = 86_400_000_000
 EVIDENCE_BYTES = 64 * 1024 * 1024  # a file of evidence
-WRITTEN_LATE_US = (
-    3_600_000_000  # at most so long after it was due is a slot's evidence written, where the disk works
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,76 +62,66 @@ class Limits:
     size_bytes: int = 256 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """What happened to the store itself, for the stream that it touches (None: those of all customers, or our own)."""
-
-    event: str
-    detail: dict[str, str]
-    customer: str | None = None
-    agent: str | None = None
-
-
-def notices_of(found: Salvage, part: Part, problem: str) -> list[Notice]:
-    """Events about a part that was mended: one for each span that is lost, in the stream that it is lost from."""
-    fields = {"file": part.path.name, "problem": problem, "records_kept": found.kept}
-    log.error("store.damaged", extra={"fields": {**fields, "set_aside": str(found.place)}})
-    detail = {"file": part.path.name, "problem": problem}
-    if not found.lost:
-        return [Notice(event="store.damaged", detail=detail)]
-    return [
-        Notice(
-            event="store.damaged",
-            detail={**detail, "first_seq": str(first), "last_seq": str(last)},
-            customer=customer,
-            agent=agent,
-        )
-        for (agent, customer), spans in found.lost.items()
-        for first, last in spans
-    ]
-
-
-def evidence_lost(since_us: int, until_us: int) -> dict[str, str]:
-    """What an event says of a lost file of evidence: the due times of its bundles, in microseconds since the epoch.
-
-    Its ids cannot be read, so that a span stands for them; a bundle is written some time after its slot was due.
-    """
-    since, until = rfc3339((since_us - WRITTEN_LATE_US) * 1000), rfc3339(until_us * 1000)
-    return {"what": "evidence", "since": since, "until": until}
-
-
 @dataclass(slots=True)
 class Files:
-    """For the writer's thread. `notices`: events to be recorded; the caller takes them from here."""
+    """For the writer's thread. `notices`: events to be recorded; the caller takes them from here.
+
+    `known`: how far streams go by what lies elsewhere. `ends`: how far they go, as committed. `alarm`: what was done to
+    an open file, in words; it stands for as long as this process runs.
+    """
 
     directory: Path
     clock: Clock
     limits: Limits
+    known: tuple[KnownEnd, ...] = ()
     notices: list[Notice] = field(default_factory=list)
+    ends: dict[Stream, StreamEnd] = field(default_factory=dict)
+    alarm: str | None = None
+    marks: Marks = field(default_factory=Marks)
     _catalogue: Database | None = None
     _records: Database | None = None
     _evidence: Database | None = None
     _part: Part | None = None
     _evidence_part: Part | None = None
     _verified: bool = False
+    _held: bool = False  # against what is known elsewhere, once
 
-    def open(self) -> None:
-        """Verify at first, then open what is not open. Raises StoreError, sqlite3.Error or OSError."""
-        if not self._verified:
-            self._verify()
-            self._verified = True
-        try:
-            if self._catalogue is None:
-                make(catalogue_file(self.directory), CATALOGUE)
-                self._catalogue = open_writer(catalogue_file(self.directory), CATALOGUE)
-            if self._records is None:
-                self._part, self._records = open_newest(self.directory, PARTS, self._now())
-            if self._evidence is None:
-                self._evidence_part, self._evidence = open_newest(self.directory, EVIDENCE_PARTS, self._now())
-        except BaseException as error:
-            if damaged(error):
-                self._verified = False
-            raise
+    def open(self) -> bool:
+        """Put back what lost its name, verify at first, then open what is not open; False if rows are gone with it.
+
+        Raises StoreError, sqlite3.Error or OSError.
+        """
+        whole = True
+        while (found := self.marks.problem()) is not None:
+            whole = self._put_back(*found) and whole
+        if None not in (self._catalogue, self._records, self._evidence):
+            return whole
+        with self.marks.changing():
+            if not self._verified:
+                self._verify()
+                self._verified = True
+            try:
+                self._open()
+            except BaseException as error:
+                if damaged(error):
+                    self._verified = False
+                raise
+            self._set_marks()
+        return whole
+
+    def _open(self) -> None:
+        if self._catalogue is None:
+            make(catalogue_file(self.directory), CATALOGUE)
+            self._catalogue = open_writer(catalogue_file(self.directory), CATALOGUE)
+        if self._records is None:
+            self._part, self._records = open_newest(self.directory, PARTS, self._now())
+            self._hold_to_what_is_known(self._part, self._records)
+        if self._evidence is None:
+            self._evidence_part, self._evidence = open_newest(self.directory, EVIDENCE_PARTS, self._now())
+
+    def _set_marks(self) -> None:
+        parts = (self._part, self._evidence_part)
+        self.marks.set([catalogue_file(self.directory), *(part.path for part in parts if part is not None)])
 
     @property
     def catalogue(self) -> Database:
@@ -143,23 +144,24 @@ class Files:
         if self._full(self._evidence, EVIDENCE_BYTES):
             old, part = self._evidence, self._evidence_part
             assert part is not None
-            self._evidence_part = begin(self.directory, EVIDENCE_PARTS, part.number + 1, self._now(), ())
-            self._evidence = None
-            finish(old)
-            self.open()
+            with self.marks.changing():
+                begin(self.directory, EVIDENCE_PARTS, part.number + 1, self._now(), ())
+                self._evidence = None
+                self.marks.set(())
+                finish(old)
+                self.open()
         evidence: Database | None = self._evidence
         assert evidence is not None, "opened again"
         return evidence
 
     @property
-    def log_bytes(self) -> int:
-        """Of the newest part's log, which grows for as long as a reader holds an old state of it."""
-        if self._part is None:
-            return 0
-        try:
-            return os.stat(f"{self._part.path}-wal").st_size
-        except FileNotFoundError:
-            return 0
+    def part(self) -> Path | None:
+        """The newest part; None before it was opened."""
+        return None if self._part is None else self._part.path
+
+    def note_ends(self, db: Database) -> None:
+        """Write into the catalogue how far the streams go. For the caller's transaction."""
+        note_ends(db, self.ends.values())
 
     def damaged(self) -> None:
         """Something in an open file is not what was written: look at them all before they are used again."""
@@ -168,13 +170,15 @@ class Files:
 
     def close(self, *, clean: bool) -> None:
         """Close all; `clean`: with their logs written back."""
-        for db in (self._records, self._evidence, self._catalogue):
-            if db is not None:
-                if clean:
-                    with suppress(Exception):
-                        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
-                db.close()
-        self._catalogue = self._records = self._evidence = None
+        with self.marks.changing():
+            self.marks.set(())
+            for db in (self._records, self._evidence, self._catalogue):
+                if db is not None:
+                    if clean:
+                        with suppress(Exception):
+                            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+                    db.close()
+            self._catalogue = self._records = self._evidence = None
 
     # --- turning to a new part ----------------------------------------------------------------------
 
@@ -191,10 +195,71 @@ class Files:
         old, part = self._records, self._part
         assert old is not None
         assert part is not None
-        self._part = begin(self.directory, PARTS, part.number + 1, self._now(), stream_ends(old))
-        self._records = None
-        finish(old)
-        self.open()
+        with self.marks.changing():
+            begin(self.directory, PARTS, part.number + 1, self._now(), stream_ends(old))
+            self._records = None
+            self.marks.set(())
+            finish(old)
+            self.open()
+
+    # --- what is gone -------------------------------------------------------------------------------
+
+    def raise_alarm(self, problem: str) -> None:
+        """Something was done to a file that is open. From any thread."""
+        if self.alarm is None:
+            log.error("store.file_lost", extra={"fields": {"problem": problem}})
+        self.alarm = self.alarm or f"somebody interferes with the results: {problem}"
+
+    def _put_back(self, path: Path, problem: str) -> bool:
+        """Give an open file its name again, with all that can be read of it; False where that is not all."""
+        self.raise_alarm(problem)
+        aside = path.with_name(f".{path.stem}.back")
+        records = self._part is not None and path == self._part.path
+        named = {catalogue_file(self.directory): self._catalogue}
+        if self._part is not None:
+            named[self._part.path] = self._records
+        if self._evidence_part is not None:
+            named[self._evidence_part.path] = self._evidence
+        db = named.get(path)
+        whole = (
+            db is not None
+            and copy_open(db, aside)
+            and (check_part if records else check_catalogue)(aside) is None
+        )
+        if whole and records and db is not None:
+            whole = {(end.agent, end.customer): end for end in stream_ends(db)} == self.ends
+        self.close(clean=False)
+        if any(Path(f"{path}{ending}").exists() for ending in ("", "-wal", "-shm")):
+            set_aside(self.directory, path, self._now())
+        words = problem
+        if whole:
+            install(aside, path)
+            words = f"{problem}; all of it was put back out of the open file"
+        log.error("store.damaged", extra={"fields": {"file": path.name, "problem": words}})
+        detail = {"file": path.name, "problem": words}
+        if self._evidence_part is not None and path == self._evidence_part.path and not whole:
+            detail |= evidence_lost(self._now_us() - self.limits.span_us, self._now_us())
+        self.notices.append(Notice(event="store.damaged", detail=detail))
+        self._verified = False
+        return whole or not records
+
+    def _hold_to_what_is_known(self, part: Part, db: Database) -> None:
+        """Where the parts end before what is known elsewhere, say so and go on behind it."""
+        have = {(end.agent, end.customer): end for end in stream_ends(db)}
+        known = of_stream_ends(self.ends.values(), "this run of the agent")
+        if not self._held:
+            catalogue = self.catalogue
+            known += self.known
+            known += noted_ends(catalogue, exact=get_meta(catalogue.conn, "closed") == "yes")
+        losses = shortfalls(have, known)
+        if losses:
+            self.notices += notices_of_loss(losses, part.path.name)
+            have.update({(loss.end.agent, loss.end.customer): loss.end for loss in losses})
+            begin(self.directory, PARTS, part.number + 1, self._now(), have.values())
+            finish(db)
+            self._part, self._records = open_newest(self.directory, PARTS, self._now())
+        self.ends = have
+        self._held = True
 
     # --- what is damaged ----------------------------------------------------------------------------
 

@@ -22,13 +22,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -37,8 +37,9 @@ from probe.core.nodes.values import Changes
 from probe.core.records.origin import OriginVersion
 from probe.core.records.rows import Record
 from probe.host.clock import Clock, rfc3339
+from probe.store.base.ends import KnownEnd
 from probe.store.base.rows import LostRecords, has_evidence, stripped, time_of
-from probe.store.base.schema import WAL_BYTES, StoreClosed, StoreError, damaged, get_meta, put_meta
+from probe.store.base.schema import StoreClosed, StoreError, damaged, get_meta, put_meta
 from probe.store.write.batching import LONGEST_S, Batching
 from probe.store.write.commit import (
     Item,
@@ -49,36 +50,39 @@ from probe.store.write.commit import (
     is_transient,
     versions_statement,
 )
-from probe.store.write.files import Files, Limits, Notice
+from probe.store.write.files import Files, Limits
+from probe.store.write.health import Health
+from probe.store.write.marks import LogSize
 from probe.store.write.nodes import PendingNodes
+from probe.store.write.notices import Notice
 
 log = logging.getLogger("probe.store")
 
 BATCH = 2_000  # records a transaction
-LOG_ALARM_BYTES = 4 * WAL_BYTES
 SIDE_S = 1.0  # least time between two writes of what is kept beside the records
+ENDS_S = 10.0  # the same for how far each stream goes
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """`trouble`: what the last attempt to write met, None if it worked. Counts since the store was opened."""
-
-    trouble: str | None
-    queued: int
-    written: int
-    shed: int
-    lost: int
 
 
 class Writer(threading.Thread):
     """The writer thread. Other threads use `put`, `put_version` and `close`; none of them waits for the disk."""
 
     def __init__(
-        self, directory: Path, agent: str, clock: Clock, *, room: int, held: int, limits: Limits | None = None
+        self,
+        directory: Path,
+        agent: str,
+        clock: Clock,
+        *,
+        room: int,
+        held: int,
+        limits: Limits | None = None,
+        known: tuple[KnownEnd, ...] = (),
     ) -> None:
-        """Up to `room` records wait whole; then up to `held` in all, the later ones stripped; more are refused."""
+        """Up to `room` records wait whole; then up to `held` in all, the later ones stripped; more are refused.
+
+        `known`: as in `Store.open`.
+        """
         super().__init__(name="store-writer", daemon=True)
         self._directory = directory
         self._agent = agent
@@ -95,9 +99,10 @@ class Writer(threading.Thread):
         self._trouble: str | None = None
         self._close_by: float | None = None
         self._batching = Batching()
-        self._files = Files(directory, clock, limits or Limits())
+        self._files = Files(directory, clock, limits or Limits(), known)
         self._side_at_s = 0.0
-        self._log_alarm = False
+        self._ends_at_s = -math.inf
+        self._log_size = LogSize()
         self.opened: Future[bool] = Future()  # whether the store was closed properly before
 
     # --- for other threads ------------------------------------------------------------------------
@@ -106,7 +111,7 @@ class Writer(threading.Thread):
     def health(self) -> Health:
         """How writing goes."""
         with self._news:
-            return Health(trouble=self._trouble, queued=self._weight, **self._counts)
+            return Health(trouble=self._trouble, queued=self._weight, alarm=self._files.alarm, **self._counts)
 
     def put(
         self,
@@ -169,6 +174,14 @@ class Writer(threading.Thread):
         taken, self._files.notices = self._files.notices, []
         return taken
 
+    def look(self) -> str | None:
+        """Whether the open files are those under their names; the thread puts right what is not. Raises OSError."""
+        found = self._files.marks.problem(wait=False)
+        if found is not None:
+            self._files.raise_alarm(found[1])
+            self.put_statement(lambda db: None)
+        return self._files.alarm
+
     def close(self, within_s: float) -> None:
         """Write what waits, for at most so many seconds, then end. Returns at once; `join` the thread."""
         with self._news:
@@ -220,6 +233,7 @@ class Writer(threading.Thread):
                 self._files.open()
                 with self._files.catalogue.atomic():
                     put_meta(self._files.catalogue, "closed", "yes")
+                    self._files.note_ends(self._files.catalogue)
         except (sqlite3.Error, OSError) as error:
             log.error("store.close_failed", extra={"fields": {"error": str(error)}})
         self._files.close(clean=clean)
@@ -259,6 +273,9 @@ class Writer(threading.Thread):
             self._versions = {}
         if self._nodes:
             items.append(Item(statement=self._nodes.take()))
+        if self._files.ends and now_s - self._ends_at_s >= ENDS_S:
+            items.append(Item(statement=self._files.note_ends))
+            self._ends_at_s = now_s
         self._side_at_s = now_s if items else self._side_at_s
         return items
 
@@ -288,11 +305,11 @@ class Writer(threading.Thread):
     def _attempt(self, batch: list[Item]) -> None:
         self._files.open()
         commit(self._files, self._agent, batch)
+        if not self._files.open():  # a file was taken away meanwhile, with what went into it
+            raise StoreError(f"{self._directory}: rows were lost with a file, and are written again")
 
     def _past_closing(self) -> bool:
         return self._close_by is not None and time.monotonic() > self._close_by
-
-    # --- what comes of it -------------------------------------------------------------------------
 
     def _acknowledge(self, batch: list[Item]) -> None:
         weight = sum(item.weight for item in batch)
@@ -303,17 +320,8 @@ class Writer(threading.Thread):
             self._batching.written(weight, self._weight)
         if was is not None:
             log.warning("store.recovered", extra={"fields": {"after": was}})
-        self._check_log_size()
+        self._log_size.check(self._files.part)
         complete_futures([(item.done, item.written) for item in batch if item.done is not None])
-
-    def _check_log_size(self) -> None:
-        """A reader that never ends keeps the log from being taken over: said before it fills the disk."""
-        size = self._files.log_bytes
-        if size > LOG_ALARM_BYTES and not self._log_alarm:
-            log.error("store.log_grows", extra={"fields": {"bytes": size, "why": "a reader holds it"}})
-        elif self._log_alarm and size <= LOG_ALARM_BYTES:
-            log.warning("store.log_taken_over", extra={"fields": {"bytes": size}})
-        self._log_alarm = size > LOG_ALARM_BYTES
 
     def _on_transient_error(self, error: Exception) -> None:
         with self._news:

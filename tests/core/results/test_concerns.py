@@ -34,9 +34,10 @@ def test_a_missed_slot_or_a_bad_verdict_is_a_result() -> None:
         ({"ready": False}, "it does not measure yet: it is starting"),
         ({"stopping": True}, "it is stopping"),
         (
-            {"trouble": "disk full", "queue": Queue(queued=7)},
+            {"trouble": "disk full", "queue": Queue(queued=7, trouble="disk full")},
             "results cannot be written: disk full; 7 records wait",
         ),
+        ({"trouble": "somebody interferes"}, "somebody interferes. Find out who did it"),
         ({"queue": Queue(lost=3)}, "3 records were lost"),
         ({"disk": Disk(free_bytes=5 << 20)}, "has 5 MiB left"),
         ({"lateness": Lateness(slots=9, p99_us=6_000_000)}, "slots begin 6.0 s late"),

@@ -13,12 +13,12 @@ import pytest
 
 from probe.core.proof.chain import GENESIS, line_digest
 from probe.host.clock import SystemClock
+from probe.store.base.ends import SKIPPED
 from probe.store.base.parts import EVIDENCE_PARTS, Part, parts_of, remove
 from probe.store.base.schema import catalogue_file
 from probe.store.read.reader import Reader
 from probe.store.store import Store, StoreError
 from probe.store.upkeep.check import check_part
-from probe.store.upkeep.salvage import SKIPPED
 from probe.store.write.files import Limits
 from tests.support.rows import at, event, slot
 

@@ -1,0 +1,142 @@
+"""The store taken away: whatever still knows of its end keeps a second history from beginning."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from probe.core.proof.manifest import ENDING
+from probe.core.records.verdict import Outcome
+from probe.core.results.bundle import Bundle
+from probe.host.clock import SystemClock
+from probe.seal.known_ends import known_ends
+from probe.seal.position import HEAD, STATE
+from probe.services.verification import verify
+from probe.store.acks import ApiDb
+from probe.store.base.ends import SKIPPED
+from probe.store.confirmations import Ack, Pulled
+from probe.store.store import Store
+from tests.seal.made import AGENT, filled, lines_of, sealed
+from tests.support.rows import at, event, slot
+
+SEALED = 20
+
+
+async def emptied(directory: Path) -> None:
+    """Filled, sealed, and then without catalogue and parts."""
+    await filled(directory, SEALED)
+    await sealed(directory)
+    (directory / "results.db").unlink()
+    shutil.rmtree(directory / "_parts")
+
+
+def keep(*names: str) -> Callable[[Path], None]:
+    """Only these of what knows of the end are left."""
+
+    def others_away(directory: Path) -> None:
+        for pattern in {STATE, f"*/{HEAD}", f"*/*/*{ENDING}"} - set(names):
+            for path in directory.glob(pattern):
+                path.unlink()
+
+    return others_away
+
+
+async def go_on(directory: Path) -> tuple[int, list[tuple[str, str]]]:
+    """The agent starts, puts the loss on record and goes on; gives the first new seq of acme, and the spans."""
+    store = Store.open(directory, AGENT, SystemClock(), known=known_ends(directory))
+    first, spans = 0, []
+    for notice in store.take_notices():
+        loss = event(notice.event, notice.customer or "")
+        (row,) = await store.append([type(loss)(**{**_fields(loss), "detail": notice.detail})])
+        if notice.customer == "acme":
+            first = row.seq or 0
+            spans.append((notice.detail["first_seq"], notice.detail["last_seq"]))
+    await store.append([slot(5000), slot(5000, customer="other")])
+    await store.close()
+    return first, spans
+
+
+def _fields(record: object) -> dict[str, object]:
+    return {name: getattr(record, name) for name in record.__struct_fields__}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("left", [STATE, f"*/{HEAD}", f"*/*/*{ENDING}"])
+async def test_each_of_them_alone_is_enough(tmp_path: Path, left: str) -> None:
+    await emptied(tmp_path)
+    keep(left)(tmp_path)
+    first, spans = await go_on(tmp_path)
+    assert first == SEALED + SKIPPED + 1
+    assert spans == [("1", str(SEALED + SKIPPED))]
+    assert verify(tmp_path).good, "the loss is declared, nothing is signed twice"
+
+
+async def test_sealing_goes_on_behind_the_loss_and_the_head_that_was_given_away_still_fits(
+    tmp_path: Path,
+) -> None:
+    await emptied(tmp_path)
+    witness = tmp_path.parent / "witness.json"
+    shutil.copy(tmp_path / "acme" / HEAD, witness)
+    await go_on(tmp_path)
+    await sealed(tmp_path)
+    found = verify(tmp_path, [tmp_path / "agent.pub"], [witness])
+    assert found.good, [problem.words for stream in found.streams for problem in stream.problems]
+    told = json.loads((tmp_path / "acme" / HEAD).read_text())
+    assert told["seq"] > SEALED + SKIPPED
+    kinds = [json.loads(line)["kind"] for line in lines_of(tmp_path, "acme")]
+    assert kinds == ["dropped", "event", "slot"]
+
+
+async def test_a_head_that_others_signed_moves_nothing(tmp_path: Path) -> None:
+    await emptied(tmp_path)
+    keep(f"*/{HEAD}")(tmp_path)
+    head = json.loads((tmp_path / "acme" / HEAD).read_text())
+    (tmp_path / "acme" / HEAD).write_text(json.dumps({**head, "seq": 10**9}))
+    assert [end.customer for end in known_ends(tmp_path)] == ["other"]
+
+
+async def test_what_readers_confirmed_or_pulled_counts(tmp_path: Path) -> None:
+    await filled(tmp_path, 10)
+    db = await ApiDb.open(tmp_path, at(0))
+    await db.acknowledge(Ack(reader="x", agent=AGENT, customer="acme", seq=7, digest="d" * 64, at=at(0)))
+    await db.pulled(Pulled(reader="y", agent=AGENT, customer="acme", first=1, last=9, at=at(0)))
+    await db.close()
+    (tmp_path / "results.db").unlink()
+    shutil.rmtree(tmp_path / "_parts")
+    first, _ = await go_on(tmp_path)
+    assert first == 9 + SKIPPED + 1
+
+
+async def test_evidence_whose_rows_are_gone_counts(tmp_path: Path) -> None:
+    store = Store.open(tmp_path, AGENT, SystemClock())
+    failed = slot(600, outcome=Outcome.FAILED, evidence_id="e" * 32)
+    store.put_bundle(Bundle(bundle_version=1, id="e" * 32, record=failed, definition="{}"))
+    await store.append([slot(0), failed])
+    await store.close()
+    assert not [end for end in known_ends(tmp_path) if end.seq is None], "its row is there"
+    (tmp_path / "results.db").unlink()
+    shutil.rmtree(tmp_path / "_parts")
+    await Store.open(tmp_path, AGENT, SystemClock()).close()  # an empty one in its place
+    first, spans = await go_on(tmp_path)
+    assert first == SKIPPED + 1
+    assert spans == [("1", str(SKIPPED))]
+
+
+async def test_a_kill_between_bundle_and_row_is_no_loss(tmp_path: Path) -> None:
+    store = Store.open(tmp_path, AGENT, SystemClock())
+    await store.append([slot(0)])
+    store.put_bundle(Bundle(bundle_version=1, id="e" * 32, record=slot(5), definition="{}"))
+    await store.close()
+    assert not [end for end in known_ends(tmp_path) if end.seq is None]
+    _, spans = await go_on(tmp_path)
+    assert spans == []
+
+
+async def test_what_cannot_be_read_keeps_no_agent_from_starting(tmp_path: Path) -> None:
+    await filled(tmp_path, 5)
+    (tmp_path / "agent.pub").write_text("no key")
+    (tmp_path / "_api.db").write_text("no database")
+    assert known_ends(tmp_path) == []
