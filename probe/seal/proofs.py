@@ -1,6 +1,7 @@
 """Rule: what is said to be signed is believed only once its signature is verified; a failure is reported with its file.
 
-Everything below a directory that speaks of streams without being their lines: manifests, HEAD.json, heads.ndjson.
+Everything below a directory that speaks of streams without being their lines: manifests, HEAD.json, heads.ndjson,
+time stamps.
 """
 
 from __future__ import annotations
@@ -17,9 +18,13 @@ import msgspec
 from probe.core.proof.findings import MOST, Kind, Problem
 from probe.core.proof.manifest import ENDING, Manifest, parse_manifest
 from probe.core.proof.signed_head import SignedHead, parse_head
+from probe.core.proof.stamp import parse_stamp
+from probe.core.proof.vouching import VerifiedStamp
 from probe.seal.key_ring import KeyRing
 from probe.seal.position import HEAD
 from probe.seal.segment_files import LinesError, Read
+from probe.seal.stamps.files import ENDING as STAMPS
+from probe.seal.stamps.tokens import Authority, TokenError
 
 HEADS = "heads.ndjson"
 Stream = tuple[str, str]  # agent, customer
@@ -40,15 +45,19 @@ class Proofs:
     """What was found.
 
     `heads`: signed heads that lie beside the lines; `given`: those that somebody else kept, which are never excused.
-    `kept`: how far a copy had come, as the pull itself noted it: (seq, digest).
+    `kept`: how far a copy had come, as the pull itself noted it: (seq, digest). `stamps`: those that `authority` gave;
+    `unverified`: how many there are where none was named.
     """
 
     root: Path
     ring: KeyRing
+    authority: Authority | None = None
     heads: dict[Stream, list[SignedHead]] = field(default_factory=lambda: defaultdict(list))
     given: dict[Stream, list[SignedHead]] = field(default_factory=lambda: defaultdict(list))
     manifests: dict[Stream, list[Sealed]] = field(default_factory=lambda: defaultdict(list))
     kept: dict[Stream, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
+    stamps: dict[Stream, dict[str, VerifiedStamp]] = field(default_factory=lambda: defaultdict(dict))
+    unverified: dict[Stream, int] = field(default_factory=lambda: defaultdict(int))
     problems: dict[Stream, list[Problem]] = field(default_factory=lambda: defaultdict(list))
     _seen: set[SignedHead] = field(default_factory=set)
 
@@ -61,18 +70,25 @@ class Proofs:
             self._head_file(path)
         for path in sorted(self.root.rglob(HEADS)):
             self._heads_file(path)
+        for path in sorted(self.root.rglob(f"*{STAMPS}")):
+            self._stamps_file(path)
         for path in sorted(self.root.rglob(f"*{ENDING}")):
             self._manifest(path)
 
     def witness(self, path: Path) -> None:
-        """Heads that somebody else kept: one of them, or one a line. Raises OSError, KeyFileError."""
-        theirs = Proofs(self.root, self.ring)  # their heads stay strict where ours has the same one
-        if path.name.endswith(".ndjson"):
+        """Heads that somebody else kept: one of them, or one a line; or time stamps. Raises OSError, KeyFileError."""
+        # Of their own, for their heads stay strict where ours has the same one.
+        theirs = Proofs(self.root, self.ring, self.authority)
+        if path.name.endswith(STAMPS):
+            theirs._stamps_file(path)
+        elif path.name.endswith(".ndjson"):
             theirs._heads_file(path)
         else:
             theirs._head_file(path)
         for stream, heads in theirs.heads.items():
             self.given[stream] += heads
+            self.stamps[stream].update(theirs.stamps[stream])
+            self.unverified[stream] += theirs.unverified[stream]
         for stream, problems in theirs.problems.items():
             for problem in problems:
                 self.report(stream, problem)
@@ -153,6 +169,48 @@ class Proofs:
                 self._heads_line(data, path, number)
         except LinesError as error:
             self._unreadable(path, str(error))
+
+    def _stamps_file(self, path: Path) -> None:
+        """One stamp a line. Each holds a signed head, which counts whether its token is verified or not."""
+        read = Read(path, digested=False)
+        number = 0
+        try:
+            for data in read.lines():
+                number += 1
+                if not read.cut and data:  # else a kill in the middle of writing it
+                    self._stamp(data, path, number)
+        except LinesError as error:
+            self._unreadable(path, str(error))
+
+    def _stamp(self, data: bytes, path: Path, number: int) -> None:
+        try:
+            stamp = parse_stamp(data)
+        except ValueError as error:
+            self._unreadable(path, str(error), number)
+            return
+        head = stamp.head
+        stream = head.agent, head.customer
+        place: dict[str, Any] = {"seq": head.seq, "file": self.shown(path), "line": number}
+        if path.is_relative_to(self.root) and path.parent.name != head.customer:
+            words = f"this is a time stamp of customer {head.customer}, in the directory of another"
+            self.report(stream, Problem(kind=Kind.FOREIGN, words=words, **place))
+        self._head(head, path, number)
+        if self.authority is None:
+            self.unverified[stream] += 1
+            return
+        try:
+            given = self.authority.check(stamp)
+        except TokenError as error:
+            words = f"the time stamp of record {head.seq} {error}"
+            self.report(stream, Problem(kind=Kind.BAD_STAMP, words=words, **place))
+            return
+        self.stamps[stream][stamp.sha256] = VerifiedStamp(
+            seq=head.seq,
+            digest=head.digest,
+            sha256=stamp.sha256,
+            given_us=given.given_us,
+            accuracy_us=given.accuracy_us,
+        )
 
     def _heads_line(self, data: bytes, path: Path, number: int) -> None:
         try:

@@ -18,6 +18,7 @@ from probe.core.proof.findings import Kind, Problem, StreamReport
 from probe.core.proof.gaps import Gaps
 from probe.core.proof.signers import KnownHeads
 from probe.core.proof.verify import Check
+from probe.core.proof.vouching import Vouching
 from probe.evidence.copied import CopiedEvidence
 from probe.seal.position import STATE, Position, noted_streams
 from probe.seal.proofs import Proofs, Sealed, Stream
@@ -46,6 +47,12 @@ def check_of(
         if sealed.signed:
             for gap in sealed.manifest.gaps:
                 gaps.vouch(gap.first_seq, gap.last_seq, gap.digest)
+    check.vouching = Vouching(
+        stamps=list(proofs.stamps.get(stream, {}).values()),
+        asked=proofs.authority is not None,
+        partial=partial,
+        unverified=proofs.unverified.get(stream, 0),
+    )
     for problem in proofs.problems.pop(stream, ()):  # with the first source that is looked at
         check.problems.add(problem)
     return check

@@ -16,6 +16,7 @@ from probe.core.proof.findings import Kind, Problem, StreamReport
 from probe.seal.key_ring import KeyRing
 from probe.seal.proofs import Proofs, Stream
 from probe.seal.segment_files import LinesError
+from probe.seal.stamps.tokens import Authority
 from probe.seal.verify_sources import first_line, verify_lines, verify_segments, verify_store
 from probe.store.base.schema import catalogue_file
 
@@ -47,19 +48,24 @@ def verify(
     keys: Iterable[Path] = (),
     heads: Iterable[Path] = (),
     *,
+    stamp_ca: Path | None = None,
+    stamp_policy: str | None = None,
     tick: Callable[[int], None] = lambda lines: None,
 ) -> Verification:
     """Verify what lies at `path`.
 
-    `keys`: public keys; none: those beside the files. `heads`: signed heads kept elsewhere.
+    `keys`: public keys; none: those beside the files. `heads`: signed heads, or time stamps, kept elsewhere.
+    `stamp_ca`: the certificates of the time-stamping authority (PEM), without which time stamps prove nothing;
+    `stamp_policy`: the only policy of it that is accepted (OID).
 
-    Raises NothingToVerify, KeyFileError, StoreError, OSError: it could not be done.
+    Raises NothingToVerify, KeyFileError, AuthorityFileError, StampsMissing, StoreError, OSError: it could not be done.
     """
+    authority = None if stamp_ca is None else Authority.read(stamp_ca, stamp_policy)
     ring = KeyRing.of(keys)
     root = path if path.is_dir() else path.parent
     if not ring.given:
         ring.read_keys_beside(root)
-    proofs = Proofs(root, ring)
+    proofs = Proofs(root, ring, authority)
     if path.is_dir():
         proofs.collect()
     elif not path.is_file():

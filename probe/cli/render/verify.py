@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from probe.core.proof.findings import Problem, StreamReport
+from probe.core.proof.findings import Problem, StreamReport, VouchedSpan
 from probe.services.verification import Verification
 
+MOST_SPANS = 10
 _OF = {"store": "in the store", "segments": "in sealed segments", "lines": "in files of lines"}
 
 
@@ -68,11 +69,36 @@ def _proved(report: StreamReport) -> Iterator[str]:
         )
         if report.last_seq is not None and report.last_seq > head.seq:
             yield f"{head.seq + 1} to {report.last_seq} fit together, and are not signed yet"
+    yield from _vouched(report)
     if report.unproven_up_to:
         yield f"1 to {report.unproven_up_to} were written by a version without a chain: nothing proves them"
     for gap in report.gaps:
         yield f"{gap.first_seq} to {gap.last_seq} are gone, as the agent has put on record ({gap.reason})"
     yield from report.notes
+
+
+def _vouched(report: StreamReport) -> Iterator[str]:
+    """From when to when a third party vouches for the records; of many spans the first and the last."""
+    if not report.stamps:
+        return
+    yield f"{report.stamps} time stamp{'s' * (report.stamps != 1)} of the authority given; these records were written:"
+    spans = report.vouched
+    few = spans if len(spans) <= MOST_SPANS else (*spans[: MOST_SPANS - 2], *spans[-2:])
+    for number, span in enumerate(few):
+        if len(few) < len(spans) and number == MOST_SPANS - 2:
+            yield f"  ... {len(spans) - len(few)} spans more: --json names all"
+        yield f"  {_span(span)}"
+
+
+def _span(span: VouchedSpan) -> str:
+    name = f"{span.first_seq}" if span.first_seq == span.last_seq else f"{span.first_seq} to {span.last_seq}"
+    if span.not_earlier is None and span.not_later is None:
+        return f"{name}: no stamp says when"
+    if span.not_earlier is None:
+        return f"{name}: not later than {span.not_later}"
+    if span.not_later is None:
+        return f"{name}: not earlier than {span.not_earlier}"
+    return f"{name}: from {span.not_earlier} to {span.not_later}"
 
 
 def _keys(found: Verification) -> Iterator[str]:

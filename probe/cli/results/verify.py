@@ -26,12 +26,27 @@ FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
     "--heads",
     multiple=True,
     type=FILE,
-    help="Signed heads that another witness kept: HEAD.json or heads.ndjson; several allowed.",
+    help="Signed heads that another witness kept: HEAD.json, heads.ndjson or stamps.ndjson; several allowed.",
+)
+@click.option(
+    "--stamp-ca",
+    type=FILE,
+    help="Certificates of the time-stamping authority (PEM): verify time stamps, and say from when to when"
+    " each record is vouched for.",
+)
+@click.option(
+    "--stamp-policy", help="The only policy of that authority that is accepted (OID); default: any."
 )
 @json_option("The whole report as one JSON object.")
 @click.pass_context
 def verify_(
-    context: click.Context, path: Path | None, keys: tuple[Path, ...], heads: tuple[Path, ...], as_json: bool
+    context: click.Context,
+    path: Path | None,
+    keys: tuple[Path, ...],
+    heads: tuple[Path, ...],
+    stamp_ca: Path | None,
+    stamp_policy: str | None,
+    as_json: bool,
 ) -> int:
     """Find what was altered: in a results directory, sealed segments, a pulled copy or a file of lines.
 
@@ -48,7 +63,8 @@ def verify_(
         from probe.core.records.codec import encode_any
         from probe.services.verification import verify
     with progress("verifying", None) as tick:
-        found = verify(path or directory_of(context), keys, heads, tick=tick)
+        place = path or directory_of(context)
+        found = verify(place, keys, heads, stamp_ca=stamp_ca, stamp_policy=stamp_policy, tick=tick)
     if as_json:
         print_json(encode_any({"good": found.good, **asdict(found)}))
     else:

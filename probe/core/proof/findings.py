@@ -33,6 +33,9 @@ class Kind(StrEnum):
     MISSING_STAMP = "missing_stamp"
 
 
+BESIDE_LINES = frozenset({Kind.EVIDENCE, Kind.BAD_STAMP, Kind.MISSING_STAMP})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One thing that is wrong. `seq`: where it shows; `since_seq`: the first record that it may be about;
@@ -113,6 +116,11 @@ class Problems:
             self.found.append(problem)
         else:
             self.left_out += 1
+
+    @property
+    def hold_together(self) -> bool:
+        """Whether none is about the lines themselves."""
+        return not self.left_out and all(problem.kind in BESIDE_LINES for problem in self.found)
 
     def in_order(self) -> tuple[Problem, ...]:
         """By the record that each is about; those about no record last."""

@@ -155,6 +155,11 @@ class Check:
             else:  # what declares it comes after it, and may not be here yet
                 notes.append(f"{problem.words}; what says so may come with the rest")
         newest = self.known_heads.matched
+        vouched = self.vouching.finish(
+            self.known_heads.fitting, self.after + 1, self.last_seq, whole=self.problems.hold_together
+        )
+        for problem in vouched.problems:
+            self.problems.add(problem)
         return StreamReport(
             agent=self.agent,
             customer=self.customer,
@@ -169,7 +174,9 @@ class Check:
             signed_up_to=None if newest is None else newest.seq,
             signed_head=newest,
             heads=self.known_heads.heads,
-            notes=tuple(notes),
+            stamps=vouched.stamps,
+            vouched=vouched.spans,
+            notes=(*notes, *vouched.notes),
             gaps=declared,
             problems=self.problems.in_order(),
             more_problems=self.problems.left_out,

@@ -29,8 +29,6 @@ class VerifiedStamp:
     sha256: str
     given_us: int
     accuracy_us: int
-    file: str | None = None
-    line: int | None = None
 
     @property
     def earliest_us(self) -> int:
@@ -43,29 +41,86 @@ class VerifiedStamp:
         return self.given_us + self.accuracy_us
 
 
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """What the stamps of one stream say, what is wrong with them, and what else is to be said."""
+
+    stamps: int = 0
+    spans: tuple[VouchedSpan, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class Vouching:
-    """Of one stream. `named`: SHA-256 of a reply -> (the line that names it first, the line that it stamps)."""
+    """Of one stream.
 
+    `asked`: an authority was named, so that stamps which the stream names must be here. `partial`: in a copy that may
+    not be whole yet the newest ones may be missing. `unverified`: stamps that are here while nobody named an authority.
+    `named`: SHA-256 of a reply -> (the line that names it first, the line that it stamps).
+    """
+
+    stamps: list[VerifiedStamp] = field(default_factory=list)
+    asked: bool = False
+    partial: bool = False
+    unverified: int = 0
     named: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def name(self, seq: int, detail: Mapping[str, str]) -> None:
         """An event in the chain names a stamp. Raises KeyError or ValueError if it names none."""
         self.named.setdefault(detail["sha256"], (seq, int(detail["seq"])))
 
+    def finish(self, fitting: Mapping[int, str], first: int, last: int, *, whole: bool) -> Vouched:
+        """Of the records `first` to `last`. `fitting`: seq -> digest of the lines that are as a signed head says.
+
+        `whole`: nothing is wrong with the lines; else no times are given, for a stamp says something of those before
+        it only where every line leads to the next.
+        """
+        if not self.asked:
+            return Vouched(notes=self._unasked())
+        problems, notes = self._missing()
+        counting = [stamp for stamp in self.stamps if fitting.get(stamp.seq) == stamp.digest]
+        spans: tuple[VouchedSpan, ...] = ()
+        if self.stamps and whole and last >= first:
+            spans, wrong = self.spans(counting, first, last)
+            problems += wrong
+        elif self.stamps and not whole:
+            notes.append("from when to when is not said of records that do not hold together")
+        return Vouched(len({stamp.sha256 for stamp in counting}), spans, tuple(problems), tuple(notes))
+
+    def _unasked(self) -> tuple[str, ...]:
+        if not self.unverified:
+            return ()
+        are = "1 time stamp is" if self.unverified == 1 else f"{self.unverified} time stamps are"
+        return (f"{are} here and not verified: name the authority's certificates with --stamp-ca",)
+
+    def _missing(self) -> tuple[list[Problem], list[str]]:
+        """Stamps that the stream names and that are not here: taken away, or not pulled yet."""
+        known = {stamp.sha256 for stamp in self.stamps}
+        gone = sorted(where for sha256, where in self.named.items() if sha256 not in known)
+        newest = max((where for sha256, where in self.named.items() if sha256 in known), default=None)
+        problems, notes = [], []
+        for by, seq in gone:
+            words = f"the time stamp of record {seq}, which record {by} names, is not here"
+            if self.partial and newest is not None and by > newest[0]:
+                notes.append(f"{words} yet: pull on to have it")
+            else:
+                problems.append(Problem(kind=Kind.MISSING_STAMP, seq=by, words=words))
+        return problems, notes
+
     def spans(
-        self, stamps: Iterable[VerifiedStamp], fitting: Mapping[int, str], first: int, last: int
+        self, counting: Iterable[VerifiedStamp], first: int, last: int
     ) -> tuple[tuple[VouchedSpan, ...], list[Problem]]:
         """From when to when the records `first` to `last` are vouched for, and stamps that contradict each other.
 
-        `fitting`: seq -> digest of the lines that are as a signed head says. A stamp of another line counts not.
+        `counting`: the stamps whose lines are here and fit.
         """
-        counting = [stamp for stamp in stamps if fitting.get(stamp.seq) == stamp.digest]
         ends: dict[int, int] = {}
         begins: dict[int, int] = {}
         for stamp in counting:
             if stamp.seq >= first:
                 ends[stamp.seq] = min(stamp.latest_us, ends.get(stamp.seq, stamp.latest_us))
+        for stamp in self.stamps:  # also where the line that it stamps is gone
             if stamp.sha256 in self.named:
                 at = max(first, self.named[stamp.sha256][0])
                 begins[at] = max(stamp.earliest_us, begins.get(at, stamp.earliest_us))
@@ -91,11 +146,6 @@ class Vouching:
                 )
             )
         return tuple(spans), problems[:1]
-
-    def missing(self, here: Iterable[str]) -> list[tuple[int, int]]:
-        """(line that names it, line that it stamps) of stamps that the stream names and that are not here, in order."""
-        known = set(here)
-        return sorted(where for sha256, where in self.named.items() if sha256 not in known)
 
 
 def _from_behind(ends: Mapping[int, int], edges: list[int]) -> dict[int, int | None]:

@@ -37,7 +37,7 @@ _STATUS = {
 }  # fmt: skip
 
 
-class StampsMissing(RuntimeError):  # noqa: N818 - it is not there; nothing went wrong
+class StampsMissing(OSError):  # noqa: N818 - it is not there; nothing went wrong
     """rfc3161-client is not installed."""
 
 
