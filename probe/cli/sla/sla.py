@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from probe.cli.sla.check import check
+from probe.cli.sla.report import report
 
 
 @click.group()
@@ -13,3 +14,4 @@ def sla() -> None:
 
 
 sla.add_command(check)
+sla.add_command(report)

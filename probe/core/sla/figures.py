@@ -5,7 +5,8 @@ Pure, in whole numbers: the same grains give the same figures, whoever added the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -13,8 +14,8 @@ from fractions import Fraction
 from probe.core.model.value import replace
 from probe.core.sla.binomial import least_errors
 from probe.core.sla.grains import NOTHING, Grain
-from probe.core.sla.periods import Span
-from probe.core.sla.runs import GrainState, Run, counted, runs_of
+from probe.core.sla.periods import Span, union
+from probe.core.sla.runs import GrainState, Run, counted, joined
 
 SHOWN_NEEDS = 3  # requests in a grain, for it to show something without another error beside it
 SHOWN_ERRORS = 2  # or so many errors in the run
@@ -159,28 +160,20 @@ def _shows(errors: int, n: int, rule: GrainRule) -> bool:
 
 
 def figures(grains: Mapping[int, Grain], rule: GrainRule, judged: Judged) -> Figures:
-    """All figures of one subject in one period. Grains beside the period tell how long runs at its ends are."""
-    service = judged.period if judged.service is None else judged.period.cut(judged.service)
-    if service is None:
-        service = Span(judged.period.from_us, judged.period.from_us)
-    first, end = -(-service.from_us // rule.length_us), service.to_us // rule.length_us
-    limits = (min(grains, default=first), max(grains, default=end) + 1)
-    limits = (min(limits[0], first), max(limits[1], end))
-    if rule.clip:
-        limits = (first, end)
-    excluded = _whole(judged.excluded, rule.length_us)
-    inside = [grain for number, grain in grains.items() if first <= number < end]
-    views = {view: _figure(grains, view, rule, (first, end), limits, excluded) for view in View}
-    literal = [
-        state_of(grains.get(number), View.LITERAL, rule, excluded=_in(number, excluded))
-        for number in range(first, end)
-    ]
+    """All figures of one subject in one period. Grains beside the period tell how long runs at its ends are.
+
+    Takes as long as there are grains that something is to be said of: those without any trouble are good in every view.
+    """
+    table = Table.of(grains, rule, judged)
+    inside = [grain for number, grain in grains.items() if table.first <= number < table.end]
+    views = {view: _figure(table, view) for view in View}
     due, measured = sum(g.due for g in inside), sum(g.measured for g in inside)
-    why = list(_not_judged(rule, judged, service, due, measured))
+    why = list(_not_judged(rule, judged, table.service, due, measured))
+    excluded, unknown = _without_state(table, len(inside))
     made = Figures(
-        total=end - first,
-        excluded=literal.count(GrainState.EXCLUDED),
-        unknown=literal.count(GrainState.UNKNOWN),
+        total=table.end - table.first,
+        excluded=excluded,
+        unknown=unknown,
         requests=sum(g.n for g in inside),
         errors=sum(g.errors for g in inside),
         unknown_requests=sum(g.unknown for g in inside),
@@ -199,47 +192,105 @@ def figures(grains: Mapping[int, Grain], rule: GrainRule, judged: Judged) -> Fig
     return replace(made, word=word, why=reasons)
 
 
-def _figure(
-    grains: Mapping[int, Grain],
-    view: View,
-    rule: GrainRule,
-    period: tuple[int, int],
-    limits: tuple[int, int],
-    excluded: Sequence[tuple[int, int]],
-) -> Figure:
-    def state(number: int, alone: bool) -> GrainState:
-        whole = _in(number, excluded)
-        outside = not period[0] <= number < period[1]
-        if outside and number not in grains:
-            return GrainState.UNKNOWN  # nobody looked there: nothing is claimed of it, not even at worst
-        return state_of(grains.get(number), view, rule, excluded=whole, alone=alone)
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The grains of a subject, those in [first, end) to be counted; `troubled`: whatever is not simply good, in order.
 
-    first, end = period
-    runs = runs_of(lambda number: state(number, False), first, end, limits=limits)
+    `excluded`: grains, half open, that declared spans hold whole; apart from each other, and in order.
+    """
+
+    grains: Mapping[int, Grain]
+    rule: GrainRule
+    service: Span
+    first: int
+    end: int
+    troubled: tuple[int, ...]
+    excluded: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, grains: Mapping[int, Grain], rule: GrainRule, judged: Judged) -> Table:
+        """What is to be looked at."""
+        service = judged.period if judged.service is None else judged.period.cut(judged.service)
+        if service is None:
+            service = Span(judged.period.from_us, judged.period.from_us)
+        first, end = -(-service.from_us // rule.length_us), service.to_us // rule.length_us
+        fewest = max(rule.min_requests, 1)
+        troubled = sorted(
+            number
+            for number, g in grains.items()
+            if (g.errors or g.unknown or g.excluded or g.n < fewest)
+            and (first <= number < end or not rule.clip)
+        )
+        whole = [Span(-(-s.from_us // rule.length_us), s.to_us // rule.length_us) for s in judged.excluded]
+        spans = tuple((span.from_us, span.to_us) for span in union(whole))
+        return cls(grains, rule, service, first, max(first, end), tuple(troubled), spans)
+
+    def is_excluded(self, number: int) -> bool:
+        """Whether a declared span holds all of a grain."""
+        at = bisect_right(self.excluded, (number, self.end + number)) - 1
+        return at >= 0 and self.excluded[at][0] <= number < self.excluded[at][1]
+
+    def state(self, number: int, view: View, *, alone: bool = False) -> GrainState:
+        """Of a grain that there are rows of."""
+        excluded = self.is_excluded(number)
+        return state_of(self.grains.get(number), view, self.rule, excluded=excluded, alone=alone)
+
+    def absent(self) -> list[tuple[int, int]]:
+        """Grains of the period, both ends included, that no row is of and no declared span excludes."""
+        if sum(1 for number in self.grains if self.first <= number < self.end) == self.end - self.first:
+            return []
+        taken = [Span(number, number + 1) for number in self.grains] + [Span(*span) for span in self.excluded]
+        found, at = [], self.first
+        for span in union(taken):
+            if span.from_us > at:
+                found.append((at, min(span.from_us, self.end) - 1))
+            at = max(at, span.to_us)
+            if at >= self.end:
+                break
+        if at < self.end:
+            found.append((at, self.end - 1))
+        return [(low, high) for low, high in found if low <= high]
+
+
+def _without_state(table: Table, inside: int) -> tuple[int, int]:
+    """(excluded, unknown) grains of the period, as the literal rule has them."""
+    total = table.end - table.first
+    whole = [Span(*span).cut(Span(table.first, table.end)) for span in table.excluded]
+    excluded = sum(span.length_us for span in whole if span is not None)
+    states = [
+        table.state(number, View.LITERAL)
+        for number in table.troubled
+        if table.first <= number < table.end and not table.is_excluded(number)
+    ]
+    hidden = (
+        sum(table.is_excluded(n) for n in table.grains if table.first <= n < table.end) if excluded else 0
+    )
+    absent = total - excluded - (inside - hidden)
+    return excluded + states.count(GrainState.EXCLUDED), absent + states.count(GrainState.UNKNOWN)
+
+
+def _figure(table: Table, view: View) -> Figure:
+    bad = [(n, n) for n in table.troubled if table.state(n, view) is GrainState.BAD]
+    if view is View.WORST:
+        bad = sorted(bad + table.absent())
+    runs = [run for run in joined(bad) if run.last >= table.first and run.first < table.end]
     if view is View.SHOWN:
-        runs = [part for run in runs for part in _that_shows(run, grains, state)]
-    bad = sum(counted(run, first, end) for run in runs)
-    long = tuple(run for run in runs if run.grains >= rule.run_grains)
-    return Figure(bad=bad, unavailable=sum(counted(run, first, end) for run in long), runs=long)
-
-
-def _that_shows(run: Run, grains: Mapping[int, Grain], state: Callable[[int, bool], GrainState]) -> list[Run]:
-    """The run, or what is left of it where one error among fewer than three requests stands alone."""
-    errors = sum(grains[number].errors for number in range(run.first, run.last + 1))
-    if errors >= SHOWN_ERRORS:
-        return [run]
-    return runs_of(
-        lambda number: state(number, True), run.first, run.last + 1, limits=(run.first, run.last + 1)
+        runs = [part for run in runs for part in _that_shows(run, table)]
+    long = tuple(run for run in runs if run.grains >= table.rule.run_grains)
+    first, end = table.first, table.end
+    return Figure(
+        bad=sum(counted(run, first, end) for run in runs),
+        unavailable=sum(counted(run, first, end) for run in long),
+        runs=long,
     )
 
 
-def _whole(spans: Sequence[Span], length_us: int) -> tuple[tuple[int, int], ...]:
-    """Grains, half open, that declared spans hold whole."""
-    return tuple((-(-span.from_us // length_us), span.to_us // length_us) for span in spans)
-
-
-def _in(number: int, spans: Sequence[tuple[int, int]]) -> bool:
-    return any(low <= number < high for low, high in spans)
+def _that_shows(run: Run, table: Table) -> list[Run]:
+    """The run, or what is left of it where one error among fewer than three requests stands alone."""
+    numbers = range(run.first, run.last + 1)
+    if sum(table.grains[number].errors for number in numbers) >= SHOWN_ERRORS:
+        return [run]
+    return joined((n, n) for n in numbers if table.state(n, View.SHOWN, alone=True) is GrainState.BAD)
 
 
 def _is_final(rule: GrainRule, judged: Judged) -> bool:

@@ -5,7 +5,7 @@ A run is judged over its whole length, also across the end of a period; of it, w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -17,9 +17,6 @@ class GrainState(StrEnum):
     BAD = "bad"
     UNKNOWN = "unknown"
     EXCLUDED = "excluded"
-
-
-StateOf = Callable[[int], GrainState]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +31,14 @@ class Run:
         return self.last - self.first + 1
 
 
-def runs_of(state_of: StateOf, first: int, end: int, *, limits: tuple[int, int]) -> list[Run]:
-    """The runs of bad grains that touch [first, end), each in its whole length within `limits` (half open)."""
+def joined(bad: Iterable[tuple[int, int]]) -> list[Run]:
+    """Bad grains, in order and both ends included, as runs: those that touch are one."""
     found: list[Run] = []
-    at = first
-    while at < end:
-        if state_of(at) is not GrainState.BAD:
-            at += 1
-            continue
-        begin = at
-        while begin > limits[0] and at == first and state_of(begin - 1) is GrainState.BAD:
-            begin -= 1
-        while at + 1 < limits[1] and state_of(at + 1) is GrainState.BAD:
-            at += 1
-        found.append(Run(begin, at))
-        at += 1
+    for first, last in bad:
+        if found and first <= found[-1].last + 1:
+            found[-1] = Run(found[-1].first, max(last, found[-1].last))
+        else:
+            found.append(Run(first, last))
     return found
 
 

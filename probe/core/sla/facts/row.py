@@ -77,7 +77,7 @@ class FactRow(Value, frozen=True, kw_only=True):
 
 
 class SlotLook(Value, frozen=True, kw_only=True):
-    """One slot, as one look at its object from its vantage point. `nodes`: addresses in trouble, separated by blanks."""
+    """One slot: a look at an object from a vantage point. `nodes`: addresses in trouble, separated by blanks."""
 
     agent: str
     customer: str

@@ -37,7 +37,6 @@ class StreamFacts:
     """Feed it the tables' rows of one stream, in order; it gives facts and looks, and keeps what is lost."""
 
     lost: list[Lost] = field(default_factory=list)
-    complete_up_to: str | None = None
     last_us: int | None = None
     _edges: dict[str, int] = field(default_factory=dict)
     _tasks: dict[str, FactRow] = field(default_factory=dict)
@@ -73,7 +72,9 @@ class StreamFacts:
                 continue
             known = self._tasks.get(of["task"])
             if of["slot_at"] is None or known is None:
-                self._lose(of, f"{of['detail'].get('records', 'some')} slots of task {of['task']}, event {of['seq']}")
+                self._lose(
+                    of, f"{of['detail'].get('records', 'some')} slots of task {of['task']}, event {of['seq']}"
+                )
             else:
                 yield replace(
                     known,
@@ -138,7 +139,8 @@ def _requests(bare: FactRow, of: Any, edges: Sequence[Row]) -> Iterator[FactRow]
     named = any(row["outcome"] is not None for row in edges)
     for place, row in enumerate(edges):
         got: Any = row
-        outcome = bare.outcome if not named else Outcome(got["outcome"] or Outcome.OK)
+        unexplained = Outcome.OK if got["failure_phase"] is None else Outcome.INCONCLUSIVE
+        outcome = bare.outcome if not named else Outcome(got["outcome"] or unexplained)
         fault = bare.fault if not named else (None if got["fault"] is None else Fault(got["fault"]))
         status, phase = got["status_code"], got["failure_phase"]
         if outcome is Outcome.FAILED and phase is None and (status or 0) < WORST_OF_REPLIES:

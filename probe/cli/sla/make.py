@@ -1,0 +1,55 @@
+"""What `sla report` does: foreseen errors become words, progress is shown past two seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from probe.cli.actions.progress import progress_after
+from probe.core.records.codec import CodecError
+from probe.core.sla.contract.rules import NotComputableError
+from probe.core.sla.report.values import Report
+from probe.pull.layout import CopyError
+from probe.seal.keys import KeyFileError
+from probe.seal.segment_files import LinesError
+from probe.sla.agreement_files import load_agreement
+from probe.sla.duckdb_engine import DuckDbMissing
+from probe.sla.inputs import Tick, UnverifiedError
+from probe.sla.lines import ForkedError
+from probe.sla.report import Asked, NotComputed, engine_named, make_report
+from probe.sla.write import as_csv, as_json
+from probe.store.base.schema import StoreError
+
+FORESEEN = (
+    NotComputed, NotComputableError, DuckDbMissing, ForkedError, CodecError, CopyError, KeyFileError, LinesError,
+    StoreError,
+)  # fmt: skip
+QUIET_S = 2.0
+
+
+def made_report(agreement: Path, profile: Path | None, asked: Asked, engine: str) -> Report:
+    """The report. Raises ClickException in words for whatever is foreseen."""
+    try:
+        return make_report(load_agreement(agreement, profile), asked, engine_named(engine), _shows)
+    except UnverifiedError as error:
+        told = "\n".join(error.lines)
+        raise click.ClickException(
+            f"the input is not proved, and nothing is computed from it:\n{told}\n"
+            'Take it all the same with --unverified "why"; the report prints these words'
+        ) from None
+    except FORESEEN as error:
+        raise click.ClickException(str(error)) from None
+
+
+@contextmanager
+def _shows(what: str) -> Iterator[Tick]:
+    with progress_after(QUIET_S, what) as tick:
+        yield tick
+
+
+def written(report: Report, kind: str) -> str:
+    """JSON or CSV."""
+    return as_json(report) if kind == "json" else as_csv(report)

@@ -1,0 +1,261 @@
+"""A contract that counts by grains: its figures, what shows them, how much the samples can show, and the word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from probe.core.sla.binomial import least_errors, rate_at_most, samples_to_resolve
+from probe.core.sla.contract.load import Agreed
+from probe.core.sla.contract.profile import Credit
+from probe.core.sla.contract.rules import grain_rule
+from probe.core.sla.credits import money, rounded
+from probe.core.sla.exclusions import Exclusions
+from probe.core.sla.figures import Figures, GrainRule, Judged, Table, View, figures
+from probe.core.sla.grains import merged
+from probe.core.sla.periods import Span
+from probe.core.sla.report.interval import interval
+from probe.core.sla.report.shown import instant, percent, percent_up, share
+from probe.core.sla.report.subject import (
+    Grains,
+    Known,
+    Named,
+    RowsIn,
+    exclusions_shown,
+    keys_of,
+    last_word,
+    service_in,
+)
+from probe.core.sla.report.values import (
+    CreditShown,
+    Figure,
+    GrainsShown,
+    Resolution,
+    RunShown,
+    Slice,
+    Subject,
+    Words,
+)
+from probe.core.sla.runs import GrainState, Run, counted
+
+DOUBT = Fraction(1, 20)
+SHOWN_RUNS = (View.LITERAL, View.SHOWN)
+Parts = Mapping[str, Mapping[str, Grains]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """Grains of one subject, some of them beside the period: the whole, by dimension and name, and of other protocols.
+
+    `rows_in`: gives the facts in these spans that are errors, or say nothing.
+    """
+
+    whole: Grains
+    parts: Parts = field(default_factory=dict)
+    apart: Mapping[str, Grains] = field(default_factory=dict)
+    rows_in: RowsIn = lambda spans: ()
+
+
+def margin_us(agreed: Agreed) -> int:
+    """How far beside a period grains are wanted: a run is judged by its whole length."""
+    return grain_rule(agreed).at_least_us + 86_400_000_000
+
+
+def subject_by_grains(
+    agreed: Agreed, domain: str, period: Named, counted_: Counted, known: Known, excluded: Exclusions
+) -> Subject:
+    """All that is said of one domain in one period. Raises NotComputableError."""
+    rule = grain_rule(agreed)
+    judged = Judged(
+        period=period.span,
+        service=service_in(agreed, period.span) or Span(period.span.from_us, period.span.from_us),
+        excluded=excluded.spans,
+        complete_up_to_us=known.complete_up_to_us,
+    )
+    found = figures(counted_.whole, rule, judged)
+    bounds = _bounds(judged, rule)
+    inside = {number: grain for number, grain in counted_.whole.items() if bounds[0] <= number < bounds[1]}
+    lost = known.lost_in(period.span)
+    word, why = last_word(found.word, found.why, final=found.final, lost=lost, rows=bool(inside))
+    return Subject(
+        customer=agreed.agreement.customer,
+        domain=domain,
+        period=period.shown,
+        word=word,
+        why=why,
+        judged=found.judged,
+        final=found.final,
+        complete_up_to=(
+            None if known.complete_up_to_us is None else instant(known.complete_up_to_us, period.time_zone)
+        ),
+        objective=share(rule.objective),
+        grains=_grains_shown(found, inside, rule),
+        figures=tuple(_figure(found, view, rule) for view in View),
+        runs=tuple(_runs(found, counted_, rule, bounds, period)),
+        resolution=_resolution(inside, found, rule),
+        interval=interval(inside, rule.length_us, period.time_zone),
+        slices=tuple(_slices(counted_.parts, rule, judged)),
+        apart=tuple(
+            _slice("protocol", name, grains, rule, judged) for name, grains in counted_.apart.items()
+        ),
+        exclusions=exclusions_shown(agreed, excluded, period),
+        credit=_credit(agreed, found),
+        lost=lost,
+        strip=tuple(_strip(Table.of(counted_.whole, rule, judged))),
+    )
+
+
+def _bounds(judged: Judged, rule: GrainRule) -> tuple[int, int]:
+    service = judged.service or judged.period
+    return -(-service.from_us // rule.length_us), service.to_us // rule.length_us
+
+
+def _grains_shown(found: Figures, inside: Grains, rule: GrainRule) -> GrainsShown:
+    return GrainsShown(
+        length_us=rule.length_us,
+        total=found.total,
+        excluded=found.excluded,
+        unknown=found.unknown,
+        requests=found.requests,
+        errors=found.errors,
+        unknown_requests=found.unknown_requests,
+        clock_unsure=sum(grain.clock_unsure for grain in inside.values()),
+        due=found.due,
+        measured=found.measured,
+    )
+
+
+def _figure(found: Figures, view: View, rule: GrainRule) -> Figure:
+    of = found.views[view]
+    return Figure(
+        view=view,
+        bad_grains=of.bad,
+        unavailable_us=of.unavailable * rule.length_us,
+        availability=f"{found.total - of.unavailable}/{found.total}",
+        percent=percent(found.availability(view)),
+        met=found.met(view),
+    )
+
+
+def _runs(
+    found: Figures, counted_: Counted, rule: GrainRule, bounds: tuple[int, int], period: Named
+) -> Iterator[RunShown]:
+    for view in SHOWN_RUNS:
+        for run in found.views[view].runs:
+            rows, more, evidence = keys_of(counted_.rows_in((_span(run, rule),)))
+            yield RunShown(
+                view=view,
+                begin=instant(run.first * rule.length_us, period.time_zone),
+                end=instant((run.last + 1) * rule.length_us, period.time_zone),
+                grains=run.grains,
+                in_period_us=counted(run, *bounds) * rule.length_us,
+                rows=rows,
+                more_rows=more,
+                evidence=evidence,
+            )
+
+
+def _span(run: Run, rule: GrainRule) -> Span:
+    return Span(run.first * rule.length_us, (run.last + 1) * rule.length_us)
+
+
+def _resolution(inside: Grains, found: Figures, rule: GrainRule) -> Resolution | None:
+    sizes = sorted(grain.n for grain in inside.values() if grain.n)
+    if not sizes or not 0 < rule.over < 1:
+        return None
+    middle = sizes[len(sizes) // 2]
+    return Resolution(
+        per_grain=middle,
+        no_error_shows=percent_up(rate_at_most(0, middle, DOUBT)),
+        wanted=samples_to_resolve(rule.over, DOUBT),
+        period_at_most=percent_up(_rate_bound(found.errors, found.requests)),
+        least_errors=least_errors(middle, rule.over, rule.significance),
+    )
+
+
+def _rate_bound(errors: int, n: int) -> Fraction:
+    """Of very many errors the bound is the rate itself, to what is shown: its sum would be long."""
+    if errors > 5_000:
+        return Fraction(errors, n) + Fraction(1, 100_000)
+    return rate_at_most(errors, n, DOUBT)
+
+
+def _slices(parts: Parts, rule: GrainRule, judged: Judged) -> Iterator[Slice]:
+    for dimension, named in parts.items():
+        for name in sorted(named):
+            yield _slice(dimension, name, named[name], rule, judged)
+
+
+def _slice(dimension: str, name: str, grains: Grains, rule: GrainRule, judged: Judged) -> Slice:
+    found = figures(grains, rule, judged)
+    return Slice(
+        dimension=dimension,
+        name=name,
+        requests=found.requests,
+        errors=found.errors,
+        unknown_requests=found.unknown_requests,
+        bad_grains=found.views[View.LITERAL].bad,
+        unavailable_us=found.views[View.LITERAL].unavailable * rule.length_us,
+        shown_unavailable_us=found.views[View.SHOWN].unavailable * rule.length_us,
+    )
+
+
+def _credit(agreed: Agreed, found: Figures) -> CreditShown | None:
+    """By a table of availabilities: the step that the availability lies below."""
+    credit, fee = agreed.profile.credit, agreed.agreement.fee
+    if not isinstance(credit, Credit) or not isinstance(credit.table, tuple) or fee is None:
+        return None
+    steps, amount = credit.table, fee.amount
+
+    def owed(view: View) -> Fraction:
+        shares = [step.share for step in steps if found.availability(view) < step.below]
+        return rounded(amount * max(shares, default=Fraction(0)))
+
+    told = "; ".join(f"{percent(step.below, 2)} %: {percent(step.share, 0)} %" for step in steps)
+    return CreditShown(
+        currency=fee.currency,
+        shown=money(owed(View.SHOWN)),
+        possible=money(owed(View.WORST)),
+        how=Words(en=f"of a fee of {money(amount)}, below {told}", zh=f"费用 {money(amount)}, 低于 {told}"),
+    )
+
+
+_LETTERS = {GrainState.GOOD: "good", GrainState.UNKNOWN: "unknown", GrainState.EXCLUDED: "excluded"}
+
+
+def _strip(table: Table) -> Iterator[tuple[str, int]]:
+    """The period's grains in order, those alike together: good, bad (by chance, perhaps), shown, unknown, excluded."""
+    pieces = [(low, high, "unknown") for low, high in table.absent()]
+    for low, high in table.excluded:
+        cut = Span(low, high).cut(Span(table.first, table.end))
+        if cut is not None:
+            pieces.append((cut.from_us, cut.to_us - 1, "excluded"))
+    for number in table.troubled:
+        if table.first <= number < table.end and not table.is_excluded(number):
+            pieces.append((number, number, _letter(table, number)))
+    at = table.first
+    run: tuple[str, int] | None = None
+    for low, high, state in [*sorted(pieces), (table.end, table.end, "")]:
+        for name, length in (("good", low - at), (state, high - low + 1)):
+            if not length:
+                continue
+            if run is not None and run[0] == name:
+                run = name, run[1] + length
+            else:
+                if run is not None:
+                    yield run
+                run = name, length
+        at = high + 1
+
+
+def _letter(table: Table, number: int) -> str:
+    state = table.state(number, View.LITERAL)
+    if state is not GrainState.BAD:
+        return _LETTERS[state]
+    return "shown" if table.state(number, View.SHOWN) is GrainState.BAD else "bad"
+
+
+def added(parts: Mapping[str, Grains]) -> Grains:
+    """All parts together."""
+    return merged(parts.values())

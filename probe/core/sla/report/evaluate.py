@@ -1,0 +1,60 @@
+"""From subjects to the report: the contract as it was agreed, and the gravest of all words as an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from probe.core.sla.contract.load import Agreed
+from probe.core.sla.credits import money
+from probe.core.sla.figures import Word
+from probe.core.sla.report.values import Clause, Contract, Override, Subject, Words
+
+KEPT, BREACH, COULD_NOT, NOT_DECIDED = 0, 1, 2, 3
+_GRAVITY = (KEPT, NOT_DECIDED, BREACH, COULD_NOT)
+_CODES = {Word.KEPT_SHOWN: KEPT, Word.BREACH_SHOWN: BREACH, Word.NOT_DECIDED: NOT_DECIDED}
+
+
+def code_of(subjects: Iterable[Subject]) -> int:
+    """The gravest of several: not computed, breach shown, not decided, kept. Without any: not computed."""
+    codes = [_CODES[subject.word] for subject in subjects]
+    return max(codes, key=_GRAVITY.index, default=COULD_NOT)
+
+
+def contract_shown(agreed: Agreed, agreement_digest: str, profile_digest: str) -> Contract:
+    """What was agreed, with each override and each reading of ours."""
+    profile, agreement = agreed.profile, agreed.agreement
+    return Contract(
+        agreement=agreement.agreement,
+        agreement_digest=agreement_digest,
+        customer=agreement.customer,
+        profile=profile.profile,
+        profile_version=profile.version,
+        profile_digest=profile_digest,
+        title=Words(en=profile.title.en, zh=profile.title.zh),
+        clauses=tuple(
+            Clause(
+                words=Words(en=clause.en, zh=clause.zh),
+                keys=clause.of,
+                ours=tuple(key for key in profile.ours if any(_within(key, of) for of in clause.of)),
+            )
+            for clause in profile.clauses
+        ),
+        ours=profile.ours,
+        overrides=tuple(
+            Override(key=key, profile=None if before is None else _text(before), agreed=_text(after))
+            for key, before, after in agreed.overridden
+        ),
+        currency=None if agreement.fee is None else agreement.fee.currency,
+        fee=None if agreement.fee is None else money(agreement.fee.amount),
+    )
+
+
+def _within(key: str, other: str) -> bool:
+    """Whether one of two keys holds the other."""
+    return f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}.")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

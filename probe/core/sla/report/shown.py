@@ -1,0 +1,48 @@
+"""Exact numbers and instants, as a report writes them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+US = 1_000_000
+
+
+def instant(time_us: int, time_zone: str) -> str:
+    """RFC 3339 in a zone: `2026-11-11T10:00:00+08:00`; fractions of a second where there are any."""
+    zone = ZoneInfo(time_zone)
+    moment = datetime.fromtimestamp(time_us // US, zone) + timedelta(microseconds=time_us % US)
+    return moment.isoformat(timespec="microseconds" if time_us % US else "seconds")
+
+
+def share(value: Fraction) -> str:
+    """`999/1000`."""
+    return f"{value.numerator}/{value.denominator}"
+
+
+def percent(value: Fraction, places: int = 4) -> str:
+    """Cut off, not rounded: 43155/43200 is `99.8958`, and 0.99999999 never looks like 100."""
+    scaled = value.numerator * 100 * 10**places // value.denominator
+    units, rest = divmod(scaled, 10**places)
+    return f"{units}.{rest:0{places}d}" if places else str(units)
+
+
+def percent_up(value: Fraction, places: int = 4) -> str:
+    """Rounded up, as bounds from above are."""
+    scaled = -(-value.numerator * 100 * 10**places // value.denominator)
+    units, rest = divmod(scaled, 10**places)
+    return f"{units}.{rest:0{places}d}" if places else str(units)
+
+
+def duration(time_us: int) -> str:
+    """`1h 2m 3s`, `45m`, `0s`; milliseconds below a second."""
+    if 0 < time_us < US:
+        return f"{time_us // 1000}ms"
+    seconds = time_us // US
+    parts = []
+    for name, length in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        count, seconds = divmod(seconds, length)
+        if count:
+            parts.append(f"{count}{name}")
+    return " ".join(parts[:3]) or "0s"

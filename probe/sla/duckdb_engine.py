@@ -1,0 +1,188 @@
+"""Rule: DuckDB holds the facts in a file of its own, within bounded memory, and fetches nothing from anywhere.
+
+Needs the extra `sla`. Facts reach it as lines of JSON, which it reads faster than anything that Python could insert.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from probe.core.sla.facts.row import FactRow, SlotLook
+from probe.core.sla.grains import CountingRule, Grain
+from probe.core.sla.periods import Span
+from probe.sla import sql
+from probe.sla.engine import Grains, Question
+
+MEMORY = "400MB"
+PAGE = 10_000
+FLUSH_BYTES = 64 << 20
+_TYPES = {int: "BIGINT", bool: "BOOLEAN"}
+_FIRST = (
+    "SELECT agent, customer, task, scheduled_us, MIN(seq) AS seq FROM facts"
+    " GROUP BY agent, customer, task, scheduled_us HAVING COUNT(DISTINCT seq) > 1"
+)
+
+
+class DuckDbMissing(RuntimeError):  # noqa: N818 - it is not there; nothing went wrong
+    """DuckDB is not installed."""
+
+
+class DuckDbEngine:
+    """A database of its own in a temporary directory, gone with `close`. Raises DuckDbMissing."""
+
+    def __init__(self, threads: int | None = None) -> None:
+        try:
+            duckdb: Any = import_module("duckdb")
+        except ImportError as error:
+            raise DuckDbMissing(f"DuckDB is not installed: install cdn-probe[sla] ({error})") from None
+        self.version = f"duckdb {duckdb.__version__}"
+        self._place = Path(tempfile.mkdtemp(prefix="cdn-probe-sla-"))
+        self._db: Any = duckdb.connect(
+            str(self._place / "facts"),
+            config={
+                "memory_limit": MEMORY,
+                "temp_directory": str(self._place / "spill"),
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "threads": str(threads or min(4, os.cpu_count() or 1)),
+                "preserve_insertion_order": "false",
+            },
+        )
+        self._tables = {"facts": _columns(FactRow), "looks": _columns(SlotLook)}
+        self._waiting: dict[str, bytearray] = {name: bytearray() for name in self._tables}
+        self._encoder = msgspec.json.Encoder()
+        for name, columns in self._tables.items():
+            told = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+            self._db.execute(f"CREATE TABLE {name} ({told})")
+
+    def take(self, facts: Sequence[FactRow], looks: Sequence[SlotLook]) -> None:
+        """Some more."""
+        rows: Iterable[tuple[str, Sequence[FactRow | SlotLook]]] = (("facts", facts), ("looks", looks))
+        for name, some in rows:
+            waiting = self._waiting[name]
+            for row in some:
+                waiting += self._encoder.encode(row) + b"\n"
+            if len(waiting) > FLUSH_BYTES:
+                self._flush(name)
+
+    def take_files(self, pattern: str) -> None:
+        """Facts in Parquet files, by a pattern of file names."""
+        names = ", ".join(self._tables["facts"])
+        self._db.execute(f"INSERT INTO facts SELECT {names} FROM read_parquet(?)", [pattern])  # noqa: S608
+
+    def write(self, table: str, path: Path) -> None:
+        """A table as Parquet, sorted by domain, task and due time."""
+        order = "customer, domain, task, scheduled_us, seq" + (", number" if table == "facts" else "")
+        quoted = str(path).replace("'", "''")
+        self._db.execute(
+            f"COPY (SELECT * FROM {table} ORDER BY {order}) TO '{quoted}'"  # noqa: S608
+            " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 250000)"
+        )
+
+    def _flush(self, name: str) -> None:
+        if not self._waiting[name]:
+            return
+        file = self._place / f"{name}.ndjson"
+        file.write_bytes(self._waiting[name])
+        self._waiting[name].clear()
+        told = ", ".join(f"{column}: '{kind}'" for column, kind in self._tables[name].items())
+        self._db.execute(
+            f"INSERT INTO {name} SELECT * FROM read_json(?, format='newline_delimited', columns={{{told}}})",  # noqa: S608
+            [str(file)],
+        )
+        file.unlink()
+
+    def settle(self) -> None:
+        """Of two rows for one due time the first counts."""
+        for name in self._tables:
+            self._flush(name)
+        self._db.execute(f"CREATE TEMP TABLE again AS {_FIRST}")
+        for name in self._tables:
+            same = " AND ".join(
+                f"{name}.{c} = again.{c}" for c in ("agent", "customer", "task", "scheduled_us")
+            )
+            self._db.execute(f"DELETE FROM {name} USING again WHERE {same} AND {name}.seq > again.seq")  # noqa: S608
+
+    def extent(self, customer: str, domain: str) -> Span | None:
+        """From the first due time until behind the last."""
+        first, last = self._db.execute(
+            "SELECT MIN(scheduled_us), MAX(scheduled_us) FROM facts WHERE customer = ? AND domain = ?",
+            [customer, domain],
+        ).fetchone()
+        return None if first is None else Span(first, last + 1)
+
+    def grains(self, asked: Question, rule: CountingRule, by: Sequence[str] = ()) -> Grains:
+        """Sums of grains, for each group."""
+        where, given = _where(asked)
+        text = sql.grains_text("duckdb", "facts", where, rule, asked.excluded, by)
+        made: Grains = {}
+        for row in self._rows(text, given):
+            group, grain, sums = row[: len(by)], row[len(by)], row[len(by) + 1 :]
+            made.setdefault(tuple(group), {})[grain] = Grain(**dict(zip(sql.SUMS, sums, strict=True)))
+        return made
+
+    def failing(
+        self, asked: Question, rule: CountingRule, within: Sequence[Span], most: int
+    ) -> list[FactRow]:
+        """The facts that count as errors, or say nothing, in these spans."""
+        where, given = _where(asked)
+        length = rule.length_us
+        spans = " OR ".join(
+            f"scheduled_us >= {s.from_us // length * length} AND scheduled_us < {-(-s.to_us // length) * length}"
+            for s in within
+        )
+        where += f" AND ({spans or 'FALSE'}) AND {sql.kind(rule, asked.excluded)} IN ('error', 'unknown')"
+        return list(self._selected("facts", FactRow, where, given, f" LIMIT {most}"))
+
+    def facts(self, asked: Question) -> Iterator[FactRow]:
+        """All, in order of due time."""
+        yield from self._selected("facts", FactRow, *_where(asked))
+
+    def looks(self, asked: Question) -> Iterator[SlotLook]:
+        """All, in order of due time."""
+        yield from self._selected("looks", SlotLook, *_where(asked))
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self._db.close()
+        shutil.rmtree(self._place, ignore_errors=True)
+
+    def _selected(
+        self, table: str, kind: Any, where: str, given: list[Any], limit: str = ""
+    ) -> Iterator[Any]:
+        names = list(self._tables[table])
+        order = "scheduled_us, agent, seq" + (", number" if table == "facts" else "")
+        text = f"SELECT {', '.join(names)} FROM {table} WHERE {where} ORDER BY {order}{limit}"  # noqa: S608
+        for row in self._rows(text, given):
+            yield msgspec.convert(dict(zip(names, row, strict=True)), kind)
+
+    def _rows(self, text: str, given: list[Any]) -> Iterator[Any]:
+        answer = self._db.cursor().execute(text, given)
+        while rows := answer.fetchmany(PAGE):
+            yield from rows
+
+
+def _where(asked: Question) -> tuple[str, list[Any]]:
+    marks = ", ".join("?" for _ in asked.protocols)
+    span = f"scheduled_us >= {asked.span.from_us} AND scheduled_us < {asked.span.to_us}"
+    return (
+        f"customer = ? AND domain = ? AND {span} AND protocol IN ({marks})",
+        [asked.customer, asked.domain, *asked.protocols],
+    )
+
+
+def _columns(kind: Any) -> dict[str, str]:
+    """A column for each field: whole numbers, truths, and text for all else."""
+    made = {}
+    for each in msgspec.structs.fields(kind):
+        types = [t for t in (int, bool) if t is each.type or t in getattr(each.type, "__args__", ())]
+        made[each.name] = _TYPES[types[0]] if types else "VARCHAR"
+    return made

@@ -1,0 +1,206 @@
+"""Rule: figures come from verified rows or not at all, and the same files give the same report, byte for byte.
+
+An agreement and inputs -> the report: verify, read, add up, decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from probe import __version__
+from probe.core.proof.findings import StreamReport
+from probe.core.records.rows import SCHEMA_VERSION
+from probe.core.scheduling.grid import to_us
+from probe.core.sla.contract.load import Agreed
+from probe.core.sla.contract.rules import counting_rule
+from probe.core.sla.grains import Grain
+from probe.core.sla.periods import Span
+from probe.core.sla.report.by_grains import Counted, margin_us, subject_by_grains
+from probe.core.sla.report.evaluate import code_of, contract_shown
+from probe.core.sla.report.subject import Known, Named, excluded_by, period_of, periods_in
+from probe.core.sla.report.values import VERSION, Input, Report, Subject
+from probe.services.verification import Verification
+from probe.sla.agreement_files import AgreementFile
+from probe.sla.duckdb_engine import DuckDbEngine, DuckDbMissing
+from probe.sla.engine import DIMENSIONS, Engine, PlainEngine, Question, whole
+from probe.sla.inputs import Reading, Tick, read_facts, verified
+
+PROTOCOLS = ("h1", "h2", "h3")
+MOST_ROWS = 10_000
+Shows = Callable[[str], AbstractContextManager[Tick]]
+
+
+class NotComputed(Exception):  # noqa: N818 - a result, not a defect
+    """Nothing can be computed; says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """`periods`: by name, none: all that rows lie in. `unverified`: the words that excuse inputs without proof."""
+
+    inputs: tuple[Path, ...]
+    keys: tuple[Path, ...] = ()
+    heads: tuple[Path, ...] = ()
+    periods: tuple[str, ...] = ()
+    unverified: str | None = None
+
+
+def engine_named(name: str) -> Engine:
+    """`duckdb`, `python`, or `auto`: DuckDB where it is installed. Raises DuckDbMissing."""
+    if name == "python":
+        return PlainEngine()
+    try:
+        return DuckDbEngine()
+    except DuckDbMissing:
+        if name == "duckdb":
+            raise
+        return PlainEngine()
+
+
+def make_report(
+    agreement: AgreementFile,
+    asked: Asked,
+    engine: Engine,
+    shows: Shows = lambda what: nullcontext(lambda count: None),
+) -> Report:
+    """The whole. Raises NotComputed, UnverifiedError, ForkedError, and what reading raises."""
+    agreed = agreement.agreed
+    if agreed.blank:
+        raise NotComputed(f"{agreement.file}: still to be agreed: {', '.join(agreed.blank)}")
+    with closing(engine):
+        customer, excused = agreed.agreement.customer, asked.unverified is not None
+        with shows("verifying") as tick:
+            proofs = verified(asked.inputs, asked.keys, asked.heads, customer, unverified=excused, tick=tick)
+        with shows("reading") as tick:
+            reading = read_facts(asked.inputs, customer, engine.take, tick)
+            engine.settle()
+        if not reading.streams:
+            known = ", ".join(sorted(reading.customers)) or "nobody"
+            raise NotComputed(f"no rows of customer {customer} in these inputs; there are those of {known}")
+        with shows("computing") as tick:
+            subjects = tuple(_subjects(agreed, asked, engine, reading, tick))
+    if not subjects:
+        raise NotComputed(f"no rows of {', '.join(agreed.agreement.domains)} in these inputs")
+    return Report(
+        report=VERSION,
+        contract=contract_shown(agreed, agreement.digest, agreement.profile_digest),
+        subjects=subjects,
+        inputs=tuple(_inputs(proofs, customer)),
+        unverified=asked.unverified,
+        code=code_of(subjects),
+        versions=(
+            ("cdn-probe", __version__),
+            ("record schema", str(SCHEMA_VERSION)),
+            ("added up by", engine.version),
+        ),
+    )
+
+
+def _subjects(
+    agreed: Agreed, asked: Asked, engine: Engine, reading: Reading, tick: Tick
+) -> Iterator[Subject]:
+    known = _known(reading)
+    for domain in agreed.agreement.domains:
+        for period in _periods(agreed, asked, engine, domain):
+            yield _subject(agreed, domain, period, engine, known)
+            tick(1)
+
+
+def _periods(agreed: Agreed, asked: Asked, engine: Engine, domain: str) -> Iterable[Named]:
+    terms = agreed.profile.period
+    if asked.periods and terms.unit != "span":
+        try:
+            return [period_of(terms, name) for name in asked.periods]
+        except ValueError as error:
+            raise NotComputed(str(error)) from None
+    extent = engine.extent(agreed.agreement.customer, domain)
+    if extent is None:
+        return [period_of(terms, "span")] if terms.unit == "span" else []
+    return periods_in(terms, extent)
+
+
+def _subject(agreed: Agreed, domain: str, period: Named, engine: Engine, known: Known) -> Subject:
+    if agreed.profile.grain is None:
+        raise NotComputed(f"{agreed.profile.profile} is not computed yet")
+    return _by_grains(agreed, domain, period, engine, known)
+
+
+def _by_grains(agreed: Agreed, domain: str, period: Named, engine: Engine, known: Known) -> Subject:
+    rule, excluded = counting_rule(agreed), excluded_by(agreed, domain)
+    assert agreed.profile.grain is not None, "asked only of contracts with grains"
+    protocols: tuple[str, ...] = agreed.profile.grain.protocols
+    margin = margin_us(agreed)
+    wide = Span(period.span.from_us - margin, period.span.to_us + margin)
+
+    def about(protocols: tuple[str, ...]) -> Question:
+        return Question(
+            customer=agreed.agreement.customer,
+            domain=domain,
+            span=wide,
+            protocols=protocols,
+            excluded=excluded.spans,
+        )
+
+    asked = about(protocols)
+    parts: dict[str, dict[str, dict[int, Grain]]] = {}
+    for dimension in DIMENSIONS:
+        grouped = engine.grains(asked, rule, (dimension,))
+        named = {str(group[0]): grains for group, grains in grouped.items() if group[0] is not None}
+        if len(named) > 1 or dimension in ("address", "path"):
+            parts[dimension] = named
+    others = {
+        protocol: made
+        for protocol in PROTOCOLS
+        if protocol not in protocols and (made := whole(engine.grains(about((protocol,)), rule)))
+    }
+    counted = Counted(
+        whole=whole(engine.grains(asked, rule)),
+        parts=parts,
+        apart=others,
+        rows_in=lambda spans: engine.failing(asked, rule, spans, MOST_ROWS),
+    )
+    return subject_by_grains(agreed, domain, period, counted, known, excluded)
+
+
+def _known(reading: Reading) -> Known:
+    marks = [stream.complete_up_to for stream in reading.streams]
+    times = [to_us(mark) for mark in marks if mark is not None]
+    return Known(
+        complete_up_to_us=min(times) if times and len(times) == len(marks) else None,
+        lost=tuple(lost for stream in reading.streams for lost in stream.lost),
+    )
+
+
+def _inputs(proofs: Iterable[Verification], customer: str) -> Iterator[Input]:
+    """In order of streams, and as they were given; a path is no part of it, so that a moved copy gives the same."""
+    found = [(stream, one) for one in proofs for stream in one.streams if stream.customer == customer]
+    for stream, one in sorted(
+        found, key=lambda pair: (pair[0].agent, pair[0].source, pair[0].first_seq or 0)
+    ):
+        yield _input(stream, one)
+
+
+def _input(stream: StreamReport, of: Verification) -> Input:
+    head: Any = stream.signed_head
+    problems: Sequence[Any] = (*of.problems, *stream.problems)
+    gaps = tuple(f"{gap.first_seq} to {gap.last_seq} are gone: {gap.reason}" for gap in stream.gaps)
+    return Input(
+        agent=stream.agent,
+        customer=stream.customer,
+        source=stream.source,
+        records=stream.records,
+        first_seq=stream.first_seq,
+        last_seq=stream.last_seq,
+        last_digest=stream.last_digest,
+        signed_up_to=stream.signed_up_to,
+        signed_at=None if head is None else head.at,
+        key=None if head is None else head.key,
+        heads=stream.heads,
+        witnessed=of.independent,
+        notes=(*stream.notes, *gaps),
+        problems=tuple(problem.words for problem in problems),
+    )

@@ -1,0 +1,120 @@
+"""`sla report` as a user types it, on what version 0.1 stored and a pull brought."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from probe.seal.keys import Keys
+from probe.sla.write import report_schema
+from tests.fixtures.frozen import unpacked
+from tests.interface.command import cdn_probe
+
+ROOT = Path(__file__).parents[3]
+A = ROOT / "config" / "agreements" / "a-cloud-cdn-sla.yaml"
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return unpacked("copy", tmp_path_factory.mktemp("fixture"))
+
+
+@pytest.fixture
+def kernel_alone(tmp_path: Path) -> Path:
+    """An agreement without any demand on clocks that rows of 0.1 can meet, and with the grains of the lab."""
+    text = A.read_text(encoding="utf-8")
+    file = tmp_path / "a.yaml"
+    file.write_text(text + "\noverrides: {grain: {length: 5s}, run: {at_least: 10s}}\n", encoding="utf-8")
+    return file
+
+
+def test_a_report_fits_a_terminal_and_says_what_it_rests_on(copy: Path) -> None:
+    done = cdn_probe("sla", "report", A, copy)
+    assert done.code == 3, done.err
+    assert "www.shop.example, 2026-11: not decided" in done.out
+    assert "signed up to 194" in done.out
+    assert "agreement " in done.out
+    assert all(len(line) <= 80 for line in done.out.splitlines())
+
+
+def test_two_runs_and_both_engines_give_the_same_bytes(copy: Path, kernel_alone: Path) -> None:
+    one, other = (cdn_probe("sla", "report", kernel_alone, copy, "--format", "json").out for _ in range(2))
+    assert one == other
+    plain = cdn_probe("sla", "report", kernel_alone, copy, "--format", "json", "--engine", "python").out
+    assert json.loads(plain)["subjects"] == json.loads(one)["subjects"]
+
+
+def test_the_json_is_of_its_schema_and_says_the_exit_code(copy: Path) -> None:
+    done = cdn_probe("sla", "report", A, copy, "--format", "json")
+    value = json.loads(done.out)
+    jsonschema.Draft202012Validator(report_schema()).validate(value)
+    assert value["code"] == done.code == 3
+    assert value["inputs"][0]["last_digest"]
+
+
+def test_the_same_rows_twice_count_once(copy: Path, kernel_alone: Path) -> None:
+    one = json.loads(cdn_probe("sla", "report", kernel_alone, copy, "--format", "json").out)
+    two = json.loads(cdn_probe("sla", "report", kernel_alone, copy, copy, "--format", "json").out)
+    assert one["subjects"] == two["subjects"]
+
+
+def test_csv_has_a_line_for_each_figure_and_part(copy: Path) -> None:
+    done = cdn_probe("sla", "report", A, copy, "--format", "csv")
+    lines = done.out.splitlines()
+    assert lines[0].startswith("customer,domain,period,begin,end,word,why")
+    assert sum(",whole,," in line for line in lines) == 4 * 2
+    assert any(",address,127.0.1.1," in line for line in lines)
+
+
+def test_an_altered_copy_is_refused_with_the_place(copy: Path, tmp_path: Path) -> None:
+    altered = tmp_path / "altered"
+    shutil.copytree(copy, altered)
+    file = next(altered.glob("*/shop/0*.ndjson"))
+    file.write_text(file.read_text().replace('"fault":"cdn"', '"fault":"origin"', 1))
+    done = cdn_probe("sla", "report", A, altered)
+    assert done.code == 2
+    assert f"{altered}/lab-agent/shop/{file.name}:" in done.err
+    assert done.out == ""
+    taken = cdn_probe("sla", "report", A, altered, "--unverified", "to see what it would say")
+    assert taken.code == 3
+    assert "UNVERIFIED INPUT, taken all the same: to see what it would say" in taken.out
+
+
+def test_a_foreign_key_is_refused(copy: Path, tmp_path: Path) -> None:
+    key = tmp_path / "_agent"
+    key.mkdir()
+    Keys.open(key)
+    done = cdn_probe("sla", "report", A, copy, "--key", key / "agent.pub")
+    assert done.code == 2
+    assert "another key" in done.err
+    assert done.out == ""
+
+
+def test_rows_of_another_customer_alone_cannot_be_reported_on(copy: Path, tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(
+        A.read_text(encoding="utf-8").replace("customer: shop", "customer: nobody"), encoding="utf-8"
+    )
+    done = cdn_probe("sla", "report", file, copy)
+    assert done.code == 2
+    assert "no rows of customer nobody in these inputs; there are those of media, shop" in done.err
+
+
+def test_a_period_is_named_as_the_contract_has_it(copy: Path) -> None:
+    done = cdn_probe("sla", "report", A, copy, "--period", "2026-12")
+    assert done.code == 3
+    assert "2026-12: not decided: because there is no row of the period" in done.out
+    assert cdn_probe("sla", "report", A, copy, "--period", "2026").code == 2
+
+
+def test_a_blank_is_named_and_nothing_is_computed(copy: Path, tmp_path: Path) -> None:
+    file = tmp_path / "e.yaml"
+    text = (ROOT / "config/agreements/f-storage-year.yaml").read_text(encoding="utf-8")
+    file.write_text(text.replace("  deadlines: {response: {within: 1h}}\n", ""), encoding="utf-8")
+    done = cdn_probe("sla", "report", file, copy)
+    assert done.code == 2
+    assert "still to be agreed: deadlines.response.within" in done.err

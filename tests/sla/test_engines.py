@@ -1,0 +1,116 @@
+"""Plain Python and DuckDB give the same of the same facts: sums, selections, and which row counts of two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from random import Random
+
+import pytest
+
+from probe.core.model.value import replace
+from probe.core.records.verdict import Fault
+from probe.core.sla.facts.row import FactRow
+from probe.core.sla.grains import CountingRule, Error, Grain
+from probe.core.sla.periods import Span
+from probe.sla.duckdb_engine import DuckDbEngine
+from probe.sla.engine import DIMENSIONS, Engine, PlainEngine, Question, whole
+from tests.sla.made import CUSTOMERS, DOMAINS, FROM_US, fact, look
+from tests.support.sizes import scaled
+
+HOUR_US = 3_600_000_000
+RULES = (
+    CountingRule(),
+    CountingRule(length_us=1_000_000, errors=frozenset(Error), faults=frozenset({Fault.CDN, Fault.ORIGIN})),
+    CountingRule(length_us=7_000_000, clocks=frozenset({"kernel"}), clock_max_error_us=0),
+    CountingRule(errors=frozenset()),
+)
+OUT = (
+    Span(FROM_US + HOUR_US, FROM_US + 2 * HOUR_US),
+    Span(FROM_US + HOUR_US + 1, FROM_US + 3 * HOUR_US + 17),
+)
+
+
+pytestmark = pytest.mark.scaled
+
+
+@pytest.fixture(scope="module")
+def engines() -> Iterator[tuple[Engine, Engine]]:
+    draw = Random(20)
+    facts = [fact(number, draw) for number in range(scaled(1_000_000, 3_000))]
+    facts += [replace_seq(one, draw) for one in facts[:200]]
+    looks = [look(one, draw) for one in facts]
+    made: tuple[Engine, Engine] = (PlainEngine(), DuckDbEngine(threads=2))
+    for engine in made:
+        for begin in range(0, len(facts), 777):
+            engine.take(facts[begin : begin + 777], looks[begin : begin + 777])
+        engine.settle()
+    yield made
+    for engine in made:
+        engine.close()
+
+
+def replace_seq(of: FactRow, draw: Random) -> FactRow:
+    """A second row for the same due time, before or after the first in the stream."""
+    return replace(of, seq=max(0, of.seq + draw.choice((-5_000_000, 5_000_000))))
+
+
+def asked(domain: str = DOMAINS[0], **changes: object) -> Question:
+    values: dict[str, object] = {
+        "customer": CUSTOMERS[0],
+        "domain": domain,
+        "span": Span(FROM_US, FROM_US + 86_400_000_000),
+        "protocols": ("h1",),
+        "excluded": OUT,
+    }
+    return Question(**{**values, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=range(len(RULES)))
+@pytest.mark.parametrize("by", [(), *((name,) for name in DIMENSIONS), ("region", "carrier")], ids=str)
+def test_sums_are_the_same(engines: tuple[Engine, Engine], rule: CountingRule, by: tuple[str, ...]) -> None:
+    plain, duck = (engine.grains(asked(), rule, by) for engine in engines)
+    assert plain == duck
+    assert any(grain.errors for grains in plain.values() for grain in grains.values()) == bool(rule.errors)
+    assert any(grain.excluded for grains in plain.values() for grain in grains.values())
+
+
+@pytest.mark.parametrize("rule", RULES, ids=range(len(RULES)))
+def test_what_fails_is_the_same_in_the_same_order(engines: tuple[Engine, Engine], rule: CountingRule) -> None:
+    spans = (Span(FROM_US, FROM_US + 600_000_000), Span(FROM_US + 4 * HOUR_US, FROM_US + 5 * HOUR_US))
+    plain, duck = (engine.failing(asked(), rule, spans, 10_000) for engine in engines)
+    assert plain == duck
+    assert plain
+    assert engines[1].failing(asked(), rule, spans, 7) == plain[:7]
+    assert engines[1].failing(asked(), rule, (), 7) == []
+
+
+def test_rows_come_back_as_they_went_in(engines: tuple[Engine, Engine]) -> None:
+    question = asked(protocols=("h1", "h2"), span=Span(FROM_US, FROM_US + HOUR_US))
+    plain, duck = (list(engine.facts(question)) for engine in engines)
+    assert plain == duck
+    assert any("加速" in row.path for row in plain)
+    assert list(engines[0].looks(question)) == list(engines[1].looks(question))
+
+
+def test_of_two_rows_for_one_due_time_the_first_counts(engines: tuple[Engine, Engine]) -> None:
+    plain = list(engines[0].facts(asked(protocols=("h1", "h2"))))
+    keys = [(row.agent, row.task, row.scheduled_us) for row in plain]
+    assert len(keys) == len(set(keys))
+    assert not any(row.seq >= 5_000_000 for row in plain), "each of them has an earlier one"
+
+
+def test_the_extent_is_that_of_the_domain_alone(engines: tuple[Engine, Engine]) -> None:
+    assert engines[0].extent("acme", DOMAINS[1]) == engines[1].extent("acme", DOMAINS[1])
+    assert [engine.extent("acme", "other.example") for engine in engines] == [None, None]
+
+
+def test_grains_of_parts_add_up_to_those_of_the_whole(engines: tuple[Engine, Engine]) -> None:
+    span = asked().span
+    edges = [span.from_us, FROM_US + 5 * HOUR_US + 1, FROM_US + 9 * HOUR_US, span.to_us]
+    for engine in engines:
+        parts: dict[int, Grain] = {}
+        for low, high in pairwise(edges):
+            for number, grain in whole(engine.grains(asked(span=Span(low, high)), RULES[0])).items():
+                parts[number] = parts.get(number, Grain()) + grain
+        assert parts == whole(engine.grains(asked(), RULES[0]))
