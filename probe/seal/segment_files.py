@@ -10,7 +10,7 @@ import gzip
 import hashlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,16 +206,20 @@ def _unpacked(file: Digesting) -> Iterator[bytes]:
         raise LinesError("it is cut off within the compressed data")
 
 
-def install(aside: Path, path: Path) -> None:
-    """Give a whole file its name, read-only; both on the disk when this returns. Raises OSError."""
-    handle = os.open(aside, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fchmod(handle, SEALED_MODE)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    os.replace(aside, path)
-    sync_directory(path.parent)
+def install(files: Iterable[tuple[Path, Path]], place: Path) -> None:
+    """Give whole files their names in `place`, in this order, read-only; all on the disk when this returns.
+
+    Raises OSError.
+    """
+    for aside, path in files:
+        handle = os.open(aside, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fchmod(handle, SEALED_MODE)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        os.replace(aside, path)
+    sync_directory(place)
 
 
 def make_directory(path: Path, below: Path) -> None:

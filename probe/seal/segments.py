@@ -36,6 +36,7 @@ from probe.seal.segment_files import (
     install,
     make_directory,
 )
+from probe.seal.table_files import PARQUET, Aside, SegmentTables
 
 log = logging.getLogger("probe.sealing")
 
@@ -43,7 +44,6 @@ ASIDE = "_aside"
 PAGE = 500
 MOST_ROWS = 100_000
 MOST_GAPS = 5_000
-PARQUET = ".parquet"
 
 
 class LinesOf(Protocol):
@@ -191,12 +191,13 @@ class Segments:
         """One segment, up to `last` at most; None if stopped before it was whole."""
         aside = self.directory / ASIDE / f"{customer}-{stem(reader.agent, position.seq + 1, last)}"
         ndjson, parquet = aside.with_name(aside.name + ZST), aside.with_name(aside.name + PARQUET)
+        tables = SegmentTables(aside, parquet=self.parquet)
         try:
             check = Check(
                 reader.agent, customer, "store", KnownHeads(), after=position.seq, digest=position.digest
             )
             facts = _Facts(first_previous=position.digest)
-            files = self._write(reader, check, facts, last, (ndjson, parquet), stopping)
+            files = self._write(reader, check, facts, last, (ndjson, parquet), tables, stopping)
             if files is None:
                 return None
             head = Head(
@@ -212,6 +213,7 @@ class Segments:
             for path in (ndjson, parquet):
                 with suppress(OSError):
                     path.unlink(missing_ok=True)
+            tables.remove()
 
     def _write(
         self,
@@ -220,12 +222,13 @@ class Segments:
         facts: _Facts,
         end: int,
         paths: tuple[Path, Path],
+        tables: SegmentTables,
         stopping: Callable[[], bool],
-    ) -> dict[Path, tuple[str, int]] | None:
-        """The files aside, each with its digest and size."""
+    ) -> list[Aside] | None:
+        """The files aside, the lines first: by them a segment that lacks its manifest is known again."""
         parquet = ParquetWriter(paths[1]) if self.parquet else None
         try:
-            with open(paths[0], "wb") as file:
+            with tables, open(paths[0], "wb") as file:
                 passed = Digesting(file)
                 with compressed(cast(IO[bytes], passed), paths[0].name) as out:
                     for line in self._lines(reader, check, facts, end, stopping):
@@ -235,6 +238,7 @@ class Segments:
                             raise SealRefused(check.problems.found[0].words)
                         facts.see(data)
                         out.write(data + b"\n")
+                        tables.put(check.agent, check.customer, line.seq, data)
                         if parquet is not None:
                             parquet.put(flat_row(check.agent, check.customer, data), line.text)
         finally:
@@ -242,8 +246,10 @@ class Segments:
                 parquet.close()
         if stopping() or not facts.rows:
             return None
-        files = {paths[0]: (passed.sha256, passed.bytes)}
-        return files if parquet is None else {**files, paths[1]: digest_of(paths[1])}
+        files = [Aside(paths[0], ZST, passed.sha256, passed.bytes, facts.rows)]
+        if parquet is not None:
+            files.append(Aside(paths[1], PARQUET, *digest_of(paths[1]), facts.rows))
+        return files + tables.files()
 
     def _lines(
         self, reader: LinesOf, check: Check, facts: _Facts, end: int, stopping: Callable[[], bool]
@@ -261,7 +267,7 @@ class Segments:
                 return
 
     def _publish(
-        self, facts: _Facts, position: Position, files: dict[Path, tuple[str, int]], head: Head
+        self, facts: _Facts, position: Position, files: list[Aside], head: Head
     ) -> tuple[Manifest, Position]:
         """Give the files their names, then write what says that they are there."""
         agent, customer, first, last = head.agent, head.customer, position.seq + 1, head.seq
@@ -269,11 +275,11 @@ class Segments:
         name = stem(agent, first, last)
         place = self.directory / customer / (facts.begins or now)[:10]
         make_directory(place, self.directory)
-        sealed = []
-        for path, (sha256, size) in files.items():
-            ending = PARQUET if path.name.endswith(PARQUET) else ZST
-            install(path, place / (name + ending))
-            sealed.append(SealedFile(name=name + ending, bytes=size, sha256=sha256, rows=facts.rows))
+        install(((made.path, place / (name + made.ending)) for made in files), place)
+        sealed = tuple(
+            SealedFile(name=name + made.ending, bytes=made.bytes, sha256=made.sha256, rows=made.rows)
+            for made in files
+        )
         manifest = self.keys.sign_manifest(
             Manifest(
                 version=VERSION,
@@ -287,7 +293,7 @@ class Segments:
                 complete_up_to=facts.complete_up_to,
                 scheduled_first=facts.earliest,
                 scheduled_last=facts.latest,
-                files=tuple(sealed),
+                files=sealed,
                 gaps=tuple(facts.gaps),
                 previous_manifest=position.manifest,
                 config_digest=facts.config_digest,

@@ -1,17 +1,26 @@
 """Rule: a file of a table holds every row that its lines give, in their order, and can be read without our code.
 
-Lines -> rows of one table, as CSV, NDJSON or Parquet. Compressed where whoever opens the file says so.
+Rows of one table as CSV, NDJSON or Parquet, compressed where the file's name says so. And the tables of a sealed
+segment: beside `<stem>.ndjson.zst` it has `<stem>.slots`, `.requests` and `.events` as `.csv.zst`, or as `.parquet`
+where that is wanted, named in the manifest with their digests as any file of a segment.
 """
 
 from __future__ import annotations
 
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from probe.core.tables.columns import Row, Table
+from probe.core.records.codec import CodecError
+from probe.core.tables.columns import EVENTS, TABLES, Row, Table
+from probe.core.tables.rows import Rows, rows_of
 from probe.core.tables.text import csv_head, csv_line, json_line
 from probe.seal.parquet import TableParquetWriter
-from probe.seal.segment_files import compressed
+from probe.seal.segment_files import compressed, digest_of
+
+CSV_ZST, PARQUET = ".csv.zst", ".parquet"
+UNREADABLE = "unreadable"
 
 
 class RowSink(Protocol):
@@ -80,3 +89,81 @@ def rows_into(table: Table, kind: str, path: Path, file: IO[bytes], name: str) -
         return ParquetRows(table, path)
     out = compressed(file, name)
     return NdjsonRows(table, out) if kind == "ndjson" else CsvRows(table, out)
+
+
+# --- of a segment ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A file of a segment before it has its name, which is the segment's with `ending`."""
+
+    path: Path
+    ending: str
+    sha256: str
+    bytes: int
+    rows: int
+
+
+class SegmentTables:
+    """Writes the tables of one segment aside; a context manager. Raises OSError, ParquetMissing."""
+
+    def __init__(self, aside: Path, *, parquet: bool) -> None:
+        """`aside`: where, without an ending."""
+        ending = PARQUET if parquet else CSV_ZST
+        self._paths = {name: aside.with_name(f"{aside.name}.{name}{ending}") for name in TABLES}
+        self._endings = {name: f".{name}{ending}" for name in TABLES}
+        self._kind = "parquet" if parquet else "csv"
+        self._rows = dict.fromkeys(TABLES, 0)
+        self._sinks: dict[str, RowSink] = {}
+        self._open = ExitStack()
+
+    def __enter__(self) -> SegmentTables:
+        try:
+            for name, path in self._paths.items():
+                file = self._open.enter_context(open(path, "wb"))
+                self._sinks[name] = rows_into(TABLES[name], self._kind, path, file, path.name)
+                self._open.callback(self._sinks[name].close)
+        except BaseException:
+            self._open.close()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.close()
+
+    def put(self, agent: str, customer: str, seq: int, line: bytes) -> None:
+        """The rows of one more line. A line that cannot be read holds up nothing: it is an event that says so."""
+        try:
+            rows = rows_of(agent, customer, line)
+        except CodecError as error:
+            rows = _unreadable(agent, customer, seq, error)
+        for name, sink in self._sinks.items():
+            found = rows.of(name)
+            if found:
+                sink.put(found)
+                self._rows[name] += len(found)
+
+    def files(self) -> list[Aside]:
+        """What was written, once the block is left. Raises OSError."""
+        return [
+            Aside(path, self._endings[name], *digest_of(path), self._rows[name])
+            for name, path in self._paths.items()
+        ]
+
+    def remove(self) -> None:
+        """What has no name yet goes."""
+        for path in self._paths.values():
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def _unreadable(agent: str, customer: str, seq: int, error: CodecError) -> Rows:
+    row = dict.fromkeys(EVENTS.columns) | {
+        "agent": agent,
+        "customer": customer,
+        "seq": seq,
+        "event": UNREADABLE,
+        "detail": {"error": str(error)},
+    }
+    return Rows(events=[row])

@@ -165,14 +165,15 @@ def verify_segments(stream: Stream, proofs: Proofs, tick: Tick) -> StreamReport:
             notes.append(f"begins with record {first.first_seq}: older segments are not here")
     before: Sealed | None = None
     for sealed in segments:
-        if _follows(check, proofs, sealed, before):
+        if follows(check, proofs, sealed, before):
             _segment(check, proofs, sealed, tick)
             before = sealed
     report = check.finish()
     return replace(report, notes=(*report.notes, *notes))
 
 
-def _follows(check: Check, proofs: Proofs, sealed: Sealed, before: Sealed | None) -> bool:
+def follows(check: Check, proofs: Proofs, sealed: Sealed, before: Sealed | None) -> bool:
+    """Whether a segment is the next one; says what is missing or too many between it and the one before."""
     manifest, next_seq = sealed.manifest, check.last_seq + 1
     file = proofs.shown(sealed.path)
     if manifest.first_seq < next_seq:
@@ -197,13 +198,18 @@ def _follows(check: Check, proofs: Proofs, sealed: Sealed, before: Sealed | None
     return True
 
 
+def is_beside(name: str) -> bool:
+    """Whether a manifest names a file that can lie beside it."""
+    return "/" not in name and "\0" not in name
+
+
 def _segment(check: Check, proofs: Proofs, sealed: Sealed, tick: Tick) -> None:
     manifest = sealed.manifest
     for entry in manifest.files:
         path = sealed.path.parent / entry.name
         wrong = None
         try:
-            if "/" in entry.name:
+            if not is_beside(entry.name):
                 wrong = "has a name that is no file's beside its manifest"
             elif entry.name.endswith(ZST):
                 read = Read(path)

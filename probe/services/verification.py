@@ -1,7 +1,7 @@
 """Rule: a verification says what was proved, by whose key, and what was not; no doubt is left out.
 
 Takes a path, gives one verification of everything in it: the store of a results directory, sealed segments, copies
-made by pulling, a single file of lines.
+made by pulling, a single file of lines; or the tables of segments alone.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from probe.seal.proofs import Proofs, Stream
 from probe.seal.segment_files import LinesError
 from probe.seal.stamps.tokens import Authority
 from probe.seal.verify_sources import first_line, verify_lines, verify_segments, verify_store
+from probe.seal.verify_tables import only_tables, verify_tables
 from probe.store.base.schema import catalogue_file
 
 _LINES = re.compile(r"(\d{6,19})\.ndjson(\.zst|\.gz)?")
@@ -96,7 +97,9 @@ def _reports(path: Path, proofs: Proofs, tick: Callable[[int], None]) -> list[St
     reports: list[StreamReport] = []
     if catalogue_file(path).is_file():
         reports += verify_store(path, proofs, tick)
-    reports += [verify_segments(stream, proofs, tick) for stream in sorted(proofs.manifests)]
+    for stream in sorted(proofs.manifests):
+        of = verify_tables if only_tables(stream, proofs) else verify_segments
+        reports.append(of(stream, proofs, tick))
     copies = _copies(path)
     reports += [verify_lines(stream, copies[stream], proofs, tick) for stream in sorted(copies)]
     reported = {(report.agent, report.customer) for report in reports}

@@ -36,6 +36,7 @@ def missing(config: Config) -> tuple[Problem, ...]:
     )
     own = (
         *_proxy_secrets(config),
+        *_parquet(config),
         *(Problem(_agent_file(config), 0, 0, words) for words in _api(config)),
         *_timestamp(config),
     )
@@ -164,6 +165,16 @@ def _timestamp(config: Config) -> Iterator[Problem]:
     if find_spec("rfc3161_client") is None:
         mark = place_of(config.texts.get(file, ""), file, "url", partial(eq, timestamp.url))
         yield Problem(file, *mark, "timestamp: it needs rfc3161-client: install cdn-probe[stamps]")
+
+
+def _parquet(config: Config) -> Iterator[Problem]:
+    """Segments as Parquet are wanted and nothing here can write them."""
+    segments = config.agent.segments
+    if segments is not None and segments.parquet and find_spec("pyarrow") is None:
+        file = _agent_file(config)
+        mark = place_of(config.texts.get(file, ""), file, "parquet", partial(eq, True))
+        words = "segments.parquet: it needs pyarrow: install cdn-probe[parquet], or leave it out: CSV is sealed then"
+        yield Problem(file, *mark, words)
 
 
 def _proxy_secrets(config: Config) -> Iterator[Problem]:

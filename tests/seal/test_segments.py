@@ -19,6 +19,7 @@ import pytest
 
 from probe.core.config.results import SegmentsConfig
 from probe.core.proof.manifest import parse_manifest
+from probe.core.tables.columns import TABLES
 from probe.host.clock import SystemClock
 from probe.pull.chain import LINE_MOST_BYTES
 from probe.seal import segment_files
@@ -72,8 +73,10 @@ async def test_segments_hold_the_lines_byte_for_byte_and_follow_each_other(tmp_p
         (25, 30, 6, 6),
     ]
     names = sorted(path.name for path in (tmp_path / "acme").glob("*/*"))
-    assert names[0] == "a1-000000000001-000000000012.manifest.json"
-    assert names[1] == "a1-000000000001-000000000012.ndjson.zst"
+    assert names[:5] == [
+        f"a1-000000000001-000000000012.{ending}"
+        for ending in ("events.csv.zst", "manifest.json", "ndjson.zst", "requests.csv.zst", "slots.csv.zst")
+    ]
     assert {path.parent.name for path in (tmp_path / "acme").glob("*/*")} == {"2023-11-14"}
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "acme").glob("*/*")} == {0o440}
     assert list((tmp_path / "_aside").iterdir()) == []
@@ -96,7 +99,7 @@ async def test_nothing_new_makes_nothing_and_what_is_sealed_stays_as_it_is(tmp_p
     await sealed(tmp_path)
     after = tree(tmp_path)
     assert {name: after[name] for name in before} == before
-    assert len(after) == len(before) + 4
+    assert len(after) == len(before) + 2 * (2 + len(TABLES))
     assert sealed_lines(tmp_path) == lines_of(tmp_path, "acme")
     assert verify(tmp_path).good
 
@@ -264,10 +267,12 @@ async def test_parquet_beside_ndjson(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     await filled(tmp_path, 20)
     await sealed(tmp_path, parquet=True)
-    tables = [parquet.read_table(path) for path in sorted((tmp_path / "acme").glob("*/*.parquet"))]
+    tables = [parquet.read_table(path) for path in sorted((tmp_path / "acme").glob("*/*[0-9].parquet"))]
     assert [line for table in tables for line in table["record"].to_pylist()] == lines_of(tmp_path, "acme")
     assert [seq for table in tables for seq in table["seq"].to_pylist()] == list(range(1, 21))
-    assert [len(m.files) for m in manifests(tmp_path)] == [2, 2]
+    assert [[f.name.removeprefix(m.stem) for f in m.files] for m in manifests(tmp_path)] == [
+        [".ndjson.zst", ".parquet", *(f".{name}.parquet" for name in TABLES)]
+    ] * 2
     assert verify(tmp_path).good
     some = next((tmp_path / "acme").glob("*/*.parquet"))
     some.chmod(0o640)

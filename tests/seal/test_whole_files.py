@@ -41,7 +41,7 @@ def test_a_segment_that_was_taken_away_is_found(world: Made, tmp_path: Path) -> 
     here = InSegments(world.cloned(tmp_path), "acme").path
     for seed in range(TIMES):
         rng = random.Random(seed)
-        names = [path.name.removesuffix(".ndjson.zst") for path in sealed_files(here, "acme", ".zst")]
+        names = [path.name.removesuffix(".ndjson.zst") for path in sealed_files(here, "acme", ".ndjson.zst")]
         which = rng.randrange(1, len(names))
         endings = rng.choice([[".ndjson.zst"], [".manifest.json"], [".ndjson.zst", ".manifest.json"]])
         moved = [path for e in endings for path in sealed_files(here, "acme", names[which] + e)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -214,3 +215,18 @@ def test_a_wrong_key_of_the_authority_is_told_where(tmp_path: Path, timestamp: s
     assert done.code == 2
     assert words in done.err
     assert "agent.yaml:5:" in done.err
+
+
+def test_segments_as_parquet_are_refused_with_the_place_where_nothing_can_write_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "customers").mkdir()
+    file = tmp_path / "agent.yaml"
+    for installed, code in ((None, 1), (pytest, 0)):  # any module will do where only its presence counts
+        monkeypatch.setitem(sys.modules, "pyarrow", installed)
+        checked(tmp_path, "")
+        file.write_text(AGENT + "segments:\n  parquet: true\n")
+        result = CliRunner().invoke(cli, ["check-config", "-c", str(file)])
+        assert result.exit_code == code
+        told = "agent.yaml:6:12: segments.parquet: it needs pyarrow: install cdn-probe[parquet]"
+        assert (told in result.stderr) == bool(code)

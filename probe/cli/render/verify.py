@@ -13,7 +13,12 @@ from probe.core.proof.findings import Problem, StreamReport, VouchedSpan
 from probe.services.verification import Verification
 
 MOST_SPANS = 10
-_OF = {"store": "in the store", "segments": "in sealed segments", "lines": "in files of lines"}
+_OF = {
+    "store": "in the store",
+    "segments": "in sealed segments",
+    "lines": "in files of lines",
+    "tables": "in sealed tables",
+}
 
 
 def verification_text(found: Verification) -> Text:

@@ -75,7 +75,7 @@ class VouchedSpan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamReport:
-    """One stream, as found in one source (`store`, `segments`, `lines`).
+    """One stream, as found in one source (`store`, `segments`, `lines`, `tables`).
 
     `signed_up_to`: `seq` of the newest signed head that fits; what comes after it is chained, and signed by nobody.
     `unproven_up_to`: lines written by a version that did not chain them. `heads`: signed heads held against it.

@@ -1,0 +1,158 @@
+"""Tables beside the lines of a segment: the rows of all its lines, sealed with it; and verified without the lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from probe.core.proof.manifest import parse_manifest
+from probe.core.tables.columns import TABLES
+from probe.services.verification import Verification, verify
+from tests.core.tables.by_json import us
+from tests.seal.made import COUNT, CUSTOMERS, Made, lines_of, made
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return made(tmp_path_factory.mktemp("tables"))
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    text = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(path.read_bytes())).read().decode()
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def tables_alone(world: Made, into: Path) -> Path:
+    """What somebody has who took the tables and what signs them."""
+    names = ("*.csv.zst", "*.manifest.json", "HEAD.json", "agent.pub")
+    for path in [path for name in names for path in world.results.rglob(name)]:
+        place = into / path.relative_to(world.results)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place)
+        place.chmod(0o640)
+    return into
+
+
+def words(found: Verification) -> list[str]:
+    return [p.words for r in found.streams for p in r.problems] + [p.words for p in found.problems]
+
+
+@pytest.mark.parametrize("customer", CUSTOMERS)
+def test_the_tables_of_all_segments_hold_the_rows_of_all_lines(world: Made, customer: str) -> None:
+    lines = [json.loads(line) for line in lines_of(world.results, customer)]
+    found = {
+        name: [
+            row for path in sorted(world.results.glob(f"{customer}/*/*.{name}.csv.zst")) for row in rows(path)
+        ]
+        for name in TABLES
+    }
+    slots = [line for line in lines if line["kind"] == "slot"]
+    assert [int(row["seq"]) for row in found["slots"]] == [line["seq"] for line in slots]
+    assert [us(row["scheduled_at"]) for row in found["slots"]] == [us(line["scheduled_at"]) for line in slots]
+    events = [line for line in lines if line["kind"] == "event"]
+    assert [(int(row["seq"]), row["event"]) for row in found["events"]] == [
+        (e["seq"], e["event"]) for e in events
+    ]
+    assert sum(len(line["observations"]) for line in slots) == len(found["requests"])
+    for path in world.results.glob(f"{customer}/*/*.manifest.json"):
+        manifest = parse_manifest(path.read_bytes())
+        for entry in manifest.files[1:]:
+            assert len(rows(path.parent / entry.name)) == entry.rows
+
+
+def test_a_tree_of_tables_alone_is_verified_and_says_what_that_proves(world: Made, tmp_path: Path) -> None:
+    found = verify(tables_alone(world, tmp_path), [world.key])
+    assert found.good, words(found)
+    for report in found.streams:
+        assert (report.source, report.records, report.first_seq, report.last_seq) == (
+            "tables",
+            COUNT,
+            1,
+            COUNT,
+        )
+        assert report.signed_up_to == COUNT
+        assert report.last_digest == report.signed_head.digest if report.signed_head else False
+        [note] = report.notes
+        assert note.startswith("tables alone (")
+        assert "is its word, which the lines would prove" in note
+
+
+def test_a_table_that_was_altered_or_taken_away_is_found(world: Made, tmp_path: Path) -> None:
+    place = tables_alone(world, tmp_path)
+    for path in sorted(place.glob("acme/*/*.csv.zst")):
+        data = path.read_bytes()
+        path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        assert words(verify(place, [world.key])) == [f"{path.name} is not the file that was sealed"]
+        path.unlink()
+        assert words(verify(place, [world.key])) == [f"{path.name} cannot be read: No such file or directory"]
+        path.write_bytes(data)
+    assert verify(place, [world.key]).good
+
+
+def test_manifests_that_are_missing_altered_or_cut_off_are_found(world: Made, tmp_path: Path) -> None:
+    place = tables_alone(world, tmp_path)
+    manifests = sorted(place.glob("acme/*/*.manifest.json"))
+    data = manifests[1].read_bytes()
+    manifests[1].unlink()
+    assert {p.kind.value for r in verify(place, [world.key]).streams for p in r.problems} == {
+        "missing_segment"
+    }
+    manifests[1].write_bytes(data.replace(b'"rows": 1', b'"rows": 2', 1))
+    assert not verify(place, [world.key]).good
+    manifests[1].write_bytes(data)
+    last = manifests[-1].read_bytes()
+    manifests[-1].unlink()
+    assert {p.kind.value for r in verify(place, [world.key]).streams for p in r.problems} == {"truncated"}
+    manifests[-1].write_bytes(last)
+    assert verify(place, [world.key]).good
+
+
+def test_lines_that_are_gone_from_some_segments_are_missed(world: Made, tmp_path: Path) -> None:
+    """Only a tree without any lines is one of tables: else somebody took them away."""
+    place = tables_alone(world, tmp_path)
+    one = next(world.results.glob("acme/*/*.ndjson.zst"))
+    shutil.copy(one, place / one.relative_to(world.results))
+    assert not verify(place, [world.key]).good
+
+
+@pytest.mark.parametrize("named", ["../x", "a\0b", ".", "", "x"])
+def test_names_that_a_manifest_made_by_others_gives_do_no_harm(
+    world: Made, tmp_path: Path, named: str
+) -> None:
+    place = tables_alone(world, tmp_path)
+    path = next(place.glob("acme/*/*.manifest.json"))
+    value = json.loads(path.read_text())
+    value["files"][1]["name"] = named
+    path.write_text(json.dumps(value))
+    assert not verify(place, [world.key]).good
+
+
+@pytest.mark.long
+def test_the_version_before_verifies_segments_with_tables(world: Made, tmp_path: Path) -> None:
+    """By its own code, taken from the history: the manifest's members are as they were."""
+    before = subprocess.run(
+        ["git", "-C", ROOT, "archive", "4ddf4b8"], capture_output=True, check=False
+    )  # fmt: skip
+    if before.returncode:
+        pytest.skip("a checkout without its history")
+    subprocess.run(["tar", "-x", "-C", tmp_path], input=before.stdout, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "probe", "results", "verify", world.results, "--key", world.key, "--json"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    assert report["good"]
+    assert sorted((s["source"], s["customer"], s["records"]) for s in report["streams"]) == sorted(
+        (source, customer, COUNT) for source in ("segments", "store") for customer in CUSTOMERS
+    )
