@@ -20,7 +20,7 @@ from probe.core.tables.rows import rows_of
 from probe.host.files import sync_directory
 from probe.seal.parquet import ParquetWriter
 from probe.seal.segment_files import compressed
-from probe.seal.table_files import RowSink, rows_into
+from probe.seal.tables.files import RowSink, rows_into
 
 EXPORT_MODE = 0o640
 FORMATS = ("ndjson", "csv", "parquet")

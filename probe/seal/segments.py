@@ -36,7 +36,7 @@ from probe.seal.segment_files import (
     install,
     make_directory,
 )
-from probe.seal.table_files import PARQUET, Aside, SegmentTables
+from probe.seal.tables.files import PARQUET, Aside, SegmentTables
 
 log = logging.getLogger("probe.sealing")
 

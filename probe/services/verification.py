@@ -17,8 +17,8 @@ from probe.seal.key_ring import KeyRing
 from probe.seal.proofs import Proofs, Stream
 from probe.seal.segment_files import LinesError
 from probe.seal.stamps.tokens import Authority
+from probe.seal.tables.verify import only_tables, verify_tables
 from probe.seal.verify_sources import first_line, verify_lines, verify_segments, verify_store
-from probe.seal.verify_tables import only_tables, verify_tables
 from probe.store.base.schema import catalogue_file
 
 _LINES = re.compile(r"(\d{6,19})\.ndjson(\.zst|\.gz)?")
