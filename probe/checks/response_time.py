@@ -7,17 +7,23 @@ connection, as a user without one would wait; the look-up of the name is recorde
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from pydantic import Field, model_validator
 
 from probe.core.content.check_kind import CheckKind, Params, Symptom, SymptomKind
 from probe.core.model.task import Task
 from probe.core.model.units import DurationUs, format_duration
+from probe.core.records.failure import FailureType
 from probe.core.records.observation import Observation
 from probe.core.records.transport import TimingUncertainty
 from probe.core.records.verdict import Evidence
 from probe.core.redirects.chain import chain_of
+from probe.core.verdict.origin_controls import second_looks_at
 from probe.core.verdict.symptoms import edge_observations
+
+# Of a connection that came about; one that did not may have lost its first packets.
+_LATER_STILL = frozenset({FailureType.TLS_TIMED_OUT, FailureType.HTTP_TIMED_OUT, FailureType.BODY_TIMED_OUT})
 
 
 class ResponseTime(Params):
@@ -43,22 +49,52 @@ class ResponseTime(Params):
 
 def examine(params: ResponseTime, task: Task, evidence: Evidence) -> Iterator[Symptom]:
     """A TIMING symptom for each edge over a limit; `agent.stalled` where our own lag may explain the excess."""
-    lag_us = evidence.host.loop_lag_us or 0
-    for index, observation in edge_observations(evidence):
-        replies = chain_of(evidence.observations, index) if params.chain else (observation,)
-        if any(reply.answer is None for reply in replies):
+    for index, _ in edge_observations(evidence):
+        over = _over(params, evidence, index)
+        if over is None:
             continue
-        for name, limit_us, taken_us, unsure_us in _measured(params, replies):
-            if limit_us is not None and taken_us is not None and taken_us > limit_us:
-                explained = taken_us - max(lag_us, unsure_us) <= limit_us
-                yield Symptom(
-                    check=KIND.name,
-                    kind=SymptomKind.TIMING,
-                    reason="agent.stalled" if explained else "timing.over_limit",
-                    observation=index,
-                    detail=f"{name} {taken_us / 1000:.1f}ms{_of(replies)}, limit {format_duration(limit_us)}",
-                )
-                break
+        ours = over.explained
+        looks = second_looks_at(evidence, index)
+        again = () if ours else tuple(i for i in looks if _late_again(params, evidence, i))
+        seen = f"; {len(again)} of {len(looks)} further looks too" if looks and not ours else ""
+        yield Symptom(
+            check=KIND.name,
+            kind=SymptomKind.TIMING,
+            reason="agent.stalled" if ours else "timing.over_limit",
+            observation=index,
+            detail=f"{over.words}{seen}",
+            again=bool(again) if looks and not ours else None,
+            again_at=again,
+            asked_again=not ours,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Over:
+    """A limit that was passed; `explained`: what may have been our own time explains it."""
+
+    words: str
+    explained: bool
+
+
+def _over(params: ResponseTime, evidence: Evidence, index: int) -> _Over | None:
+    """The first limit that this reply passed, or what its redirects took together; None: none was, or none came."""
+    observation, lag_us = evidence.observations[index], evidence.host.loop_lag_us or 0
+    replies = chain_of(evidence.observations, index) if params.chain else (observation,)
+    if any(reply.answer is None for reply in replies):
+        return None
+    for name, limit_us, taken_us, unsure_us in _measured(params, replies):
+        if limit_us is not None and taken_us is not None and taken_us > limit_us:
+            words = f"{name} {taken_us / 1000:.1f}ms{_of(replies)}, limit {format_duration(limit_us)}"
+            return _Over(words, explained=taken_us - max(lag_us, unsure_us) <= limit_us)
+    return None
+
+
+def _late_again(params: ResponseTime, evidence: Evidence, index: int) -> bool:
+    """Over a limit again, or nothing came in time at all."""
+    failure = evidence.observations[index].failure
+    over = _over(params, evidence, index)
+    return (over is not None and not over.explained) or (failure is not None and failure.type in _LATER_STILL)
 
 
 def _of(replies: Sequence[Observation]) -> str:

@@ -16,6 +16,7 @@ from probe.core.model.task import Task
 from probe.core.model.units import RateBps, SizeBytes, format_rate
 from probe.core.records.observation import Observation, Role
 from probe.core.records.verdict import Evidence
+from probe.core.verdict.origin_controls import second_looks_at
 from probe.core.verdict.symptoms import final_observations
 
 
@@ -39,6 +40,10 @@ def examine(params: Throughput, task: Task, evidence: Evidence) -> Iterator[Symp
         if rate_bps is None or rate_bps >= params.at_least_bps:
             continue
         measured_bps = _rate_bps(params, observation, None) or 0
+        rates = {
+            i: _rate_bps(params, evidence.observations[i], lag_us) for i in second_looks_at(evidence, index)
+        }
+        again = {i: rate < params.at_least_bps for i, rate in rates.items() if rate is not None}
         yield Symptom(
             check=KIND.name,
             kind=SymptomKind.TIMING,
@@ -46,6 +51,8 @@ def examine(params: Throughput, task: Task, evidence: Evidence) -> Iterator[Symp
             observation=index,
             detail=f"{measured_bps / 1e6:.2f}Mbps, agreed {format_rate(params.at_least_bps)}",
             at_origin=_at_origin(params, evidence, lag_us),
+            again=any(again.values()) if again else None,
+            again_at=tuple(i for i, slow in again.items() if slow),
         )
 
 

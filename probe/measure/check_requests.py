@@ -14,8 +14,8 @@ from probe.core.model.task import OriginSpec, Request, Task
 from probe.core.model.value import replace
 from probe.core.records.failure import Failure
 from probe.core.records.observation import Observation, Role
+from probe.core.records.verdict import CHECK_REQUESTS
 from probe.core.text.redaction import without_secret_query
-from probe.core.verdict.symptoms import CHECK_REQUESTS
 from probe.fetch.fetcher import Fetcher
 from probe.fetch.target import FetchTarget, target_of
 from probe.measure.edge_pace import EdgePace

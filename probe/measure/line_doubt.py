@@ -3,7 +3,7 @@
 Never in the healthy path. Where every edge and the origin took our connection and stalled, they are asked for a small
 reply (`HEAD`): large packets may be lost that small ones are not. After a confirmation round whose connections to edges
 lost packets, anchors are asked a few times more; an edge that gave nothing in time beside a lossy line is tried by
-several connections at once.
+several connections at once. A slow edge was asked again already: anchors then tell whether the line loses packets.
 """
 
 from __future__ import annotations
@@ -34,9 +34,15 @@ LITTLE = "line.small"
 AskAnchors = Callable[[], Awaitable[Sequence[Observation]]]
 
 
-async def doubt_the_line(slot: Slot, off: Iterable[int], pace: EdgePace, ask_anchors: AskAnchors) -> None:
-    """Append what distinguishes loss on our line from a dead edge; nothing where no packet was lost or stalled."""
-    doubtful = set(off)
+async def doubt_the_line(
+    slot: Slot, off: Iterable[int], late: Iterable[int], pace: EdgePace, ask_anchors: AskAnchors
+) -> None:
+    """Append what distinguishes loss on our line from a dead or slow edge; nothing where no packet was lost or stalled.
+
+    `off`: observations of edges that were looked at again for a failure or wrong content; `late`: those that were slow.
+    """
+    slow = set(late)
+    doubtful = slow.union(off)
     if small_replies_untried(slot.observations):
         await _ask_for_little(slot, pace)
     looks = [
@@ -45,7 +51,7 @@ async def doubt_the_line(slot: Slot, off: Iterable[int], pace: EdgePace, ask_anc
         if i in doubtful or (o.of in doubtful and o.role is Role.CONFIRM)
     ]
     stalled = any(map(_waited_long, slot.observations)) or any(_stalled_once(slot, i) for i in doubtful)
-    if stalled or any(map(resent, looks)) or _lookup_lost(slot):
+    if slow or stalled or any(map(resent, looks)) or _lookup_lost(slot):
         for _ in range(ANCHOR_ROUNDS):
             quality = line_quality(slot.observations)
             if quality is not None and quality.lossy:

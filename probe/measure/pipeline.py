@@ -28,7 +28,7 @@ from probe.core.records.failure import Failure, Phase
 from probe.core.records.observation import Observation, Role
 from probe.core.records.rows import SlotRecord
 from probe.core.records.surroundings import HostDate, HostFacts, VantageHealth
-from probe.core.records.verdict import Evidence, Outcome
+from probe.core.records.verdict import SECOND_LOOKS, Evidence, Outcome
 from probe.core.results.bundle import Bundle, bundle_id
 from probe.core.results.rows import measured_row, missed_row
 from probe.core.scheduling.bandwidth_budget import Budgets, head_only
@@ -36,7 +36,7 @@ from probe.core.scheduling.edge_selection import Visits
 from probe.core.vantage.via_proxy import edges_of, left_to_proxy
 from probe.core.verdict.hijack import led_elsewhere
 from probe.core.verdict.reach import served
-from probe.core.verdict.symptoms import SECOND_LOOKS, doubtful_edges, examine, suspicious
+from probe.core.verdict.symptoms import doubtful_edges, examine, late_edges, second_looks, suspicious
 from probe.evidence.bundle_builder import COMPARED_BYTES, bundle_of
 from probe.evidence.capture import Collector, collecting
 from probe.fetch.fetcher import Fetcher, FetchTarget
@@ -228,13 +228,13 @@ class Pipeline:
     async def _confirmation_round(self, slot: Slot, symptoms: tuple[Symptom, ...]) -> None:
         """Everything again that can convict or acquit: the edges off, the origin, anchors, other nodes."""
         task, observations, evidence = slot.task, slot.observations, slot.evidence
-        off = doubtful_edges(symptoms, evidence)
+        off, late = doubtful_edges(symptoms, evidence), late_edges(symptoms, evidence)
         if led_elsewhere(task, evidence, symptoms, (observations[i].address for i in off)):
             assert slot.resolution is not None, "resolved before anything was fetched"
             slot.resolution = await self._lookups.examine(slot.resolution, task, slot.start_ns)
-        due = (slot.target(Role.CONFIRM, observations[i].address, of=i) for i in off)
+        due = [slot.target(Role.CONFIRM, observations[i].address, of=i) for i in second_looks(off, late)]
         targets = self._fetcher.admitted(due)
-        if len(targets) < len(off):
+        if len(targets) < len(due):
             slot.leave_out(SECOND_LOOKS)
         before = slot.reference.newest_digest
         async with Staggered() as staggered:
@@ -255,7 +255,7 @@ class Pipeline:
         for index, again in enumerate(fetched, begin):
             if again.of not in slot.further:
                 await self._follow_redirects(slot, index, again)
-        await doubt_the_line(slot, off, self._fetcher, lambda: self._ask_anchors(slot))
+        await doubt_the_line(slot, off, late, self._fetcher, lambda: self._ask_anchors(slot))
         for ask in slot.controls_of(off):
             await ask_origin(slot, ask, self._fetcher, self._lookups.origin_address)
         slot.compare_all()

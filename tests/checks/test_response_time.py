@@ -8,10 +8,11 @@ from pydantic import ValidationError
 from probe.checks.response_time import KIND, ResponseTime
 from probe.core.content.check_kind import Symptom, SymptomKind
 from probe.core.model.value import replace
+from probe.core.records.failure import FailureType, Phase
 from probe.core.records.observation import Role
 from probe.core.records.transport import ResourceTiming, TimingUncertainty
 from probe.core.records.verdict import Evidence
-from tests.support.build import evidence, host, refused, seen, task, timing
+from tests.support.build import broken, evidence, host, refused, seen, task, timing
 
 LIMITS = {"ttfb": "500ms", "total": "2s"}
 
@@ -27,6 +28,7 @@ def off(detail: str, reason: str = "timing.over_limit", observation: int = 0) ->
         reason=reason,
         observation=observation,
         detail=detail,
+        asked_again=reason == "timing.over_limit",
     )
 
 
@@ -139,3 +141,29 @@ def test_no_limit_at_all_is_refused_in_words() -> None:
 def test_limits_are_microseconds() -> None:
     made = ResponseTime.model_validate(LIMITS)
     assert (made.ttfb_us, made.total_us) == (500_000, 2_000_000)
+
+
+def test_further_looks_that_were_late_too_are_named() -> None:
+    """Late, in time, none in time, and refused: the last one says nothing of how quick it is."""
+    late, quick = seen(Role.CONFIRM, timing=timing(900_000, 950_000), of=0), seen(Role.CONFIRM, of=0)
+    hung = broken(FailureType.HTTP_TIMED_OUT, Phase.HTTP, Role.CONFIRM, of=0)
+    limited = seen(Role.CONFIRM, status=429, timing=timing(900_000, 950_000), of=0)
+    (found,) = symptoms(evidence(seen(timing=timing(900_000, 950_000)), late, quick, hung, limited))
+    assert (found.again, found.again_at) == (True, (1, 3))
+    assert found.detail == "ttfb 900.0ms, limit 500ms; 2 of 3 further looks too"
+    (once,) = symptoms(evidence(seen(timing=timing(900_000, 950_000)), quick))
+    assert (once.again, once.again_at) == (False, ())
+
+
+def test_a_further_look_that_our_own_lag_explains_is_not_late() -> None:
+    slow, barely = timing(1_900_000, 1_950_000), timing(600_000, 650_000)
+    looked = evidence(
+        seen(timing=slow), seen(Role.CONFIRM, timing=barely, of=0), host=host(loop_lag_us=200_000)
+    )
+    (found,) = symptoms(looked)
+    assert (found.reason, found.again) == ("timing.over_limit", False)
+
+
+def test_what_our_own_lag_explains_is_not_asked_again() -> None:
+    late = evidence(seen(timing=timing(900_000, 950_000)), host=host(loop_lag_us=2_000_000))
+    assert not any(found.asked_again for found in symptoms(late))

@@ -17,6 +17,7 @@ from tests.support.hostile import (
     HEAD,
     OK,
     Triple,
+    after,
     alternating,
     cdn,
     certificate,
@@ -42,6 +43,7 @@ HALF_THEN_SILENCE = then_hang(HEAD + b"Content-Length: 90000\r\n\r\n" + b"x" * 4
 AVAILABLE = build.checks(availability={})
 PATIENT = {"total_us": 12_000_000, "connect_us": 5_000_000, "tls_us": 5_000_000, "first_byte_us": 5_000_000}
 TIMED = build.checks(availability={}, response_time={"ttfb": "150ms"})
+IN_HALF_A_SECOND = build.checks(availability={}, response_time={"ttfb": "500ms"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +150,16 @@ SUSPECTS: dict[str, Suspect] = {
     ),
     "edge_is_silent_alone": Suspect(
         setting=Setting(), nft=(f"ip daddr {EDGE} drop",), expected=cdn("tcp.timed_out")
+    ),
+    "edge_is_late_once": Suspect(
+        setting=Setting(
+            edge=alternating(after(0.7, right()), right()), checks=IN_HALF_A_SECOND, deadlines=PATIENT
+        ),
+        expected=("slow", "unknown", "timing.over_limit"),
+    ),
+    "edge_is_late_each_time": Suspect(
+        setting=Setting(edge=after(0.7, right()), checks=IN_HALF_A_SECOND, deadlines=PATIENT),
+        expected=("slow", "cdn", "timing.over_limit"),
     ),
     # --- an origin's standing ------------------------------------------------------------------------
     "firewalled_origin_beside_a_refused_edge": Suspect(

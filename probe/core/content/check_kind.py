@@ -56,7 +56,8 @@ class Symptom:
     """One thing off. `observation` indexes `evidence.observations`; None: the slot as a whole.
 
     `at_origin` None: the check did not look. `again`: whether a second look showed the same thing; None: the check
-    did not look. `warning`: a note that somebody should act on.
+    did not look. `again_at`: which observations did. `asked_again`: a few more looks would tell what it is.
+    `warning`: a note that somebody should act on.
     """
 
     check: str
@@ -66,6 +67,8 @@ class Symptom:
     detail: str | None = None
     at_origin: AtOrigin | None = None
     again: bool | None = None
+    again_at: tuple[int, ...] = ()
+    asked_again: bool = False
     warning: bool = False
 
 

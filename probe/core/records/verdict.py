@@ -15,6 +15,9 @@ from probe.core.records.observation import Observation
 from probe.core.records.origin import Reference
 from probe.core.records.surroundings import HostDate, HostFacts, NodeFacts, VantageHealth
 
+# In `Evidence.left_out`: what was not asked for our own pace's sake.
+SECOND_LOOKS, CHECK_REQUESTS = "second_looks", "check_requests"
+
 
 class Outcome(StrEnum):
     """What a slot says about the service (design: the verdict)."""

@@ -16,7 +16,7 @@ from ipaddress import ip_address
 
 from probe.core.model.task import AnchorSpec, VantagePoint
 from probe.core.model.value import replace
-from probe.core.records.failure import FailureType
+from probe.core.records.failure import FailureType, Phase
 from probe.core.records.observation import Observation
 from probe.core.records.surroundings import LineState, VantageHealth
 
@@ -26,6 +26,10 @@ STALE_AFTER_INTERVALS = 2
 # A TCP connection that takes longer had its first packet sent again (RFC 6298 section 2: after one second). The whole
 # second, since it is to show that the line was away; `line_quality.RESENT_US` only raises a doubt and asks for less.
 LATE_CONNECT_US = 1_000_000
+# Nothing came back at all: a dead line looks the same as a dead server.
+SILENT = frozenset(
+    {FailureType.TCP_TIMED_OUT, FailureType.TCP_ADDRESS_UNREACHABLE, FailureType.VANTAGE_NETWORK_DOWN}
+)
 _WITHOUT_ADDRESS = (FailureType.DNS_NO_DATA, FailureType.DNS_DANGLING_ALIAS)
 
 
@@ -50,6 +54,16 @@ def reacted(anchor: Observation) -> bool:
     """Whether the anchor did what it was asked for; a reply that broke off later is one too."""
     shown = anchor.tls is not None and bool(anchor.tls.chain_sha256)
     return anchor.failure is None or anchor.response is not None or shown
+
+
+def somebody(look: Observation) -> bool:
+    """Whether anybody out there can have made this; a name that was not found can be our own resolver's word."""
+    if look.failure is None or look.response is not None:
+        return True
+    ours = (
+        look.failure.phase in (Phase.HOST, Phase.DNS) or look.failure.type is FailureType.TCP_ADDRESS_BLOCKED
+    )
+    return not ours and look.failure.type not in SILENT
 
 
 def own_fault(anchor: Observation) -> FailureType | None:

@@ -92,7 +92,7 @@ def _of_the_line(symptom: Symptom, corroboration: Corroboration) -> Blame | None
         return _inconclusive(Fault.VANTAGE, "vantage.captive_portal")
     if line.path_mtu and symptom.reason in TIMEOUTS:
         return _inconclusive(Fault.VANTAGE, "vantage.path_mtu")
-    if line.lossy and late and not corroboration.dead_beside_loss(symptom.observation):
+    if line.lossy and late and not corroboration.dead_beside_loss(symptom, symptom.observation):
         return _inconclusive(Fault.VANTAGE, "vantage.lossy")
     if (
         line.slow
@@ -125,7 +125,7 @@ def _shown_all_the_same(symptom: Symptom, corroboration: Corroboration) -> bool:
     if symptom.observation is None or symptom.kind is SymptomKind.TIMING:
         return False
     line = corroboration.line
-    if line is not None and line.lossy and corroboration.dead_beside_loss(symptom.observation):
+    if line is not None and line.lossy and corroboration.dead_beside_loss(symptom, symptom.observation):
         return True
     return corroboration.proves_the_line(_observation(symptom, corroboration))
 
@@ -310,7 +310,7 @@ def _timing(symptom: Symptom, corroboration: Corroboration) -> Blame:
     if slow and asked_origin(observation.cache_status):
         return Blame(Outcome.SLOW, Fault.ORIGIN, "timing.origin_slow")
     waited = slow and (observation.cache_status is None or not observation.cache_status.hit)
-    alike = waited or symptom.at_origin is AtOrigin.SAME or corroboration.may_be_loss(symptom.observation)
+    alike = waited or symptom.at_origin is AtOrigin.SAME or corroboration.late_by_loss(symptom)
     return Blame(Outcome.SLOW, Fault.UNKNOWN if alike else Fault.CDN, symptom.reason)
 
 

@@ -9,31 +9,39 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from probe.core.model.task import Task, TlsPolicy
+from probe.core.caching.cache_status import asked_origin
+from probe.core.content.check_kind import Symptom, SymptomKind
+from probe.core.model.task import Task
 from probe.core.model.value import replace
 from probe.core.records.failure import Failure, FailureType, Phase
 from probe.core.records.observation import Observation, Relation, Role
 from probe.core.records.surroundings import LineQuality, LineState
-from probe.core.records.verdict import Evidence
+from probe.core.records.verdict import SECOND_LOOKS, Evidence
 from probe.core.redirects.chain import along, chain_of
 from probe.core.vantage.clock_standing import RESTS_ON_DATES, date_may_accuse
-from probe.core.vantage.health import counted, late, own_fault, reacted, state_of, version_of
+from probe.core.vantage.health import (
+    SILENT,
+    counted,
+    late,
+    own_fault,
+    reacted,
+    somebody,
+    state_of,
+    version_of,
+)
 from probe.core.vantage.line_quality import (
     ENOUGH_CLEAN,
     FOREIGN_CERTIFICATE,
     anchors_as_slow_as,
     clean_connections,
-    dead_beside_loss,
     line_quality,
     resent,
 )
+from probe.core.vantage.loss import Lateness, may_be_a_lost_packet, silent_beside_loss
 from probe.core.vantage.refusals import says_nothing
+from probe.core.verdict.hijack import over_verified_tls
 from probe.core.verdict.proxy_reports import answered_through_proxy, is_proxy_report
 
-# Nothing came back at all: a dead line looks the same as a dead server.
-SILENT = frozenset(
-    {FailureType.TCP_TIMED_OUT, FailureType.TCP_ADDRESS_UNREACHABLE, FailureType.VANTAGE_NETWORK_DOWN}
-)
 # A stall of our own loop can make these; it cannot make a 503 or other bytes.
 TIMEOUTS = frozenset(
     {
@@ -85,7 +93,7 @@ class Corroboration:
         response = observation.answer
         if response is None or observation.role not in _OF_EDGES:
             return False
-        if _over_verified_tls(observation, self.task.tls):
+        if over_verified_tls(observation, self.task.tls):
             return True
         marked = observation.cache_status is not None or bool(observation.proxy_status)
         return marked and response.status_code >= 500
@@ -104,18 +112,29 @@ class Corroboration:
         """What speaks against our own line in this slot; None: nothing does."""
         return line_quality(self.evidence.observations) if self.evidence.observations else None
 
-    def dead_beside_loss(self, index: int) -> bool:
-        """Whether the edge of observation `index` gave nothing so often that a lossy line does not explain it."""
+    def dead_beside_loss(self, symptom: Symptom, index: int) -> bool:
+        """Whether the edge of observation `index` failed or was late so often that a lossy line does not explain it."""
+        if symptom.kind is SymptomKind.TIMING:
+            return self._lateness(symptom, index).beside_loss
         looks = [self.evidence.observations[index], *self._looks_again(index)]
-        deadlines, line = self.task.deadlines, self.line
-        waits_us = {
-            FailureType.TCP_TIMED_OUT: deadlines.connect_us,
-            FailureType.TLS_TIMED_OUT: deadlines.tls_us,
-            FailureType.HTTP_TIMED_OUT: deadlines.first_byte_us,
-        }
-        waited_us = [0 if o.failure is None else waits_us.get(o.failure.type, 0) for o in looks]
-        least_us = min(deadlines.total_us, *waited_us)
-        return least_us > 0 and (line is None or dead_beside_loss(line, len(looks), least_us))
+        return silent_beside_loss(looks, self.task.deadlines, self.line)
+
+    def late_by_loss(self, symptom: Symptom) -> bool:
+        """Whether a packet that was lost may be all that made this edge late: it was not seen to be late again."""
+        index = symptom.observation
+        if index is None or not self._looks_again(index):
+            return self.may_be_loss(index)
+        lateness = self._lateness(symptom, index)
+        explained = may_be_a_lost_packet(lateness.first) or resent(lateness.first)
+        return explained and not lateness.is_the_edges(clean_connections(self.evidence.observations))
+
+    def _lateness(self, symptom: Symptom, index: int) -> Lateness:
+        seen, looks = self.evidence.observations, [o for o in self._looks_again(index) if not says_nothing(o)]
+        fetched = [asked_origin(o.cache_status) for o in (seen[index], *looks)]
+        late = [seen[i] for i in symptom.again_at]
+        return Lateness(
+            first=seen[index], looks=looks, late=late, comparable=not fetched[0] or any(fetched[1:])
+        )
 
     def may_be_loss(self, index: int | None) -> bool:
         """Packets were lost on this edge's own connection, and too few others tell whether the line loses them all.
@@ -125,8 +144,8 @@ class Corroboration:
         if index is None or self.confirmed(index):
             return False
         looks = (self.evidence.observations[index], *self._looks_again(index))
-        few = clean_connections(self.evidence.observations) < ENOUGH_CLEAN
-        return few and any(map(resent, looks)) and any(o.answer is not None for o in looks)
+        clean = 0 if SECOND_LOOKS in self.evidence.left_out else clean_connections(self.evidence.observations)
+        return clean < ENOUGH_CLEAN and any(map(resent, looks)) and any(o.answer is not None for o in looks)
 
     def _looks_again(self, index: int | None) -> list[Observation]:
         return [o for o in self.evidence.observations if o.role is Role.CONFIRM and o.of == index]
@@ -152,7 +171,7 @@ class Corroboration:
         if self.task.vantage_point.proxy is not None:
             return answered_through_proxy(self.task, self.evidence)
         others = (4, 6)[self.task.ip_version == 4]  # what IPv4 carries says nothing of IPv6
-        return any(_somebody(o) for o in self._own_line if version_of(o.address) != others)
+        return any(somebody(o) for o in self._own_line if version_of(o.address) != others)
 
     @property
     def _own_line(self) -> Iterator[Observation]:
@@ -232,7 +251,7 @@ class Corroboration:
         if index is None or not any(o.vantage_point is not None and _equal(o) for o in looks):
             return False
         origin = self.task.origin
-        return origin is None or not any(_over_verified_tls(o, origin.tls) for o in self.origin_looks)
+        return origin is None or not any(over_verified_tls(o, origin.tls) for o in self.origin_looks)
 
     def quicker_elsewhere(self, index: int) -> bool:
         """Whether this edge gave the origin's content over another line in less than half of its time here."""
@@ -302,25 +321,8 @@ class Corroboration:
         return any(_alike(first[-1] if len(look) > 1 else first[0], look[-1]) for look in looks)
 
 
-def _somebody(look: Observation) -> bool:
-    """Whether anybody out there can have made this; a name that was not found can be our own resolver's word."""
-    if look.failure is None or look.response is not None:
-        return True
-    ours = (
-        look.failure.phase in (Phase.HOST, Phase.DNS) or look.failure.type is FailureType.TCP_ADDRESS_BLOCKED
-    )
-    return not ours and look.failure.type not in SILENT
-
-
 def _equal(look: Observation) -> bool:
     return look.comparison is not None and look.comparison.relation is Relation.EQUAL
-
-
-def _over_verified_tls(look: Observation, policy: TlsPolicy) -> bool:
-    """A reply, if only its head, from somebody who holds the key of the name: nobody on the way can make it up."""
-    tls = look.tls
-    shown = tls is not None and bool(tls.chain_sha256) and tls.verify_error is None
-    return shown and policy.verify and look.response is not None
 
 
 def _status(look: Observation) -> int | None:

@@ -14,8 +14,9 @@ from probe.core.content.check_kind import Symptom, SymptomKind
 from probe.core.dns.authority import ANSWERS, DENIES, leads_into
 from probe.core.dns.control import NOT_ALIVE
 from probe.core.model.addresses import in_prefixes
-from probe.core.model.task import Task
+from probe.core.model.task import Task, TlsPolicy
 from probe.core.records.dns import Resolution
+from probe.core.records.observation import Observation
 from probe.core.records.verdict import Evidence
 from probe.core.text.dns_names import under_suffix
 
@@ -114,3 +115,10 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def over_verified_tls(look: Observation, policy: TlsPolicy) -> bool:
+    """A reply, if only its head, from somebody who holds the key of the name: nobody on the way can make it up."""
+    tls = look.tls
+    shown = tls is not None and bool(tls.chain_sha256) and tls.verify_error is None
+    return shown and policy.verify and look.response is not None

@@ -60,11 +60,16 @@ def at_origin(evidence: Evidence, replies: Iterable[Response], defect: Defect) -
 
 def seen_again(evidence: Evidence, index: int, defect: Defect) -> bool | None:
     """Whether a second look at observation `index` showed the defect too, or got no reply; None: nobody looked."""
-    asked = (o for o in evidence.observations if o.role is Role.CONFIRM and o.of == index)
-    looks = [o for o in asked if not says_nothing(o)]
+    looks = [evidence.observations[i] for i in second_looks_at(evidence, index)]
     if not looks:
         return None
     return any(o.response is None or not _read(o) or defect(o.response) for o in looks)
+
+
+def second_looks_at(evidence: Evidence, index: int) -> tuple[int, ...]:
+    """Indices of the second looks at observation `index` that were not refused."""
+    asked = enumerate(evidence.observations)
+    return tuple(i for i, o in asked if o.role is Role.CONFIRM and o.of == index and not says_nothing(o))
 
 
 def own_reply(evidence: Evidence, asked: Observation) -> Observation | None:

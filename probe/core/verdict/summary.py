@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from probe.core.model.task import Task
 from probe.core.records.failure import FailureType
 from probe.core.records.observation import Role
-from probe.core.records.verdict import Evidence, Fault, Finding
+from probe.core.records.verdict import Evidence, Fault, Finding, Outcome
 from probe.core.verdict.corroboration import Corroboration
 from probe.core.verdict.node_symptoms import told_of_nodes
 from probe.core.verdict.symptoms import final_of
@@ -143,6 +143,8 @@ def summarise(
     beside = _MUTE if mute_origin else _beside(corroboration)
     told = f"{_what(finding, task, corroboration)}; {nodes}{beside}{_WHOSE[finding.fault]}"
     again = {True: ", seen again on a second look", False: ", not seen again on a second look", None: ""}
+    if finding.outcome is Outcome.SLOW and finding.confirmed is False and finding.fault is Fault.UNKNOWN:
+        told = f"{told}, and one lost packet would explain it"
     return f"{told} ({finding.reason}{again[finding.confirmed]})."
 
 
@@ -184,7 +186,8 @@ def _what(finding: Finding, task: Task, corroboration: Corroboration) -> str:
     key = failure if failure is not None and finding.reason.startswith("origin.") else finding.reason
     status = "" if observation.response is None else f" {observation.response.status_code}"
     said = _FAILURES.get(key, f"answered{status}" if status else f"failed with {key}")
-    return f"Edge {observation.address} {said}" + (f" ({status.strip()})" if key == "http.error" else "")
+    more = status.strip() if key == "http.error" else finding.detail if key == "timing.over_limit" else None
+    return f"Edge {observation.address} {said}" + (f" ({more})" if more else "")
 
 
 def _beside(corroboration: Corroboration) -> str:

@@ -6,7 +6,7 @@ reply. Every check adds its own; `examine` collects them all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from probe.core.caching.cache_status import origin_blamed
 from probe.core.content.check_kind import Kinds, Symptom, SymptomKind
@@ -16,11 +16,11 @@ from probe.core.records.dns import Resolution
 from probe.core.records.failure import OWN_LIMITS
 from probe.core.records.observation import Observation, Relation, Role
 from probe.core.records.response import Response
-from probe.core.records.verdict import Evidence
+from probe.core.records.verdict import CHECK_REQUESTS, SECOND_LOOKS, Evidence
+from probe.core.vantage.loss import SLOW_LOOKS, may_be_a_lost_packet
 from probe.core.verdict.node_symptoms import node_symptoms
 
 BASE = "observation"
-SECOND_LOOKS, CHECK_REQUESTS = "second_looks", "check_requests"
 PACED = frozenset({SECOND_LOOKS, CHECK_REQUESTS})  # what our own pace left out, in `Evidence.left_out`
 _DISAGREES = frozenset({Relation.OLDER, Relation.UNKNOWN_VERSION, Relation.UNSEEN_VERSION})
 
@@ -178,10 +178,28 @@ def suspicious(symptoms: tuple[Symptom, ...], evidence: Evidence) -> bool:
 
 
 def doubtful_edges(symptoms: tuple[Symptom, ...], evidence: Evidence) -> tuple[int, ...]:
-    """Indices of the edge observations that a second look can confirm; slowness is not asked again."""
+    """Indices of the edge observations that a second look can confirm; of slow ones see `late_edges`."""
     unconfirmable = (SymptomKind.NOTE, SymptomKind.TIMING, SymptomKind.LIMIT)
     off = {s.observation for s in symptoms if s.kind not in unconfirmable and s.observation is not None}
     for index, observation in final_observations(evidence):
         if observation.comparison is not None and observation.comparison.relation in _DISAGREES:
             off.add(index)
     return tuple(sorted(off))
+
+
+def late_edges(symptoms: tuple[Symptom, ...], evidence: Evidence) -> tuple[int, ...]:
+    """Indices of the edge observations that were late where a lost packet would explain it.
+
+    Those of too low a rate are not among them: another large body would be as much again.
+    """
+    late = {s.observation for s in symptoms if s.kind is SymptomKind.TIMING and s.asked_again}
+    return tuple(sorted(i for i in late if i is not None and may_be_a_lost_packet(evidence.observations[i])))
+
+
+def second_looks(off: Iterable[int], late: Iterable[int]) -> tuple[int, ...]:
+    """Which edge observations are looked at again, each as often as it stands here."""
+    slow = tuple(late)
+    return (
+        *(index for index in off if index not in slow),
+        *(index for index in slow for _ in range(SLOW_LOOKS)),
+    )

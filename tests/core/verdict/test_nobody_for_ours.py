@@ -10,9 +10,11 @@ from probe.core.records.failure import OWN_LIMITS, FailureType, Phase
 from probe.core.records.observation import Observation, Role
 from probe.core.records.transport import TcpInfo
 from probe.core.records.verdict import Fault, Finding, Verdict
+from probe.core.vantage.line_quality import resent
+from probe.core.vantage.loss import SLOW_LOOKS
 from probe.core.verdict.corroboration import TIMEOUTS
 from tests.core.verdict.test_judge_properties import observations, surroundings
-from tests.support.build import broken, evidence, host, resolution, seen, unresolved, verdict
+from tests.support.build import broken, evidence, host, resolution, seen, timing, unresolved, verdict
 from tests.support.sizes import scaled
 
 ACCUSED = (Fault.CDN, Fault.ORIGIN, Fault.CUSTOMER)
@@ -120,16 +122,25 @@ def test_beside_limits_of_ours_only_what_was_seen_of_others_accuses(
 
 
 @settings(max_examples=scaled(2_000))
-@given(EDGES, OTHERS, surroundings(), st.integers(1, 9))
-def test_on_a_line_found_lossy_no_lateness_accuses_but_of_an_edge_that_gave_nothing(
-    edges: list[Observation], others: list[Observation], around: dict[str, object], retransmits: int
+@given(EDGES, OTHERS, st.integers(0, 4), surroundings(), st.integers(1, 9))
+def test_on_a_line_found_lossy_no_lateness_accuses_but_of_an_edge_that_gave_nothing_or_was_late_each_time(
+    edges: list[Observation],
+    others: list[Observation],
+    late_looks: int,
+    around: dict[str, object],
+    retransmits: int,
 ) -> None:
     lossy = replace(ANCHOR, tcp_info=replace(LOSS, retransmits_total=retransmits))
-    found = evidence(*edges, *others, lossy, **around)
+    late = [seen(Role.CONFIRM, of=0, timing=timing(1_400_000, 1_450_000)) for _ in range(late_looks)]
+    found = evidence(*edges, *others, *late, lossy, **around)
     for finding in accusing(verdict(found)):
         if seen_reason(finding) not in TIMEOUTS | {"timing.over_limit"}:
             continue
         looks = [found.observations[finding.observation or 0]]
         looks += [o for o in found.observations if o.role is Role.CONFIRM and o.of == finding.observation]
         assert len(looks) > 1, finding
+        if seen_reason(finding) == "timing.over_limit":  # late each time, and nothing of it lost
+            assert len(looks) > SLOW_LOOKS
+            assert not any(map(resent, looks)), finding
+            continue
         assert {None if o.failure is None else o.failure.type for o in looks} <= NOTHING_CAME
