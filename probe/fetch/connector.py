@@ -31,13 +31,17 @@ if TYPE_CHECKING:
 
 
 class Opening:
-    """When a connection was begun (0: it was not) and found to be made; CLOCK_MONOTONIC."""
+    """When a connection was begun (0: it was not) and found to be made; CLOCK_MONOTONIC.
 
-    __slots__ = ("began_ns", "made")
+    `socket_s`: how long its socket was waited for before, in another namespace.
+    """
+
+    __slots__ = ("began_ns", "made", "socket_s")
 
     def __init__(self) -> None:
         self.began_ns = 0
         self.made: BoundedTime = (0, 0)
+        self.socket_s = 0.0
 
     def took(self, handshake_us: int | None) -> BoundedTime:
         """When SYN and ACK came, by the time that the kernel says it took; None: it does not say."""
@@ -52,30 +56,28 @@ Dial = Callable[["FetchTarget", float, Opening], Awaitable[socket.socket]]
 
 
 async def connect_tcp(target: FetchTarget, until: float, opening: Opening) -> socket.socket:
-    """Straight to the target's address. Raises OSError (TimeoutError among them), SourceError.
-
-    What the making of the socket takes, in another namespace, is no part of the time for connecting: nobody is to be
-    blamed for it.
-    """
-    loop = asyncio.get_running_loop()
-    asked = loop.time()
-    sock = await _socket_towards(target.vantage, target.address)
-    try:
-        where = (target.address, target.request.port)
-        await _connect(sock, where, until + loop.time() - asked, opening)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+    """Straight to the target's address. Raises OSError (TimeoutError among them), SourceError."""
+    return await open_connection(target.vantage, target.address, target.request.port, opening, until)
 
 
 async def open_connection(
-    vantage: VantagePoint, address: str, port: int, opening: Opening | None = None
+    vantage: VantagePoint,
+    address: str,
+    port: int,
+    opening: Opening | None = None,
+    until: float | None = None,
 ) -> socket.socket:
-    """A connected, non-blocking socket from the vantage point's source. Raises OSError, SourceError."""
+    """A connected, non-blocking socket from the vantage point's source. Raises OSError, SourceError.
+
+    `until`: the loop's time at which TimeoutError is raised. What the making of the socket takes, in another
+    namespace, is no part of the time for connecting: nobody is to be blamed for it.
+    """
+    loop, opening = asyncio.get_running_loop(), opening or Opening()
+    asked = loop.time()
     sock = await _socket_towards(vantage, address)
+    opening.socket_s = loop.time() - asked
     try:
-        await _connect(sock, (address, port), None, opening or Opening())
+        await _connect(sock, (address, port), None if until is None else until + opening.socket_s, opening)
     except BaseException:
         sock.close()
         raise

@@ -58,11 +58,12 @@ class ProxyWay:
 
         OSError only for what is our own host's: no route, no descriptors.
         """
+        opening = opening or Opening()
         try:
             dialogue = self._dialogue(target.address, target.request.port)
             sock = await self._reach(target.vantage, until, opening)
             try:
-                await speak(sock, dialogue, until)
+                await speak(sock, dialogue, until + opening.socket_s)
             except BaseException:
                 sock.close()
                 raise
@@ -75,10 +76,9 @@ class ProxyWay:
             return Socks5(address, port, self.proxy.user, self.password)
         return HttpConnect(address, port, self.proxy.user, self.password, agent=USER_AGENT)
 
-    async def _reach(self, vantage: VantagePoint, until: float, opening: Opening | None) -> socket.socket:
+    async def _reach(self, vantage: VantagePoint, until: float, opening: Opening) -> socket.socket:
         try:
-            async with asyncio.timeout_at(until):
-                return await open_connection(vantage, self.at, self.proxy.port, opening)
+            return await open_connection(vantage, self.at, self.proxy.port, opening, until)
         except TimeoutError:
             raise unreachable(f"{self.proxy} did not answer in time") from None
         except OSError as error:

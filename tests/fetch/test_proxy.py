@@ -17,10 +17,12 @@ from probe.core.records.codec import encode_any
 from probe.core.records.dns import AddressRecord, Resolution
 from probe.core.records.failure import Failure, FailureType, Phase
 from probe.core.records.observation import Observation
+from probe.fetch import connector
 from probe.fetch import proxy as proxies
 from probe.fetch.connector import open_connection
 from probe.fetch.proxy import ProxyAddresses, speak
 from probe.host.clock import SystemClock
+from probe.net.failures import SocketLateError
 from tests.codes.provoking import provokes, saw
 from tests.support import build
 from tests.support.http_server import (
@@ -378,6 +380,33 @@ async def test_what_our_own_host_lacks_is_not_called_the_proxys(
 
     monkeypatch.setattr(proxies, "open_connection", lacking)
     assert failed(await fetch(9, spec_of("socks5", 9))) == expected
+
+
+@BOTH
+async def test_what_the_making_of_the_socket_took_is_no_part_of_the_proxys_time(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that is short of time makes it late, in another namespace: longer than the whole time for connecting."""
+    made_by = connector.open_socket
+
+    async def late(*arguments: Any) -> Any:
+        await asyncio.sleep(0.5)
+        return await made_by(*arguments)
+
+    monkeypatch.setattr(connector, "open_socket", late)
+    async with serve(response(BODY)) as server, proxy(scheme) as made:
+        well(await fetch(server.port, made.spec(), connect_us=400_000))
+
+
+@BOTH
+async def test_a_socket_that_is_never_made_is_our_own_hosts(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: Any) -> None:
+        raise SocketLateError("network namespace ct: not entered within 1 s")
+
+    monkeypatch.setattr(connector, "open_socket", never)
+    assert failed(await fetch(9, spec_of(scheme, 9))) == (Phase.HOST, F.AGENT_SOCKET_LATE)
 
 
 # --- the tunnel -----------------------------------------------------------------------------------

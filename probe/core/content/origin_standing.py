@@ -32,13 +32,17 @@ def with_ask(standing: OriginStanding, observation: Observation, at: str) -> Ori
     )
 
 
-def never_answered(reference: Reference) -> bool:
+def never_answered(evidence: Evidence) -> bool:
     """Whether this origin was asked and never answered. A kept version of its content is an answer too.
 
+    So is the reply to a further request of this slot: it need not be as large as the object, which our line may lose.
     False where no standing is on record: rows of earlier versions are judged as they were.
     """
+    reference = evidence.reference
     standing = reference.standing
-    return standing is not None and standing.never_answered and not reference.versions
+    if standing is None or not standing.never_answered or reference.versions:
+        return False
+    return not any(o.role in _OF_THE_ORIGIN and o.response is not None for o in evidence.observations)
 
 
 def in_words(standing: OriginStanding) -> str:
@@ -59,7 +63,7 @@ def considered(task: Task, evidence: Evidence) -> tuple[Task, Evidence, tuple[in
 
     The third is None where nothing is left out; else the place that each observation left had among all of them.
     """
-    if not never_answered(evidence.reference):
+    if not never_answered(evidence):
         return task, evidence, None
     all_of = evidence.observations
     kept = tuple(

@@ -26,7 +26,7 @@ def basis_of(verdict: Verdict, evidence: Evidence) -> tuple[int, ...]:
         == (verdict.outcome, verdict.fault, verdict.reason)
         and finding.observation is not None
     }
-    mute = never_answered(evidence.reference)
+    mute = never_answered(evidence)
     asks = {observations[index].ask for index in shown} - {None}
     rests: set[int] = set()
     for index, observation in enumerate(observations):

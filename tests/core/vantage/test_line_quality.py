@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from probe.core.model.value import replace
 from probe.core.records.failure import FailureType, Phase
 from probe.core.records.observation import Comparison, Observation, Relation, Role
+from probe.core.records.origin import OriginAsk, OriginStanding
 from probe.core.records.surroundings import LineState, VantageHealth
 from probe.core.records.transport import TcpInfo, Tls
 from probe.core.records.verdict import Fault, Verdict
@@ -20,10 +21,13 @@ from probe.core.vantage.line_quality import (
 )
 from tests.core.verdict.test_judge_properties import observations
 from tests.support.build import (
+    AT,
     EDGE_2,
     GOOD,
+    ORIGIN,
     broken,
     evidence,
+    reference,
     refused,
     seen,
     silent,
@@ -462,6 +466,22 @@ def test_small_replies_of_edges_and_origin_that_pass_show_that_large_ones_are_lo
     assert triple(evidence(*stalled, broken(*WAITS, Role.CHECK, ask="line.small"), hangs))[:2] == (
         "failed",
         "origin",
+    )
+
+
+@pytest.mark.parametrize("small_passes", [True, False])
+def test_an_origin_that_gives_small_replies_alone_from_the_first_row_on_is_no_firewalled_one(
+    small_passes: bool,
+) -> None:
+    """Its standing says that it never answered: its large replies were lost like the edges'."""
+    mute = OriginStanding(asks=(OriginAsk(at=AT, address=ORIGIN, answered=False, failure="http.timed_out"),))
+    never = replace(reference(), versions=(), verified_at=None, standing=mute)
+    stalled = broken(*WAITS), broken(*WAITS, Role.ORIGIN), SMALL
+    hangs = broken(*WAITS, Role.CONTROL, address=ORIGIN, ask="line.small")
+    control = little(Role.CONTROL, address=ORIGIN) if small_passes else hangs
+    found = evidence(*stalled, little(Role.CHECK), control, reference=never)
+    assert triple(found) == (
+        ("inconclusive", "vantage", "vantage.path_mtu") if small_passes else (*FAILED_CDN, "http.timed_out")
     )
 
 

@@ -46,6 +46,10 @@ SCENARIOS = (
         setup=Setup(**_SECURE, vantage={"anchors": ["http://10.94.71.1/", "https://10.94.72.1/"]}),
     ),
     Scenario(
+        name="line-large-packets-first-plain", party="vantage", parts=[parts.large_packets_lost()], right=_OURS,
+        why="R3: the same over plain HTTP: edges and origin give small replies, though the origin never answered before",
+    ),
+    Scenario(
         name="line-portal", party="vantage", why="R3: a captive portal redirects everybody", quick=True,
         parts=[parts.portal("tcp dport 80")], right=_OURS,
     ),
