@@ -21,6 +21,8 @@ from probe.core.vantage.line_quality import (
     resent,
     small_replies_untried,
 )
+from probe.core.vantage.loss import ONCE_LOOKS, one_packet_lost
+from probe.core.verdict.corroboration import TIMEOUTS
 from probe.fetch.target import FetchTarget, target_of
 from probe.measure.edge_pace import EdgePace
 from probe.measure.slot import Slot
@@ -45,13 +47,17 @@ async def doubt_the_line(
     doubtful = slow.union(off)
     if small_replies_untried(slot.observations):
         await _ask_for_little(slot, pace)
+    once = [i for i in sorted(doubtful) if _stalled_once(slot, i)]
+    await _ask_again(slot, once, ONCE_LOOKS - 1, pace)
     looks = [
         o
         for i, o in enumerate(slot.observations)
         if i in doubtful or (o.of in doubtful and o.role is Role.CONFIRM)
     ]
-    stalled = any(map(_waited_long, slot.observations)) or any(_stalled_once(slot, i) for i in doubtful)
-    if slow or stalled or any(map(resent, looks)) or _lookup_lost(slot):
+    deadlines = slot.task.deadlines
+    single = any(one_packet_lost(slot.observations[i], deadlines) for i in doubtful)
+    stalled = any(map(_waited_long, slot.observations))
+    if slow or once or single or stalled or any(map(resent, looks)) or _lookup_lost(slot):
         for _ in range(ANCHOR_ROUNDS):
             quality = line_quality(slot.observations)
             if quality is not None and quality.lossy:
@@ -61,12 +67,16 @@ async def doubt_the_line(
     if quality is None or not quality.lossy:
         return
     silent = [i for i in sorted(doubtful) if _gave_nothing(slot.observations[i])]
-    again = [slot.target(Role.CONFIRM, slot.observations[i].address, of=i) for i in silent]
+    await _ask_again(slot, silent, MORE_LOOKS, pace)
+
+
+async def _ask_again(slot: Slot, edges: Iterable[int], times: int, pace: EdgePace) -> None:
+    again = [slot.target(Role.CONFIRM, slot.observations[i].address, of=i) for i in edges]
     async with Staggered() as staggered:
         made = [
             await staggered.start(pace.fetch(target))
             for target in again
-            for _ in range(MORE_LOOKS)
+            for _ in range(times)
             if pace.admits(target)
         ]
     slot.append(look.result() for look in made)
@@ -82,7 +92,7 @@ def _waited_long(edge: Observation) -> bool:
 def _stalled_once(slot: Slot, index: int) -> bool:
     """It stalled and a second look was well: what the server sent may have been lost, which our side does not show."""
     failure = slot.observations[index].failure
-    late = failure is not None and failure.type in (FailureType.HTTP_TIMED_OUT, FailureType.BODY_TIMED_OUT)
+    late = failure is not None and failure.type in TIMEOUTS
     return late and any(
         o.role is Role.CONFIRM and o.of == index and o.failure is None for o in slot.observations
     )

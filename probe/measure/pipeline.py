@@ -33,6 +33,7 @@ from probe.core.results.bundle import Bundle, bundle_id
 from probe.core.results.rows import measured_row, missed_row
 from probe.core.scheduling.bandwidth_budget import Budgets, head_only
 from probe.core.scheduling.edge_selection import Visits
+from probe.core.vantage.loss import patient
 from probe.core.vantage.via_proxy import edges_of, left_to_proxy
 from probe.core.verdict.hijack import led_elsewhere
 from probe.core.verdict.reach import served
@@ -267,7 +268,7 @@ class Pipeline:
         request = AnchorRequest(
             vantage=task.vantage_point,
             ip_version=task.ip_version,
-            deadlines=task.deadlines,
+            deadlines=patient(task.deadlines),
             slot_start_ns=slot.start_ns,
             find=lambda host: self._lookups.address(host, task, slot.start_ns),
         )
@@ -311,9 +312,8 @@ class Pipeline:
             timer.cancel()
 
     def _health(self, task: Task, start_ns: int) -> VantageHealth | None:
-        if self._line_health is None:
-            return None
-        return self._line_health.health(task.vantage_point, task.ip_version, start_ns)
+        watch = self._line_health
+        return None if watch is None else watch.health(task.vantage_point, task.ip_version, start_ns)
 
     def _reading(self, task: Task) -> Reading | None:
         """What the task's checks want read; worked out once for each definition."""

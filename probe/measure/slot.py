@@ -34,6 +34,7 @@ from probe.core.records.phases import lookup_span_us
 from probe.core.records.surroundings import HostDate, HostFacts, NodeFacts, VantageHealth
 from probe.core.records.transport import ResourceTiming
 from probe.core.records.verdict import Evidence
+from probe.core.vantage.loss import one_packet_lost, patient
 from probe.core.verdict.comparisons import with_comparisons
 from probe.fetch.target import FetchTarget, target_of
 
@@ -154,7 +155,14 @@ class Slot:
         return tuple({ask.name: ask for ask in asks if ask.origin or ask.origin_if_off}.values())
 
     def target(self, role: Role, address: str, *, of: int | None = None) -> FetchTarget:
-        """What to fetch from an edge of this slot's task; `of`: the observation that is looked at again."""
+        """What to fetch from an edge of this slot's task; `of`: the observation that is looked at again.
+
+        One that took no connection in time for a single packet is given more time then.
+        """
         if of is not None and of in self.further:
             return replace(self.further[of][0], role=role, of=of)
-        return target_of(self.task, role, address, self.start_ns, of=of, reading=self.reading)
+        target = target_of(self.task, role, address, self.start_ns, of=of, reading=self.reading)
+        again = role is Role.CONFIRM and of is not None
+        if again and one_packet_lost(self.observations[of or 0], self.task.deadlines):
+            return replace(target, deadlines=patient(self.task.deadlines))
+        return target

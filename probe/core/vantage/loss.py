@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from probe.core.model.task import Deadlines
+from probe.core.model.value import replace
 from probe.core.records.failure import FailureType
 from probe.core.records.observation import Observation, Role
 from probe.core.records.surroundings import LineQuality
@@ -20,6 +21,13 @@ SLOW_LOOKS = 3  # further looks at a slow edge
 SENT_AGAIN_US = (
     200_000  # no server sends again sooner (Linux: TCP_RTO_MIN; RFC 6298 section 2.4 wants one second)
 )
+ONCE_LOOKS = (
+    3  # further looks at an edge that gave nothing in time once, and was well when it was asked again
+)
+_TWO_PACKETS_US = (
+    1_500_000  # in less than that the first packet is sent once (RFC 6298 section 2: again after 1 s)
+)
+_PATIENT_US = 3_500_000  # time for three: at 0, 1 and 3 seconds
 _ENOUGH_SHOWN = 2
 
 
@@ -33,6 +41,35 @@ def silent_beside_loss(looks: Sequence[Observation], deadlines: Deadlines, line:
     waited_us = [0 if o.failure is None else waits_us.get(o.failure.type, 0) for o in looks]
     least_us = min(deadlines.total_us, *waited_us)
     return least_us > 0 and (line is None or dead_beside_loss(line, len(looks), least_us))
+
+
+def patient(deadlines: Deadlines) -> Deadlines:
+    """The same with time for three first packets, where they leave time for one: as second looks and anchors are asked.
+
+    An agreed limit may be as short as that; a lost packet is then told from a dead edge by somebody who waits.
+    """
+    if deadlines.connect_us >= _TWO_PACKETS_US:
+        return deadlines
+    longer_us = _PATIENT_US - deadlines.connect_us
+    return replace(deadlines, connect_us=_PATIENT_US, total_us=deadlines.total_us + longer_us)
+
+
+def one_packet_lost(edge: Observation, deadlines: Deadlines) -> bool:
+    """Whether this edge took no connection in a time in which the first packet is sent once."""
+    timed_out = edge.failure is not None and edge.failure.type is FailureType.TCP_TIMED_OUT
+    return timed_out and deadlines.connect_us < _TWO_PACKETS_US
+
+
+def once_by_loss(first: Observation, again: Sequence[Observation], clean: int, deadlines: Deadlines) -> bool:
+    """Whether lost packets may be all that is wrong with an edge that gave nothing in time once, and not again.
+
+    `again`: further looks, none of which failed; `clean`: connections to bystanders that lost nothing. Where these
+    are few, and packets were lost on the edge's own connections, nothing tells whether the line loses them all.
+    """
+    if one_packet_lost(first, deadlines) or len(again) >= ONCE_LOOKS:
+        return True
+    looks = (first, *again)
+    return clean < ENOUGH_CLEAN and any(map(resent, looks)) and any(o.answer is not None for o in looks)
 
 
 def may_be_a_lost_packet(edge: Observation) -> bool:

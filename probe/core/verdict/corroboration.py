@@ -30,14 +30,13 @@ from probe.core.vantage.health import (
     version_of,
 )
 from probe.core.vantage.line_quality import (
-    ENOUGH_CLEAN,
     FOREIGN_CERTIFICATE,
     anchors_as_slow_as,
     clean_connections,
     line_quality,
     resent,
 )
-from probe.core.vantage.loss import Lateness, may_be_a_lost_packet, silent_beside_loss
+from probe.core.vantage.loss import Lateness, may_be_a_lost_packet, once_by_loss, silent_beside_loss
 from probe.core.vantage.refusals import says_nothing
 from probe.core.verdict.hijack import over_verified_tls
 from probe.core.verdict.proxy_reports import answered_through_proxy, is_proxy_report
@@ -137,15 +136,12 @@ class Corroboration:
         )
 
     def may_be_loss(self, index: int | None) -> bool:
-        """Packets were lost on this edge's own connection, and too few others tell whether the line loses them all.
-
-        A failure that a second look showed again is not loss.
-        """
+        """Whether lost packets may be all that is wrong with this edge. What a second look showed again is not loss."""
         if index is None or self.confirmed(index):
             return False
-        looks = (self.evidence.observations[index], *self._looks_again(index))
         clean = 0 if SECOND_LOOKS in self.evidence.left_out else clean_connections(self.evidence.observations)
-        return clean < ENOUGH_CLEAN and any(map(resent, looks)) and any(o.answer is not None for o in looks)
+        first, again = self.evidence.observations[index], self._looks_again(index)
+        return once_by_loss(first, again, clean, self.task.deadlines)
 
     def _looks_again(self, index: int | None) -> list[Observation]:
         return [o for o in self.evidence.observations if o.role is Role.CONFIRM and o.of == index]

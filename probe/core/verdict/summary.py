@@ -11,7 +11,7 @@ from probe.core.model.task import Task
 from probe.core.records.failure import FailureType
 from probe.core.records.observation import Role
 from probe.core.records.verdict import Evidence, Fault, Finding, Outcome
-from probe.core.verdict.corroboration import Corroboration
+from probe.core.verdict.corroboration import TIMEOUTS, Corroboration
 from probe.core.verdict.node_symptoms import told_of_nodes
 from probe.core.verdict.symptoms import final_of
 
@@ -143,8 +143,9 @@ def summarise(
     beside = _MUTE if mute_origin else _beside(corroboration)
     told = f"{_what(finding, task, corroboration)}; {nodes}{beside}{_WHOSE[finding.fault]}"
     again = {True: ", seen again on a second look", False: ", not seen again on a second look", None: ""}
-    if finding.outcome is Outcome.SLOW and finding.confirmed is False and finding.fault is Fault.UNKNOWN:
-        told = f"{told}, and one lost packet would explain it"
+    late = finding.reason in TIMEOUTS or finding.outcome is Outcome.SLOW
+    if late and finding.confirmed is False and finding.fault is Fault.UNKNOWN:
+        told = f"{told}, and lost packets would explain it"
     return f"{told} ({finding.reason}{again[finding.confirmed]})."
 
 
@@ -175,6 +176,8 @@ def _cut(evidence: Evidence) -> str:
 
 
 def _what(finding: Finding, task: Task, corroboration: Corroboration) -> str:
+    if finding.reason == "agent.stalled" and not corroboration.stalled and finding.detail:
+        return f"This agent's own delay may be all that is over the limit ({finding.detail})"
     if finding.reason in _WHOLE_SLOT:
         limit = f" ({finding.detail})" if finding.reason.startswith("agent.limit.") and finding.detail else ""
         return _WHOLE_SLOT[finding.reason] + limit

@@ -6,14 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from probe.core.model.task import Deadlines
 from probe.core.model.value import replace
+from probe.core.records.failure import FailureType, Phase
 from probe.core.records.observation import Observation, Role
 from probe.core.records.response import CacheStatus
 from probe.core.records.transport import TcpInfo
 from probe.core.records.verdict import SECOND_LOOKS
 from probe.core.vantage.line_quality import RESENT_US
-from probe.core.vantage.loss import SLOW_LOOKS, may_be_a_lost_packet
-from tests.support.build import EDGE, evidence, seen, task, timing, triple, verdict
+from probe.core.vantage.loss import ONCE_LOOKS, SLOW_LOOKS, may_be_a_lost_packet, patient
+from tests.support.build import EDGE, broken, evidence, seen, task, timing, triple, verdict
 from tests.support.sizes import scaled
 
 CLEAN = TcpInfo(rtt_us=20_000, rtt_var_us=1_000, retransmits_total=0, mss_bytes=1460)
@@ -49,7 +51,7 @@ def test_late_once_and_in_time_three_times_is_not_known_to_be_the_cdns(bystander
     assert triple(found) == UNKNOWN
     made = verdict(found)
     assert "ttfb 1400.0ms, limit 500ms; 0 of 3 further looks too" in made.summary
-    assert "one lost packet would explain it" in made.summary
+    assert "lost packets would explain it" in made.summary
     assert made.confirmed is False
 
 
@@ -165,3 +167,53 @@ def test_the_edge_beside_a_slow_one_is_not_named() -> None:
     looks = [replace(again(True), address=EDGE) for _ in range(SLOW_LOOKS)]
     made = verdict(evidence(edge(), other, *looks, seen(Role.ORIGIN), *anchors(2)), task())
     assert {finding.address for finding in made.findings if finding.fault == "cdn"} == {EDGE}
+
+
+# --- nothing came in time, once ---------------------------------------------------------------------
+
+TIMED_OUT = [
+    (FailureType.TCP_TIMED_OUT, Phase.TCP),
+    (FailureType.TLS_TIMED_OUT, Phase.TLS),
+    (FailureType.HTTP_TIMED_OUT, Phase.HTTP),
+    (FailureType.BODY_TIMED_OUT, Phase.BODY),
+]
+SHORT = task(deadlines=Deadlines(connect_us=700_000))
+
+
+@pytest.mark.parametrize(("kind", "phase"), TIMED_OUT)
+def test_nothing_in_time_once_and_well_in_three_further_looks_is_not_known_to_be_the_cdns(
+    kind: FailureType, phase: Phase
+) -> None:
+    looks = [again(False) for _ in range(ONCE_LOOKS)]
+    found = evidence(broken(kind, phase), *looks, seen(Role.ORIGIN), *anchors(12))
+    assert triple(found) == ("failed", "unknown", kind)
+    assert "lost packets would explain it" in verdict(found).summary
+    twice = [*looks[1:], broken(kind, phase, Role.CONFIRM, of=0)]
+    assert triple(evidence(broken(kind, phase), *twice, seen(Role.ORIGIN), *anchors(12))) == (
+        "failed",
+        "cdn",
+        kind,
+    )
+
+
+def test_a_connection_that_had_time_for_one_packet_alone_accuses_only_with_a_second_look_that_waited() -> (
+    None
+):
+    dead = broken(FailureType.TCP_TIMED_OUT, Phase.TCP)
+    bystanders = [seen(Role.ORIGIN), *anchors(12)]
+    unknown, cdn = ("failed", "unknown", "tcp.timed_out"), ("failed", "cdn", "tcp.timed_out")
+    for looks, expected in (
+        ([], unknown),
+        ([again(False)], unknown),
+        ([replace(dead, role=Role.CONFIRM, of=0)], cdn),
+    ):
+        assert triple(evidence(dead, *looks, *bystanders), SHORT) == expected
+    assert triple(evidence(dead, *bystanders)) == cdn, "with time for more packets one look is enough"
+    refused = broken(FailureType.TCP_REFUSED, Phase.TCP)
+    assert triple(evidence(refused, *bystanders), SHORT) == ("failed", "cdn", "tcp.refused")
+
+
+def test_only_who_has_time_for_one_packet_is_given_more() -> None:
+    assert patient(Deadlines(connect_us=1_500_000)) == Deadlines(connect_us=1_500_000)
+    longer = patient(Deadlines(total_us=2_000_000, connect_us=700_000))
+    assert (longer.connect_us, longer.total_us) == (3_500_000, 4_800_000)

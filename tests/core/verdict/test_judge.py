@@ -198,6 +198,10 @@ def test_slow_origin_behind_a_hit_does_not_excuse_the_edge() -> None:
 def test_our_lag_is_taken_off_before_a_limit_counts() -> None:
     excess = evidence(seen(timing=timing(600_000, 700_000)), ORIGIN_OK, host=host(loop_lag_us=150_000))
     assert triple(excess) == ("inconclusive", "agent", "agent.stalled")
+    words = "This agent's own delay may be all that is over the limit (ttfb 600.0ms, limit 500ms); "
+    assert verdict(excess).summary.startswith(words), "a short delay is no standing still"
+    still = evidence(seen(timing=timing(900_000, 950_000)), ORIGIN_OK, host=host(loop_lag_us=812_000))
+    assert verdict(still).summary.startswith("The agent itself stood still while it measured; ")
     beyond = evidence(seen(timing=timing(700_000, 700_000)), ORIGIN_OK, host=host(loop_lag_us=150_000))
     assert triple(beyond) == ("slow", "cdn", "timing.over_limit")
 

@@ -47,7 +47,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="line-large-packets-first-plain", party="vantage", parts=[parts.large_packets_lost()], right=_OURS,
-        why="R3: the same over plain HTTP: edges and origin give small replies, though the origin never answered before",
+        why="R3: the same over plain HTTP: edges and origin give small replies, and the origin never answered before",
     ),
     Scenario(
         name="line-portal", party="vantage", why="R3: a captive portal redirects everybody", quick=True,
