@@ -52,7 +52,11 @@ def compare(
         return Comparison(mode="exact", relation=Relation.UNVERIFIED, detail=detail)
     at_s = epoch_s(at)
     look = _Look(observation, response, reference, at_s, origin_failing, origin_words or {}, asked_after)
-    return replace(look.compared(), age_s=look.age_s)
+    found = replace(look.compared(), age_s=look.age_s)
+    if not longer or found.relation is not Relation.UNKNOWN_VERSION or found.detail is not None:
+        return found
+    most = max(version.decoded_body_bytes or 0 for version in reference.versions)
+    return replace(found, detail=f"over {most} bytes, the most that the origin was seen to serve")
 
 
 def _longer_than_any(observation: Observation, reference: Reference) -> bool:

@@ -112,6 +112,7 @@ UNVERIFIED = frozenset(
         "integrity.origin_changing",
     }
 )
+_WITH_DETAIL = frozenset({"timing.over_limit", "content.mismatch"})  # which says what the words rest on
 _MUTE = "the origin, asked directly, never answered us and excuses nobody: "
 _WHOSE = {
     Fault.CDN: "the CDN's fault",
@@ -189,7 +190,7 @@ def _what(finding: Finding, task: Task, corroboration: Corroboration) -> str:
     key = failure if failure is not None and finding.reason.startswith("origin.") else finding.reason
     status = "" if observation.response is None else f" {observation.response.status_code}"
     said = _FAILURES.get(key, f"answered{status}" if status else f"failed with {key}")
-    more = status.strip() if key == "http.error" else finding.detail if key == "timing.over_limit" else None
+    more = status.strip() if key == "http.error" else finding.detail if key in _WITH_DETAIL else None
     return f"Edge {observation.address} {said}" + (f" ({more})" if more else "")
 
 
