@@ -191,7 +191,7 @@ def test_a_line_that_is_back_when_the_anchors_are_asked_again_excuses_the_slot()
         await asyncio.sleep(away_s + 0.05 - world.time.now_us / 1e6)
         row = await world.measure(slow)
         looks = [o.failure for o in row.observations if o.role in (Role.CONFIRM, Role.ANCHOR)]
-        assert looks == [None] * 4, "all is well again by the time that it is asked again"
+        assert set(looks) == {None}, "all is well again by the time that it is asked again"
         assert triple(row) == OFFLINE
         assert triple(await world.measure()) == ("ok", None, None)
 
@@ -213,7 +213,7 @@ def test_a_line_that_was_away_between_two_rounds_excuses_the_slot_too(interval_s
         world.net.away = [(world.time.now_us / 1e6, world.time.now_us / 1e6 + 3.1)]
         row = await world.measure(slow)
         looks = [o.failure for o in row.observations if o.role in (Role.CONFIRM, Role.ANCHOR)]
-        assert looks == [None] * 4
+        assert set(looks) == {None}
         assert triple(row) == OFFLINE
         assert len(world.watch._lines["bj-ct", 4].history.rounds) > before
 
