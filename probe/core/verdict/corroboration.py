@@ -18,6 +18,7 @@ from probe.core.records.observation import Observation, Relation, Role
 from probe.core.records.surroundings import LineQuality, LineState
 from probe.core.records.verdict import SECOND_LOOKS, Evidence
 from probe.core.redirects.chain import along, chain_of
+from probe.core.vantage import loss
 from probe.core.vantage.clock_standing import RESTS_ON_DATES, date_may_accuse
 from probe.core.vantage.health import (
     SILENT,
@@ -36,7 +37,6 @@ from probe.core.vantage.line_quality import (
     line_quality,
     resent,
 )
-from probe.core.vantage.loss import Lateness, may_be_a_lost_packet, once_by_loss, silent_beside_loss
 from probe.core.vantage.refusals import says_nothing
 from probe.core.verdict.hijack import over_verified_tls
 from probe.core.verdict.proxy_reports import answered_through_proxy, is_proxy_report
@@ -116,22 +116,26 @@ class Corroboration:
         if symptom.kind is SymptomKind.TIMING:
             return self._lateness(symptom, index).beside_loss
         looks = [self.evidence.observations[index], *self._looks_again(index)]
-        return silent_beside_loss(looks, self.task.deadlines, self.line)
+        return loss.silent_beside_loss(looks, self.task.deadlines, self.line)
 
     def late_by_loss(self, symptom: Symptom) -> bool:
-        """Whether a packet that was lost may be all that made this edge late: it was not seen to be late again."""
+        """Whether a packet that was lost may be all that made this edge late: it was not seen to be late again.
+
+        Where it was not asked about that, as in rows of earlier versions, the rules of other failures hold.
+        """
         index = symptom.observation
-        if index is None or not self._looks_again(index):
+        looks, paced = self._looks_again(index), SECOND_LOOKS in self.evidence.left_out
+        if index is None or not looks or (len(looks) < loss.SLOW_LOOKS and not paced):
             return self.may_be_loss(index)
         lateness = self._lateness(symptom, index)
-        explained = may_be_a_lost_packet(lateness.first) or resent(lateness.first)
+        explained = loss.may_be_a_lost_packet(lateness.first) or resent(lateness.first)
         return explained and not lateness.is_the_edges(clean_connections(self.evidence.observations))
 
-    def _lateness(self, symptom: Symptom, index: int) -> Lateness:
+    def _lateness(self, symptom: Symptom, index: int) -> loss.Lateness:
         seen, looks = self.evidence.observations, [o for o in self._looks_again(index) if not says_nothing(o)]
         fetched = [asked_origin(o.cache_status) for o in (seen[index], *looks)]
         late = [seen[i] for i in symptom.again_at]
-        return Lateness(
+        return loss.Lateness(
             first=seen[index], looks=looks, late=late, comparable=not fetched[0] or any(fetched[1:])
         )
 
@@ -141,7 +145,7 @@ class Corroboration:
             return False
         clean = 0 if SECOND_LOOKS in self.evidence.left_out else clean_connections(self.evidence.observations)
         first, again = self.evidence.observations[index], self._looks_again(index)
-        return once_by_loss(first, again, clean, self.task.deadlines)
+        return loss.once_by_loss(first, again, clean, self.task.deadlines)
 
     def _looks_again(self, index: int | None) -> list[Observation]:
         return [o for o in self.evidence.observations if o.role is Role.CONFIRM and o.of == index]
