@@ -7,7 +7,18 @@ from typing import Any
 from aiohttp import web
 
 from probe.api import openapi
-from probe.api.handlers import acks, configs, coverage, events, evidence, health, nodes, results, streams
+from probe.api.handlers import (
+    acks,
+    configs,
+    coverage,
+    events,
+    evidence,
+    health,
+    nodes,
+    results,
+    stamps,
+    streams,
+)
 from probe.api.http.problem import json_response
 from probe.api.request.calls import Call, Route
 from probe.api.request.params import MOST_SEQ, choice, matching, moment, own_name, whole
@@ -118,6 +129,22 @@ ROUTES: tuple[Route, ...] = (
                 }
             )
         ),
+    ),
+    Route(
+        method="GET",
+        path="/v1/stamps",
+        verb="results",
+        handler=stamps.stamps,
+        summary="Time stamps by a third party on heads of a stream, as they were given; a last line with their number",
+        params=(
+            CUSTOMER,
+            whole("after", "How many you have: those behind them", least=0, most=MOST_SEQ, default=0),
+            whole("limit", "Most stamps of the page", least=1, most=stamps.MOST, default=stamps.MOST),
+            matching("digest", "SHA-256 of your last stamp: 409 if it is another here", DIGEST, HEXADECIMAL),
+            AGENT,
+        ),
+        answers=_lines("Stamp", "StampPage"),
+        statuses=(404, 409),
     ),
     Route(
         method="GET",

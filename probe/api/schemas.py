@@ -84,6 +84,28 @@ def components() -> dict[str, Any]:
             },
             description="The last line of a page of events; `more`: go on after `next` at once",
         ),
+        "Stamp": thing(
+            {
+                "kind": {"const": "stamp"},
+                "version": {"const": 1},
+                "head": ref("Head"),
+                "nonce": TEXT,
+                "received_at": TIME,
+                "response": TEXT,
+            },
+            description="`response`: the authority's reply (RFC 3161, TimeStampResp in DER) in Base64",
+        ),
+        "StampPage": thing(
+            {
+                "kind": {"const": "stamps"},
+                "agent": TEXT,
+                "customer": TEXT,
+                "after": WHOLE,
+                "next": WHOLE,
+                "count": WHOLE,
+            },
+            description="The last line of a page of stamps; `count`: how many there are",
+        ),
         "Problem": thing(
             {"type": TEXT, "title": TEXT, "status": WHOLE, "detail": TEXT}, description="RFC 9457"
         ),

@@ -81,6 +81,7 @@ async def serving(file: Path, agent: AgentConfig, options: Options) -> AsyncIter
         watch = HeadWatch(lambda: pages.run(lambda reader: reader.heads()))
         services = Services(
             agent=agent.agent,
+            directory=directory,
             pages=pages,
             sums=sums,
             watch=watch,

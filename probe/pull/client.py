@@ -29,6 +29,7 @@ NDJSON = "application/x-ndjson"
 CODINGS = "zstd, gzip"
 CONNECT_S, IDLE_S, PAGE_S = 15.0, 60.0, 900.0
 SMALL_BYTES = 4 * 1024 * 1024
+STAMPS_MOST_BYTES = 16 * 1024 * 1024
 BODY_MOST_BYTES = 1 << 32
 PASSING = {408, 425, 429, 500, 502, 503, 504}
 FIRST_S, MOST_S = 0.5, 30.0  # before the second try, and before the last of many
@@ -186,6 +187,24 @@ class Client:
         except TransientError as error:
             if error.status == 500:
                 raise RefusedError(500, str(error)) from None
+            raise
+
+    async def stamps(self, offered: Offered, had: int, digest: str | None, limit: int) -> bytes | None:
+        """Time stamps of a stream behind the first `had`, whose last has this digest; None: the host has no such path.
+
+        Also raises ConflictError where the host's are other ones.
+        """
+        query = {"customer": offered.stream.customer, "after": str(had), "limit": str(limit)}
+        if had and digest is not None:
+            query["digest"] = digest
+        if offered.named:
+            query["agent"] = offered.stream.agent
+        try:
+            async with self._ask("GET", "/v1/stamps", query, media=NDJSON) as pieces:
+                return await _small(pieces, STAMPS_MOST_BYTES)
+        except RefusedError as error:
+            if error.status == 404:
+                return None
             raise
 
     @asynccontextmanager

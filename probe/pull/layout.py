@@ -5,6 +5,7 @@ DIR/<agent>/agent.pub                     the agent's public key (PEM), known si
 DIR/<agent>/agent.key-id                  where nobody gave the key: only which one it is
 DIR/<agent>/<customer>/000000000001.ndjson    lines, by the number of the first one
 DIR/<agent>/<customer>/heads.ndjson       every head received
+DIR/<agent>/<customer>/stamps.ndjson      time stamps by a third party, as the host gave them
 DIR/<agent>/<customer>/rejected/          what failed verification, with the reason
 """
 
@@ -22,6 +23,7 @@ from probe.pull.heads import Key, WrongKeyError, read_key
 
 LOCK, PUBLIC_KEY, KEY_ID, HEADS, REJECTED = ".lock", "agent.pub", "agent.key-id", "heads.ndjson", "rejected"
 FILE_NAME = re.compile(r"([0-9]{12,19})\.ndjson")
+STAMPS = "stamps.ndjson"
 READ_BYTES = 1 << 20
 
 

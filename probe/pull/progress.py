@@ -33,6 +33,7 @@ class StreamProgress:
     dropped: int = 0
     bytes: int = 0
     bundles: int = 0  # of evidence
+    stamps: int = 0
     seq: int = 0
     head: int = 0
     complete_up_to: str | None = None

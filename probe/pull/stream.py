@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from probe.pull.beside.stamps import AT_ONCE, StampsPull, read_page
 from probe.pull.chain import LINE_MOST_BYTES, UNKNOWN, Followed, TamperedError
 from probe.pull.client import IDLE_S, Client, ConflictError, Offered, RefusedError, TransientError, back_off_s
 from probe.pull.copy_dir import FILE_ROWS, Keys, StreamFiles
@@ -99,6 +100,7 @@ class StreamPull:
         self._acknowledged = 0
         self._failures = 0
         self._idle = 0
+        self._stamps = StampsPull(directory, offered.stream)
         self._evidence = None if options.evidence_bytes is None else EvidencePull(directory, offered.stream)
 
     async def run(self) -> None:
@@ -176,7 +178,8 @@ class StreamPull:
             )
         self._failures, self._progress.note = 0, None
         await self._acknowledge(files)
-        altered = await self._fetch_evidence(files, page, before)
+        await self._fetch_stamps(page)
+        altered = await self._fetch_evidence(files, page, before) or self._stamps.refused
         if not self._options.follow and files.cursor.seq >= self._target:
             self._end(State.COMPLETE if altered is None else State.REFUSED, altered)
         elif at_end:
@@ -219,6 +222,7 @@ class StreamPull:
             if kept := reader.vouched():
                 await whole(files.append, kept)
                 self._told(files, kept)
+                self._stamps.due(kept)
                 self._failures = 0
             raise
         except TamperedError as problem:
@@ -254,6 +258,32 @@ class StreamPull:
         if self._options.ack and cursor.seq > self._acknowledged and cursor.digest != UNKNOWN:
             await self._client.acknowledge(self._offered, cursor)
             self._acknowledged = cursor.seq
+
+    async def _fetch_stamps(self, page: Page) -> None:
+        """Bring over the time stamps that the lines name, and those that earlier pulls did not."""
+        stamps, anew = self._stamps, False
+        if not stamps.due(page.lines):
+            return
+        await whole(stamps.open)
+        while stamps.refused is None:
+            try:
+                data = await self._client.stamps(self._offered, stamps.had, stamps.digest, AT_ONCE)
+            except ConflictError:
+                if anew:
+                    raise
+                anew = True
+                stamps.begin_anew()
+                continue
+            if data is None:
+                stamps.done()  # an agent of an earlier version
+                return
+            lines, end = read_page(data)
+            key = self._keys.known(self._offered.stream.agent)
+            self._progress.stamps += await whole(stamps.keep, lines, key)
+            if not lines or end.next >= end.count:
+                stamps.done()
+                return
+        self._progress.note = stamps.refused
 
     async def _fetch_evidence(self, files: StreamFiles, page: Page, before: int) -> str | None:
         """Bring the bundles of what is on the disk over; what is wrong with one of them, in words."""

@@ -24,7 +24,7 @@ from tests.api.served import TOKENS, Served, fill, rows, served, token_entry, wr
 RESULTS = "/v1/results?customer=acme"
 ROUTES = [
     RESULTS, "/v1/acks", "/v1/streams", "/v1/coverage?customer=acme", "/v1/events?customer=acme",
-    f"/v1/evidence/{'0' * 32}", "/v1/nodes?customer=acme", "/v1/config", "/metrics",
+    "/v1/stamps?customer=acme", f"/v1/evidence/{'0' * 32}", "/v1/nodes?customer=acme", "/v1/config", "/metrics",
 ]  # fmt: skip
 
 

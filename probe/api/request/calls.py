@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -35,10 +36,11 @@ class Deadlines:
 class Services:
     """The services that handlers use. `pages` and `sums` have threads of their own, so that sums never delay pages.
 
-    `public_key`: PEM, for whoever verifies what `signer` signed.
+    `directory`: of the results. `public_key`: PEM, for whoever verifies what `signer` signed.
     """
 
     agent: str
+    directory: Path
     pages: Readers
     sums: Readers
     watch: HeadWatch

@@ -76,6 +76,8 @@ def _state(item: StreamProgress) -> Text:
         text.append(
             f" {item.dropped:,} rows were dropped by the agent before they were pulled", style="yellow"
         )
+    if item.stamps:
+        text.append(f" {item.stamps:,} time stamp{'s' * (item.stamps != 1)}", style="")
     if item.bundles:
         text.append(f" {item.bundles:,} evidence bundle{'s' * (item.bundles != 1)}", style="")
     if item.note and not (item.state is State.COMPLETE and item.note == "stopped"):
