@@ -96,10 +96,10 @@ class ArrivalBounds:
         alone = before is not None and self._segments is not None and self._segments - before == 1
         if alone and self._ends_it(info):
             return self.came_ns, 0
-        told_ns = self.came_ns
+        noticed_ns = self.came_ns
         if self.first_by_poll and self._polls is not None and self._polls.returned_ns > self.sent_ns > 0:
-            told_ns = min(told_ns, self._polls.returned_ns)
-        return told_ns, self._late_ns(told_ns)
+            noticed_ns = min(noticed_ns, self._polls.returned_ns)
+        return noticed_ns, self._late_ns(noticed_ns)
 
     def last(self, info: bytes) -> BoundedTime:
         """The same for the last byte of what was read last."""
@@ -117,5 +117,5 @@ class ArrivalBounds:
         """Whether the stamp is that of the last byte delivered."""
         return self._stamped and not self.joined and not has_fin(info)
 
-    def _late_ns(self, told_ns: int) -> int:
-        return max(0, told_ns - max(self._empty_ns, self.sent_ns))
+    def _late_ns(self, noticed_ns: int) -> int:
+        return max(0, noticed_ns - max(self._empty_ns, self.sent_ns))

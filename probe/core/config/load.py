@@ -141,11 +141,11 @@ def _validated(
 def _raise_if_any(problems: list[Problem]) -> None:
     """One problem a place: the first reported is the cause, what follows from it is not repeated."""
     if problems:
-        told = sorted({(p.line, p.column): p for p in reversed(problems)}.values())
-        if len(told) > MAX_PROBLEMS:
-            message = f"and {len(told) - MAX_PROBLEMS} problems more in this file"
-            told = [*told[:MAX_PROBLEMS], replace(told[MAX_PROBLEMS], message=message)]
-        raise ConfigError(told)
+        distinct = sorted({(p.line, p.column): p for p in reversed(problems)}.values())
+        if len(distinct) > MAX_PROBLEMS:
+            message = f"and {len(distinct) - MAX_PROBLEMS} problems more in this file"
+            distinct = [*distinct[:MAX_PROBLEMS], replace(distinct[MAX_PROBLEMS], message=message)]
+        raise ConfigError(distinct)
 
 
 __all__ = [

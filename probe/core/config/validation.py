@@ -186,7 +186,7 @@ def _repeated(
 
 def _never_judged(data: dict[str, Any], reader: ParamsReader) -> Iterator[Complaint]:
     """Checks that compare with an origin, of objects that have none: they would be silent for ever."""
-    told: set[Place] = set()
+    reported: set[Place] = set()
     for d, domain in enumerate(_mappings(data.get("domains"))):
         if domain.get("origin") is not None:
             continue
@@ -200,8 +200,8 @@ def _never_judged(data: dict[str, Any], reader: ParamsReader) -> Iterator[Compla
             for kind, value in _mapping(site.get("checks")).items():
                 loc = (*place, "checks", kind)
                 what = _needs_origin(kind, value, reader)
-                if what is not None and loc not in told:
-                    told.add(loc)
+                if what is not None and loc not in reported:
+                    reported.add(loc)
                     name = f"{domain.get('domain')} {item.get('path')}"
                     yield (
                         loc,

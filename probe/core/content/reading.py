@@ -46,8 +46,8 @@ class Reading:
     @property
     def rules(self) -> str:
         """32 hexadecimal digits that stand for these rules, and for how this version reads by them."""
-        told = (_READ_AS, self) if self.needs_parser else self
-        return hashlib.blake2b(msgspec.json.encode(told), digest_size=16).hexdigest()
+        described = (_READ_AS, self) if self.needs_parser else self
+        return hashlib.blake2b(msgspec.json.encode(described), digest_size=16).hexdigest()
 
     @property
     def needs_parser(self) -> bool:

@@ -57,15 +57,15 @@ def _concerns(state: LiveState) -> Iterator[str]:
 
 
 def _lines(state: LiveState) -> Iterator[str]:
-    told: dict[str, None] = {}
+    found: dict[str, None] = {}
     for point in state.vantage_points:
         if point.problem is not None:
-            told[f"vantage point {point.name}: {point.problem}"] = None
+            found[f"vantage point {point.name}: {point.problem}"] = None
         elif point.state == "offline":
-            told[f"vantage point {point.name} is offline over IPv{point.ip_version} since {point.since}"] = (
+            found[f"vantage point {point.name} is offline over IPv{point.ip_version} since {point.since}"] = (
                 None
             )
-    yield from told
+    yield from found
 
 
 def _behind(state: LiveState) -> Iterator[str]:

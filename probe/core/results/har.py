@@ -90,7 +90,7 @@ def _entry(
 
 def _timings(observation: Observation) -> dict[str, float]:
     """Milliseconds. In HAR `connect` contains `ssl`; what did not take place is -1."""
-    timing, told = observation.timing, phases(observation.timing)
+    timing, durations = observation.timing, phases(observation.timing)
     lookup_us = (
         timing.domain_lookup_end_us - timing.domain_lookup_start_us
         if observation.role is Role.EDGE
@@ -98,15 +98,15 @@ def _timings(observation: Observation) -> dict[str, float]:
         and timing.domain_lookup_end_us is not None
         else None
     )
-    connect_us = None if told.connect_us is None else told.connect_us + (told.tls_us or 0)
+    connect_us = None if durations.connect_us is None else durations.connect_us + (durations.tls_us or 0)
     return {
         "blocked": _UNKNOWN,
         "dns": _ms(lookup_us),
         "connect": _ms(connect_us),
-        "ssl": _ms(told.tls_us),
+        "ssl": _ms(durations.tls_us),
         "send": 0.0,
-        "wait": max(_ms(told.processing_us), 0.0),
-        "receive": max(_ms(told.transfer_us), 0.0),
+        "wait": max(_ms(durations.processing_us), 0.0),
+        "receive": max(_ms(durations.transfer_us), 0.0),
     }
 
 

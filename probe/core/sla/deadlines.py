@@ -25,7 +25,7 @@ def in_time(
     Several witnesses may tell of one report (the customer's word, the first pull): the earliest counts. What was
     declared before the begin is about something else. `now_us`: how far all is known; None: it has passed.
     """
-    told = [at for at in declared_us if at is not None and at >= begin_us]
-    if told:
-        return Kept.IN_TIME if min(told) - begin_us <= within_us else Kept.LATE
+    reports_us = [at for at in declared_us if at is not None and at >= begin_us]
+    if reports_us:
+        return Kept.IN_TIME if min(reports_us) - begin_us <= within_us else Kept.LATE
     return Kept.OPEN if now_us is not None and now_us <= begin_us + within_us else Kept.MISSING

@@ -100,8 +100,8 @@ def problems_of(
         place = (*under, *(loc[:-1] if loc[-1:] == ("[key]",) else loc))
         mark = document.mark(place, at_key=at_key)
         words = redact(_words(error, model, loc))
-        told = error["type"] in ("extra_forbidden", "missing") or loc[-1:] == ("[key]",)
-        label = "" if told else next((step for step in reversed(place) if isinstance(step, str)), "")
+        names_the_key = error["type"] in ("extra_forbidden", "missing") or loc[-1:] == ("[key]",)
+        label = "" if names_the_key else next((step for step in reversed(place) if isinstance(step, str)), "")
         found.append(Problem(file, *mark, f"{label[:60]}: {words}" if label else words))
     return found
 

@@ -128,13 +128,13 @@ def state_of(asked: int, reached: int) -> LineState:
 class AnchorRound:
     """All anchors of a line, asked at once. `_ns` on the monotonic clock, `_at` RFC 3339 UTC.
 
-    `told_ns` is the moment of which it says something: its end if an anchor reacted, its start if none did. So a round
-    that waited long in vain does not contradict one that began later and was answered.
+    `witnessed_ns` is the moment of which it says something: its end if an anchor reacted, its start if none did. So a
+    round that waited long in vain does not contradict one that began later and was answered.
     """
 
     started_ns: int
     ended_ns: int
-    told_ns: int
+    witnessed_ns: int
     started_at: str
     ended_at: str
     asked: int
@@ -154,13 +154,13 @@ def rounds_of(
     made = AnchorRound(
         started_ns=started_ns,
         ended_ns=ended_ns,
-        told_ns=ended_ns if reached else started_ns,
+        witnessed_ns=ended_ns if reached else started_ns,
         started_at=started_at,
         ended_at=ended_at,
         asked=asked,
         reached=reached,
     )
-    return (replace(made, reached=0, told_ns=started_ns), made) if late(anchors) else (made,)
+    return (replace(made, reached=0, witnessed_ns=started_ns), made) if late(anchors) else (made,)
 
 
 # --- rounds over time ---------------------------------------------------------------------------------
@@ -245,16 +245,16 @@ def _one(last: AnchorRound, made: AnchorRound) -> AnchorRound:
         started_ns=first.started_ns,
         started_at=first.started_at,
         ended_ns=max(last.ended_ns, made.ended_ns),
-        told_ns=max(last.told_ns, made.told_ns),
+        witnessed_ns=max(last.witnessed_ns, made.witnessed_ns),
     )
 
 
 def _newest(rounds: Sequence[AnchorRound]) -> AnchorRound:
-    return max(rounds, key=lambda r: r.told_ns)
+    return max(rounds, key=lambda r: r.witnessed_ns)
 
 
 def _told_until(rounds: Sequence[AnchorRound], at_ns: int, within_ns: int) -> AnchorRound | None:
     """Of the rounds that speak of a moment up to `at_ns`, the newest; None if it ended more than `within_ns` before."""
-    told = [r for r in rounds if r.told_ns <= at_ns]
-    newest = _newest(told) if told else None
+    before = [r for r in rounds if r.witnessed_ns <= at_ns]
+    newest = _newest(before) if before else None
     return newest if newest is not None and at_ns - newest.ended_ns <= within_ns else None
