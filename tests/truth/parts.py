@@ -114,6 +114,12 @@ def lossy(percent: int, line: str = "one") -> Part:
     return lambda lab: lab.net.dropped(line, f"numgen random mod 100 < {percent}")
 
 
+def lossy_towards(address: str, percent: int, line: str = "one") -> Part:
+    """So many of a hundred packets to and from this host are lost, and no others."""
+    chance = f"numgen random mod 100 < {percent}"
+    return lambda lab: lab.net.dropped(line, f"ip daddr {address} {chance}", f"ip saddr {address} {chance}")
+
+
 def large_packets_lost(line: str = "one") -> Part:
     """Large packets never arrive over this line, whoever sends them, and no ICMP tells."""
     return lambda lab: lab.net.dropped(line, "meta length > 900")

@@ -14,14 +14,11 @@ from tests.truth.scenarios import ROOMS, marked
 
 pytestmark = [pytest.mark.system, pytest.mark.long, pytest.mark.timeout(400)]
 
-# Three hundred rows with loss are the command's (`python -m tests.truth --only loss-10 loss-30`): at 10 % a run of 303
-# rows accused an edge as slow twice, another run nobody. Until that is mended, chance must not decide here.
-BY_COMMAND = {"loss-10", "loss-30"}
 CHOSEN = [
     scenario
     for room in ("line", "lossy", "own", "sequences")
     for scenario in ROOMS[room]
-    if not scenario.quick and scenario.name not in BY_COMMAND
+    if not scenario.quick
 ]
 
 
