@@ -138,7 +138,11 @@ class Agent:
         learns = parts.pipeline if parts.pool is None else None
         resume(learns, store, self.config, self.plan, parts.clock.time_ns())
         before, now_us = store.last_config(), parts.clock.time_ns() // 1000
-        absence = self._ledger.account(store, self.plan, now_us)
+        parts.in_force.completed = store.completed()
+        absence = self._ledger.account(store, self.plan, now_us, parts.in_force.completed)
+        if absence.set_back_us:  # what is due until then was due before
+            detail = {"delta_us": str(-absence.set_back_us), "over": "restart"}
+            parts.events.append_soon("clock.stepped", detail, level=logging.WARNING)
         rows = [self._missed(task, scheduled_us, absence.reason) for task, scheduled_us in absence.slots]
         for task in {task.id: task for task, _ in absence.slots}.values():
             put_definition(store, task)

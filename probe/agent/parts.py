@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from probe.agent.events import EventWriter
@@ -41,17 +41,23 @@ from probe.workers.worker_pool import WorkerPool
 
 @dataclass(slots=True)
 class InForce:
-    """What holds now: a reload exchanges configuration and plan, a start sets the scheduler."""
+    """What holds now: a reload exchanges configuration and plan, a start sets the scheduler.
+
+    `completed`: customer -> up to when its stream said to be complete, which never falls.
+    """
 
     config: Config
     plan: Plan
     scheduler: Scheduler | None = None
+    completed: dict[str, str] = field(default_factory=dict)
 
     def complete_up_to(self, customer: str) -> str | None:
         """Every slot of the customer that was due before this time has been handed to the store (RFC 3339)."""
         if self.scheduler is None:
             return None
-        return rfc3339(self.scheduler.complete_up_to_us(customer) * 1000)
+        now = rfc3339(self.scheduler.complete_up_to_us(customer) * 1000)
+        self.completed[customer] = max(now, self.completed.get(customer, now))
+        return self.completed[customer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

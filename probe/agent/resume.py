@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from probe.core.config.snapshot import together
 from probe.core.model.task import Task
 from probe.core.records.codec import encode_any
 from probe.core.results.coverage import absent_slots
+from probe.core.scheduling.grid import to_us
 from probe.host.clock import Clock, rfc3339
 from probe.host.last_run import LastRun, absence_reason, boot_id, booted_us, read_last_run, write_last_run
 from probe.host.suspension import Suspensions
@@ -54,13 +55,17 @@ def put_definition(store: Store, task: Task) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Absence:
-    """What was missed since the last run. `gone`: customers that it measured and this one does not."""
+    """What was missed since the last run. `gone`: customers that it measured and this one does not.
+
+    `set_back_us`: by how much, at least, the wall clock is behind what it was when the last run knew it last.
+    """
 
     reason: str
     slots: list[tuple[Task, int]]
     without_row: int
     gone: tuple[str, ...] = ()
     first: bool = False
+    set_back_us: int = 0
 
 
 class Ledger:
@@ -73,8 +78,11 @@ class Ledger:
         self._boot = boot_id()
         self._writing = asyncio.Lock()
 
-    def account(self, store: Store, plan: Plan, now_us: int) -> Absence:
-        """Slots that were due while no agent ran are rows too; from `now_us` on they are the scheduler's."""
+    def account(self, store: Store, plan: Plan, now_us: int, completed: Mapping[str, str]) -> Absence:
+        """Slots that were due while no agent ran are rows too; from `now_us` on they are the scheduler's.
+
+        `completed`: customer -> up to when every slot has had its row, also where rows went lost since.
+        """
         last, clean = read_last_run(self._directory), store.stopped_cleanly()
         reason = absence_reason(
             last,
@@ -89,6 +97,10 @@ class Ledger:
             tasks = tuple(task for task in tasks if task.id in measured)
         recent = None if clean else store.recent_scheduled()
         last_rows = store.last_scheduled()
+        for task in tasks if last is not None else ():
+            until = completed.get(task.customer)
+            if until is not None and last_rows.get(task.id, "") < until <= rfc3339(now_us * 1000):
+                last_rows[task.id] = rfc3339((to_us(until) - 1) * 1000)
         slots, left_out = absent_slots(tasks, last_rows, now_us, ABSENT_ROWS_AT_MOST, recent)
         here = {task.customer for task in plan.tasks}
         return Absence(
@@ -97,6 +109,7 @@ class Ledger:
             without_row=sum(left_out.values()),
             gone=() if last is None else tuple(name for name in last.customers if name not in here),
             first=last is None,
+            set_back_us=max(0, _last_known_us(last, store.last_time()) - now_us),
         )
 
     async def save(
@@ -119,3 +132,9 @@ class Ledger:
                 await asyncio.to_thread(write_last_run, self._directory, run)
             except OSError as error:
                 log.error("ledger.not_written_down", extra=fields(error=str(error)))
+
+
+def _last_known_us(last: LastRun | None, newest: str | None) -> int:
+    """The latest time that the last run is known to have had; 0 where nothing is known."""
+    ended_us = 0 if last is None or last.ended_us is None else last.ended_us
+    return max(ended_us, 0 if newest is None else to_us(newest))

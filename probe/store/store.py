@@ -230,6 +230,20 @@ class Store:
         with Reader.open(self._directory) as reader:
             return reader.recent_scheduled(rfc3339(self._clock.time_ns()), slots)
 
+    def completed(self) -> dict[str, str]:
+        """Customer -> up to when its stream says that it is complete (RFC 3339); without one that does not say so."""
+        with Reader.open(self._directory) as reader:
+            ends = ((customer, reader.head(customer).complete_up_to) for customer in reader.heads())
+            return {customer: until for customer, until in ends if until is not None}
+
+    def last_time(self) -> str | None:
+        """What time it was when the newest record was made (RFC 3339); None without records."""
+        with Reader.open(self._directory) as reader:
+            newest = next(iter(reader.list(limit=1)), None)
+        if newest is None:
+            return None
+        return newest.at if not isinstance(newest, SlotRecord) else newest.finished_at or newest.scheduled_at
+
     def last_config(self) -> str | None:
         """Digest of the configuration under which the newest record was made; None without records."""
         with Reader.open(self._directory) as reader:

@@ -39,6 +39,7 @@ class SlotRecord(Value, frozen=True, kw_only=True):
     `seq` and `previous` are given by the store: a number, gapless per stream (agent and customer), and the SHA-256
     of the predecessor's line (`probe.core.proof.chain`); None until then. `complete_up_to`: every slot of this customer
     that was due before this time has a row in the stream up to here.
+    `due_again`: the clock was set back, and this due time has an earlier row, which is the one that counts.
     `missed_reason` is set where state is not `measured`: agent.stalled, agent.overloaded, agent.overlap,
     agent.stopped, agent.crashed, agent.suspended, agent.aborted, agent.shed, agent.internal_error, agent.worker_lost,
     host.rebooted, host.suspended (docs/records.md).
@@ -83,6 +84,7 @@ class SlotRecord(Value, frozen=True, kw_only=True):
     line: LineQuality | None = None
     clock: ClockStanding | None = None
     scheme: str | None = None  # http or https; None in rows of 0.1
+    due_again: bool = False
     complete_up_to: str | None = None
     previous: str | None = None
 

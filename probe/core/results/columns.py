@@ -29,7 +29,7 @@ COLUMNS: Mapping[str, type] = {
     "cache_hit": bool, "age_s": int, "tainted": bool, "observations": int, "findings": int, "exclusions": str,
     "evidence_id": str, "summary": str, "task": str, "definition": str, "loop_lag_us": int, "lateness_us": int,
     "clock_synchronised": bool, "clock_max_error_us": int, "agent_version": str, "config_digest": str,
-    "complete_up_to": str, "schema_version": int, "ttfb_unsure_us": int, "total_unsure_us": int,
+    "complete_up_to": str, "schema_version": int, "ttfb_unsure_us": int, "total_unsure_us": int, "due_again": bool,
 }  # fmt: skip
 
 Row = dict[str, Cell]
@@ -93,6 +93,7 @@ def _of_slot(slot: SlotRecord) -> Row:
     names = (
         "scheduled_at", "started_at", "finished_at", "missed_reason", "reason", "confirmed", "domain", "path",
         "vantage_point", "region", "carrier", "asn", "ip_version", "evidence_id", "summary", "task", "definition",
+        "due_again",
     )  # fmt: skip
     row: Row = {name: getattr(slot, name) for name in names}
     row |= {

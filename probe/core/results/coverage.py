@@ -54,7 +54,8 @@ class Coverage:
     """What became of the slots of one task in a span: due = measured + missed + aborted + unaccounted.
 
     `unaccounted`: due by the grid, without any row. `doubled`: rows beyond the first for one time, which only
-    a backward step of the wall clock may cause. `off_grid`: rows at times not due by the grid given.
+    a backward step of the wall clock may cause (`due_again`); the first one counts. `off_grid`: rows at times not due
+    by the grid given.
     """
 
     due: int
@@ -74,14 +75,14 @@ class Coverage:
 
 
 def summarise(rows: Iterable[LedgerRow], due: Collection[int] | None = None) -> Coverage:
-    """The coverage of one task. `due`: the times of its grid (`due_between`); None: only what has rows."""
+    """The coverage of one task. `rows`: in the order of storing where several have one time.
+
+    `due`: the times of its grid (`due_between`); None: only what has rows.
+    """
     by_time: dict[int, LedgerRow] = {}
     doubled = 0
     for row in rows:
-        known = by_time.get(row.scheduled_us)
-        doubled += known is not None
-        if known is None or row.state is State.MEASURED:
-            by_time[row.scheduled_us] = row
+        doubled += by_time.setdefault(row.scheduled_us, row) is not row
     expected = set(by_time if due is None else due)
     fates = [(time, _fate(by_time.get(time))) for time in sorted(expected | by_time.keys())]
     states = Counter(row.state for row in by_time.values())

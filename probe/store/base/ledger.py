@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any
 
 from probe.core.records.rows import State
@@ -74,14 +75,15 @@ def coverage(
 ) -> dict[str, Coverage]:
     """Task id -> what became of its slots due in [since, until), of the streams given."""
     sql = (
-        "SELECT scheduled_at, state, reason FROM record WHERE task = ? AND scheduled_at >= ?"
+        "SELECT scheduled_at, state, reason, id FROM record WHERE task = ? AND scheduled_at >= ?"
         " AND scheduled_at < ? AND +stream IN (SELECT value FROM json_each(?)) ORDER BY scheduled_at"
     )
     rows: dict[str, list[LedgerRow]] = {}
     for query, streams in parts:
         for name in [task] if task is not None else [name for (name,) in query.rows(TASKS)]:
-            for row in query.each(sql, name, since or EARLIEST, until or LATEST, json.dumps(streams)):
-                rows.setdefault(name, []).append(_ledger_row(row))
+            found_here = query.each(sql, name, since or EARLIEST, until or LATEST, json.dumps(streams))
+            # In the order of storing: of several rows for one time the first counts.
+            rows.setdefault(name, []).extend(map(_ledger_row, sorted(found_here, key=itemgetter(3))))
     found: dict[str, Coverage] = {}
     for name in sorted(rows.keys() | due.keys()):
         sums = summarise(rows.pop(name, ()), due.get(name))
@@ -107,6 +109,6 @@ def counts(parts: Parts, since: str | None, until: str | None) -> dict[str, dict
 
 
 def _ledger_row(row: tuple[Any, ...]) -> LedgerRow:
-    scheduled_at, state, reason = row
+    scheduled_at, state, reason, _ = row
     missed = None if state == State.MEASURED else reason
     return LedgerRow(scheduled_us=to_us(scheduled_at), state=State(state), missed_reason=missed)

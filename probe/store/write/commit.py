@@ -16,7 +16,7 @@ from probe.core.model.value import replace
 from probe.core.proof.chain import line_digest
 from probe.core.records.codec import encode
 from probe.core.records.origin import OriginVersion
-from probe.core.records.rows import Record
+from probe.core.records.rows import Record, SlotRecord
 from probe.store.base.parts import StreamEnd
 from probe.store.base.rows import INSERT_RECORD, to_row, version_row
 from probe.store.base.schema import StoreError
@@ -93,6 +93,7 @@ def _append(files: Files, agent: str, batch: Sequence[Item]) -> None:
     with db.atomic():
         ends: dict[tuple[str, str], _End] = {}
         rows: list[tuple[Any, ...]] = []
+        taken: set[tuple[str, str]] = set()  # due times of this transaction
         for item in batch:
             item.written = []
             for record in item.records:
@@ -100,10 +101,13 @@ def _append(files: Files, agent: str, batch: Sequence[Item]) -> None:
                 end = ends.get(stream)
                 if end is None:
                     end = ends[stream] = _end(db, *stream)
-                end.complete_up_to = item.complete_up_to or end.complete_up_to
-                numbered = replace(
-                    record, seq=end.seq + 1, previous=end.digest, complete_up_to=item.complete_up_to
-                )
+                complete = end.after(item.complete_up_to)
+                numbered = replace(record, seq=end.seq + 1, previous=end.digest, complete_up_to=complete)
+                if isinstance(numbered, SlotRecord):
+                    due = numbered.task, numbered.scheduled_at
+                    if due in taken or files.due_times.has(db, *due):
+                        numbered = replace(numbered, due_again=True)
+                    taken.add(due)
                 line = encode(numbered)
                 end.seq, end.digest = end.seq + 1, line_digest(line)
                 item.written.append(numbered)
@@ -132,6 +136,13 @@ class _End:
     seq: int
     digest: str
     complete_up_to: str | None
+
+    def after(self, complete_up_to: str | None) -> str | None:
+        """What a record says that comes now: it never falls, also where the clock was set back."""
+        if complete_up_to is not None:
+            self.complete_up_to = max(complete_up_to, self.complete_up_to or "")
+            return self.complete_up_to
+        return None
 
 
 def _end(db: Database, agent: str, customer: str) -> _End:

@@ -45,6 +45,7 @@ from probe.store.upkeep.check import check_catalogue, check_part
 from probe.store.upkeep.put_back import copy_open
 from probe.store.upkeep.salvage import salvage
 from probe.store.upkeep.upgrade import upgrade
+from probe.store.write.due_times import DueTimes
 from probe.store.write.marks import Marks
 from probe.store.write.notices import Notice, evidence_lost, notices_of, notices_of_loss
 
@@ -78,6 +79,7 @@ class Files:
     ends: dict[Stream, StreamEnd] = field(default_factory=dict)
     alarm: str | None = None
     marks: Marks = field(default_factory=Marks)
+    due_times: DueTimes = field(init=False)
     _catalogue: Database | None = None
     _records: Database | None = None
     _evidence: Database | None = None
@@ -85,6 +87,9 @@ class Files:
     _evidence_part: Part | None = None
     _verified: bool = False
     _held: bool = False  # against what is known elsewhere, once
+
+    def __post_init__(self) -> None:
+        self.due_times = DueTimes(self.directory)
 
     def open(self) -> bool:
         """Put back what lost its name, verify at first, then open what is not open; False if rows are gone with it.
@@ -116,6 +121,7 @@ class Files:
         if self._records is None:
             self._part, self._records = open_newest(self.directory, PARTS, self._now())
             self._hold_to_what_is_known(self._part, self._records)
+            self.due_times.forget()
         if self._evidence is None:
             self._evidence_part, self._evidence = open_newest(self.directory, EVIDENCE_PARTS, self._now())
 
@@ -172,6 +178,7 @@ class Files:
         """Close all; `clean`: with their logs written back."""
         with self.marks.changing():
             self.marks.set(())
+            self.due_times.close()
             for db in (self._records, self._evidence, self._catalogue):
                 if db is not None:
                     if clean:

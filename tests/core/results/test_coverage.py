@@ -181,7 +181,9 @@ def test_gaps_for_one_reason_with_a_measurement_between_are_two() -> None:
 
 def test_doubled_and_foreign_rows_are_counted_apart() -> None:
     found = summarise([row(10, State.MISSED, "x"), row(10), row(13)], due_between(10, 0, 0, 10))
-    assert (found.due, found.measured, found.missed, found.doubled, found.off_grid) == (2, 2, 0, 1, 1)
+    assert (found.due, found.measured, found.missed, found.doubled, found.off_grid) == (2, 1, 1, 1, 1), (
+        "the first row of a time counts"
+    )
 
 
 def test_nothing_due_is_not_complete() -> None:
