@@ -75,9 +75,9 @@ def test_one_piece_bears_its_own_stamp_however_late_it_is_read() -> None:
 
     ((data, first, last),) = _reading(send, standing_still_s=0.05)
     assert len(data) == 100
-    for told_ns, unsure_ns in (first, last):
+    for noticed_ns, unsure_ns in (first, last):
         assert unsure_ns == 0
-        assert sent[0] - SLACK_NS < told_ns < sent[1] + SLACK_NS
+        assert sent[0] - SLACK_NS < noticed_ns < sent[1] + SLACK_NS
 
 
 def test_pieces_that_were_joined_say_how_much_earlier_the_first_may_have_come() -> None:
@@ -91,12 +91,12 @@ def test_pieces_that_were_joined_say_how_much_earlier_the_first_may_have_come() 
 
     ((data, first, last),) = _reading(send, standing_still_s=0.1)
     assert data == b"xx"
-    told_ns, unsure_ns = first
-    assert told_ns - unsure_ns - SLACK_NS < sent[0]  # the bound holds
-    assert sent[0] < told_ns + SLACK_NS
+    noticed_ns, unsure_ns = first
+    assert noticed_ns - unsure_ns - SLACK_NS < sent[0]  # the bound holds
+    assert sent[0] < noticed_ns + SLACK_NS
     assert unsure_ns > 20_000_000  # and says that nobody saw it
-    told_ns, unsure_ns = last
-    assert (unsure_ns, sent[1] - SLACK_NS < told_ns < sent[1] + 20_000_000) == (0, True)
+    noticed_ns, unsure_ns = last
+    assert (unsure_ns, sent[1] - SLACK_NS < noticed_ns < sent[1] + 20_000_000) == (0, True)
 
 
 @pytest.mark.parametrize("pieces", [3])
@@ -110,6 +110,6 @@ def test_who_looks_in_time_is_sure(pieces: int) -> None:
             time.sleep(0.02)
 
     told = _reading(send)
-    (_, (told_ns, unsure_ns), _) = told[0]
-    assert told_ns - unsure_ns - SLACK_NS < sent[0] < told_ns + SLACK_NS
+    (_, (noticed_ns, unsure_ns), _) = told[0]
+    assert noticed_ns - unsure_ns - SLACK_NS < sent[0] < noticed_ns + SLACK_NS
     assert unsure_ns < 15_000_000

@@ -24,7 +24,7 @@ from tests.support import build
 from tests.telemetry.test_metrics import row
 
 ROUND = AnchorRound(
-    started_ns=1, ended_ns=2, told_ns=2, started_at=build.AT, ended_at=build.AT, asked=2, reached=1
+    started_ns=1, ended_ns=2, witnessed_ns=2, started_at=build.AT, ended_at=build.AT, asked=2, reached=1
 )
 SEEN = Sighting(
     customer="acme", domain="www.acme.example", ip_version=4, address="192.0.2.1", vantage_point="bj",

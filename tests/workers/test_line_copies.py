@@ -56,7 +56,7 @@ class World:
 def made(time: Time, *, reached: int) -> AnchorRound:
     now = rfc3339(time.time_ns())
     return AnchorRound(
-        started_ns=time.now_ns - S, ended_ns=time.now_ns, told_ns=time.now_ns, started_at=now, ended_at=now,
+        started_ns=time.now_ns - S, ended_ns=time.now_ns, witnessed_ns=time.now_ns, started_at=now, ended_at=now,
         asked=1, reached=reached,
     )  # fmt: skip
 

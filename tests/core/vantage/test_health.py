@@ -162,7 +162,7 @@ def test_a_line_that_comes_back_while_it_is_asked() -> None:
     assert late(both)
     times = {"started_ns": 1, "ended_ns": 5, "started_at": "a", "ended_at": "b"}
     away, back = rounds_of(both, **times)  # type: ignore[arg-type]
-    assert (away.state, away.told_ns, back.state, back.told_ns) == (OFF, 1, ON, 5)
+    assert (away.state, away.witnessed_ns, back.state, back.witnessed_ns) == (OFF, 1, ON, 5)
     found = history(away, back)
     assert (found.state, health_during(found, 2, 6, STALE).offline_meanwhile) == (ON, True)
     assert health_during(found, 6, 7, STALE).offline_meanwhile is False
@@ -198,7 +198,7 @@ def made(start_s: float, end_s: float, *, reached: int = 0, asked: int = 2) -> A
     return AnchorRound(
         started_ns=round(start_s * S),
         ended_ns=round(end_s * S),
-        told_ns=round(told * S),
+        witnessed_ns=round(told * S),
         started_at=f"started {start_s}",
         ended_at=f"ended {end_s}",
         asked=asked,
@@ -220,9 +220,9 @@ def during(start_s: float, end_s: float, *rounds: AnchorRound) -> VantageHealth:
 def test_a_round_is_made_of_its_observations() -> None:
     times = {"started_ns": 1, "ended_ns": 5, "started_at": "a", "ended_at": "b"}
     (found,) = rounds_of([anchor(), anchor(FailureType.TCP_TIMED_OUT)], **times)  # type: ignore[arg-type]
-    assert (found.asked, found.reached, found.state, found.told_ns) == (2, 1, ON, 5)
+    assert (found.asked, found.reached, found.state, found.witnessed_ns) == (2, 1, ON, 5)
     (found,) = rounds_of([anchor(FailureType.TCP_TIMED_OUT)], **times)  # type: ignore[arg-type]
-    assert (found.asked, found.reached, found.state, found.told_ns) == (1, 0, OFF, 1)
+    assert (found.asked, found.reached, found.state, found.witnessed_ns) == (1, 0, OFF, 1)
 
 
 def test_without_a_round_nothing_is_known() -> None:
