@@ -212,10 +212,15 @@ class _Look:
         return epoch_s(last_asked) >= self.at_s + max(0, taken_us) / 1e6
 
     def _claims_nothing(self) -> bool:
-        """No validator and no lifetime: it does not even pretend to be a stored version of something."""
-        fields = self.response.fields
+        """No validator and no lifetime, though the origin names some: it does not even pretend to be a stored version.
+
+        A cache keeps by its own rules what an origin says nothing of, and has nothing to pass on then.
+        """
+        fields, newest = self.response.fields, self.newest
         if "fields_cut" in self.response.flags:
             return False  # what it claims may be in what we did not keep
+        if (newest.etag, newest.last_modified, newest.declared) == (None, None, None):
+            return False
         validators = first_value(fields, "etag"), first_value(fields, "last-modified")
         return validators == (None, None) and declared(fields, self.at_s).lifetime_s is None
 
