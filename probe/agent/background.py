@@ -1,9 +1,9 @@
 """Rule: what works beside measuring may fail by itself, is begun again, and never stops a measurement.
 
 The services of the daemon beside the agent: the control socket, the API's process, and jobs of the agent's
-(`probe.schedule.jobs`): housekeeping, a look at the store's files, sealing, time stamps. Each is made from its own part
-of agent.yaml: when that changes with a reload, it is ended and begun anew. One that ends or fails by itself is begun
-again after longer and longer pauses.
+(`probe.schedule.jobs`): housekeeping, a look at the store's files, sealing, time stamps, what readers received. Each is
+made from its own part of agent.yaml: when that changes with a reload, it is ended and begun anew. One that ends or
+fails by itself is begun again after longer and longer pauses.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 
 from probe.agent.agent import Agent
+from probe.agent.beside.first_pulls import ROUND_S as PULLS_S
+from probe.agent.beside.first_pulls import FirstPulls
 from probe.agent.housekeeping import LOOK_S, ROUND_S, Housekeeping
 from probe.agent.live import Live
 from probe.api.process import ApiProcess
@@ -96,6 +98,9 @@ def services(
             ),
         )
     if config.api is not None and config_file is not None:
+        pulls = FirstPulls(directory, config.agent, clock, agent.record_event)
+        looking = partial(agent.parts.jobs.add, "readers", pulls.run, lambda: PULLS_S)
+        found["readers"] = Service(config.agent, partial(_recurring, agent.parts.jobs, looking))
         api = ApiProcess(config_file)
         settings = config.api.listen, config.api.tls
         found["api"] = Service(settings, lambda stop: _serving(api, stop))

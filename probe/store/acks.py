@@ -20,6 +20,7 @@ from sqlite_utils import Database
 from probe.core.text.spans import uncovered, union
 from probe.store.confirmations import BUSY_S, FILE, Ack, ApiDbError, Pulled, acks_in
 
+MOST_SPANS = 1_000  # of one reader in one stream: who asks at random is not followed further
 Answer = TypeVar("Answer")
 
 
@@ -124,6 +125,27 @@ class ApiDb:
                 "INSERT INTO pulled (agent, customer, first, last, reader, at) VALUES (?, ?, ?, ?, ?, ?)",
                 [(pull.agent, pull.customer, low, high, pull.reader, pull.at) for low, high in new],
             )
+            self._received(db, pull)
+
+    def _received(self, db: Database, pull: Pulled) -> None:
+        """Of each reader one row for lines without a gap, however many pages they came in."""
+        key = (pull.reader, pull.agent, pull.customer)
+        found = db.execute(
+            "SELECT first, last FROM received WHERE reader = ? AND agent = ? AND customer = ?"
+            " AND first <= ? AND last >= ? ORDER BY first LIMIT 1",
+            (*key, pull.first, pull.first - 1),
+        ).fetchone()
+        if found is not None:
+            if pull.last > found[1]:
+                sql = "UPDATE received SET last = ?, at = ? WHERE reader = ? AND agent = ? AND customer = ?"
+                db.execute(f"{sql} AND first = ?", (pull.last, pull.at, *key, found[0])).close()
+            return
+        sql = "SELECT count(*) FROM received WHERE reader = ? AND agent = ? AND customer = ?"
+        if db.execute(sql, key).fetchone()[0] < MOST_SPANS:
+            db.execute(
+                "INSERT INTO received (reader, agent, customer, first, last, at) VALUES (?, ?, ?, ?, ?, ?)",
+                (*key, pull.first, pull.last, pull.at),
+            ).close()
 
     def _writable(self) -> Database:
         if self._db is None:
@@ -149,6 +171,9 @@ def _opened(path: Path) -> Database:
                 "CREATE TABLE IF NOT EXISTS pulled (agent TEXT NOT NULL, customer TEXT NOT NULL,"
                 " first INTEGER NOT NULL, last INTEGER NOT NULL, reader TEXT NOT NULL, at TEXT NOT NULL,"
                 " PRIMARY KEY (agent, customer, last)) STRICT, WITHOUT ROWID",
+                "CREATE TABLE IF NOT EXISTS received (reader TEXT NOT NULL, agent TEXT NOT NULL,"
+                " customer TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, at TEXT NOT NULL,"
+                " PRIMARY KEY (reader, agent, customer, first)) STRICT, WITHOUT ROWID",
             ):
                 db.execute(statement).close()
     except BaseException:

@@ -16,6 +16,11 @@ from urllib.parse import quote
 
 FILE = "_api.db"
 BUSY_S = 5.0
+# Version 0.1 had no such table.
+_HAS_RECEIVED = "SELECT 1 FROM sqlite_master WHERE name = 'received'"
+_RECEIVED = (
+    "SELECT reader, agent, customer, first, last, at FROM received ORDER BY agent, customer, reader, first"
+)
 Answer = TypeVar("Answer")
 
 
@@ -47,6 +52,18 @@ class Pulled:
     at: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A reader received the lines `first`..`last` of a stream, in however many pages, the last of them at that time."""
+
+    reader: str
+    agent: str
+    customer: str
+    first: int
+    last: int
+    at: str
+
+
 class Confirmations:
     """What readers confirmed and pulled, for any process. Each call opens and closes; raises ApiDbError."""
 
@@ -64,6 +81,18 @@ class Confirmations:
         sql = "SELECT at, first FROM pulled WHERE agent = ? AND customer = ? AND last >= ? ORDER BY last LIMIT 1"
         found = self._read(lambda conn: conn.execute(sql, (self._agent, customer, seq)).fetchone(), None)
         return str(found[0]) if found is not None and found[1] <= seq else None
+
+    def received(self) -> list[Received]:
+        """What each reader received, of every agent that wrote here."""
+        if self._read(lambda conn: conn.execute(_HAS_RECEIVED).fetchone(), None) is None:
+            return []
+        rows: list[tuple[str, str, str, int, int, str]] = self._read(
+            lambda conn: conn.execute(_RECEIVED).fetchall(), []
+        )
+        return [
+            Received(reader=reader, agent=agent, customer=customer, first=first, last=last, at=at)
+            for reader, agent, customer, first, last, at in rows
+        ]
 
     def acks(self) -> list[Ack]:
         """All of this agent's streams."""

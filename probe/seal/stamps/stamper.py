@@ -4,8 +4,9 @@ Theory of operation. Every `timestamp.every` (by the wall clock, a moment after 
 a stamp on its newest head, and each sealed head gets one of its own.
 
 1. What is wanted is read from the files: heads of manifests without a stamp; where a stream has none, its end as it is
-   now, signed for this. So a restart forgets nothing. The newest of every stream come first: their stamps cover all
-   records before them. Of older ones only so many are wanted (`BACKLOG`): later stamps cover the rest.
+   now, signed for this, unless nothing is new but witnesses of what was before. So a restart forgets nothing. The
+   newest of every stream come first: their stamps cover all records before them. Of older ones only so many are wanted
+   (`BACKLOG`): later stamps cover the rest.
 2. The authority is asked, one request after the other. Its token is verified, written to the file of stamps, and then
    named in the stream by the event `head.stamped`, which proves that what follows was written later
    (`probe.core.proof.vouching`).
@@ -28,6 +29,7 @@ from probe.core.proof.manifest import parse_manifest
 from probe.core.proof.signed_head import SignedHead
 from probe.core.proof.stamp import STAMPED, Stamp, stamped_text
 from probe.core.results.live_state import StampState
+from probe.core.results.witnessing import any_news
 from probe.host.clock import Clock, rfc3339
 from probe.host.loop_lag import ClockState, clock_state
 from probe.seal.keys import Keys
@@ -45,6 +47,7 @@ AFTER_S = 10.0  # after the moment at which segments are sealed
 RETRY_FIRST_S, RETRY_MOST_S = 30.0, 900.0
 BACKLOG = 200  # sealed heads of one stream that wait for a stamp of their own
 A_ROUND = 1_000  # requests
+LOOKED_AT = 16  # lines: more than these are news anyway
 
 
 class RecordEvent(Protocol):
@@ -63,6 +66,12 @@ class _Stream:
 
     stamped: set[int] = field(default_factory=set)
     since: int = 0
+
+
+def _any_news(reader: Reader, customer: str, last: int, end: int) -> bool:
+    """Whether more than witnesses of what is stamped already came since: else a stream would grow by its stamps."""
+    lines = reader.lines(customer, last, LOOKED_AT)
+    return end - last > LOOKED_AT or any_news(line.text.encode() for line in lines)
 
 
 class Stamper:
@@ -184,7 +193,8 @@ class Stamper:
                     older += sealed[1:]
                     continue
                 head = reader.head(customer)
-                if head.seq > max(known.stamped, default=0):
+                last = max(known.stamped, default=0)
+                if head.seq > last and _any_news(reader, customer, last, head.seq):
                     now = rfc3339(self._clock.time_ns())
                     first.append(keys.sign_head(head, now, self._clock_state()))
         older.sort(key=lambda head: head.at, reverse=True)
