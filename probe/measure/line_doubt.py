@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+from probe.core.content.origin_standing import considered
 from probe.core.model.value import replace
 from probe.core.records.failure import FailureType
 from probe.core.records.observation import Observation, Role
@@ -45,7 +46,7 @@ async def doubt_the_line(
     """
     slow = set(late)
     doubtful = slow.union(off)
-    if small_replies_untried(slot.observations):
+    if small_replies_untried(considered(slot.task, slot.evidence)[1].observations):
         await _ask_for_little(slot, pace)
     once = [i for i in sorted(doubtful) if _stalled_once(slot, i)]
     await _ask_again(slot, once, ONCE_LOOKS - 1, pace)

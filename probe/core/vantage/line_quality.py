@@ -173,7 +173,8 @@ def _sizes(own: Sequence[Observation]) -> tuple[bool, int | None]:
     """Whether every edge and the origin took our connection and then stalled alike, and the largest body that passed.
 
     Told apart from an origin that hangs, with edges that wait for it: by handshakes or bodies that stall, which need
-    no origin, or by small replies of the same hosts, an edge and the origin, that passed.
+    no origin, or by small replies of the same hosts, an edge and the origin, that passed. An anchor that stalls waits
+    for nobody's origin: beside it an edge's small reply is enough.
     """
     alike, passed = _stalled_alike(own), _passed_small_only(own)
     if not alike or passed is None or any(map(_took_large_packets, own)):
@@ -181,7 +182,8 @@ def _sizes(own: Sequence[Observation]) -> tuple[bool, int | None]:
     answered = [o for o in _small_looks(own, alike) if o.failure is None]
     by_origin = any(o.role in _ORIGINS for o in answered)
     by_edge = any(o.role not in _ORIGINS for o in answered)
-    return _by_handshake(alike) or (by_origin and by_edge), passed
+    of_anchors = any(o.role is Role.ANCHOR for o in alike)
+    return _by_handshake(alike) or (by_edge and (by_origin or of_anchors)), passed
 
 
 def _stalled_alike(own: Sequence[Observation]) -> list[Observation]:

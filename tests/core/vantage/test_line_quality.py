@@ -31,6 +31,7 @@ from tests.support.build import (
     refused,
     seen,
     silent,
+    task,
     timing,
     triple,
     unresolved,
@@ -467,6 +468,19 @@ def test_small_replies_of_edges_and_origin_that_pass_show_that_large_ones_are_lo
         "failed",
         "origin",
     )
+
+
+def test_without_an_origin_an_anchor_that_stalls_alike_tells() -> None:
+    """Over plain HTTP: the edges' small replies passed, so did another anchor's, and this one waits for no origin."""
+    large = broken(*WAITS, Role.ANCHOR, address=ANCHOR_2)
+    alone = task(origin=None)
+    stalled = broken(*WAITS), broken(*WAITS, address=EDGE_2)
+    none = replace(reference(), versions=(), configured=False)
+    found = evidence(*stalled, SMALL, large, little(Role.CHECK), reference=none)
+    assert triple(found, alone) == ("inconclusive", "vantage", "vantage.path_mtu")
+    hangs = broken(*WAITS, Role.CHECK, ask="line.small")
+    assert triple(evidence(*stalled, SMALL, large, hangs, reference=none), alone)[:2] == FAILED_CDN
+    assert triple(evidence(*stalled, SMALL, little(Role.CHECK), reference=none), alone)[:2] == FAILED_CDN
 
 
 @pytest.mark.parametrize("small_passes", [True, False])

@@ -50,6 +50,12 @@ SCENARIOS = (
         why="R3: the same over plain HTTP: edges and origin give small replies, and the origin never answered before",
     ),
     Scenario(
+        name="line-large-packets-first-firewalled", party="vantage", right=_OURS,
+        why="R3: over plain HTTP beside a firewalled origin: an anchor over TLS stalls as the edges do",
+        parts=[parts.large_packets_lost(), parts.origin_firewalled],
+        setup=Setup(vantage={"anchors": ["http://10.94.71.1/", "https://10.94.72.1/"]}),
+    ),
+    Scenario(
         name="line-portal", party="vantage", why="R3: a captive portal redirects everybody", quick=True,
         parts=[parts.portal("tcp dport 80")], right=_OURS,
     ),
