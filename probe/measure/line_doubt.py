@@ -46,7 +46,8 @@ async def doubt_the_line(
     """
     slow = set(late)
     doubtful = slow.union(off)
-    if small_replies_untried(considered(slot.task, slot.evidence)[1].observations):
+    without = considered(slot.task, slot.evidence)[1].observations  # an origin that never answered us
+    if small_replies_untried(slot.observations) or small_replies_untried(without):
         await _ask_for_little(slot, pace)
     once = [i for i in sorted(doubtful) if _stalled_once(slot, i)]
     await _ask_again(slot, once, ONCE_LOOKS - 1, pace)
