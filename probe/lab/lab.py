@@ -163,22 +163,13 @@ class Lab:
                     await edge.warm(domain.name, path)
 
     def write_config(
-        self,
-        directory: Path,
-        *,
-        interval: str = "1s",
-        timeout: str = "2s",
-        results: str = "results",
-        sealed: str | None = None,
+        self, directory: Path, *, interval: str = "1s", timeout: str = "2s", results: str = "results"
     ) -> Path:
         """Write agent.yaml, customers/*.yaml and the lab's CA into `directory`; the path of agent.yaml.
 
-        `interval` and `timeout` as in the configuration; `results` is relative to agent.yaml. `sealed`: how often
-        results are sealed and signed; None: never.
+        `interval` and `timeout` as in the configuration; `results` is relative to agent.yaml.
         """
-        return config_files.write(
-            self, directory, interval=interval, timeout=timeout, results=results, sealed=sealed
-        )
+        return config_files.write(self, directory, interval=interval, timeout=timeout, results=results)
 
     # --- faults ---------------------------------------------------------------------------------------
 

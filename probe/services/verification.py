@@ -13,6 +13,7 @@ from pathlib import Path
 
 from probe.core.model.value import replace
 from probe.core.proof.findings import Kind, Problem, StreamReport
+from probe.dispute.check import check_dispute_file, is_dispute_file
 from probe.seal.key_ring import KeyRing
 from probe.seal.proofs import Proofs, Stream
 from probe.seal.segment_files import LinesError
@@ -64,6 +65,8 @@ def verify(
     authority = None if stamp_ca is None else Authority.read(stamp_ca, stamp_policy)
     ring = KeyRing.of(keys)
     root = path if path.is_dir() else path.parent
+    if path.is_file() and is_dispute_file(path):
+        return _of_dispute_file(path, ring, authority, heads)
     if not ring.given:
         ring.read_keys_beside(root)
     proofs = Proofs(root, ring, authority)
@@ -82,6 +85,28 @@ def verify(
         independent=ring.independent,
         streams=tuple(reports),
         problems=tuple(problem for found in proofs.problems.values() for problem in found),
+    )
+
+
+def _of_dispute_file(
+    path: Path, ring: KeyRing, authority: Authority | None, heads: Iterable[Path]
+) -> Verification:
+    """A dispute file holds its own key: it counts where none was given, and then the answer is not independent."""
+
+    def witness(proofs: Proofs) -> None:
+        for file in heads:
+            proofs.witness(file)
+
+    checked = check_dispute_file(path, ring, authority, witness)
+    report = checked.report
+    if report is not None and ring.independent:
+        report = _signed_at_all(report)
+    return Verification(
+        path=str(path),
+        keys=tuple(ring.ids()),
+        independent=ring.independent,
+        streams=() if report is None else (report,),
+        problems=tuple(checked.problems),
     )
 
 

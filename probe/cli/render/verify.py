@@ -18,6 +18,7 @@ _OF = {
     "segments": "in sealed segments",
     "lines": "in files of lines",
     "tables": "in sealed tables",
+    "dispute": "in a dispute file",
 }
 
 

@@ -1,0 +1,98 @@
+"""Rule: what a dispute file holds has one place each, and the place of a copy that a pull makes.
+
+`Contents` is what the file cannot derive: lines, heads, stamps, evidence, the key. Unpacked it is a copy
+(docs/pulling.md) with more beside it.
+
+index.html                                          for people
+dispute.json                                        what is in it, every member with its digest
+<agent>/agent.pub                                   the agent's public key
+<agent>/<customer>/000000000042.ndjson              the records from 42 on, and on to a signed head
+<agent>/<customer>/heads.ndjson, stamps.ndjson      signed heads, and the time stamps on them
+<agent>/<customer>/evidence/000000000042-<id>.json  the bundle of record 42
+<agent>/<customer>/har/000000000042.har             the same for browsers
+<agent>/<customer>/certificates/000000000042-0.pem  the chain of its request 0
+declared/<agent>/<customer>/000000009000.ndjson     later events that say what is gone, and on to a signed head
+declared/<agent>/<customer>/heads.ndjson            those heads
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from probe.core.records.codec import decode
+from probe.core.records.rows import Record, SlotRecord
+
+PAGE, SUMMARY, DECLARED = "index.html", "dispute.json", "declared"
+LINES = re.compile(r"([0-9]{12,19})\.ndjson")
+BUNDLE = re.compile(r"([0-9]{12,19})-([0-9a-f]{32})\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Lines of the stream, one behind the other, byte for byte without line feeds. `first_seq`: of the first."""
+
+    first_seq: int
+    lines: tuple[bytes, ...]
+
+    def text(self) -> bytes:
+        """As a file of lines."""
+        return b"".join(line + b"\n" for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """Of one stream. `first_seq` to `last_seq` are in dispute; `records` goes on to the head that signs them.
+
+    `declared`: later spans, each from an event that says what is gone of the records or their evidence, to a head.
+    `heads`, `stamps`: lines as they were kept. `evidence`: id -> (record, text). `key`: PEM.
+    """
+
+    agent: str
+    customer: str
+    first_seq: int
+    last_seq: int
+    records: Span
+    declared: tuple[Span, ...] = ()
+    heads: tuple[bytes, ...] = ()
+    declared_heads: tuple[bytes, ...] = ()
+    stamps: tuple[bytes, ...] = ()
+    evidence: Mapping[str, tuple[int, bytes]] = field(default_factory=dict)
+    key: bytes | None = None
+
+    @property
+    def place(self) -> str:
+        """Where a copy has the stream."""
+        return f"{self.agent}/{self.customer}"
+
+    def given(self) -> dict[str, bytes]:
+        """The members that nothing else in the file gives, by name."""
+        place = self.place
+        found = {f"{self.agent}/agent.pub": self.key} if self.key is not None else {}
+        found[f"{place}/{self.records.first_seq:012d}.ndjson"] = self.records.text()
+        for name, lines in (("heads", self.heads), ("stamps", self.stamps)):
+            if lines:
+                found[f"{place}/{name}.ndjson"] = b"".join(line + b"\n" for line in lines)
+        for identifier, (seq, text) in sorted(self.evidence.items(), key=lambda item: (item[1][0], item[0])):
+            found[f"{place}/evidence/{seq:012d}-{identifier}.json"] = text
+        for span in self.declared:
+            found[f"{DECLARED}/{place}/{span.first_seq:012d}.ndjson"] = span.text()
+        if self.declared_heads:
+            found[f"{DECLARED}/{place}/heads.ndjson"] = b"".join(line + b"\n" for line in self.declared_heads)
+        return found
+
+
+def records_in(lines: tuple[bytes, ...]) -> list[Record | None]:
+    """Each line as a record; None for one that stands for a dropped span. Raises CodecError."""
+    return [None if line.startswith(b'{"kind":"dropped"') else decode(line) for line in lines]
+
+
+def seq_of(record: Record) -> int:
+    """Its number; 0 where it has none."""
+    return record.seq or 0
+
+
+def due(record: Record) -> str:
+    """When a slot was due, or an event happened."""
+    return record.scheduled_at if isinstance(record, SlotRecord) else record.at

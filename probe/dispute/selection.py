@@ -1,0 +1,240 @@
+"""Rule: the records in dispute go on to a head that signs them, and what is gone of them to the event that says so.
+
+From a stream that somebody keeps (`Stream`) and a span to the `Contents` of a dispute file. Nothing is left out in
+silence: a bundle that is missing, and that nothing the agent wrote says is gone, refuses the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from probe.core.proof.chain import Line
+from probe.core.proof.evidence import Declared, NamedEvidence, evidence_named
+from probe.core.proof.gaps import DECLARING
+from probe.core.proof.signed_head import SignedHead, canonical
+from probe.core.proof.stamp import STAMPED, Stamp
+from probe.dispute.contents import Contents, Span
+
+LINES_MOST = 100_000
+BYTES_MOST = 256 << 20
+STAMP_BEHIND_MOST = 5_000  # so many lines more are taken to reach a head that a third party stamped
+
+
+class SelectionError(ValueError):
+    """No dispute file can be made of this; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """One stream as somebody keeps it. `lines(after)`: those behind a number, in order, up to the end.
+
+    `heads`: verified, of this stream. `sign_end`: a head of the stream's last line, signed now; None: it cannot be.
+    `evidence(identifier, sha256)`: the text of a bundle as its row names it, None where it is not here.
+    `how_to_have`: what to do where evidence is missing.
+    """
+
+    agent: str
+    customer: str
+    lines: Callable[[int], Iterator[Line]]
+    heads: Sequence[SignedHead]
+    stamps: Sequence[Stamp]
+    evidence: Callable[[str, str], bytes | None]
+    key: bytes | None
+    sign_end: Callable[[], SignedHead | None]
+    how_to_have: str
+
+
+class _Line(msgspec.Struct):
+    kind: str
+    seq: int | None = None
+    first_seq: int | None = None
+    last_seq: int | None = None
+    event: str | None = None
+    scheduled_at: str | None = None
+    at: str | None = None
+    detail: msgspec.Raw = msgspec.Raw()
+
+
+_LINE = msgspec.json.Decoder(_Line)
+_DETAIL = msgspec.json.Decoder(dict[str, str])
+
+
+@dataclass(slots=True)
+class _Read:
+    """Lines of one span, as they are read: where dropped rows are, which evidence and stamps are named."""
+
+    lines: list[bytes] = field(default_factory=list)
+    first_seq: int = 0
+    last_seq: int = 0
+    gone: list[tuple[int, int]] = field(default_factory=list)
+    named: list[NamedEvidence] = field(default_factory=list)
+    stamps: set[str] = field(default_factory=set)
+    declared: Declared = field(default_factory=Declared)
+    bytes: int = 0
+
+
+def seqs_between(lines: Iterable[Line], since: str | None, until: str | None) -> tuple[int, int]:
+    """Numbers of the first and the last record due, or event that happened, in [since, until), UTC as stored.
+
+    Raises SelectionError where there is none.
+    """
+    found: list[int] = []
+    for line in lines:
+        told = _decoded(line)
+        time = told.scheduled_at or told.at
+        if time is not None and (since is None or time >= since) and (until is None or time < until):
+            found.append(line.seq)
+    if not found:
+        raise SelectionError("there is no record in that span; `results list` shows what there is")
+    return min(found), max(found)
+
+
+def select(stream: Stream, first: int, last: int) -> Contents:
+    """What a dispute file of the records `first` to `last` holds. Raises SelectionError."""
+    heads = sorted(stream.heads, key=lambda head: head.seq)
+    heads, end = _signed_behind(stream, heads, last)
+    stamped = min((s.head.seq for s in stream.stamps if s.head.seq >= last), default=None)
+    if stamped is not None and stamped - last <= STAMP_BEHIND_MOST:
+        end = max(end, stamped)
+    read = _read(stream, first, end)
+    if read.first_seq > first or read.last_seq < last:
+        raise SelectionError(
+            f"the records {first} to {last} are not all here: {read.first_seq or 'none'} to {read.last_seq} are"
+        )
+    evidence, missing = _evidence(stream, read, first, last)
+    declared, declared_heads = _declared(stream, heads, read, missing)
+    within = [head for head in heads if read.first_seq <= head.seq <= read.last_seq]
+    return Contents(
+        agent=stream.agent,
+        customer=stream.customer,
+        first_seq=first,
+        last_seq=last,
+        records=Span(read.first_seq, tuple(read.lines)),
+        declared=tuple(declared),
+        heads=tuple(_head_lines(within)),
+        declared_heads=tuple(_head_lines(declared_heads)),
+        stamps=tuple(
+            stamp.line()
+            for stamp in stream.stamps
+            if read.first_seq <= stamp.head.seq <= read.last_seq or stamp.sha256 in read.stamps
+        ),
+        evidence=evidence,
+        key=stream.key,
+    )
+
+
+def _signed_behind(stream: Stream, heads: list[SignedHead], seq: int) -> tuple[list[SignedHead], int]:
+    """The heads, and the line of the nearest one that signs `seq`; where none does yet, one that is signed now."""
+    behind = next((head.seq for head in heads if head.seq >= seq), None)
+    if behind is None and (made := stream.sign_end()) is not None and made.seq >= seq:
+        heads, behind = [*heads, made], made.seq
+    return heads, seq if behind is None else behind
+
+
+def _read(stream: Stream, first: int, end: int) -> _Read:
+    read = _Read()
+    for line in stream.lines(first - 1):
+        told, data = _decoded(line), line.text.encode()
+        if (told.first_seq or told.seq or 0) > end:
+            break
+        read.first_seq = read.first_seq or told.first_seq or told.seq or 0
+        read.last_seq = line.seq
+        read.lines.append(data)
+        read.bytes += len(data)
+        if len(read.lines) > LINES_MOST or read.bytes > BYTES_MOST:
+            raise SelectionError(
+                f"this needs more than {LINES_MOST} records or {BYTES_MOST} bytes: choose a shorter span"
+            )
+        if told.kind == "dropped":
+            read.gone.append((told.first_seq or 0, line.seq))
+        if (named := evidence_named(data)) is not None:
+            read.named.append(named)
+        if told.event == STAMPED and (sha256 := _detail(told).get("sha256")) is not None:
+            read.stamps.add(sha256)
+        read.declared.look(data)
+        if line.seq >= end:
+            break
+    return read
+
+
+def _evidence(
+    stream: Stream, read: _Read, first: int, last: int
+) -> tuple[dict[str, tuple[int, bytes]], list[NamedEvidence]]:
+    """The bundles of the records in dispute, and those that are not here."""
+    found: dict[str, tuple[int, bytes]] = {}
+    missing: list[NamedEvidence] = []
+    for named in read.named:
+        if named.sha256 is not None and first <= named.seq <= last:
+            text = stream.evidence(named.identifier, named.sha256)
+            if text is None:
+                missing.append(named)
+            else:
+                found[named.identifier] = (named.seq, text)
+    return found, missing
+
+
+def _declared(
+    stream: Stream, heads: list[SignedHead], read: _Read, missing: list[NamedEvidence]
+) -> tuple[list[Span], list[SignedHead]]:
+    """Later spans that say what is gone of the records and their evidence. Raises SelectionError where nothing does."""
+    left = [named for named in missing if not read.declared.has(named)]
+    if not left and not read.gone:
+        return [], []
+    spans: list[Span] = []
+    signed: list[SignedHead] = []
+    covered = read.last_seq
+    for line in stream.lines(read.last_seq):
+        if line.seq <= covered or not _declares(line, left, read.gone):
+            continue
+        heads, end = _signed_behind(stream, heads, line.seq)
+        span = _read(stream, line.seq, end)
+        spans.append(Span(span.first_seq, tuple(span.lines)))
+        signed += [head for head in heads if span.first_seq <= head.seq <= span.last_seq]
+        covered = span.last_seq
+        left = [named for named in left if not span.declared.has(named)]
+        if not left and not read.gone:
+            break
+    if left:
+        some = ", ".join(str(named.seq) for named in left[:10])
+        more = f" and {len(left) - 10} more" if len(left) > 10 else ""
+        raise SelectionError(f"the evidence of records {some}{more} is not here: {stream.how_to_have}")
+    return spans, signed
+
+
+def _declares(line: Line, missing: list[NamedEvidence], gone: list[tuple[int, int]]) -> bool:
+    declared = Declared()
+    if declared.look(line.text.encode()) and any(declared.has(named) for named in missing):
+        return True
+    told = _decoded(line)
+    if told.event not in DECLARING or not gone:
+        return False
+    detail = _detail(told)
+    try:
+        first, last = int(detail["first_seq"]), int(detail["last_seq"])
+    except (KeyError, ValueError):
+        return False
+    return any(first <= high and low <= last for low, high in gone)
+
+
+def _head_lines(heads: Iterable[SignedHead]) -> Iterator[bytes]:
+    for head in sorted(set(heads), key=lambda each: (each.seq, each.at)):
+        yield canonical(head.to_json())
+
+
+def _decoded(line: Line) -> _Line:
+    try:
+        return _LINE.decode(line.text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise SelectionError(
+            f"record {line.seq} cannot be read: {error}; `results verify` says more"
+        ) from None
+
+
+def _detail(told: _Line) -> dict[str, str]:
+    try:
+        return _DETAIL.decode(told.detail)
+    except (msgspec.DecodeError, UnicodeError):
+        return {}
