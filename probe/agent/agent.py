@@ -242,8 +242,8 @@ class Agent:
         log.error("slot.error", exc_info=error, extra=fields(task=task.id, domain=task.domain))
 
     def _on_clock_step(self, delta_us: int) -> None:
-        log.warning("clock.stepped", extra=fields(delta_us=delta_us))
-        self.parts.events.append_soon("clock.stepped", {"delta_us": str(delta_us)})
+        detail = {"delta_us": str(delta_us)}
+        self.parts.events.append_soon("clock.stepped", detail, level=logging.WARNING)
 
     def _on_suspended(self, slept_us: int) -> None:
         self.parts.suspensions.look()  # what begins from now on did not sleep

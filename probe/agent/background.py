@@ -24,11 +24,13 @@ from probe.agent.live import Live
 from probe.api.process import ApiProcess
 from probe.control.server import ControlServer
 from probe.core.config.results import ApiConfig
+from probe.core.results.retention import Stream
 from probe.host.clock import Clock
 from probe.schedule.jobs import Job, Jobs
 from probe.seal.sealer import Sealer
 from probe.seal.stamps.stamper import Stamper
 from probe.store.confirmations import Confirmations
+from probe.store.read.reader import Reader
 from probe.store.store import Store
 from probe.telemetry.logs import fields
 
@@ -127,17 +129,21 @@ async def _stamping(
         live.stamps = None
 
 
-def confirmed(agent: Agent) -> Mapping[str, int]:
-    """Customer -> `seq` up to which all readers have confirmed that may; without a customer that nobody confirms."""
+def confirmed(agent: Agent) -> Mapping[Stream, int]:
+    """Stream -> `seq` up to which all readers have confirmed that may; without one that nobody may confirm.
+
+    Streams of earlier names of the agent wait for their own confirmations.
+    """
     config = agent.config.agent
     if config.api is None:
         return {}
-    confirmations = Confirmations(Path(config.results), config.agent)
-    found = {}
+    directory, found = Path(config.results), dict[Stream, int]()
+    with Reader.open(directory) as reader:
+        agents = {config.agent, *(name for name, _, _ in reader.streams())}
     for customer in agent.plan.customers:
-        readers = readers_of(config.api, customer)
-        if readers:
-            found[customer] = confirmations.confirmed(customer, readers)
+        if readers := readers_of(config.api, customer):
+            for name in agents:
+                found[name, customer] = Confirmations(directory, name).confirmed(customer, readers)
     return found
 
 

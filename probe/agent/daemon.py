@@ -8,6 +8,7 @@ The service manager is notified when measuring and draining begin, and its watch
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import time
 from pathlib import Path
@@ -25,9 +26,13 @@ from probe.host.clock import SystemClock
 from probe.host.gc import settle
 from probe.host.systemd import Notifier
 from probe.net.event_loop import on_signals, run
+from probe.seal.keys import KeyFileError, Keys
 from probe.seal.known_ends import known_ends
 from probe.settings.permissions import not_our_own
 from probe.store.store import Store, StoreError
+from probe.telemetry.logs import fields
+
+log = logging.getLogger("probe.agent")
 
 LAST_TRY_S, IMMEDIATE_S = 30.0, 2.0  # for what waits for the disk when the agent ends
 
@@ -99,6 +104,7 @@ async def run_until(
     results = Path(config.agent.results)
     store = Store.open(results, config.agent.agent, clock, limits=limits, known=known_ends(results))
     try:
+        make_key(results)
         shown = () if on_row is None else (on_row,)
         parts = build(config, kinds, store=store, clock=clock, on_row=shown)
         agent = Agent(parts, config_file=config_file)
@@ -116,6 +122,17 @@ async def run_until(
                 await store.close(within_s=IMMEDIATE_S if at_once else LAST_TRY_S)
     finally:
         await store.close()
+
+
+def make_key(directory: Path) -> None:
+    """Every agent has its key from its first start on: who pulls or seals later has the same one from the beginning.
+
+    A key that cannot be used keeps nobody from measuring: whoever needs it (sealing, the API) says so again.
+    """
+    try:
+        Keys.open(directory)
+    except KeyFileError as error:
+        log.error("keys.not_usable", extra=fields(error=str(error)))
 
 
 async def _reload_on(hangup: asyncio.Event | None, agent: Agent, notifier: Notifier) -> None:

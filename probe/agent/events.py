@@ -72,8 +72,8 @@ class EventWriter:
             complete_up_to = self._complete_up_to(name) if earlier is None else None
             writes.append(self._store.append([row], complete_up_to, earlier))
         if writes:
+            log.log(level, event, extra=fields(**detail))  # at once: the disk may be what is in trouble
             await asyncio.gather(*writes)
-            log.log(level, event, extra=fields(**detail))
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
         """Have it done without waiting for it."""

@@ -15,7 +15,7 @@ from typing import Protocol
 from probe.core.config.results import KeepConfig
 from probe.core.proof.evidence import DROPPED as EVIDENCE_DROPPED
 from probe.core.proof.evidence import IDS_AN_EVENT
-from probe.core.results.retention import Action, KeepPolicy, Step, evidence_to_drop, next_action
+from probe.core.results.retention import Action, KeepPolicy, Step, Stream, evidence_to_drop, next_action
 from probe.host.clock import Clock, rfc3339
 from probe.store.base.parts import Part, remove
 from probe.store.base.schema import StoreError
@@ -50,7 +50,7 @@ class Event(Protocol):
         ...
 
 
-Confirmed = Callable[[], Mapping[str, int]]
+Confirmed = Callable[[], Mapping[Stream, int]]
 
 
 def limits_of(keep: KeepConfig) -> Limits:
@@ -68,7 +68,7 @@ def policy_of(keep: KeepConfig) -> KeepPolicy:
     )
 
 
-def no_confirmations() -> Mapping[str, int]:
+def no_confirmations() -> Mapping[Stream, int]:
     """No reader confirms anything: nothing waits for one."""
     return {}
 
@@ -175,7 +175,7 @@ class Housekeeping:
         thinning = action.step is Step.THIN
         confirmed = self._confirmed()
         for removal in await asyncio.to_thread(store_keep.planned_removals, part, healthy_only=thinning):
-            waited_for = confirmed.get(removal.customer)
+            waited_for = confirmed.get((removal.agent, removal.customer))
             detail = {
                 "reason": action.reason,
                 "what": "healthy" if thinning else "all",

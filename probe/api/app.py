@@ -13,6 +13,7 @@ from collections import Counter
 from aiohttp import web
 
 from probe.api.http.problem import Refused, problem
+from probe.api.http.protocol import Connection
 from probe.api.http.rate_limit import Buckets, address_key
 from probe.api.request.auth import Caller, Gate
 from probe.api.request.calls import Call, Route, Services
@@ -67,6 +68,8 @@ class App:
         if route.verb is None or open_metrics:
             return None
         caller = self._gate.identify(request.headers.getall("Authorization", []), settings.tokens, address)
+        if isinstance(request.protocol, Connection):
+            request.protocol.on_known()
         if route.verb not in caller.token.may:
             raise Refused(403, f"this token may not ask for {route.verb}: see `may` in agent.yaml")
         self._gate.count(caller, settings.requests_per_minute)

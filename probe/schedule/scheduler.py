@@ -238,8 +238,9 @@ class Scheduler:
         if slept_us < LEAST_SLEEP_US:
             log.warning("loop.stalled", extra={"fields": {"silent_us": silent_us}})
             return "agent.stalled"
-        log.warning("host.suspended", extra={"fields": {"slept_us": slept_us}})
-        if self._on_suspended is not None:
+        if self._on_suspended is None:
+            log.warning("host.suspended", extra={"fields": {"slept_us": slept_us}})
+        else:
             self._on_suspended(slept_us)
         # Their connections were lost during the suspension: no peer may be accused of what they find.
         for measurement, slot in self._running.items():
@@ -256,8 +257,9 @@ class Scheduler:
         self._last_beat_us = self._time.now_us()
         self._agenda.restart(self._last_beat_us)
         self._admission.shift(delta_us)
-        log.warning("clock.stepped", extra={"fields": {"delta_us": delta_us}})
-        if self._on_clock_step is not None:
+        if self._on_clock_step is None:
+            log.warning("clock.stepped", extra={"fields": {"delta_us": delta_us}})
+        else:
             self._on_clock_step(delta_us)
 
     # --- admission --------------------------------------------------------------------------------

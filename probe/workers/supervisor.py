@@ -126,8 +126,6 @@ class WorkerSupervisor:
                 return
             pause_s = FIRST_PAUSE_S if loop.time() - begun_s > STEADY_S else pause_s
             self._restart_is_far = pause_s > START_WAIT_S
-            fields = {"worker": self.number, "why": self.problem, "again_in_s": pause_s}
-            log.error("worker.lost", extra={"fields": fields})
             self._handler.on_lost(self, self.problem, pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)

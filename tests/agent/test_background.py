@@ -48,7 +48,7 @@ async def test_it_ends_at_once_while_it_pauses(monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_each_follows_its_own_part_of_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(companions, "LOOK_S", 0.001)
+    monkeypatch.setattr(companions, "RECONCILE_S", 0.001)
     told: list[str] = []
     settings: dict[str, object] = {"a": 1, "b": 1}
 

@@ -39,7 +39,7 @@ class World:
     directory: Path
     store: Store
     clock: SetClock
-    confirmed: dict[str, int] = field(default_factory=dict)
+    confirmed: dict[tuple[str, str], int] = field(default_factory=dict)
     told: list[tuple[str, dict[str, str], tuple[str, ...] | None]] = field(default_factory=list)
 
     async def day(self, number: int) -> None:
@@ -139,7 +139,7 @@ async def test_nothing_unconfirmed_goes_below_the_hard_limit(world: World) -> No
     for day in range(4):
         await world.day(day)
     world.clock.day = 900
-    world.confirmed = {"acme": 15}
+    world.confirmed = {("a1", "acme"): 15}
     housekeeping = world.housekeeping(healthy="1d", failures="1d")
     await housekeeping.round()
     assert [(d["what"], d["last_seq"], d["reason"]) for _, d, _ in world.told] == [("all", "10", "age")]
@@ -200,3 +200,16 @@ async def test_evidence_has_its_own_budget(world: World) -> None:
 def test_limits_come_from_the_configuration() -> None:
     keep = KeepConfig.model_validate({"part_span": "7d", "part_size": "2MiB"})
     assert limits_of(keep) == Limits(span_us=7 * DAY_US, size_bytes=2 << 20)
+
+
+async def test_rows_of_an_earlier_name_wait_for_confirmations_of_their_own_stream(world: World) -> None:
+    await world.store.append([slot(i) for i in range(10)], agent="old")
+    await world.day(1)
+    housekeeping = world.housekeeping(healthy="2d", failures="4d")
+    world.clock.day = 20
+    world.confirmed = {("a1", "acme"): 10**6, ("old", "acme"): 9}
+    await housekeeping.round()
+    assert world.told == []
+    world.confirmed["old", "acme"] = 10
+    await housekeeping.round()
+    assert {event for event, *_ in world.told} == {"retention.dropped"}

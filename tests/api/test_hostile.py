@@ -338,7 +338,9 @@ async def test_connections_are_bounded_and_the_rest_is_told(tmp_path: Path) -> N
         held = [await asyncio.open_connection("127.0.0.1", api.port) for _ in range(3)]
         try:
             for _, writer in held:
-                writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                writer.write(
+                    f"GET /v1/acks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {RIGHT}\r\n\r\n".encode()
+                )
             for reader, _ in held:
                 assert (await reader.readuntil(b"\r\n\r\n")).split()[1] == b"200"
             assert await status_of(api, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n") == 503
@@ -356,6 +358,34 @@ async def test_connections_are_bounded_and_the_rest_is_told(tmp_path: Path) -> N
         finally:
             for _, writer in held:
                 writer.close()
+
+
+async def test_nobody_without_a_token_keeps_a_reader_out(tmp_path: Path) -> None:
+    """128 idle connections were all that it took."""
+    await fill(tmp_path / "r", rows(2))
+    async with served(tmp_path, options=Options(bounds=Bounds(connections=6, each=6))) as api:
+        reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+        right = f"GET /v1/acks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {RIGHT}\r\n\r\n".encode()
+        writer.write(right)
+        assert (await reader.readuntil(b"\r\n\r\n")).split()[1] == b"200"
+        strangers = []
+        try:
+            for number in range(40):
+                theirs = await asyncio.open_connection("127.0.0.1", api.port)
+                strangers.append(theirs)
+                if number % 2:
+                    theirs[1].write(
+                        b"GET /v1/acks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer wrong\r\n\r\n"
+                    )
+                    await theirs[0].readuntil(b"\r\n\r\n")
+                answer = await api.ask(RESULTS, headers={"Connection": "close"})
+                assert answer.status == 200, number
+            assert await strangers[0][0].read() == b"", "the oldest made room"
+            writer.write(right)
+            assert (await reader.readuntil(b"\r\n\r\n")).split()[1] == b"200", "a reader's never does"
+        finally:
+            for _, each in [(reader, writer), *strangers]:
+                each.close()
 
 
 # --- 57: slow readers -------------------------------------------------------------------------------

@@ -218,7 +218,9 @@ def slow_down(lab: Lab, seconds: float) -> None:
 
 
 @provokes("agent.worker_lost")
-async def test_a_worker_that_is_killed_loses_only_what_it_held(lab: Lab, tmp_path: Path) -> None:
+async def test_a_worker_that_is_killed_loses_only_what_it_held(
+    lab: Lab, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     slow_down(lab, 0.3)
     async with running(config_of(lab, tmp_path)) as made:
         await made.until_all_measure()
@@ -240,6 +242,7 @@ async def test_a_worker_that_is_killed_loses_only_what_it_held(lab: Lab, tmp_pat
     assert {row.task for row in lost if row.missed_reason == LOST} <= mine
     (told,) = {event.event: event for event in events(made.results) if event.event == "worker.lost"}.values()
     assert told.detail["why"] == "ended by SIGKILL"
+    assert [record.message for record in caplog.records].count("worker.lost") == 1, "logged once"
     measured = [row for row in after if row.state == "measured"]
     assert all(
         len(row.reference.versions) >= 1 for row in measured if row.reference and row.path != "/api/time"

@@ -1,6 +1,8 @@
 """Rule: connections are bounded, in all and for each address, from the moment they are accepted.
 
-Has its own accept loop, so that TLS handshakes count too; a connection beyond the bound gets a 503 and is closed.
+Has its own accept loop, so that TLS handshakes count too. Nobody without a token keeps a reader out: where there is
+no room, the oldest connection over which no right token came yet makes it, of the address that has most of them. Only
+where all are readers' does a further one get a 503.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from probe.api.http.counters import Counters
-from probe.api.http.protocol import HttpServer
+from probe.api.http.protocol import Connection, HttpServer
 from probe.api.http.rate_limit import address_key
 from probe.telemetry.logs import fields
 
@@ -55,6 +57,17 @@ def listening(host: str, port: int) -> socket.socket:
     return sock
 
 
+@dataclass(slots=True, eq=False)
+class _Open:
+    """A connection from accepting to its end."""
+
+    key: str
+    socket: socket.socket
+    task: asyncio.Task[None] | None = None
+    protocol: Connection | None = None
+    over: bool = False
+
+
 class Listener:
     """Accepts until `close`. `context`: gives the TLS context for the next connection; None: plain."""
 
@@ -75,6 +88,7 @@ class Listener:
         self._open = 0
         self._by_address: Counter[str] = Counter()
         self._tasks: dict[asyncio.Task[None], socket.socket] = {}
+        self._strangers: dict[str, dict[_Open, None]] = {}  # by address, each the oldest first
         self._none_open = asyncio.Event()
         self._resume: asyncio.TimerHandle | None = None
 
@@ -117,43 +131,75 @@ class Listener:
 
     def _accepted(self, connection: socket.socket, key: str) -> None:
         connection.setblocking(False)
-        if self._open >= self._bounds.connections or self._by_address[key] >= self._bounds.each:
-            self._refuse(connection)
-            return
+        if not self._has_room(key):
+            victim = self._victim(key)
+            if victim is None:
+                self._refuse(connection)
+                return
+            self._end(victim)
+        opened = _Open(key, connection)
         self._count(key, 1)
-        task = asyncio.create_task(self._connect(connection, key))
+        self._strangers.setdefault(key, {})[opened] = None
+        opened.task = task = asyncio.create_task(self._connect(opened))
         self._tasks[task] = connection
         task.add_done_callback(lambda done: self._tasks.pop(done, None))
+
+    def _has_room(self, key: str) -> bool:
+        return self._open < self._bounds.connections and self._by_address[key] < self._bounds.each
+
+    def _victim(self, key: str) -> _Open | None:
+        """Whose connection ends so that one from this address has room; None: nobody's may."""
+        if self._by_address[key] >= self._bounds.each:
+            return next(iter(self._strangers.get(key, ())), None)
+        most = max(self._strangers.values(), key=len, default=None)
+        return None if most is None else next(iter(most))
+
+    def _end(self, opened: _Open) -> None:
+        self._counters.refused.inc()
+        self._lost(opened)
+        if opened.protocol is not None and opened.protocol.transport is not None:
+            opened.protocol.transport.abort()
+        elif opened.task is not None:  # it has not come through the handshake
+            opened.task.cancel()
+
+    def _known(self, opened: _Open) -> None:
+        """A right token came over it."""
+        self._forget(opened)
+
+    def _lost(self, opened: _Open) -> None:
+        if not opened.over:
+            opened.over = True
+            self._forget(opened)
+            self._count(opened.key, -1)
+
+    def _forget(self, opened: _Open) -> None:
+        """It is no stranger any more."""
+        strangers = self._strangers.get(opened.key, {})
+        strangers.pop(opened, None)
+        if not strangers:
+            self._strangers.pop(opened.key, None)
 
     def _pause(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._sock)
         self._resume = loop.call_later(seconds, self.start)
 
-    async def _connect(self, connection: socket.socket, key: str) -> None:
-        over = False
-
-        def lost() -> None:
-            nonlocal over
-            if not over:
-                over = True
-                self._count(key, -1)
-
+    async def _connect(self, opened: _Open) -> None:
         try:
             context = self._context() if self._context is not None else None
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: self._server.connection(lost),
-                connection,
+            _, opened.protocol = await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: self._server.connection(lambda: self._lost(opened), lambda: self._known(opened)),
+                opened.socket,
                 ssl=context,
                 ssl_handshake_timeout=HANDSHAKE_S if context is not None else None,
                 ssl_shutdown_timeout=5.0 if context is not None else None,
             )
         except (OSError, TimeoutError):  # the handshake failed: not TLS, or a client without our authority
-            lost()
-            connection.close()
+            self._lost(opened)
+            opened.socket.close()
         except BaseException:
-            lost()
-            connection.close()
+            self._lost(opened)
+            opened.socket.close()
             raise
 
     def _refuse(self, connection: socket.socket) -> None:

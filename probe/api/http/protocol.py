@@ -25,10 +25,11 @@ Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Connection(web.RequestHandler):
-    """One connection; calls `on_lost` when it is over."""
+    """One connection; calls `on_lost` when it is over, `on_known` when somebody showed a right token over it."""
 
-    __slots__ = ("on_lost",)
+    __slots__ = ("on_known", "on_lost")
     on_lost: Callable[[], None]
+    on_known: Callable[[], None]
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The end of it, however it came."""
@@ -72,8 +73,8 @@ class HttpServer(web.Server):
         }
         super().__init__(handle, handler_cancellation=True)
 
-    def connection(self, on_lost: Callable[[], None]) -> Connection:
+    def connection(self, on_lost: Callable[[], None], on_known: Callable[[], None]) -> Connection:
         """The protocol of a new connection."""
         made = Connection(self, loop=self._loop_here, **self._limits)
-        made.on_lost = on_lost
+        made.on_lost, made.on_known = on_lost, on_known
         return made

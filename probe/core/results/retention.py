@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+Stream = tuple[str, str]
+"""Agent and customer. A directory may hold streams of earlier names of its agent, each with numbers of its own."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeepPolicy:
@@ -23,7 +26,7 @@ class KeepPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartFacts:
-    """A closed part. `closed_us`: wall-clock time, microseconds since the epoch. `heads`: customer -> its last `seq`.
+    """A closed part. `closed_us`: wall-clock time, microseconds since the epoch. `heads`: stream -> its last `seq`.
 
     `thinned`: its healthy rows are gone already.
     """
@@ -32,7 +35,7 @@ class PartFacts:
     size_bytes: int
     closed_us: int
     thinned: bool = False
-    heads: Mapping[str, int] = field(default_factory=dict)
+    heads: Mapping[Stream, int] = field(default_factory=dict)
 
 
 class Step(StrEnum):
@@ -53,7 +56,7 @@ class Action:
 
 def next_action(
     parts: Sequence[PartFacts],
-    confirmed: Mapping[str, int],
+    confirmed: Mapping[Stream, int],
     now_us: int,
     policy: KeepPolicy,
     *,
@@ -61,8 +64,8 @@ def next_action(
 ) -> Action | None:
     """The next step, or None. `parts`: the closed ones, oldest first; `newest_bytes`: of the one that is written.
 
-    `confirmed`: customer -> `seq` up to which every reader that confirms has confirmed; a customer that is not in it
-    has no such reader, and its rows wait for nobody.
+    `confirmed`: stream -> `seq` up to which every reader that confirms has confirmed; a stream that is not in it has no
+    such reader, and its rows wait for nobody.
     """
     total = newest_bytes + sum(part.size_bytes for part in parts)
     free = [part for part in parts if _all_confirmed(part, confirmed)]
@@ -82,8 +85,8 @@ def next_action(
     return None
 
 
-def _all_confirmed(part: PartFacts, confirmed: Mapping[str, int]) -> bool:
-    return all(confirmed.get(customer, head) >= head for customer, head in part.heads.items())
+def _all_confirmed(part: PartFacts, confirmed: Mapping[Stream, int]) -> bool:
+    return all(confirmed.get(stream, head) >= head for stream, head in part.heads.items())
 
 
 def evidence_to_drop(

@@ -200,9 +200,12 @@ def _facts(part: Part, after: Part) -> PartFacts:
             size_bytes=bytes_on_disk(part),
             closed_us=_begun_us(after.path),
             thinned=query.value("SELECT 1 FROM meta WHERE key = 'thinned'") is not None,
-            heads=dict(
-                query.rows("SELECT customer, max(head) FROM stream WHERE head > base GROUP BY customer")
-            ),
+            heads={
+                (agent, customer): head
+                for agent, customer, head in query.rows(
+                    "SELECT agent, customer, head FROM stream WHERE head > base"
+                )
+            },
         )
 
 

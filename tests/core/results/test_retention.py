@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.core.model.value import replace
-from probe.core.results.retention import Action, KeepPolicy, PartFacts, Step, evidence_to_drop, next_action
+from probe.core.results.retention import (
+    Action,
+    KeepPolicy,
+    PartFacts,
+    Step,
+    Stream,
+    evidence_to_drop,
+    next_action,
+)
 
 DAY = 86_400_000_000
 POLICY = KeepPolicy(failures_us=400 * DAY, healthy_us=100 * DAY, size_bytes=1000, hard_size_bytes=2000)
@@ -19,11 +27,11 @@ def part(number: int, age_days: float, size: int = 100, thinned: bool = False, *
         size_bytes=size,
         closed_us=NOW - round(age_days * DAY),
         thinned=thinned,
-        heads=heads or {"acme": 10 * number},
+        heads={("a1", name): head for name, head in (heads or {"acme": 10 * number}).items()},
     )
 
 
-def ask(*parts: PartFacts, confirmed: dict[str, int] | None = None, newest: int = 0) -> Action | None:
+def ask(*parts: PartFacts, confirmed: dict[Stream, int] | None = None, newest: int = 0) -> Action | None:
     return next_action(parts, confirmed or {}, NOW, POLICY, newest_bytes=newest)
 
 
@@ -51,17 +59,17 @@ def test_too_large_thins_all_before_it_drops_the_oldest() -> None:
 
 def test_what_is_not_confirmed_stays_up_to_the_hard_limit() -> None:
     old = part(1, 900, 1500)
-    assert ask(old, confirmed={"acme": 9}) is None
-    assert ask(old, confirmed={"acme": 10}) == Action(Step.DROP, 1, "age")
-    assert ask(old, part(2, 1, 600), confirmed={"acme": 9}) == Action(Step.DROP, 1, "hard_size")
+    assert ask(old, confirmed={("a1", "acme"): 9}) is None
+    assert ask(old, confirmed={("a1", "acme"): 10}) == Action(Step.DROP, 1, "age")
+    assert ask(old, part(2, 1, 600), confirmed={("a1", "acme"): 9}) == Action(Step.DROP, 1, "hard_size")
     both = part(1, 900, acme=10, other=5)
-    assert ask(both, confirmed={"acme": 10, "other": 4}) is None
-    assert ask(both, confirmed={"acme": 10}) == Action(Step.DROP, 1, "age"), "nobody confirms other's"
+    assert ask(both, confirmed={("a1", "acme"): 10, ("a1", "other"): 4}) is None
+    assert ask(both, confirmed={("a1", "acme"): 10}) == Action(Step.DROP, 1, "age"), "nobody confirms other's"
 
 
 def test_a_part_behind_an_unconfirmed_one_may_go_before_it() -> None:
     first, second = part(1, 401, slow=7), part(2, 401, acme=20)
-    assert ask(first, second, confirmed={"slow": 6}) == Action(Step.DROP, 2, "age")
+    assert ask(first, second, confirmed={("a1", "slow"): 6}) == Action(Step.DROP, 2, "age")
 
 
 @given(
@@ -76,12 +84,12 @@ def test_it_ends_and_never_loses_unconfirmed_rows_below_the_hard_limit(
     parts = [part(i, age, size, thin, acme=head) for i, (age, size, thin, head) in enumerate(given_parts, 1)]
     for _ in range(3 * len(parts) + 1):
         total = sum(p.size_bytes for p in parts)
-        action = ask(*parts, confirmed={"acme": confirmed})
+        action = ask(*parts, confirmed={("a1", "acme"): confirmed})
         if action is None:
             assert total <= POLICY.hard_size_bytes
             return
         chosen = next(p for p in parts if p.number == action.number)
-        assert chosen.heads["acme"] <= confirmed or total > POLICY.hard_size_bytes
+        assert chosen.heads["a1", "acme"] <= confirmed or total > POLICY.hard_size_bytes
         parts.remove(chosen)
         if action.step is Step.THIN:
             parts.append(replace(chosen, thinned=True))
