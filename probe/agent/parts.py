@@ -34,6 +34,7 @@ from probe.schedule.scheduler import Scheduler
 from probe.settings.preflight import require_secrets
 from probe.settings.secrets import reveal
 from probe.store.store import Store
+from probe.telemetry.verdict_log import VerdictLog
 from probe.watch.host_dates import HostDates
 from probe.watch.watches import Watches
 from probe.workers.worker_pool import WorkerPool
@@ -151,6 +152,7 @@ def build(
     shown = list(on_row)
     rows = pool = None
     if store is not None:
+        shown.append(VerdictLog().see)
         rows = RowSink(
             store,
             changes=pipeline.nodes.take_changes,

@@ -148,6 +148,33 @@ def test_the_console_lets_no_command_through_wherever_text_comes_from() -> None:
     assert "x[2Jy" in text
 
 
+def test_one_trouble_is_one_row_whatever_path_and_vantage_point() -> None:
+    down = replace(TASK, outcome="failed", fault="cdn", reason="tcp.refused", summary="refused by every edge")
+    tasks = tuple(
+        replace(
+            down, task=f"{path}{point}", path=f"/{path}", vantage_point=point, at=f"2026-11-22T10:0{n}:00Z"
+        )
+        for n, (path, point) in enumerate((p, v) for p in "abc" for v in ("north", "south"))
+    )
+    other = replace(down, task="x", fault="origin", reason="http.error", summary="origin says 500")
+    text = shown(status(tasks=(*tasks, other)))
+    assert text.count("refused by every edge") == 1
+    assert f"{TASK.domain}, 3 objects" in text
+    assert "2 vantage points" in text
+    assert "origin says 500" in text
+    assert "0 of 7 tasks were ok" in text
+    assert shown(status(tasks=(*tasks, other)), all_tasks=True).count("refused by every edge") == 6
+
+
+def test_verdicts_stand_whole_at_80_columns_however_long_names_are() -> None:
+    long = replace(
+        TASK, domain="a" * 60 + ".example", path="/" + "b" * 90, outcome="inconclusive", fault="vantage"
+    )
+    lines = drawn(status_view(status(tasks=(long,)), NOW_S), 80).splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert any("inconclusive/vantage" in line for line in lines)
+
+
 def test_an_agent_that_does_not_run() -> None:
     text = shown(status(running=False, live=None, problems=("no agent runs here",), last_event="agent.stopped",
                         last_event_at="2026-11-22T11:00:40Z"))  # fmt: skip
@@ -179,7 +206,7 @@ async def test_beside_a_running_agent_and_after_it(tmp_path: Path) -> None:
             assert found["running"] is True
             assert found["live"]["ready"] is True
             jobs = {job["name"] for job in found["live"]["jobs"]}
-            assert jobs == {"housekeeping", "lines", "files", "anchors"}
+            assert jobs == {"housekeeping", "lines", "files", "anchors", "store"}
             assert {head["customer"] for head in found["heads"]} == {"shop", "media"}
             assert found["tasks"]
             assert found["last_event"] == "agent.started"

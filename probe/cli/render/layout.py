@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import zip_longest
 
 from probe.core.text.control_characters import CONTROL
@@ -57,7 +57,9 @@ class Text:
 class Table:
     """Columns that are as wide as what stands in them, and together no wider than there is room."""
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, whole: Collection[str] = ()) -> None:
+        """`whole`: columns that give up room last, since what they say must not be broken."""
+        self._whole = frozenset(at for at, name in enumerate(names) if name in whole)
         self.rows: list[tuple[Text, ...]] = [tuple(Text(name, "bold") for name in names)] if names else []
 
     def add_row(self, *cells: Text | str) -> None:
@@ -67,7 +69,7 @@ class Table:
     def lines(self, width: int) -> Iterator[list[Piece]]:
         """Row by row; a cell that has no room goes on in a line below."""
         natural = [[max(map(_columns, cell.lines(sys.maxsize))) for cell in row] for row in self.rows]
-        widths = _fitted([max(column) for column in zip(*natural, strict=True)], width)
+        widths = _fitted([max(column) for column in zip(*natural, strict=True)], width, self._whole)
         for row in self.rows:
             cells = [cell.lines(room) for cell, room in zip(row, widths, strict=True)]
             for parts in zip_longest(*cells, fillvalue=()):
@@ -105,11 +107,13 @@ def _line(pieces: Sequence[Piece], allowed: frozenset[str]) -> str:
     return "".join(made)
 
 
-def _fitted(widths: list[int], room: int) -> list[int]:
-    """What is too wide is taken from the widest column, the last of those that are alike."""
+def _fitted(widths: list[int], room: int, whole: Collection[int] = ()) -> list[int]:
+    """What is too wide is taken from the widest column, the last of those that are alike; of `whole` ones last."""
     room = max(room - len(_GAP) * (len(widths) - 1), len(widths))
+    others = [at for at in range(len(widths)) if at not in whole]
     while sum(widths) > room:
-        widest = max(range(len(widths)), key=lambda at: (widths[at], at))
+        able = [at for at in others if widths[at] > 1] or range(len(widths))
+        widest = max(able, key=lambda at: (widths[at], at))
         widths[widest] -= 1
     return widths
 

@@ -177,26 +177,49 @@ def _outcomes(customer: CustomerState | None) -> Text:
 
 def _tasks(tasks: tuple[TaskState, ...], now_s: float, *, all_tasks: bool) -> Iterator[Text | Table]:
     well = sum(task.outcome == "ok" for task in tasks)
-    shown = tasks if all_tasks else tuple(task for task in tasks if task.outcome != "ok")[:MOST_TASKS]
+    off = [task for task in tasks if task.outcome != "ok"]
+    groups = [[task] for task in tasks] if all_tasks else _troubles(off)
+    shown = groups if all_tasks else groups[:MOST_TASKS]
     if shown:
         yield _task_table(shown, now_s)
-    rest = len(tasks) - well - len(shown)
-    more = f"; {rest} more are not: --all" if rest > 0 else ""
+    rest = len(tasks) - well - sum(map(len, shown))
+    more = f"; {rest} more are not: --all" if rest > 0 and not all_tasks else ""
     yield Text(f"{well} of {len(tasks)} tasks were ok when they were measured last{more}", style="dim")
 
 
-def _task_table(tasks: Iterable[TaskState], now_s: float) -> Table:
-    table = Table("object", "from", "when", "verdict", "")
+def _troubles(tasks: Iterable[TaskState]) -> list[list[TaskState]]:
+    """What is one trouble: the same verdict, fault and reason at one domain, whatever path and vantage point."""
+    groups: dict[tuple[str | None, ...], list[TaskState]] = {}
     for task in tasks:
+        key = (task.customer, task.domain, task.state, task.outcome, task.fault, task.reason)
+        groups.setdefault(key, []).append(task)
+    return list(groups.values())
+
+
+def _task_table(groups: Iterable[list[TaskState]], now_s: float) -> Table:
+    table = Table("object", "from", "when", "verdict", "", whole=("when", "verdict"))
+    for group in groups:
+        task = max(group, key=lambda one: one.at)
         verdict = "/".join(filter(None, (task.outcome or task.state, task.fault)))
         table.add_row(
-            f"{task.customer} {task.domain}{task.path}",
-            f"{task.vantage_point} IPv{task.ip_version}",
+            f"{task.customer} {task.domain}{_paths(group)}",
+            _points(group),
             _ago(task.at, now_s),
             Text(verdict, style=_OUTCOME.get(task.outcome or "", "dim")),
             task.summary or task.reason or "",
         )
     return table
+
+
+def _paths(group: list[TaskState]) -> str:
+    paths = {task.path for task in group}
+    return next(iter(paths)) if len(paths) == 1 else f", {len(paths)} objects"
+
+
+def _points(group: list[TaskState]) -> str:
+    names = {task.vantage_point for task in group}
+    versions = "+".join(map(str, sorted({task.ip_version for task in group})))
+    return f"{next(iter(names)) if len(names) == 1 else f'{len(names)} vantage points'} IPv{versions}"
 
 
 def _ms(value_us: int | None) -> str:
