@@ -90,7 +90,6 @@ def components() -> dict[str, Any]:
                 "version": {"const": 1},
                 "head": ref("Head"),
                 "nonce": TEXT,
-                "received_at": TIME,
                 "response": TEXT,
             },
             description="`response`: the authority's reply (RFC 3161, TimeStampResp in DER) in Base64",

@@ -23,21 +23,20 @@ STAMP_PREFIX = b"cdn-probe stamp v1\n"
 STAMPED = "head.stamped"  # the event that names a stamp in the stream
 VERSION = 1
 RESPONSE_MOST_BYTES = 64 * 1024
-_NONCE = re.compile(r"[0-9a-f]{1,40}")
-_FIELDS = {"kind", "version", "head", "nonce", "received_at", "response"}
+_NONCE = re.compile(r"[1-9a-f][0-9a-f]{0,39}|0")
+_FIELDS = {"kind", "version", "head", "nonce", "response"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
     """A signed head with what an authority answered for it.
 
-    `response`: the authority's reply (TimeStampResp, DER); `nonce`: of our request, hexadecimal; `received_at`: by the
-    agent's clock (RFC 3339).
+    `response`: the authority's reply (TimeStampResp, DER); `nonce`: of our request, hexadecimal. Nothing else: when it
+    was received is in the chain, as the time of the event that names it.
     """
 
     head: SignedHead
     nonce: str
-    received_at: str
     response: bytes
 
     @property
@@ -53,7 +52,6 @@ class Stamp:
                 "version": VERSION,
                 "head": self.head.to_json(),
                 "nonce": self.nonce,
-                "received_at": self.received_at,
                 "response": base64.b64encode(self.response).decode("ascii"),
             }
         )
@@ -65,7 +63,7 @@ def stamped_text(head: SignedHead) -> bytes:
 
 
 def parse_stamp(data: bytes) -> Stamp:
-    """A line as it was kept; neither signature is looked at. Raises ValueError."""
+    """A line exactly as it was kept; neither signature is looked at. Raises ValueError."""
     try:
         value: Any = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -76,12 +74,13 @@ def parse_stamp(data: bytes) -> Stamp:
         raise ValueError(f"this version reads time stamps of version {VERSION}, not {value.get('version')!r}")
     if other := _FIELDS ^ value.keys():
         raise ValueError(f"a time stamp has other fields: {', '.join(sorted(other))}")
-    nonce, received_at, response = (value[name] for name in ("nonce", "received_at", "response"))
-    if not isinstance(nonce, str) or not _NONCE.fullmatch(nonce) or not isinstance(received_at, str):
-        raise ValueError("a time stamp has a nonce in hexadecimal, and the time at which it was received")
-    return Stamp(
-        head=parse_head(value["head"]), nonce=nonce, received_at=received_at, response=_bytes(response)
-    )
+    nonce, response = value["nonce"], value["response"]
+    if not isinstance(nonce, str) or not _NONCE.fullmatch(nonce):
+        raise ValueError("a time stamp has a nonce in hexadecimal")
+    made = Stamp(head=parse_head(value["head"]), nonce=nonce, response=_bytes(response))
+    if made.line() != data:
+        raise ValueError("a time stamp is written in canonical JSON, and this is not: it was changed")
+    return made
 
 
 def _bytes(text: object) -> bytes:

@@ -160,13 +160,12 @@ class Stamper:
             given = await asyncio.to_thread(authority.check_response, response, text, nonce)
         except TokenError as error:
             raise TokenError(f"{self._config.url}: what it answered for record {head.seq} {error}") from None
-        received_at = rfc3339(self._clock.time_ns())
-        stamp = Stamp(head=head, nonce=f"{nonce:x}", received_at=received_at, response=response)
+        stamp = Stamp(head=head, nonce=f"{nonce:x}", response=response)
         file = files.stamps_file(self._directory, head.agent, head.customer)
         await asyncio.to_thread(files.append, file, stamp)
         self._streams[head.customer].stamped.add(head.seq)
         self._count += 1
-        self._last_at = received_at
+        self._last_at = rfc3339(self._clock.time_ns())
         detail = {
             "seq": str(head.seq),
             "digest": head.digest,

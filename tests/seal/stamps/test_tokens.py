@@ -153,12 +153,13 @@ def test_a_stamp_is_one_line_and_comes_back_from_it(pki: Pki, tmp_path: Path) ->
         Head(agent="a1", customer="acme", seq=7, digest="d" * 64), "2026-11-22T10:00:00.000000Z", STATE
     )
     request, nonce = request_for(stamped_text(head))
-    stamp = Stamp(
-        head=head, nonce=f"{nonce:x}", received_at="2026-11-22T10:00:01.000000Z", response=pki.reply(request)
-    )
+    stamp = Stamp(head=head, nonce=f"{nonce:x}", response=pki.reply(request))
     assert b"\n" not in stamp.line()
     assert parse_stamp(stamp.line()) == stamp
     assert Authority.read(pki.ca).check(stamp).policy == POLICY
+    for other in (stamp.line() + b" ", b" " + stamp.line(), stamp.line().replace(b'":', b'": ', 1)):
+        with pytest.raises(ValueError, match="it was changed"):
+            parse_stamp(other)
 
 
 @pytest.mark.parametrize(
@@ -168,10 +169,10 @@ def test_a_stamp_is_one_line_and_comes_back_from_it(pki: Pki, tmp_path: Path) ->
         (b"[]", "not a time stamp"),
         (b'{"kind":"slot"}', "not a time stamp"),
         (b'{"kind":"stamp","version":2}', "version 1, not 2"),
-        (b'{"kind":"stamp","version":1}', "other fields: head, nonce, received_at, response"),
+        (b'{"kind":"stamp","version":1}', "other fields: head, nonce, response"),
         (b"[" * 100_000, "not a time stamp"),
-        (b'{"kind":"stamp","version":1,"head":{},"nonce":"x","received_at":"","response":""}', "hexadecimal"),
-        (b'{"kind":"stamp","version":1,"head":{},"nonce":"1","received_at":"","response":"*"}', "other fields|Base64"),
+        (b'{"kind":"stamp","version":1,"head":{},"nonce":"x","response":""}', "hexadecimal"),
+        (b'{"kind":"stamp","version":1,"head":{},"nonce":"1","response":"*"}', "other fields|Base64"),
     ],
 )  # fmt: skip
 def test_a_line_that_is_no_stamp_says_why(line: bytes, words: str) -> None:

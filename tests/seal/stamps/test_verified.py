@@ -190,18 +190,18 @@ Forge = Callable[[Stamped, list[Stamp]], list[Stamp]]
 
 def of_another_head(mine: Stamped, stamps: list[Stamp]) -> list[Stamp]:
     """A token that was given for one head, used for another."""
-    return [Stamp(head=stamps[1].head, nonce=stamps[0].nonce, received_at="", response=stamps[0].response)]
+    return [Stamp(head=stamps[1].head, nonce=stamps[0].nonce, response=stamps[0].response)]
 
 
 def of_a_foreign_authority(mine: Stamped, stamps: list[Stamp]) -> list[Stamp]:
     foreign = make_pki(mine.results.parent / "foreign")
     request, nonce = request_for(stamped_text(stamps[1].head))
     response = foreign.reply(request)
-    return [Stamp(head=stamps[1].head, nonce=f"{nonce:x}", received_at="", response=response)]
+    return [Stamp(head=stamps[1].head, nonce=f"{nonce:x}", response=response)]
 
 
 def with_another_nonce(mine: Stamped, stamps: list[Stamp]) -> list[Stamp]:
-    return [Stamp(head=stamps[1].head, nonce="1234", received_at="", response=stamps[1].response)]
+    return [Stamp(head=stamps[1].head, nonce="1234", response=stamps[1].response)]
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_a_history_written_anew_with_the_agents_own_key_contradicts_the_stamps_o
         head = Head(agent=AGENT, customer="acme", seq=28, digest=store_digest(mine.results))
         signed = Keys.open(mine.results).sign_head(head, rfc3339(SetClock.wall_ns), STATE)
         request, nonce = request_for(stamped_text(signed))
-        stamp = Stamp(head=signed, nonce=f"{nonce:x}", received_at="", response=mine.pki.reply(request))
+        stamp = Stamp(head=signed, nonce=f"{nonce:x}", response=mine.pki.reply(request))
         mine.stamps().parent.mkdir()
         mine.stamps().write_bytes(stamp.line() + b"\n")
 
