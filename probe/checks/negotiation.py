@@ -18,12 +18,16 @@ from probe.core.http.conditional import (
     GONE,
     Finding,
     Says,
+    another_version,
+    dated_alike,
     judge_beyond,
     judge_head,
     judge_match,
     judge_range,
     judge_since,
     judge_unmatched,
+    range_differs,
+    same_version,
 )
 from probe.core.http.fields import first_value
 from probe.core.http.validators import usable_date, usable_tag
@@ -36,6 +40,7 @@ from probe.core.verdict.origin_controls import (
     at_origin,
     control_replies,
     cut_short,
+    origin_replies,
     own_reply,
     seen_again,
     told,
@@ -64,6 +69,11 @@ class Negotiation(Params):
         description="required: 304 must be given where due; allowed: 200 is a note; none: not asked for",
     )
 
+    @property
+    def first_bytes(self) -> int:
+        """Those that a range of the object is to give."""
+        return 0 if self.ranges == "none" else RANGE_BYTES
+
     @model_validator(mode="after")
     def _something(self) -> Negotiation:
         if not self.head and self.ranges == self.conditional == "none":
@@ -71,32 +81,38 @@ class Negotiation(Params):
         return self
 
 
-Judge = Callable[[Response, Response], Finding | None]
+# A server's whole reply to GET, its answer, and the edge's whole reply of which the request was made.
+Judge = Callable[[Response, Response, Response], Finding | None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """One way of asking: the request made of the edge's own reply, and how its answer is judged beside that."""
+    """One way of asking: the request made of the edge's own reply, and how its answer is judged beside that.
+
+    `of_the_object`: the answer is held against the whole reply to GET of the same server, the origin's against the
+    origin's own. Other answers are held against what the request named.
+    """
 
     name: str
     reason: str
     settle: Callable[[Response], FollowUpRequest | None]
     judge: Judge
     duty: str
+    of_the_object: bool = False
 
 
 def _ways(params: Negotiation) -> Iterator[_Way]:
     if params.head:
-        yield _Way("head", "negotiation.head_differs", _head, judge_head, "allowed")
+        yield _Way("head", "negotiation.head_differs", _head, _judge_head, "allowed", of_the_object=True)
     if params.ranges != "none":
         wrong, duty = "negotiation.range_wrong", params.ranges
-        yield _Way("range", wrong, _range, _judge_range, duty)
+        yield _Way("range", wrong, _range, _judge_range, duty, of_the_object=True)
         yield _Way("range_beyond", wrong, _beyond, _judge_beyond, duty)
     if params.conditional != "none":
         wrong, duty = "negotiation.conditional_wrong", params.conditional
-        yield _Way("if_none_match", wrong, _if_none_match, judge_match, duty)
-        yield _Way("if_modified_since", wrong, _if_modified_since, judge_since, duty)
-        yield _Way("unmatched", wrong, _unmatched, lambda own, reply: judge_unmatched(reply), duty)
+        yield _Way("if_none_match", wrong, _if_none_match, _judge_match, duty)
+        yield _Way("if_modified_since", wrong, _if_modified_since, _judge_since, duty)
+        yield _Way("unmatched", wrong, _unmatched, _judge_unmatched, duty)
 
 
 def follow_ups(params: Negotiation, task: Task, slot_number: int) -> Iterator[FollowUpRequest]:
@@ -129,8 +145,24 @@ def _range(own: Response) -> FollowUpRequest | None:
     return _ask("range", "Range", f"bytes={first}-{last}") if last >= first else None
 
 
-def _judge_range(own: Response, reply: Response) -> Finding | None:
-    return judge_range(own, reply, *_span(own))
+def _judge_head(own: Response, reply: Response, of: Response) -> Finding | None:
+    return judge_head(own, reply)
+
+
+def _judge_range(own: Response, reply: Response, of: Response) -> Finding | None:
+    return judge_range(own, reply, *_span(of))
+
+
+def _judge_match(own: Response, reply: Response, of: Response) -> Finding | None:
+    return judge_match(of, reply)
+
+
+def _judge_since(own: Response, reply: Response, of: Response) -> Finding | None:
+    return judge_since(of, reply)
+
+
+def _judge_unmatched(own: Response, reply: Response, of: Response) -> Finding | None:
+    return judge_unmatched(reply)
 
 
 def _beyond(own: Response) -> FollowUpRequest | None:
@@ -138,8 +170,8 @@ def _beyond(own: Response) -> FollowUpRequest | None:
     return _ask("range_beyond", "Range", f"bytes={size + BEYOND_BYTES}-") if size else None
 
 
-def _judge_beyond(own: Response, reply: Response) -> Finding | None:
-    return judge_beyond(reply, (own.encoded_body_bytes or 0) + BEYOND_BYTES)
+def _judge_beyond(own: Response, reply: Response, of: Response) -> Finding | None:
+    return judge_beyond(reply, (of.encoded_body_bytes or 0) + BEYOND_BYTES)
 
 
 def _if_none_match(own: Response) -> FollowUpRequest | None:
@@ -175,12 +207,14 @@ def _one(
             yield failed
         return
     found = Finding("a body where none may be") if bodied else _found(way, own, observation)
+    if found is None and way.name == "range":
+        found = _other_bytes(evidence, observation, own)
     if found is not None and _gone(evidence, observation):
         found = Finding(found.words, Says.CHANGED)
     if found is None:
         return
     if _is_wrong(way, found):
-        defect = partial(_defect, way, own)
+        defect = partial(_defect, way, own, own)
         yield Symptom(
             check=KIND.name,
             kind=SymptomKind.POLICY,
@@ -189,7 +223,7 @@ def _one(
             detail=told(observation, found.words),
             at_origin=_bodied_at_origin(evidence, observation)
             if bodied
-            else at_origin(evidence, control_replies(evidence, observation.ask), defect),
+            else _at_origin(evidence, way, own, observation),
             again=None if bodied else seen_again(evidence, index, defect),
         )
     elif found.says is Says.CHANGED or way.reason.endswith("conditional_wrong"):
@@ -201,6 +235,38 @@ def _one(
             observation=index,
             detail=told(observation, found.words),
         )
+
+
+def _other_bytes(evidence: Evidence, asked: Observation, own: Response) -> Finding | None:
+    """A range with other bytes than the beginning of the same edge's whole reply.
+
+    Wrong where both are of one version: they share a strong tag, or their dates agree and the plain GET that was made
+    last of all begins as the first one did.
+    """
+    reply = asked.response
+    if reply is None or not range_differs(own, reply, RANGE_BYTES):
+        return None
+    last = (
+        o.response
+        for _, o in asked_observations(evidence, f"{KIND.name}.unmatched")
+        if o.address == asked.address
+    )
+    unchanged = dated_alike(own, reply) and any(
+        r is not None and r.first_bytes_digest == own.first_bytes_digest and dated_alike(own, r) for r in last
+    )
+    certain = same_version(own, reply) or unchanged
+    return Finding("other bytes than GET gave in their place", Says.WRONG if certain else Says.CHANGED)
+
+
+def _at_origin(evidence: Evidence, way: _Way, own: Response, asked: Observation) -> AtOrigin:
+    """Whether the origin does the same, by what the origin itself answered to GET where the object's is meant."""
+    controls = control_replies(evidence, asked.ask)
+    wholes = origin_replies(evidence, 200)
+    if not way.of_the_object:
+        return at_origin(evidence, controls, partial(_defect, way, own, own))
+    if not wholes:
+        return at_origin(evidence, (), partial(_defect, way, own, own))
+    return at_origin(evidence, controls, partial(_defect, way, wholes[-1], own))
 
 
 def _gone(evidence: Evidence, asked: Observation) -> bool:
@@ -219,11 +285,13 @@ def _found(way: _Way, own: Response, observation: Observation) -> Finding | None
         return None
     if cut_short(observation) and response.status_code not in (200, 203):
         return Finding(f"more than {READ_BYTES} bytes with status {response.status_code}")
-    return way.judge(own, response)
+    return way.judge(own, response, own)
 
 
-def _defect(way: _Way, own: Response, reply: Response) -> bool:
-    found = way.judge(own, reply)
+def _defect(way: _Way, own: Response, of: Response, reply: Response) -> bool:
+    found = way.judge(own, reply, of)
+    if found is None and way.name == "range" and not another_version(own, reply):
+        return range_differs(own, reply, RANGE_BYTES)
     return found is not None and _is_wrong(way, found)
 
 

@@ -148,6 +148,7 @@ class Attempt:
             self._target.body_sink,
             self._target.reading,
             keep_bytes=self._collector.body_bytes if self._collector is not None else 0,
+            first_bytes=self._target.first_bytes,
         )
 
     async def _read(self, exchange: Exchange, head: Head) -> None:

@@ -57,6 +57,7 @@ class Body:
         sink: Callable[[bytes], None] | None,
         reading: Reading | None = None,
         keep_bytes: int = 0,
+        first_bytes: int = 0,
     ) -> None:
         self.wire_bytes = 0
         self.decode_error: DecodeError | None = None
@@ -65,6 +66,8 @@ class Body:
         self._reading = reading
         self._read = Kept(0 if reading is None else reading.limit_bytes)
         self.kept = Kept(keep_bytes)
+        self._first = Kept(first_bytes)
+        self._wants_first = first_bytes > 0
         self._further = sink
         self._wanted = sink is not None or reading is not None or keep_bytes > 0
         self.is_coded = bool(codings)  # then `take` it, else `add` it
@@ -100,6 +103,7 @@ class Body:
         block = block[: self._room()]
         self.wire_bytes += len(block)
         self._wire_hash.update(block)
+        self._first.take(block)
         try:
             if self._decoder is not None and self.decode_error is None:
                 yield from self._decode(self._decoder.feed(block))
@@ -116,6 +120,8 @@ class Body:
         chunk = chunk[: self._room()]
         self.wire_bytes += len(chunk)
         self._wire_hash.update(chunk)
+        if self._wants_first:
+            self._first.take(chunk)
         if self._wanted:
             self._pass_on(chunk)
         self._check_size()
@@ -177,6 +183,11 @@ class Body:
     def digest(self) -> str:
         """SHA-256 (hex) of the wire bytes that came."""
         return self._wire_hash.hexdigest()
+
+    @property
+    def first_bytes_digest(self) -> str | None:
+        """SHA-256 (hex) of as many of them as were wanted, from the beginning; None: none were."""
+        return hashlib.sha256(self._first.data).hexdigest() if self._wants_first else None
 
     @property
     def content_digest(self) -> str | None:

@@ -63,6 +63,7 @@ def response_of(
         content_codings=codings,
         digest=body.digest,
         content_digest=body.content_digest if complete else None,
+        first_bytes_digest=body.first_bytes_digest,
         age_s=age_s,
         body_complete=complete,
         content=body.facts if complete else None,

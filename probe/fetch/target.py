@@ -17,7 +17,7 @@ class FetchTarget(Value, frozen=True, kw_only=True):
     line it goes out by.
     `slot_start_ns`: monotonic zero of the observation's offsets. `of`: index of the observation this one follows.
     `validators`: further fields such as If-None-Match. `body_sink` gets the decoded body piece by piece. `reading`:
-    what is wanted of the content itself.
+    what is wanted of the content itself. `first_bytes`: of how many at the beginning of the body a digest is wanted.
     """
 
     role: Role
@@ -32,6 +32,7 @@ class FetchTarget(Value, frozen=True, kw_only=True):
     validators: tuple[tuple[str, str], ...] = ()
     body_sink: Callable[[bytes], None] | None = None
     reading: Reading | None = None
+    first_bytes: int = 0
 
     @property
     def server_name(self) -> str:
@@ -67,4 +68,5 @@ def target_of(
         of=of,
         validators=validators,
         reading=reading,
+        first_bytes=max((spec.params.first_bytes for spec in task.checks), default=0),
     )

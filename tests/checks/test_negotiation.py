@@ -398,9 +398,99 @@ def test_the_origin_that_answers_as_wrongly_has_the_fault(edge: Observation, rea
     same = replace(edge, role=Role.CONTROL)
     right = {"head": 200, "range": 200, "unmatched": 200}[(edge.ask or "").rpartition(".")[2]]
     better = replace(same, response=response(right, *OWN, size=1000))
-    assert build.triple(evidence(own(), edge, same), checked) == ("failed", "origin", "origin.same_reply")
-    assert build.triple(evidence(own(), edge, better), checked) == ("failed", "cdn", reason)
-    assert build.triple(evidence(own(), edge), checked) == ("failed", "unknown", reason)
+    theirs = own(role=Role.ORIGIN, address=build.ORIGIN)
+    assert build.triple(evidence(own(), theirs, edge, same), checked) == (
+        "failed",
+        "origin",
+        "origin.same_reply",
+    )
+    assert build.triple(evidence(own(), theirs, edge, better), checked) == ("failed", "cdn", reason)
+    assert build.triple(evidence(own(), theirs, edge), checked) == ("failed", "unknown", reason)
+
+
+def test_the_origin_is_held_against_its_own_reply_and_not_against_the_edges() -> None:
+    """The edge adds a charset: the origin's HEAD is not the edge's GET, and yet right beside its own."""
+    checked = build.task(checks=build.checks(negotiation={}))
+    bare = changed(content_type="text/plain")
+    theirs = own(*bare, role=Role.ORIGIN, address=build.ORIGIN)
+    edge, control = asked("head", 200, *changed(content_type="text/html")), asked("head", 200, *bare)
+    control = replace(control, role=Role.CONTROL, address=build.ORIGIN)
+    assert build.triple(evidence(own(), theirs, edge, control), checked) == (
+        "failed",
+        "cdn",
+        "negotiation.head_differs",
+    )
+    as_wrong = replace(edge, role=Role.CONTROL, address=build.ORIGIN)
+    assert build.triple(evidence(own(), theirs, edge, as_wrong), checked) == (
+        "failed",
+        "origin",
+        "origin.same_reply",
+    )
+
+
+# --- the bytes of a range -------------------------------------------------------------------------
+
+FIRST, ELSE = "1" * 64, "2" * 64
+UNTAGGED = tuple(field for field in OWN if field[0] != "etag")
+PLACE = ("content-range", "bytes 0-99/1000")
+OTHER_BYTES = "negotiation.range: other bytes than GET gave in their place"
+
+
+def begins(observation: Observation, digest: str = FIRST) -> Observation:
+    """Its first hundred bytes are these."""
+    assert observation.response is not None
+    return replace(observation, response=replace(observation.response, first_bytes_digest=digest))
+
+
+def bytes_of(*fields: tuple[str, str], digest: str = ELSE, **changes: object) -> Observation:
+    made = asked("range", 206, PLACE, *fields, size=100, **changes)
+    assert made.response is not None
+    return replace(made, response=replace(made.response, digest=digest))
+
+
+@pytest.mark.parametrize(
+    ("edge", "reply", "last", "expected"),
+    [
+        (own(), bytes_of(*OWN[:3], digest=FIRST), None, None),
+        (own(), bytes_of(*OWN[:3]), None, "policy"),
+        (own(), bytes_of(("etag", '"v2"')), None, "note"),  # another version
+        (own(), bytes_of(("etag", 'W/"v1"')), None, "note"),
+        (own(*UNTAGGED), bytes_of(*UNTAGGED[:2]), None, "note"),
+        (own(*UNTAGGED), bytes_of(*UNTAGGED[:2]), begins(asked("unmatched", 200, *UNTAGGED)), "policy"),
+        (own(*UNTAGGED), bytes_of(*UNTAGGED[:2]), begins(asked("unmatched", 200, *UNTAGGED), ELSE), "note"),
+        (own(("x", "y")), bytes_of(), begins(asked("unmatched", 200)), "note"),
+        (own(), bytes_of(*OWN[:3], ("content-encoding", "gzip")), None, None),
+    ],
+)
+def test_a_range_has_the_bytes_of_the_content(
+    edge: Observation, reply: Observation, last: Observation | None, expected: str | None
+) -> None:
+    found = told(begins(edge), reply, *([] if last is None else [last]))
+    reason = "negotiation.range_wrong" if expected == "policy" else "negotiation.version_differs"
+    assert found == ([] if expected is None else [(expected, reason, OTHER_BYTES)])
+
+
+def test_an_object_of_which_no_first_bytes_are_known_is_not_accused() -> None:
+    assert told(own(), bytes_of(*OWN[:3])) == []
+
+
+@pytest.mark.parametrize(("digest", "fault"), [(FIRST, "cdn"), (ELSE, "origin")])
+def test_other_bytes_are_the_origins_where_its_own_range_is_not_of_its_own_content(
+    digest: str, fault: str
+) -> None:
+    theirs = begins(own(role=Role.ORIGIN, address=build.ORIGIN))
+    control = bytes_of(*OWN[:3], digest=digest, role=Role.CONTROL, address=build.ORIGIN)
+    made = evidence(begins(own()), theirs, bytes_of(*OWN[:3]), control)
+    assert build.triple(made, build.task(checks=build.checks(negotiation={})))[:2] == ("failed", fault)
+
+
+def test_an_origin_whose_object_is_shorter_gives_what_there_is() -> None:
+    short = own(*changed(etag='"v2"'), size=42, role=Role.ORIGIN, address=build.ORIGIN)
+    control = asked("range", 206, ("content-range", "bytes 0-41/42"), ("etag", '"v2"'), size=42)
+    control = replace(control, role=Role.CONTROL, address=build.ORIGIN)
+    wrong = part("bytes 0-98/1000", size=99)
+    made = evidence(own(), short, wrong, control)
+    assert build.triple(made, build.task(checks=build.checks(negotiation={})))[:2] == ("failed", "cdn")
 
 
 def test_a_second_look_is_of_the_answer() -> None:

@@ -11,7 +11,7 @@ from probe.core.model.task import RedirectPolicy
 from tests.support import build
 from tests.support.dns_server import zone
 from tests.support.hostile import HEAD, OK, Case, cdn
-from tests.support.http_server import Script, by_request, response
+from tests.support.http_server import Script, by_request, ranged, response
 from tests.support.http_server import reply as raw
 from tests.support.slots import ETAG, FRESH, GOOD, TWO_NODES, Setting, right
 
@@ -111,6 +111,10 @@ LENGTH = f"Content-Length: {len(GOOD)}\r\n".encode()
 PLAIN = HEAD + LENGTH + b"\r\n" + GOOD
 CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(GOOD) + GOOD + b"\r\n0\r\n\r\n"
 OTHER = b"tampered content, same label\n" * 40
+RANGES = build.checks(availability={}, negotiation={"head": False, "conditional": "none"})
+RANGES_OF_ANOTHER = by_request(
+    lambda head: ranged(OTHER * 2 if b"\r\nrange:" in head.lower() else GOOD, ETAG, FRESH)
+)
 MOVED = table(a=to("/b.js"), b=right())
 REPLY_CASES: dict[str, Case] = {
     "redirect_tests_for_a_cookie": followed(cookie_test(), cookie_test(), OK),
@@ -223,6 +227,16 @@ REPLY_CASES: dict[str, Case] = {
     ),
     "one_of_two_nodes_relays_a_502": two_nodes(
         BAD_GATEWAY, right(), cdn("http.error"), "nodes.some_unanswered"
+    ),
+    "range_with_other_bytes": Case(
+        row=42,
+        setting=Setting(edge=RANGES_OF_ANOTHER, origin=ranged(GOOD, ETAG, FRESH), checks=RANGES),
+        expected=cdn("negotiation.range_wrong"),
+    ),
+    "range_with_other_bytes_at_both": Case(
+        row=42,
+        setting=Setting(edge=RANGES_OF_ANOTHER, origin=RANGES_OF_ANOTHER, checks=RANGES),
+        expected=origin("origin.same_reply"),
     ),
     # --- a content coding that nobody knows: the bytes are the content ------------------------------
     "unknown_coding_same_bytes": under_a_label(labelled("aws-chunked"), labelled("aws-chunked"), OK),

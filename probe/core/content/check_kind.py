@@ -24,6 +24,11 @@ class Params(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
+    @property
+    def first_bytes(self) -> int:
+        """How many bytes at the beginning of each body the check wants a digest of its own for."""
+        return 0
+
 
 class SymptomKind(StrEnum):
     """What sort of thing is off; the judge has one attribution rule for each."""

@@ -70,7 +70,7 @@ def judge_range(own: Response, reply: Response, first: int, last: int) -> Findin
     place = parse_content_range(places[0]) if len(places) == 1 else None
     if place is None:
         return Finding("206 without a Content-Range that can be read")
-    shrunk = place[2] is not None and place[1] == place[2] - 1 < last and place[2] != own.encoded_body_bytes
+    shrunk = place[2] is not None and place[1] == place[2] - 1 < last  # the object is shorter than that
     if place[0] != first or (place[1] != last and not shrunk):
         return Finding(f"bytes {place[0]}-{place[1]} given, {first}-{last} asked for")
     if reply.encoded_body_bytes != place[1] - place[0] + 1:
@@ -78,6 +78,16 @@ def judge_range(own: Response, reply: Response, first: int, last: int) -> Findin
     if place[2] not in (None, own.encoded_body_bytes) and _comparable(own, reply):
         return Finding(f"Content-Range says {place[2]} bytes, GET gave {own.encoded_body_bytes}")
     return None
+
+
+def range_differs(own: Response, reply: Response, first_bytes: int) -> bool:
+    """The range of just those `first_bytes`, as many of them as there are, with other bytes than the whole reply."""
+    if reply.status_code != 206 or not reply.body_complete or own.first_bytes_digest is None:
+        return False
+    coded = field_values(own.fields, "content-encoding"), field_values(reply.fields, "content-encoding")
+    if coded[0] != coded[1] or reply.encoded_body_bytes != min(first_bytes, own.encoded_body_bytes or 0):
+        return False
+    return reply.digest is not None and reply.digest != own.first_bytes_digest
 
 
 def _whole(own: Response, reply: Response) -> Finding:
@@ -144,6 +154,12 @@ def same_version(own: Response, reply: Response) -> bool:
     """Both give the same strong tag."""
     tags = first_value(own.fields, "etag"), first_value(reply.fields, "etag")
     return tags[0] is not None and tags[0] == tags[1] and not tags[0].startswith("W/")
+
+
+def dated_alike(own: Response, reply: Response) -> bool:
+    """Both name the same Last-Modified, and no different tags."""
+    dates = first_value(own.fields, "last-modified"), first_value(reply.fields, "last-modified")
+    return dates[0] is not None and dates[0] == dates[1] and not another_version(own, reply)
 
 
 def _comparable(own: Response, reply: Response) -> bool:

@@ -81,6 +81,7 @@ class Response(Value, frozen=True, kw_only=True):
     `content_digest`: SHA-256 (hex) of the decoded representation; equals `digest` without a content coding, and under
     one that nobody knows (flag `unknown_coding`): browsers take the bytes as they are. None where the body is
     incomplete or cannot be decoded.
+    `first_bytes_digest`: SHA-256 (hex) of the first bytes on the wire, as many as a check compares with a range.
     """
 
     status_code: int
@@ -92,6 +93,7 @@ class Response(Value, frozen=True, kw_only=True):
     content_codings: tuple[str, ...] = ()
     digest: str | None = None
     content_digest: str | None = None
+    first_bytes_digest: str | None = None
     age_s: int | None = None  # Age field where valid (RFC 9111 section 5.1)
     body_complete: bool = False
     content: ContentFacts | None = None
