@@ -11,6 +11,15 @@ import click
 DEFAULT_CONFIG = Path("config/agent.yaml")
 TOKEN_VARIABLE = "CDN_PROBE_TOKEN"  # noqa: S105
 OUTCOMES = ("ok", "slow", "stale", "failed", "inconclusive")  # of probe.core.records.verdict.Outcome
+FAULTS = (
+    "cdn",
+    "origin",
+    "customer",
+    "path",
+    "vantage",
+    "agent",
+    "unknown",
+)  # of probe.core.records.verdict.Fault
 
 F = TypeVar("F", bound=Callable[..., Any])
 Option = Callable[[F], F]
@@ -45,7 +54,7 @@ def directory_option(what: str) -> Option[Any]:
 
 config_option = config_option_for("The agent's configuration.")
 json_lines_option = json_option("One JSON object a line.")
-results_directory_option = directory_option("The results directory itself.")
+results_directory_option = directory_option("The results directory itself, or a copy.")
 seconds_option: Option[Any] = click.option(
     "--seconds", type=click.FloatRange(min=0), default=None, help="Stop by itself after so many seconds."
 )
@@ -53,7 +62,10 @@ log_format_option: Option[Any] = click.option(
     "--json-logs/--word-logs", default=None, help="JSON lines (default unless a terminal) or words."
 )
 since_option: Option[Any] = click.option(
-    "--since", default=None, help="RFC 3339: only slots scheduled at or after."
+    "--since", default=None, help="Only what was due at or after: RFC 3339, or how long ago: 2h."
+)
+until_option: Option[Any] = click.option(
+    "--until", default=None, help="Only what was due before: RFC 3339, or how long ago: 1h."
 )
 
 
@@ -73,3 +85,22 @@ def customer_option(what: str | None = None) -> Option[Any]:
 def domain_option(what: str | None = None) -> Option[Any]:
     """--domain, at most one."""
     return click.option("--domain", default=None, help=what)
+
+
+PLACE = "cdn-probe.place"  # in click's `meta`: what was typed behind a command of a group
+
+
+def place_options(function: F) -> F:
+    """-c and -d of a command in the group `results`, where people type them too; they go before the group's."""
+
+    def kept(context: click.Context, option: click.Parameter, value: Path | None) -> None:
+        if value is not None:
+            context.meta.setdefault(PLACE, {})[option.name] = value
+
+    for names, words in (
+        (("-c", "--config", "config_file"), "Find the results directory in this configuration."),
+        (("-d", "--dir", "directory"), "The results directory itself, or a copy."),
+    ):
+        option = click.option(*names, type=PATH, default=None, expose_value=False, callback=kept, help=words)
+        function = option(function)
+    return function

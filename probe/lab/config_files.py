@@ -25,7 +25,9 @@ CA_FILE = "lab-ca.pem"
 _LIMITS = {"ttfb": f"{FIRST_BYTE_LIMIT_MS}ms", "total": "1500ms"}
 
 
-def write(lab: Lab, directory: Path, *, interval: str, timeout: str, results: str) -> Path:
+def write(
+    lab: Lab, directory: Path, *, interval: str, timeout: str, results: str, sealed: str | None = None
+) -> Path:
     """Write all files; the path of agent.yaml. Raises OSError."""
     customers = directory / "customers"
     customers.mkdir(parents=True, exist_ok=True)
@@ -34,7 +36,7 @@ def write(lab: Lab, directory: Path, *, interval: str, timeout: str, results: st
         content = _customer(lab, customer, interval, timeout)
         _dump(customers / f"{customer}.yaml", f"Customer {customer} of the lab", content)
     agent = directory / "agent.yaml"
-    _dump(agent, "An agent that watches the lab on this host", _agent(lab, results))
+    _dump(agent, "An agent that watches the lab on this host", _agent(lab, results, sealed))
     return agent
 
 
@@ -43,13 +45,14 @@ def _dump(file: Path, title: str, content: dict[str, Any]) -> None:
     file.write_text(f"# {title}. Written by the lab; ports change each time.\n{text}", encoding="utf-8")
 
 
-def _agent(lab: Lab, results: str) -> dict[str, Any]:
+def _agent(lab: Lab, results: str, sealed: str | None) -> dict[str, Any]:
     return {
         "agent": "lab-agent",
         "results": results,
         "customers": "customers/",
         "vantage_points": [_vantage(lab, vantage) for vantage in VANTAGES],
         "allow_addresses": ["127.0.0.0/8"],
+        **({} if sealed is None else {"segments": {"every": sealed}}),
     }
 
 

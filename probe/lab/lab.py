@@ -163,13 +163,22 @@ class Lab:
                     await edge.warm(domain.name, path)
 
     def write_config(
-        self, directory: Path, *, interval: str = "1s", timeout: str = "2s", results: str = "results"
+        self,
+        directory: Path,
+        *,
+        interval: str = "1s",
+        timeout: str = "2s",
+        results: str = "results",
+        sealed: str | None = None,
     ) -> Path:
         """Write agent.yaml, customers/*.yaml and the lab's CA into `directory`; the path of agent.yaml.
 
-        `interval` and `timeout` as in the configuration; `results` is relative to agent.yaml.
+        `interval` and `timeout` as in the configuration; `results` is relative to agent.yaml. `sealed`: how often
+        results are sealed and signed; None: never.
         """
-        return config_files.write(self, directory, interval=interval, timeout=timeout, results=results)
+        return config_files.write(
+            self, directory, interval=interval, timeout=timeout, results=results, sealed=sealed
+        )
 
     # --- faults ---------------------------------------------------------------------------------------
 

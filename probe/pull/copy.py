@@ -118,6 +118,13 @@ class Copy:
                 if seq > after:
                     yield Line(seq, text.decode("utf-8"))
 
+    def lines_backwards(self, agent: str, customer: str) -> Iterator[Line]:
+        """The same from the last line to the first."""
+        for _, file in reversed(self._files(agent, customer)):
+            for text in layout.lines_backwards(file):
+                mark = _mark(text, file)
+                yield Line(mark.last_seq or mark.seq or 0, text.decode("utf-8"))
+
     def records(
         self, agent: str, customer: str, since: str | None = None, until: str | None = None
     ) -> Iterator[Record]:

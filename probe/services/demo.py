@@ -18,7 +18,9 @@ from pathlib import Path
 
 from probe.core.records.rows import SlotRecord
 from probe.core.records.verdict import Outcome
+from probe.core.scheduling.grid import to_us
 from probe.host.clock import SystemClock, rfc3339
+from probe.lab import agreement_file
 from probe.lab.assessment import Assessment, assess
 from probe.lab.lab import Lab
 from probe.lab.play import Player
@@ -30,6 +32,7 @@ STARTS_WITHIN_S = 30.0
 ENDS_WITHIN_S = 20.0
 POLL_S = 0.25
 LAST_SHOWN = 8
+SEALED_EVERY = "10s"  # and once more at the end, so that the report finds all rows signed
 
 
 class DemoError(Exception):
@@ -96,6 +99,12 @@ class Demo:
             return []
         return assess(self._player.played, self.scene.rows, self._began_at)
 
+    @property
+    def agreement(self) -> Path | None:
+        """The file of the agreement that a report on this run is made by; None where nothing was measured. OSError."""
+        due = [to_us(row.scheduled_at) for row in self.scene.rows]
+        return agreement_file.write(self.scene.directory, min(due), max(due)) if due else None
+
     async def events(self) -> AsyncIterator[Scene]:
         """Run to the end, or until `stop`."""
         directory = self.scene.directory
@@ -103,7 +112,9 @@ class Demo:
         async with AsyncExitStack() as running:
             lab = await running.enter_async_context(Lab())
             await lab.warm()
-            agent = await running.enter_async_context(self._agent(lab.write_config(directory)))
+            agent = await running.enter_async_context(
+                self._agent(lab.write_config(directory, sealed=SEALED_EVERY))
+            )
             async for _ in self._until_measuring(agent):
                 yield self.scene
             self._began_at = rfc3339(SystemClock().time_ns())

@@ -62,6 +62,9 @@ class Span:
         return (self.since is None or when >= self.since) and (self.until is None or when < self.until)
 
 
+ALL_TIME = Span()
+
+
 def lines_in(
     lines: Iterable[Line], span: Span, tick: Callable[[int], None] = lambda lines: None
 ) -> Iterator[Line]:

@@ -7,9 +7,11 @@ one line that says so, as an agent hands it out.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +27,7 @@ from probe.store.base.schema import catalogue_file
 from probe.store.read.reader import Reader
 
 PAGE = 500
+Wanted = Callable[[bytes], str | None]
 SEGMENT_MISSING = "segment.missing"
 
 
@@ -50,6 +53,10 @@ class LineSource(Protocol):
 
     def lines(self, agent: str, customer: str) -> Iterator[Line]:
         """All lines of a stream up to where it ends now."""
+        ...
+
+    def last(self, agent: str, customer: str, wanted: Wanted, limit: int) -> list[tuple[str, Line]]:
+        """The last `limit` lines of a stream that are wanted, with what `wanted` says of each; the last first."""
         ...
 
     def close(self) -> None:
@@ -97,6 +104,10 @@ class StoreLines:
                 return
             after = page[-1].seq
 
+    def last(self, agent: str, customer: str, wanted: Wanted, limit: int) -> list[tuple[str, Line]]:
+        """The last lines of a stream that are wanted."""
+        return list(reversed(deque(_that_are(self.lines(agent, customer), wanted), maxlen=limit)))
+
     def close(self) -> None:
         """End reading. Safe to call twice."""
         self._reader.close()
@@ -117,6 +128,12 @@ class CopyLines:
         """All lines of a stream up to where it ends now."""
         with _in_words():
             yield from self._copy.lines(agent, customer)
+
+    def last(self, agent: str, customer: str, wanted: Wanted, limit: int) -> list[tuple[str, Line]]:
+        """The last lines of a stream that are wanted; read from the end."""
+        with _in_words():
+            lines = self._copy.lines_backwards(agent, customer)
+            return list(islice(_that_are(lines, wanted), limit))
 
     def close(self) -> None:
         """Nothing is open."""
@@ -155,6 +172,17 @@ class SegmentLines:
                     yield line
                     last = line.seq
 
+    def last(self, agent: str, customer: str, wanted: Wanted, limit: int) -> list[tuple[str, Line]]:
+        """The last lines of a stream that are wanted; segment by segment from the end."""
+        found: list[tuple[str, Line]] = []
+        for manifest, path in reversed(self._segments.get((agent, customer), [])):
+            room = limit - len(found)
+            if room <= 0:
+                break
+            lines = _sealed(path.with_name(manifest.stem + ZST))
+            found += reversed(deque(_that_are(lines, wanted), maxlen=room))
+        return found
+
     def close(self) -> None:
         """Nothing is open."""
 
@@ -165,6 +193,12 @@ class _Number(msgspec.Struct):
 
 
 _NUMBER = msgspec.json.Decoder(_Number)
+
+
+def _that_are(lines: Iterable[Line], wanted: Wanted) -> Iterator[tuple[str, Line]]:
+    for line in lines:
+        if (when := wanted(line.text.encode())) is not None:
+            yield when, line
 
 
 def _sealed(path: Path) -> Iterator[Line]:

@@ -12,15 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from probe import __version__
+from probe.core.model.value import replace
 from probe.core.proof.findings import StreamReport
 from probe.core.records.rows import SCHEMA_VERSION
 from probe.core.scheduling.grid import to_us
 from probe.core.sla.contract.load import Agreed
 from probe.core.sla.contract.rules import counting_rule
+from probe.core.sla.exclusions import Exclusions
 from probe.core.sla.grains import Grain
 from probe.core.sla.periods import Span
 from probe.core.sla.report.by_grains import Counted, margin_us, subject_by_grains
+from probe.core.sla.report.by_spans import subject_by_spans
+from probe.core.sla.report.deadlines_shown import deadlines_shown
 from probe.core.sla.report.evaluate import code_of, contract_shown
+from probe.core.sla.report.looking import incidents_in
 from probe.core.sla.report.subject import Known, Named, excluded_by, period_of, periods_in
 from probe.core.sla.report.values import VERSION, Input, Report, Subject
 from probe.services.verification import Verification
@@ -31,6 +36,7 @@ from probe.sla.inputs import Reading, Tick, read_facts, verified
 
 PROTOCOLS = ("h1", "h2", "h3")
 MOST_ROWS = 10_000
+DAY_US = 86_400_000_000
 Shows = Callable[[str], AbstractContextManager[Tick]]
 
 
@@ -124,28 +130,42 @@ def _periods(agreed: Agreed, asked: Asked, engine: Engine, domain: str) -> Itera
 
 
 def _subject(agreed: Agreed, domain: str, period: Named, engine: Engine, known: Known) -> Subject:
-    if agreed.profile.grain is None:
+    excluded = excluded_by(agreed, domain)
+    looks = list(engine.looks(_question(agreed, domain, period, excluded.spans)))
+    if agreed.profile.grain is not None:
+        made = _by_grains(agreed, domain, period, engine, known, excluded)
+    elif agreed.profile.incidents or agreed.profile.down is not None:
+        made = subject_by_spans(agreed, domain, period, looks, known, excluded)
+    else:
         raise NotComputed(f"{agreed.profile.profile} is not computed yet")
-    return _by_grains(agreed, domain, period, engine, known)
+    seen = incidents_in(looks, period.span, period.time_zone)
+    return replace(made, incidents=seen, deadlines=deadlines_shown(agreed, period, seen, known))
 
 
-def _by_grains(agreed: Agreed, domain: str, period: Named, engine: Engine, known: Known) -> Subject:
-    rule, excluded = counting_rule(agreed), excluded_by(agreed, domain)
-    assert agreed.profile.grain is not None, "asked only of contracts with grains"
-    protocols: tuple[str, ...] = agreed.profile.grain.protocols
-    margin = margin_us(agreed)
-    wide = Span(period.span.from_us - margin, period.span.to_us + margin)
+def _question(
+    agreed: Agreed,
+    domain: str,
+    period: Named,
+    excluded: tuple[Span, ...],
+    margin_us: int = DAY_US,
+    protocols: tuple[str, ...] | None = None,
+) -> Question:
+    """About a period and some time beside it."""
+    grain = agreed.profile.grain
+    return Question(
+        customer=agreed.agreement.customer,
+        domain=domain,
+        span=Span(period.span.from_us - margin_us, period.span.to_us + margin_us),
+        protocols=protocols or (PROTOCOLS if grain is None else grain.protocols),
+        excluded=excluded,
+    )
 
-    def about(protocols: tuple[str, ...]) -> Question:
-        return Question(
-            customer=agreed.agreement.customer,
-            domain=domain,
-            span=wide,
-            protocols=protocols,
-            excluded=excluded.spans,
-        )
 
-    asked = about(protocols)
+def _by_grains(
+    agreed: Agreed, domain: str, period: Named, engine: Engine, known: Known, excluded: Exclusions
+) -> Subject:
+    rule, margin = counting_rule(agreed), margin_us(agreed)
+    asked = _question(agreed, domain, period, excluded.spans, margin)
     parts: dict[str, dict[str, dict[int, Grain]]] = {}
     for dimension in DIMENSIONS:
         grouped = engine.grains(asked, rule, (dimension,))
@@ -155,7 +175,8 @@ def _by_grains(agreed: Agreed, domain: str, period: Named, engine: Engine, known
     others = {
         protocol: made
         for protocol in PROTOCOLS
-        if protocol not in protocols and (made := whole(engine.grains(about((protocol,)), rule)))
+        if protocol not in asked.protocols
+        and (made := whole(engine.grains(replace(asked, protocols=(protocol,)), rule)))
     }
     counted = Counted(
         whole=whole(engine.grains(asked, rule)),

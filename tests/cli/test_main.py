@@ -229,6 +229,19 @@ async def test_a_directory_without_results_is_told(tmp_path: Path, command: list
 # --- demo -------------------------------------------------------------------------------------------
 
 
+async def _reports_on(said: str) -> None:
+    """The command that the demo names works, in both forms, and shows a breach whose overrides are listed."""
+    (named,) = re.findall(r"cdn-probe (sla report \S+ \S+)", said)
+    report = await cdn_probe(*named.split())
+    assert report.code == 1, report.err
+    assert "breach shown" in report.out
+    for key in ("period.unit", "grain.length", "run.at_least", "coverage.at_least"):
+        assert f"agreed: {key}" in report.out
+    plain = await cdn_probe(*named.split(), "--engine", "python", "--format", "html")
+    assert plain.code == 1, plain.err
+    assert "<svg" in plain.out
+
+
 @pytest.mark.long
 async def test_demo_finds_its_faults_and_leaves_what_can_be_read(tmp_path: Path) -> None:
     directory = tmp_path / "demo"
@@ -238,6 +251,7 @@ async def test_demo_finds_its_faults_and_leaves_what_can_be_read(tmp_path: Path)
     listed = await cdn_probe("results", "-c", directory / "agent.yaml", "list")
     assert listed.code == 0
     assert WWW in listed.out
+    await _reports_on(made.out)
     again = await cdn_probe("demo", "--seconds", "12", "--dir", directory)
     assert again.code == 2
     assert "name another --dir" in again.err

@@ -26,11 +26,16 @@ def demo(seconds: float | None, directory: Path | None) -> None:
         raise click.ClickException(f"{where} exists; name another --dir")
     out = console()
     out.print(f"lab and agent are starting; everything is kept in {where}")
+    made = Demo(where, seconds)
     try:
-        right = run(_run(Demo(where, seconds), out))
+        right = run(_run(made, out))
     except (DemoError, LabError) as error:
         raise click.ClickException(str(error)) from None
     out.print(f"\nread on: cdn-probe results -c {where}/agent.yaml list --outcome failed")
+    if (agreement := made.agreement) is not None:
+        # One line, however narrow the terminal: it is there to be copied.
+        told = f"what a contract says of it: cdn-probe sla report {agreement} {where}/results"
+        out.print(told, soft_wrap=True)
     if not right:
         raise click.exceptions.Exit(1)
 

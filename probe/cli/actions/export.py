@@ -18,6 +18,7 @@ from probe.seal.export_files import ENDINGS, Export
 from probe.seal.parquet import ParquetMissing, require
 from probe.services.export import Span, lines_in
 from probe.services.line_sources import LineSource, StreamEnd
+from probe.services.listing import require_customer
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +74,10 @@ def export(
 
 
 def streams_of(source: LineSource, customer: str | None) -> list[StreamEnd]:
-    """Those of a customer, or all. Raises ClickException where there is no such customer, with those there are."""
+    """Those of a customer, or all. Raises NoResults where there is no such customer."""
     streams = source.streams()
-    if customer is None:
-        return streams
-    found = [stream for stream in streams if stream.customer == customer]
-    if not found:
-        known = ", ".join(sorted({stream.customer for stream in streams})) or "none"
-        raise click.ClickException(f"no results of customer {customer}; there are: {known}")
-    return found
+    require_customer(customer, (stream.customer for stream in streams))
+    return [stream for stream in streams if customer in (None, stream.customer)]
 
 
 def _one_file(wanted: _Wanted, streams: list[StreamEnd], output: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
 
 from probe.checks import CHECKS
+from probe.cli.options import DEFAULT_CONFIG, PLACE
 from probe.cli.render.bundle import bundle_view
 from probe.cli.render.json_lines import print_json
 from probe.cli.render.propagation import propagation_table
@@ -22,9 +24,11 @@ from probe.core.records.rows import Record, SlotRecord
 from probe.core.records.verdict import Outcome
 from probe.core.results.bundle import Bundle, BundleError, read_bundle
 from probe.core.results.har import har_of
-from probe.services.kept import Kept, KeptCopy, KeptError, KeptStore
+from probe.services.export import Span
+from probe.services.kept import Kept, KeptCopy, KeptError
 from probe.services.kept import opened as opened_kept
 from probe.services.line_sources import LineSource, open_lines
+from probe.services.listing import RecordFilter, newest, require_customer
 from probe.settings.config_files import load_config
 from probe.store.read.reader import Reader
 
@@ -32,10 +36,15 @@ FOLLOW_POLL_S = 0.5
 
 
 def directory_of(context: click.Context) -> Path:
-    """The results directory that the group `results` was given, or its configuration names. Raises ConfigError."""
+    """The results directory that was typed, or that the configuration typed or the usual one names.
+
+    What stands behind the command goes before what stands behind `results`. Raises ConfigError.
+    """
+    typed: dict[str, Path] = context.meta.get(PLACE, {})
     given = context.parent.params if context.parent is not None else {}
-    directory = given.get("directory")
-    return directory or Path(load_config(given["config_file"], CHECKS).agent.results)
+    directory = typed.get("directory") or (None if "config_file" in typed else given.get("directory"))
+    config_file = typed.get("config_file", given.get("config_file", DEFAULT_CONFIG))
+    return directory or Path(load_config(config_file, CHECKS).agent.results)
 
 
 def opened(context: click.Context) -> Reader:
@@ -49,40 +58,45 @@ def opened_lines(context: click.Context) -> LineSource:
 
 
 def list_(
-    reader: Reader,
-    customer: str | None,
-    domain: str | None,
-    outcome: str | None,
-    since: str | None,
-    limit: int,
-    as_json: bool,
+    directory: Path, since: str | None, until: str | None, limit: int, as_json: bool, **wanted: str | None
 ) -> None:
-    """The newest results first."""
+    """The newest results first. `wanted`: members of a RecordFilter."""
+    span = span_of(since, until)
+    _print(newest(directory, RecordFilter(span=span, **wanted), limit), as_json)
+
+
+def span_of(since: str | None, until: str | None) -> Span:
+    """What was typed behind --since and --until."""
     try:
-        rows = reader.list(customer=customer, domain=domain, outcome=outcome, since=since, limit=limit)
+        return Span.of(since, until, time.time_ns() // 1000)
     except ValueError as error:
-        raise click.ClickException(f"--since: {error}") from None
-    _print(rows, as_json)
+        raise click.ClickException(f"--since, --until: {error}") from None
 
 
-def show(reader: Reader, which: str, as_json: bool, with_evidence: bool) -> None:
+def show(context: click.Context, which: str, as_json: bool, with_evidence: bool) -> None:
     """One slot with everything its verdict rests on."""
-    kept = KeptStore(reader)
-    row = _record(kept, which)
-    if as_json or not isinstance(row, SlotRecord):
-        print_json(encode(row))
-        return
-    console().print(evidence(row))
-    if with_evidence:
-        console().print(bundle_view(_bundle(kept, row)))
+    with _kept(context, which) as (kept, name):
+        row = _record(kept, name)
+        if as_json or not isinstance(row, SlotRecord):
+            print_json(encode(row))
+            return
+        console().print(evidence(row))
+        if with_evidence:
+            console().print(bundle_view(_bundle(kept, row)))
+
+
+@contextmanager
+def _kept(context: click.Context, which: str) -> Iterator[tuple[Kept, str]]:
+    """What is kept there, and the record's name without its agent."""
+    agent, slash, rest = which.partition("/") if which.count("/") == 2 else ("", "", which)
+    with opened_kept(directory_of(context), agent if slash else None) as kept:
+        yield kept, rest
 
 
 def evidence_(context: click.Context, which: str, har_file: Path | None, as_json: bool) -> None:
     """The evidence bundle of a slot that is not well: heads, bodies, certificates, DNS messages."""
-    agent = which.split("/")[:1] if which.count("/") == 2 else []
-    with opened_kept(directory_of(context), agent[0] if agent else None) as kept:
-        row = _row(kept, which.removeprefix(f"{agent[0]}/") if agent else which)
-        bundle = _bundle(kept, row)
+    with _kept(context, which) as (kept, name):
+        bundle = _bundle(kept, _row(kept, name))
     if har_file is not None:
         har_file.write_text(json.dumps(har_of(bundle), indent=1), encoding="utf-8")
         click.echo(f"{har_file}: {len(bundle.record.observations)} requests", err=True)
@@ -174,11 +188,9 @@ def propagation(
     reader: Reader, customer: str | None, domain: str | None, since: str | None, as_json: bool
 ) -> None:
     """How long each node went on serving the old version after each change at the origin."""
-    try:
-        rows = reader.iterate(customer, domain, None, since, newest_first=False)
-        found = propagation_report(row for row in rows if isinstance(row, SlotRecord))
-    except ValueError as error:
-        raise click.ClickException(f"--since: {error}") from None
+    require_customer(customer, reader.heads())
+    rows = reader.iterate(customer, domain, None, span_of(since, None).since, newest_first=False)
+    found = propagation_report(row for row in rows if isinstance(row, SlotRecord))
     if as_json:
         for node in found:
             print_json(encode_any(node))

@@ -132,11 +132,15 @@ def list_table(records: Iterable[Record]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("stream/seq", "scheduled (UTC)", "object", "from", "edges", "verdict"):
         table.add_column(name, no_wrap=name not in ("object", "verdict"), overflow="fold")
+    records = list(records)
+    several = len({_agent(record) for record in records}) > 1
     for record in records:
+        name = f"{record.customer}/{record.seq}"
+        name = f"{_agent(record)}/{name}" if several else name
         if isinstance(record, EventRecord):
             detail = " ".join(f"{key}={value}" for key, value in record.detail.items())
             table.add_row(
-                f"{record.customer}/{record.seq}",
+                name,
                 record.at[:23],
                 "",
                 "",
@@ -147,7 +151,7 @@ def list_table(records: Iterable[Record]) -> Table:
         edges = [o for o in record.observations if o.role is Role.EDGE]
         good = sum(1 for o in edges if o.failure is None)
         table.add_row(
-            f"{record.customer}/{record.seq}",
+            name,
             record.scheduled_at[:23],
             f"{record.domain}{record.path}",
             record.vantage_point,
@@ -155,6 +159,10 @@ def list_table(records: Iterable[Record]) -> Table:
             verdict_text(record),
         )
     return table
+
+
+def _agent(record: Record) -> str:
+    return record.agent if isinstance(record, EventRecord) else record.host.agent
 
 
 def chain_tree(resolution: Resolution) -> Tree:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from probe.cli.loading import loading
-from probe.cli.options import DIRECTORY, FILE, customer_option
+from probe.cli.options import DIRECTORY, FILE, customer_option, place_options, since_option, until_option
 
 FORMATS = ("ndjson", "csv", "parquet")  # of probe.seal.export_files
 TABLES = ("slots", "requests", "events")  # of probe.core.tables.columns
@@ -15,8 +15,8 @@ TABLES = ("slots", "requests", "events")  # of probe.core.tables.columns
 
 @click.command("export")
 @customer_option("Only this customer; else all.")
-@click.option("--since", default=None, help="Only what was due at or after: RFC 3339, or how long ago: 2h.")
-@click.option("--until", default=None, help="Only what was due before: RFC 3339, or how long ago: 1h.")
+@since_option
+@until_option
 @click.option(
     "--table",
     type=click.Choice(TABLES),
@@ -33,6 +33,7 @@ TABLES = ("slots", "requests", "events")  # of probe.core.tables.columns
     default=None,
     help="All into this file; NDJSON and CSV compressed where it ends in .zst or .gz.",
 )
+@place_options
 @click.pass_context
 def export(context: click.Context, /, **typed: Any) -> None:
     """Results of any span as files; each appears under its name only when it is whole."""

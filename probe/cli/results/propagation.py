@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from probe.cli.loading import loading
-from probe.cli.options import customer_option, domain_option, json_option, since_option
+from probe.cli.options import customer_option, domain_option, json_option, place_options, since_option
 
 
 @click.command("propagation")
@@ -15,6 +15,7 @@ from probe.cli.options import customer_option, domain_option, json_option, since
 @domain_option()
 @since_option
 @json_option("One JSON object a line: node and change.")
+@place_options
 @click.pass_context
 def propagation(context: click.Context, /, **typed: Any) -> None:
     """How long after each change of the origin each node served the old version, as our looks leave it open."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from probe.cli.loading import loading
-from probe.cli.options import json_option
+from probe.cli.options import json_option, place_options
 
 ALTERED = 1
 FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -38,6 +38,7 @@ FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
     "--stamp-policy", help="The only policy of that authority that is accepted (OID); default: any."
 )
 @json_option("The whole report as one JSON object.")
+@place_options
 @click.pass_context
 def verify_(
     context: click.Context,

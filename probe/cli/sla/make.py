@@ -17,6 +17,7 @@ from probe.seal.keys import KeyFileError
 from probe.seal.segment_files import LinesError
 from probe.sla.agreement_files import load_agreement
 from probe.sla.duckdb_engine import DuckDbMissing
+from probe.sla.html.page import as_html
 from probe.sla.inputs import Tick, UnverifiedError
 from probe.sla.lines import ForkedError
 from probe.sla.report import Asked, NotComputed, engine_named, make_report
@@ -50,6 +51,8 @@ def _shows(what: str) -> Iterator[Tick]:
         yield tick
 
 
-def written(report: Report, kind: str) -> str:
-    """JSON or CSV."""
+def written(report: Report, kind: str, language: str) -> str:
+    """JSON, CSV or HTML."""
+    if kind == "html":
+        return as_html(report, language)
     return as_json(report) if kind == "json" else as_csv(report)

@@ -9,7 +9,7 @@ import click
 from probe.cli.loading import loading
 from probe.cli.options import FILE
 
-FORMATS = ("text", "json", "csv")
+FORMATS = ("text", "json", "csv", "html")
 EXISTING = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
@@ -71,7 +71,7 @@ def report(
         styles = frozenset() if output is not None else for_standard_output()[1]
         text = report_text(found, language, styles)
     else:
-        text = written(found, kind)
+        text = written(found, kind, language)
     if output is None:
         click.echo(text, nl=False)
     else:

@@ -197,6 +197,14 @@ class Reader:
             for body in store_list.bodies(query, self.agent, wanted):
                 yield self._record(query, body)
 
+    def bodies(
+        self, customer: str | None, domain: str | None, outcome: str | None, since: str | None
+    ) -> Iterator[str]:
+        """The lines that `iterate` decodes, the last stored first, for whoever looks before decoding."""
+        wanted = RowFilter(customer, domain, outcome, stored_time(since), newest_first=True)
+        for query in self._sources.parts(newest_first=True):
+            yield from store_list.bodies(query, self.agent, wanted)
+
     def follow(self, after: Mapping[str, int]) -> Iterator[Record]:
         """The records after `seq` of each customer (0 for one not named) up to now, in the order of storing.
 

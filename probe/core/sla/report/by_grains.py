@@ -9,11 +9,11 @@ from fractions import Fraction
 from probe.core.sla.binomial import least_errors, rate_at_most, samples_to_resolve
 from probe.core.sla.contract.load import Agreed
 from probe.core.sla.contract.profile import Credit
-from probe.core.sla.contract.rules import grain_rule
+from probe.core.sla.contract.rules import counting_rule, grain_rule
 from probe.core.sla.credits import money, rounded
 from probe.core.sla.exclusions import Exclusions
 from probe.core.sla.figures import Figures, GrainRule, Judged, Table, View, figures
-from probe.core.sla.grains import merged
+from probe.core.sla.grains import CountingRule, FactClass, class_of, merged
 from probe.core.sla.periods import Span
 from probe.core.sla.report.interval import interval
 from probe.core.sla.report.shown import instant, percent, percent_up, share
@@ -92,7 +92,7 @@ def subject_by_grains(
         objective=share(rule.objective),
         grains=_grains_shown(found, inside, rule),
         figures=tuple(_figure(found, view, rule) for view in View),
-        runs=tuple(_runs(found, counted_, rule, bounds, period)),
+        runs=tuple(_runs(found, counted_, rule, counting_rule(agreed), period, bounds)),
         resolution=_resolution(inside, found, rule),
         interval=interval(inside, rule.length_us, period.time_zone),
         slices=tuple(_slices(counted_.parts, rule, judged)),
@@ -139,11 +139,19 @@ def _figure(found: Figures, view: View, rule: GrainRule) -> Figure:
 
 
 def _runs(
-    found: Figures, counted_: Counted, rule: GrainRule, bounds: tuple[int, int], period: Named
+    found: Figures,
+    counted_: Counted,
+    rule: GrainRule,
+    counting: CountingRule,
+    period: Named,
+    bounds: tuple[int, int],
 ) -> Iterator[RunShown]:
     for view in SHOWN_RUNS:
         for run in found.views[view].runs:
-            rows, more, evidence = keys_of(counted_.rows_in((_span(run, rule),)))
+            facts = counted_.rows_in((_span(run, rule),))
+            rows, more, evidence = keys_of(
+                fact for fact in facts if class_of(fact.fact, counting) is FactClass.ERROR
+            )
             yield RunShown(
                 view=view,
                 begin=instant(run.first * rule.length_us, period.time_zone),

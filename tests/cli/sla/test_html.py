@@ -1,0 +1,91 @@
+"""The report as a page: whole without a network or a script, whatever names the rows hold, in both languages."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from probe.core.model.value import replace
+from probe.core.sla.report.values import Report
+from probe.core.sla.report.words import PHRASES, VERDICTS, WHY
+from probe.sla.agreement_files import load_agreement
+from probe.sla.engine import PlainEngine
+from probe.sla.html.page import as_html
+from probe.sla.report import Asked, make_report
+from tests.fixtures.frozen import unpacked
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    copy = unpacked("copy", tmp_path_factory.mktemp("fixture"))
+    agreement = load_agreement(ROOT / "config/agreements/b-cdn-annex.yaml")
+    spans = make_report(agreement, Asked(inputs=(copy,)), PlainEngine())
+    agreement = load_agreement(ROOT / "config/agreements/a-cloud-cdn-sla.yaml")
+    grains = make_report(agreement, Asked(inputs=(copy,)), PlainEngine())
+    return replace(grains, subjects=(*grains.subjects, *spans.subjects))
+
+
+class Balanced(HTMLParser):
+    """Every element is closed, and in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        assert not [name for name, _ in attrs if name.startswith("on") or name in ("src", "href")]
+        if tag not in ("meta",):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_it_is_well_formed_and_asks_nobody_for_anything(report: Report, language: str) -> None:
+    page = as_html(report, language)
+    reader = Balanced()
+    reader.feed(page)
+    assert reader.open == []
+    assert "script" not in reader.seen
+    assert {"svg", "table", "style"} <= reader.seen
+    assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert "https://" not in page
+    assert "default-src 'none'" in page.replace("&#39;", "'")
+    assert as_html(report, language) == page
+
+
+def test_each_language_says_it_in_its_own_words(report: Report) -> None:
+    english, chinese = as_html(report, "en"), as_html(report, "zh")
+    assert "not decided" in english
+    assert VERDICTS["not decided"].zh in chinese
+    assert 'lang="zh-CN"' in chinese
+    between = re.findall(
+        r">([^<>]*[A-Za-z]{3,}[^<>]*)<", re.sub(r"<style>.*?</style>", "", chinese, flags=re.S)
+    )
+    assert not [text for text in between if text.strip() in PHRASES], "a phrase that was not translated"
+
+
+def test_what_rows_hold_is_shown_and_never_obeyed(report: Report) -> None:
+    hostile = "<script>alert(1)</script><img src=x onerror=alert(1)>&\"'"
+    subject = replace(report.subjects[0], domain=hostile, lost=(hostile,))
+    inputs = tuple(
+        replace(one, notes=(hostile,), problems=(hostile,), agent=hostile) for one in report.inputs
+    )
+    page = as_html(replace(report, subjects=(subject,), inputs=inputs, unverified=hostile), "en")
+    assert "<script" not in page
+    assert "<img" not in page
+    assert page.count("&lt;script&gt;") >= 6
+
+
+def test_both_languages_have_every_code() -> None:
+    for table in (VERDICTS, WHY):
+        assert all(words.en.isascii() and not words.zh.isascii() for words in table.values())
+    assert all(not words.isascii() for words in PHRASES.values())
