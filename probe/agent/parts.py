@@ -21,6 +21,7 @@ from probe.core.content.check_kind import Kinds
 from probe.core.model.task import Task
 from probe.core.model.value import replace
 from probe.core.records.rows import SlotRecord
+from probe.core.results.bundle import Bundle
 from probe.fetch.fetcher import HttpFetcher
 from probe.host.clock import Clock, SystemClock, rfc3339
 from probe.host.loop_lag import LoopLag
@@ -38,6 +39,8 @@ from probe.telemetry.verdict_log import VerdictLog
 from probe.watch.host_dates import HostDates
 from probe.watch.watches import Watches
 from probe.workers.worker_pool import WorkerPool
+
+KeepBundle = Callable[[Bundle], str | None]
 
 
 @dataclass(slots=True)
@@ -111,8 +114,11 @@ def build(
     store: Store | None = None,
     clock: Clock | None = None,
     on_row: Iterable[OnRow] = (),
+    keep_bundle: KeepBundle | None = None,
 ) -> Parts:
     """Put an agent together from its configuration. `kinds` is the table of checks.
+
+    `keep_bundle`: takes evidence where there is no store, and gives its digest.
 
     Without a store, raises SecretError if the secret of a header or proxy cannot be had; an agent with one goes on
     without, and the slots that need it say so.
@@ -141,7 +147,7 @@ def build(
         host=replace(host, config_digest=lambda: in_force.config.digest, worst_lag_us=worst_lag_us),
         keep=_unkept if store is None else store.put_origin_version,
         keep_standing=_unkept if store is None else store.put_origin_standing,
-        keep_bundle=None if store is None else store.put_bundle,
+        keep_bundle=keep_bundle if store is None else store.put_bundle,
         lines=agent.lines(),
         line_health=watches.anchors,
         dates=dates.lately,

@@ -274,7 +274,9 @@ def _records(contents: Contents, proofs: Proofs, declared: list[bytes]) -> Strea
         else:
             evidence.declared.look(line)
     report = with_evidence(check, evidence)
-    about = f"records {contents.first_seq} to {contents.last_seq} are in dispute; the others lead to what signs them"
+    about = f"records {contents.first_seq} to {contents.last_seq} are in dispute"
+    if last > contents.last_seq:
+        about += "; those behind lead to what signs them"
     signed = report.signed_up_to or 0
     if proofs.ring.independent and 0 < signed < contents.last_seq:
         words = f"records {signed + 1} to {contents.last_seq} are signed by no head of this file"

@@ -39,7 +39,8 @@ th { color: #5a6675; font-weight: 600; } td, code, pre { overflow-wrap: anywhere
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.t { white-space: nowrap; font-variant-numeric: tabular-nums; }
 pre { background: #f4f6f8; padding: .6rem .8rem; font-size: .8rem; white-space: pre-wrap; margin: .3rem 0 .8rem; }
-code { font-size: .9em; } .failed { color: #b3261e; font-weight: 600; } .ok { color: #1a6b3c; }
+td.w { min-width: 13rem; } code { font-size: .9em; }
+.failed { color: #b3261e; font-weight: 600; } .ok { color: #1a6b3c; }
 .slow, .stale, .inconclusive { color: #8a5a00; font-weight: 600; } .quiet { color: #5a6675; }
 .scroll { overflow-x: auto; }
 """
@@ -149,8 +150,8 @@ def _row(shown: Shown, record: Record) -> h.Element:
     return h.tr[
         h.td(".n")[number],
         h.td(".t")[_text(record.scheduled_at)],
-        h.td[_text(f"{record.domain}{record.path}")],
-        h.td[_text(record.vantage_point)],
+        h.td(".w")[_text(f"{record.domain}{record.path}")],
+        h.td(".t")[_text(record.vantage_point)],
         h.td(class_=outcome)[outcome],
         h.td[_text(record.fault.value if record.fault is not None else "")],
         h.td[_text(record.reason or record.missed_reason or "")],
@@ -222,9 +223,9 @@ def _exchange(row: SlotRecord, exchange: Exchange) -> Iterator[h.Node]:
     named = "" if seen is None else f", {seen.role.value} {seen.address}"
     yield h.p[h.strong[_text(f"Request {exchange.observation}{named}")]]
     if exchange.request_head:
-        yield h.pre[_text(exchange.request_head[:HEAD_SHOWN])]
+        yield h.pre[_text(exchange.request_head[:HEAD_SHOWN].rstrip())]
     if exchange.response_head:
-        yield h.pre[_text(exchange.response_head[:HEAD_SHOWN].decode("latin-1"))]
+        yield h.pre[_text(exchange.response_head[:HEAD_SHOWN].decode("latin-1").rstrip())]
     if exchange.difference is not None:
         found = exchange.difference
         yield h.p[

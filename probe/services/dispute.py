@@ -63,15 +63,18 @@ def make(
     seqs: tuple[int, int] | None = None,
     since: str | None = None,
     until: str | None = None,
+    keys: Path | None = None,
 ) -> Made:
     """Write the file. `seqs`: first and last record; else those due in [since, until) (RFC 3339).
+
+    `keys`: the results directory whose key signs, if not this one.
 
     Raises DisputeError, StoreError, CopyError, KeyFileError, OSError.
     """
     if into.exists():
         raise DisputeError(f"{into}: exists already, and is not written over: name another file")
     try:
-        with opened(directory, customer, agent) as stream:
+        with opened(directory, customer, agent, keys) as stream:
             if seqs is None:
                 seqs = seqs_between(stream.lines(0), stored_time(since), stored_time(until))
             contents = select(stream, *seqs)
@@ -97,19 +100,21 @@ def write(contents: Contents, into: Path) -> Made:
 
 
 @contextmanager
-def opened(directory: Path, customer: str, agent: str | None = None) -> Iterator[Stream]:
-    """The stream as it is kept there."""
+def opened(
+    directory: Path, customer: str, agent: str | None = None, keys: Path | None = None
+) -> Iterator[Stream]:
+    """The stream as it is kept there. `keys`: the results directory whose key signs, if not this one."""
     if not catalogue_file(directory).is_file() and directory.is_dir() and streams_in(directory):
         yield _of_copy(directory, customer, agent)
         return
     with Reader.open(directory, agent) as reader:
-        yield _of_store(directory, reader, customer)
+        yield _of_store(directory, reader, customer, keys or directory)
 
 
 # --- a results directory --------------------------------------------------------------------------------
 
 
-def _of_store(directory: Path, reader: Reader, customer: str) -> Stream:
+def _of_store(directory: Path, reader: Reader, customer: str, keys: Path) -> Stream:
     if not reader.head(customer).seq:
         known = ", ".join(sorted({name for _, name, _ in reader.streams()})) or "none"
         raise DisputeError(
@@ -128,9 +133,9 @@ def _of_store(directory: Path, reader: Reader, customer: str) -> Stream:
             raise SelectionError(f"{error}; `results verify` says of which record") from error
 
     def sign_end() -> SignedHead | None:
-        if not (directory / PRIVATE).exists():
+        if not (keys / PRIVATE).exists():
             return None
-        return Signer(Keys.open(directory), SystemClock()).head(reader.head(customer))
+        return Signer(Keys.open(keys), SystemClock()).head(reader.head(customer))
 
     return Stream(
         agent=reader.agent,
@@ -139,7 +144,7 @@ def _of_store(directory: Path, reader: Reader, customer: str) -> Stream:
         heads=_heads(directory, (reader.agent, customer)),
         stamps=_stamps(stamps_file(directory, reader.agent, customer)),
         evidence=evidence,
-        key=_public(directory / PUBLIC),
+        key=_public(keys / PUBLIC),
         sign_end=sign_end,
         how_to_have="it is missing, and nothing that the agent put on record says so; `results verify` says more",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -13,9 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from probe.agent.parts import Parts, build
 from probe.checks import CHECKS
 from probe.cli.actions.origins import kept_standings, warn_of_unanswering
+from probe.cli.render.bundle import made_in_words
 from probe.cli.render.json_lines import print_json
 from probe.cli.render.slots import once_table
 from probe.cli.render.terminal import console
+from probe.core.config.load import Config
 from probe.core.config.plan import with_selected
 from probe.core.model.task import Task
 from probe.core.records.codec import encode
@@ -23,6 +26,7 @@ from probe.core.records.rows import SlotRecord
 from probe.core.records.verdict import Outcome
 from probe.core.verdict.summary import UNVERIFIED
 from probe.net.event_loop import run
+from probe.services.acceptance import Acceptance
 from probe.settings.config_files import load_config
 from probe.settings.preflight import require_trust
 
@@ -31,17 +35,45 @@ AT_ONCE = 4  # more would wait for each other in one loop and show that as the n
 
 
 def once(
-    config_file: Path, customer: str | None, domain: str | None, vantage: str | None, as_json: bool
+    config_file: Path,
+    customer: str | None,
+    domain: str | None,
+    vantage: str | None,
+    as_json: bool,
+    into: Path | None,
 ) -> None:
-    """Measure each selected object once, now. Nothing is stored; how origins answered before is read, if it is."""
+    """Measure each selected object once, now. Nothing is stored, but in the file `into`, if one is named."""
     config = load_config(config_file, CHECKS)
     require_trust(config)
-    parts = build(config, CHECKS)
+    with ExitStack() as stack:
+        kept = None if into is None else stack.enter_context(Acceptance.begun(config, into))
+        parts = build(
+            config if kept is None else kept.config,
+            CHECKS,
+            keep_bundle=None if kept is None else kept.keep_bundle,
+        )
+        rows = _measured(config, parts, kept, customer, domain, vantage, as_json)
+    code = exit_code(rows)
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+def _measured(
+    config: Config,
+    parts: Parts,
+    kept: Acceptance | None,
+    customer: str | None,
+    domain: str | None,
+    vantage: str | None,
+    as_json: bool,
+) -> list[SlotRecord]:
     parts.pipeline.references.restore_standings(kept_standings(Path(config.agent.results)))
     plan = with_selected(parts.in_force.plan, customer=customer, domain=domain, vantage=vantage)
     if not plan.tasks:
         raise click.ClickException("nothing selected: no task has this customer, domain and vantage point")
-    rows = run(_measure(parts, plan.tasks))
+    if kept is not None:
+        kept.take(plan.tasks)
+    rows = run(_measure(parts, plan.tasks, kept))
     if as_json:
         for row in rows:
             print_json(encode(row))
@@ -49,9 +81,9 @@ def once(
         console().print(once_table(rows))
     standings = parts.pipeline.references.standings
     warn_of_unanswering(plan.tasks, [(*key, standing) for key, standing in standings.items()])
-    code = exit_code(rows)
-    if code:
-        raise click.exceptions.Exit(code)
+    if kept is not None:
+        click.echo(made_in_words(kept.write()), err=True)
+    return rows
 
 
 def exit_code(rows: Sequence[SlotRecord]) -> int:
@@ -62,7 +94,7 @@ def exit_code(rows: Sequence[SlotRecord]) -> int:
     return SOMETHING_UNVERIFIED if unverified else 0
 
 
-async def _measure(parts: Parts, tasks: tuple[Task, ...]) -> list[SlotRecord]:
+async def _measure(parts: Parts, tasks: tuple[Task, ...], kept: Acceptance | None) -> list[SlotRecord]:
     """At most AT_ONCE slots at a time; results in the order of the plan."""
     admitted = asyncio.Semaphore(AT_ONCE)
     columns = TextColumn("measuring"), BarColumn(), MofNCompleteColumn()
@@ -76,4 +108,5 @@ async def _measure(parts: Parts, tasks: tuple[Task, ...]) -> list[SlotRecord]:
             return row
 
         async with parts.opened():
-            return list(await asyncio.gather(*(one(task) for task in tasks)))
+            rows = list(await asyncio.gather(*(one(task) for task in tasks)))
+        return rows if kept is None else await kept.store_rows(rows)

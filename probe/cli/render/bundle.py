@@ -1,6 +1,6 @@
 """Rule: bytes are shown as they came: text where it is text, hexadecimal where it is not, and what was cut says so.
 
-An evidence bundle for the terminal. Reads bundles, decides nothing.
+An evidence bundle for the terminal, and what a dispute file of several holds. Reads values, decides nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from rich.text import Text
 
 from probe.core.records.observation import Observation
 from probe.core.results.bundle import Bundle, Difference, Exchange
+from probe.services.dispute import Made
 
 SHOWN_BYTES = 256
 _ROW = 16
@@ -70,3 +71,16 @@ def readable(data: bytes, limit: int = SHOWN_BYTES) -> str:
 def _prefixed(prefix: str, text: str) -> str:
     lines = text.replace("\r\n", "\n").split("\n")
     return "\n".join(prefix + "".join(c if c.isprintable() else "·" for c in line) for line in lines)
+
+
+def made_in_words(made: Made) -> str:
+    """A dispute file that was written."""
+    signed = (
+        "signed" if made.signed else "NOT SIGNED: this agent has no key, and nothing proves who wrote them"
+    )
+    stamps = f", {made.stamps} time stamps" if made.stamps else ""
+    return (
+        f"{made.file}: records {made.first_seq} to {made.last_seq} of {made.customer}, {signed};"
+        f" {made.evidence} evidence bundles{stamps}; {made.bytes} bytes.\n"
+        f"Verify it with: cdn-probe results verify {made.file} --key agent.pub"
+    )

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from probe.cli.loading import loading
 from probe.cli.options import since_option
-
-if TYPE_CHECKING:
-    from probe.services.dispute import Made
 
 _SEQS = re.compile(r"([0-9]{1,18})(?:\.\.([0-9]{1,18}))?")
 
@@ -45,6 +41,7 @@ def bundle(
     """
     with loading():
         from probe.cli.actions.listing import directory_of
+        from probe.cli.render.bundle import made_in_words
         from probe.services.dispute import DisputeError, make
     if (seqs is None) == (since is None and until is None):
         raise click.UsageError("which records: --seq A..B, or --since and --until")
@@ -54,19 +51,6 @@ def bundle(
     except DisputeError as error:
         raise click.ClickException(str(error)) from None
     click.echo(made_in_words(made))
-
-
-def made_in_words(made: Made) -> str:
-    """What was written."""
-    signed = (
-        "signed" if made.signed else "NOT SIGNED: this agent has no key, and nothing proves who wrote them"
-    )
-    stamps = f", {made.stamps} time stamps" if made.stamps else ""
-    return (
-        f"{made.file}: records {made.first_seq} to {made.last_seq} of {made.customer}, {signed};"
-        f" {made.evidence} evidence bundles{stamps}; {made.bytes} bytes.\n"
-        f"Verify it with: cdn-probe results verify {made.file} --key agent.pub"
-    )
 
 
 def _seqs(text: str | None) -> tuple[int, int] | None:
