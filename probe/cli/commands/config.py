@@ -24,8 +24,9 @@ def check_config(config_file: Path) -> None:
     plan = make_plan(config)
     shard = "" if plan.shard is None else f" as host {plan.shard}"
     click.echo(
-        f"{config_file}: good. {len(config.customers)} customers, {len(config.agent.vantage_points)} vantage "
-        f"points, {len(plan.tasks)} tasks{shard}, digest {config.digest[:12]}"
+        f"{config_file}: good. {_count(len(config.customers), 'customer')}, "
+        f"{_count(len(config.agent.vantage_points), 'vantage point')}, {_count(len(plan.tasks), 'task')}{shard}, "
+        f"digest {config.digest[:12]}"
     )
     warn_of_unanswering(plan.tasks, kept_standings(Path(config.agent.results)))
     for problem in warnings(config, plan):
@@ -35,6 +36,10 @@ def check_config(config_file: Path) -> None:
         click.echo(str(problem), err=True)
     if lacking:
         raise click.exceptions.Exit(1)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 @click.command("schema")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -20,7 +21,20 @@ ShardText = Annotated[
     AfterValidator(lambda value: (parse_shard(value), value)[1]),
     Schema({"type": "string", "pattern": "^[1-9][0-9]{0,3}/[1-9][0-9]{0,3}$"}),
 ]
-Region = Annotated[str, Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
+_REGION = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
+
+
+def _region(value: str) -> str:
+    if not _REGION.fullmatch(value):
+        raise ValueError(
+            f"'{value[:60]}' is no region: write a country or its subdivision in capitals as in ISO 3166, CN or CN-BJ"
+        )
+    return value
+
+
+Region = Annotated[
+    str, AfterValidator(_region), Schema({"type": "string", "pattern": f"^{_REGION.pattern}$"})
+]
 BodySize = Annotated[SizeBytes, Field(ge=1024, le=1 << 40)]
 ANCHOR_INTERVAL_US = VantagePoint(name="").anchor_interval_us
 SlotsAtOnce = Annotated[int, Field(ge=1, le=10_000)]

@@ -14,6 +14,7 @@ from probe.core.config.agent import AgentConfig
 from probe.core.config.customer import CustomerFile
 from probe.core.content.check_kind import Kinds
 from probe.core.model.units import format_like
+from probe.core.syntax.yaml import OWN_USE
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -55,7 +56,7 @@ def customer_schema(kinds: Kinds) -> dict[str, Any]:
 def schema_document(model: type[BaseModel], title: str) -> dict[str, Any]:
     """The JSON Schema of a model of files, as people type them."""
     made: dict[str, Any] = _cleaned(model.model_json_schema(by_alias=True))
-    return {"$schema": DIALECT, **made, "title": title}
+    return {"$schema": DIALECT, **made, "title": title, "patternProperties": {f"^{OWN_USE}": {}}}
 
 
 def _cleaned(schema: Any) -> Any:

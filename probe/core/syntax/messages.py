@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from probe.core.model.units import format_like
 from probe.core.syntax.problem import Problem
 from probe.core.syntax.yaml import Document, Loc
+from probe.core.syntax.yaml_mistakes import colon_lookalike
 from probe.core.text.redaction import REDACTED, without_secret_query
 
 _USERINFO = re.compile(r"\b((?!tls://)[a-z][a-z0-9+.-]*://)[^/\s?#\"'@]*@", re.IGNORECASE)
@@ -38,6 +39,7 @@ _EXPECTED = {
     "model_type": "keys and values",
     "model_attributes_type": "keys and values",
 }
+_COLLECTIONS = frozenset(key for key, what in _EXPECTED.items() if what in ("a list", "keys and values"))
 
 
 def redact(text: str) -> str:
@@ -121,7 +123,10 @@ def _words(error: Mapping[str, Any], model: type[BaseModel], loc: tuple[int | st
         hint = (
             '; quote it: "..."' if kind == "string_type" and isinstance(error["input"], int | float) else ""
         )
-        return f"expected {_EXPECTED[kind]}{found}{hint}"
+        return f"expected {_EXPECTED[kind]}{found}{hint or _meant(kind, error['input'])}"
+    if kind == "string_pattern_mismatch":
+        _, description = field_at(model, loc)
+        return f"expected {description or 'another form'}{found}"
     if kind in ("too_short", "too_long"):
         bound = "min_length" if kind == "too_short" else "max_length"
         return f"{'at least' if kind == 'too_short' else 'at most'} {error['ctx'][bound]} wanted here{found}"
@@ -132,6 +137,17 @@ def _words(error: Mapping[str, Any], model: type[BaseModel], loc: tuple[int | st
         return f"expected one of {error['ctx']['expected'].replace(' or ', ', ')}{found}"
     message = str(error["msg"])
     return f"{message[:1].lower()}{message[1:]}{found}"
+
+
+def _meant(kind: str, value: object) -> str:
+    """What text was probably meant to be, where a collection was due."""
+    if not isinstance(value, str) or kind not in _COLLECTIONS:
+        return ""
+    if (instead := colon_lookalike(value)) is not None:
+        return f"; {instead}"
+    if re.match(r"-\S", value):
+        return "; an item of a list begins with '- ', a hyphen and a space"
+    return ""
 
 
 def _found(value: Any) -> str:

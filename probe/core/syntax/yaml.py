@@ -16,11 +16,14 @@ from typing import Any
 import yaml
 
 from probe.core.syntax.problem import Problem
+from probe.core.syntax.yaml_mistakes import colon_lookalike, explain, mistyped
 from probe.core.syntax.yaml_scalars import Scalar, read_plain
 
 MAX_DEPTH = 50
 MAX_SIZE = 400_000  # nodes after expansion of aliases; long text counts as one more for every 32 characters
 MAX_ALIASES = 20_000
+OWN_USE = "x-"
+"""Keys at a file's top that begin so are read and left out: a place for anchors that the file itself refers to."""
 _CHARS_A_NODE = 32
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SECRET_KEY = re.compile(r"(?i)authorization|cookie|token|secret|passw|hash|api-?_?key|credential")
@@ -99,11 +102,7 @@ def read_document(text: str, file: str) -> tuple[Document | None, list[Problem]]
         builder.complain(refused.mark, refused.message)
         return None, builder.problems
     except yaml.MarkedYAMLError as error:
-        place = error.problem_mark or error.context_mark
-        mark = (place.line + 1, place.column + 1) if place is not None else (1, 1)
-        words = ", ".join(part for part in (error.context, error.problem) if part)
-        hint = "; indent with spaces, not with tabs" if "\t" in text and "token" in words else ""
-        builder.complain(mark, f"not valid YAML: {words}{hint}")
+        builder.complain(*explain(error, text))
         return None, builder.problems
     except yaml.YAMLError as error:
         builder.complain((1, 1), f"not valid YAML: {error}")
@@ -184,9 +183,11 @@ class _Builder:
         if self.root is None:
             raise _RefusedError((1, 1), "the file is empty; it must hold keys and values")
         if not isinstance(self.root.value, dict):
-            raise _RefusedError(
-                self.root.mark, f"a file holds `key: value` lines at its top, not {_what(self.root)}"
-            )
+            hint = colon_lookalike(self.root.value) if isinstance(self.root.value, str) else None
+            words = f"a file holds `key: value` lines at its top, not {_what(self.root)}"
+            raise _RefusedError(self.root.mark, f"{words}; {hint}" if hint else words)
+        for key in [key for key in self.root.value if key.startswith(OWN_USE)]:
+            del self.root.value[key]
 
     def _take(self, event: yaml.Event, mark: Mark) -> None:
         match event:
@@ -217,6 +218,8 @@ class _Builder:
         self._grow(size, mark)
         self._refuse_tag(event.tag, mark)
         frame = self._expecting_key()
+        if plain and (instead := mistyped(event, as_key=frame is not None)) is not None:
+            self.complain(mark, instead)
         if frame is not None:
             self._key(frame, text, mark, plain)
             return
