@@ -117,7 +117,7 @@ async def test_it_is_asked_to_reload_and_tells_what_it_refused(tmp_path: Path) -
             answer = await ask_async(directory, {"ask": "reload"}, 30)
             assert answer["ok"] is False
             (problem,) = answer["problems"]
-            assert "shop.yaml:1:11: the [ that opens here is not closed" in problem
+            assert "shop.yaml:2:1: a value is missing before this place" in problem
             state = await live(directory)
             assert state.config_problems == (problem,)
             assert {customer.name for customer in state.customers} == {"shop", "media"}, (

@@ -155,6 +155,12 @@ def _unclosed_bracket(raw: str, places: Sequence[Mark], lines: Sequence[str]) ->
     return (number, column), words
 
 
+def _value_missing(raw: str, places: Sequence[Mark], lines: Sequence[str]) -> tuple[Mark, str] | None:
+    if "parsing a flow node" not in raw:
+        return None
+    return places[-1], "a value is missing before this place, or a [ or { that opens above it is not closed"
+
+
 def _stray_bracket(raw: str, places: Sequence[Mark], lines: Sequence[str]) -> tuple[Mark, str] | None:
     number, column = places[-1]
     character = _line(lines, number)[column - 1 : column]
@@ -255,4 +261,5 @@ _RULES: tuple[Callable[[str, Sequence[Mark], Sequence[str]], tuple[Mark, str] | 
     _item_beside_key,
     _indentation,
     _stray_bracket,
+    _value_missing,
 )
