@@ -94,7 +94,8 @@ def _one_syn_only(task: Task) -> str | None:
         return None
     return (
         f"connections have {format_duration(limit_us)}, and a lost SYN is sent again after 1s: one lost packet looks"
-        f" like a dead edge; {format_duration(_SHORTEST_CONNECT_US)} or more tells them apart"
+        f" like a dead edge, until a second look of 3.5s; {format_duration(_SHORTEST_CONNECT_US)} or more tells them"
+        " apart"
     )
 
 
