@@ -55,6 +55,17 @@ def load_agreement(file: Path, profile: Path | None = None) -> AgreementFile:
     )
 
 
+def over_the_same_span(of: Agreed, profile: str) -> Agreed:
+    """Another shipped contract, over the span of an acceptance that names it. Raises ConfigError."""
+    period = of.profile.period
+    span = {"unit": "span", "from": period.from_, "to": period.to, "partial": "judged"}
+    agreement = of.agreement.model_copy(
+        update={"profile": profile, "overrides": {"period": span}, "exclusions": ()}
+    )
+    text = (_SHIPPED / f"{profile}.yaml").read_text(encoding="utf-8")
+    return agreed(text, f"{profile}.yaml", agreement, f"{profile}.yaml")
+
+
 def _text(file: Path) -> str:
     with open(file, "rb") as opened:
         data = opened.read(MOST_BYTES + 1)

@@ -19,8 +19,10 @@ from probe.core.scheduling.grid import to_us
 from probe.core.sla.contract.load import Agreed
 from probe.core.sla.contract.rules import counting_rule
 from probe.core.sla.exclusions import Exclusions
+from probe.core.sla.facts.row import SlotLook
 from probe.core.sla.grains import Grain
 from probe.core.sla.periods import Span
+from probe.core.sla.report.by_criteria import Samples, subject_by_criteria
 from probe.core.sla.report.by_grains import Counted, margin_us, subject_by_grains
 from probe.core.sla.report.by_spans import subject_by_spans
 from probe.core.sla.report.deadlines_shown import deadlines_shown
@@ -29,7 +31,7 @@ from probe.core.sla.report.looking import incidents_in
 from probe.core.sla.report.subject import Known, Named, excluded_by, period_of, periods_in
 from probe.core.sla.report.values import VERSION, Input, Report, Subject
 from probe.services.verification import Verification
-from probe.sla.agreement_files import AgreementFile
+from probe.sla.agreement_files import AgreementFile, over_the_same_span
 from probe.sla.duckdb_engine import DuckDbEngine, DuckDbMissing
 from probe.sla.engine import DIMENSIONS, Engine, PlainEngine, Question, whole
 from probe.sla.inputs import Reading, Tick, read_facts, verified
@@ -136,10 +138,26 @@ def _subject(agreed: Agreed, domain: str, period: Named, engine: Engine, known: 
         made = _by_grains(agreed, domain, period, engine, known, excluded)
     elif agreed.profile.incidents or agreed.profile.down is not None:
         made = subject_by_spans(agreed, domain, period, looks, known, excluded)
+    elif agreed.profile.criteria:
+        made = _by_criteria(agreed, domain, period, engine, known, looks)
     else:
-        raise NotComputed(f"{agreed.profile.profile} is not computed yet")
+        raise NotComputed(f"{agreed.profile.profile}: nothing in it by which it could be computed")
     seen = incidents_in(looks, period.span, period.time_zone)
     return replace(made, incidents=seen, deadlines=deadlines_shown(agreed, period, seen, known))
+
+
+def _by_criteria(
+    agreed: Agreed, domain: str, period: Named, engine: Engine, known: Known, looks: Sequence[SlotLook]
+) -> Subject:
+    inside = replace(_question(agreed, domain, period, ()), span=period.span)
+
+    def nested(profile: str) -> Subject:
+        other = over_the_same_span(agreed, profile)
+        return _by_grains(other, domain, period, engine, known, excluded_by(other, domain))
+
+    within = [look for look in looks if period.span.holds(look.scheduled_us)]
+    of = Samples(facts=list(engine.facts(inside)), looks=within, nested=nested)
+    return subject_by_criteria(agreed, domain, period, of, known)
 
 
 def _question(

@@ -43,6 +43,7 @@ def snapshots(directory: Path) -> dict[str, str]:
         "customer.schema.json": _schema("customer"),
         "agreement.schema.json": _schema("agreement"),
         "profile.schema.json": _schema("profile"),
+        "report.schema.json": _schema("report"),
         "openapi.json": openapi(),
         "fields.txt": fields(),
         "columns.txt": columns(store, directory),

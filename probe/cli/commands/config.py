@@ -43,20 +43,22 @@ def _count(number: int, thing: str) -> str:
 
 
 @click.command("schema")
-@click.argument("which", type=click.Choice(["agent", "customer", "agreement", "profile"]))
+@click.argument("which", type=click.Choice(["agent", "customer", "agreement", "profile", "report"]))
 def schema(which: str) -> None:
-    """Print the JSON Schema of agent.yaml, a customer's file, an agreement or a profile, for editors."""
+    """Print the JSON Schema of agent.yaml, a customer's file, an agreement, a profile or a report."""
     with loading():
         import json
 
         from probe.checks import CHECKS
         from probe.core.config.json_schema import agent_schema, customer_schema
         from probe.core.sla.contract.json_schema import agreement_schema, profile_schema
+        from probe.sla.write import report_schema
     made = {
         "agent": agent_schema,
         "customer": lambda: customer_schema(CHECKS),
         "agreement": agreement_schema,
         "profile": profile_schema,
+        "report": report_schema,
     }
     document = made[which]()
     click.echo(json.dumps(document, indent=2))

@@ -32,6 +32,11 @@ WHY = _of(
     unreported=("what the samples show was not reported in time", "所示不可用时间未在时限内报告"),
     bounds=("the samples leave it open: between what they show and what is possible", "样本只能给出上下界,尚不能判定"),
     few_samples=("too few samples", "样本太少"),
+    checks_not_named=(
+        "no failure was found, and rows do not say which checks their task has: its configuration does",
+        "未发现失败,但记录不说明任务配置了哪些检查,须看其配置",
+    ),
+    criteria=("one of the criteria is not decided", "有验收项未能判定"),
     not_computed=("this version does not compute it", "本版本不计算此项"),
 )  # fmt: skip
 

@@ -1,0 +1,254 @@
+"""An acceptance: each line of it by counts of samples, so that no quantile is estimated; the word needs all of them.
+
+A bound on a quantile is a bound on how many samples may lie beyond it: of the 95th percentile, one in twenty. Kept
+where the samples show no more (95 %), a breach where so many are as rare as one in a thousand, else not decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from probe.core.model.value import replace
+from probe.core.records.rows import State
+from probe.core.records.verdict import Fault, Outcome
+from probe.core.sla.binomial import rate_at_most, tail_at_most
+from probe.core.sla.contract.load import Agreed
+from probe.core.sla.contract.terms import Criterion
+from probe.core.sla.facts.row import FactRow, SlotLook
+from probe.core.sla.figures import Word
+from probe.core.sla.periods import US, instant_us
+from probe.core.sla.report.shown import duration, instant, percent
+from probe.core.sla.report.subject import MOST_ROWS, Known, Named, last_word, service_in
+from probe.core.sla.report.values import CriterionShown, Subject
+
+DOUBT = Fraction(1, 20)
+SIGNIFICANCE = Fraction(1, 1000)
+SERVED = frozenset({Outcome.OK, Outcome.SLOW, Outcome.STALE})
+TTFB, THROUGHPUT, MISMATCH, PROPAGATED = (
+    "ttfb_us",
+    "throughput_bytes_per_s",
+    "content_mismatch",
+    "propagated_after_s_at_most",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """What an acceptance looks at. `nested`: words of other contracts that it names, by profile."""
+
+    facts: Sequence[FactRow]
+    looks: Sequence[SlotLook]
+    nested: Callable[[str], Subject]
+
+
+def subject_by_criteria(agreed: Agreed, domain: str, period: Named, of: Samples, known: Known) -> Subject:
+    """All that is said of one domain over the span of the acceptance."""
+    made = [one for terms in agreed.profile.criteria for one in _shown(terms, agreed, domain, of)]
+    words = {one.word for one in made}
+    word = (
+        Word.BREACH_SHOWN
+        if Word.BREACH_SHOWN in words
+        else Word.KEPT_SHOWN
+        if words == {Word.KEPT_SHOWN}
+        else Word.NOT_DECIDED
+    )
+    final = known.complete_up_to_us is not None and known.complete_up_to_us >= period.span.to_us
+    lost = known.lost_in(period.span)
+    why: tuple[str, ...] = ("criteria",) if word is Word.NOT_DECIDED else ()
+    word, why = last_word(word, why, final=final, lost=lost, rows=bool(of.looks))
+    return Subject(
+        customer=agreed.agreement.customer,
+        domain=domain,
+        period=period.shown,
+        word=word,
+        why=why,
+        judged=service_in(agreed, period.span) is not None,
+        final=final,
+        complete_up_to=(
+            None if known.complete_up_to_us is None else instant(known.complete_up_to_us, period.time_zone)
+        ),
+        criteria=tuple(made),
+        lost=lost,
+    )
+
+
+def _shown(terms: Criterion, agreed: Agreed, domain: str, of: Samples) -> Iterator[CriterionShown]:
+    if terms.profile is not None:
+        nested = of.nested(terms.profile)
+        percents = [figure.percent for figure in nested.figures if figure.view == "shown"]
+        count = 0 if nested.grains is None else nested.grains.requests
+        yield CriterionShown(
+            name=terms.name, part=terms.profile, value=f"{percents[0] if percents else '?'} %",
+            bound=nested.objective or "", samples=count, word=nested.word, why=nested.why,
+        )  # fmt: skip
+    elif terms.checks:
+        yield _of_checks(terms, of.looks)
+    elif terms.figure == MISMATCH:
+        yield _of_mismatches(terms, of.looks)
+    elif terms.after == "purge":
+        yield from _of_purges(terms, agreed, domain, of.facts)
+    elif terms.figure in (TTFB, THROUGHPUT, PROPAGATED):
+        yield from _of_quantile(terms, of.facts)
+    else:
+        yield CriterionShown(
+            name=terms.name, part=terms.figure or "", value="", bound="", samples=0, word=Word.NOT_DECIDED,
+            why=("not_computed",),
+        )  # fmt: skip
+
+
+# --- quantiles ----------------------------------------------------------------------------------------
+
+
+def _of_quantile(terms: Criterion, facts: Iterable[FactRow]) -> Iterator[CriterionShown]:
+    groups: dict[str, list[tuple[int, FactRow]]] = {}
+    for fact in facts:
+        value = _value(terms, fact)
+        if value is not None:
+            names = terms.by or (("address",) if terms.nodes == "all" else ())
+            part = ", ".join(str(getattr(fact, name)) for name in names)
+            groups.setdefault(part, []).append((value, fact))
+    for part in sorted(groups):
+        yield _of_group(terms, part, sorted(groups[part], key=lambda pair: (pair[0], pair[1].scheduled_us)))
+    if not groups:
+        yield CriterionShown(
+            name=terms.name, part="", value="", bound=_bound_text(terms), samples=0, word=Word.NOT_DECIDED,
+            why=("few_samples",),
+        )  # fmt: skip
+
+
+def _value(terms: Criterion, fact: FactRow) -> int | None:
+    if terms.figure == PROPAGATED:
+        return fact.propagated_us
+    if fact.state is not State.MEASURED or fact.outcome not in SERVED:
+        return None
+    if terms.figure == TTFB:
+        return fact.ttfb_us
+    if not fact.transfer_us or not fact.body_bytes:
+        return None
+    return fact.body_bytes * US // fact.transfer_us
+
+
+def _of_group(terms: Criterion, part: str, values: list[tuple[int, FactRow]]) -> CriterionShown:
+    bound, low = _bound(terms), terms.at_least is not None
+    quantile = terms.quantile or Fraction(1)
+    beyond = [fact for value, fact in values if (value < bound if low else value > bound)]
+    n, admitted = len(values), quantile if low else 1 - quantile
+    place = max(1, -(-quantile.numerator * n // quantile.denominator))
+    word, why = _counted(len(beyond), n, admitted, terms)
+    return CriterionShown(
+        name=terms.name,
+        part=part,
+        value=f"{_text(terms, values[place - 1][0])} ({len(beyond)})",
+        bound=_bound_text(terms),
+        samples=n,
+        word=word,
+        why=why,
+        rows=tuple(dict.fromkeys(fact.key for fact in beyond))[:MOST_ROWS],
+    )
+
+
+def _counted(beyond: int, n: int, admitted: Fraction, terms: Criterion) -> tuple[Word, tuple[str, ...]]:
+    if terms.min_samples is not None and n < terms.min_samples:
+        return Word.NOT_DECIDED, ("few_samples",)
+    if admitted == 0:
+        # The largest of all: what is told is how long it took at most; only that all were in time can be shown.
+        return (Word.KEPT_SHOWN, ()) if not beyond else (Word.NOT_DECIDED, ("bounds",))
+    if tail_at_most(beyond, n, admitted, SIGNIFICANCE):
+        return Word.BREACH_SHOWN, ()
+    if rate_at_most(beyond, n, DOUBT) <= admitted:
+        return Word.KEPT_SHOWN, ()
+    return Word.NOT_DECIDED, ("few_samples",)
+
+
+def _bound(terms: Criterion) -> int:
+    if terms.at_least is not None:
+        return int(terms.at_least)
+    assert isinstance(terms.at_most, int), "what is still to be agreed was refused"
+    return terms.at_most * US if terms.figure == PROPAGATED else terms.at_most
+
+
+def _bound_text(terms: Criterion) -> str:
+    sign = ">=" if terms.at_least is not None else "<="
+    quantile = "" if terms.quantile is None else f"p{percent(terms.quantile, 0)} "
+    return f"{quantile}{sign} {_text(terms, _bound(terms))}"
+
+
+def _text(terms: Criterion, value: int) -> str:
+    return f"{value} B/s" if terms.figure == THROUGHPUT else duration(value)
+
+
+# --- counts -------------------------------------------------------------------------------------------
+
+
+def _of_checks(terms: Criterion, looks: Sequence[SlotLook]) -> CriterionShown:
+    """Failures of the CDN whose reason is of one of the checks. Without any nothing is shown.
+
+    Rows name a check where it found something, and not that it was made: whether a task has it is in its configuration.
+    """
+    failed = [
+        row
+        for row in looks
+        if row.outcome is Outcome.FAILED and row.fault is Fault.CDN and _is_of(row, terms.checks)
+    ]
+    made = _of_rows(terms, ", ".join(terms.checks), failed, looks, terms.failures or 0)
+    if made.word is Word.KEPT_SHOWN:
+        return replace(made, word=Word.NOT_DECIDED, why=("checks_not_named",))
+    return made
+
+
+def _is_of(row: SlotLook, checks: Sequence[str]) -> bool:
+    reason = row.reason or ""
+    certificate = "certificate" in checks and reason.startswith("tls.cert")
+    return certificate or reason.partition(".")[0] in checks
+
+
+def _of_mismatches(terms: Criterion, looks: Sequence[SlotLook]) -> CriterionShown:
+    wrong = [
+        row for row in looks if row.reason == "content.mismatch" and row.confirmed and row.fault is Fault.CDN
+    ]
+    most = terms.at_most if isinstance(terms.at_most, int) else 0
+    return _of_rows(terms, "content.mismatch", wrong, looks, most)
+
+
+def _of_rows(
+    terms: Criterion, part: str, found: Sequence[SlotLook], looks: Sequence[SlotLook], most: int
+) -> CriterionShown:
+    measured = sum(row.state is State.MEASURED for row in looks)
+    word = Word.BREACH_SHOWN if len(found) > most else Word.KEPT_SHOWN if measured else Word.NOT_DECIDED
+    return CriterionShown(
+        name=terms.name,
+        part=part,
+        value=str(len(found)),
+        bound=f"<= {most}",
+        samples=measured,
+        word=word,
+        why=("few_samples",) if word is Word.NOT_DECIDED else (),
+        rows=tuple(row.key for row in found[:MOST_ROWS]),
+    )
+
+
+def _of_purges(
+    terms: Criterion, agreed: Agreed, domain: str, facts: Sequence[FactRow]
+) -> Iterator[CriterionShown]:
+    """What was still old when the time for it had passed."""
+    for purge in agreed.agreement.purges:
+        if purge.domain != domain:
+            continue
+        due_us = instant_us(purge.at) + _bound(terms)
+        after = [
+            f for f in facts if f.path in purge.paths and f.scheduled_us >= due_us and f.relation is not None
+        ]
+        old = [fact for fact in after if fact.relation == "older"]
+        word = Word.BREACH_SHOWN if old else Word.KEPT_SHOWN if after else Word.NOT_DECIDED
+        yield CriterionShown(
+            name=terms.name,
+            part=f"{purge.at} {', '.join(purge.paths)}",
+            value=str(len(old)),
+            bound=_bound_text(terms),
+            samples=len(after),
+            word=word,
+            why=() if after else ("few_samples",),
+            rows=tuple(dict.fromkeys(fact.key for fact in old))[:MOST_ROWS],
+        )
