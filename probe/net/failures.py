@@ -17,6 +17,7 @@ from probe.core.proxy.dialogue import ProxyError
 from probe.core.records.failure import Failure, FailureType, Phase
 from probe.settings.secrets import SecretError
 from probe.tls.client import CaFileError
+from probe.tls.errors import WANTED
 
 _F = FailureType
 
@@ -107,6 +108,7 @@ _MISMATCH = frozenset(
 _NO_PROTOCOL = "TLSV1_ALERT_NO_APPLICATION_PROTOCOL"  # we offer HTTP/1.1 alone (RFC 7301 section 3.2)
 _CLIENT_CERTIFICATE = frozenset(
     {
+        WANTED,  # TLS 1.2: see `probe.tls.errors`
         "TLSV13_ALERT_CERTIFICATE_REQUIRED",
         "SSLV3_ALERT_NO_CERTIFICATE",
         "SSLV3_ALERT_BAD_CERTIFICATE",
@@ -180,8 +182,7 @@ def _classify_tls(exc: ssl.SSLError, phase: Phase) -> tuple[FailureType, Phase |
     if reason in _MISMATCH:
         return _F.TLS_VERSION_OR_CIPHER_MISMATCH, Phase.TLS
     if reason in _CLIENT_CERTIFICATE:
-        # In TLS 1.3 the server's verdict on the client arrives after our own handshake is done. In TLS 1.2 a
-        # missing certificate gives the same alert as any mismatch (RFC 5246 section 7.4.6).
+        # In TLS 1.3 the server's verdict on the client arrives after our own handshake is done.
         return _F.TLS_BAD_CLIENT_AUTH_CERT, Phase.TLS
     return _F.TLS_PROTOCOL_ERROR, None
 

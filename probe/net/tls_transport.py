@@ -24,6 +24,7 @@ from typing import Any
 
 from probe.net.tcp_info import read_tcp_info
 from probe.net.transport import READ_BYTES, Transport
+from probe.tls.errors import KEPT_BYTES, explained
 from probe.tls.session import OVER, RECORD_BYTES, TlsClient
 
 
@@ -45,6 +46,7 @@ class TlsTransport(Transport):
         self.session = client.session(server_name, self._room)
         self._shaken: asyncio.Future[None] | None = None
         self._owed: bytes | bytearray = b""
+        self._received = bytearray()  # of the handshake
         self._peer_announced = False  # its close_notify was read
         self._peer_done = False  # the socket's end was read, and not yet reported to the protocol
         self.hello_ns = self.handshake_end_ns = self.handshake_unsure_ns = 0
@@ -107,7 +109,7 @@ class TlsTransport(Transport):
         try:
             done = self.session.handshake()
         except ssl.SSLError as exc:
-            self._end(exc)
+            self._end(explained(exc, bytes(self._received)))
         else:
             ours = self.session.drain()
             if done:
@@ -120,6 +122,7 @@ class TlsTransport(Transport):
         self.dates.joined = self.session.unread_bytes() > 0
         self.handshake_unsure_ns += self.dates.pausing()[1]
         self._shaken, self._owed = None, ours
+        self._received.clear()
         if shaken.done():
             return
         self._protocol.connection_made(self)
@@ -150,10 +153,12 @@ class TlsTransport(Transport):
     # --- after it ------------------------------------------------------------------------------------
 
     def _came(self, count: int) -> None:
-        self.session.feed(count)
         if self._shaken is not None:
+            self._received += self._room[: min(count, KEPT_BYTES - len(self._received))]
+            self.session.feed(count)
             self._step()
         else:
+            self.session.feed(count)
             self._decrypt()
 
     def _decrypt(self) -> None:

@@ -315,7 +315,7 @@ async def test_no_shared_cipher(pki: Pki) -> None:
 @provokes("tls.bad_client_auth_cert")
 @EACH_TLS
 async def test_client_certificate_wanted(pki: Pki) -> None:
-    """TLS 1.3 says so after our handshake is done; TLS 1.2 has only the alert that any mismatch gives.
+    """TLS 1.3 says so after our handshake is done; TLS 1.2 with the alert that any mismatch gives, after asking for it.
 
     The alert races with the reset that our unread request provokes; where the kernel drops it nobody can know it.
     """
@@ -329,7 +329,18 @@ async def test_client_certificate_wanted(pki: Pki) -> None:
             break
     check(seen, Phase.TLS, F.TLS_BAD_CLIENT_AUTH_CERT)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
-    check(await ask_openssl(pki, context), Phase.TLS, F.TLS_VERSION_OR_CIPHER_MISMATCH)
+    check(await ask_openssl(pki, context), Phase.TLS, F.TLS_BAD_CLIENT_AUTH_CERT)
+
+
+@EACH_TLS
+async def test_a_client_certificate_that_is_only_wished_for(pki: Pki) -> None:
+    """Under either version: who asks and goes on without one is no failure."""
+    context = pki.issued()
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.load_verify_locations(pki.ca)
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        context.maximum_version = version
+        assert (await ask_openssl(pki, context)).failure is None
 
 
 @provokes("tls.protocol.error")
