@@ -275,8 +275,8 @@ def _records(contents: Contents, proofs: Proofs, declared: list[bytes]) -> Strea
             evidence.declared.look(line)
     report = with_evidence(check, evidence)
     about = f"records {contents.first_seq} to {contents.last_seq} are in dispute"
-    if last > contents.last_seq:
-        about += "; those behind lead to what signs them"
+    if last > contents.last_seq or first < contents.first_seq:
+        about += "; those around them lead to what is signed and stamped"
     signed = report.signed_up_to or 0
     if proofs.ring.independent and 0 < signed < contents.last_seq:
         words = f"records {signed + 1} to {contents.last_seq} are signed by no head of this file"

@@ -20,7 +20,7 @@ from probe.dispute.contents import Contents, Span
 
 LINES_MOST = 100_000
 BYTES_MOST = 256 << 20
-STAMP_BEHIND_MOST = 5_000  # so many lines more are taken to reach a head that a third party stamped
+STAMP_BEHIND_MOST = 5_000  # so many lines more are taken, on either side, to reach what a third party stamped
 
 
 class SelectionError(ValueError):
@@ -99,7 +99,7 @@ def select(stream: Stream, first: int, last: int) -> Contents:
     stamped = min((s.head.seq for s in stream.stamps if s.head.seq >= last), default=None)
     if stamped is not None and stamped - last <= STAMP_BEHIND_MOST:
         end = max(end, stamped)
-    read = _read(stream, first, end)
+    read = _read(stream, _stamped_before(stream, first), end)
     if read.first_seq > first or read.last_seq < last:
         raise SelectionError(
             f"the records {first} to {last} are not all here: {read.first_seq or 'none'} to {read.last_seq} are"
@@ -124,6 +124,19 @@ def select(stream: Stream, first: int, last: int) -> Contents:
         evidence=evidence,
         key=stream.key,
     )
+
+
+def _stamped_before(stream: Stream, first: int) -> int:
+    """Where to begin: the nearest event that names a stamp, so that it is known what the records are not older than."""
+    found, known = first, {stamp.sha256 for stamp in stream.stamps}
+    if known:
+        for line in stream.lines(max(0, first - 1 - STAMP_BEHIND_MOST)):
+            if line.seq > first:
+                break
+            told = _decoded(line)
+            if told.event == STAMPED and _detail(told).get("sha256") in known:
+                found = line.seq
+    return found
 
 
 def _signed_behind(stream: Stream, heads: list[SignedHead], seq: int) -> tuple[list[SignedHead], int]:

@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from probe.core.proof.chain import Line
 from probe.core.proof.signed_head import SignedHead
+from probe.core.proof.signers import KnownHeads
 from probe.core.proof.stamp import Stamp, parse_stamp
+from probe.core.proof.verify import Check
 from probe.core.results.bundle import BundleError
+from probe.dispute.check import check_dispute_file
 from probe.dispute.container import write_container
 from probe.dispute.contents import Contents
 from probe.dispute.derived import members_of
@@ -84,8 +88,16 @@ def make(
 
 
 def write(contents: Contents, into: Path) -> Made:
-    """Write contents as a file. Raises ValueError, OSError."""
-    write_container(into, members_of(contents))
+    """Write contents as a file, once it has been verified. Raises DisputeError, ValueError, OSError."""
+    aside = into.with_name(f".{into.name}.unverified")
+    try:
+        write_container(aside, members_of(contents))
+        wrong = _wrong_with(aside) if contents.key is not None else None
+        if wrong is not None:
+            raise DisputeError(f"{wrong}; no file was made: `results verify` says more")
+        os.replace(aside, into)
+    finally:
+        aside.unlink(missing_ok=True)
     return Made(
         file=str(into),
         agent=contents.agent,
@@ -97,6 +109,13 @@ def write(contents: Contents, into: Path) -> Made:
         signed=bool(contents.heads),
         stamps=len(contents.stamps),
     )
+
+
+def _wrong_with(file: Path) -> str | None:
+    """The first thing that is wrong with a file, by the key that it holds itself."""
+    checked = check_dispute_file(file, KeyRing())
+    found = [*checked.problems, *(checked.report.problems if checked.report is not None else ())]
+    return found[0].words if found else None
 
 
 @contextmanager
@@ -135,19 +154,38 @@ def _of_store(directory: Path, reader: Reader, customer: str, keys: Path) -> Str
     def sign_end() -> SignedHead | None:
         if not (keys / PRIVATE).exists():
             return None
-        return Signer(Keys.open(keys), SystemClock()).head(reader.head(customer))
+        end = reader.head(customer)
+        _refuse_altered(reader.agent, customer, lines, heads)
+        return Signer(Keys.open(keys), SystemClock()).head(end)
 
+    heads = _heads(directory, (reader.agent, customer))
     return Stream(
         agent=reader.agent,
         customer=customer,
         lines=lines,
-        heads=_heads(directory, (reader.agent, customer)),
+        heads=heads,
         stamps=_stamps(stamps_file(directory, reader.agent, customer)),
         evidence=evidence,
         key=_public(keys / PUBLIC),
         sign_end=sign_end,
         how_to_have="it is missing, and nothing that the agent put on record says so; `results verify` says more",
     )
+
+
+def _refuse_altered(
+    agent: str, customer: str, lines: Callable[[int], Iterator[Line]], heads: Sequence[SignedHead]
+) -> None:
+    """What is signed follows from what was signed last. Raises SelectionError where it does not."""
+    known, newest = KnownHeads(), max(heads, key=lambda head: head.seq, default=None)
+    check = Check(agent, customer, "store", known)
+    if newest is not None:
+        known.add(newest)
+        check.after = newest.seq - 1
+        check.jump(newest.seq, None)
+    for line in lines(check.last_seq):
+        check.feed(line.text.encode(), "", 0)
+    for problem in check.finish().problems:
+        raise SelectionError(f"{problem.words}: nothing is signed, `results verify` says more")
 
 
 # --- a copy ---------------------------------------------------------------------------------------------

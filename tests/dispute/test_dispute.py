@@ -6,8 +6,10 @@ import asyncio
 import hashlib
 import json
 import re
+import sqlite3
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace as changed
 from pathlib import Path
 
@@ -28,12 +30,16 @@ from probe.host.clock import SystemClock
 from probe.seal.keys import Keys, Signer
 from probe.services import dispute
 from probe.services.dispute import DisputeError, make
+from probe.services.verification import verify
 from probe.store.base.parts import EVIDENCE_PARTS, parts_of
 from probe.store.store import Store
 from tests.api.served import served
 from tests.dispute.made import FIRST, LAST, NASTY, File, fill, keep_nasty, key_of, problems
 from tests.pull.test_real_server import pulled, signed
 from tests.seal.kept_evidence import alter, bundle_of, failed
+from tests.seal.stamps.test_verified import ROUNDS
+from tests.seal.stamps.test_verified import fill as stamp_fill
+from tests.support.authority import make_pki
 from tests.support.rows import HOST, event
 
 
@@ -62,7 +68,7 @@ def test_it_is_verified_by_the_file_and_the_key_alone(base: File) -> None:
     words = verification_text(found).plain
     assert words.startswith("nothing altered was found")
     assert "4 evidence bundles are as their rows say" in words
-    assert "records 5 to 12 are in dispute; those behind" in words
+    assert "records 5 to 12 are in dispute; those around" in words
     assert base.verified(key=False).good
     assert not base.verified(key=False).independent
 
@@ -220,6 +226,67 @@ async def test_evidence_that_was_altered_makes_no_file(tmp_path: Path) -> None:
     with pytest.raises(DisputeError, match="altered"):
         make(tmp_path / "r", tmp_path / "x.zip", "acme", seqs=(FIRST, LAST))
     assert len(parts_of(tmp_path / "r", EVIDENCE_PARTS)) == 1
+
+
+def change_a_row(directory: Path, seq: int) -> None:
+    """As whoever holds the disk can."""
+    with closing(sqlite3.connect(parts_of(directory)[-1].path)) as conn:
+        conn.execute("DROP TRIGGER record_is_append_only")
+        conn.execute(
+            "UPDATE record SET body = replace(body, '\"failed\"', '\"stale\"') WHERE seq = ?", (seq,)
+        )
+        conn.commit()
+
+
+@pytest.mark.parametrize("seq", [1, 7, 15])
+async def test_records_that_were_altered_are_not_signed(tmp_path: Path, seq: int) -> None:
+    """Before the span, in it, and behind it: what was never signed is looked at as a whole before it is."""
+    await fill(tmp_path / "r")
+    change_a_row(tmp_path / "r", seq)
+    with pytest.raises(DisputeError, match=rf"record {seq} was changed.*nothing is signed"):
+        make(tmp_path / "r", tmp_path / "x.zip", "acme", seqs=(FIRST, LAST))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r"]
+
+
+async def test_of_altered_records_that_were_signed_no_file_is_made(tmp_path: Path) -> None:
+    await fill(tmp_path / "r")
+    async with served(tmp_path, options=signed(tmp_path)) as api:
+        assert (await pulled(api, tmp_path / "c", "acme", evidence_bytes=1 << 20)).complete
+    (file,) = (tmp_path / "c" / "a1" / "acme").glob("0*.ndjson")
+    file.write_text(file.read_text().replace('"well"', '"WELL"'))
+    with pytest.raises(DisputeError, match=r"was changed.*no file was made"):
+        make(tmp_path / "c", tmp_path / "x.zip", "acme", seqs=(FIRST, LAST))
+    assert not (tmp_path / "x.zip").exists()
+
+
+async def test_stamps_come_along_and_say_from_when_to_when(tmp_path: Path) -> None:
+    """By a third party's certificate each record is vouched for from both sides, as in the store that it came from."""
+    pki = make_pki(tmp_path / "pki")
+    await stamp_fill(tmp_path / "r", pki)
+    with dispute.opened(tmp_path / "r", "acme") as stream:
+        stamps = sorted(stamp.head.seq for stamp in stream.stamps)
+    assert len(stamps) == ROUNDS
+    make(tmp_path / "r", tmp_path / "x.zip", "acme", seqs=(stamps[0] + 3, stamps[1] + 1))
+    key = key_of(tmp_path / "r", tmp_path / "k.pub")
+    found = verify(tmp_path / "x.zip", [key], stamp_ca=pki.ca)
+    assert found.good, problems(found)
+    (report,) = found.streams
+    whole = next(
+        each for each in verify(tmp_path / "r", [key], stamp_ca=pki.ca).streams if each.customer == "acme"
+    )
+    assert report.stamps
+    for seq in (stamps[0] + 3, stamps[1] + 1):
+        (span,) = [span for span in report.vouched if span.first_seq <= seq <= span.last_seq]
+        assert span.not_earlier is not None
+        assert span.not_later is not None
+    assert {span.not_later for span in report.vouched} - {None} <= {span.not_later for span in whole.vouched}
+    file = File(tmp_path / "x.zip", key)
+    members = file.members
+    without = {name: data for name, data in members.items() if not name.endswith("stamps.ndjson")}
+    bad = file.rewritten(without, fitted=True)
+    assert not verify(bad.path, [key], stamp_ca=pki.ca).good
+    other = make_pki(tmp_path / "other")
+    assert not verify(file.path, [key], stamp_ca=other.ca).good
 
 
 # --- every member, altered ------------------------------------------------------------------------------

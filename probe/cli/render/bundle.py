@@ -6,13 +6,16 @@ An evidence bundle for the terminal, and what a dispute file of several holds. R
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from probe.core.records.observation import Observation
 from probe.core.results.bundle import Bundle, Difference, Exchange
-from probe.services.dispute import Made
+
+if TYPE_CHECKING:
+    from probe.services.dispute import Made
 
 SHOWN_BYTES = 256
 _ROW = 16

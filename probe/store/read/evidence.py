@@ -52,9 +52,9 @@ def text_of(
 
 
 def row_of(sources: Sources, identifier: str) -> SlotRecord | None:
-    """The first row that names this bundle; None where there is none, or no such bundle. Raises StoreError."""
+    """The row that names this bundle; None where there is none, or no such bundle. Raises StoreError."""
     times = {str(due) for query in sources.evidence() for (due,) in query.rows(_DUE, identifier)}
-    for query in sources.parts():
+    for query in sources.parts(newest_first=True):
         for due in times:
             for (body,) in query.rows(_SLOTS, due):
                 if identifier in body and (row := _slot(str(body))).evidence_id == identifier:
