@@ -25,6 +25,7 @@ LOOSE = {"__init__.py", "__main__.py"}
 OTHER_THAN_ROOMS = {
     *(
         "codes",
+        "alterations",
         "benchmarks",
         "conformance",
         "fixtures",

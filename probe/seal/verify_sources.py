@@ -223,7 +223,13 @@ def _segment(check: Check, proofs: Proofs, sealed: Sealed, tick: Tick) -> None:
             wrong = f"cannot be read: {error.strerror}"
         if wrong is not None:
             check.problems.add(
-                Problem(kind=Kind.FILE, file=proofs.shown(path), words=f"{entry.name} {wrong}")
+                Problem(
+                    kind=Kind.FILE,
+                    seq=manifest.last_seq,
+                    since_seq=manifest.first_seq,
+                    file=proofs.shown(path),
+                    words=f"{entry.name} {wrong}",
+                )
             )
     if check.last_seq < manifest.last_seq:
         words = f"records {check.last_seq + 1} to {manifest.last_seq} are missing from {manifest.stem}"

@@ -165,15 +165,20 @@ class InSegments(Held):
                 (self.path / name).rename(self.path.parent / f"away-{name}")
         self._files = sorted((self.path / self.customer).glob("*/*.ndjson.zst"))
         self._as_was = [file.read_bytes() for file in self._files]
-        self._sizes = [len(unpacked(data)) for data in self._as_was]
+        self._lines = [unpacked(data) for data in self._as_was]
+        self._sizes = [len(lines) for lines in self._lines]
         for file in self._files:
             file.chmod(0o640)
 
     def read(self) -> Lines:
-        return [line for data in self._as_was for line in unpacked(data)]
+        return [line for lines in self._lines for line in lines]
 
     def write(self, lines: Lines) -> None:
-        for file, mine in zip(self._files, shared(lines, self._sizes), strict=True):
+        """Only the files that are to change."""
+        parts = zip(self._files, shared(lines, self._sizes), self._lines, strict=True)
+        for file, mine, before in parts:
+            if mine == before:
+                continue
             data = "".join(line + "\n" for line in mine).encode()
             file.write_bytes(zstandard.ZstdCompressor().compress(data))
 

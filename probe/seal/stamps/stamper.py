@@ -3,10 +3,10 @@
 Theory of operation. Every `timestamp.every` (by the wall clock, a moment after sealing) each stream of this agent gets
 a stamp on its newest head, and each sealed head gets one of its own.
 
-1. What is wanted is read from the files: heads of manifests without a stamp; where a stream has none, its end as it is
-   now, signed for this, unless nothing is new but witnesses of what was before. So a restart forgets nothing. The
-   newest of every stream come first: their stamps cover all records before them. Of older ones only so many are wanted
-   (`BACKLOG`): later stamps cover the rest.
+1. What is wanted is read from the files: heads of manifests without a stamp; where none is of this moment, the end of
+   the stream as it is now, signed for this, unless nothing is new but witnesses of what was before. So a restart
+   forgets nothing. The newest of every stream come first: their stamps cover all records before them. Of older ones
+   only so many are wanted (`BACKLOG`): later stamps cover the rest.
 2. The authority is asked, one request after the other. Its token is verified, written to the file of stamps, and then
    named in the stream by the event `head.stamped`, which proves that what follows was written later
    (`probe.core.proof.vouching`).
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Protocol
 
 from probe.core.config.results import TimestampConfig
-from probe.core.model.times import utc_text_us
+from probe.core.model.times import epoch_s, utc_text_us
 from probe.core.proof.manifest import parse_manifest
 from probe.core.proof.signed_head import SignedHead
 from probe.core.proof.stamp import STAMPED, Stamp, stamped_text
@@ -47,6 +47,7 @@ AFTER_S = 10.0  # after the moment at which segments are sealed
 RETRY_FIRST_S, RETRY_MOST_S = 30.0, 900.0
 BACKLOG = 200  # sealed heads of one stream that wait for a stamp of their own
 A_ROUND = 1_000  # requests
+FRESH_S = 120.0  # a sealed head that is no older is the newest there is, as good as
 LOOKED_AT = 16  # lines: more than these are news anyway
 
 
@@ -187,17 +188,19 @@ class Stamper:
                     self._streams[customer] = self._read(customer)
                 known = self._streams[customer]
                 sealed = list(self._sealed(customer, known))
-                if sealed:
-                    first.append(sealed[0])
-                    older += sealed[1:]
-                    continue
-                head = reader.head(customer)
-                last = max(known.stamped, default=0)
-                if head.seq > last and _any_news(reader, customer, last, head.seq):
-                    now = rfc3339(self._clock.time_ns())
-                    first.append(keys.sign_head(head, now, self._clock_state()))
+                if not sealed or self._now_s() - epoch_s(sealed[0].at) >= FRESH_S:
+                    last = max((*known.stamped, *(head.seq for head in sealed)), default=0)
+                    head = reader.head(customer)
+                    if head.seq > last and _any_news(reader, customer, last, head.seq):
+                        now = rfc3339(self._clock.time_ns())
+                        first.append(keys.sign_head(head, now, self._clock_state()))
+                first += sealed[:1]
+                older += sealed[1:]
         older.sort(key=lambda head: head.at, reverse=True)
         return first + older
+
+    def _now_s(self) -> float:
+        return self._clock.time_ns() / 1e9
 
     def _read(self, customer: str) -> _Stream:
         kept = files.newest(files.stamps_file(self._directory, self._agent, customer))
