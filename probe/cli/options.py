@@ -1,4 +1,4 @@
-"""Options that several commands share; click and nothing else, for this is loaded to show a command's help."""
+"""Options that several commands share; click and little else, for this is loaded to show a command's help."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-DEFAULT_CONFIG = Path("config/agent.yaml")
+from probe.settings.agent_file import OWN_FILE, SYSTEM_FILE, VARIABLE, usual_file
+
 TOKEN_VARIABLE = "CDN_PROBE_TOKEN"  # noqa: S105
 OUTCOMES = ("ok", "slow", "stale", "failed", "inconclusive")  # of probe.core.records.verdict.Outcome
 FAULTS = (
@@ -36,8 +37,8 @@ def config_option_for(purpose: str | None, show_default: bool = True) -> Option[
         "--config",
         "config_file",
         type=PATH,
-        default=DEFAULT_CONFIG,
-        show_default=show_default,
+        default=usual_file,
+        show_default=f"${VARIABLE}, {SYSTEM_FILE}, {OWN_FILE}" if show_default else False,
         help=purpose,
     )
 

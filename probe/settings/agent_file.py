@@ -14,6 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MAX_BYTES = 8 * 1024 * 1024
+VARIABLE = "CDN_PROBE_CONFIG"
+SYSTEM_FILE = Path("/etc/cdn-probe/agent.yaml")
+OWN_FILE = Path("config/agent.yaml")
+LOOKED_FOR = f"without -c it is the file that ${VARIABLE} names, else {SYSTEM_FILE}, else {OWN_FILE}"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")  # as probe.core.syntax.values, which loads more
 
 
@@ -25,9 +29,20 @@ class Whereabouts:
     results: Path
 
 
+def usual_file() -> Path:
+    """agent.yaml where none is named: where a package puts it, or a working copy has it."""
+    named = os.environ.get(VARIABLE)
+    if named:
+        return Path(named)
+    return SYSTEM_FILE if SYSTEM_FILE.exists() else OWN_FILE
+
+
 def read_agent_text(file: Path) -> str:
     """The text of agent.yaml. Raises OSError in words where it must not or cannot be read."""
-    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise OSError(f"{file} does not exist; {LOOKED_FOR}") from None
     with open(descriptor, "rb") as stream:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:

@@ -11,6 +11,7 @@ import pytest
 from probe.checks import CHECKS
 from probe.core.config.load import Config, ConfigError
 from probe.core.config.plan import make_plan
+from probe.settings import agent_file as usual
 from probe.settings.config_files import MAX_BYTES, load_config, reload_config
 
 AGENT = "agent: a\nresults: results\ncustomers: customers/\nvantage_points: [{name: one}, {name: two}]\n"
@@ -137,7 +138,7 @@ def test_a_link_to_nowhere(agent_file: Path) -> None:
 
 def test_no_agent_file(tmp_path: Path) -> None:
     [problem] = problems(tmp_path / "agent.yaml")
-    assert problem.startswith("agent.yaml: cannot be read: No such file")
+    assert problem.startswith("agent.yaml: there is no such file; without -c it is the file that")
 
 
 def test_no_customers_directory(agent_file: Path) -> None:
@@ -260,3 +261,16 @@ def test_files_that_are_all_gone_keep_everything(agent_file: Path) -> None:
     after, told = reload_config(before, agent_file, CHECKS)
     assert told
     assert paths(after) == {"acme": "/", "beta": "/"}
+
+
+def test_without_a_name_it_is_where_the_environment_the_package_or_a_working_copy_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = tmp_path / "agent.yaml"
+    monkeypatch.setattr(usual, "SYSTEM_FILE", system)
+    monkeypatch.delenv(usual.VARIABLE, raising=False)
+    assert usual.usual_file() == Path("config/agent.yaml")
+    system.write_text("agent: one\n")
+    assert usual.usual_file() == system
+    monkeypatch.setenv(usual.VARIABLE, "/elsewhere/agent.yaml")
+    assert usual.usual_file() == Path("/elsewhere/agent.yaml")

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from probe.checks import CHECKS
-from probe.cli.options import DEFAULT_CONFIG, PLACE
+from probe.cli.options import PLACE
 from probe.cli.render.bundle import bundle_view
 from probe.cli.render.json_lines import print_json
 from probe.cli.render.propagation import propagation_table
@@ -29,6 +29,7 @@ from probe.services.kept import Kept, KeptCopy, KeptError
 from probe.services.kept import opened as opened_kept
 from probe.services.line_sources import LineSource, open_lines
 from probe.services.listing import RecordFilter, newest, require_customer
+from probe.settings.agent_file import usual_file
 from probe.settings.config_files import load_config
 from probe.store.read.reader import Reader
 
@@ -43,7 +44,7 @@ def directory_of(context: click.Context) -> Path:
     typed: dict[str, Path] = context.meta.get(PLACE, {})
     given = context.parent.params if context.parent is not None else {}
     directory = typed.get("directory") or (None if "config_file" in typed else given.get("directory"))
-    config_file = typed.get("config_file", given.get("config_file", DEFAULT_CONFIG))
+    config_file = typed.get("config_file", given.get("config_file") or usual_file())
     return directory or Path(load_config(config_file, CHECKS).agent.results)
 
 
