@@ -34,13 +34,18 @@ Tick = Callable[[int], None]  # so many lines more
 
 
 def check_of(
-    proofs: Proofs, stream: Stream, source: str, *, partial: bool = False, vouch: bool = True
+    proofs: Proofs, stream: Stream, source: str, *, partial: bool = False, given_up_to: int | None = None
 ) -> Check:
-    """A check that knows every signed head and every manifest of the stream."""
+    """A check that knows every signed head and every manifest of the stream.
+
+    `given_up_to`: heads of lines after this one, which somebody else kept, are held against another source.
+    """
     known_heads, gaps = KnownHeads(partial=partial), Gaps()
     check = Check(*stream, source, known_heads, gaps=gaps)
     for heads, strict in ((proofs.heads, False), (proofs.given, True)):
         for head in heads.get(stream, ()):
+            if strict and given_up_to is not None and head.seq > given_up_to:
+                continue
             if (problem := known_heads.add(head, strict=strict)) is not None:
                 check.problems.add(problem)
     for sealed in proofs.segments(stream):
@@ -152,10 +157,11 @@ def _in_file(directory: Path, stream: Stream, problem: Problem) -> Problem:
 # --- segments -----------------------------------------------------------------------------------------
 
 
-def verify_segments(stream: Stream, proofs: Proofs, tick: Tick) -> StreamReport:
-    """A stream in sealed files."""
+def verify_segments(stream: Stream, proofs: Proofs, tick: Tick, *, stored: bool = False) -> StreamReport:
+    """A stream in sealed files. `stored`: its store is verified beside them, and has what is not sealed yet."""
     segments = proofs.segments(stream)
-    check = check_of(proofs, stream, "segments")
+    sealed_up_to = segments[-1].manifest.last_seq if segments and stored else None
+    check = check_of(proofs, stream, "segments", given_up_to=sealed_up_to)
     notes: list[str] = []
     if segments:
         first = segments[0].manifest

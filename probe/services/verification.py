@@ -122,9 +122,12 @@ def _reports(path: Path, proofs: Proofs, tick: Callable[[int], None]) -> list[St
     reports: list[StreamReport] = []
     if catalogue_file(path).is_file():
         reports += verify_store(path, proofs, tick)
+    stored = {(report.agent, report.customer) for report in reports}
     for stream in sorted(proofs.manifests):
-        of = verify_tables if only_tables(stream, proofs) else verify_segments
-        reports.append(of(stream, proofs, tick))
+        if only_tables(stream, proofs):
+            reports.append(verify_tables(stream, proofs, tick))
+        else:
+            reports.append(verify_segments(stream, proofs, tick, stored=stream in stored))
     copies = _copies(path)
     reports += [verify_lines(stream, copies[stream], proofs, tick) for stream in sorted(copies)]
     reported = {(report.agent, report.customer) for report in reports}

@@ -9,16 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from probe.core.proof.findings import Kind
 from probe.core.proof.manifest import ENDING
 from probe.core.records.verdict import Outcome
 from probe.core.results.bundle import Bundle
 from probe.host.clock import SystemClock
+from probe.seal.keys import Keys, Signer
 from probe.seal.known_ends import known_ends
 from probe.seal.position import HEAD, STATE
 from probe.services.verification import verify
 from probe.store.acks import ApiDb
 from probe.store.base.ends import SKIPPED
 from probe.store.confirmations import Ack, Pulled
+from probe.store.read.reader import Reader
 from probe.store.store import Store
 from tests.seal.made import AGENT, filled, lines_of, sealed
 from tests.support.rows import at, event, slot
@@ -140,3 +143,24 @@ async def test_what_cannot_be_read_keeps_no_agent_from_starting(tmp_path: Path) 
     (tmp_path / "agent.pub").write_text("no key")
     (tmp_path / "_api.db").write_text("no database")
     assert known_ends(tmp_path) == []
+
+
+async def test_a_head_that_is_newer_than_what_is_sealed_is_held_against_the_store_beside(
+    tmp_path: Path,
+) -> None:
+    """Sealing lags an hour behind what readers pull: their heads accused the segments of a cut end."""
+    results, witness = tmp_path / "results", tmp_path / "witness.json"
+    await filled(results, SEALED)
+    await sealed(results)
+    store = Store.open(results, AGENT, SystemClock())
+    await store.append([slot(5000)])
+    await store.close()
+    with Reader.open(results) as reader:
+        head = reader.head("acme")
+    witness.write_text(json.dumps(Signer(Keys.open(results), SystemClock()).sign(head)))
+    assert head.seq > SEALED
+    assert verify(results, [results / "agent.pub"], [witness]).good
+    shutil.rmtree(results / "_parts")
+    (results / "results.db").unlink()
+    found = verify(results, [results / "agent.pub"], [witness])
+    assert [problem.kind for stream in found.streams for problem in stream.problems] == [Kind.TRUNCATED]

@@ -13,13 +13,13 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from probe.host.files import sync_directory
-from probe.store.base.schema import EVIDENCE, PART, Step, get_meta, open_writer, put_meta
+from probe.store.base.schema import BUSY_S, EVIDENCE, PART, Step, StoreError, get_meta, open_writer, put_meta
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -91,6 +91,8 @@ def begin(directory: Path, kind: str, number: int, now: str, ends: Iterable[Stre
     finally:
         db.close()
     part = Part(number, place / f"{number:06}.db")
+    if any(journal.exists() for journal in _journals(part.path)):  # of one of this number that was taken away
+        set_aside(directory, part.path, now)
     install(aside, part.path)
     return part
 
@@ -100,6 +102,19 @@ def install(aside: Path, path: Path) -> None:
     _sync(aside)
     os.replace(aside, path)
     sync_directory(path.parent)
+
+
+def settle(path: Path) -> None:
+    """Nothing of a closed part is left in its log, where a kill or a reader kept it: what takes its place would be
+    written over with that. Raises StoreError where a reader is in the way.
+    """
+    wal = path.with_name(path.name + "-wal")
+    if not path.exists() or not wal.exists() or not wal.stat().st_size:
+        return
+    with closing(sqlite3.connect(path, timeout=BUSY_S)) as conn:
+        (busy, *_) = conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise StoreError(f"{path}: a reader is in the way; it is tried again")
 
 
 def make(path: Path, steps: tuple[Step, ...]) -> None:

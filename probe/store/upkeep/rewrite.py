@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from probe.store.base.parts import install
+from probe.store.base.parts import install, settle
 from probe.store.base.schema import PART, open_writer, put_meta
 
 COLUMNS = (
@@ -89,4 +89,5 @@ def write_part(
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
     finally:
         db.close()
+    settle(path)
     install(aside, path)

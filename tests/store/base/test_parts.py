@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,12 @@ import pytest
 from probe.core.proof.chain import GENESIS, line_digest
 from probe.host.clock import SystemClock
 from probe.store.base.ends import SKIPPED
-from probe.store.base.parts import EVIDENCE_PARTS, Part, parts_of, remove
+from probe.store.base.parts import EVIDENCE_PARTS, Part, begin, parts_of, remove
 from probe.store.base.schema import catalogue_file
 from probe.store.read.reader import Reader
 from probe.store.store import Store, StoreError
 from probe.store.upkeep.check import check_part
+from probe.store.upkeep.retention import thin
 from probe.store.write.files import Limits
 from tests.support.rows import at, event, slot
 
@@ -359,3 +362,48 @@ async def test_other_limits_hold_from_the_next_record(directory: Path) -> None:
     assert len(parts_of(directory)) == 2
     assert len(lines_of(directory)) == 300
     assert chained(lines_of(directory))
+
+
+async def test_a_log_that_a_kill_left_is_not_written_over_what_takes_the_parts_place(
+    directory: Path, tmp_path: Path
+) -> None:
+    """Rows that retention had taken came back beside the lines that said so."""
+    store = Store.open(directory, "a1", SystemClock(), limits=SMALL)
+    await store.append([slot(i) for i in range(20)])
+    killed = tmp_path / "killed"
+    shutil.copytree(directory, killed)  # as a kill leaves it, with all in the log
+    await store.close()
+    (part,) = parts_of(killed)
+    log = part.path.with_name(f"{part.path.name}-wal")
+    assert log.stat().st_size
+    begin(killed, "_parts", 2, at(0), [])  # killed while it turned to the next part
+    reader = sqlite3.connect(f"file:{part.path}?mode=ro", uri=True, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM record").fetchone()
+    with pytest.raises(StoreError, match="a reader is in the way"):
+        thin(part, at(0))
+    reader.close()
+    thin(part, at(0))
+    assert check_part(part.path) is None
+    with closing(sqlite3.connect(part.path)) as conn:
+        assert conn.execute("SELECT count(*) FROM record").fetchone() == (0,)
+        assert conn.execute("SELECT first_seq, last_seq FROM dropped").fetchall() == [(1, 20)]
+
+
+async def test_a_log_without_its_part_is_not_taken_for_the_log_of_the_next_of_that_number(
+    directory: Path,
+) -> None:
+    store = Store.open(directory, "a1", SystemClock())
+    await store.append([slot(i) for i in range(20)])
+    (part,) = parts_of(directory)
+    log = part.path.with_name(f"{part.path.name}-wal")
+    data = log.read_bytes()
+    await store.close()
+    part.path.unlink()
+    log.write_bytes(data)
+    store = Store.open(directory, "a1", SystemClock())
+    (row,) = await store.append([slot(30)])
+    assert row.seq == 21
+    await store.close()
+    assert [json.loads(line)["kind"] for line in lines_of(directory)] == ["dropped", "slot"]
+    assert [check_part(part.path) for part in parts_of(directory)] == [None] * len(parts_of(directory))
