@@ -161,7 +161,7 @@ async def _world(setting: Setting, directory: Path, stack: AsyncExitStack) -> Ta
         assert context is not None
         edge_port = stack.enter_context(openssl_server(context))
     elif setting.second_edge is not None:
-        edge_port = await _two(stack, setting.edge, setting.second_edge, context)
+        edge_port = await two_servers(stack, setting.edge, setting.second_edge, context)
     else:
         edge_port = await _server(stack, setting.edge, setting.edge_address, context)
     origin_port = await _server(stack, setting.origin, ORIGIN, context if setting.origin_tls else None)
@@ -208,10 +208,10 @@ async def _server(stack: AsyncExitStack, script: Script | None, host: str, tls: 
     return (await stack.enter_async_context(serve(script, host=host, tls=tls))).port
 
 
-async def _two(
-    stack: AsyncExitStack, first: Script | None, second: Script, tls: ssl.SSLContext | None
+async def two_servers(
+    stack: AsyncExitStack, first: Script | None, second: Script, tls: ssl.SSLContext | None = None
 ) -> int:
-    """Two nodes at one port: it is free at both addresses at the latest in the last try."""
+    """Two nodes, at `EDGE` and `EDGE_2`, at one port: it is free at both addresses at the latest in the last try."""
     for left in reversed(range(20)):
         async with AsyncExitStack() as tried:
             port = await _server(tried, first, EDGE, tls)
