@@ -218,6 +218,27 @@ REPLY_CASES: dict[str, Case] = {
         expected=cdn("http.error"),
         notes=("http.redirect_unexpected",),
     ),
+    "bad_gateway_where_a_redirect_was_agreed_and_no_origin_to_ask": Case(
+        row=28,
+        setting=Setting(
+            edge=BAD_GATEWAY,
+            checks=build.checks(availability={"status": [301]}, redirect={"location": "/new"}),
+            changes={"origin": None},
+            warm=False,
+        ),
+        expected=("failed", "unknown", "http.error"),
+        notes=("http.redirect_unexpected",),
+    ),
+    "bad_gateway_to_head_and_no_origin_to_ask": Case(
+        row=33,
+        setting=Setting(
+            edge=by_request(lambda head: BAD_GATEWAY if head.startswith(b"HEAD ") else right()),
+            checks=build.checks(availability={}, negotiation={"ranges": "none", "conditional": "none"}),
+            changes={"origin": None},
+            warm=False,
+        ),
+        expected=("failed", "unknown", "http.error"),
+    ),
     # --- several nodes ------------------------------------------------------------------------------
     "two_nodes_relay_one_and_the_same_502": two_nodes(
         BAD_GATEWAY, BAD_GATEWAY, cdn("http.error"), "nodes.alike", "nodes.all_unanswered"

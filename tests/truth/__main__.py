@@ -16,7 +16,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from tests.truth.lab import Lab, lab
-from tests.truth.matrix import matrix, totals, wrong_rows
+from tests.truth.matrix import debatable, matrix, totals, wrong_rows
 from tests.truth.play import play
 from tests.truth.scenario import Scenario, Told
 from tests.truth.scenarios import EVERY, ROOMS
@@ -51,6 +51,8 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     told, broken = _play_all(chosen, max(1, options.labs), show=options.rows, keep=options.keep)
     print(f"\nwho was to blame (rows), whom the product named (columns)\n{matrix(told)}\n{totals(told)}")
+    if found := debatable(told, chosen):
+        print(f"\ndebatable, and why:\n{found}")
     if wrong := wrong_rows(told):
         print(f"\noff the diagonal:\n{wrong}")
     for name, why in broken.items():

@@ -128,8 +128,9 @@ def _servers(net: Internet, directory: Path, root: Path) -> Lab:
 
 def _content(root: Path) -> Path:
     root.mkdir(parents=True)
-    other = root / "other"
+    other, following = root / "other", root / "next"
     other.mkdir()
+    following.mkdir()
     for name, body in (
         ("small.txt", b"hello\n"),
         ("app.js", b"console.log('cdn-probe');\n" * 800),
@@ -140,5 +141,7 @@ def _content(root: Path) -> Path:
         (other / name).write_bytes(bytes(reversed(body)))  # as large, and another's
         for file in (root / name, other / name):
             os.utime(file, (1_790_000_000, 1_790_000_000))
+        (following / name).write_bytes(body + b"the next version\n")
+        os.utime(following / name, (1_790_100_000, 1_790_100_000))
     (root / "parked.html").write_text("<title>This domain is parked</title>\n")
     return root

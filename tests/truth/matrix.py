@@ -6,7 +6,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Sequence
 
-from tests.truth.scenario import ACCUSED, PARTIES, Told
+from tests.truth.scenario import ACCUSED, PARTIES, Scenario, Told
 
 WIDTH = 80
 
@@ -28,6 +28,17 @@ def matrix(told: Sequence[Told]) -> str:
 
 def _cell(rows: int, wrong: int) -> str:
     return "." if not rows else f"{rows}!{wrong}" if wrong else str(rows)
+
+
+def debatable(told: Sequence[Told], scenarios: Sequence[Scenario]) -> str:
+    """Each scenario that has more than one right verdict: what the product said, and why another would be right too."""
+    lines = []
+    for scenario in scenarios:
+        if scenario.debatable:
+            said = Counter(one.words for one in told if one.scenario.split("/")[0] == scenario.name)
+            words = ", ".join(f"{number} x {word}" for word, number in said.items())
+            lines += _wrapped(f"{scenario.name}: {words}. {scenario.debatable}", "  ")
+    return "\n".join(lines)
 
 
 def wrong_rows(told: Sequence[Told]) -> str:

@@ -44,6 +44,20 @@ def behaving(how: str, *edges: str) -> Part:
     return part
 
 
+def edge_as(text: str, program: str = "nginx") -> Part:
+    """This edge runs with a configuration of its own, in which ROOT and ORIGIN stand for the lab's."""
+    return lambda lab: lab.edges[program].behaving(_filled(text, lab))
+
+
+def origin_as(text: str) -> Part:
+    """The origin runs with a configuration of its own, ROOT as above."""
+    return lambda lab: lab.origin.behaving(_filled(text, lab))
+
+
+def _filled(text: str, lab: Lab) -> str:
+    return text.replace("ROOT", str(lab.root)).replace("ORIGIN", ORIGIN)
+
+
 def certificate(kind: str, *edges: str) -> Part:
     """These edges present a certificate with which something is wrong: a kind of `Lab.certificate`."""
     return lambda lab: _all(lab.edges[edge].behaving(certificate=lab.certificate(kind)) for edge in edges)

@@ -61,6 +61,8 @@ class Scenario:
     steps: Sequence[Step] = ()
     quick: bool = False
     shows: Sequence[str] = ()
+    unsaid: str | None = None  # words that no row's sentence may hold
+    debatable: str = ""  # why more than one verdict is right
     refused: int | None = None  # the command must end with this code, and without a row
 
 
@@ -117,9 +119,13 @@ def stood_still(row: Row) -> bool:
 def judge_once(scenario: Scenario, rows: Sequence[Row]) -> list[Told]:
     """Every row of `once` against what is right."""
     return [
-        Told(scenario.name, scenario.party, row, matches(row, scenario.right) or stood_still(row))
-        for row in rows
+        Told(scenario.name, scenario.party, row, _right(scenario, row) or stood_still(row)) for row in rows
     ]
+
+
+def _right(scenario: Scenario, row: Row) -> bool:
+    said = scenario.unsaid is not None and scenario.unsaid in row["summary"]
+    return matches(row, scenario.right) and not said
 
 
 def judge_step(scenario: Scenario, step: Step, before: Step | None, rows: Sequence[Row]) -> list[Told]:

@@ -73,8 +73,7 @@ def attribute(symptom: Symptom, corroboration: Corroboration, *, alias_changed: 
         return line
     blame = RULES[symptom.kind](symptom, corroboration.along(symptom.observation))
     timing = symptom.kind is SymptomKind.TIMING
-    in_doubt = not timing and corroboration.origin_is_in_doubt(symptom.observation)
-    if blame.fault is Fault.ORIGIN and in_doubt:
+    if blame.fault is Fault.ORIGIN and not timing and corroboration.origin_is_in_doubt(symptom.observation):
         return _inconclusive(Fault.VANTAGE, "vantage.well_by_another_line")
     return blame
 
@@ -148,9 +147,7 @@ def _elsewhere(symptom: Symptom, corroboration: Corroboration) -> Blame:
 def _own_fault(symptom: Symptom) -> Blame | None:
     """Failures in the phase `host`: their type begins with whose fault they are."""
     owner = symptom.reason.partition(".")[0]
-    if owner in ("agent", "vantage"):
-        return _inconclusive(Fault(owner), symptom.reason)
-    return None
+    return _inconclusive(Fault(owner), symptom.reason) if owner in ("agent", "vantage") else None
 
 
 def _refused(symptom: Symptom, corroboration: Corroboration) -> Blame | None:
@@ -288,12 +285,14 @@ def _policy(symptom: Symptom, corroboration: Corroboration) -> Blame:
         return _transport(symptom, corroboration)
     if foreign(corroboration.task, corroboration.evidence, observation.address):
         return _failed(Fault.PATH, "dns.hijacked")
-    status_code = observation.response.status_code if observation.response is not None else None
+    status_code = observation.response.status_code if observation.response is not None else 0
     if symptom.at_origin is None and corroboration.control_gave(observation.ask, status_code):
         return _failed(Fault.ORIGIN, "origin.same_status")
-    if corroboration.origin_failing and (status_code or 0) >= 500:
+    if corroboration.origin_failing and status_code >= 500:
         return _failed(Fault.ORIGIN, corroboration.origin_reason)
-    return _failed(Fault.UNKNOWN if symptom.at_origin is AtOrigin.UNSEEN else Fault.CDN, symptom.reason)
+    its_origins = status_code >= 500 and not corroboration.origin_well  # it may be
+    unsure = its_origins or symptom.at_origin is AtOrigin.UNSEEN
+    return _failed(Fault.UNKNOWN if unsure else Fault.CDN, symptom.reason)
 
 
 def _timing(symptom: Symptom, corroboration: Corroboration) -> Blame:

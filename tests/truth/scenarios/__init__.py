@@ -9,7 +9,21 @@ import pytest
 
 from tests.codes.provoking import provokes
 from tests.truth.scenario import Scenario
-from tests.truth.scenarios import edges, healthy, line, lossy, names, origin, own, resolvers, sequences
+from tests.truth.scenarios import (
+    agreements,
+    content,
+    edges,
+    healthy,
+    line,
+    lossy,
+    names,
+    origin,
+    own,
+    redirects,
+    resolvers,
+    sequences,
+    versions,
+)
 
 ROOMS: dict[str, tuple[Scenario, ...]] = {
     "healthy": healthy.SCENARIOS,
@@ -20,6 +34,10 @@ ROOMS: dict[str, tuple[Scenario, ...]] = {
     "line": line.SCENARIOS,
     "lossy": lossy.SCENARIOS,
     "own": own.SCENARIOS,
+    "content": content.SCENARIOS,
+    "agreements": agreements.SCENARIOS,
+    "redirects": redirects.SCENARIOS,
+    "versions": versions.SCENARIOS,
     "sequences": sequences.SCENARIOS,
 }
 EVERY: tuple[Scenario, ...] = tuple(scenario for room in ROOMS.values() for scenario in room)
