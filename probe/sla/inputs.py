@@ -13,7 +13,7 @@ import msgspec
 
 from probe.core.proof.findings import Problem, StreamReport
 from probe.core.sla.facts.row import FactRow, SlotLook
-from probe.core.sla.facts.stream import Lost, StreamFacts
+from probe.core.sla.facts.stream import FirstPull, Lost, StreamFacts
 from probe.core.tables.rows import rows_of
 from probe.seal.proofs import Stream
 from probe.services.verification import Verification, verify
@@ -49,6 +49,7 @@ class StreamRead:
     complete_up_to: str | None
     last_us: int | None
     lost: tuple[Lost, ...]
+    pulls: tuple[FirstPull, ...]
 
 
 @dataclass(slots=True)
@@ -66,6 +67,7 @@ def verified(
     heads: Sequence[Path],
     customer: str,
     *,
+    stamp_ca: Path | None = None,
     unverified: bool,
     tick: Tick,
 ) -> list[Verification]:
@@ -73,7 +75,7 @@ def verified(
 
     Raises UnverifiedError, unless that is `unverified`; and what `verify` raises.
     """
-    found = [verify(path, keys, heads, tick=tick) for path in paths]
+    found = [verify(path, keys, heads, stamp_ca=stamp_ca, tick=tick) for path in paths]
     if not unverified and (lines := [line for one in found for line in _doubts(one, customer)]):
         raise UnverifiedError(lines)
     return found
@@ -138,4 +140,5 @@ def _read(stream: Stream, lines: Iterable[bytes], take: Take, tick: Tick) -> Str
         complete_up_to=complete_up_to,
         last_us=made.last_us,
         lost=tuple(made.lost),
+        pulls=tuple(made.pulls),
     )

@@ -55,6 +55,7 @@ class Asked:
     heads: tuple[Path, ...] = ()
     periods: tuple[str, ...] = ()
     unverified: str | None = None
+    stamp_ca: Path | None = None
 
 
 def engine_named(name: str) -> Engine:
@@ -82,7 +83,15 @@ def make_report(
     with closing(engine):
         customer, excused = agreed.agreement.customer, asked.unverified is not None
         with shows("verifying") as tick:
-            proofs = verified(asked.inputs, asked.keys, asked.heads, customer, unverified=excused, tick=tick)
+            proofs = verified(
+                asked.inputs,
+                asked.keys,
+                asked.heads,
+                customer,
+                stamp_ca=asked.stamp_ca,
+                unverified=excused,
+                tick=tick,
+            )
         with shows("reading") as tick:
             reading = read_facts(asked.inputs, customer, engine.take, tick)
             engine.settle()
@@ -142,7 +151,7 @@ def _subject(agreed: Agreed, domain: str, period: Named, engine: Engine, known: 
         made = _by_criteria(agreed, domain, period, engine, known, looks)
     else:
         raise NotComputed(f"{agreed.profile.profile}: nothing in it by which it could be computed")
-    seen = incidents_in(looks, period.span, period.time_zone)
+    seen = incidents_in(looks, period)
     return replace(made, incidents=seen, deadlines=deadlines_shown(agreed, period, seen, known))
 
 
@@ -211,6 +220,7 @@ def _known(reading: Reading) -> Known:
     return Known(
         complete_up_to_us=min(times) if times and len(times) == len(marks) else None,
         lost=tuple(lost for stream in reading.streams for lost in stream.lost),
+        pulls=tuple(pull for stream in reading.streams for pull in stream.pulls),
     )
 
 
@@ -239,6 +249,8 @@ def _input(stream: StreamReport, of: Verification) -> Input:
         signed_at=None if head is None else head.at,
         key=None if head is None else head.key,
         heads=stream.heads,
+        stamps=stream.stamps,
+        vouched=tuple((v.first_seq, v.last_seq, v.not_earlier, v.not_later) for v in stream.vouched),
         witnessed=of.independent,
         notes=(*stream.notes, *gaps),
         problems=tuple(problem.words for problem in problems),

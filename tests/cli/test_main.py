@@ -240,6 +240,12 @@ async def _reports_on(said: str) -> None:
     plain = await cdn_probe(*named.split(), "--engine", "python", "--format", "html")
     assert plain.code == 1, plain.err
     assert "<svg" in plain.out
+    value = json.loads((await cdn_probe(*named.split(), "--format", "json")).out)
+    (incident, *_) = (one for subject in value["subjects"] for one in subject["incidents"])
+    file = Path(named.split()[2]).with_name("incident.dispute")
+    await cdn_probe(*named.split(), "--dispute", incident["name"], "--into", file)
+    proved = await cdn_probe("results", "verify", file)
+    assert proved.code == 0, proved.out + proved.err
 
 
 @pytest.mark.long

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from probe.cli.actions.progress import progress_after
+from probe.cli.render.bundle import made_in_words
 from probe.core.records.codec import CodecError
 from probe.core.sla.contract.rules import NotComputableError
 from probe.core.sla.report.values import Report
 from probe.pull.layout import CopyError
 from probe.seal.keys import KeyFileError
 from probe.seal.segment_files import LinesError
+from probe.services.dispute import DisputeError, make
 from probe.sla.agreement_files import load_agreement
 from probe.sla.duckdb_engine import DuckDbMissing
 from probe.sla.html.page import as_html
@@ -43,6 +45,30 @@ def made_report(agreement: Path, profile: Path | None, asked: Asked, engine: str
         ) from None
     except FORESEEN as error:
         raise click.ClickException(str(error)) from None
+
+
+def write_dispute(report: Report, inputs: Iterable[Path], name: str, into: Path) -> str:
+    """The dispute file of an incident; what was written, in words. Raises ClickException."""
+    incidents = [one for subject in report.subjects for one in subject.incidents]
+    found = next((one for one in incidents if one.name == name), None)
+    if found is None:
+        known = ", ".join(one.name for one in incidents) or "none"
+        raise click.ClickException(f"no incident is named {name}; there are: {known}")
+    if len(found.records) > 1:
+        agents = ", ".join(agent for agent, _, _ in found.records)
+        raise click.ClickException(
+            f"{name} was seen by several agents ({agents}), and a dispute file is of one: `results bundle` with --agent"
+        )
+    ((agent, first, last),) = found.records
+    problem = "none of the inputs is a directory"
+    for directory in (path for path in inputs if path.is_dir()):
+        try:
+            made = make(directory, into, report.contract.customer, agent=agent, seqs=(first, last))
+        except (DisputeError, StoreError) as error:
+            problem = str(error)
+            continue
+        return made_in_words(made)
+    raise click.ClickException(problem)
 
 
 @contextmanager

@@ -24,6 +24,13 @@ EXISTING = click.Path(path_type=Path, dir_okay=False, exists=True)
 )
 @click.option("--heads", multiple=True, type=EXISTING, help="Signed heads that another witness kept.")
 @click.option(
+    "--stamp-ca", type=EXISTING, default=None, help="The time-stamping authority's certificates (PEM)."
+)
+@click.option(
+    "--dispute", metavar="NAME", default=None, help="An incident, by name: its records as a dispute file."
+)
+@click.option("--into", type=FILE, default=None, help="Where the dispute file is written; it must not exist.")
+@click.option(
     "--unverified", metavar="WORDS", default=None, help="Take inputs that nothing proves; says why."
 )
 @click.option(
@@ -49,6 +56,9 @@ def report(
     periods: tuple[str, ...],
     keys: tuple[Path, ...],
     heads: tuple[Path, ...],
+    stamp_ca: Path | None,
+    dispute: str | None,
+    into: Path | None,
     unverified: str | None,
     kind: str,
     language: str,
@@ -62,11 +72,17 @@ def report(
     """
     with loading():
         from probe.cli.render.layout import for_standard_output
-        from probe.cli.sla.make import made_report, written
+        from probe.cli.sla.make import made_report, write_dispute, written
         from probe.cli.sla.report_text import report_text
         from probe.sla.report import Asked
-    asked = Asked(inputs=inputs, keys=keys, heads=heads, periods=periods, unverified=unverified)
+    if (dispute is None) != (into is None):
+        raise click.UsageError("a dispute file needs both: --dispute NAME of an incident, and --into FILE")
+    asked = Asked(
+        inputs=inputs, keys=keys, heads=heads, periods=periods, unverified=unverified, stamp_ca=stamp_ca
+    )
     found = made_report(agreement, profile, asked, engine)
+    if dispute is not None and into is not None:
+        click.echo(write_dispute(found, inputs, dispute, into), err=True)
     if kind == "text":
         styles = frozenset() if output is not None else for_standard_output()[1]
         text = report_text(found, language, styles)

@@ -149,7 +149,7 @@ def _beside(subject: Subject, say: Said) -> Iterator[Part]:
         most = "?" if incident.at_most_us is None else duration(incident.at_most_us)
         yield Text(
             f"  {say('incident')} {incident.first_failing}: {duration(incident.at_least_us)} {say('to')} {most};"
-            f" {faults}; {reasons}; {', '.join(incident.rows[:2])}"
+            f" {faults}; {reasons}; {', '.join(incident.rows[:2])}; {incident.name}"
         )
     if len(subject.incidents) > MOST_LINES:
         yield Text(f"  {say('and')} {len(subject.incidents) - MOST_LINES} {say('incidents more')}")
@@ -226,3 +226,5 @@ def _input(one: Input, say: Said) -> Iterator[str]:
         yield f"{say('signed up to')} {one.signed_up_to} {say('at')} {one.signed_at} {say('by key')} {one.key}"
         if not one.witnessed:
             yield say("(the key lies beside the files: give yours with --key)")
+    for first, last, earlier, later in one.vouched:
+        yield f"{say('stamped')} {first}–{last}: {earlier or '?'} {say('to')} {later or '?'}"

@@ -157,6 +157,10 @@ def _input(one: Input, say: Said) -> Node:
         f" {one.first_seq}–{one.last_seq}, {signed} ",
         beside if one.signed_up_to is not None and not one.witnessed else "",
         div(".key.dim")[one.last_digest or ""],
+        [
+            div(".small")[f"{say('stamped')} {first}–{last}: {earlier or '?'} {say('to')} {later or '?'}"]
+            for first, last, earlier, later in one.vouched
+        ],
         [div(".small")[problem] for problem in one.problems],
         [div(".small.dim")[note] for note in one.notes],
     ]

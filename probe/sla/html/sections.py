@@ -169,7 +169,7 @@ def _incidents(subject: Subject, say: Said) -> Node:
                 div(".small")[", ".join(f"{reason} {count}" for reason, count in one.reasons)],
             ],
             td(".small")[", ".join(one.vantage_points), div(".key")[", ".join(one.nodes)]],
-            td(".key")[keys_of(one.rows, one.more_rows), evidence_of(one.evidence)],
+            td(".key")[keys_of(one.rows, one.more_rows), evidence_of(one.evidence), div(".dim")[one.name]],
         ]
         for one in subject.incidents
     ]

@@ -130,3 +130,23 @@ def test_each_example_runs_on_the_lab_s_results(copy: Path, file: Path) -> None:
     assert any(subject["incidents"] for subject in value["subjects"])
     text = cdn_probe("sla", "report", file, copy, "--language", "zh")
     assert text.code == done.code
+
+
+def test_a_dispute_file_is_of_an_incident_that_there_is(copy: Path, tmp_path: Path) -> None:
+    half = cdn_probe("sla", "report", A, copy, "--dispute", "www.shop.example/2026-11/1")
+    assert half.code == 2
+    assert "--into FILE" in half.err
+    unknown = cdn_probe("sla", "report", A, copy, "--dispute", "x/2026-11/1", "--into", tmp_path / "d")
+    assert unknown.code == 2
+    assert "there are: www.shop.example/2026-11/1" in unknown.err
+
+
+def test_a_missing_segment_is_refused_with_its_numbers(tmp_path: Path) -> None:
+    results = unpacked("segments", tmp_path)
+    ends = sorted(results.rglob("*shop*.manifest.json")) or sorted(results.rglob("*.manifest.json"))
+    of_shop = [file for file in ends if "/shop/" in str(file)]
+    assert len(of_shop) > 2
+    of_shop[1].unlink()
+    done = cdn_probe("sla", "report", A, results)
+    assert done.code == 2
+    assert "no segment has records" in done.err

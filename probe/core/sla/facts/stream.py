@@ -14,11 +14,14 @@ from probe.core.model.value import replace
 from probe.core.records.failure import Phase
 from probe.core.records.rows import State
 from probe.core.records.verdict import Fault, Outcome
+from probe.core.results.witnessing import FIRST_PULLED
+from probe.core.scheduling.grid import to_us
 from probe.core.sla.facts.row import FactRow, SlotLook
 from probe.core.tables.columns import Row
 from probe.core.tables.rows import DROPPED
 
 US = 1_000_000
+GAP = "ledger.gap"
 WORST_OF_REPLIES = 500
 
 
@@ -32,11 +35,22 @@ class Lost:
     before_us: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstPull:
+    """A reader had received the lines from `first_seq` to `last_seq` of an agent whole, at the latest then."""
+
+    agent: str
+    first_seq: int
+    last_seq: int
+    pulled_us: int
+
+
 @dataclass(slots=True)
 class StreamFacts:
     """Feed it the tables' rows of one stream, in order; it gives facts and looks, and keeps what is lost."""
 
     lost: list[Lost] = field(default_factory=list)
+    pulls: list[FirstPull] = field(default_factory=list)
     last_us: int | None = None
     _edges: dict[str, int] = field(default_factory=dict)
     _tasks: dict[str, FactRow] = field(default_factory=dict)
@@ -68,7 +82,9 @@ class StreamFacts:
                 continue
             if of["at"] is not None:
                 self._time(of["at"])
-            if of["event"] != "ledger.gap":
+            if of["event"] == FIRST_PULLED:
+                self._pulled(of)
+            if of["event"] != GAP:
                 continue
             known = self._tasks.get(of["task"])
             if of["slot_at"] is None or known is None:
@@ -85,11 +101,25 @@ class StreamFacts:
                     state=State.MISSED,
                     outcome=None,
                     fault=None,
-                    reason="ledger.gap",
+                    reason=GAP,
                     clock=None,
                     clock_max_error_us=None,
                     evidence_id=None,
                 )
+
+    def _pulled(self, of: Any) -> None:
+        detail = of["detail"]
+        try:
+            self.pulls.append(
+                FirstPull(
+                    agent=of["agent"],
+                    first_seq=int(detail["first_seq"]),
+                    last_seq=int(detail["last_seq"]),
+                    pulled_us=to_us(detail["pulled_at"]),
+                )
+            )
+        except (KeyError, ValueError):
+            return  # of a later version, perhaps: it witnesses nothing here
 
     def _lose(self, of: Any, what: str) -> None:
         self._open.append(len(self.lost))

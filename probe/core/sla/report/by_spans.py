@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from probe.core.model.value import replace
 from probe.core.records.rows import State
+from probe.core.records.verdict import Outcome
 from probe.core.sla.contract.load import Agreed
 from probe.core.sla.contract.rules import NotComputableError, credit_rule
 from probe.core.sla.contract.terms import Condition, Scope
@@ -42,7 +43,7 @@ def subject_by_spans(
     gap = _gap_us(agreed, rows)
     kinds = [(kind, _down(agreed, kind, rows, within, excluded, gap)) for kind in _kinds(agreed)]
     down = of_any(part for kind, part in kinds if kind.counts)
-    reported, unreported = _reported(agreed, down, known)
+    reported, unreported = _reported(agreed, down, known, rows)
     allowed_us = _allowed_us(agreed, within)
     inside = [row for row in rows if within.holds(row.scheduled_us)]
     final = known.complete_up_to_us is not None and known.complete_up_to_us >= period.span.to_us
@@ -144,7 +145,9 @@ def _of_condition(
     return of(rows)
 
 
-def _reported(agreed: Agreed, down: TimeDown, known: Known) -> tuple[TimeDown, bool]:
+def _reported(
+    agreed: Agreed, down: TimeDown, known: Known, rows: Sequence[SlotLook]
+) -> tuple[TimeDown, bool]:
     """What counts of what is shown, where the contract asks that it was reported in time; whether anything does not."""
     terms = agreed.profile.exclusions.unreported
     if terms is None:
@@ -160,10 +163,20 @@ def _reported(agreed: Agreed, down: TimeDown, known: Known) -> tuple[TimeDown, b
             for begin, end, reported in told
             if reported is not None and begin <= span.to_us and (end is None or end >= span.from_us)
         ]
+        if "first_pull" in terms.witness:
+            times += [at for at in (_first_pull(span, rows, known),) if at is not None]
         return in_time(span.from_us, times, terms.after, known.complete_up_to_us) in (Kept.IN_TIME, Kept.OPEN)
 
     kept = tuple(span for span in down.shown if counts(span))
     return replace(down, shown=kept), len(kept) < len(down.shown)
+
+
+def _first_pull(span: Span, rows: Sequence[SlotLook], known: Known) -> int | None:
+    """When a reader first had a row that shows the span."""
+    shown = [row for row in rows if span.from_us <= row.scheduled_us <= span.to_us]
+    failed = [row for row in shown if row.outcome is Outcome.FAILED]
+    times = [known.pulled_us(row.agent, row.seq) for row in failed] if known.pulls else []
+    return min((at for at in times if at is not None), default=None)
 
 
 def _allowed_us(agreed: Agreed, within: Span) -> Fraction:

@@ -18,7 +18,7 @@ from probe.core.sla.facts.row import SlotLook
 from probe.core.sla.incidents import Incident, Seen, incidents
 from probe.core.sla.periods import Span
 from probe.core.sla.report.shown import instant
-from probe.core.sla.report.subject import MOST_ROWS
+from probe.core.sla.report.subject import MOST_ROWS, Named
 from probe.core.sla.report.values import IncidentShown
 
 KIND = Callable[[SlotLook], Sight]
@@ -76,7 +76,7 @@ def _look(row: SlotLook, sight: Sight) -> Look:
         at_us=row.scheduled_us,
         sight=sight,
         confirmed=row.confirmed,
-        key=row.key,
+        key=f"{row.agent} {row.key}",
         nodes=tuple(row.nodes.split()) if trouble else (),
         fault=row.fault if trouble else None,
         reason=row.reason if trouble else None,
@@ -97,7 +97,7 @@ def interval_us(rows: Iterable[SlotLook]) -> int | None:
     return max(steps, default=None)
 
 
-def incidents_in(rows: Sequence[SlotLook], period: Span, zone: str) -> tuple[IncidentShown, ...]:
+def incidents_in(rows: Sequence[SlotLook], period: Named) -> tuple[IncidentShown, ...]:
     """Whatever failed, whoever caused it, merged over vantage points and objects; those that touch the period."""
 
     def failed(row: SlotLook) -> Sight:
@@ -118,14 +118,18 @@ def incidents_in(rows: Sequence[SlotLook], period: Span, zone: str) -> tuple[Inc
         for episode in episodes(looks, None if gap is None else 2 * gap)
     ]
     found = incidents(seen)
-    return tuple(_shown(one, zone) for one in found if _touches(one, period))
+    touching = [one for one in found if _touches(one, period.span)]
+    return tuple(_shown(one, number, period) for number, one in enumerate(touching, 1))
 
 
 def _touches(one: Incident, period: Span) -> bool:
     return one.first_failing_us < period.to_us and one.last_failing_us >= period.from_us
 
 
-def _shown(one: Incident, zone: str) -> IncidentShown:
+def _shown(one: Incident, number: int, period: Named) -> IncidentShown:
+    zone = period.time_zone
+    keys = [key.partition(" ")[2] for key in one.keys]
+
     def at(time_us: int | None) -> str | None:
         return None if time_us is None else instant(time_us, zone)
 
@@ -144,7 +148,20 @@ def _shown(one: Incident, zone: str) -> IncidentShown:
         nodes=one.nodes,
         faults=tuple((fault.value, count) for fault, count in one.faults),
         reasons=one.reasons,
-        rows=one.keys[:MOST_ROWS],
-        more_rows=max(0, len(one.keys) - MOST_ROWS),
+        rows=tuple(keys[:MOST_ROWS]),
+        more_rows=max(0, len(keys) - MOST_ROWS),
         evidence=one.evidence_ids[:MOST_ROWS],
+        name=f"{one.domain}/{period.name}/{number}",
+        records=_records(one.keys),
     )
+
+
+def _records(keys: Iterable[str]) -> tuple[tuple[str, int, int], ...]:
+    """The first and the last seq of each agent."""
+    made: dict[str, tuple[int, int]] = {}
+    for key in keys:
+        agent, _, row = key.partition(" ")
+        seq = int(row.rpartition("/")[2])
+        low, high = made.get(agent, (seq, seq))
+        made[agent] = min(low, seq), max(high, seq)
+    return tuple((agent, *made[agent]) for agent in sorted(made))

@@ -12,7 +12,7 @@ from probe.core.sla.contract.profile import Period as PeriodTerms
 from probe.core.sla.contract.rules import clauses, declared, service_span
 from probe.core.sla.exclusions import Exclusions, exclusions
 from probe.core.sla.facts.row import FactRow
-from probe.core.sla.facts.stream import Lost
+from probe.core.sla.facts.stream import FirstPull, Lost
 from probe.core.sla.figures import Word
 from probe.core.sla.grains import Grain
 from probe.core.sla.periods import US, Span, instant_us, month, year
@@ -50,6 +50,18 @@ class Known:
 
     complete_up_to_us: int | None
     lost: tuple[Lost, ...] = ()
+    pulls: tuple[FirstPull, ...] = ()
+
+    def pulled_us(self, agent: str, seq: int) -> int | None:
+        """When somebody had this row first; None: nobody is known to have had it."""
+        return min(
+            (
+                one.pulled_us
+                for one in self.pulls
+                if one.agent == agent and one.first_seq <= seq <= one.last_seq
+            ),
+            default=None,
+        )
 
     def lost_in(self, period: Span) -> tuple[str, ...]:
         """What is lost and may have been due in the period."""

@@ -22,8 +22,9 @@ class Words(Value, frozen=True, kw_only=True):
 class Input(Value, frozen=True, kw_only=True):
     """One stream of one input, as it was verified. `last_digest`: of its last line, as the chain holds it.
 
-    `signed_up_to`: of the newest signed head that fits. `key`: the id of the key that signed it. `heads`: how many were
-    held against it. `witnessed`: whether a key came from elsewhere than from beside the files. `problems`: where it was
+    `signed_up_to`: of the newest signed head that fits. `key`: the id of the key that signed it. `heads`: how many
+    were held against it. `witnessed`: whether a key came from elsewhere than from beside the files. `stamps`: by a
+    third party; `vouched`: first and last record, not written earlier than, not later than. `problems`: where it was
     used in spite of them. `notes`: what else is to be known.
     """
 
@@ -39,6 +40,8 @@ class Input(Value, frozen=True, kw_only=True):
     key: str | None
     heads: int
     witnessed: bool
+    stamps: int = 0
+    vouched: tuple[tuple[int, int, str | None, str | None], ...] = ()
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -169,7 +172,10 @@ class ExclusionShown(Value, frozen=True, kw_only=True):
 
 
 class IncidentShown(Value, frozen=True, kw_only=True):
-    """One piece of trouble, as samples bound it. `at_most_us` null: nobody saw it well before, or after."""
+    """One piece of trouble, as samples bound it. `at_most_us` null: nobody saw it well before, or after.
+
+    `name`: by which `sla report --dispute` takes it. `records`: of which agent, the first and the last record of it.
+    """
 
     begin_after: str | None
     first_failing: str
@@ -187,6 +193,8 @@ class IncidentShown(Value, frozen=True, kw_only=True):
     rows: tuple[str, ...]
     more_rows: int
     evidence: tuple[str, ...]
+    name: str = ""
+    records: tuple[tuple[str, int, int], ...] = ()
 
 
 class TimeDownShown(Value, frozen=True, kw_only=True):

@@ -149,6 +149,7 @@ PHRASES: Mapping[str, str] = {
     "readings that are ours": "我方解释",
     "of": "来自",
     "times are those of": "时间所属时区",
+    "stamped": "时间戳",
     "bad time": "异常时段",
     "rows": "记录",
     "incidents": "事件",

@@ -12,6 +12,7 @@ from probe.core.records.rows import State
 from probe.core.records.verdict import Fault, Outcome
 from probe.core.sla.contract.load import Agreed, agreed, parse_agreement
 from probe.core.sla.facts.row import SlotLook
+from probe.core.sla.facts.stream import FirstPull
 from probe.core.sla.figures import Word
 from probe.core.sla.periods import instant_us
 from probe.core.sla.report.by_spans import subject_by_spans
@@ -129,6 +130,22 @@ def test_what_the_customer_did_not_report_does_not_count() -> None:
     assert said(contract("cdn-annex", in_time), silent).word is Word.BREACH_SHOWN
 
 
+def test_a_reader_that_had_the_rows_in_time_is_a_witness_too() -> None:
+    rows = day(outage(600, 660))
+    later = instant_us("2026-11-13T00:00:00+08:00")
+
+    def judged(pulled: str, first_seq: int) -> Subject:
+        pull = FirstPull(agent="a1", first_seq=first_seq, last_seq=9_999, pulled_us=instant_us(pulled))
+        of = contract("cdn-annex")
+        known = Known(complete_up_to_us=later, pulls=(pull,))
+        period = period_of(of.profile.period, "span")
+        return subject_by_spans(of, DOMAIN, period, rows, known, excluded_by(of, DOMAIN))
+
+    assert judged("2026-11-12T10:00:00+08:00", 1).word is Word.BREACH_SHOWN
+    assert "unreported" in judged("2026-11-12T10:00:01+08:00", 1).why, "a second too late"
+    assert "unreported" in judged("2026-11-12T10:00:00+08:00", 2_000).why, "of other rows"
+
+
 def test_a_fault_of_one_region_is_one_and_the_other_region_is_well() -> None:
     rows = day(outage(600, 630, reach_answered=1, reason="http.error"), ("bj", "sh"))
     found = said(contract("cdn-annex"), rows)
@@ -203,11 +220,12 @@ def test_maintenance_in_its_hours_is_left_out() -> None:
 def test_an_incident_has_its_bounds_rows_and_evidence() -> None:
     rows = day(outage(600, 605), ("bj", "sh"))
     period = period_of(contract("cdn-annex").profile.period, "span")
-    (one,) = incidents_in(rows, period.span, period.time_zone)
+    (one,) = incidents_in(rows, period)
     assert (one.begin_after, one.over_by) == ("2026-11-11T09:59:00+08:00", "2026-11-11T10:06:00+08:00")
     assert (one.at_least_us, one.at_most_us) == (300_000_000, 420_000_000)
     assert one.first_confirmed == "2026-11-11T10:00:00+08:00"
     assert one.rows[0] == "acme/601"
+    assert (one.name, one.records) == ("www.acme.example/span/1", (("a1", 601, 606),))
     assert (one.faults, one.reasons) == ((("cdn", 6),), (("tcp.timed_out", 6),))
     assert one.evidence == ("e1",)
     assert one.regions == ("CN-bj",)
@@ -226,7 +244,7 @@ def test_deadlines_are_those_of_what_was_declared_and_of_what_was_seen() -> None
     text = TEXT.format(profile="leased-line", more="").replace("overrides: {", "overrides: {" + blanks + ", ")
     agreement = replace_incidents(text, of)
     period = period_of(agreement.profile.period, "span")
-    seen = incidents_in(day(outage(600, 605)), period.span, period.time_zone)
+    seen = incidents_in(day(outage(600, 605)), period)
     known = Known(complete_up_to_us=instant_us("2026-11-13T00:00:00+08:00"))
     found = {one.name: one.word for one in deadlines_shown(agreement, period, seen, known)}
     assert found == {"first_notice": "in_time", "repair": "late"}
