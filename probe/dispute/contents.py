@@ -25,6 +25,7 @@ from probe.core.records.codec import decode
 from probe.core.records.rows import Record, SlotRecord
 
 PAGE, SUMMARY, DECLARED = "index.html", "dispute.json", "declared"
+GONE = b'{"kind":"dropped"'  # how a line begins that stands for records that are gone
 LINES = re.compile(r"([0-9]{12,19})\.ndjson")
 BUNDLE = re.compile(r"([0-9]{12,19})-([0-9a-f]{32})\.json")
 
@@ -85,7 +86,7 @@ class Contents:
 
 def records_in(lines: tuple[bytes, ...]) -> list[Record | None]:
     """Each line as a record; None for one that stands for a dropped span. Raises CodecError."""
-    return [None if line.startswith(b'{"kind":"dropped"') else decode(line) for line in lines]
+    return [None if line.startswith(GONE) else decode(line) for line in lines]
 
 
 def seq_of(record: Record) -> int:

@@ -12,11 +12,12 @@ import json
 from typing import Any
 
 from probe.core.proof.evidence import Declared, evidence_named
+from probe.core.proof.line import decode_line
 from probe.core.proof.signed_head import SignedHead, parse_head
 from probe.core.records.rows import Record, SlotRecord
 from probe.core.results.bundle import Bundle, read_bundle
 from probe.core.results.har import har_of
-from probe.dispute.contents import PAGE, SUMMARY, Contents, records_in, seq_of
+from probe.dispute.contents import GONE, PAGE, SUMMARY, Contents, records_in, seq_of
 from probe.dispute.page import Shown, page
 
 LAYOUT = 1
@@ -71,11 +72,25 @@ def _summary(contents: Contents, records: list[Record], heads: list[SignedHead])
         "config_digests": sorted({_config(record) for record in records}),
         "agent_versions": sorted({_version(record) for record in records}),
         "slots": len(rows),
+        "records_gone": spans_gone(contents),
         "evidence": len(contents.evidence),
         "evidence_gone": [each.seq for each in digested if each.identifier not in contents.evidence],
         "evidence_under_no_digest": [each.seq for each in asked if each.sha256 is None],
         "time_stamps": len(contents.stamps),
     }
+
+
+def spans_gone(contents: Contents) -> list[tuple[int, int]]:
+    """(first, last) of spans in dispute whose records are gone."""
+    found = []
+    for line in contents.records.lines:
+        if line.startswith(GONE):
+            seen = decode_line(line)
+            first = max(seen.first_seq or 0, contents.first_seq)
+            last = min(seen.last_seq or 0, contents.last_seq)
+            if first <= last:
+                found.append((first, last))
+    return found
 
 
 def _config(record: Record) -> str:

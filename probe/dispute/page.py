@@ -22,6 +22,7 @@ from probe.core.records.verdict import Outcome
 from probe.core.results.bundle import Bundle, Exchange
 
 HEAD_SHOWN, BODY_SHOWN = 8192, 1024
+ROWS_MOST = 5_000  # in the table; beyond, those that are ok are left out of it
 DETAILED_MOST = 500  # slots whose requests are shown one by one
 # Control characters, and those that change the direction of text or have no width (Unicode, Bidi_Control and Cf).
 _UNSEEN = re.compile(
@@ -80,6 +81,9 @@ def page(shown: Shown) -> bytes:
             ],
             _facts(shown),
             h.h2["Records"],
+            h.p[f"Of {len(shown.records)} records those that are not ok; all are in the file of records."]
+            if len(shown.records) > ROWS_MOST
+            else None,
             h.div(".scroll")[_records(shown)],
             h.h2["What was seen where it was not well"] if bad else None,
             [_slot(shown, row) for row in bad[:DETAILED_MOST]],
@@ -111,6 +115,9 @@ def _facts(shown: Shown) -> h.Element:
         ("Agent's version", ", ".join(told["agent_versions"])),
         ("Evidence", f"{told['evidence']} bundles, each under the digest in its record"),
     ]
+    if told["records_gone"]:
+        spans = ", ".join(f"{first} to {last}" for first, last in told["records_gone"])
+        facts.append(("Records that are gone", f"{spans}: the agent has put on record that they went"))
     if told["evidence_gone"]:
         gone = ", ".join(map(str, told["evidence_gone"]))
         facts.append(
@@ -132,10 +139,15 @@ def _head(head: SignedHead) -> str:
 
 
 def _records(shown: Shown) -> h.Element:
+    records = shown.records
+    if len(records) > ROWS_MOST:
+        records = tuple(each for each in records if getattr(each, "outcome", None) is not Outcome.OK)[
+            :ROWS_MOST
+        ]
     names = ("record", "due", "what", "from", "outcome", "fault", "reason", "in words")
     return h.table[
         h.thead[h.tr[[h.th(class_="n" if name == "record" else None)[name] for name in names]]],
-        h.tbody[[_row(shown, record) for record in shown.records]],
+        h.tbody[[_row(shown, record) for record in records]],
     ]
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from probe.core.proof.chain import Line
+from probe.core.proof.chain import Line, line_digest
 from probe.core.proof.evidence import Declared, NamedEvidence, evidence_named
 from probe.core.proof.gaps import DECLARING
 from probe.core.proof.signed_head import SignedHead, canonical
@@ -55,6 +55,7 @@ class _Line(msgspec.Struct):
     event: str | None = None
     scheduled_at: str | None = None
     at: str | None = None
+    digest: str | None = None
     detail: msgspec.Raw = msgspec.Raw()
 
 
@@ -64,16 +65,16 @@ _DETAIL = msgspec.json.Decoder(dict[str, str])
 
 @dataclass(slots=True)
 class _Read:
-    """Lines of one span, as they are read: where dropped rows are, which evidence and stamps are named."""
+    """Lines of one span: where dropped rows are, which evidence and stamps are named, which heads sign its lines."""
 
-    lines: list[bytes] = field(default_factory=list)
+    lines: list[bytes]
     first_seq: int = 0
     last_seq: int = 0
     gone: list[tuple[int, int]] = field(default_factory=list)
     named: list[NamedEvidence] = field(default_factory=list)
     stamps: set[str] = field(default_factory=set)
     declared: Declared = field(default_factory=Declared)
-    bytes: int = 0
+    heads: list[SignedHead] = field(default_factory=list)
 
 
 def seqs_between(lines: Iterable[Line], since: str | None, until: str | None) -> tuple[int, int]:
@@ -94,19 +95,14 @@ def seqs_between(lines: Iterable[Line], since: str | None, until: str | None) ->
 
 def select(stream: Stream, first: int, last: int) -> Contents:
     """What a dispute file of the records `first` to `last` holds. Raises SelectionError."""
-    heads = sorted(stream.heads, key=lambda head: head.seq)
-    heads, end = _signed_behind(stream, heads, last)
-    stamped = min((s.head.seq for s in stream.stamps if s.head.seq >= last), default=None)
-    if stamped is not None and stamped - last <= STAMP_BEHIND_MOST:
-        end = max(end, stamped)
-    read = _read(stream, _stamped_before(stream, first), end)
-    if read.first_seq > first or read.last_seq < last:
+    heads = [*stream.heads]
+    read = _read(stream, _stamped_before(stream, first), last, heads)
+    if not read.lines or read.first_seq > first or read.last_seq < last:
         raise SelectionError(
             f"the records {first} to {last} are not all here: {read.first_seq or 'none'} to {read.last_seq} are"
         )
     evidence, missing = _evidence(stream, read, first, last)
     declared, declared_heads = _declared(stream, heads, read, missing)
-    within = [head for head in heads if read.first_seq <= head.seq <= read.last_seq]
     return Contents(
         agent=stream.agent,
         customer=stream.customer,
@@ -114,7 +110,7 @@ def select(stream: Stream, first: int, last: int) -> Contents:
         last_seq=last,
         records=Span(read.first_seq, tuple(read.lines)),
         declared=tuple(declared),
-        heads=tuple(_head_lines(within)),
+        heads=tuple(_head_lines(read.heads)),
         declared_heads=tuple(_head_lines(declared_heads)),
         stamps=tuple(
             stamp.line()
@@ -139,38 +135,65 @@ def _stamped_before(stream: Stream, first: int) -> int:
     return found
 
 
-def _signed_behind(stream: Stream, heads: list[SignedHead], seq: int) -> tuple[list[SignedHead], int]:
-    """The heads, and the line of the nearest one that signs `seq`; where none does yet, one that is signed now."""
-    behind = next((head.seq for head in heads if head.seq >= seq), None)
-    if behind is None and (made := stream.sign_end()) is not None and made.seq >= seq:
-        heads, behind = [*heads, made], made.seq
-    return heads, seq if behind is None else behind
+def _read(stream: Stream, first: int, least: int, heads: list[SignedHead]) -> _Read:
+    """The lines from `first` on to the nearest behind `least` that a head signs, and to a stamped one that is near.
 
-
-def _read(stream: Stream, first: int, end: int) -> _Read:
-    read = _Read()
+    Where none does yet, the end is signed now, and the head added to `heads`.
+    """
+    signing = {(head.seq, head.digest) for head in heads}
+    stamped = {
+        (s.head.seq, s.head.digest) for s in stream.stamps if least <= s.head.seq <= least + STAMP_BEHIND_MOST
+    }
+    lines: list[bytes] = []
+    bare = end = size = 0  # how many lines lead up to `least`, and how many to a line that is signed
     for line in stream.lines(first - 1):
-        told, data = _decoded(line), line.text.encode()
-        if (told.first_seq or told.seq or 0) > end:
-            break
-        read.first_seq = read.first_seq or told.first_seq or told.seq or 0
-        read.last_seq = line.seq
-        read.lines.append(data)
-        read.bytes += len(data)
-        if len(read.lines) > LINES_MOST or read.bytes > BYTES_MOST:
+        lines.append(line.text.encode())
+        size += len(lines[-1])
+        if len(lines) > LINES_MOST or size > BYTES_MOST:
+            if end:
+                break
             raise SelectionError(
                 f"this needs more than {LINES_MOST} records or {BYTES_MOST} bytes: choose a shorter span"
             )
+        if line.seq < least:
+            continue
+        bare = bare or len(lines)
+        place = line.seq, _digest(line)
+        if place in stamped or (place in signing and not end):
+            end = len(lines)
+        if end and (place in stamped or not stamped or line.seq > max(stamped)[0]):
+            break
+    if not end and lines and (made := stream.sign_end()) is not None:
+        heads.append(made)
+        end = len(lines) if made.digest == line_digest(lines[-1]) else 0
+    return _looked_at(lines[: end or bare or len(lines)], heads)
+
+
+def _looked_at(lines: list[bytes], heads: Sequence[SignedHead]) -> _Read:
+    read = _Read(lines)
+    by_place = {(head.seq, head.digest): head for head in heads}
+    for data in lines:
+        line = Line(0, data.decode())
+        told = _decoded(line)
+        seq = told.last_seq or told.seq or 0
+        read.first_seq = read.first_seq or told.first_seq or told.seq or 0
+        read.last_seq = seq
         if told.kind == "dropped":
-            read.gone.append((told.first_seq or 0, line.seq))
+            read.gone.append((told.first_seq or 0, seq))
         if (named := evidence_named(data)) is not None:
             read.named.append(named)
         if told.event == STAMPED and (sha256 := _detail(told).get("sha256")) is not None:
             read.stamps.add(sha256)
+        if (head := by_place.get((seq, _digest(line)))) is not None:
+            read.heads.append(head)
         read.declared.look(data)
-        if line.seq >= end:
-            break
     return read
+
+
+def _digest(line: Line) -> str:
+    """Of a line, or of the last one that it stands for."""
+    told = _decoded(line)
+    return told.digest or "" if told.kind == "dropped" else line_digest(line.text.encode())
 
 
 def _evidence(
@@ -202,10 +225,9 @@ def _declared(
     for line in stream.lines(read.last_seq):
         if line.seq <= covered or not _declares(line, left, read.gone):
             continue
-        heads, end = _signed_behind(stream, heads, line.seq)
-        span = _read(stream, line.seq, end)
+        span = _read(stream, line.seq, line.seq, heads)
         spans.append(Span(span.first_seq, tuple(span.lines)))
-        signed += [head for head in heads if span.first_seq <= head.seq <= span.last_seq]
+        signed += span.heads
         covered = span.last_seq
         left = [named for named in left if not span.declared.has(named)]
         if not left and not read.gone:

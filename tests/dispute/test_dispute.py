@@ -18,8 +18,9 @@ from click.testing import CliRunner, Result
 
 from probe.cli.main import cli
 from probe.cli.render.verify import verification_text
+from probe.core.config.results import DAY_US
 from probe.core.proof.chain import line_digest
-from probe.core.proof.evidence import DROPPED
+from probe.core.proof.evidence import DROPPED, evidence_named
 from probe.core.proof.signed_head import canonical, parse_head
 from probe.core.records.rows import SlotRecord
 from probe.dispute.contents import PAGE, SUMMARY, Contents
@@ -33,12 +34,16 @@ from probe.services.dispute import DisputeError, make
 from probe.services.verification import verify
 from probe.store.base.parts import EVIDENCE_PARTS, parts_of
 from probe.store.store import Store
+from probe.store.write.files import Limits
 from tests.api.served import served
 from tests.dispute.made import FIRST, LAST, NASTY, File, fill, keep_nasty, key_of, problems
+from tests.fixtures.frozen import unpacked
 from tests.pull.test_real_server import pulled, signed
 from tests.seal.kept_evidence import alter, bundle_of, failed
+from tests.seal.made import SetClock, sealed
 from tests.seal.stamps.test_verified import ROUNDS
 from tests.seal.stamps.test_verified import fill as stamp_fill
+from tests.seal.test_kept import World as Kept
 from tests.support.authority import make_pki
 from tests.support.rows import HOST, event
 
@@ -209,6 +214,53 @@ async def test_evidence_that_the_agent_says_is_gone_is_named_as_that(tmp_path: P
     without = {name: data for name, data in members.items() if not name.startswith("declared/")}
     told = [words for words, _ in problems(file.rewritten(without, fitted=True).verified())]
     assert any("nothing that the agent put on record says so" in words for words in told), told
+
+
+async def test_records_that_retention_took_are_named_as_that(tmp_path: Path) -> None:
+    """The events that say so are days behind the records in dispute; they come along with a head of their own."""
+    clock = SetClock()
+    directory = tmp_path / "r"
+    world = Kept(directory, Store.open(directory, "a1", clock, limits=Limits(span_us=DAY_US)), clock)
+    for day in range(6):
+        await world.day(day)
+        await sealed(directory)
+        await world.housekeeping(healthy="2d", failures="30d").round()
+    await sealed(directory)
+    await world.store.close()
+    key = key_of(directory, tmp_path / "k.pub")
+    make(directory, tmp_path / "x.zip", "acme", seqs=(3, 19))
+    file = File(tmp_path / "x.zip", key)
+    found = file.verified()
+    assert found.good, problems(found)
+    (report,) = found.streams
+    gap = report.gaps[0]
+    assert (gap.first_seq, gap.last_seq, gap.reason) == (3, 3, "retention")
+    members = file.members
+    told = json.loads(members[SUMMARY])
+    assert told["records_gone"][0] == [3, 3]
+    assert "the agent has put on record that they went" in members[PAGE].decode()
+    declared = [name for name in members if name.startswith("declared/")]
+    assert declared
+    for left_out in ("declared/", "declared/a1/acme/heads.ndjson"):
+        bad = {name: data for name, data in members.items() if not name.startswith(left_out)}
+        assert not file.rewritten(bad, fitted=True).verified().good
+
+
+def test_of_what_version_0_1_wrote_the_evidence_is_left_out_and_that_is_said(tmp_path: Path) -> None:
+    results = unpacked("results", tmp_path)
+    (results / "agent.pub").unlink()  # the frozen store came without its private key
+    Keys.open(results)
+    with dispute.opened(results, "shop") as stream:
+        named = [
+            each.seq for line in stream.lines(0) if (each := evidence_named(line.text.encode())) is not None
+        ]
+    make(results, tmp_path / "x.zip", "shop", seqs=(named[0] - 1, named[0] + 5))
+    file = File(tmp_path / "x.zip", results / "agent.pub")
+    found = file.verified()
+    assert found.good, problems(found)
+    told = json.loads(file.members[SUMMARY])
+    assert (told["evidence"], named[0] in told["evidence_under_no_digest"]) == (0, True)
+    assert "no digest" in file.members[PAGE].decode()
 
 
 async def test_evidence_that_somebody_took_makes_no_file(tmp_path: Path) -> None:
@@ -489,8 +541,8 @@ def test_the_layout_is_counted_up_when_what_is_derived_changes() -> None:
         place="a1/acme",
         summary={
             "agent": "a1", "customer": "acme", "first_seq": 7, "last_seq": 8, "keys": [], "config_digests": ["c1"],
-            "agent_versions": ["0"], "evidence": 1, "evidence_gone": [3], "evidence_under_no_digest": [4],
-            "time_stamps": 0,
+            "agent_versions": ["0"], "records_gone": [[4, 5]], "evidence": 1, "evidence_gone": [3],
+            "evidence_under_no_digest": [4], "time_stamps": 0,
         },
     )  # fmt: skip
-    assert (LAYOUT, hashlib.sha256(page(shown) + text).hexdigest()[:16]) == (1, "d7feff7782ebb801")
+    assert (LAYOUT, hashlib.sha256(page(shown) + text).hexdigest()[:16]) == (1, "87c58d1e781fff72")

@@ -79,7 +79,9 @@ def _prefixed(prefix: str, text: str) -> str:
 def made_in_words(made: Made) -> str:
     """A dispute file that was written."""
     signed = (
-        "signed" if made.signed else "NOT SIGNED: this agent has no key, and nothing proves who wrote them"
+        "signed"
+        if made.signed
+        else "NOT SIGNED: no head signs them, and the agent's private key is not here to sign one"
     )
     stamps = f", {made.stamps} time stamps" if made.stamps else ""
     return (
