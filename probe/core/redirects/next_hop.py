@@ -94,7 +94,7 @@ def _location(response: Response) -> str | Failure:
 def _split(base: str, location: str) -> SplitResult | Failure:
     if _NO_AUTHORITY.match(location):
         return _failure(FailureType.HTTP_REDIRECT_INVALID, "the Location has a scheme but no host")
-    place = uri.resolve(base, location)
+    place = uri.with_ascii_host(uri.resolve(base, location))
     try:
         parts = urlsplit(str(place))
         _ = parts.port  # raises ValueError where it is none

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
 
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 # RFC 3986 appendix B: any text matches, in linear time.
 _PARTS = re.compile(r"(?:([^:/?#]+):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _CODE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
@@ -81,6 +83,7 @@ def without_dots(path: str) -> str:
     segments = path.split("/")[1:] if absolute else path.split("/")
     for segment in segments:
         if segment == "..":
+            absolute = absolute or len(kept) == 1  # the slash behind the first segment stays
             del kept[-1:]
         elif segment != ".":
             kept.append(segment)
@@ -100,8 +103,28 @@ def encoded(value: str) -> str:
     return "".join(chr(byte) if chr(byte) in _AS_IT_IS else f"%{byte:02X}" for byte in data)
 
 
+def with_ascii_host(uri: Uri) -> Uri:
+    """A host of raw UTF-8, as `encoded` left it, by its name in the DNS (RFC 5890), which is where browsers go.
+
+    What is no such name stays as it is.
+    """
+    user, at, host = (uri.authority or "").rpartition("@")
+    if "%" not in host:
+        return uri
+    name, colon, port = host.partition(":")
+    try:
+        wanted = unquote_to_bytes(name).decode("utf-8")
+        named = wanted.encode("idna").decode("ascii")
+    except UnicodeError:
+        return uri
+    if wanted.isascii() or not _NAME.fullmatch(named):
+        return uri
+    return uri._replace(authority=f"{user}{at}{named}{colon}{port}")
+
+
 def normalised(uri: Uri) -> Uri:
     """Section 6.2.2 and the default port of 6.2.3: two spellings of one URI become one text, no two others do."""
+    uri = with_ascii_host(uri)
     path = without_dots(_codes(uri.path)) if uri.authority is not None else _codes(uri.path)
     return Uri(
         scheme=uri.scheme,

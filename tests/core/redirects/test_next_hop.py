@@ -24,7 +24,7 @@ HERE = Request(
         ("Host", "v"),
     ),
 )
-POLICY = RedirectPolicy(limit=3, hosts=("static.acme.example",))
+POLICY = RedirectPolicy(limit=3, hosts=("static.acme.example", "xn--fsq.static.acme.example"))
 
 
 def answer(*locations: str, status: int = 302) -> Response:
@@ -52,6 +52,7 @@ def step(*locations: str, status: int = 302, request: Request = HERE, policy: Re
         ("/;", "https://www.acme.example/;"),
         ("/?#", "https://www.acme.example/?"),
         ("/%e4%2e", "https://www.acme.example/%e4%2e"),
+        ("//\xe4\xbe\x8b.static.acme.example/x", "https://xn--fsq.static.acme.example/x"),  # raw UTF-8
     ],
 )
 def test_where_to(location: str, url: str) -> None:

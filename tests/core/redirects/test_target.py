@@ -53,6 +53,8 @@ def test_nothing_is_the_place_itself_without_its_fragment() -> None:
         ("http://www.acme.example:/", "/"),
         ("//www.acme.example", "http://www.acme.example/"),
         ("#%c3", "#%C3"),
+        ("http://\xe4\xbe\x8b\xe5\xad\x90.cn/", "http://xn--fsqu00a.cn/"),  # raw UTF-8 as browsers take it
+        ("http://%E4%BE%8B%E5%AD%90.cn:80/a", "http://xn--fsqu00a.CN/a"),
     ],
 )
 def test_two_spellings_of_one_place(one: str, other: str) -> None:
