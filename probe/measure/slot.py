@@ -160,9 +160,10 @@ class Slot:
         One that took no connection in time for a single packet is given more time then.
         """
         if of is not None and of in self.further:
-            return replace(self.further[of][0], role=role, of=of)
-        target = target_of(self.task, role, address, self.start_ns, of=of, reading=self.reading)
-        again = role is Role.CONFIRM and of is not None
-        if again and one_packet_lost(self.observations[of or 0], self.task.deadlines):
-            return replace(target, deadlines=patient(self.task.deadlines))
-        return target
+            target = replace(self.further[of][0], role=role, of=of)
+        else:
+            target = target_of(self.task, role, address, self.start_ns, of=of, reading=self.reading)
+        if of is None or role is not Role.CONFIRM:
+            return target
+        one = one_packet_lost(self.observations[of], target.deadlines)
+        return replace(target, deadlines=patient(target.deadlines)) if one else target
