@@ -45,12 +45,14 @@ bench: $(STAMP)
 SYSTEM_PYTHON ?= /usr/bin/python3
 PREFIX  ?= /usr/local
 DESTDIR ?=
+# requirements-stamps.lock: with the extra `stamps`, for time stamps by a third party.
+LOCK    ?= requirements.lock
 
 install: $(RUNS)              ## the command, unit, account and directories under PREFIX; enables and starts nothing
-	PIP='$(abspath $(BIN))/python -m pip' packaging/install '$(DESTDIR)' '$(PREFIX)' $(SYSTEM_PYTHON)
+	LOCK='$(LOCK)' PIP='$(abspath $(BIN))/python -m pip' packaging/install '$(DESTDIR)' '$(PREFIX)' $(SYSTEM_PYTHON)
 
 deb: $(RUNS)                  ## dist/cdn-probe_VERSION_ARCHITECTURE.deb
-	PIP='$(abspath $(BIN))/python -m pip' packaging/deb dist $(SYSTEM_PYTHON)
+	LOCK='$(LOCK)' PIP='$(abspath $(BIN))/python -m pip' packaging/deb dist $(SYSTEM_PYTHON)
 
 # Hashes are checked by pip. What the checkout itself is installed with (hatchling) has its pins in the lock of
 # development; pip reads those as constraints, so that nothing else of it is installed.
@@ -73,8 +75,9 @@ $(LONG): $(STAMP) requirements-long.lock
 audit:                        ## known vulnerabilities in what is pinned; needs pip-audit and a network
 	pip-audit --strict --disable-pip --require-hashes -r requirements.lock
 
-lock:                         ## renew the three lock files; needs `uv` on the PATH
+lock:                         ## renew the lock files; needs `uv` on the PATH
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements.lock
+	uv pip compile pyproject.toml --extra stamps --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements.lock -q -o requirements-stamps.lock
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements.lock -q -o requirements-dev.lock
 	uv pip compile pyproject.toml --extra dev --extra long --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements-dev.lock -q -o requirements-long.lock
 

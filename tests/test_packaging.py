@@ -277,3 +277,13 @@ def test_a_directory_that_is_not_ours_is_not_removed(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "is not ours" in done.stderr
     assert foreign.exists()
+
+
+def test_the_lock_with_time_stamps_pins_one_library_more_and_nothing_otherwise() -> None:
+    def pins(name: str) -> set[tuple[str, str]]:
+        text = (CHECKOUT / name).read_text()
+        return {(_name(n), v) for n, v in re.findall(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)", text, re.M)}
+
+    more = pins("requirements-stamps.lock") - pins("requirements.lock")
+    assert pins("requirements.lock") <= pins("requirements-stamps.lock")
+    assert {name for name, _ in more} == {"rfc3161-client"}

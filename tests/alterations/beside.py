@@ -38,9 +38,10 @@ def another_value(head: Fields, rng: random.Random) -> Fields:
         "at": "2023-11-14T00:00:00.000000Z",
         "digest": f"{rng.getrandbits(256):064x}",
         "complete_up_to": "2023-11-15T00:00:00.000000Z",
-        "clock_max_error_us": rng.randrange(10**6),
-        "clock_synchronised": False,
+        "clock_max_error_us": (head["clock_max_error_us"] or 0) + 1,
+        "clock_synchronised": not head["clock_synchronised"],
     }[name]
+    assert value != head[name]
     return {**head, name: value}
 
 

@@ -32,7 +32,7 @@ def edited(line: str, rng: random.Random) -> str:
     elif which == "text" or (which == "state" and told["kind"] == "event"):
         told["schema_version"] += 1
     elif which == "state":
-        told["outcome"] = "failed"
+        told["outcome"] = "ok" if told["outcome"] == "failed" else "failed"
     elif which == "previous":
         told["previous"] = f"{rng.getrandbits(256):064x}"
     else:

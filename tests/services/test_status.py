@@ -17,7 +17,7 @@ from probe.cli.render.terminal import HarmlessConsole
 from probe.core.model.value import replace
 from probe.core.proof.chain import Head
 from probe.core.results.concerns import concerns
-from probe.core.results.live_state import CustomerState, WorkerState
+from probe.core.results.live_state import CustomerState, StampState, WorkerState
 from probe.lab.lab import Lab
 from probe.services.status import Status, TaskState, look
 from probe.store.acks import ApiDb
@@ -114,6 +114,14 @@ def test_what_did_not_work_in_a_job_is_to_be_acted_on() -> None:
         "sealing did not do all its work when it ran last: acme: no room; it is tried again by itself",
         "anchors bj-ct IPv4 did not do all its work when it ran last: cut; it is tried again by itself",
     ]
+
+
+def test_time_stamps_are_shown_where_they_are_asked_for() -> None:
+    assert "stamps" not in shown(status())
+    stamps = StampState(url="https://tsa.example.net/", stamped=7, waiting=2, last_at="2026-11-22T11:00:40Z")
+    lines = drawn(status_view(status(live=replace(STATE, stamps=stamps)), NOW_S), 80).splitlines()
+    (line,) = [" ".join(line.split()) for line in lines if line.startswith("stamps")]
+    assert line == "stamps 7 received, the last 60 s ago; 2 heads wait"
 
 
 def test_workers_are_shown_where_there_are_some() -> None:

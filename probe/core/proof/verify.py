@@ -138,6 +138,7 @@ class Check:
                 Problem(
                     kind=Kind.TRUNCATED,
                     seq=self._next,
+                    since_seq=min(self._confirmed + 1, self._next),
                     last_seq=claim.seq,
                     words=f"the stream ends at {self.last_seq}, and record {claim.seq} {claim.words}:"
                     " the end is cut off",
