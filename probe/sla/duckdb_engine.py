@@ -23,6 +23,7 @@ from probe.sla.engine import Grains, Question
 
 MEMORY = "400MB"
 PAGE = 10_000
+STRETCH_US = 6 * 3_600_000_000  # longer than any interval between two looks of a track
 FLUSH_BYTES = 64 << 20
 _TYPES = {int: "BIGINT", bool: "BOOLEAN"}
 _FIRST = (
@@ -122,12 +123,37 @@ class DuckDbEngine:
     def grains(self, asked: Question, rule: CountingRule, by: Sequence[str] = ()) -> Grains:
         """Sums of grains, for each group."""
         where, given = _where(asked)
-        text = sql.grains_text("duckdb", "facts", where, rule, asked.excluded, by)
+        return self._read_grains(
+            sql.grains_text("duckdb", "facts", where, rule, asked.excluded, by), given, len(by)
+        )
+
+    def _read_grains(self, text: str, given: list[Any], columns: int) -> Grains:
         made: Grains = {}
         for row in self._rows(text, given):
-            group, grain, sums = row[: len(by)], row[len(by)], row[len(by) + 1 :]
-            made.setdefault(tuple(group), {})[grain] = Grain(**dict(zip(sql.SUMS, sums, strict=True)))
+            grain = Grain(**dict(zip(sql.SUMS, row[columns + 1 :], strict=True)))
+            made.setdefault(tuple(row[:columns]), {})[row[columns]] = grain
         return made
+
+    def parts(self, asked: Question, rule: CountingRule, by: Sequence[str]) -> dict[str, Grains]:
+        """Sums of grains for each of these columns by itself, and of all together: one pass over the facts."""
+        where, given = _where(asked)
+        text = sql.grains_text("duckdb", "facts", where, rule, asked.excluded, by)
+        self._db.execute(f"CREATE OR REPLACE TABLE fine AS {text}", given)
+        made = {
+            name: self._read_grains(sql.sums_text("fine", columns), [], len(columns))
+            for name, columns in (("", ()), *((name, (name,)) for name in by))
+        }
+        self._db.execute("DROP TABLE fine")
+        return made
+
+    def troubled(self, asked: Question) -> Iterator[SlotLook]:
+        """Those looks that are not well, and the ones next to them in their track."""
+        where, given = _where(asked)
+        # Only times in which something is not well are looked at row by row, and the times beside them.
+        self._db.execute(f"CREATE OR REPLACE TABLE bad_times AS {_bad_times(where)}", given)
+        names = ", ".join(self._tables["looks"])
+        for row in self._rows(_beside_bad_times(names, where), given):
+            yield msgspec.convert(dict(zip(self._tables["looks"], row, strict=True)), SlotLook)
 
     def failing(
         self, asked: Question, rule: CountingRule, within: Sequence[Span], most: int
@@ -168,6 +194,36 @@ class DuckDbEngine:
         answer = self._db.cursor().execute(text, given)
         while rows := answer.fetchmany(PAGE):
             yield from rows
+
+
+_WELL = "(state = 'measured' AND COALESCE(outcome IN ('ok', 'slow', 'stale'), FALSE))"
+
+
+def _bad_times(where: str) -> str:
+    """Of each track: the stretches in which a look is not well, and those beside them."""
+    stretch = f"scheduled_us // {STRETCH_US} AS stretch"
+    bad = f"SELECT vantage_point, task, {stretch} FROM looks WHERE {where} AND NOT {_WELL}"  # noqa: S608
+    return (
+        "SELECT DISTINCT vantage_point, task, stretch + beside AS stretch"  # noqa: S608
+        f" FROM ({bad}) AS bad, (VALUES (-1), (0), (1)) AS near(beside)"
+    )
+
+
+def _beside_bad_times(names: str, where: str) -> str:
+    inside = (
+        f"SELECT looks.*, {_WELL} AS well FROM looks SEMI JOIN bad_times ON looks.task = bad_times.task"  # noqa: S608
+        f" AND looks.vantage_point = bad_times.vantage_point AND looks.scheduled_us // {STRETCH_US} = bad_times.stretch"
+        f" WHERE {where}"
+    )
+    marked = (
+        "SELECT *, COALESCE(LAG(well) OVER track, TRUE) AS before, COALESCE(LEAD(well) OVER track, TRUE) AS after"  # noqa: S608
+        f" FROM ({inside}) AS inside"
+        " WINDOW track AS (PARTITION BY vantage_point, task ORDER BY scheduled_us, agent, seq)"
+    )
+    return (
+        f"SELECT {names} FROM ({marked}) AS marked WHERE NOT (well AND before AND after)"  # noqa: S608
+        " ORDER BY scheduled_us, agent, seq"
+    )
 
 
 def _where(asked: Question) -> tuple[str, list[Any]]:

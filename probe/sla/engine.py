@@ -9,11 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from probe.core.records.rows import State
+from probe.core.records.verdict import Outcome
 from probe.core.sla.facts.row import FactRow, SlotLook
 from probe.core.sla.grains import CountingRule, FactClass, Grain, class_of, grain_of, grains_of
 from probe.core.sla.periods import Span
 
 DIMENSIONS = ("region", "carrier", "vantage_point", "address", "path")
+SERVED = frozenset({Outcome.OK, Outcome.SLOW, Outcome.STALE})
 Group = tuple[str | None, ...]
 Grains = dict[Group, dict[int, Grain]]
 
@@ -53,6 +56,10 @@ class Engine(Protocol):
         """Sums of grains, for each group of these columns."""
         ...
 
+    def parts(self, asked: Question, rule: CountingRule, by: Sequence[str]) -> dict[str, Grains]:
+        """Sums of grains for each of these columns by itself; and of all together, under no name."""
+        ...
+
     def failing(
         self, asked: Question, rule: CountingRule, within: Sequence[Span], most: int
     ) -> list[FactRow]:
@@ -65,6 +72,10 @@ class Engine(Protocol):
 
     def looks(self, asked: Question) -> Iterable[SlotLook]:
         """All, in order of due time."""
+        ...
+
+    def troubled(self, asked: Question) -> Iterable[SlotLook]:
+        """Those looks that are not well, and those next to them in their track (vantage point and task), in order."""
         ...
 
     def close(self) -> None:
@@ -112,6 +123,23 @@ class PlainEngine:
             for group, rows in groups.items()
         }
 
+    def parts(self, asked: Question, rule: CountingRule, by: Sequence[str]) -> dict[str, Grains]:
+        """Sums of grains for each of these columns by itself, and of all together."""
+        return {"": self.grains(asked, rule)} | {name: self.grains(asked, rule, (name,)) for name in by}
+
+    def troubled(self, asked: Question) -> list[SlotLook]:
+        """Those looks that are not well, and the ones next to them."""
+        tracks: dict[tuple[str, str], list[SlotLook]] = {}
+        for row in self.looks(asked):
+            tracks.setdefault((row.vantage_point, row.task), []).append(row)
+        kept = [
+            row
+            for rows in tracks.values()
+            for place, row in enumerate(rows)
+            if not all(_is_well(near) for near in rows[max(0, place - 1) : place + 2])
+        ]
+        return sorted(kept, key=lambda k: (k.scheduled_us, k.agent, k.seq))
+
     def failing(
         self, asked: Question, rule: CountingRule, within: Sequence[Span], most: int
     ) -> list[FactRow]:
@@ -139,6 +167,10 @@ class PlainEngine:
 
 def _order(row: FactRow) -> tuple[int, str, int, int]:
     return row.scheduled_us, row.agent, row.seq, row.number
+
+
+def _is_well(row: SlotLook) -> bool:
+    return row.state is State.MEASURED and row.outcome in SERVED
 
 
 def _is_asked(row: FactRow | SlotLook, asked: Question) -> bool:

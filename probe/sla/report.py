@@ -142,12 +142,15 @@ def _periods(agreed: Agreed, asked: Asked, engine: Engine, domain: str) -> Itera
 
 def _subject(agreed: Agreed, domain: str, period: Named, engine: Engine, known: Known) -> Subject:
     excluded = excluded_by(agreed, domain)
-    looks = list(engine.looks(_question(agreed, domain, period, excluded.spans)))
+    asked = _question(agreed, domain, period, excluded.spans)
     if agreed.profile.grain is not None:
+        looks = list(engine.troubled(asked))  # all that incidents are made of
         made = _by_grains(agreed, domain, period, engine, known, excluded)
     elif agreed.profile.incidents or agreed.profile.down is not None:
+        looks = list(engine.looks(asked))
         made = subject_by_spans(agreed, domain, period, looks, known, excluded)
     elif agreed.profile.criteria:
+        looks = list(engine.looks(asked))
         made = _by_criteria(agreed, domain, period, engine, known, looks)
     else:
         raise NotComputed(f"{agreed.profile.profile}: nothing in it by which it could be computed")
@@ -193,10 +196,10 @@ def _by_grains(
 ) -> Subject:
     rule, margin = counting_rule(agreed), margin_us(agreed)
     asked = _question(agreed, domain, period, excluded.spans, margin)
+    sums = engine.parts(asked, rule, DIMENSIONS)
     parts: dict[str, dict[str, dict[int, Grain]]] = {}
     for dimension in DIMENSIONS:
-        grouped = engine.grains(asked, rule, (dimension,))
-        named = {str(group[0]): grains for group, grains in grouped.items() if group[0] is not None}
+        named = {str(group[0]): made for group, made in sums[dimension].items() if group[0] is not None}
         if len(named) > 1 or dimension in ("address", "path"):
             parts[dimension] = named
     others = {
@@ -206,7 +209,7 @@ def _by_grains(
         and (made := whole(engine.grains(replace(asked, protocols=(protocol,)), rule)))
     }
     counted = Counted(
-        whole=whole(engine.grains(asked, rule)),
+        whole=whole(sums[""]),
         parts=parts,
         apart=others,
         rows_in=lambda spans: engine.failing(asked, rule, spans, MOST_ROWS),

@@ -70,6 +70,13 @@ def grains_text(
     )
 
 
+def sums_text(source: str, by: Sequence[str]) -> str:
+    """Sums of sums: grains that were made for more columns, for fewer."""
+    groups = "".join(f"{name}, " for name in by)
+    told = ", ".join(f"CAST(SUM({name}) AS BIGINT) AS {name}" for name in SUMS)
+    return f"SELECT {groups}grain, {told} FROM {source} GROUP BY {groups}grain ORDER BY {groups}grain"  # noqa: S608
+
+
 def _words(words: object) -> str:
     """Of closed lists of ours: no quoting is needed, and none is done."""
     return ", ".join(f"'{word}'" for word in words) or "''"  # type: ignore[attr-defined]

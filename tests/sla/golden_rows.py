@@ -13,7 +13,7 @@ from probe.core.records.rows import SlotRecord, State
 from probe.core.records.surroundings import ClockStanding
 from probe.core.records.verdict import Fault, Finding, Outcome, Severity
 from probe.core.sla.facts.row import FactRow
-from probe.core.sla.periods import Span, instant_us
+from probe.core.sla.periods import Span, instant_us, month
 from probe.host.clock import SystemClock
 from probe.sla.duckdb_engine import DuckDbEngine
 from probe.store.store import Store
@@ -81,11 +81,12 @@ def records(case: dict[str, Any]) -> Iterator[SlotRecord]:
 
 
 async def store(case: dict[str, Any], directory: Path) -> int:
-    """Into a real store; all that is due until two days behind the background has a row. How many rows."""
+    """Into a real store; all that is due until two days behind the period has a row. How many rows."""
     opened = Store.open(directory, AGENT, SystemClock())
-    later = utc_text_us(instant_us(case["background"]["to"]) + DAY_US // 4)
+    end_us = month(case["period"]["month"], case["period"]["time_zone"]).to_us
+    later = utc_text_us(end_us + DAY_US // 4)
     rows = list(records(case)) or [replace(KINDS["ok"], scheduled_at=later, started_at=later)]
-    up_to = utc_text_us(instant_us(case["background"]["to"]) + 2 * DAY_US)
+    up_to = utc_text_us(end_us + 2 * DAY_US)
     for begin in range(0, len(rows), BATCH):
         await opened.append(rows[begin : begin + BATCH], up_to)
     await opened.close()

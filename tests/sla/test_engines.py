@@ -76,6 +76,23 @@ def test_sums_are_the_same(engines: tuple[Engine, Engine], rule: CountingRule, b
 
 
 @pytest.mark.parametrize("rule", RULES, ids=range(len(RULES)))
+def test_parts_are_what_each_column_gives_by_itself(
+    engines: tuple[Engine, Engine], rule: CountingRule
+) -> None:
+    plain, duck = (engine.parts(asked(), rule, DIMENSIONS) for engine in engines)
+    assert plain == duck
+    assert duck["region"] == engines[1].grains(asked(), rule, ("region",))
+    assert duck[""] == engines[1].grains(asked(), rule)
+
+
+def test_looks_that_are_well_among_their_own_are_left_out_alike(engines: tuple[Engine, Engine]) -> None:
+    question = asked(protocols=("h1", "h2"))
+    plain, duck = (list(engine.troubled(question)) for engine in engines)
+    assert plain == duck
+    assert 0 < len(plain) < len(list(engines[0].looks(question)))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=range(len(RULES)))
 def test_what_fails_is_the_same_in_the_same_order(engines: tuple[Engine, Engine], rule: CountingRule) -> None:
     spans = (Span(FROM_US, FROM_US + 600_000_000), Span(FROM_US + 4 * HOUR_US, FROM_US + 5 * HOUR_US))
     plain, duck = (engine.failing(asked(), rule, spans, 10_000) for engine in engines)
