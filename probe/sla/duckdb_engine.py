@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from probe.sla.engine import Grains, Question
 
 MEMORY = "400MB"
 PAGE = 10_000
+DAY_US = 86_400_000_000
+EPOCH = date(1970, 1, 1).toordinal()
 STRETCH_US = 6 * 3_600_000_000  # longer than any interval between two looks of a track
 FLUSH_BYTES = 64 << 20
 _TYPES = {int: "BIGINT", bool: "BOOLEAN"}
@@ -74,19 +77,44 @@ class DuckDbEngine:
             if len(waiting) > FLUSH_BYTES:
                 self._flush(name)
 
-    def take_files(self, pattern: str) -> None:
-        """Facts in Parquet files, by a pattern of file names."""
-        names = ", ".join(self._tables["facts"])
-        self._db.execute(f"INSERT INTO facts SELECT {names} FROM read_parquet(?)", [pattern])  # noqa: S608
+    def take_tables(self, facts: Sequence[str], looks: Sequence[str]) -> None:
+        """Parquet files beside what was taken; they are read where they lie. After `settle`, and once."""
+        for name, files in (("facts", facts), ("looks", looks)):
+            if files:
+                names = ", ".join(self._tables[name])
+                listed = ", ".join(_quoted(file) for file in files)
+                self._db.execute(f"ALTER TABLE {name} RENAME TO {name}_taken")
+                self._db.execute(
+                    f"CREATE VIEW {name} AS SELECT {names} FROM {name}_taken"  # noqa: S608
+                    f" UNION ALL SELECT {names} FROM read_parquet([{listed}], hive_partitioning = false)"
+                )
 
-    def write(self, table: str, path: Path) -> None:
-        """A table as Parquet, sorted by domain, task and due time."""
-        order = "customer, domain, task, scheduled_us, seq" + (", number" if table == "facts" else "")
-        quoted = str(path).replace("'", "''")
+    def days(self) -> list[str]:
+        """The days (UTC) in which facts are due."""
+        text = f"SELECT DISTINCT scheduled_us // {DAY_US} AS day FROM facts ORDER BY day"  # noqa: S608
+        return [f"{date.fromordinal(EPOCH + row[0])}" for row in self._db.execute(text).fetchall()]
+
+    def forget(self, table: str, files: Sequence[str]) -> None:
+        """What is due at a time at which these files have a row of the same task."""
+        listed = ", ".join(_quoted(file) for file in files)
+        same = " AND ".join(f"{table}.{name} = had.{name}" for name in ("task", "scheduled_us"))
         self._db.execute(
-            f"COPY (SELECT * FROM {table} ORDER BY {order}) TO '{quoted}'"  # noqa: S608
+            f"DELETE FROM {table} USING (SELECT DISTINCT task, scheduled_us FROM"  # noqa: S608
+            f" read_parquet([{listed}], hive_partitioning = false)) AS had WHERE {same}"
+        )
+
+    def write(self, table: str, file: Path, day: str) -> bool:
+        """One day of a table as Parquet, sorted by domain, task and due time. False: there is nothing of it."""
+        begin = (date.fromisoformat(day).toordinal() - EPOCH) * DAY_US
+        where = f"scheduled_us >= {begin} AND scheduled_us < {begin + DAY_US}"
+        if not self._db.execute(f"SELECT COUNT(*) FROM {table} WHERE {where}").fetchone()[0]:  # noqa: S608
+            return False
+        order = "customer, domain, task, scheduled_us, seq" + (", number" if table == "facts" else "")
+        self._db.execute(
+            f"COPY (SELECT * FROM {table} WHERE {where} ORDER BY {order}) TO {_quoted(str(file))}"  # noqa: S608
             " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 250000)"
         )
+        return True
 
     def _flush(self, name: str) -> None:
         if not self._waiting[name]:
@@ -224,6 +252,11 @@ def _beside_bad_times(names: str, where: str) -> str:
         f"SELECT {names} FROM ({marked}) AS marked WHERE NOT (well AND before AND after)"  # noqa: S608
         " ORDER BY scheduled_us, agent, seq"
     )
+
+
+def _quoted(text: str) -> str:
+    """A literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _where(asked: Question) -> tuple[str, list[Any]]:

@@ -28,7 +28,7 @@ class _Mark(msgspec.Struct):
     complete_up_to: str | None = None
 
 
-_MARK = msgspec.json.Decoder(_Mark)
+MARK = msgspec.json.Decoder(_Mark)
 
 
 class UnverifiedError(Exception):
@@ -65,13 +65,13 @@ def verified(
     paths: Iterable[Path],
     keys: Sequence[Path],
     heads: Sequence[Path],
-    customer: str,
+    customer: str | None,
     *,
     stamp_ca: Path | None = None,
     unverified: bool,
     tick: Tick,
 ) -> list[Verification]:
-    """Verify every input; of other customers' rows only that nothing is wrong.
+    """Verify every input; of other customers' rows only that nothing is wrong. `customer` None: all are wanted.
 
     Raises UnverifiedError, unless that is `unverified`; and what `verify` raises.
     """
@@ -81,14 +81,14 @@ def verified(
     return found
 
 
-def _doubts(found: Verification, customer: str) -> Iterable[str]:
+def _doubts(found: Verification, customer: str | None) -> Iterable[str]:
     yield from (_placed(found, problem) for problem in found.problems)
     for stream in found.streams:
         yield from (_placed(found, problem) for problem in stream.problems)
         if stream.more_problems:
             yield f"{found.path}: and {stream.more_problems} problems more"
         unsigned = stream.signed_head is None and not stream.problems
-        if stream.customer == customer and stream.lines and unsigned:
+        if customer in (None, stream.customer) and stream.lines and unsigned:
             yield f"{found.path}: nothing signed fits the records of {_named(stream)}"
 
 
@@ -130,7 +130,7 @@ def _read(stream: Stream, lines: Iterable[bytes], take: Take, tick: Tick) -> Str
             take(facts, looks)
             tick(len(looks))
             facts, looks = [], []
-        complete_up_to = _MARK.decode(line).complete_up_to or complete_up_to
+        complete_up_to = MARK.decode(line).complete_up_to or complete_up_to
     take(facts, looks)
     tick(len(looks))
     return StreamRead(

@@ -27,6 +27,7 @@ class ForkedError(Exception):
 class _Number(msgspec.Struct):
     seq: int | None = None
     first_seq: int | None = None
+    last_seq: int | None = None
     reason: str | None = None
 
 
@@ -83,6 +84,12 @@ def _number(text: bytes) -> int:
     if number is None:
         raise LinesError("a record without a number")
     return number
+
+
+def span_of(text: bytes) -> tuple[int | None, str]:
+    """Of what stands for a span: its last number and the reason; of a record (None, "")."""
+    of = _read(text)
+    return (None, "") if of.seq is not None else (of.last_seq, of.reason or NOT_HERE)
 
 
 def _read(text: bytes) -> _Number:

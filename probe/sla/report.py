@@ -30,11 +30,14 @@ from probe.core.sla.report.evaluate import code_of, contract_shown
 from probe.core.sla.report.looking import incidents_in
 from probe.core.sla.report.subject import Known, Named, excluded_by, period_of, periods_in
 from probe.core.sla.report.values import VERSION, Input, Report, Subject
+from probe.seal.proofs import Stream
 from probe.services.verification import Verification
 from probe.sla.agreement_files import AgreementFile, over_the_same_span
 from probe.sla.duckdb_engine import DuckDbEngine, DuckDbMissing
 from probe.sla.engine import DIMENSIONS, Engine, PlainEngine, Question, whole
+from probe.sla.ingest import is_tables
 from probe.sla.inputs import Reading, Tick, read_facts, verified
+from probe.sla.tables import take_tables
 
 PROTOCOLS = ("h1", "h2", "h3")
 MOST_ROWS = 10_000
@@ -81,10 +84,12 @@ def make_report(
     if agreed.blank:
         raise NotComputed(f"{agreement.file}: still to be agreed: {', '.join(agreed.blank)}")
     with closing(engine):
+        tables = [path for path in asked.inputs if is_tables(path)]
+        lines = [path for path in asked.inputs if path not in tables]
         customer, excused = agreed.agreement.customer, asked.unverified is not None
         with shows("verifying") as tick:
             proofs = verified(
-                asked.inputs,
+                lines,
                 asked.keys,
                 asked.heads,
                 customer,
@@ -93,8 +98,9 @@ def make_report(
                 tick=tick,
             )
         with shows("reading") as tick:
-            reading = read_facts(asked.inputs, customer, engine.take, tick)
+            reading = read_facts(lines, customer, engine.take, tick)
             engine.settle()
+            held = take_tables(engine, tables, reading, customer)
         if not reading.streams:
             known = ", ".join(sorted(reading.customers)) or "nobody"
             raise NotComputed(f"no rows of customer {customer} in these inputs; there are those of {known}")
@@ -106,7 +112,7 @@ def make_report(
         report=VERSION,
         contract=contract_shown(agreed, agreement.digest, agreement.profile_digest),
         subjects=subjects,
-        inputs=tuple(_inputs(proofs, customer)),
+        inputs=(*_inputs(proofs, customer), *held),
         unverified=asked.unverified,
         code=code_of(subjects),
         versions=(
@@ -115,6 +121,15 @@ def make_report(
             ("added up by", engine.version),
         ),
     )
+
+
+def inputs_of(proofs: Iterable[Verification]) -> dict[Stream, Input]:
+    """What was proved of each stream; of several inputs the one that reaches furthest."""
+    made: dict[Stream, Input] = {}
+    for one in proofs:
+        for stream in sorted(one.streams, key=lambda s: s.last_seq or 0):
+            made[stream.agent, stream.customer] = _input(stream, one)
+    return made
 
 
 def _subjects(

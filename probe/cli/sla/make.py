@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,15 +20,16 @@ from probe.services.dispute import DisputeError, make
 from probe.sla.agreement_files import load_agreement
 from probe.sla.duckdb_engine import DuckDbMissing
 from probe.sla.html.page import as_html
-from probe.sla.inputs import Tick, UnverifiedError
+from probe.sla.ingest import TablesError, Taken, ingest
+from probe.sla.inputs import Tick, UnverifiedError, verified
 from probe.sla.lines import ForkedError
-from probe.sla.report import Asked, NotComputed, engine_named, make_report
+from probe.sla.report import Asked, NotComputed, engine_named, inputs_of, make_report
 from probe.sla.write import as_csv, as_json
 from probe.store.base.schema import StoreError
 
 FORESEEN = (
     NotComputed, NotComputableError, DuckDbMissing, ForkedError, CodecError, CopyError, KeyFileError, LinesError,
-    StoreError,
+    StoreError, TablesError,
 )  # fmt: skip
 QUIET_S = 2.0
 
@@ -42,6 +43,23 @@ def made_report(agreement: Path, profile: Path | None, asked: Asked, engine: str
         raise click.ClickException(
             f"the input is not proved, and nothing is computed from it:\n{told}\n"
             'Take it all the same with --unverified "why"; the report prints these words'
+        ) from None
+    except FORESEEN as error:
+        raise click.ClickException(str(error)) from None
+
+
+def ingested(inputs: Sequence[Path], into: Path, keys: Sequence[Path], heads: Sequence[Path]) -> list[Taken]:
+    """What was taken of each stream. Raises ClickException in words for whatever is foreseen."""
+    try:
+        with _shows("verifying") as tick:
+            proofs = verified(inputs, keys, heads, None, unverified=False, tick=tick)
+        into.mkdir(parents=True, exist_ok=True)
+        with _shows("ingesting") as tick:
+            return ingest(into, inputs, inputs_of(proofs), tick)
+    except UnverifiedError as error:
+        told = "\n".join(error.lines)
+        raise click.ClickException(
+            f"the input is not proved, and nothing is taken from it:\n{told}"
         ) from None
     except FORESEEN as error:
         raise click.ClickException(str(error)) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from probe.cli.sla.check import check
+from probe.cli.sla.ingest import ingest
 from probe.cli.sla.plan import plan
 from probe.cli.sla.report import report
 
@@ -17,3 +18,4 @@ def sla() -> None:
 sla.add_command(check)
 sla.add_command(report)
 sla.add_command(plan)
+sla.add_command(ingest)

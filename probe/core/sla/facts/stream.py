@@ -56,6 +56,24 @@ class StreamFacts:
     _tasks: dict[str, FactRow] = field(default_factory=dict)
     _open: list[int] = field(default_factory=list)  # of `lost`: still without the time of the row after
 
+    def resume(
+        self,
+        edges: dict[str, int],
+        tasks: dict[str, FactRow],
+        lost: Iterable[Lost],
+        pulls: Iterable[FirstPull],
+        last_us: int | None,
+    ) -> None:
+        """Go on where another reading of the stream ended."""
+        self._edges, self._tasks = dict(edges), dict(tasks)
+        self.lost, self.pulls, self.last_us = list(lost), list(pulls), last_us
+        self._open = [index for index, one in enumerate(self.lost) if one.before_us is None]
+
+    @property
+    def carried(self) -> tuple[dict[str, int], dict[str, FactRow]]:
+        """What `resume` is to be given: requests of each task's last measured slot, and of which object it is."""
+        return dict(self._edges), dict(self._tasks)
+
     def slot(self, slot: Row, requests: Sequence[Row]) -> tuple[list[FactRow], SlotLook]:
         """Of one due slot."""
         of: Any = slot

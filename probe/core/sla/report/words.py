@@ -96,6 +96,7 @@ SOURCES = _of(
     store=("results directory", "结果目录"),
     segments=("sealed segments", "封存段"),
     lines=("pulled copy", "拉取副本"),
+    tables=("tables", "数据表"),
 )
 
 
