@@ -17,6 +17,7 @@ from probe import __version__
 from probe.cli.commands.config import check_config, schema
 from probe.cli.commands.demo import demo
 from probe.cli.commands.once import once
+from probe.cli.commands.plan import plan
 from probe.cli.commands.pull import pull
 from probe.cli.commands.run import run
 from probe.cli.commands.serve import serve
@@ -54,6 +55,7 @@ for command in (
     replay,
     demo,
     sla,
+    plan,
     check_config,
     schema,
 ):

@@ -18,6 +18,8 @@ def check_config(config_file: Path) -> None:
         from probe.checks import CHECKS
         from probe.cli.actions.origins import kept_standings, warn_of_unanswering
         from probe.core.config.plan import make_plan
+        from probe.services.forecast import forecast
+        from probe.services.learned import learned
         from probe.settings.config_files import load_config
         from probe.settings.preflight import missing, warnings
     config = load_config(config_file, CHECKS)
@@ -31,6 +33,8 @@ def check_config(config_file: Path) -> None:
     warn_of_unanswering(plan.tasks, kept_standings(Path(config.agent.results)))
     for problem in warnings(config, plan):
         click.echo(f"warning: {problem}", err=True)
+    for words in forecast(config.agent, plan.tasks, CHECKS, learned(config.agent.results)).warnings:
+        click.echo(f"warning: {config_file}: {words} (cdn-probe plan)", err=True)
     lacking = missing(config)
     for problem in lacking:
         click.echo(str(problem), err=True)

@@ -1,0 +1,99 @@
+"""What results show of what a slot costs: requests, messages and bytes on the wire, and bytes on the disk."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from probe.core.records.codec import encode
+from probe.core.records.observation import Role
+from probe.core.records.rows import SlotRecord, State
+from probe.core.records.verdict import Outcome
+from probe.store.base.parts import parts_of
+from probe.store.base.schema import StoreError, catalogue_file
+from probe.store.read.reader import Reader
+
+NEWEST = 5_000  # rows looked at
+HEAD_BYTES = 600  # of a reply: status and fields, as CDNs send them
+ROWS_TO_LEARN_FROM = 100
+_SENT = frozenset({Role.EDGE, Role.REDIRECT, Role.CHECK})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerSlot:
+    """What one slot of a task asks for, on average. `known`: from how many slots; 0: assumed."""
+
+    edges: float
+    further: float  # to edges: redirects that are followed, requests of checks
+    controls: float  # requests of checks to the origin
+    messages: float  # to resolvers
+    bytes: float  # of replies of edges
+    known: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """What earlier results show: by task, and bytes on the disk for a row that is well (None: too few rows)."""
+
+    slots: Mapping[str, PerSlot]
+    row_bytes: float | None = None
+
+
+NOTHING_LEARNED = Learned(slots={})
+
+
+def learned_from(directory: Path) -> Learned:
+    """What a results directory shows; nothing where there is none. Raises StoreError."""
+    if not catalogue_file(directory).is_file():
+        return NOTHING_LEARNED
+    with Reader.open(directory) as reader:
+        rows = [row for row in reader.list(limit=NEWEST) if isinstance(row, SlotRecord)]
+        held = sum(reader.heads().values()) - sum(
+            last - first + 1 for customer in reader.heads() for first, last in reader.dropped(customer)
+        )
+    by_task: dict[str, list[SlotRecord]] = defaultdict(list)
+    for row in rows:
+        if row.state is State.MEASURED and row.outcome is Outcome.OK:
+            by_task[row.task].append(row)
+    size = sum(part.path.stat().st_size for part in parts_of(directory))
+    well = [row for found in by_task.values() for row in found]
+    enough = held >= ROWS_TO_LEARN_FROM and bool(well)
+    return Learned(
+        slots={task: _average(found) for task, found in by_task.items()},
+        row_bytes=size / held * _mean_size(well) / _mean_size(rows) if enough else None,
+    )
+
+
+def _mean_size(rows: Sequence[SlotRecord]) -> float:
+    """Of their lines: rows that failed are much larger than those that are well."""
+    return sum(len(encode(row)) for row in rows) / len(rows)
+
+
+def learned(directory: Path | str) -> Learned:
+    """The same; nothing where it cannot be read."""
+    try:
+        return learned_from(Path(directory))
+    except StoreError:
+        return NOTHING_LEARNED
+
+
+def _average(rows: Sequence[SlotRecord]) -> PerSlot:
+    roles = Counter(seen.role for row in rows for seen in row.observations)
+    messages = sum(len(row.resolution.queries) for row in rows if row.resolution is not None)
+    sent = sum(
+        HEAD_BYTES + (seen.response.encoded_body_bytes or 0)
+        for row in rows
+        for seen in row.observations
+        if seen.role in _SENT and seen.response is not None
+    )
+    count = len(rows)
+    return PerSlot(
+        edges=roles[Role.EDGE] / count,
+        further=(roles[Role.REDIRECT] + roles[Role.CHECK]) / count,
+        controls=roles[Role.CONTROL] / count,
+        messages=messages / count,
+        bytes=sent / count,
+        known=count,
+    )

@@ -1,0 +1,212 @@
+"""What measuring will cost, by hand and beside a run; what samples can show, against the exact distribution."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from math import comb
+from pathlib import Path
+from statistics import mean
+
+import pytest
+from click.testing import CliRunner
+
+from probe.checks import CHECKS
+from probe.cli.main import cli
+from probe.cli.render.layout import drawn
+from probe.cli.render.plan import plan_view
+from probe.core.config.agent import AgentConfig
+from probe.core.model.task import EdgePolicy, OriginSpec, VantagePoint
+from probe.core.model.value import replace
+from probe.core.records.codec import encode
+from probe.core.records.observation import Role
+from probe.core.records.rows import SlotRecord
+from probe.core.records.verdict import Outcome
+from probe.core.sla.binomial import least_errors
+from probe.lab.lab import Lab
+from probe.services.forecast import forecast, origin_rate, seen_from
+from probe.services.learned import HEAD_BYTES
+from probe.store.base.parts import parts_of
+from probe.store.read.reader import Reader
+from tests.agent.test_live import running
+from tests.support.agent_process import cdn_probe
+from tests.support.build import ORIGIN, checks, task
+
+S_US = 1_000_000
+
+
+def agent(**changes: object) -> AgentConfig:
+    anchors = {"anchors": ["http://192.0.2.9/ok"], "anchor_interval": "30s"}
+    return AgentConfig.model_validate(
+        {
+            "agent": "a",
+            "results": "/r",
+            "customers": "c/",
+            "vantage_points": [{"name": "bj-ct", **anchors}],
+            **changes,
+        }
+    )
+
+
+def test_requests_of_a_plan_by_hand() -> None:
+    """Two objects a minute at four edges, one without further requests, one asked at one edge alone."""
+    plain = checks(availability={})
+    tasks = [
+        task(id="t1", checks=plain),
+        task(id="t2", edges=EdgePolicy(kind="one"), phase_us=30 * S_US),
+        task(id="t3", edges=EdgePolicy(kind="sample", count=2), origin=None),
+    ]
+    found = forecast(agent(), tasks, CHECKS, edges=4, body_bytes=10_000)
+    assert found.slots_per_s == pytest.approx(3 / 60)
+    assert found.edges_per_s == pytest.approx((4 + 1 + 2) / 60)
+    assert found.measured_bytes_a_day == pytest.approx(86_400 / 60 * 7 * 10_600)
+    assert found.anchors_per_s == {"http://192.0.2.9:80/ok": pytest.approx(1 / 30)}
+    assert found.resolvers_per_s == {"the host's": pytest.approx(3 / 60)}
+    [domain] = found.domains
+    assert domain.requests == pytest.approx(35)
+    assert found.learned == 0
+    assert any("3 tasks were never measured" in words for words in found.assumptions)
+
+
+def test_an_origin_is_asked_once_an_interval_whichever_task_asks() -> None:
+    """By hand: t1 at :00, t2 at :30 of each minute, versions trusted for a minute: every third slot asks."""
+    both = [task(id="t1"), task(id="t2", phase_us=30 * S_US)]
+    assert origin_rate(both, 60 * S_US) == pytest.approx(1 / 90, rel=0.01)
+    assert origin_rate(both, 20 * S_US) == pytest.approx(1 / 30, rel=0.01)
+    assert origin_rate(both[:1], 60 * S_US) == pytest.approx(1 / 120, rel=0.01), (
+        "the answer came after the slot began"
+    )
+    assert origin_rate(both[:1], 59 * S_US) == pytest.approx(1 / 60, rel=0.01)
+    assert origin_rate(both[:1], 3600 * S_US) == pytest.approx(1 / 3660, rel=0.05)
+    origin = OriginSpec(address=ORIGIN, request=task().request, interval_us=20 * S_US, requests_per_minute=1)
+    few = forecast(agent(), [replace(each, origin=origin) for each in both], CHECKS)
+    assert few.origins_per_s == {ORIGIN: pytest.approx(1 / 60)}
+
+
+def test_resolvers_are_all_asked_or_the_first_alone() -> None:
+    resolvers = [{"resolvers": ["udp://192.0.2.53:53", "udp://192.0.2.54:53"], "name": "bj-ct", "resolver_policy": p}
+                 for p in ("in_order", "all")]  # fmt: skip
+    rates = []
+    for point in resolvers:
+        config = agent(vantage_points=[point])
+        made: VantagePoint = config.vantage_points[0].vantage_point()
+        rates.append(forecast(config, [task(vantage_point=made)], CHECKS).resolvers_per_s)
+    assert rates[0] == {"udp://192.0.2.53:53": pytest.approx(1 / 60)}
+    assert rates[1] == {f"udp://192.0.2.{n}:53": pytest.approx(1 / 60) for n in (53, 54)}
+
+
+def test_further_requests_of_checks_are_counted_where_a_healthy_reply_gets_them() -> None:
+    """Four ranges of one edge in turn, and the same of the origin; exact comparison asks no more of a small body."""
+    sampled, exact = (task(checks=checks(integrity={"mode": mode})) for mode in ("sampled", "exact"))
+    found = forecast(agent(), [sampled], CHECKS, edges=3, body_bytes=10**6)
+    assert found.edges_per_s == pytest.approx((3 + 4) / 60)
+    assert found.origins_per_s[ORIGIN] == pytest.approx(4 / 60 + 1 / 120, rel=0.01)
+    assert forecast(agent(), [exact], CHECKS, edges=3).edges_per_s == pytest.approx(3 / 60)
+
+
+def test_the_view_fits_80_columns() -> None:
+    long = task(domain="a" * 60 + ".example", origin=None)
+    text = drawn(plan_view(forecast(agent(), [long], CHECKS)), 80)
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert "no error, month" in text
+
+
+def test_a_budget_of_bytes_bounds_what_is_measured() -> None:
+    found = forecast(agent(), [task(bytes_per_day=1_000_000)], CHECKS, body_bytes=10**6)
+    assert found.measured_bytes_a_day == 1_000_000
+
+
+@pytest.mark.parametrize("samples", [3, 5, 60, 300, 2000])
+def test_an_error_rate_that_is_seen_is_the_least_by_the_exact_distribution(samples: int) -> None:
+    rate = Fraction(seen_from(samples) or 0)
+    errors = least_errors(samples, Fraction(1, 2000), Fraction(1, 1000))
+
+    def at_least(p: Fraction) -> Fraction:
+        return 1 - sum(
+            (comb(samples, k) * p**k * (1 - p) ** (samples - k) for k in range(errors)), Fraction(0)
+        )
+
+    assert at_least(rate + Fraction(1, 10**6)) >= Fraction(9, 10) >= at_least(rate - Fraction(1, 10**6))
+
+
+def test_samples_that_can_show_nothing_say_so() -> None:
+    assert seen_from(0) is None
+    assert seen_from(2) is None, "a grain of fewer than three requests shows nothing"
+
+
+def typed(tmp_path: Path, keep: str, *command: str) -> tuple[int, str, str]:
+    (tmp_path / "customers").mkdir(exist_ok=True)
+    (tmp_path / "customers" / "acme.yaml").write_text(
+        "customer: acme\ndefaults: {interval: 1s}\n"
+        "domains: [{domain: www.acme.example, objects: [{path: /a}, {path: /b}], cdn: {suffixes: [cdn.example]}}]\n"
+    )
+    file = tmp_path / "agent.yaml"
+    file.write_text(
+        f"agent: a\nresults: r\ncustomers: customers/\nvantage_points: [{{name: local}}]\nkeep: {keep}\n"
+    )
+    done = CliRunner().invoke(cli, [*command, "-c", str(file)])
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_check_config_warns_of_a_retention_that_the_size_cannot_hold(tmp_path: Path) -> None:
+    code, _, told = typed(tmp_path, "{size: 1GiB, hard_size: 2GiB}", "check-config")
+    assert code == 0
+    [line] = [line for line in told.splitlines() if "keep.size" in line]
+    assert "keep.size of 1GiB holds about" in line
+    assert "keep.healthy wants 100: the oldest go earlier" in line
+    _, _, told = typed(tmp_path, "{size: 1000GiB, hard_size: 2000GiB}", "check-config")
+    assert "keep.size" not in told
+
+
+def test_the_plan_as_typed(tmp_path: Path) -> None:
+    code, out, _ = typed(tmp_path, "{size: 1GiB, hard_size: 2GiB}", "plan")
+    assert code == 0
+    for words in ("2/s", "6/s requests", "keep.size is full in", "acme www.acme.example", "assumed: "):
+        assert words in out
+    _, out, _ = typed(tmp_path, "{}", "plan", "--json", "--edges", "5")
+    assert json.loads(out)["edges_per_s"] == 10
+    code, _, told = typed(tmp_path, "{}", "plan", "--body", "huge")
+    assert code == 2
+    assert "not a size" in told
+    _, out, _ = typed(tmp_path, "{}", "plan", "--customer", "nobody")
+    assert "tasks" in out
+
+
+@pytest.mark.long
+async def test_a_plan_made_of_earlier_results_fits_what_follows(tmp_path: Path) -> None:
+    """Requests within 5 %, bytes within 10 %, of the rows that the next run of the agent stores."""
+    async with Lab() as lab:
+        await lab.warm()
+        file = lab.write_config(tmp_path, interval="500ms")
+        results = tmp_path / "results"
+        async with running(file, 200):
+            pass
+        told = json.loads((await cdn_probe("plan", "-c", file, "--json")).out)
+        before, size_before, records_before = held(results), taken(results), records(results)
+        async with running(file, 200):
+            pass
+    every = [row for row in held(results) if row not in before]
+    rows = [row for row in every if row.outcome is Outcome.OK]
+    assert len(rows) > 100
+    slots = told["slots_per_s"]
+    requests = [o for row in rows for o in row.observations if o.role is Role.EDGE]
+    assert len(requests) / len(rows) == pytest.approx(told["edges_per_s"] / slots, rel=0.05)
+    size = sum(HEAD_BYTES + (o.response.encoded_body_bytes or 0) for o in requests if o.response is not None)
+    assert size / len(rows) == pytest.approx(told["measured_bytes_a_day"] / 86_400 / slots, rel=0.10)
+    larger = mean(len(encode(row)) for row in every) / mean(len(encode(row)) for row in rows)
+    stored = (taken(results) - size_before) / (records(results) - records_before) / larger
+    assert stored == pytest.approx(told["stored_bytes_a_day"] / 86_400 / slots, rel=0.10)
+
+
+def held(results: Path) -> list[SlotRecord]:
+    with Reader.open(results) as reader:
+        return [row for row in reader.list(limit=10_000) if isinstance(row, SlotRecord)]
+
+
+def records(results: Path) -> int:
+    with Reader.open(results) as reader:
+        return sum(reader.heads().values())
+
+
+def taken(results: Path) -> int:
+    return sum(part.path.stat().st_size for part in parts_of(results))
