@@ -8,12 +8,12 @@ ceiling of requests a minute it is not asked, and the reference says so.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from probe.core.content.history import updated, with_reply
+from probe.core.content.origin_keys import history_key, origin_key
 from probe.core.content.origin_standing import with_ask
 from probe.core.content.reading import Reading
 from probe.core.model.task import OriginSpec, Request, Task
@@ -251,25 +251,3 @@ def _validators(known: _Known) -> tuple[tuple[str, str], ...]:
     if newest.etag:
         return (("If-None-Match", newest.etag),)
     return (("If-Modified-Since", newest.last_modified),) if newest.last_modified else ()
-
-
-def origin_in(key: str) -> str:
-    """The origin's address in a key that `history_key` made."""
-    return key.partition(" ")[0]
-
-
-def origin_key(origin: OriginSpec) -> str:
-    """Under what an origin's standing is kept: address, scheme and port, whatever object it is asked for."""
-    return f"{origin.address} {origin.request.scheme} {origin.request.port}"
-
-
-def history_key(origin: OriginSpec, reading: Reading | None = None) -> str:
-    """Under what a version history is kept: address and URL, since two origins may serve one name.
-
-    Two URLs that differ in a secret only stay apart by a digest, and so do two ways of reading the content.
-    """
-    shown = without_secret_query(origin.request.url)
-    key = f"{origin.address} {shown}"
-    if shown != origin.request.url:
-        key += f" {hashlib.blake2b(origin.request.url.encode(), digest_size=8).hexdigest()}"
-    return key if reading is None else f"{key} {reading.rules}"

@@ -16,12 +16,12 @@ from itertools import takewhile
 
 from probe.core.config.agent import AgentConfig
 from probe.core.content.check_kind import Kinds, reading_of
+from probe.core.content.origin_keys import history_key
 from probe.core.model.task import Task
 from probe.core.records.observation import Observation, Role
 from probe.core.records.response import Response
 from probe.core.sla.binomial import least_errors, rate_at_most
 from probe.core.sla.figures import SHOWN_NEEDS
-from probe.measure.origin import history_key
 from probe.services.learned import HEAD_BYTES, NOTHING_LEARNED, Learned, PerSlot
 
 DAY_S = 86_400

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from probe.core.content.origin_keys import origin_in, origin_key
 from probe.core.model.task import Task
 from probe.core.model.times import utc_text
 from probe.core.records.origin import OriginVersion
 from probe.core.scheduling.bandwidth_budget import DAY_S
-from probe.measure.origin import origin_in, origin_key
 from probe.store.store import Store
 from probe.workers.messages import Seed
 

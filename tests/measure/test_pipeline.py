@@ -12,6 +12,7 @@ import pytest
 
 from probe.checks import CHECKS
 from probe.core.config.plan import task_to_json
+from probe.core.content.origin_keys import history_key
 from probe.core.content.reading import Reading
 from probe.core.model.task import (
     AnchorSpec,
@@ -33,7 +34,6 @@ from probe.core.records.response import Response
 from probe.core.records.rows import SlotRecord, State
 from probe.core.records.surroundings import Reach
 from probe.fetch.target import FetchTarget
-from probe.measure.origin import history_key
 from probe.measure.pipeline import HostProbe, Pipeline
 from probe.store.store import Store
 from tests.support import build

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
+from probe.core.content.origin_keys import origin_key
 from probe.core.content.origin_standing import in_words
 from probe.core.model.task import Task
 from probe.core.records.origin import OriginStanding
-from probe.measure.origin import origin_key
 from probe.store.base.schema import StoreError, catalogue_file
 from probe.store.read.reader import Reader
 
