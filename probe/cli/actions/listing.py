@@ -14,7 +14,7 @@ from probe.checks import CHECKS
 from probe.cli.options import PLACE
 from probe.cli.render.bundle import bundle_view
 from probe.cli.render.json_lines import print_json
-from probe.cli.render.propagation import propagation_table
+from probe.cli.render.nodes import propagation_table
 from probe.cli.render.slots import evidence, list_table
 from probe.cli.render.terminal import console
 from probe.core.nodes.propagation import propagation_report

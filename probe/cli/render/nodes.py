@@ -1,6 +1,6 @@
 """Rule: an inventory is read by address: one line each, the newest facts beside the oldest.
 
-Nodes as a rich table. Reads values, decides nothing.
+Nodes, and how long each served an old version, as rich tables. Reads values, decides nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from probe.core.config.node_labels import ListedNode
+from probe.core.nodes.propagation import NodePropagation
 
 _COLUMNS = ("address", "IP", "first seen", "last seen", "given to", "carrier", "prefix", "swept")
 
@@ -47,3 +48,34 @@ def _swept(node: ListedNode) -> Text:
     if node.swept:
         return Text("yes", style="green")
     return Text("on trial" if node.on_trial else "no")
+
+
+# --- propagation: what was observed only at times is an interval, never one figure -----------------------
+
+_VERDICTS = {True: ("over its lifetime", "red"), False: ("in time", "green"), None: ("open", "dim")}
+
+
+def propagation_table(found: Iterable[NodePropagation]) -> Table:
+    """A line for each node and change, by object, then change, then node."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("object", "changed by", "node", "from", "took s", "allowed s", ""):
+        table.add_column(name, justify="right" if name.endswith(" s") else "left")
+    for node in sorted(found, key=lambda n: (n.customer, n.url, n.changed_before, n.address)):
+        words, style = _VERDICTS[node.over_lifetime]
+        table.add_row(
+            node.url,
+            node.changed_before[:19].replace("T", " ") + "Z",
+            node.address,
+            node.vantage_point,
+            _span(node),
+            "–" if node.allowed_s is None else f"{node.allowed_s:.0f}",
+            Text(words, style=style),
+        )
+    return table
+
+
+def _span(node: NodePropagation) -> str:
+    """`2.5 to 3.1`, `at least 40.0` where it has not been seen with the new version."""
+    if node.at_most_s is None:
+        return f"at least {node.at_least_s:.1f}"
+    return f"{node.at_least_s:.1f} to {node.at_most_s:.1f}"
