@@ -40,7 +40,11 @@ STARTS_PROCESSES = {
     "sandbox/content_reader.py",
     "workers/supervisor.py",
 }
-LOADS_BY_NAME = {"seal/parquet.py"}  # one constant name, an optional library
+LOADS_BY_NAME = {
+    "seal/parquet.py",
+    "seal/stamps/tokens.py",
+    "sla/duckdb_engine.py",
+}  # a constant name, optional libraries
 
 
 def name(file: Path) -> str:

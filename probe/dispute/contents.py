@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from probe.core.records.codec import decode
-from probe.core.records.rows import Record, SlotRecord
+from probe.core.records.rows import Record
 
 PAGE, SUMMARY, DECLARED = "index.html", "dispute.json", "declared"
 GONE = b'{"kind":"dropped"'  # how a line begins that stands for records that are gone
@@ -92,8 +92,3 @@ def records_in(lines: tuple[bytes, ...]) -> list[Record | None]:
 def seq_of(record: Record) -> int:
     """Its number; 0 where it has none."""
     return record.seq or 0
-
-
-def due(record: Record) -> str:
-    """When a slot was due, or an event happened."""
-    return record.scheduled_at if isinstance(record, SlotRecord) else record.at

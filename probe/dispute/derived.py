@@ -11,7 +11,7 @@ import hashlib
 import json
 from typing import Any
 
-from probe.core.proof.evidence import Declared, evidence_named
+from probe.core.proof.evidence import evidence_named
 from probe.core.proof.line import decode_line
 from probe.core.proof.signed_head import SignedHead, parse_head
 from probe.core.records.rows import Record, SlotRecord
@@ -99,15 +99,6 @@ def _config(record: Record) -> str:
 
 def _version(record: Record) -> str:
     return record.host.agent_version if isinstance(record, SlotRecord) else record.agent_version
-
-
-def declared_in(contents: Contents) -> Declared:
-    """What the lines of the file say of evidence that is gone."""
-    declared = Declared()
-    for span in (contents.records, *contents.declared):
-        for line in span.lines:
-            declared.look(line)
-    return declared
 
 
 def _pem(der: bytes) -> bytes:

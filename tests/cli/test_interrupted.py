@@ -71,6 +71,7 @@ COMMANDS = {
     "results export": Typed("results -d {frozen} export --into {new}"),
     "results propagation": Typed("results -d {frozen} propagation"),
     "results verify": Typed("results -d {frozen} verify"),
+    "results bundle": Typed("results -d {frozen} bundle --customer shop --seq 610..620 --into {new}"),
 }
 OFTEN = {"status", "serve", "pull --follow", "results list"}
 """In every run of the tests; the others in the long one."""
