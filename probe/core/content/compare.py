@@ -212,17 +212,26 @@ class _Look:
         return epoch_s(last_asked) >= self.at_s + max(0, taken_us) / 1e6
 
     def _claims_nothing(self) -> bool:
-        """No validator and no lifetime, though the origin names some: it does not even pretend to be a stored version.
+        """No validator and no lifetime: it does not even pretend to be a stored version of something.
 
-        A cache keeps by its own rules what an origin says nothing of, and has nothing to pass on then.
+        Of what the origin names none for, a cache keeps a copy by its own rules and has none to pass on: then it
+        pretends where its Age, its Date or a cache's word says that it was stored.
         """
         fields, newest = self.response.fields, self.newest
         if "fields_cut" in self.response.flags:
             return False  # what it claims may be in what we did not keep
-        if (newest.etag, newest.last_modified, newest.declared) == (None, None, None):
+        if self.at_s < epoch_s(newest.first_seen):
+            return False  # it may have come before the origin changed
+        unnamed = (newest.etag, newest.last_modified, newest.declared) == (None, None, None)
+        if unnamed and self._says_it_was_stored():
             return False
         validators = first_value(fields, "etag"), first_value(fields, "last-modified")
         return validators == (None, None) and declared(fields, self.at_s).lifetime_s is None
+
+    def _says_it_was_stored(self) -> bool:
+        said = (self.observation.cache_status, *self.observation.caches)
+        aged = self.age_s is not None and self.age_s > slack_s(self.response.fields)
+        return self.response.age_s is not None or aged or any(word is not None and word.hit for word in said)
 
     def _got_since(self) -> bool:
         """The edge got its copy after the origin was first seen to serve its present version.

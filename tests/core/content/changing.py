@@ -162,6 +162,8 @@ class World:
         )  # fmt: skip
         lifetime_s = draw.choice((0.0, 10.0, 600.0)) if bound_s is None else bound_s
         age, says = draw.random() < 0.7, draw.choice((None, "cache-status", "x-cache"))
+        if not age and bound_s is None and self.origin.etag is None and not self.origin.dated:
+            says = says or "x-cache"  # one that shows nothing at all would break RFC 9111 section 5.1
 
         def cache(behind: Cache | Origin, speaks: str | None) -> Cache:
             return Cache(behind, lifetime_s, stale_s, speaks, age, self.origin)
