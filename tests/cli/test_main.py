@@ -15,6 +15,7 @@ import yaml
 from probe.core.records.codec import decode
 from probe.core.records.rows import SlotRecord
 from probe.lab.lab import Lab
+from tests.sla.by_csv import by_node
 from tests.support.agent_process import WITHIN_S, cdn_probe, ended, slots, start, until, until_measuring
 
 WWW = "www.shop.example"
@@ -246,6 +247,16 @@ async def _reports_on(said: str) -> None:
     await cdn_probe(*named.split(), "--dispute", incident["name"], "--into", file)
     proved = await cdn_probe("results", "verify", file)
     assert proved.code == 0, proved.out + proved.err
+    results = Path(named.split()[3])
+    files = {table: results.with_name(f"{table}.csv") for table in ("slots", "requests")}
+    for table, csv in files.items():
+        typed = ("--customer", "shop", "--table", table, "--format", "csv", "--output", csv)
+        assert (await cdn_probe("results", "-d", results, "export", *typed)).code == 0
+    for subject in value["subjects"]:
+        nodes = {
+            s["name"]: (s["requests"], s["errors"]) for s in subject["slices"] if s["dimension"] == "address"
+        }
+        assert nodes == by_node(files["slots"], files["requests"], subject["domain"])
 
 
 @pytest.mark.long
