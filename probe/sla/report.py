@@ -38,6 +38,7 @@ from probe.sla.engine import DIMENSIONS, Engine, PlainEngine, Question, whole
 from probe.sla.ingest import is_tables
 from probe.sla.inputs import Reading, Tick, read_facts, verified
 from probe.sla.tables import take_tables
+from probe.sla.traffic import Told, read_traffic
 
 PROTOCOLS = ("h1", "h2", "h3")
 MOST_ROWS = 10_000
@@ -105,7 +106,8 @@ def make_report(
             known = ", ".join(sorted(reading.customers)) or "nobody"
             raise NotComputed(f"no rows of customer {customer} in these inputs; there are those of {known}")
         with shows("computing") as tick:
-            subjects = tuple(_subjects(agreed, asked, engine, reading, tick))
+            facts = replace(_known(reading), traffic=_traffic(agreement))
+            subjects = tuple(_subjects(agreed, asked, engine, facts, tick))
     if not subjects:
         raise NotComputed(f"no rows of {', '.join(agreed.agreement.domains)} in these inputs")
     return Report(
@@ -132,10 +134,15 @@ def inputs_of(proofs: Iterable[Verification]) -> dict[Stream, Input]:
     return made
 
 
-def _subjects(
-    agreed: Agreed, asked: Asked, engine: Engine, reading: Reading, tick: Tick
-) -> Iterator[Subject]:
-    known = _known(reading)
+def _traffic(of: AgreementFile) -> tuple[Told, str] | None:
+    """What a traffic file says, where the contract counts by one. Raises TrafficError, OSError."""
+    terms, grain = of.agreed.agreement.traffic, of.agreed.profile.grain
+    if terms is None or grain is None or of.agreed.profile.node_down is None:
+        return None
+    return read_traffic(terms, Path(of.file), grain.length)
+
+
+def _subjects(agreed: Agreed, asked: Asked, engine: Engine, known: Known, tick: Tick) -> Iterator[Subject]:
     for domain in agreed.agreement.domains:
         for period in _periods(agreed, asked, engine, domain):
             yield _subject(agreed, domain, period, engine, known)

@@ -24,12 +24,13 @@ from probe.sla.ingest import TablesError, Taken, ingest
 from probe.sla.inputs import Tick, UnverifiedError, verified
 from probe.sla.lines import ForkedError
 from probe.sla.report import Asked, NotComputed, engine_named, inputs_of, make_report
+from probe.sla.traffic import TrafficError
 from probe.sla.write import as_csv, as_json
 from probe.store.base.schema import StoreError
 
 FORESEEN = (
     NotComputed, NotComputableError, DuckDbMissing, ForkedError, CodecError, CopyError, KeyFileError, LinesError,
-    StoreError, TablesError,
+    StoreError, TablesError, TrafficError,
 )  # fmt: skip
 QUIET_S = 2.0
 

@@ -164,6 +164,13 @@ def _beside(subject: Subject, say: Said) -> Iterator[Part]:
         yield line.append(say.code(VERDICTS, one_of.word), STYLES[one_of.word]).append(
             f", {why}" if why else ""
         )
+    if (file := subject.traffic) is not None:
+        yield Text(
+            f"  {say('traffic file of the')} {say(file.by)}: {file.requests} {say('requests')}, {file.errors}"
+            f" {say('errors')}, {say('lost to dead nodes')} {file.lost}; {duration(file.unavailable_us)}"
+            f" {say('unavailable')}, {file.percent} %, {say('kept') if file.met else say('missed')};"
+            f" {file.unknown_grains} {say('grains')} {say('unknown')}; {say('beside the word')}"
+        )
     if (credit := subject.credit) is not None:
         yield Text(
             f"  {say('credit')}: {credit.currency} {credit.shown} ({say('at worst')} {credit.possible}),"

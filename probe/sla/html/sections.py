@@ -6,6 +6,7 @@ from datetime import datetime
 
 from htpy import (
     Node,
+    code,
     div,
     h2,
     h3,
@@ -254,6 +255,16 @@ def _slices(subject: Subject, say: Said) -> Node:
 
 def _remarks(subject: Subject, say: Said) -> Node:
     lines: list[Node] = []
+    if (told := subject.traffic) is not None:
+        lines.append(
+            p[
+                f"{say('traffic file of the')} {say(told.by)}: {told.requests} {say('requests')}, {told.errors}"
+                f" {say('errors')}, {say('lost to dead nodes')} {told.lost}; {duration(told.unavailable_us)}"
+                f" {say('unavailable')}, {told.percent} %, {say('kept') if told.met else say('missed')};"
+                f" {told.unknown_grains} {say('grains')} {say('unknown')}; {say('beside the word')} ",
+                code(".key")[told.digest],
+            ]
+        )
     if (credit := subject.credit) is not None:
         worst = f"({say('at worst')} {credit.possible})"
         lines.append(

@@ -150,3 +150,25 @@ def test_a_missing_segment_is_refused_with_its_numbers(tmp_path: Path) -> None:
     done = cdn_probe("sla", "report", A, results)
     assert done.code == 2
     assert "no segment has records" in done.err
+
+
+def test_a_traffic_file_stands_beside_the_figures(copy: Path, tmp_path: Path) -> None:
+    columns = "{domain: d, node: edge, time: t, requests: r, errors_5xx: e}"
+    file = tmp_path / "a.yaml"
+    more = f"traffic: {{file: t.csv, columns: {columns}, from: provider}}\n"
+    file.write_text(A.read_text(encoding="utf-8") + more, encoding="utf-8")
+    told = tmp_path / "t.csv"
+    told.write_text(
+        "d,edge,t,r,e\nwww.shop.example,127.0.1.1,2026-11-29T06:15:00Z,2000,2\n", encoding="utf-8"
+    )
+    done = cdn_probe("sla", "report", file, copy)
+    assert done.code == 3, done.err
+    assert "traffic file of the provider: 2000 requests, 2 errors" in " ".join(done.out.split())
+    html = cdn_probe("sla", "report", file, copy, "--format", "html", "--language", "zh")
+    assert "流量文件" in html.out
+    told.write_text(
+        "d,edge,t,r,e\nwww.shop.example,127.0.1.1,2026-11-29T06:15:00Z,2000,x\n", encoding="utf-8"
+    )
+    broken = cdn_probe("sla", "report", file, copy)
+    assert broken.code == 2
+    assert f"{told}:2: " in broken.err

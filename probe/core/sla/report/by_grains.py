@@ -9,9 +9,10 @@ from fractions import Fraction
 from probe.core.sla.binomial import least_errors, rate_at_most, samples_to_resolve
 from probe.core.sla.contract.load import Agreed
 from probe.core.sla.contract.profile import Credit
-from probe.core.sla.contract.rules import counting_rule, grain_rule
+from probe.core.sla.contract.rules import counting_rule, grain_rule, lost_rule
 from probe.core.sla.credits import money, rounded
 from probe.core.sla.exclusions import Exclusions
+from probe.core.sla.facts.traffic import by_traffic
 from probe.core.sla.figures import Figures, GrainRule, Judged, Table, View, figures
 from probe.core.sla.grains import CountingRule, FactClass, class_of, merged
 from probe.core.sla.periods import Span
@@ -35,6 +36,7 @@ from probe.core.sla.report.values import (
     RunShown,
     Slice,
     Subject,
+    TrafficShown,
     Words,
 )
 from probe.core.sla.runs import GrainState, Run, counted
@@ -100,6 +102,7 @@ def subject_by_grains(
             _slice("protocol", name, grains, rule, judged) for name, grains in counted_.apart.items()
         ),
         exclusions=exclusions_shown(agreed, excluded, period),
+        traffic=_traffic(agreed, domain, counted_, known, bounds),
         credit=_credit(agreed, found),
         lost=lost,
         strip=tuple(_strip(Table.of(counted_.whole, rule, judged))),
@@ -206,6 +209,31 @@ def _slice(dimension: str, name: str, grains: Grains, rule: GrainRule, judged: J
         bad_grains=found.views[View.LITERAL].bad,
         unavailable_us=found.views[View.LITERAL].unavailable * rule.length_us,
         shown_unavailable_us=found.views[View.SHOWN].unavailable * rule.length_us,
+    )
+
+
+def _traffic(
+    agreed: Agreed, domain: str, counted_: Counted, known: Known, bounds: tuple[int, int]
+) -> TrafficShown | None:
+    terms, file, node_down = lost_rule(agreed), agreed.agreement.traffic, agreed.profile.node_down
+    if terms is None or file is None or node_down is None or known.traffic is None:
+        return None
+    rule, (told, digest) = grain_rule(agreed), known.traffic
+    in_denominator = node_down.requests_in_denominator == "received_and_lost"
+    nodes = counted_.parts.get("address", {})
+    found = by_traffic(told.get(domain, {}), nodes, rule, terms, bounds, lost_in_denominator=in_denominator)
+    good = Fraction(found.total - found.unavailable, found.total) if found.total else Fraction(1)
+    return TrafficShown(
+        by=file.from_,
+        digest=digest,
+        requests=found.requests,
+        errors=found.errors,
+        lost=share(found.lost),
+        unknown_grains=found.unknown,
+        bad_grains=found.bad,
+        unavailable_us=found.unavailable * rule.length_us,
+        percent=percent(good),
+        met=found.met(rule.objective),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ from probe.core.sla.contract.rules import clauses, declared, service_span
 from probe.core.sla.exclusions import Exclusions, exclusions
 from probe.core.sla.facts.row import FactRow
 from probe.core.sla.facts.stream import FirstPull, Lost
+from probe.core.sla.facts.traffic import ByNode
 from probe.core.sla.figures import Word
 from probe.core.sla.grains import Grain
 from probe.core.sla.periods import US, Span, instant_us, month, year
@@ -46,11 +47,15 @@ class Named:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What is known of the rows of one subject. `complete_up_to_us`: all due before has a row, in every stream."""
+    """What is known beside the rows. `complete_up_to_us`: all due before has a row, in every stream.
+
+    `traffic`: by domain, what a traffic file says, and the file's digest.
+    """
 
     complete_up_to_us: int | None
     lost: tuple[Lost, ...] = ()
     pulls: tuple[FirstPull, ...] = ()
+    traffic: tuple[Mapping[str, ByNode], str] | None = None
 
     def pulled_us(self, agent: str, seq: int) -> int | None:
         """When somebody had this row first; None: nobody is known to have had it."""

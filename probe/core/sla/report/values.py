@@ -228,6 +228,24 @@ class DeadlineShown(Value, frozen=True, kw_only=True):
     source: str
 
 
+class TrafficShown(Value, frozen=True, kw_only=True):
+    """What a traffic file says by the contract's own formula, beside our figures. `by`: provider or customer.
+
+    `lost`: requests lost to nodes that our records show dead, exactly. Our records do not prove the file.
+    """
+
+    by: str
+    digest: str
+    requests: int
+    errors: int
+    lost: str
+    unknown_grains: int
+    bad_grains: int
+    unavailable_us: int
+    percent: str
+    met: bool
+
+
 class CriterionShown(Value, frozen=True, kw_only=True):
     """One line of an acceptance, or of a comparison: `word` as of a subject."""
 
@@ -277,6 +295,7 @@ class Subject(Value, frozen=True, kw_only=True):
     allowed_us: int | None = None
     incidents: tuple[IncidentShown, ...] = ()
     exclusions: tuple[ExclusionShown, ...] = ()
+    traffic: TrafficShown | None = None
     credit: CreditShown | None = None
     deadlines: tuple[DeadlineShown, ...] = ()
     criteria: tuple[CriterionShown, ...] = ()
