@@ -1,0 +1,1 @@
+"""An agent beside every kind of failing endpoint at once: memory, descriptors, threads and children stay flat."""
