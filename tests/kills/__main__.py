@@ -30,6 +30,7 @@ from tests.support.rows import START_S
 
 RUNS_A_LIFE = 25
 HOUR_S = 3600
+EARLY = 120
 AGENT, CUSTOMERS = "a1", ("acme", "other")
 
 
@@ -83,7 +84,8 @@ class Life:
         self.progress_s += self.chance.randint(0, 12 * HOUR_S)
         at_s = self.progress_s + self.chance.choice((0, 0, 1, -1)) * self.chance.randint(0, 20 * HOUR_S)
         what = Run(self.directory, self.agent, self.customers, at_s, self.chance.getrandbits(30))
-        told, killed = once(what, self.chance.randint(1, self.moments))
+        # The first runs are killed early: there are first start and upgrade, again and again until one comes through.
+        told, killed = once(what, self.chance.randint(1, EARLY if number < 5 else self.moments))
         self.ledger.hear(told)
         self.ledger.pull()
         if number % 5 == 4:

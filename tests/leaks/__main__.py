@@ -38,6 +38,8 @@ def configured(directory: Path, world: Endpoints, interval: str) -> Path:
         "results": "results",
         "customers": "customers/",
         "allow_addresses": ["127.0.0.0/8"],
+        # Small, so that what bodies take is reached soon: a leak is told from a working set only then.
+        "limits": {"body": "512KiB"},
         "segments": {"every": "1m"},
         "api": {
             "listen": "127.0.0.1:0",
