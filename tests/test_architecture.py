@@ -30,6 +30,7 @@ OTHER_THAN_ROOMS = {
         "conformance",
         "fixtures",
         "healthy",
+        "leaks",
         "interface",
         "libraries",
         "replay",
