@@ -54,6 +54,7 @@ _CLEAN = {"availability": {}, "integrity": {"mode": "markers", "not_contain": ["
 _JSON = {"availability": {}, "integrity": {"mode": "normalised", "remove": {"json": ["$.time"]}}}
 _CLOCK = 'default_type application/json; location / { return 200 \'{"time": $msec, "price": %s}\'; }'
 _LIVE = parts.origin_as(_CLOCK % 7)
+_LIVE_FOR_A_MINUTE = parts.origin_as("add_header Cache-Control max-age=60; " + _CLOCK % 7)
 
 SCENARIOS = (
     # --- other bytes ---
@@ -162,7 +163,12 @@ SCENARIOS = (
         "location / { proxy_pass http://ORIGIN; }", _LIVE, checks=_JSON,
     ),
     at_edge(
-        "undeclared-change", "cdn", "something else changed, too", MISMATCH, _CLOCK % 9, _LIVE, checks=_JSON,
+        "undeclared-change", "cdn", "something else changed, too, without the lifetime that the origin declares",
+        MISMATCH, _CLOCK % 9, _LIVE_FOR_A_MINUTE, checks=_JSON,
+    ),
+    at_edge(
+        "undeclared-change-of-few-words", "cdn", "the same beside an origin that declares nothing either",
+        [OK, *MISMATCH], _CLOCK % 9, _LIVE, checks=_JSON, **UNTOLD,
     ),
     at_edge(
         "origin-changes-every-time", "nobody", "the origin gives other bytes at every look: nobody can compare", [OK],
