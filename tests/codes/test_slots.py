@@ -20,7 +20,7 @@ from tests.codes.collecting import ROOT
 from tests.codes.provoking import provokes, saw
 from tests.codes.slots import SLOTS, Shown
 from tests.replay.record import ALONE
-from tests.support.http_server import HOST, make_fetcher, make_target
+from tests.support.http_server import HOST, Script, make_fetcher, make_target, serve
 from tests.support.proxy_server import Proxy, proxy
 from tests.support.slots import EDGE, Setting, measure
 from tests.system.netns import need_root
@@ -107,3 +107,30 @@ def test_a_line_that_loses_packets() -> None:
     assert made.returncode == 0, made.stderr
     row = saw(json.loads(made.stdout))
     assert (row["outcome"], row["fault"], row["reason"]) == ("inconclusive", "vantage", "vantage.lossy")
+
+
+def much(piece: bytes = b"x" * 65_536, pieces: int = 8_000) -> Script:
+    """Half a gigabyte, as long as somebody reads it."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(piece) * pieces}\r\n\r\n".encode())
+        for _ in range(pieces):
+            writer.write(piece)
+            await writer.drain()
+
+    return script
+
+
+@provokes("agent.memory_exhausted")
+async def test_no_memory_is_left_for_a_body() -> None:
+    async with serve(much()) as server:
+        made = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.codes.no_memory", str(server.port)),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        out, errors = await made.communicate()
+    assert made.returncode == 0, errors.decode()
+    seen = saw(json.loads(out))
+    assert (seen["failure"]["phase"], seen["failure"]["type"]) == ("host", "agent.memory_exhausted")

@@ -159,7 +159,6 @@ async def test_descriptors_exhausted() -> None:
     check(seen, Phase.HOST, F.AGENT_DESCRIPTORS_EXHAUSTED)
 
 
-@provokes("agent.memory_exhausted")
 async def test_memory_exhausted() -> None:
     def sink(_: bytes) -> None:
         raise MemoryError
