@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import IO, Protocol, cast
 
 from probe.core.results.columns import COLUMNS, Row, flat_row
-from probe.core.tables.columns import Table
+from probe.core.sla.facts.grain_rows import GrainTable
+from probe.core.tables.columns import GRAINS, Table
 from probe.core.tables.rows import rows_of
 from probe.host.files import sync_directory
 from probe.seal.parquet import ParquetWriter
@@ -35,8 +36,8 @@ class Sink(Protocol):
         """One more; the rows that it gave."""
         ...
 
-    def close(self) -> None:
-        """No more follow."""
+    def close(self) -> int:
+        """No more follow; rows that were written only now."""
         ...
 
 
@@ -51,9 +52,10 @@ class NdjsonSink:
         self._file.write(line.encode() + b"\n")
         return 1
 
-    def close(self) -> None:
+    def close(self) -> int:
         """No more follow."""
         self._file.close()
+        return 0
 
 
 class CsvSink:
@@ -74,11 +76,12 @@ class CsvSink:
         self._out.writerow(cells(flat_row(agent, customer, line.encode())))
         return 1
 
-    def close(self) -> None:
+    def close(self) -> int:
         """No more follow."""
         self._text.flush()
         self._text.detach()
         self._file.close()
+        return 0
 
 
 class ParquetSink:
@@ -92,9 +95,10 @@ class ParquetSink:
         self._writer.put(flat_row(agent, customer, line.encode()), line)
         return 1
 
-    def close(self) -> None:
+    def close(self) -> int:
         """No more follow."""
         self._writer.close()
+        return 0
 
 
 class TableSink:
@@ -109,9 +113,31 @@ class TableSink:
         self._out.put(rows)
         return len(rows)
 
-    def close(self) -> None:
+    def close(self) -> int:
         """No more follow."""
         self._out.close()
+        return 0
+
+
+class GrainSink:
+    """Sums of five minutes: held until all lines are there, since a row that was stored late belongs to them too."""
+
+    def __init__(self, out: RowSink) -> None:
+        self._out = out
+        self._tables: dict[tuple[str, str], GrainTable] = {}
+
+    def put(self, agent: str, customer: str, line: str) -> int:
+        """One more."""
+        table = self._tables.setdefault((agent, customer), GrainTable(agent))
+        table.feed(rows_of(agent, customer, line.encode()))
+        return 0
+
+    def close(self) -> int:
+        """No more follow; the rows."""
+        rows = [row for table in self._tables.values() for row in table.rows()]
+        self._out.put(rows)
+        self._out.close()
+        return len(rows)
 
 
 def cells(row: Row) -> Iterator[str]:
@@ -152,7 +178,8 @@ class Export:
 
     def _opened(self, kind: str, name: str, file: IO[bytes], table: Table | None) -> Sink:
         if table is not None:
-            return TableSink(table, rows_into(table, kind, self._aside, file, name))
+            rows = rows_into(table, kind, self._aside, file, name)
+            return GrainSink(rows) if table is GRAINS else TableSink(table, rows)
         if kind == "parquet":
             return ParquetSink(self._aside)
         out = compressed(file, name)
@@ -173,7 +200,7 @@ class Export:
 
     def keep(self, name: str) -> Path:
         """The file is whole: give it its name, in place of what was there. Returns where it is."""
-        self._sink.close()
+        self.rows += self._sink.close()
         file = cast(IO[bytes], self._file)
         file.flush()
         os.fsync(file.fileno())

@@ -13,7 +13,7 @@ from probe.cli.actions.progress import progress
 from probe.core.proof.chain import Line
 from probe.core.proof.manifest import stem
 from probe.core.records.codec import CodecError
-from probe.core.tables.columns import TABLES, Table
+from probe.core.tables.columns import EXPORTED, Table
 from probe.seal.export_files import ENDINGS, Export
 from probe.seal.parquet import ParquetMissing, require
 from probe.services.export import Span, lines_in
@@ -62,7 +62,7 @@ def export(
     streams = streams_of(source, customer)
     try:
         with progress("exporting", sum(stream.seq for stream in streams)) as tick:
-            wanted = _Wanted(source, span, kind, None if table is None else TABLES[table], tick)
+            wanted = _Wanted(source, span, kind, None if table is None else EXPORTED[table], tick)
             if output is not None:
                 _one_file(wanted, streams, output)
             else:

@@ -10,7 +10,7 @@ from probe.cli.loading import loading
 from probe.cli.options import DIRECTORY, FILE, customer_option, place_options, since_option, until_option
 
 FORMATS = ("ndjson", "csv", "parquet")  # of probe.seal.export_files
-TABLES = ("slots", "requests", "events")  # of probe.core.tables.columns
+TABLES = ("slots", "requests", "events", "grains")  # of probe.core.tables.columns
 
 
 @click.command("export")

@@ -113,7 +113,7 @@ def class_of(fact: Fact, rule: CountingRule, excluded: Sequence[Span] = ()) -> F
     """What a fact counts as: excluded (by a declared span only) before unknown before request."""
     if any(span.holds(fact.scheduled_us) for span in excluded):
         return FactClass.EXCLUDED
-    if fact.state is not State.MEASURED or not _clock_is_vouched(fact, rule):
+    if fact.state is not State.MEASURED or not clock_is_vouched(fact, rule):
         return FactClass.UNKNOWN
     if fact.outcome in _SERVED:
         return FactClass.GOOD
@@ -132,7 +132,8 @@ def kind_of(fact: Fact) -> Error:
     return Error.NO_COMPLETE_REPLY if status is None else Error.BY_CONTENT
 
 
-def _clock_is_vouched(fact: Fact, rule: CountingRule) -> bool:
+def clock_is_vouched(fact: Fact, rule: CountingRule) -> bool:
+    """Whether whoever the rule accepts vouches for the row's time, closely enough."""
     bound_us = fact.clock_max_error_us
     return fact.clock in rule.clocks and bound_us is not None and bound_us <= rule.clock_max_error_us
 
@@ -167,7 +168,7 @@ def _add(row: list[int], kind: FactClass, fact: Fact, rule: CountingRule) -> Non
         row[3] += fact.weight
     elif kind is FactClass.UNKNOWN:
         row[2] += fact.weight
-        row[4] += 0 if _clock_is_vouched(fact, rule) else fact.weight
+        row[4] += 0 if clock_is_vouched(fact, rule) else fact.weight
     else:
         row[0] += fact.weight
         row[1] += fact.weight if kind is FactClass.ERROR else 0

@@ -158,4 +158,41 @@ EVENTS = _table(
     ("detail", T.MAP, "what else is said of it; of `dropped`: `first_seq`, `last_seq`, `reason`"),
 )  # fmt: skip
 
+GRAINS = _table(
+    "grains",
+    (
+        "agent", "customer", "domain", "path", "scheme", "protocol", "vantage_point", "region", "carrier", "ip_version",
+        "address", "grain",
+    ),
+    ("agent", T.ENUM, "whose stream"),
+    ("customer", T.ENUM, "whose domain"),
+    ("domain", T.ENUM, "accelerated domain"),
+    ("path", T.ENUM, "object"),
+    ("scheme", T.ENUM, "`http` or `https`"),
+    ("protocol", T.ENUM, "`h1`: HTTP/1.1"),
+    ("vantage_point", T.ENUM, "from where"),
+    ("region", T.ENUM, "declared, ISO 3166-2"),
+    ("carrier", T.ENUM, "declared"),
+    ("ip_version", T.U8, "4 or 6"),
+    ("address", T.ENUM, "of the node asked; null: sums of slots, and of what came to no request"),
+    ("grain", T.U32, "number of the five minutes: microseconds since 1970 // 300,000,000"),
+    ("due", T.I64, "slots due; in the row without an address, 0 in the others"),
+    ("measured", T.I64, "of those, slots that were measured; likewise"),
+    ("n", T.I64, "requests that count: neither unknown nor excluded"),
+    ("errors_cdn", T.I64, "of those: failed by the CDN's fault with a 5xx or without a complete reply"),
+    ("errors_origin", T.I64, "of those: failed by the origin's fault"),
+    ("errors_other", T.I64, "of those: failed otherwise, such as by content that is not the origin's"),
+    ("unknown", T.I64, "requests that say nothing; a slot without any weighs as many as its task made last, or one"),
+    ("excluded", T.I64, "requests at times that were declared when they were measured"),
+    ("clock_unsure", T.I64, "of `unknown`: nobody vouched for the agent's clock"),
+    ("first_bad_us", T.I64, "when the first of `errors_cdn` was due, since 1970"),
+    ("last_bad_us", T.I64, "when the last was"),
+    ("ttfb_counts", T.COUNTS, "of `n`: how many had `ttfb_us` below 1 ms, 1.4 ms, 2 ms ... (each bound the root of two"
+     " times the one before), 32.8 s, and longer: 32 counts"),
+    ("seq_first", T.I64, "the first record that is summed here"),
+    ("seq_last", T.I64, "the last one"),
+)  # fmt: skip
+
+# What a line gives by itself; and all that can be had of lines.
 TABLES: Mapping[str, Table] = {table.name: table for table in (SLOTS, REQUESTS, EVENTS)}
+EXPORTED: Mapping[str, Table] = {**TABLES, GRAINS.name: GRAINS}
