@@ -1,7 +1,8 @@
 """Rule: each row names the vendor's document and says as much as it does; no value's meaning is guessed.
 
 Vendors' cache fields, field by field; in each field the first pattern that fits the whole value counts, without
-regard to case. `documented` is the title of the vendor's page or manual.
+regard to case. `documented` is the title of the vendor's page or manual; where none could be found it says so, and the
+row claims nothing.
 """
 
 from __future__ import annotations
@@ -200,11 +201,16 @@ _BUNNY = VendorField(
 )
 # Who passed the response on stands there; whether any of them had it no public page says for all forms.
 _WANGSU = VendorField(
-    "x-via", (VendorWord("Wangsu CDN", "Console help, response header X-Via", r"1\.[01] \S+ \(.*\).*"),)
+    "x-via",
+    (VendorWord("Wangsu CDN", "no public page found; as its replies have it", r"1\.[01] \S+ \(.*\).*"),),
 )
 _BAIDU = VendorField(
     "ohc-cache-hit",
-    (VendorWord("Baidu AI Cloud CDN", "CDN help, response header Ohc-Cache-HIT", r"\w+(?: \[[0-9]+\])?"),),
+    (
+        VendorWord(
+            "Baidu AI Cloud CDN", "no public page found; as its replies have it", r"\w+(?: \[[0-9]+\])?"
+        ),
+    ),
 )
 _SAVED = VendorField(
     "x-swift-savetime",
