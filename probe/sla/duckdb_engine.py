@@ -20,7 +20,7 @@ from probe.core.sla.facts.row import FactRow, SlotLook
 from probe.core.sla.grains import CountingRule, Grain
 from probe.core.sla.periods import Span
 from probe.sla import sql
-from probe.sla.engine import Grains, Question
+from probe.sla.engine import Grains, Group, Question
 
 MEMORY = "400MB"
 PAGE = 10_000
@@ -172,6 +172,14 @@ class DuckDbEngine:
             for name, columns in (("", ()), *((name, (name,)) for name in by))
         }
         self._db.execute("DROP TABLE fine")
+        return made
+
+    def times(self, asked: Question, by: Sequence[str]) -> dict[Group, dict[int, int]]:
+        """Histograms of times to the first byte of served requests, for each group."""
+        where, given = _where(asked)
+        made: dict[Group, dict[int, int]] = {}
+        for row in self._rows(sql.times_text("facts", where, by), given):
+            made.setdefault(tuple(row[: len(by)]), {})[row[len(by)]] = row[len(by) + 1]
         return made
 
     def troubled(self, asked: Question) -> Iterator[SlotLook]:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from probe.core.records.rows import State
 from probe.core.records.verdict import Outcome
+from probe.core.sla.facts.histogram import bucket_of
 from probe.core.sla.facts.row import FactRow, SlotLook
 from probe.core.sla.grains import CountingRule, FactClass, Grain, class_of, grain_of, grains_of
 from probe.core.sla.periods import Span
@@ -74,6 +75,10 @@ class Engine(Protocol):
         """All, in order of due time."""
         ...
 
+    def times(self, asked: Question, by: Sequence[str]) -> dict[Group, dict[int, int]]:
+        """Histograms of times to the first byte of served requests, for each group of these columns."""
+        ...
+
     def troubled(self, asked: Question) -> Iterable[SlotLook]:
         """Those looks that are not well, and those next to them in their track (vantage point and task), in order."""
         ...
@@ -126,6 +131,16 @@ class PlainEngine:
     def parts(self, asked: Question, rule: CountingRule, by: Sequence[str]) -> dict[str, Grains]:
         """Sums of grains for each of these columns by itself, and of all together."""
         return {"": self.grains(asked, rule)} | {name: self.grains(asked, rule, (name,)) for name in by}
+
+    def times(self, asked: Question, by: Sequence[str]) -> dict[Group, dict[int, int]]:
+        """Histograms of times to the first byte of served requests, for each group."""
+        made: dict[Group, dict[int, int]] = {}
+        for row in self.facts(asked):
+            if row.ttfb_us is not None and row.state is State.MEASURED and row.outcome in SERVED:
+                counts = made.setdefault(tuple(getattr(row, name) for name in by), {})
+                bucket = bucket_of(row.ttfb_us)
+                counts[bucket] = counts.get(bucket, 0) + row.weight
+        return made
 
     def troubled(self, asked: Question) -> list[SlotLook]:
         """Those looks that are not well, and the ones next to them."""

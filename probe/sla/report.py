@@ -27,7 +27,7 @@ from probe.core.sla.report.by_grains import Counted, margin_us, subject_by_grain
 from probe.core.sla.report.by_spans import subject_by_spans
 from probe.core.sla.report.deadlines_shown import deadlines_shown
 from probe.core.sla.report.evaluate import code_of, contract_shown
-from probe.core.sla.report.looking import incidents_in
+from probe.core.sla.report.looking import incidents_in, times_shown
 from probe.core.sla.report.subject import Known, Named, excluded_by, period_of, periods_in
 from probe.core.sla.report.values import VERSION, Input, Report, Subject
 from probe.seal.proofs import Stream
@@ -177,7 +177,13 @@ def _subject(agreed: Agreed, domain: str, period: Named, engine: Engine, known: 
     else:
         raise NotComputed(f"{agreed.profile.profile}: nothing in it by which it could be computed")
     seen = incidents_in(looks, period)
-    return replace(made, incidents=seen, deadlines=deadlines_shown(agreed, period, seen, known))
+    inside = replace(asked, span=period.span)
+    return replace(
+        made,
+        incidents=seen,
+        deadlines=deadlines_shown(agreed, period, seen, known),
+        times=times_shown(engine.times(inside, ("region", "carrier"))),
+    )
 
 
 def _by_criteria(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from probe.core.records.verdict import Fault
+from probe.core.sla.facts.histogram import bucket_sql
 from probe.core.sla.grains import CountingRule, Error
 from probe.core.sla.periods import Span
 
@@ -75,6 +76,17 @@ def sums_text(source: str, by: Sequence[str]) -> str:
     groups = "".join(f"{name}, " for name in by)
     told = ", ".join(f"CAST(SUM({name}) AS BIGINT) AS {name}" for name in SUMS)
     return f"SELECT {groups}grain, {told} FROM {source} GROUP BY {groups}grain ORDER BY {groups}grain"  # noqa: S608
+
+
+def times_text(source: str, where: str, by: Sequence[str]) -> str:
+    """The columns `by`, `bucket`, and how many served requests had their first byte within it."""
+    groups = "".join(f"{name}, " for name in by)
+    served = f"{where} AND ttfb_us IS NOT NULL AND state = 'measured' AND {_SERVED}"
+    counted = f"SELECT {groups}weight, {bucket_sql('ttfb_us')} AS bucket FROM {source} WHERE {served}"  # noqa: S608
+    return (
+        f"SELECT {groups}bucket, CAST(SUM(weight) AS BIGINT) AS count FROM ({counted}) AS counted"  # noqa: S608
+        f" GROUP BY {groups}bucket ORDER BY {groups}bucket"
+    )
 
 
 def _words(words: object) -> str:

@@ -85,6 +85,12 @@ def test_parts_are_what_each_column_gives_by_itself(
     assert duck[""] == engines[1].grains(asked(), rule)
 
 
+def test_histograms_are_the_same(engines: tuple[Engine, Engine]) -> None:
+    plain, duck = (engine.times(asked(), ("region", "carrier")) for engine in engines)
+    assert plain == duck
+    assert sum(sum(counts.values()) for counts in plain.values()) > 0
+
+
 def test_looks_that_are_well_among_their_own_are_left_out_alike(engines: tuple[Engine, Engine]) -> None:
     question = asked(protocols=("h1", "h2"))
     plain, duck = (list(engine.troubled(question)) for engine in engines)

@@ -65,6 +65,7 @@ def _subject(subject: Subject, say: Said) -> Iterator[Part]:
     yield from _runs(subject, say)
     yield from _beside(subject, say)
     yield from _slices(subject.slices, say)
+    yield from _times(subject, say)
     for part in subject.apart:
         words = say("shown apart, not counted")
         yield Text(
@@ -204,6 +205,15 @@ def _slices(slices: tuple[Slice, ...], say: Said) -> Iterator[Part]:
             duration(part.shown_unavailable_us),
         )
     yield table
+
+
+def _times(subject: Subject, say: Said) -> Iterator[Part]:
+    for one in subject.times:
+        told = ", ".join(
+            f"p{name} <= {duration(bounds[1])}"
+            for name, bounds in (("50", one.p50_us), ("95", one.p95_us), ("99", one.p99_us))
+        )
+        yield Text(f"  {say('first byte')}: {one.part} ({one.samples}): {told}", "dim")
 
 
 def _footer(report: Report, say: Said) -> Iterator[Part]:

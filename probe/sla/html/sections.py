@@ -51,6 +51,7 @@ def subject_of(subject: Subject, say: Said) -> Node:
         _deadlines(subject, say),
         _criteria(subject, say),
         _slices(subject, say),
+        _times(subject, say),
         _remarks(subject, say),
     ]
 
@@ -251,6 +252,20 @@ def _slices(subject: Subject, say: Said) -> Node:
     ]
     heads = right(say("requests"), say("errors"), say("unknown"), say("unavailable"), say("shown"))
     return [h3[say("by")], made_table(("", "", *heads), rows)]
+
+
+def _times(subject: Subject, say: Said) -> Node:
+    if not subject.times:
+        return None
+    rows = [
+        tr[
+            td[one.part],
+            td(".n")[one.samples],
+            (td(".n")[f"<= {duration(bounds[1])}"] for bounds in (one.p50_us, one.p95_us, one.p99_us)),
+        ]
+        for one in subject.times
+    ]
+    return [h3[say("first byte")], made_table(("", *right(say("requests"), "p50", "p95", "p99")), rows)]
 
 
 def _remarks(subject: Subject, say: Said) -> Node:

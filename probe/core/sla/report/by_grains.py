@@ -14,7 +14,7 @@ from probe.core.sla.credits import money, rounded
 from probe.core.sla.exclusions import Exclusions
 from probe.core.sla.facts.traffic import by_traffic
 from probe.core.sla.figures import Figures, GrainRule, Judged, Table, View, figures
-from probe.core.sla.grains import CountingRule, FactClass, class_of, merged
+from probe.core.sla.grains import CountingRule, FactClass, class_of
 from probe.core.sla.periods import Span
 from probe.core.sla.report.interval import interval
 from probe.core.sla.report.shown import instant, percent, percent_up, share
@@ -290,8 +290,3 @@ def _letter(table: Table, number: int) -> str:
     if state is not GrainState.BAD:
         return _LETTERS[state]
     return "shown" if table.state(number, View.SHOWN) is GrainState.BAD else "bad"
-
-
-def added(parts: Mapping[str, Grains]) -> Grains:
-    """All parts together."""
-    return merged(parts.values())

@@ -6,7 +6,8 @@ A track is what one vantage point saw of a domain, all its objects together; of 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
 from itertools import pairwise
 
 from probe.core.records.rows import State
@@ -14,15 +15,17 @@ from probe.core.records.verdict import Fault, Outcome
 from probe.core.sla.contract.load import Agreed
 from probe.core.sla.contract.terms import Condition
 from probe.core.sla.episodes import Look, Sight, episodes
+from probe.core.sla.facts.histogram import Histogram, quantile
 from probe.core.sla.facts.row import SlotLook
 from probe.core.sla.incidents import Incident, Seen, incidents
 from probe.core.sla.periods import Span
 from probe.core.sla.report.shown import instant
 from probe.core.sla.report.subject import MOST_ROWS, Named
-from probe.core.sla.report.values import IncidentShown
+from probe.core.sla.report.values import IncidentShown, TimesShown
 
 KIND = Callable[[SlotLook], Sight]
 Tracks = dict[tuple[str, ...], list[Look]]
+QUANTILES = (Fraction(1, 2), Fraction(95, 100), Fraction(99, 100))
 UNJUDGED = frozenset({None, Fault.UNKNOWN, Fault.VANTAGE, Fault.AGENT})
 
 
@@ -95,6 +98,19 @@ def interval_us(rows: Iterable[SlotLook]) -> int | None:
         if counted:
             steps.append(max(counted.items(), key=lambda pair: (pair[1], -pair[0]))[0])
     return max(steps, default=None)
+
+
+def times_shown(histograms: Mapping[tuple[str | None, ...], Histogram]) -> tuple[TimesShown, ...]:
+    """Quantiles of each group, by name."""
+    made = []
+    for group, counts in histograms.items():
+        half, most, nearly = (quantile(counts, share) for share in QUANTILES)
+        if half is not None and most is not None and nearly is not None:
+            part = ", ".join(name or "?" for name in group)
+            made.append(
+                TimesShown(part=part, samples=sum(counts.values()), p50_us=half, p95_us=most, p99_us=nearly)
+            )
+    return tuple(sorted(made, key=lambda one: one.part))
 
 
 def incidents_in(rows: Sequence[SlotLook], period: Named) -> tuple[IncidentShown, ...]:

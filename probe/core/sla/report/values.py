@@ -228,6 +228,19 @@ class DeadlineShown(Value, frozen=True, kw_only=True):
     source: str
 
 
+class TimesShown(Value, frozen=True, kw_only=True):
+    """Times to the first byte of served requests of a region and carrier: (at least, at most) of three quantiles.
+
+    From a fixed histogram; the bounds are those of a bucket, a tenth apart at most.
+    """
+
+    part: str
+    samples: int
+    p50_us: tuple[int, int]
+    p95_us: tuple[int, int]
+    p99_us: tuple[int, int]
+
+
 class TrafficShown(Value, frozen=True, kw_only=True):
     """What a traffic file says by the contract's own formula, beside our figures. `by`: provider or customer.
 
@@ -296,6 +309,7 @@ class Subject(Value, frozen=True, kw_only=True):
     incidents: tuple[IncidentShown, ...] = ()
     exclusions: tuple[ExclusionShown, ...] = ()
     traffic: TrafficShown | None = None
+    times: tuple[TimesShown, ...] = ()
     credit: CreditShown | None = None
     deadlines: tuple[DeadlineShown, ...] = ()
     criteria: tuple[CriterionShown, ...] = ()

@@ -156,6 +156,7 @@ PHRASES: Mapping[str, str] = {
     "lost to dead nodes": "节点不可用损失的请求",
     "grains": "粒度",
     "beside the word": "仅作对照,不影响结论",
+    "first byte": "首包时间",
     "stamped": "时间戳",
     "bad time": "异常时段",
     "rows": "记录",
