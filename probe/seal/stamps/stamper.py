@@ -30,6 +30,7 @@ from probe.core.proof.signed_head import SignedHead
 from probe.core.proof.stamp import STAMPED, Stamp, stamped_text
 from probe.core.results.live_state import StampState
 from probe.core.results.witnessing import any_news
+from probe.core.text.redaction import without_secret_query
 from probe.host.clock import Clock, rfc3339
 from probe.host.loop_lag import ClockState, clock_state
 from probe.seal.keys import Keys
@@ -95,6 +96,7 @@ class Stamper:
         self._config = config
         self._clock = clock
         self._record_event = record_event
+        self._shown_url = without_secret_query(config.url)
         self._asked = asked or HttpAuthority(config.url)
         self._clock_state = state
         self._streams: dict[str, _Stream] = {}
@@ -117,7 +119,7 @@ class Stamper:
     def state(self) -> StampState:
         """As it is now."""
         return StampState(
-            url=self._config.url,
+            url=self._shown_url,
             stamped=self._count,
             failed=self._failed,
             waiting=self._waiting,
@@ -156,11 +158,11 @@ class Stamper:
         try:
             response = await self._asked.ask(request)
         except AuthorityError as error:
-            raise AuthorityError(f"{self._config.url}: {error}") from None
+            raise AuthorityError(f"{self._shown_url}: {error}") from None
         try:
             given = await asyncio.to_thread(authority.check_response, response, text, nonce)
         except TokenError as error:
-            raise TokenError(f"{self._config.url}: what it answered for record {head.seq} {error}") from None
+            raise TokenError(f"{self._shown_url}: what it answered for record {head.seq} {error}") from None
         stamp = Stamp(head=head, nonce=f"{nonce:x}", response=response)
         file = files.stamps_file(self._directory, head.agent, head.customer)
         await asyncio.to_thread(files.append, file, stamp)

@@ -17,6 +17,7 @@ from probe.core.proof.stamp import STAMPED, Stamp, parse_stamp
 from probe.seal.stamps.files import newest, page, stamps_file
 from probe.seal.stamps.stamper import AFTER_S, Stamper
 from probe.seal.stamps.tokens import Authority
+from probe.services.verification import verify
 from probe.store.read.reader import Reader
 from probe.store.store import Store
 from tests.seal.made import AGENT, CUSTOMERS, STATE, SetClock, rows_of, sealed
@@ -290,3 +291,38 @@ async def test_a_missing_file_of_certificates_is_told(tmp_path: Path, pki: Pki) 
         assert problem is not None
         assert "none.pem cannot be read" in problem
         assert world.tsa.asked == 0
+
+
+async def test_a_stamp_that_the_stream_could_not_name_counts_and_is_not_asked_for_again(
+    tmp_path: Path, pki: Pki
+) -> None:
+    """As after a kill between the file and the event: the records before it are vouched for all the same."""
+    async with opened(tmp_path, pki) as world:
+        await world.rows()
+
+        async def refused(
+            event: str, detail: dict[str, str], customers: tuple[str, ...] | None = None
+        ) -> None:
+            raise OSError("no room")
+
+        failing = Stamper(world.directory, AGENT, world.config, world.clock, refused, state=lambda: STATE)
+        assert await failing.run() == "no room"
+        assert [stamp.head.seq for stamp in world.stamps()] == [5]
+        again = world.stamper()
+        assert await again.run() is None
+        assert [stamp.head.seq for stamp in world.stamps()] == [5]
+        found = verify(world.directory, [world.directory / "agent.pub"], stamp_ca=pki.ca)
+    assert found.good, found
+    (report,) = [report for report in found.streams if report.customer == "acme"]
+    assert (report.stamps, report.vouched[0].not_later is not None) == (1, True)
+
+
+async def test_a_secret_in_the_authoritys_address_is_not_shown(tmp_path: Path, pki: Pki) -> None:
+    async with opened(tmp_path, pki) as world:
+        await world.rows()
+        world.tsa.mode = "down"
+        world.config = TimestampConfig(url=f"{world.tsa.url}?api_key=s3cr3t-of-ours", ca=str(pki.ca))
+        stamper = world.stamper()
+        problem = await stamper.run()
+        assert world.tsa.asked == 1
+        assert "s3cr3t" not in f"{problem} {stamper.state()}"
