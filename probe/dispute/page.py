@@ -40,7 +40,7 @@ th { color: #5a6675; font-weight: 600; } td, code, pre { overflow-wrap: anywhere
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.t { white-space: nowrap; font-variant-numeric: tabular-nums; }
 pre { background: #f4f6f8; padding: .6rem .8rem; font-size: .8rem; white-space: pre-wrap; margin: .3rem 0 .8rem; }
-td.w { min-width: 13rem; } code { font-size: .9em; }
+td.w { min-width: 13rem; } td.v { min-width: 9rem; } code { font-size: .9em; }
 .failed { color: #b3261e; font-weight: 600; } .ok { color: #1a6b3c; }
 .slow, .stale, .inconclusive { color: #8a5a00; font-weight: 600; } .quiet { color: #5a6675; }
 .scroll { overflow-x: auto; }
@@ -165,8 +165,8 @@ def _row(shown: Shown, record: Record) -> h.Element:
         h.td(".w")[_text(f"{record.domain}{record.path}")],
         h.td(".t")[_text(record.vantage_point)],
         h.td(class_=outcome)[outcome],
-        h.td[_text(record.fault.value if record.fault is not None else "")],
-        h.td[_text(record.reason or record.missed_reason or "")],
+        h.td(".t")[_text(record.fault.value if record.fault is not None else "")],
+        h.td(".v")[_text(record.reason or record.missed_reason or "")],
         h.td[_text(record.summary or "")],
     ]
 

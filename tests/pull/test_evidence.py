@@ -162,3 +162,18 @@ def wanted(directory: Path, rows: Sequence[SlotRecord]) -> list[str]:
         for row in rows
     ]
     return [named.identifier for named in EvidencePull(directory, StreamName("a1", "acme")).wanted(page, 0)]
+
+
+async def test_a_host_that_is_asked_too_often_is_asked_later_and_nothing_is_lost(tmp_path: Path) -> None:
+    """Each bundle is a request: refusals for the rate are waited out, and what came stays."""
+    rows = await filled(tmp_path / "r", 6)
+    copy = tmp_path / "c"
+    async with served(tmp_path, options=signed(tmp_path), requests_per_minute=4) as api:
+        first = await pulled(api, copy, "acme", evidence_bytes=MIB, tries=2)
+    assert not first.complete
+    assert 0 < len(files(copy)) < len(rows)
+    assert first.streams[0].seq == 12
+    (tmp_path / "agent.yaml").unlink()
+    async with served(tmp_path, options=signed(tmp_path)) as api:
+        assert (await pulled(api, copy, "acme", evidence_bytes=MIB)).complete
+    assert len(files(copy)) == len(rows)
