@@ -15,9 +15,11 @@ import pytest
 from click.testing import CliRunner
 
 from probe.cli.main import cli
+from probe.core.records.rows import SlotRecord
 from tests.cli.results.test_export_tables import wanted
 from tests.core.tables import by_json
 from tests.fixtures.frozen import unpacked
+from tests.seal.made import COUNT, CUSTOMERS, made, rows_of
 
 DOCUMENT = (Path(__file__).parents[1] / "docs" / "tables.md").read_text(encoding="utf-8")
 Sums = dict[tuple[str, int], tuple[int, int]]
@@ -138,3 +140,22 @@ def test_a_spreadsheet(results: Path, tmp_path: Path) -> None:
         value = list(csv.reader(file))[1][-1]
     assert "Err" not in value
     assert value
+
+
+@pytest.mark.long
+def test_duckdb_reads_all_sealed_segments_of_a_tree_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    world = made(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert world.results.name == "results"
+    [pattern] = re.findall(r"read_csv\('(results/[^']*)'\)", DOCUMENT)
+    with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as engine:
+        query = f"SELECT customer, count(*), min(scheduled_at) FROM read_csv('{pattern}') GROUP BY ALL"
+        found = engine.execute(query.replace(".requests.", ".slots.")).fetchall()
+    assert sorted(row[0] for row in found) == sorted(CUSTOMERS)
+    assert {row[1] for row in found} == {
+        sum(isinstance(r, SlotRecord) for r in rows_of(CUSTOMERS[0], 0, COUNT))
+    }
+    assert all(isinstance(row[2], datetime) for row in found)

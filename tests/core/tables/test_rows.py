@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import io
 import json
 from collections import Counter
 from pathlib import Path
@@ -23,6 +26,7 @@ from probe.core.records.verdict import Fault, Finding, Outcome, Severity
 from probe.core.results.rows import event_row, measured_row
 from probe.core.tables.columns import EVENTS, EXPORTED, REQUESTS, SLOTS, TABLES, Type
 from probe.core.tables.rows import Rows, rows_of, slot_row
+from probe.core.tables.text import csv_head, csv_line, json_line
 from probe.store.read.reader import Reader
 from tests.core.tables import by_json
 from tests.fixtures.frozen import unpacked
@@ -257,6 +261,39 @@ def test_every_table_is_what_an_independent_computation_makes_of_the_lines(
     assert sums["slots"] == 948
     assert sums["requests"] > sums["slots"]
     assert sums["events"] > 0
+
+
+@pytest.mark.long
+def test_ten_thousand_slots_with_faults_are_what_an_independent_computation_makes_of_them(
+    lines: list[tuple[str, str, str]],
+) -> None:
+    """Rows, sums and the way through CSV and NDJSON; the slots of version 0.1 again and again at other times."""
+    sums: Counter[str] = Counter()
+    for turn in range(11):
+        for number, (agent, customer, line) in enumerate(lines):
+            record = json.loads(line)
+            if record["kind"] != "slot":
+                continue
+            record["seq"] = 1 + turn * len(lines) + number
+            when_us = (by_json.us(record["scheduled_at"]) or 0) + turn * 86_400_000_000 + number * 7
+            record["scheduled_at"] = utc_text_us(when_us)
+            line = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+            made = rows_of(agent, customer, line.encode())
+            wanted = by_json.requests(agent, line)
+            assert made.slots == [by_json.slot(agent, line)]
+            assert made.requests == wanted
+            sums["slots"] += 1
+            sums["failed"] += sum(row["outcome"] == "failed" for row in wanted)
+            sums["bytes"] += sum(row["encoded_body_bytes"] or 0 for row in wanted)
+            sums["ours, failed"] += sum(row["outcome"] == "failed" for row in made.requests)
+            sums["ours, bytes"] += sum(int(str(row["encoded_body_bytes"] or 0)) for row in made.requests)
+            [told] = csv.DictReader(io.StringIO(csv_head(SLOTS) + csv_line(SLOTS, made.slots[0]), newline=""))
+            again = json.loads(json_line(SLOTS, made.slots[0]))
+            assert told["scheduled_at"] == again["scheduled_at"] == utc_text_us(when_us)
+            assert told["line_sha256"] == again["line_sha256"] == hashlib.sha256(line.encode()).hexdigest()
+    assert sums["slots"] > 10_000
+    assert sums["failed"] == sums["ours, failed"] > 0
+    assert sums["bytes"] == sums["ours, bytes"] > 0
 
 
 def test_keys_are_unique(lines: list[tuple[str, str, str]]) -> None:
