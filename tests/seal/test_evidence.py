@@ -176,6 +176,19 @@ async def test_a_file_of_evidence_that_was_damaged_is_on_record(world: World) ->
     await world.store.close()
 
 
+async def test_a_file_of_evidence_that_cannot_be_read_is_said_of_each_row_that_needs_it(world: World) -> None:
+    """Nobody has noticed yet: the verification goes on, and names the records."""
+    for day in range(3):
+        await world.day(day)
+    first = parts_of(world.directory, EVIDENCE_PARTS)[0]
+    first.path.write_bytes(b"x" * 20_000)
+    assert told(verify(world.directory)) == [("evidence", row.seq) for row in world.rows[:3]]
+    shown = world.run("evidence", f"acme/{world.rows[0].seq}")
+    assert (shown.exit_code, "cannot be read" in shown.output) == (1, True), shown.output
+    assert world.run("evidence", f"acme/{world.rows[8].seq}").exit_code == 0
+    assert world.run("evidence", world.rows[8].evidence_id or "").exit_code == 0
+
+
 async def test_a_bundle_that_says_it_is_huge_is_not_unpacked(world: World) -> None:
     """A frame that announces more than any bundle has: refused before memory is taken."""
     await world.day(0, count=1)

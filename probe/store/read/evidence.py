@@ -37,10 +37,8 @@ def text_of(
     wrong: str | None = None
     for body in _bodies(sources, identifier, within):
         try:
-            text = unpack_text(body)
+            text = unpack_text(_present(body))
         except StoreError as error:
-            if sha256 is None:
-                raise
             wrong = str(error)
             continue
         if sha256 is None or bundle_digest(text) == sha256:
@@ -53,7 +51,10 @@ def text_of(
 
 def row_of(sources: Sources, identifier: str) -> SlotRecord | None:
     """The row that names this bundle; None where there is none, or no such bundle. Raises StoreError."""
-    times = {str(due) for query in sources.evidence() for (due,) in query.rows(_DUE, identifier)}
+    times: set[str] = set()
+    for query in sources.evidence():
+        with suppress(StoreError):
+            times.update(str(due) for (due,) in query.rows(_DUE, identifier))
     for query in sources.parts(newest_first=True):
         for due in times:
             for (body,) in query.rows(_SLOTS, due):
@@ -72,10 +73,11 @@ class Bundles:
         self._sources = sources
         self._places: dict[bytes, tuple[Path, ...]] = {}
         for query in sources.evidence():
-            for (name,) in query.each("SELECT id FROM bundle"):
-                with suppress(ValueError):
-                    key = bytes.fromhex(name)
-                    self._places[key] = (*self._places.get(key, ()), query.path)
+            with suppress(StoreError):  # what a damaged file holds is said of each row that names it
+                for (name,) in query.each("SELECT id FROM bundle"):
+                    with suppress(ValueError):
+                        key = bytes.fromhex(name)
+                        self._places[key] = (*self._places.get(key, ()), query.path)
 
     def digest_of(self, identifier: str, sha256: str) -> str | None:
         """Digest of the bundle under this id, the wanted one if it is among several; None: there is none.
@@ -92,10 +94,24 @@ class Bundles:
             return ""
 
 
-def _bodies(sources: Sources, identifier: str, within: Collection[Path] | None) -> Iterator[bytes]:
+def _bodies(
+    sources: Sources, identifier: str, within: Collection[Path] | None
+) -> Iterator[bytes | StoreError]:
+    """What is kept under an id; for a file that cannot be read its error, for another may have it."""
     for query in sources.evidence(within):
-        for (body,) in query.rows(_BODY, identifier):
+        try:
+            rows = query.rows(_BODY, identifier)
+        except StoreError as error:
+            yield error
+            continue
+        for (body,) in rows:
             yield body
+
+
+def _present(body: bytes | StoreError) -> bytes:
+    if isinstance(body, StoreError):
+        raise body
+    return body
 
 
 def _slot(body: str) -> SlotRecord:
