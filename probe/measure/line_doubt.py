@@ -26,7 +26,7 @@ from probe.core.vantage.loss import ONCE_LOOKS, one_packet_lost
 from probe.core.verdict.corroboration import TIMEOUTS
 from probe.fetch.target import FetchTarget, target_of
 from probe.measure.edge_pace import EdgePace
-from probe.measure.slot import Slot
+from probe.measure.slot import TAINTING_LAG_US, Slot
 from probe.measure.stagger import Staggered
 
 ANCHOR_ROUNDS = 3
@@ -56,10 +56,12 @@ async def doubt_the_line(
         for i, o in enumerate(slot.observations)
         if i in doubtful or (o.of in doubtful and o.role is Role.CONFIRM)
     ]
+    # A host that has too much to do is not to be given more of it, and what it then sees tells little.
+    calm = slot.lag_us() < TAINTING_LAG_US
     deadlines = slot.task.deadlines
     single = any(one_packet_lost(slot.observations[i], deadlines) for i in doubtful)
     stalled = any(map(_waited_long, slot.observations))
-    if slow or once or single or stalled or any(map(resent, looks)) or _lookup_lost(slot):
+    if (calm and (slow or once or single)) or stalled or any(map(resent, looks)) or _lookup_lost(slot):
         for _ in range(ANCHOR_ROUNDS):
             quality = line_quality(slot.observations)
             if quality is not None and quality.lossy:

@@ -53,6 +53,16 @@ async def test_in_time_each_time_it_is_asked_again_nobody_is_named() -> None:
     assert bench.roles()["anchor"] > len(ANCHORS), "the anchors tell whether the line loses packets"
 
 
+async def test_a_host_that_stood_still_meanwhile_asks_the_edge_again_and_the_anchors_once() -> None:
+    def answer(target: FetchTarget, count: int) -> Observation:
+        return SLOW if target.address == EDGE and target.role is Role.EDGE else reply()
+
+    bench = Bench(answer, lag_us=150_000)
+    assert triple(await bench.measure(TASK)) == ("slow", "unknown", "timing.over_limit")
+    assert len(at_edge(bench)) == 3
+    assert bench.roles()["anchor"] == len(ANCHORS)
+
+
 async def test_less_than_a_lost_packet_takes_is_not_asked_again() -> None:
     quick = replace(reply(), timing=timing(150_000, 199_000))
     checks = build.checks(availability={}, response_time={"ttfb": "100ms"})
