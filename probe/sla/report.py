@@ -26,7 +26,7 @@ from probe.core.sla.report.by_criteria import Samples, subject_by_criteria
 from probe.core.sla.report.by_grains import Counted, margin_us, subject_by_grains
 from probe.core.sla.report.by_spans import subject_by_spans
 from probe.core.sla.report.deadlines_shown import deadlines_shown
-from probe.core.sla.report.evaluate import code_of, contract_shown
+from probe.core.sla.report.evaluate import code_of, contract_shown, not_computed
 from probe.core.sla.report.looking import incidents_in, times_shown
 from probe.core.sla.report.subject import Known, Named, excluded_by, period_of, periods_in
 from probe.core.sla.report.values import VERSION, Input, Report, Subject
@@ -183,6 +183,7 @@ def _subject(agreed: Agreed, domain: str, period: Named, engine: Engine, known: 
         incidents=seen,
         deadlines=deadlines_shown(agreed, period, seen, known),
         times=times_shown(engine.times(inside, ("region", "carrier"))),
+        not_measured=not_computed(agreed),
     )
 
 

@@ -181,7 +181,7 @@ def _beside(subject: Subject, say: Said) -> Iterator[Part]:
     for lost in subject.lost:
         yield Text(f"  {say('lost')}: {lost}", "red")
     for words in subject.not_measured:
-        yield Text(f"  {say('not seen from outside')}: {say.of(words)}", "dim")
+        yield Text(f"  {say('not computed')}: {say.of(words)}", "dim")
 
 
 def _slices(slices: tuple[Slice, ...], say: Said) -> Iterator[Part]:

@@ -287,7 +287,5 @@ def _remarks(subject: Subject, say: Said) -> Node:
         )
     lines += [p(".alarm")[f"{say('lost')}: {lost}"] for lost in subject.lost]
     if subject.not_measured:
-        lines.append(
-            p(".dim")[f"{say('not seen from outside')}: ", "; ".join(map(say.of, subject.not_measured))]
-        )
+        lines.append(p(".dim")[f"{say('not computed')}: ", "; ".join(map(say.of, subject.not_measured))])
     return lines

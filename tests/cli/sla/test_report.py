@@ -172,3 +172,12 @@ def test_a_traffic_file_stands_beside_the_figures(copy: Path, tmp_path: Path) ->
     broken = cdn_probe("sla", "report", file, copy)
     assert broken.code == 2
     assert f"{told}:2: " in broken.err
+
+
+def test_what_is_not_computed_is_said(copy: Path) -> None:
+    leased = cdn_probe("sla", "report", A.with_name("e-leased-line.yaml"), copy)
+    assert "not computed: use of bandwidth, and loss" in " ".join(leased.out.split())
+    assert "not computed: fault time added up" in " ".join(leased.out.split())
+    annex = cdn_probe("sla", "report", A.with_name("b-cdn-annex.yaml"), copy, "--language", "zh")
+    assert "未计算: 带宽突增时的响应时间" in annex.out
+    assert "not computed" not in cdn_probe("sla", "report", A, copy).out

@@ -144,7 +144,7 @@ PHRASES: Mapping[str, str] = {
     "credit": "赔偿",
     "at worst": "最坏",
     "lost": "丢失",
-    "not seen from outside": "外部不可见",
+    "not computed": "未计算",
     "by": "分项",
     "shown": "已证明",
     "readings that are ours": "我方解释",
