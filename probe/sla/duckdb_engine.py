@@ -39,14 +39,19 @@ class DuckDbMissing(RuntimeError):  # noqa: N818 - it is not there; nothing went
     """DuckDB is not installed."""
 
 
+def loaded() -> Any:
+    """The library, which not every host has. Raises DuckDbMissing."""
+    try:
+        return import_module("duckdb")
+    except ImportError as error:
+        raise DuckDbMissing(f"DuckDB is not installed: install cdn-probe[sla] ({error})") from None
+
+
 class DuckDbEngine:
     """A database of its own in a temporary directory, gone with `close`. Raises DuckDbMissing."""
 
     def __init__(self, threads: int | None = None) -> None:
-        try:
-            duckdb: Any = import_module("duckdb")
-        except ImportError as error:
-            raise DuckDbMissing(f"DuckDB is not installed: install cdn-probe[sla] ({error})") from None
+        duckdb = loaded()
         self.version = f"duckdb {duckdb.__version__}"
         self._place = Path(tempfile.mkdtemp(prefix="cdn-probe-sla-"))
         self._db: Any = duckdb.connect(

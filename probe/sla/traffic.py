@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from probe.core.scheduling.grid import to_us
 from probe.core.sla.contract.agreement import Traffic
+from probe.sla.duckdb_engine import DuckDbMissing, loaded
 
 Told = dict[str, dict[str, dict[int, tuple[int, int]]]]
 
@@ -55,11 +55,9 @@ def _rows(file: Path) -> Iterator[dict[str, Any]]:
 
 def _of_parquet(file: Path) -> Iterator[dict[str, Any]]:
     try:
-        duckdb: Any = import_module("duckdb")
-    except ImportError:
-        raise TrafficError(
-            f"{file}: Parquet is read by DuckDB: install cdn-probe[sla], or give CSV"
-        ) from None
+        duckdb = loaded()
+    except DuckDbMissing as missing:
+        raise TrafficError(f"{file}: Parquet is read by DuckDB, CSV without it. {missing}") from None
     if not file.is_file():
         raise FileNotFoundError(2, "No such file", str(file))
     with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as database:
