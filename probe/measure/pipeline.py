@@ -28,7 +28,7 @@ from probe.core.records.failure import Failure, Phase
 from probe.core.records.observation import Observation, Role
 from probe.core.records.rows import SlotRecord
 from probe.core.records.surroundings import HostDate, HostFacts, VantageHealth
-from probe.core.records.verdict import SECOND_LOOKS, Evidence, Outcome
+from probe.core.records.verdict import Evidence, Outcome
 from probe.core.results.bundle import Bundle, bundle_id
 from probe.core.results.rows import measured_row, missed_row
 from probe.core.scheduling.bandwidth_budget import Budgets, head_only
@@ -233,15 +233,13 @@ class Pipeline:
         if led_elsewhere(task, evidence, symptoms, (observations[i].address for i in off)):
             assert slot.resolution is not None, "resolved before anything was fetched"
             slot.resolution = await self._lookups.examine(slot.resolution, task, slot.start_ns)
-        due = [slot.target(Role.CONFIRM, observations[i].address, of=i) for i in second_looks(off, late)]
-        targets = self._fetcher.admitted(due)
-        if len(targets) < len(due):
-            slot.leave_out(SECOND_LOOKS)
+        first, then = (slot.looks_again(i, self._fetcher.admitted) for i in second_looks(off, late))
         before = slot.reference.newest_digest
         async with Staggered() as staggered:
-            fetching = [await staggered.start(self._fetcher.fetch(target)) for target in targets]
+            fetching = [await staggered.start(self._fetcher.fetch(target)) for target in first]
             looking = self.references.look(task, slot.start_ns, force=True, reading=slot.reading)
             asked = await staggered.start(looking)
+            fetching += [await staggered.start(self._fetcher.fetch(target)) for target in then]
             anchors = await staggered.start(self._ask_anchors(slot))
             sweeping = await staggered.start(self._sweep(slot, off))
         look, fetched = asked.result(), [fetch.result() for fetch in fetching]

@@ -33,7 +33,7 @@ from probe.core.records.origin import Reference
 from probe.core.records.phases import lookup_span_us
 from probe.core.records.surroundings import HostDate, HostFacts, NodeFacts, VantageHealth
 from probe.core.records.transport import ResourceTiming
-from probe.core.records.verdict import Evidence
+from probe.core.records.verdict import SECOND_LOOKS, Evidence
 from probe.core.vantage.loss import one_packet_lost, patient
 from probe.core.verdict.comparisons import with_comparisons
 from probe.fetch.target import FetchTarget, target_of
@@ -105,6 +105,16 @@ class Slot:
         """Note what is not asked, for our own pace's sake."""
         if what not in self.left_out:
             self.left_out = (*self.left_out, what)
+
+    def looks_again(
+        self, indices: Iterable[int], admitted: Callable[[Iterable[FetchTarget]], list[FetchTarget]]
+    ) -> list[FetchTarget]:
+        """Second looks at these edge observations, as many of them as the edges' pace admits."""
+        due = [self.target(Role.CONFIRM, self.observations[i].address, of=i) for i in indices]
+        targets = admitted(due)
+        if len(targets) < len(due):
+            self.leave_out(SECOND_LOOKS)
+        return targets
 
     def append(self, observations: Iterable[Observation | None]) -> None:
         """Add observations, each with its cache status and whether our own loop stalled meanwhile."""

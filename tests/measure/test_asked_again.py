@@ -47,6 +47,41 @@ async def test_a_slow_edge_is_asked_three_times_more_and_the_other_not_at_all() 
     assert bench.roles()["sweep"] == 0, "no other node is asked for slowness"
 
 
+async def test_the_origin_is_asked_before_a_slow_edge_is_asked_again() -> None:
+    """Many slow replies later, an origin that made them slow may be well again."""
+    bench = first(SLOW)
+    await bench.measure(TASK)
+    roles = [t.role for t in bench.fetcher.targets if t.role in (Role.CONFIRM, Role.ORIGIN)]
+    assert roles[-4:] == [Role.ORIGIN, Role.CONFIRM, Role.CONFIRM, Role.CONFIRM]
+
+
+def at(observation: Observation, begun_us: int) -> Observation:
+    """The same, connected to so long after the slot began."""
+    times, by_us = observation.timing, begun_us - (observation.timing.connect_start_us or 0)
+    names = ("connect_start_us", "connect_end_us", "request_start_us", "response_start_us", "response_end_us")
+    return replace(
+        observation, timing=replace(times, **{name: (getattr(times, name) or 0) + by_us for name in names})
+    )
+
+
+def late_then(*looks: tuple[bool, int], origin_us: int) -> str | None:
+    """Whose fault an edge is that was late at first; `looks` again: whether late, and when. The origin is quick."""
+    slow, quick = build.seen(timing=timing(900_000, 950_000)), build.seen()
+    again = [at(replace(slow if late else quick, role=Role.CONFIRM, of=0), us) for late, us in looks]
+    calm = [build.seen(Role.ANCHOR, address=f"192.0.2.7{n}") for n in (1, 2, 3, 4)]
+    found = build.evidence(slow, *again, at(build.seen(Role.ORIGIN), origin_us), *calm)
+    return build.triple(found, TASK)[1]
+
+
+def test_an_edge_that_is_well_as_soon_as_the_origin_is_asked_may_have_waited_for_it() -> None:
+    late, well = (True, 1_000_000), (False, 2_000_000)
+    assert late_then(late, well, well, origin_us=1_900_000) == "unknown"
+    assert late_then(late, (True, 2_000_000), well, origin_us=1_900_000) == "cdn"
+    assert late_then(late, (True, 1_100_000), (True, 1_200_000), origin_us=1_900_000) == "cdn"
+    assert late_then(late, (True, 1_100_000), (True, 1_200_000), well, origin_us=1_900_000) == "unknown"
+    assert late_then((True, 1_300_000), well, well, origin_us=1_200_000) == "cdn"
+
+
 async def test_in_time_each_time_it_is_asked_again_nobody_is_named() -> None:
     bench = first(SLOW, reply())
     assert triple(await bench.measure(TASK)) == ("slow", "unknown", "timing.over_limit")

@@ -23,6 +23,7 @@ from probe.core.vantage.line_quality import CUT_OFF, FOREIGN_CERTIFICATE, LOOKUP
 from probe.core.vantage.refusals import refusal, wants_another_protocol
 from probe.core.verdict.corroboration import OF_THE_LINE_TOO, TIMEOUTS, Corroboration
 from probe.core.verdict.hijack import alias_hidden, changed_by_the_zone, disbelieved, foreign, outdated
+from probe.core.verdict.origin_controls import well_since_origin_was_asked
 from probe.core.verdict.proxy_reports import is_proxy_report, may_be_the_name, proxy_lost
 from probe.core.verdict.symptoms import final_of
 
@@ -298,18 +299,16 @@ def _policy(symptom: Symptom, corroboration: Corroboration) -> Blame:
 def _timing(symptom: Symptom, corroboration: Corroboration) -> Blame:
     """Slow is the CDN's, unless the edge had to wait for an origin that is as slow asked directly.
 
-    An origin that is as slow, and an edge that does not say whether it asked it: not known. An edge that answered from
-    its cache did not have to wait, whatever the origin does.
+    Not known: an edge that does not say whether it asked the origin, or that was well as soon as the origin was asked.
+    An edge that answered from its cache did not have to wait, whatever the origin does.
     """
-    observation = _observation(symptom, corroboration)
-    if symptom.at_origin is None:
-        slow = corroboration.origin_as_slow_as(observation)
-    else:
-        slow = symptom.at_origin is AtOrigin.SAME
+    observation, same = _observation(symptom, corroboration), symptom.at_origin is AtOrigin.SAME
+    slow = same or (symptom.at_origin is None and corroboration.origin_as_slow_as(observation))
     if slow and asked_origin(observation.cache_status):
         return Blame(Outcome.SLOW, Fault.ORIGIN, "timing.origin_slow")
     waited = slow and (observation.cache_status is None or not observation.cache_status.hit)
-    alike = waited or symptom.at_origin is AtOrigin.SAME or corroboration.late_by_loss(symptom)
+    alike = waited or same or corroboration.late_by_loss(symptom)
+    alike |= well_since_origin_was_asked(corroboration.evidence, symptom.observation, symptom.again_at)
     return Blame(Outcome.SLOW, Fault.UNKNOWN if alike else Fault.CDN, symptom.reason)
 
 

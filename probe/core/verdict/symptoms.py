@@ -196,10 +196,11 @@ def late_edges(symptoms: tuple[Symptom, ...], evidence: Evidence) -> tuple[int, 
     return tuple(sorted(i for i in late if i is not None and may_be_a_lost_packet(evidence.observations[i])))
 
 
-def second_looks(off: Iterable[int], late: Iterable[int]) -> tuple[int, ...]:
-    """Which edge observations are looked at again, each as often as it stands here."""
-    slow = tuple(late)
-    return (
-        *(index for index in off if index not in slow),
-        *(index for index in slow for _ in range(SLOW_LOOKS)),
-    )
+def second_looks(off: Iterable[int], late: Iterable[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Which edge observations are looked at again before the origin is asked, and after: as often as they stand there.
+
+    What is off goes before: the origin's version is to be no older than what it is compared with. What was late goes
+    after: an origin that is slow now may be well again after many slow replies, and would explain none of them.
+    """
+    before, slow = tuple(off), tuple(late)
+    return before, tuple(i for i in slow for _ in range(SLOW_LOOKS - (i in before)))
