@@ -10,7 +10,7 @@ from probe.core.records.rows import SlotRecord
 from probe.fetch.target import FetchTarget
 from tests.measure.test_pipeline import Bench, reply
 from tests.support import build
-from tests.support.build import EDGE, broken, timing
+from tests.support.build import EDGE, EDGE_2, broken, timing
 
 ANCHORS = tuple(AnchorSpec(scheme="http", host=f"192.0.2.7{n}", port=80) for n in (1, 2))
 TASK = build.task(vantage_point=VantagePoint(name="bj-ct", anchors=ANCHORS))
@@ -62,6 +62,17 @@ def at(observation: Observation, begun_us: int) -> Observation:
     return replace(
         observation, timing=replace(times, **{name: (getattr(times, name) or 0) + by_us for name in names})
     )
+
+
+def test_another_edge_that_is_well_again_tells_as_much() -> None:
+    """Both were late; this one was so in all its looks, the other no longer; then the origin was quick."""
+    late, other = build.seen(timing=timing(900_000, 950_000)), build.seen(address=EDGE_2)
+    again = [at(replace(late, role=Role.CONFIRM, of=0), us) for us in (1_000_000, 1_100_000, 1_200_000)]
+    well = at(replace(other, role=Role.CONFIRM, of=1), 1_300_000)
+    calm = [build.seen(Role.ANCHOR, address=f"192.0.2.7{n}") for n in (1, 2, 3, 4)]
+    for origin_us, fault in ((1_400_000, "unknown"), (1_150_000, "cdn")):
+        origin = at(build.seen(Role.ORIGIN), origin_us)
+        assert build.triple(build.evidence(late, other, *again, well, origin, *calm), TASK)[1] == fault
 
 
 def late_then(*looks: tuple[bool, int], origin_us: int) -> str | None:

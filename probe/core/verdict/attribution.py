@@ -23,7 +23,7 @@ from probe.core.vantage.line_quality import CUT_OFF, FOREIGN_CERTIFICATE, LOOKUP
 from probe.core.vantage.refusals import refusal, wants_another_protocol
 from probe.core.verdict.corroboration import OF_THE_LINE_TOO, TIMEOUTS, Corroboration
 from probe.core.verdict.hijack import alias_hidden, changed_by_the_zone, disbelieved, foreign, outdated
-from probe.core.verdict.origin_controls import well_since_origin_was_asked
+from probe.core.verdict.origin_controls import asked_when_all_was_well
 from probe.core.verdict.proxy_reports import is_proxy_report, may_be_the_name, proxy_lost
 from probe.core.verdict.symptoms import final_of
 
@@ -308,7 +308,7 @@ def _timing(symptom: Symptom, corroboration: Corroboration) -> Blame:
         return Blame(Outcome.SLOW, Fault.ORIGIN, "timing.origin_slow")
     waited = slow and (observation.cache_status is None or not observation.cache_status.hit)
     alike = waited or same or corroboration.late_by_loss(symptom)
-    alike |= well_since_origin_was_asked(corroboration.evidence, symptom.observation, symptom.again_at)
+    alike |= asked_when_all_was_well(corroboration.evidence, symptom.observation, symptom.again_at)
     return Blame(Outcome.SLOW, Fault.UNKNOWN if alike else Fault.CDN, symptom.reason)
 
 

@@ -72,26 +72,25 @@ def second_looks_at(evidence: Evidence, index: int) -> tuple[int, ...]:
     return tuple(i for i, o in asked if o.role is Role.CONFIRM and o.of == index and not says_nothing(o))
 
 
-def well_since_origin_was_asked(evidence: Evidence, index: int | None, late: Iterable[int]) -> bool:
-    """Whether this edge was late only before the origin was asked, and edges were quick again in looks from then on.
+def asked_when_all_was_well(evidence: Evidence, index: int | None, late: Iterable[int]) -> bool:
+    """Whether the origin was asked only after this edge's last late look began, and edges were quick from then on.
 
     Then the origin's quick reply says nothing of the time before: an origin that was slow until then explains it all.
     Replies from a cache do not tell. `late`: indices of the further looks at this edge that were late too.
     """
     seen = evidence.observations
     began = [o.timing.connect_start_us for o in seen if o.role is Role.ORIGIN]
-    begun_us = [at_us for at_us in began if at_us is not None]
-    if index is None or not begun_us or not _forwarded(seen[index]):
+    asked_us = [at_us for at_us in began if at_us is not None]
+    if index is None or not asked_us or not _forwarded(seen[index]):
         return False
-    slow_us = seen[index].timing.ttfb_us or 0
-    since = [
-        (i, o)
-        for i, o in enumerate(seen)
-        if o.role in (Role.EDGE, Role.CONFIRM) and (o.timing.request_start_us or 0) >= min(begun_us)
-    ]
-    if any(i in (index, *late) for i, _ in since):
-        return False
-    return any(_forwarded(o) and 0 < (o.timing.ttfb_us or 0) * 2 <= slow_us for _, o in since)
+    slow_us, last_us = seen[index].timing.ttfb_us or 0, max(_began_us(seen[i]) for i in (index, *late))
+    looks = [o for o in seen if o.role in (Role.EDGE, Role.CONFIRM) and _began_us(o) > last_us]
+    quick = any(_forwarded(o) and 0 < (o.timing.ttfb_us or 0) * 2 <= slow_us for o in looks)
+    return quick and min(asked_us) > last_us
+
+
+def _began_us(observation: Observation) -> int:
+    return observation.timing.request_start_us or 0
 
 
 def _forwarded(observation: Observation) -> bool:
