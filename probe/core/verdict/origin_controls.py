@@ -14,6 +14,7 @@ from probe.core.records.observation import Observation, Role
 from probe.core.records.response import Response
 from probe.core.records.verdict import Evidence
 from probe.core.redirects.chain import chain_of
+from probe.core.vantage.loss import SLOW_LOOKS
 from probe.core.vantage.refusals import says_nothing
 
 _BODY_LIMITS = (FailureType.BODY_TOO_LARGE, FailureType.BODY_DECODED_TOO_LARGE)
@@ -83,6 +84,8 @@ def asked_when_all_was_well(evidence: Evidence, index: int | None, late: Iterabl
     asked_us = [at_us for at_us in began if at_us is not None]
     if index is None or not asked_us or not _forwarded(seen[index]):
         return False
+    if len(second_looks_at(evidence, index)) < SLOW_LOOKS:
+        return False  # not asked about that, as in rows of earlier versions, whose verdicts stay
     slow_us, last_us = seen[index].timing.ttfb_us or 0, max(_began_us(seen[i]) for i in (index, *late))
     looks = [o for o in seen if o.role in (Role.EDGE, Role.CONFIRM) and _began_us(o) > last_us]
     quick = any(_forwarded(o) and 0 < (o.timing.ttfb_us or 0) * 2 <= slow_us for o in looks)
