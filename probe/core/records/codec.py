@@ -21,7 +21,17 @@ class _Kind(msgspec.Struct):
     kind: str
 
 
+class DroppedSpan(msgspec.Struct):
+    """Rows that retention took or that were lost, as a line in their place says it."""
+
+    first_seq: int
+    last_seq: int
+    reason: str = ""
+
+
+DROPPED = "dropped"
 _KIND = msgspec.json.Decoder(_Kind)
+_DROPPED = msgspec.json.Decoder(DroppedSpan)
 _DECODERS: dict[str, msgspec.json.Decoder[SlotRecord] | msgspec.json.Decoder[EventRecord]] = {
     "slot": msgspec.json.Decoder(SlotRecord),
     "event": msgspec.json.Decoder(EventRecord),
@@ -62,6 +72,14 @@ def decode(data: bytes | str) -> Record:
         return decoder.decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise CodecError(f"not a record: {error}") from error
+
+
+def dropped_span(line: bytes) -> DroppedSpan | None:
+    """What a line says that stands in the place of dropped rows; None: it is another line, or cannot be read."""
+    try:
+        return _DROPPED.decode(line) if _KIND.decode(line).kind == DROPPED else None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None  # `decode` says what is wrong with it
 
 
 def _printable(value: Any) -> Any:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
-
-from probe.core.records.codec import decode
+from probe.core.records.codec import DROPPED, decode, dropped_span
 from probe.core.records.observation import Observation, Role
 from probe.core.records.phases import phases
 from probe.core.records.rows import EventRecord, SlotRecord
@@ -35,29 +33,11 @@ COLUMNS: Mapping[str, type] = {
 Row = dict[str, Cell]
 
 
-class _Kind(msgspec.Struct):
-    kind: str
-
-
-class _Dropped(msgspec.Struct):
-    first_seq: int
-    last_seq: int
-    reason: str = ""
-
-
-_KIND = msgspec.json.Decoder(_Kind)
-_DROPPED = msgspec.json.Decoder(_Dropped)
-
-
 def flat_row(agent: str, customer: str, line: bytes) -> Row:
     """The row of a line; columns that do not apply are None. Raises CodecError for a line that is no record."""
     row: Row = dict.fromkeys(COLUMNS)
-    try:
-        dropped = _DROPPED.decode(line) if _KIND.decode(line).kind == "dropped" else None
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        dropped = None  # `decode` says what is wrong with it
-    if dropped is not None:
-        row |= {"kind": "dropped", "seq": dropped.first_seq, "last_seq": dropped.last_seq}
+    if (dropped := dropped_span(line)) is not None:
+        row |= {"kind": DROPPED, "seq": dropped.first_seq, "last_seq": dropped.last_seq}
         return row | {"agent": agent, "customer": customer, "reason": dropped.reason}
     record = decode(line)
     row |= _of_event(record) if isinstance(record, EventRecord) else _of_slot(record)

@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
-from probe.core.records.codec import CodecError, decode
+from probe.core.records.codec import DROPPED, CodecError, DroppedSpan, decode, dropped_span
 from probe.core.records.observation import Observation, Role
 from probe.core.records.phases import phases
 from probe.core.records.rows import EventRecord, SlotRecord
@@ -21,7 +19,6 @@ from probe.core.records.verdict import Finding, gravity
 from probe.core.scheduling.grid import to_us
 from probe.core.tables.columns import EVENTS, REQUESTS, SLOTS, Row
 
-DROPPED = "dropped"
 _LISTED = "slots"  # in `ledger.gap`: when each slot without a row was due
 _SCHEMES = ("http", "https")
 
@@ -40,27 +37,9 @@ class Rows:
         return rows
 
 
-class _Kind(msgspec.Struct):
-    kind: str
-
-
-class _Dropped(msgspec.Struct):
-    first_seq: int
-    last_seq: int
-    reason: str = ""
-
-
-_KIND = msgspec.json.Decoder(_Kind)
-_DROPPED = msgspec.json.Decoder(_Dropped)
-
-
 def rows_of(agent: str, customer: str, line: bytes) -> Rows:
     """The rows of a line of this stream. Raises CodecError for a line that is no record."""
-    try:
-        dropped = _DROPPED.decode(line) if _KIND.decode(line).kind == DROPPED else None
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        dropped = None  # `decode` says what is wrong with it
-    if dropped is not None:
+    if (dropped := dropped_span(line)) is not None:
         return Rows(events=[_of_dropped(agent, customer, dropped)])
     record = decode(line)
     try:
@@ -219,7 +198,7 @@ def event_rows(agent: str, event: EventRecord) -> Iterator[Row]:
         }
 
 
-def _of_dropped(agent: str, customer: str, span: _Dropped) -> Row:
+def _of_dropped(agent: str, customer: str, span: DroppedSpan) -> Row:
     row: Row = dict.fromkeys(EVENTS.columns)
     return row | {
         "agent": agent,

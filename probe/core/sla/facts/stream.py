@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from probe.core.model.value import replace
+from probe.core.records.codec import DROPPED
 from probe.core.records.failure import Phase
 from probe.core.records.rows import State
 from probe.core.records.verdict import Fault, Outcome
@@ -18,7 +19,6 @@ from probe.core.results.witnessing import FIRST_PULLED
 from probe.core.scheduling.grid import to_us
 from probe.core.sla.facts.row import FactRow, SlotLook
 from probe.core.tables.columns import Row
-from probe.core.tables.rows import DROPPED
 
 US = 1_000_000
 GAP = "ledger.gap"
