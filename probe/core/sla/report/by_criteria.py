@@ -19,7 +19,7 @@ from probe.core.sla.contract.terms import Criterion
 from probe.core.sla.facts.row import FactRow, SlotLook
 from probe.core.sla.figures import Word
 from probe.core.sla.periods import US, instant_us
-from probe.core.sla.report.shown import duration, instant, percent
+from probe.core.sla.report.shown import duration, percent
 from probe.core.sla.report.subject import MOST_ROWS, Known, Named, last_word, service_in
 from probe.core.sla.report.values import CriterionShown, Subject
 
@@ -66,9 +66,7 @@ def subject_by_criteria(agreed: Agreed, domain: str, period: Named, of: Samples,
         why=why,
         judged=service_in(agreed, period.span) is not None,
         final=final,
-        complete_up_to=(
-            None if known.complete_up_to_us is None else instant(known.complete_up_to_us, period.time_zone)
-        ),
+        complete_up_to=known.shown_until(period.time_zone),
         criteria=tuple(made),
         lost=lost,
     )

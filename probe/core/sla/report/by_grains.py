@@ -88,9 +88,7 @@ def subject_by_grains(
         why=why,
         judged=found.judged,
         final=found.final,
-        complete_up_to=(
-            None if known.complete_up_to_us is None else instant(known.complete_up_to_us, period.time_zone)
-        ),
+        complete_up_to=known.shown_until(period.time_zone),
         objective=share(rule.objective),
         grains=_grains_shown(found, inside, rule),
         figures=tuple(_figure(found, view, rule) for view in View),

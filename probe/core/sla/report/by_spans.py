@@ -65,7 +65,7 @@ def subject_by_spans(
         why=tuple(why) or reasons,
         judged=not why,
         final=final,
-        complete_up_to=None if known.complete_up_to_us is None else instant(known.complete_up_to_us, zone),
+        complete_up_to=known.shown_until(zone),
         objective=_objective(agreed),
         down=tuple(_shown(kind.name, part, kind.counts, zone) for kind, part in kinds),
         allowed_us=allowed_us.numerator // allowed_us.denominator,

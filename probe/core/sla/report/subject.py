@@ -57,6 +57,10 @@ class Known:
     pulls: tuple[FirstPull, ...] = ()
     traffic: tuple[Mapping[str, ByNode], str] | None = None
 
+    def shown_until(self, time_zone: str) -> str | None:
+        """`complete_up_to_us` as a report shows it."""
+        return _at(self.complete_up_to_us, time_zone)
+
     def pulled_us(self, agent: str, seq: int) -> int | None:
         """When somebody had this row first; None: nobody is known to have had it."""
         return min(
