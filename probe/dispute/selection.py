@@ -14,6 +14,7 @@ import msgspec
 from probe.core.proof.chain import Line, line_digest
 from probe.core.proof.evidence import Declared, NamedEvidence, evidence_named
 from probe.core.proof.gaps import DECLARING
+from probe.core.proof.line import ReadLine, detail_of
 from probe.core.proof.signed_head import SignedHead, canonical
 from probe.core.proof.stamp import STAMPED, Stamp
 from probe.dispute.contents import Contents, Span
@@ -47,20 +48,12 @@ class Stream:
     how_to_have: str
 
 
-class _Line(msgspec.Struct):
-    kind: str
-    seq: int | None = None
-    first_seq: int | None = None
-    last_seq: int | None = None
-    event: str | None = None
+class _Line(ReadLine):
     scheduled_at: str | None = None
     at: str | None = None
-    digest: str | None = None
-    detail: msgspec.Raw = msgspec.Raw()
 
 
 _LINE = msgspec.json.Decoder(_Line)
-_DETAIL = msgspec.json.Decoder(dict[str, str])
 
 
 @dataclass(slots=True)
@@ -270,6 +263,6 @@ def _decoded(line: Line) -> _Line:
 
 def _detail(told: _Line) -> dict[str, str]:
     try:
-        return _DETAIL.decode(told.detail)
+        return detail_of(told)
     except (msgspec.DecodeError, UnicodeError):
         return {}
