@@ -6,7 +6,7 @@ anchor, bytes a day measured and stored, and what the samples can show. Asks nob
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -147,19 +147,19 @@ def _origins(
     tasks: Sequence[Task], kinds: Kinds, slots: Mapping[str, PerSlot], rates: Mapping[str, float]
 ) -> dict[str, float]:
     """By address. An object's version is trusted for `interval`, whichever task of the customer asked last."""
-    found: Counter[str] = Counter()
+    found: defaultdict[str, float] = defaultdict(float)
     shared: dict[tuple[str, str], list[Task]] = defaultdict(list)
     ceilings: dict[str, float] = {}
     for task in tasks:
         if task.origin is not None:
             key = history_key(task.origin, reading_of(task, kinds))
             shared[task.customer, key].append(task)
-            found[task.origin.address] += rates[task.id] * slots[task.id].controls  # type: ignore[assignment]
+            found[task.origin.address] += rates[task.id] * slots[task.id].controls
             ceilings[task.origin.address] = task.origin.requests_per_minute / 60
     for together in shared.values():
         origin = together[0].origin
         assert origin is not None, "only tasks with an origin are shared"
-        found[origin.address] += origin_rate(together, origin.interval_us)  # type: ignore[assignment]
+        found[origin.address] += origin_rate(together, origin.interval_us)
     return {address: min(rate, ceilings[address]) for address, rate in sorted(found.items())}
 
 

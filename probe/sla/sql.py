@@ -5,7 +5,7 @@ Names and literals are ours alone: numbers, and words of closed lists. What user
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from probe.core.records.verdict import Fault
 from probe.core.sla.facts.histogram import bucket_sql
@@ -89,6 +89,6 @@ def times_text(source: str, where: str, by: Sequence[str]) -> str:
     )
 
 
-def _words(words: object) -> str:
+def _words(words: Iterable[str]) -> str:
     """Of closed lists of ours: no quoting is needed, and none is done."""
-    return ", ".join(f"'{word}'" for word in words) or "''"  # type: ignore[attr-defined]
+    return ", ".join(f"'{word}'" for word in words) or "''"

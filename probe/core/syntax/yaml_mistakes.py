@@ -77,7 +77,8 @@ def mistyped(event: yaml.ScalarEvent, *, as_key: bool) -> str | None:
         return None
     if as_key and (instead := colon_lookalike(text)) is not None:
         return instead
-    if "\n" not in text and " - " in text and event.start_mark.line != event.end_mark.line:  # type: ignore[union-attr]
+    begin, end = event.start_mark, event.end_mark
+    if "\n" not in text and " - " in text and begin and end and begin.line != end.line:
         return (
             "text begins here and goes on over lines that begin with '- ': align the items, or quote the text"
         )
