@@ -7,35 +7,22 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from probe.agent.events import EventWriter
-from probe.core.config.results import SegmentsConfig, TimestampConfig
+from probe.core.config.results import SegmentsConfig
 from probe.core.records.rows import SlotRecord
 from probe.evidence.copied import CopiedEvidence
 from probe.pull import layout
 from probe.pull.chain import StreamName
 from probe.seal.sealer import Sealer
 from probe.seal.stamps.files import stamps_file
-from probe.seal.stamps.stamper import Stamper
 from probe.store.read.reader import Reader
 from probe.store.store import Store
 from probe.store.write.files import Limits
 from tests.seal.kept_evidence import failed, keep
-from tests.seal.made import AGENT, CUSTOMERS, STATE, Made, SetClock, pulled, rows_of
+from tests.seal.made import AGENT, CUSTOMERS, Made, SetClock, pulled, rows_of
+from tests.seal.stamps.made import stamper_of
 from tests.support.authority import Pki, make_pki
-from tests.support.rows import HOST
 
 ROUNDS, ROWS = 5, 10
-
-
-@dataclass
-class Direct:
-    """An authority without HTTP."""
-
-    pki: Pki
-
-    async def ask(self, request: bytes) -> bytes:
-        """Its reply."""
-        return await asyncio.to_thread(self.pki.reply, request)
 
 
 @dataclass(frozen=True)
@@ -64,9 +51,7 @@ class World:
 async def _fill(directory: Path, pki: Pki) -> None:
     clock = SetClock()
     store = Store.open(directory, AGENT, clock, limits=Limits(size_bytes=110_000))
-    events = EventWriter(store, clock, lambda: HOST, lambda: CUSTOMERS, lambda name: None)
-    config = TimestampConfig(url="http://127.0.0.1/", ca=str(pki.ca))
-    stamper = Stamper(directory, AGENT, config, clock, events.append, asked=Direct(pki), state=lambda: STATE)
+    stamper = stamper_of(store, directory, clock, pki)
     for number in range(ROUNDS):
         for customer in CUSTOMERS:
             first = number * 100

@@ -17,9 +17,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from probe.agent.events import EventWriter
 from probe.cli.main import cli
-from probe.core.config.results import TimestampConfig
 from probe.core.model.times import epoch_s
 from probe.core.proof.chain import Head
 from probe.core.proof.findings import Kind
@@ -27,25 +25,14 @@ from probe.core.proof.stamp import Stamp, stamped_text
 from probe.host.clock import rfc3339
 from probe.seal.keys import Keys
 from probe.seal.stamps.files import newest, stamps_file
-from probe.seal.stamps.stamper import Stamper
 from probe.seal.stamps.tokens import request_for
 from probe.services.verification import Verification, verify
 from probe.store.store import Store
 from tests.seal.made import AGENT, CUSTOMERS, STATE, SetClock, pulled, rows_of, sealed
+from tests.seal.stamps.made import stamper_of
 from tests.support.authority import OTHER_POLICY, Pki, make_pki
-from tests.support.rows import HOST
 
 ROUNDS = 4
-
-
-@dataclass
-class Direct:
-    """An authority without HTTP."""
-
-    pki: Pki
-
-    async def ask(self, request: bytes) -> bytes:
-        return await asyncio.to_thread(self.pki.reply, request)
 
 
 @dataclass(frozen=True)
@@ -72,9 +59,7 @@ class Stamped:
 async def fill(directory: Path, pki: Pki) -> None:
     clock = SetClock()
     store = Store.open(directory, AGENT, clock)
-    events = EventWriter(store, clock, lambda: HOST, lambda: CUSTOMERS, lambda name: None)
-    config = TimestampConfig(url="http://127.0.0.1/", ca=str(pki.ca))
-    stamper = Stamper(directory, AGENT, config, clock, events.append, asked=Direct(pki), state=lambda: STATE)
+    stamper = stamper_of(store, directory, clock, pki)
     for number in range(ROUNDS):
         for customer in CUSTOMERS:
             await store.append(rows_of(customer, 6 * number, 6))
