@@ -43,11 +43,6 @@ def parse_profile(text: str, file: str) -> Profile:
     return model
 
 
-def parse_agreement(text: str, file: str) -> Agreement:
-    """An agreement's file. Raises ConfigError with every problem."""
-    return read_agreement(text, file)[0]
-
-
 def read_agreement(text: str, file: str) -> tuple[Agreement, Document]:
     """An agreement's file, and where each of its keys stands. Raises ConfigError with every problem."""
     return _read(Agreement, text, file)

@@ -10,7 +10,7 @@ import pytest
 import probe.core.sla.contract
 from probe.core.records.verdict import Fault
 from probe.core.sla.contract.consistency import inconsistencies
-from probe.core.sla.contract.load import Agreed, agreed, parse_agreement, parse_profile, read_agreement
+from probe.core.sla.contract.load import Agreed, agreed, parse_profile, read_agreement
 from probe.core.sla.contract.profile import Credit, Profile
 from probe.core.sla.contract.rules import (
     NotComputableError,
@@ -63,7 +63,7 @@ def text_of(profile: str) -> str:
 
 
 def acme(profile: str, more: str = "") -> Agreed:
-    agreement = parse_agreement(ACME.format(profile=profile, more=more), "acme.yaml")
+    agreement = read_agreement(ACME.format(profile=profile, more=more), "acme.yaml")[0]
     return agreed(text_of(profile), f"{profile}.yaml", agreement, "acme.yaml")
 
 
@@ -259,7 +259,7 @@ def test_a_mistake_in_an_agreement_is_told_with_its_place(old: str, new: str, li
     text = ACME.format(profile="cloud-cdn-sla", more="")
     assert old in text
     with pytest.raises(ConfigError) as error:
-        parse_agreement(text.replace(old, new, 1), "acme.yaml")
+        read_agreement(text.replace(old, new, 1), "acme.yaml")[0]
     assert any(at == line and words in message for at, _, message in problems(error)), problems(error)
 
 
@@ -270,6 +270,6 @@ def test_a_profile_that_speaks_of_keys_that_it_has_not_is_refused() -> None:
 
 
 def test_an_agreement_on_another_profile_is_refused() -> None:
-    agreement = parse_agreement(ACME.format(profile="cdn-annex", more=""), "acme.yaml")
+    agreement = read_agreement(ACME.format(profile="cdn-annex", more=""), "acme.yaml")[0]
     with pytest.raises(ConfigError, match="names the profile cdn-annex"):
         agreed(text_of("cloud-cdn-sla"), "a.yaml", agreement, "acme.yaml")

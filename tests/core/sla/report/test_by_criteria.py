@@ -10,7 +10,7 @@ import pytest
 from probe.core.model.value import replace
 from probe.core.records.rows import State
 from probe.core.records.verdict import Fault, Outcome
-from probe.core.sla.contract.load import Agreed, agreed, parse_agreement
+from probe.core.sla.contract.load import Agreed, agreed, read_agreement
 from probe.core.sla.facts.row import FactRow
 from probe.core.sla.figures import Word
 from probe.core.sla.periods import instant_us
@@ -61,7 +61,7 @@ def acceptance() -> Agreed:
     typed = TEXT.format(profile="acceptance", more=CRITERIA).replace(
         "overrides: {", "overrides: {" + AGREED + ", "
     )
-    return agreed(text, "p.yaml", parse_agreement(typed, "a.yaml"), "a.yaml")
+    return agreed(text, "p.yaml", read_agreement(typed, "a.yaml")[0], "a.yaml")
 
 
 def one(found: Subject, name: str) -> CriterionShown:

@@ -10,7 +10,7 @@ import pytest
 from probe.core.model.value import replace
 from probe.core.records.rows import State
 from probe.core.records.verdict import Fault, Outcome
-from probe.core.sla.contract.load import Agreed, agreed, parse_agreement
+from probe.core.sla.contract.load import Agreed, agreed, read_agreement
 from probe.core.sla.facts.row import SlotLook
 from probe.core.sla.facts.stream import FirstPull
 from probe.core.sla.figures import Word
@@ -39,7 +39,7 @@ overrides: {{period: {{unit: span, from: 2026-11-11T00:00:00+08:00, to: 2026-11-
 def contract(profile: str, more: str = "") -> Agreed:
     text = (resources.files("probe.core.sla.contract") / "profiles" / f"{profile}.yaml").read_text("utf-8")
     return agreed(
-        text, "p.yaml", parse_agreement(TEXT.format(profile=profile, more=more), "a.yaml"), "a.yaml"
+        text, "p.yaml", read_agreement(TEXT.format(profile=profile, more=more), "a.yaml")[0], "a.yaml"
     )
 
 
@@ -254,5 +254,5 @@ def replace_incidents(text: str, of: Agreed) -> Agreed:
     profile = (resources.files("probe.core.sla.contract") / "profiles" / "leased-line.yaml").read_text(
         "utf-8"
     )
-    agreement = parse_agreement(text, "a.yaml").model_copy(update={"incidents": of.agreement.incidents})
+    agreement = read_agreement(text, "a.yaml")[0].model_copy(update={"incidents": of.agreement.incidents})
     return agreed(profile, "p.yaml", agreement, "a.yaml")
