@@ -78,6 +78,11 @@ def asked_origin(status: CacheStatus | None) -> bool:
     return status is not None and status.hit is not True and status.fwd is not None
 
 
+def may_have_waited(status: CacheStatus | None) -> bool:
+    """False where the nearest cache says that it answered by itself: then it waited for nobody."""
+    return status is None or not status.hit
+
+
 def fetched_for_us(observation: Observation, origin_words: Mapping[str, int]) -> bool:
     """Every cache that speaks says that it had to get the response anew for this very request.
 

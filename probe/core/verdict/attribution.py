@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from probe.core.caching.cache_status import asked_origin
+from probe.core.caching.cache_status import asked_origin, may_have_waited
 from probe.core.content.check_kind import AtOrigin, Symptom, SymptomKind
 from probe.core.dns.authority import ANSWERS, DENIES, FAILS, UNPROVEN
 from probe.core.dns.chain import ANSWERED_FAILURES, ONLY_IPV6, RESOLVER_FAILURES
@@ -306,7 +306,7 @@ def _timing(symptom: Symptom, corroboration: Corroboration) -> Blame:
     slow = same or (symptom.at_origin is None and corroboration.origin_as_slow_as(observation))
     if slow and asked_origin(observation.cache_status):
         return Blame(Outcome.SLOW, Fault.ORIGIN, "timing.origin_slow")
-    waited = slow and (observation.cache_status is None or not observation.cache_status.hit)
+    waited = slow and may_have_waited(observation.cache_status)
     alike = waited or same or corroboration.late_by_loss(symptom)
     alike |= asked_when_all_was_well(corroboration.evidence, symptom.observation, symptom.again_at)
     return Blame(Outcome.SLOW, Fault.UNKNOWN if alike else Fault.CDN, symptom.reason)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from probe.core.caching.cache_status import may_have_waited
 from probe.core.content.check_kind import AtOrigin, Symptom, SymptomKind
 from probe.core.records.failure import FailureType
 from probe.core.records.observation import Observation, Role
@@ -82,22 +83,18 @@ def asked_when_all_was_well(evidence: Evidence, index: int | None, late: Iterabl
     seen = evidence.observations
     began = [o.timing.connect_start_us for o in seen if o.role is Role.ORIGIN]
     asked_us = [at_us for at_us in began if at_us is not None]
-    if index is None or not asked_us or not _forwarded(seen[index]):
+    if index is None or not asked_us or not may_have_waited(seen[index].cache_status):
         return False
     if len(second_looks_at(evidence, index)) < SLOW_LOOKS:
         return False  # not asked about that, as in rows of earlier versions, whose verdicts stay
     slow_us, last_us = seen[index].timing.ttfb_us or 0, max(_began_us(seen[i]) for i in (index, *late))
     looks = [o for o in seen if o.role in (Role.EDGE, Role.CONFIRM) and _began_us(o) > last_us]
-    quick = any(_forwarded(o) and 0 < (o.timing.ttfb_us or 0) * 2 <= slow_us for o in looks)
+    quick = any(may_have_waited(o.cache_status) and 0 < (o.timing.ttfb_us or 0) * 2 <= slow_us for o in looks)
     return quick and min(asked_us) > last_us
 
 
 def _began_us(observation: Observation) -> int:
     return observation.timing.request_start_us or 0
-
-
-def _forwarded(observation: Observation) -> bool:
-    return observation.cache_status is None or not observation.cache_status.hit
 
 
 def own_reply(evidence: Evidence, asked: Observation) -> Observation | None:
