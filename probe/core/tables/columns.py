@@ -191,6 +191,17 @@ GRAINS = _table(
      " times the one before), 32.8 s, and longer: 32 counts"),
     ("seq_first", T.I64, "the first record that is summed here"),
     ("seq_last", T.I64, "the last one"),
+    ("ok", T.I64, "of all requests of measured slots, whatever was declared and whoever vouches for the clock: well"),
+    ("slow", T.I64, "of the same: slower than is allowed"),
+    ("stale", T.I64, "of the same: an older version than may be served"),
+    ("inconclusive", T.I64, "of the same: the evidence does not say"),
+    ("failed_cdn", T.I64, "of the same: failed, the CDN's fault, whatever a contract counts of it"),
+    ("failed_origin", T.I64, "of the same: failed, the origin's fault"),
+    ("failed_customer", T.I64, "of the same: failed, the customer's fault"),
+    ("failed_path", T.I64, "of the same: failed on the way between"),
+    ("failed_vantage", T.I64, "of the same: failed by our own line"),
+    ("failed_agent", T.I64, "of the same: failed by our own host or program"),
+    ("failed_unknown", T.I64, "of the same: failed, and nobody can say by whose fault"),
 )  # fmt: skip
 
 # What a line gives by itself; and all that can be had of lines.

@@ -2,7 +2,8 @@
 
 Facts of one stream, in the order of seq -> rows. A slot is summed in the row without an address, its requests in those
 with one. What counts as an error of whom is said here without any contract: 5xx and no complete reply are the CDN's
-(`errors_cdn`), what the origin caused is its own, all else that failed is `errors_other`. All stay in `n`.
+(`errors_cdn`), what the origin caused is its own, all else that failed is `errors_other`. All stay in `n`. Beside
+them stands what was found by itself (`ok` to `failed_unknown`), for whoever shows the state of things.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ RULE = CountingRule()
 TTFB_BOUNDS_US = tuple(isqrt(10**6 << k) for k in range(31))
 _SUMS = (
     "due", "measured", "n", "errors_cdn", "errors_origin", "errors_other", "unknown", "excluded", "clock_unsure",
+    "ok", "slow", "stale", "inconclusive", *(f"failed_{fault.value}" for fault in Fault),
 )  # fmt: skip
 Key = tuple[Any, ...]
 
@@ -98,6 +100,8 @@ class GrainTable:
 
 def _count(sums: _Sums, fact: FactRow, *, tagged: bool) -> None:
     counts = sums.counts
+    if fact.state is State.MEASURED:
+        counts[found_as(fact.outcome, fact.fault)] += fact.weight
     kind = FactClass.EXCLUDED if tagged else class_of(fact.fact, RULE)
     if kind is FactClass.EXCLUDED:
         counts["excluded"] += fact.weight
@@ -113,6 +117,13 @@ def _count(sums: _Sums, fact: FactRow, *, tagged: bool) -> None:
             _widen(sums.bad_us, fact.scheduled_us)
         elif fact.outcome is Outcome.FAILED:
             counts["errors_origin" if fact.fault is Fault.ORIGIN else "errors_other"] += fact.weight
+
+
+def found_as(outcome: Outcome | None, fault: Fault | None) -> str:
+    """The column that counts what was found of a request, before anybody asks what a contract makes of it."""
+    if outcome is Outcome.FAILED:
+        return f"failed_{(fault or Fault.UNKNOWN).value}"
+    return (outcome or Outcome.INCONCLUSIVE).value
 
 
 def _widen(ends: list[int], value: int) -> None:

@@ -16,6 +16,7 @@ from probe.core.model.value import replace
 from probe.core.records.codec import encode
 from probe.core.records.rows import SlotRecord
 from probe.core.records.surroundings import ClockStanding
+from probe.core.records.verdict import Fault
 from probe.core.sla.facts.grain_rows import TTFB_BOUNDS_US, GrainTable, added
 from probe.core.sla.facts.stream import StreamFacts
 from probe.core.sla.grains import CountingRule, grains_of
@@ -72,6 +73,15 @@ def test_a_clock_that_nobody_vouches_for_makes_requests_unknown() -> None:
 def test_what_was_declared_is_excluded() -> None:
     [_, row] = table(replace(due(measured(seen()), 0, 1), exclusions=("maintenance",))).rows()
     assert (row["n"], row["excluded"]) == (0, 1)
+
+
+def test_what_was_found_is_told_whatever_a_contract_makes_of_it() -> None:
+    """Of each request of a measured slot once: a clock that nobody vouches for hides no outage."""
+    names = ["ok", "slow", "stale", "inconclusive", *(f"failed_{fault.value}" for fault in Fault)]
+    unsure = replace(due(BAD, 0, 2), clock=ClockStanding(), exclusions=("maintenance",))
+    rows: list[Any] = list(table(due(TWO, 0, 1), unsure, due(missed(20), 20, 3)).rows())
+    counts = {row["address"]: {name: row[name] for name in names if row[name]} for row in rows}
+    assert counts == {None: {}, "192.0.2.1": {"ok": 2}, "192.0.2.2": {"ok": 1, "failed_cdn": 1}}
 
 
 def test_the_buckets_of_times_are_fixed() -> None:
