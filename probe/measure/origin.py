@@ -221,12 +221,13 @@ class OriginReferences:
 
     def _reference(self, task: Task, known: _Known) -> Reference:
         assert task.origin is not None, "only asked of a task with an origin"
+        wanted = self.wanted_fields(task)
         return Reference(
             configured=True,
             versions=tuple(known.versions),
             verified_at=known.verified_at,
             standing=self._standings.get((task.customer, origin_key(task.origin))),
-            fields=tuple(field for field in known.fields if field[0] in self.wanted_fields(task)),
+            fields=tuple([field for field in known.fields if field[0] in wanted]) if wanted else (),
         )
 
     def _learn(self, task: Task, key: str, known: _Known, observation: Observation, asked: str) -> None:

@@ -67,9 +67,10 @@ def field_flags(fields: Fields) -> tuple[str, ...]:
     """`date_invalid`, `cache_status_invalid`, `proxy_status_invalid`: there, and not to be understood."""
     dates = field_values(fields, "date")
     flags = ["date_invalid"] if dates and http_date_s(dates[0]) is None else []
-    for name in ("cache-status", "proxy-status"):
-        if field_values(fields, name) and not structured_list(fields, name):
-            flags.append(f"{name.replace('-', '_')}_invalid")
+    given = {name for name, _ in fields}
+    for name, flag in (("cache-status", "cache_status_invalid"), ("proxy-status", "proxy_status_invalid")):
+        if name in given and not structured_list(fields, name):
+            flags.append(flag)
     return tuple(flags)
 
 

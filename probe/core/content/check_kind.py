@@ -185,4 +185,5 @@ Kinds = Mapping[str, CheckKind]
 
 def origin_fields_of(task: Task, kinds: Kinds) -> frozenset[str]:
     """The names of all origin's fields that the task's checks compare with."""
-    return frozenset(name for spec in task.checks for name in kinds[spec.kind].origin_fields(spec.params))
+    wanted = [(kinds[spec.kind].origin_fields, spec.params) for spec in task.checks]
+    return frozenset([name for of, params in wanted if of is not no_fields for name in of(params)])

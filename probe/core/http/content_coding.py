@@ -98,6 +98,8 @@ def decodable(codings: Sequence[str]) -> bool:
 
 def unrequested(codings: Sequence[str], accept_encoding: str) -> bool:
     """Is one of `codings` outside what Accept-Encoding asked for (RFC 9110 section 12.5.3)?"""
+    if not codings:
+        return False
     wanted: dict[str, bool] = {}
     for item in accept_encoding.split(","):
         name, _, parameter = item.partition(";")

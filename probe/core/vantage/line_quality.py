@@ -68,6 +68,8 @@ def line_quality(observations: Sequence[Observation]) -> LineQuality | None:
 
     Through a proxy TCP is spoken with the proxy alone: then nothing is said.
     """
+    if all(o.role in _EDGES for o in observations):  # as in most slots: all is well, and the origin known
+        return None
     edges = any(o.role is Role.EDGE for o in observations)
     own = [o for o in observations if o.proxy is None and o.vantage_point is None]
     bystanders = [o for o in own if o.role in _BYSTANDERS]
