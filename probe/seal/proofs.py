@@ -46,7 +46,8 @@ class Proofs:
 
     `heads`: signed heads that lie beside the lines; `given`: those that somebody else kept, which are never excused.
     `kept`: how far a copy had come, as the pull itself noted it: (seq, digest). `stamps`: those that `authority` gave;
-    `unverified`: how many there are where none was named.
+    `unverified`: how many there are where none was named. `by_stamp`: heads of `heads` that nothing but a stamp
+    beside the lines tells of: they may be of lines that no segment has yet.
     """
 
     root: Path
@@ -59,6 +60,7 @@ class Proofs:
     stamps: dict[Stream, dict[str, VerifiedStamp]] = field(default_factory=lambda: defaultdict(dict))
     unverified: dict[Stream, int] = field(default_factory=lambda: defaultdict(int))
     problems: dict[Stream, list[Problem]] = field(default_factory=lambda: defaultdict(list))
+    by_stamp: set[SignedHead] = field(default_factory=set)
     _seen: set[SignedHead] = field(default_factory=set)
 
     def collect(self) -> None:
@@ -105,6 +107,17 @@ class Proofs:
         return sorted(
             self.manifests.get(stream, ()), key=lambda each: (each.manifest.first_seq, each.manifest.last_seq)
         )
+
+    def stamped_beyond(self, stream: Stream, sealed_up_to: int | None) -> list[str]:
+        """What is said where a stamp is of a line that no segment here has: nothing tells whether one had it."""
+        beyond = [head for head in self.heads.get(stream, ()) if head in self.by_stamp]
+        newest = max(beyond, key=lambda head: head.seq, default=None)
+        if newest is None or sealed_up_to is None or newest.seq <= sealed_up_to:
+            return []
+        return [
+            f"record {newest.seq} was stamped, signed at {newest.at}, and the segments here end at {sealed_up_to}:"
+            " those behind it were not sealed yet when these files were taken, or newer segments are not here"
+        ]
 
     def report(self, stream: Stream, problem: Problem) -> None:
         """One more problem of a stream; of a flood only the first."""
@@ -194,6 +207,8 @@ class Proofs:
         if path.is_relative_to(self.root) and path.parent.name != head.customer:
             words = f"this is a time stamp of customer {head.customer}, in the directory of another"
             self.report(stream, Problem(kind=Kind.FOREIGN, words=words, **place))
+        if head not in self._seen:
+            self.by_stamp.add(head)
         self._head(head, path, number)
         if self.authority is None:
             self.unverified[stream] += 1

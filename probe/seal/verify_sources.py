@@ -34,17 +34,25 @@ Tick = Callable[[int], None]  # so many lines more
 
 
 def check_of(
-    proofs: Proofs, stream: Stream, source: str, *, partial: bool = False, given_up_to: int | None = None
+    proofs: Proofs,
+    stream: Stream,
+    source: str,
+    *,
+    partial: bool = False,
+    given_up_to: int | None = None,
+    stamped_up_to: int | None = None,
 ) -> Check:
     """A check that knows every signed head and every manifest of the stream.
 
     `given_up_to`: heads of lines after this one, which somebody else kept, are held against another source.
+    `stamped_up_to`: so are those of stamps alone; heads are stamped between two sealings too.
     """
     known_heads, gaps = KnownHeads(partial=partial), Gaps()
     check = Check(*stream, source, known_heads, gaps=gaps)
     for heads, strict in ((proofs.heads, False), (proofs.given, True)):
         for head in heads.get(stream, ()):
-            if strict and given_up_to is not None and head.seq > given_up_to:
+            up_to = given_up_to if strict else stamped_up_to if head in proofs.by_stamp else None
+            if up_to is not None and head.seq > up_to:
                 continue
             if (problem := known_heads.add(head, strict=strict)) is not None:
                 check.problems.add(problem)
@@ -160,9 +168,10 @@ def _in_file(directory: Path, stream: Stream, problem: Problem) -> Problem:
 def verify_segments(stream: Stream, proofs: Proofs, tick: Tick, *, stored: bool = False) -> StreamReport:
     """A stream in sealed files. `stored`: its store is verified beside them, and has what is not sealed yet."""
     segments = proofs.segments(stream)
-    sealed_up_to = segments[-1].manifest.last_seq if segments and stored else None
-    check = check_of(proofs, stream, "segments", given_up_to=sealed_up_to)
-    notes: list[str] = []
+    sealed_up_to = segments[-1].manifest.last_seq if segments else None
+    given_up_to = sealed_up_to if stored else None
+    check = check_of(proofs, stream, "segments", given_up_to=given_up_to, stamped_up_to=sealed_up_to)
+    notes = [] if stored else proofs.stamped_beyond(stream, sealed_up_to)
     if segments:
         first = segments[0].manifest
         check.after = first.first_seq - 1

@@ -21,6 +21,7 @@ from tests.alterations.world import World
 from tests.seal.attacks import InSegments, InStore
 from tests.seal.kept_evidence import alter
 from tests.seal.made import CUSTOMERS
+from tests.support.authority import with_another_certificate
 
 Fields = dict[str, Any]
 
@@ -170,6 +171,18 @@ def oldest_moved_away(world: World, rng: random.Random) -> Done:
     return Done(customer=customer, path=world.made.results, declared="older segments are not here")
 
 
+def newest_taken(world: World, rng: random.Random) -> Done:
+    """With what names the end. Heads are stamped between two sealings too, so that a stamp behind it accuses nobody."""
+    customer = rng.choice(CUSTOMERS)
+    InSegments(world.made, customer)
+    found = sorted((world.made.results / customer).glob("*/*.manifest.json"))
+    for path in found[rng.randrange(1, len(found) - 1) :]:
+        lines_of(path, json.loads(path.read_bytes())).unlink()
+        path.unlink()
+    (world.made.results / customer / "HEAD.json").unlink()
+    return Done(customer=customer, path=world.made.results, declared="or newer segments are not here")
+
+
 def kept_head_edited(world: World, rng: random.Random) -> Done:
     customer = rng.choice(CUSTOMERS)
     InStore(world.made, customer)
@@ -304,6 +317,13 @@ def by_a_foreign_authority(stamps: list[Stamp], which: int, world: World, rng: r
     return replaced(stamps, which, nonce=f"{nonce:x}", response=world.foreign.reply(request))
 
 
+def under_another_certificate(
+    stamps: list[Stamp], which: int, world: World, rng: random.Random
+) -> list[Stamp]:
+    """By the authority itself: another certificate of the same key, and nothing that is signed is touched."""
+    return replaced(stamps, which, response=with_another_certificate(world.pki, stamps[which].response))
+
+
 def stamped_again(stamps: list[Stamp], which: int, world: World, rng: random.Random) -> list[Stamp]:
     """By the same authority, now: the one that the stream names is gone."""
     request, nonce = request_for(stamped_text(stamps[which].head))
@@ -359,6 +379,7 @@ def stamp_line_edited(world: World, rng: random.Random) -> Done:
 def kinds() -> list[tuple[str, str, str, Act]]:
     """(promise, attack, where, act)."""
     flips = on_stamps(reply_flipped, named=True, exact=False)
+    swapped = on_stamps(under_another_certificate)
     heads, segments, evidence, stamps = "heads", "segments", "evidence", "stamps"
     return [
         ("a head binds its signer", "a field of a head edited", heads, on_heads(head_edited)),
@@ -375,6 +396,7 @@ def kinds() -> list[tuple[str, str, str, Act]]:
         ("none is missing", "a file taken away", segments, on_segment(segment_taken)),
         ("a segment is what was sealed", "a file packed again", segments, on_segment(segment_packed, exact=False)),
         ("a copy says what it lacks", "the oldest segments moved away", segments, oldest_moved_away),
+        ("a copy says what it lacks", "the newest segments and `HEAD.json` taken away", segments, newest_taken),
         ("evidence is what was seen", "a bit of a bundle flipped", evidence, on_evidence(flipped)),
         ("evidence is what was seen", "503 made 200", evidence, on_evidence(status_edited)),
         ("evidence is what was seen", "a bundle taken away", evidence, on_evidence(lambda text, rng: None)),
@@ -386,6 +408,7 @@ def kinds() -> list[tuple[str, str, str, Act]]:
         ("for this head", "the reply for another head", stamps, on_stamps(reply_of_another_head)),
         ("for this head", "the head edited", stamps, on_stamps(head_of_stamp_edited)),
         ("a third party gave it", "by a foreign authority", stamps, on_stamps(by_a_foreign_authority)),
+        ("a third party gave it", "its certificate swapped for one of the same key", stamps, swapped),
         ("at that time", "the head stamped again later", stamps, on_stamps(stamped_again, named=True)),
         ("none is missing", "a stamp taken away", stamps, on_stamps(stamp_taken, named=True)),
         ("none is missing", "all stamps taken away", stamps, all_stamps_taken),

@@ -84,6 +84,8 @@ def _wrong(found: Verification, done: Done) -> str | None:
         notes = [note for report in found.streams for note in report.notes]
         signed = [f"signed up to {report.signed_up_to}" for report in found.streams]
         held = any(done.declared in words for words in (*notes, *signed))
+        if not found.good:
+            return f"nothing is wrong by itself, and somebody is accused: {found}"
         return None if held else f"{done.declared!r} is not in what it says: {notes} {signed}"
     if found.good:
         return f"nothing was found; wanted {done}"

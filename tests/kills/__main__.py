@@ -26,6 +26,7 @@ from tests.kills.first_layout import made_of_the_first_layout
 from tests.kills.ledger import Ledger
 from tests.kills.life import Run, run, told_by
 from tests.kills.moments import Moments
+from tests.kills.stamping import Beside, authority_beside
 from tests.support.rows import START_S
 
 RUNS_A_LIFE = 25
@@ -44,7 +45,7 @@ def once(what: Run, die_at: int) -> tuple[list[dict[str, Any]], bool]:
             tell = told_by(telling)
             moments = Moments(die_at, lambda where: tell({"died": where}))
             moments.watch()
-            asyncio.run(run(what, tell))
+            asyncio.run(run(what, tell, moments.moment))
             tell({"moments": moments.count})
             os._exit(0)
         except BaseException as error:
@@ -62,7 +63,8 @@ def once(what: Run, die_at: int) -> tuple[list[dict[str, Any]], bool]:
 class Life:
     """One results directory, from its first start on, or from what an earlier version left."""
 
-    def __init__(self, place: Path, kind: str, chance: random.Random) -> None:
+    def __init__(self, place: Path, kind: str, chance: random.Random, authority: Beside) -> None:
+        self.authority = authority
         self.agent, self.customers = AGENT, CUSTOMERS
         self.directory = place / "results"
         self.progress_s = START_S
@@ -74,7 +76,7 @@ class Life:
             with Reader.open(self.directory, self.agent) as reader:
                 until = [reader.head(name).complete_up_to for name in self.customers]
             self.progress_s = max(to_us(text) for text in until if text) // 1_000_000 + 86_400
-        self.ledger = Ledger(self.directory, self.agent, place / "witness.ndjson")
+        self.ledger = Ledger(self.directory, self.agent, place / "witness.ndjson", authority.ca)
         self.ledger.pull()
         self.chance = chance
         self.moments = 600
@@ -83,7 +85,8 @@ class Life:
         """One run; where it was killed."""
         self.progress_s += self.chance.randint(0, 12 * HOUR_S)
         at_s = self.progress_s + self.chance.choice((0, 0, 1, -1)) * self.chance.randint(0, 20 * HOUR_S)
-        what = Run(self.directory, self.agent, self.customers, at_s, self.chance.getrandbits(30))
+        seed = self.chance.getrandbits(30)
+        what = Run(self.directory, self.agent, self.customers, at_s, seed, self.authority)
         # The first runs are killed early: there are first start and upgrade, again and again until one comes through.
         told, killed = once(what, self.chance.randint(1, EARLY if number < 5 else self.moments))
         self.ledger.hear(told)
@@ -103,23 +106,29 @@ def main() -> int:
     options.add_argument("--kills", type=int, default=1000)
     options.add_argument("--seed", type=int, default=1)
     asked = options.parse_args()
-    chance, sums, died = random.Random(asked.seed), Counter[str](), Counter[str]()
+    with tempfile.TemporaryDirectory(prefix="kills-") as work, authority_beside(Path(work) / "tsa") as beside:
+        return killed_so_often(asked.kills, asked.seed, beside)
+
+
+def killed_so_often(kills: int, seed: int, authority: Beside) -> int:
+    """One results directory after the other, until so many runs were killed; the exit code."""
+    chance, sums, died = random.Random(seed), Counter[str](), Counter[str]()
     kinds = ("new", "new", "fixture", "first layout")
-    while died.total() < asked.kills:
+    while died.total() < kills:
         place = Path(tempfile.mkdtemp(prefix="kills-"))
         kind = kinds[sums["lives"] % len(kinds)]
         try:
-            life = Life(place, kind, chance)
+            life = Life(place, kind, chance, authority)
             for number in range(RUNS_A_LIFE):
                 where = life.turn(number)
                 sums["runs"] += 1
                 if where is not None:
                     died[where] += 1
-                    if died.total() >= asked.kills:
+                    if died.total() >= kills:
                         break
             life.ledger.verify()
         except AssertionError as error:
-            print(f"seed {asked.seed}, life {sums['lives']} ({kind}), {place}: {error}", file=sys.stderr)
+            print(f"seed {seed}, life {sums['lives']} ({kind}), {place}: {error}", file=sys.stderr)
             return 1
         shutil.rmtree(place)
         sums["lives"] += 1

@@ -11,6 +11,8 @@ from typing import Any
 from probe.core.proof.chain import GENESIS, line_digest
 from probe.host.clock import SystemClock
 from probe.seal.keys import PRIVATE, PUBLIC, Keys, Signer
+from probe.seal.stamps.files import ENDING as STAMPS
+from probe.seal.stamps.files import stamps_file
 from probe.services.verification import verify
 from probe.store.base.parts import parts_of
 from probe.store.base.schema import catalogue_file
@@ -24,10 +26,12 @@ class Ledger:
     directory: Path
     agent: str
     witness: Path
+    authority: Path  # its certificate
     acknowledged: dict[str, dict[int, str]] = field(default_factory=dict)
     pulled: dict[str, tuple[int, str]] = field(default_factory=dict)
     firsts: set[tuple[str, str, str]] = field(default_factory=set)
     complete: dict[str, str] = field(default_factory=dict)
+    stamps: dict[str, list[bytes]] = field(default_factory=dict)
     key: str | None = None
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -57,6 +61,8 @@ class Ledger:
             with self.witness.open("a") as out:
                 for head in heads:
                     out.write(json.dumps(signer.sign(head)) + "\n")
+        for customer in (path.parent.name for path in self.directory.glob(f"*/{self.agent}.{STAMPS}")):
+            self._stamps(customer)
         for customer, known in self.acknowledged.items():
             missing = max(known, default=0) - self.pulled.get(customer, (0, ""))[0]
             assert missing <= 0, f"{customer}: the last {missing} acknowledged rows are not there"
@@ -80,6 +86,15 @@ class Ledger:
                 self._row(customer, data)
         self.pulled[customer] = after, digest
 
+    def _stamps(self, customer: str) -> None:
+        """What was there once stays; what a kill left of a line is none."""
+        text = stamps_file(self.directory, self.agent, customer).read_bytes()
+        *lines, _ = text.split(b"\n")
+        known = self.stamps.get(customer, [])
+        assert lines[: len(known)] == known, f"{customer}: a time stamp went or was changed"
+        self.counts["stamps"] += len(lines) - len(known)
+        self.stamps[customer] = lines
+
     def _row(self, customer: str, data: dict[str, Any]) -> None:
         self.counts["rows"] += 1
         if (until := data["complete_up_to"]) is not None:
@@ -98,7 +113,8 @@ class Ledger:
         """All that is there, against every head that was ever given away."""
         if not self.witness.exists() or not self.witness.stat().st_size:
             return  # it was never alive for long enough to have a stream
-        found = verify(self.directory, [self.directory / PUBLIC], [self.witness])
+        found = verify(self.directory, [self.directory / PUBLIC], [self.witness], stamp_ca=self.authority)
         words = [problem.words for stream in found.streams for problem in stream.problems]
         assert found.good, words or found.problems
         self.counts["verified"] += 1
+        self.counts["verified with stamps"] += any(stream.stamps for stream in found.streams)

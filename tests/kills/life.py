@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probe.agent.housekeeping import Housekeeping
-from probe.core.config.results import KeepConfig, SegmentsConfig
+from probe.core.config.results import KeepConfig, SegmentsConfig, TimestampConfig
 from probe.core.model.value import replace
 from probe.core.proof.chain import line_digest
 from probe.core.records.codec import encode
@@ -23,14 +23,17 @@ from probe.host.clock import SystemClock, rfc3339
 from probe.seal.keys import Keys
 from probe.seal.known_ends import known_ends
 from probe.seal.sealer import Sealer
+from probe.seal.stamps.stamper import Stamper
 from probe.store.store import Store
 from probe.store.write.files import Limits
+from tests.kills.stamping import Beside, Watched
 from tests.support.rows import slot
 
 MINUTE_S = 60
 LIMITS = Limits(span_us=6 * 3_600_000_000, size_bytes=400_000)
 KEEP = {"healthy": "3d", "failures": "10d"}
 TASKS = ("t1", "t2")
+WRITE = os.write  # what is told is no moment
 Tell = Callable[[dict[str, object]], None]
 
 
@@ -46,17 +49,21 @@ class SetClock(SystemClock):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of the agent: whose results, from which time, and a seed for all that is left to chance."""
+    """One run of the agent: whose results, from which time, and a seed for all that is left to chance.
+
+    `authority`: who stamps its heads; by its own clock, not by that of the run.
+    """
 
     directory: Path
     agent: str
     customers: tuple[str, ...]
     at_s: int
     seed: int
+    authority: Beside
 
 
-async def run(what: Run, tell: Tell) -> None:
-    """Open, measure, seal, keep house, close; the clock jumps now and then."""
+async def run(what: Run, tell: Tell, moment: Callable[[str], None]) -> None:
+    """Open, measure, seal, have heads stamped, keep house, close; the clock jumps now and then."""
     chance = random.Random(what.seed)
     clock = SetClock(what.at_s)
     host = HostFacts(agent=what.agent, agent_version="0", config_digest="c1")
@@ -83,6 +90,9 @@ async def run(what: Run, tell: Tell) -> None:
 
     keeping = Housekeeping(what.directory, store, KeepConfig.model_validate(KEEP), clock, event)
     sealer = Sealer(what.directory, SegmentsConfig(), clock, most_rows=60)
+    stamping = TimestampConfig(url=what.authority.url, ca=str(what.authority.ca))
+    watched = Watched(what.authority, moment)
+    stamper = Stamper(what.directory, what.agent, stamping, clock, event, asked=watched)
     await event("agent.started", {})
     for turn in range(chance.randint(2, 5)):
         await put(_measured(store, what, host, clock.at_s, chance))
@@ -91,6 +101,8 @@ async def run(what: Run, tell: Tell) -> None:
             await keeping.round()
         else:
             await sealer.seal_now()
+        if chance.random() < 0.4:
+            await stamper.round()
         if chance.random() < 0.15:
             clock.at_s += chance.choice((-1, 1)) * chance.randint(60, 8 * 3600)
             await event("clock.stepped", {"delta_us": "0"})
@@ -124,6 +136,6 @@ def told_by(descriptor: int) -> Tell:
     def tell(what: dict[str, object]) -> None:
         data = json.dumps(what).encode() + b"\n"
         while data:
-            data = data[os.write(descriptor, data) :]
+            data = data[WRITE(descriptor, data) :]
 
     return tell

@@ -1,7 +1,8 @@
 """Failpoints that exist in tests only: every call that changes a file or a database is a moment to die at.
 
 In a process that is about to be killed, the calls of `os` that change names or bring bytes to the disk, and SQLite's
-statements that write, are counted. At the chosen one the process kills itself: before it, or, of `os`, also after it.
+statements that write, are counted. At the chosen one the process kills itself: before it, or, of `os`, also after it,
+and of a write also when half of it is done.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-CALLS = ("replace", "rename", "fsync", "link", "unlink", "mkdir", "rmdir")
+CALLS = ("replace", "rename", "fsync", "link", "unlink", "mkdir", "rmdir", "truncate", "ftruncate")
 STATEMENTS = (
     "BEGIN",
     "COMMIT",
@@ -30,7 +31,8 @@ STATEMENTS = (
 )
 PLACES = (
     (r"_parts/\.\d+\.(new|back)|_parts/\d+\.db", "part"), (r"_parts/\.\d+\.rewritten", "part thinned"),
-    (r"upgraded", "upgrade"), (r"_evidence", "evidence"), (r"manifest", "manifest"), (r"ndjson", "segment"),
+    (r"upgraded", "upgrade"), (r"_evidence", "evidence"), (r"manifest", "manifest"),
+    (r"stamps\.ndjson", "stamps"), (r"ndjson", "segment"),
     (r"HEAD\.json", "head"), (r"_seal\.json", "note of sealing"), (r"_agent\.key|agent\.pub", "key"),
     (r"_set-aside", "set aside"), (r"results\.db", "catalogue"), (r"_aside", "segment"),
 )  # fmt: skip
@@ -49,6 +51,7 @@ class Moments:
         """From now on; there is no way back."""
         for name in CALLS:
             setattr(os, name, self._wrapped(name, getattr(os, name)))
+        os.write = self._halved(os.write)
         connect = sqlite3.connect
 
         def watched(database: Any, *args: Any, **names: Any) -> sqlite3.Connection:
@@ -61,9 +64,9 @@ class Moments:
     def _wrapped(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*args: Any, **names: Any) -> Any:
             where = _place(args[-1] if name in ("replace", "rename", "link") else args[0])
-            self._moment(f"before {name}, {where}")
+            self.moment(f"before {name}, {where}")
             made = call(*args, **names)
-            self._moment(f"after {name}, {where}")
+            self.moment(f"after {name}, {where}")
             return made
 
         return counted
@@ -71,9 +74,20 @@ class Moments:
     def _statement(self, sql: str, database: str) -> None:
         word = sql.lstrip().upper()
         if word.startswith(STATEMENTS):
-            self._moment(f"before {word.split()[0]}, {_place(database)}")
+            self.moment(f"before {word.split()[0]}, {_place(database)}")
 
-    def _moment(self, where: str) -> None:
+    def _halved(self, write: Callable[[int, Any], int]) -> Callable[[int, Any], int]:
+        def counted(handle: int, data: Any) -> int:
+            where = _place(handle)
+            half = len(data) // 2
+            written = write(handle, data[:half]) if half else 0
+            self.moment(f"half way through write, {where}")
+            return written + write(handle, data[written:])
+
+        return counted
+
+    def moment(self, where: str) -> None:
+        """One more. Whatever else the process does may be one too."""
         with self._lock:
             self.count += 1
             if self.count == self._die_at:

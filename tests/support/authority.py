@@ -34,7 +34,7 @@ signer_digest = sha256
 default_policy = {policy}
 digests = sha256
 accuracy = secs:1, millisecs:500
-ess_cert_id_alg = sha256
+ess_cert_id_alg = {names_by}
 """
 
 
@@ -69,8 +69,11 @@ class Pki:
         return found.stdout
 
 
-def signed_by(other: Pki, reply: bytes, work: Path) -> bytes:
-    """What a reply says, signed with the certificate of another: one that `openssl ts` itself would not sign with."""
+def signed_by(other: Pki, reply: bytes, work: Path, *, named: bool = True) -> bytes:
+    """What a reply says, signed with the certificate of another: one that `openssl ts` itself would not sign with.
+
+    `named`: the signed attributes name the certificate (SigningCertificateV2).
+    """
 
     def openssl(*arguments: str | Path, data: bytes) -> bytes:
         (work / "in").write_bytes(data)
@@ -82,6 +85,7 @@ def signed_by(other: Pki, reply: bytes, work: Path) -> bytes:
     token = openssl("ts", "-reply", "-token_out", data=reply)
     said = openssl("cms", "-verify", "-noverify", "-binary", "-inform", "DER", data=token)
     signing = ["cms", "-sign", "-binary", "-nodetach", "-nosmimecap", "-outform", "DER"]
+    signing += ["-cades"] if named else []
     kind = ["-econtent_type", "id-smime-ct-TSTInfo", "-md", "sha256"]
     mine = openssl(
         *signing,
@@ -103,8 +107,12 @@ def make_pki(
     critical: bool = True,
     ended: bool = False,
     policy: str = POLICY,
+    names_by: str = "sha256",
 ) -> Pki:
-    """An authority of its own. `ended`: its certificate expired yesterday."""
+    """An authority of its own. `ended`: its certificate expired yesterday.
+
+    `names_by`: the digest by which its tokens name its certificate; sha1 is ESSCertID, any other ESSCertIDv2.
+    """
     place.mkdir(parents=True)
     now = datetime.datetime.now(datetime.UTC)
     root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
@@ -135,11 +143,41 @@ def make_pki(
     pem = serialization.Encoding.PEM
     (place / "root.pem").write_bytes(root.public_bytes(pem))
     (place / "signer.pem").write_bytes(signer.public_bytes(pem))
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (place / "signer.key").write_bytes(private)
     (place / "serial").write_text("01\n")
-    (place / "ts.cnf").write_text(CONFIG.format(place=place, policy=policy))
+    (place / "ts.cnf").write_text(CONFIG.format(place=place, policy=policy, names_by=names_by))
+    for name, of in (("root", root_key), ("signer", key)):
+        private = of.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        (place / f"{name}.key").write_bytes(private)
     return Pki(place)
+
+
+def with_another_certificate(pki: Pki, reply: bytes) -> bytes:
+    """The reply with another certificate of the same key in place of the one that it was signed under.
+
+    Nothing that is signed is touched: the signer's number, by which the certificate is found, is not.
+    """
+    old = x509.load_pem_x509_certificate((pki.place / "signer.pem").read_bytes())
+    root_key = serialization.load_pem_private_key((pki.place / "root.key").read_bytes(), None)
+    assert isinstance(root_key, ec.EllipticCurvePrivateKey)
+    was, number = old.public_bytes(serialization.Encoding.DER), _number(old)
+    while True:  # until everything has the same length
+        made = x509.CertificateBuilder(
+            old.issuer, old.subject, old.public_key(), x509.random_serial_number(),
+            old.not_valid_before_utc, old.not_valid_after_utc, list(old.extensions),
+        ).sign(root_key, hashes.SHA256())  # fmt: skip
+        now = made.public_bytes(serialization.Encoding.DER)
+        if (len(now), len(_number(made))) == (len(was), len(number)):
+            break
+    assert was in reply
+    forged = reply.replace(was, now)
+    assert forged.count(number) == 1
+    return forged.replace(number, _number(made))
+
+
+def _number(certificate: x509.Certificate) -> bytes:
+    """Its serial number as DER has it."""
+    number = certificate.serial_number
+    return number.to_bytes(number.bit_length() // 8 + 1, "big")
 
 
 def another_nonce(query: bytes) -> bytes:

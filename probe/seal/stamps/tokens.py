@@ -3,7 +3,8 @@
 Requests and tokens of the Time-Stamp Protocol (RFC 3161), read and verified with rfc3161-client (the extra `stamps`).
 That library verifies status, signature, nonce, imprint, and the chain to a trusted certificate at genTime for the
 purpose of stamping times: a critical extended key usage for that and nothing else (RFC 3161 section 2.3). Beside it is
-verified here that the digest is SHA-256, and the policy where one is asked for.
+verified here that the digest is SHA-256, that the token names its certificate under its signature
+(`signing_certificate`), and the policy where one is asked for.
 
 Our rule on certificates is that of the library: valid when the token was given, whatever they are today. `openssl ts
 -verify` wants them valid today. Revocation is not looked at: it needs the network.
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography import x509
 
 from probe.core.proof.stamp import RESPONSE_MOST_BYTES, Stamp, stamped_text
+from probe.seal.stamps.signing_certificate import CertificateNotNamed, check_names_its_certificate
 
 if TYPE_CHECKING:
     import rfc3161_client
@@ -138,6 +140,14 @@ class Authority:
             why = _VERIFY_ERROR.search(str(error))
             words = _words(error) if why is None else why[1]
             raise TokenError(f"is not vouched for by the authority that was given: {words}") from None
+        signed = told.signed_data
+        (signer,) = signed.signer_infos  # the library wants exactly one
+        try:
+            check_names_its_certificate(
+                told.time_stamp_token(), signed.certificates, signer.issuer, signer.serial_number
+            )
+        except CertificateNotNamed as error:
+            raise TokenError(str(error)) from None
 
 
 def _decoded(found: Any, response: bytes) -> rfc3161_client.TimeStampResponse:

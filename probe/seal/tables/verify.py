@@ -35,7 +35,8 @@ def only_tables(stream: Stream, proofs: Proofs) -> bool:
 def verify_tables(stream: Stream, proofs: Proofs, tick: Tick) -> StreamReport:
     """The tables of a stream by its signed manifests."""
     segments = proofs.segments(stream)
-    check = check_of(proofs, stream, SOURCE)
+    sealed_up_to = segments[-1].manifest.last_seq
+    check = check_of(proofs, stream, SOURCE, stamped_up_to=sealed_up_to)
     first = segments[0].manifest
     check.after = first.first_seq - 1
     check.jump(first.first_seq, first.first_previous)
@@ -68,7 +69,11 @@ def verify_tables(stream: Stream, proofs: Proofs, tick: Tick) -> StreamReport:
             for sealed in used
             for gap in sealed.manifest.gaps
         ),
-        notes=(*report.notes, *_notes(first.first_seq, rows)),
+        notes=(
+            *report.notes,
+            *proofs.stamped_beyond(stream, sealed_up_to),
+            *_notes(first.first_seq, rows),
+        ),
     )
 
 

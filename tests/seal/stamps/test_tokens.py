@@ -7,11 +7,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import rfc3161_client
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from probe.core.proof.chain import Head
 from probe.core.proof.stamp import Stamp, parse_stamp, stamped_text
 from probe.seal.keys import Keys
+from probe.seal.stamps.signing_certificate import CertificateNotNamed, check_names_its_certificate
 from probe.seal.stamps.tokens import Authority, AuthorityFileError, Given, TokenError, request_for
 from tests.seal.made import STATE
 from tests.support.authority import (
@@ -22,6 +26,7 @@ from tests.support.authority import (
     another_nonce,
     make_pki,
     signed_by,
+    with_another_certificate,
 )
 
 TEXT = b"cdn-probe stamp v1\n{}"
@@ -111,6 +116,50 @@ def test_a_certificate_that_is_not_for_times_alone_is_refused(
         assert Authority.read(other.ca).check_response(reply, TEXT, nonce).policy == POLICY
     else:
         assert re.search(words, refused(other, reply, nonce))
+
+
+@pytest.mark.parametrize("names_by", ["sha1", "sha384", "sha512"])
+def test_a_certificate_may_be_named_by_any_digest_that_is_in_use(tmp_path: Path, names_by: str) -> None:
+    """SHA-1: ESSCertID (RFC 3161); the others: ESSCertIDv2 (RFC 5816)."""
+    pki = make_pki(tmp_path / "tsa", names_by=names_by)
+    request, nonce = request_for(TEXT)
+    reply = pki.reply(request)
+    assert Authority.read(pki.ca).check_response(reply, TEXT, nonce).policy == POLICY
+    assert "another certificate" in refused(pki, with_another_certificate(pki, reply), nonce)
+
+
+def test_another_certificate_of_the_same_key_is_refused(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was put in the place of the one that the token names; the signature holds, and the library says yes."""
+    request, nonce = request_for(TEXT)
+    forged = with_another_certificate(pki, pki.reply(request))
+    words = refused(pki, forged, nonce)
+    assert (
+        words
+        == "is signed under another certificate than the one that comes with it: that one was put in its place"
+    )
+    monkeypatch.setattr("probe.seal.stamps.tokens.check_names_its_certificate", lambda *about: None)
+    assert Authority.read(pki.ca).check_response(forged, TEXT, nonce).policy == POLICY
+
+
+def test_a_token_that_names_no_certificate_is_refused(pki: Pki, tmp_path: Path) -> None:
+    request, nonce = request_for(TEXT)
+    words = refused(pki, signed_by(pki, pki.reply(request), tmp_path, named=False), nonce)
+    assert words == "does not name the certificate that signed it (RFC 3161 section 2.4.2)"
+
+
+def test_what_names_a_certificate_is_read_with_care(pki: Pki) -> None:
+    """Whatever stands there: words, and no other error."""
+    signer = x509.load_pem_x509_certificate((pki.place / "signer.pem").read_bytes())
+    der = signer.public_bytes(serialization.Encoding.DER)
+    token = rfc3161_client.decode_timestamp_response(pki.reply(request_for(TEXT)[0])).time_stamp_token()
+    check_names_its_certificate(token, [der], signer.issuer, signer.serial_number)
+    for certificates in ([], [der, der]):
+        with pytest.raises(CertificateNotNamed, match=r"holds \d certificates of its signer"):
+            check_names_its_certificate(token, certificates, signer.issuer, signer.serial_number)
+    cut = [token[:size] for size in range(0, len(token), 9)]
+    for other in (*cut, b"\x30\x80", b"\x30\x84\xff\xff\xff\xff", b"\x1f\x81\x01\x00", b"\x30\x03abc"):
+        with pytest.raises(CertificateNotNamed, match="cannot be read where it names its certificate"):
+            check_names_its_certificate(other, [der], signer.issuer, signer.serial_number)
 
 
 def test_another_policy_is_refused_where_one_is_asked_for(pki: Pki) -> None:

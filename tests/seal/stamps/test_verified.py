@@ -115,6 +115,42 @@ def test_each_record_is_vouched_for_from_when_to_when(world: Stamped, where: str
                 assert began < epoch_s(text) < ended
 
 
+def test_a_head_that_was_stamped_between_two_sealings_accuses_no_segment(
+    world: Stamped, tmp_path: Path
+) -> None:
+    """The store has its line; segments that were copied without the store have it not yet."""
+    mine = world.cloned(tmp_path)
+
+    async def on() -> None:
+        clock = SetClock()
+        clock.wall_ns += 10 * 3600 * 10**9
+        store = Store.open(mine.results, AGENT, clock)
+        stamper = stamper_of(store, mine.results, clock, mine.pki)
+        for customer in CUSTOMERS:
+            await store.append(rows_of(customer, 100, 3))
+        assert await stamper.run() is None
+        await store.close()
+
+    asyncio.run(on())
+    found = verified(mine)
+    assert found.good, found
+    assert {(r.source, r.last_seq, r.stamps) for r in found.streams} == {
+        ("store", 32, 5),
+        ("segments", 27, 4),
+    }
+    shutil.rmtree(mine.results / "_parts")
+    for file in mine.results.glob("results.db*"):
+        file.unlink()
+    found = verified(mine)
+    assert found.good, found
+    for report in found.streams:
+        assert report.source == "segments"
+        assert any("record 31 was stamped" in note and "end at 27" in note for note in report.notes)
+    for file in mine.results.glob("acme/*/*000027.manifest.json"):
+        file.unlink()
+    assert problems(verified(mine)) == [(Kind.TRUNCATED, 14)], "HEAD.json names the end of what was sealed"
+
+
 def test_the_times_are_shown_to_people(world: Stamped) -> None:
     arguments = [
         "results",
