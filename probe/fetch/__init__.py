@@ -6,11 +6,11 @@ nothing is raised but cancellation.
     fetcher     the public face: secrets, address policy, proxies      `Fetcher`, `HttpFetcher`
     attempt     the order of the steps, deadlines, the record          `Attempt`
     connection  TCP, TLS, dates of bytes, the end; no HTTP              `Connection`
-    exchange    what an HTTP version must do, and the table of versions `Exchange`, `EXCHANGES`
-    http1       HTTP/1.1: request, response, body                      `Http1Exchange`
+    exchange    what an HTTP version must do, and the tables of them    `Carrier`, `CARRIERS`, `Exchange`, `EXCHANGES`
+    versions    HTTP/1.1 and others: request, response, body            `Http1Exchange`
     body        sizes, digests, decoded content                        `Body`
 
-Another HTTP version is a module beside `http1`, a row in `EXCHANGES`, and its name in what `probe.tls` offers by ALPN.
+Another HTTP version: see `exchange`.
 `connector` and `proxy` make the connected sockets, `request_fields` and `response` translate between records and HTTP,
 `redirects` follows hop by hop.
 """

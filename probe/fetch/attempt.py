@@ -16,6 +16,7 @@ import traceback
 
 from probe.core.http.content_coding import DecodedTooLargeError, decodable
 from probe.core.http.head import Framing, Head
+from probe.core.model.protocols import H1
 from probe.core.model.value import replace
 from probe.core.records.failure import OWN_LIMITS, Failure, FailureType, Phase
 from probe.core.records.observation import Observation
@@ -24,9 +25,8 @@ from probe.core.records.transport import Tls
 from probe.core.text.redaction import without_secret_query
 from probe.evidence.capture import Captured, collector, cut
 from probe.fetch.body import Body
-from probe.fetch.connection import Connection
 from probe.fetch.connector import Dial, connect_tcp, examine
-from probe.fetch.exchange import EXCHANGES, Exchange
+from probe.fetch.exchange import EXCHANGES, Exchange, carrier_of
 from probe.fetch.request_fields import tcp_url
 from probe.fetch.response import begun_response, codings_of, response_of
 from probe.fetch.target import FetchTarget
@@ -36,8 +36,6 @@ from probe.net.stopwatch import Stopwatch
 from probe.net.tcp_info import parse_tcp_info
 from probe.sandbox.content_reader import ContentReader
 from probe.settings.redactor import Redactor
-from probe.tls.client import client_for
-from probe.tls.session import TlsClient
 
 _log = logging.getLogger("probe.fetch")
 
@@ -70,8 +68,7 @@ class Attempt:
         self._watch = Stopwatch(clock, target.slot_start_ns)
         self._loop = asyncio.get_running_loop()
         self._total_at = self._loop.time() + target.deadlines.total_us / 1e6
-        self._connection = Connection(target, self._watch, dial)
-        self._client: TlsClient | None = None
+        self._connection = carrier_of(target, self._watch, dial)
         self._exchange: Exchange | None = None
         self._collector = collector()
         self._examined: tuple[Tls, tuple[bytes, ...]] | None = None  # of a second connection
@@ -110,20 +107,16 @@ class Attempt:
         await self._read(exchange, head)
 
     async def _connect(self) -> None:
-        if self._target.request.scheme == "https":
-            self.phase, self.operation = Phase.HOST, "read CA file"
-            self._client = client_for(self._target.tls)
+        self.phase, self.operation = Phase.HOST, "read CA file"
+        self._connection.prepare()
         self.phase = Phase.TCP
         self.operation = "connect" if self._target.vantage.proxy is None else "proxy connect"
         await self._connection.connect(self._until(self._target.deadlines.connect_us))
 
     async def _handshake(self) -> None:
-        if self._client is None:
-            self._connection.use_plain()
-            return
         self.phase, self.operation = Phase.TLS, "handshake"
         seconds = self._until(self._target.deadlines.tls_us) - self._loop.time()
-        await self._connection.use_tls(self._client, seconds)
+        await self._connection.handshake(seconds)
 
     def _new_exchange(self) -> Exchange:
         new = EXCHANGES[self._connection.protocol]
@@ -184,11 +177,20 @@ class Attempt:
             failure = replace(failure, type=type_ or failure.type)
         elif self._exchange is not None and self._exchange.body is not None:
             await self._keep_what_came(self._exchange.body)
-        if failure.type is FailureType.AGENT_PROTOCOL_UNSUPPORTED and self._client is None:
-            # Over plain HTTP browsers speak HTTP/1.1 too: nobody gets anything from this server.
-            failure = replace(failure, phase=Phase.HTTP, type=FailureType.HTTP_PROTOCOL_VIOLATION)
+        if failure.type is FailureType.AGENT_PROTOCOL_UNSUPPORTED:
+            failure = self._of_another_protocol(failure)
         failure = replace(failure, detail=self._redact(failure.detail or ""))
         report_defect(failure, exc, self._redact)
+        return failure
+
+    def _of_another_protocol(self, failure: Failure) -> Failure:
+        """A server that does not speak what was offered. Ours is it where HTTP/1.1 alone was offered over TLS."""
+        request = self._target.request
+        if self.phase is Phase.TLS and request.protocol != H1:
+            return replace(failure, phase=Phase.TLS, type=FailureType.TLS_NO_APPLICATION_PROTOCOL)
+        if request.protocol != H1 or request.scheme != "https":
+            # Over plain HTTP browsers speak HTTP/1.1 too: nobody gets anything from this server.
+            return replace(failure, phase=Phase.HTTP, type=FailureType.HTTP_PROTOCOL_VIOLATION)
         return failure
 
     @staticmethod
@@ -204,7 +206,7 @@ class Attempt:
         source, target, exchange = self._connection.source, self._target, self._exchange
         assert source is not None
         path = without_secret_query(target.request.path)
-        lines = [f"{target.request.method} {path} HTTP/1.1", *(f"{n}: {v}" for n, v in self._fields)]
+        lines = exchange.shown(target.request.method, path, self._fields) if exchange is not None else []
         body = exchange.body if exchange is not None else None
         kept = bytes(body.kept.data) if body is not None else b""
         return Captured(
@@ -251,12 +253,13 @@ class Attempt:
         if exchange is None:
             return None
         if exchange.head is None and failure is not None and failure.type in OWN_LIMITS:
-            return begun_response(exchange.begun_head, self._redact)
+            return begun_response(exchange.begun_head, exchange.protocol, self._redact)
         if exchange.head is None or exchange.body is None:
             return None
         return response_of(
             exchange.head,
             exchange.body,
+            protocol=exchange.protocol,
             accept_encoding=self._target.request.accept_encoding,
             complete=self._complete,
             clean_close=self._connection.tls is None or self._connection.close_notify,

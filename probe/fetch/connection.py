@@ -15,14 +15,16 @@ import socket
 from time import monotonic_ns
 from typing import Protocol
 
+from probe.core.model.protocols import ALPN, HTTP_1_1
 from probe.core.records.transport import Tls
 from probe.fetch.connector import Dial, Opening, attach, attach_tls
 from probe.fetch.target import FetchTarget
 from probe.net.arrival_bounds import ArrivalBounds, BoundedTime
+from probe.net.failures import AlpnError
 from probe.net.stopwatch import Stopwatch
 from probe.net.tcp_info import handshake_us, read_tcp_info
 from probe.net.transport import Transport
-from probe.tls.client import describe
+from probe.tls.client import client_for, describe
 from probe.tls.session import TlsClient
 
 _EARLY_BYTES = 64 * 1024
@@ -53,7 +55,10 @@ class Connection(asyncio.Protocol):
         self.close_notify = False  # TLS only: the peer said that it was done
         self.is_open = False  # it can be used, or could until it ended
         self.ended = False
+        self.protocol = HTTP_1_1  # as ALPN names it; spoken without ALPN too
         self._target = target
+        self._offered = ALPN[target.request.protocol]
+        self._client: TlsClient | None = None
         self._dial = dial
         self._loop = asyncio.get_running_loop()
         self._sock: socket.socket | None = None
@@ -69,6 +74,11 @@ class Connection(asyncio.Protocol):
 
     # --- making it -------------------------------------------------------------------------------
 
+    def prepare(self) -> None:
+        """Trust, where TLS needs it. Raises CaFileError, ValueError."""
+        if self._target.request.scheme == "https":
+            self._client = client_for(self._target.tls, self._offered)
+
     async def connect(self, until_s: float) -> None:
         """TCP, or a proxy's tunnel. Raises OSError (TimeoutError among them), SourceError, ProxyError."""
         self.watch.connect_start_us = self.watch.now_us()
@@ -82,6 +92,13 @@ class Connection(asyncio.Protocol):
         self.watch.connected(opening.took(handshake_us(self.tcp_info)) if direct else (monotonic_ns(), 0))
         host, port, *_ = self._sock.getsockname()
         self.source = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    async def handshake(self, seconds: float) -> None:
+        """TLS, where it is spoken. Raises OSError (ssl.SSLError among them), TimeoutError, AlpnError."""
+        if self._client is None:
+            self.use_plain()
+        else:
+            await self.use_tls(self._client, seconds)
 
     def use_plain(self) -> None:
         """Without TLS: bytes are read from now on."""
@@ -98,12 +115,14 @@ class Connection(asyncio.Protocol):
         self.watch.tls_done(transport.hello_ns, (transport.handshake_end_ns, transport.handshake_unsure_ns))
         self.is_open = True
         self.certificates = transport.session.chain()
-        self.tls = describe(transport.session, name, self.certificates)
-
-    @property
-    def protocol(self) -> str:
-        """The application's, as ALPN names it. `probe.tls.client` offers one, which is spoken without ALPN too."""
-        return "http/1.1"
+        if self._offered == (HTTP_1_1,):
+            self.tls = describe(transport.session, name, self.certificates)
+            return
+        chosen = transport.session.alpn()
+        self.tls = describe(transport.session, name, self.certificates, alpn=chosen)
+        self.protocol = chosen or HTTP_1_1
+        if self.protocol not in self._offered:
+            raise AlpnError(f"the server chose no protocol of {', '.join(self._offered)} by ALPN")
 
     # --- the request -----------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import re
 from probe.core.caching.cache_status import field_flags
 from probe.core.http.content_coding import decodable, names_identity, parse_codings, unrequested
 from probe.core.http.head import Framing, Head
+from probe.core.model.protocols import HTTP_1_1
 from probe.core.records.response import Response
 from probe.fetch.body import Body
 from probe.settings.redactor import Redactor
@@ -26,13 +27,14 @@ def response_of(
     head: Head,
     body: Body,
     *,
+    protocol: str,
     accept_encoding: str,
     complete: bool,
     clean_close: bool,
     redact: Redactor,
     breaches: tuple[str, ...] = (),
 ) -> Response:
-    """What the server answered. `clean_close`: over TLS, the close was announced.
+    """What the server answered. `protocol`: as ALPN names it. `clean_close`: over TLS, the close was announced.
 
     `breaches`: of the protocol, as far as they were tolerated.
     """
@@ -57,7 +59,7 @@ def response_of(
         status_code=head.status_code,
         reason_phrase=redact(head.reason_phrase[:VALUE_BYTES_KEPT]),
         fields=fields,
-        next_hop_protocol=f"http/1.{min(head.minor_version, 1)}",
+        next_hop_protocol=_version(head, protocol),
         encoded_body_bytes=body.wire_bytes,
         decoded_body_bytes=body.decoded_bytes,
         content_codings=codings,
@@ -71,7 +73,7 @@ def response_of(
     )
 
 
-def begun_response(head: Head | None, redact: Redactor) -> Response | None:
+def begun_response(head: Head | None, protocol: str, redact: Redactor) -> Response | None:
     """What is known of an answer whose head a limit of ours cut: its status, and the fields before the cut."""
     if head is None:
         return None
@@ -80,9 +82,14 @@ def begun_response(head: Head | None, redact: Redactor) -> Response | None:
         status_code=head.status_code,
         reason_phrase=redact(head.reason_phrase[:VALUE_BYTES_KEPT]),
         fields=fields,
-        next_hop_protocol=f"http/1.{min(head.minor_version, 1)}",
+        next_hop_protocol=_version(head, protocol),
         flags=tuple(dict.fromkeys((*cut, "fields_cut"))),
     )
+
+
+def _version(head: Head, protocol: str) -> str:
+    """HTTP/1.0 and 1.1 have one name in ALPN; the status line says which of them it was."""
+    return f"http/1.{min(head.minor_version, 1)}" if protocol == HTTP_1_1 else protocol
 
 
 def _kept(fields: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:

@@ -38,6 +38,18 @@ class SourceError(Exception):
     """The source address or interface of the vantage point cannot be used."""
 
 
+class AlpnError(Exception):
+    """The server agreed on none of the protocols that were offered (RFC 7301)."""
+
+
+class StreamError(Exception):
+    """The server ended our stream, or the connection under it, by HTTP/2's or HTTP/3's own means; `type` says how."""
+
+    def __init__(self, type_: FailureType, detail: str) -> None:
+        super().__init__(detail)
+        self.type = type_
+
+
 class SocketLateError(OSError):
     """This host made no socket in time: a delay of its own, which says nothing of the vantage point's line."""
 
@@ -105,7 +117,7 @@ _MISMATCH = frozenset(
         "DH_KEY_TOO_SMALL",
     }
 )
-_NO_PROTOCOL = "TLSV1_ALERT_NO_APPLICATION_PROTOCOL"  # we offer HTTP/1.1 alone (RFC 7301 section 3.2)
+_NO_PROTOCOL = "TLSV1_ALERT_NO_APPLICATION_PROTOCOL"  # RFC 7301 3.2; `fetch.attempt` knows what was offered
 _CLIENT_CERTIFICATE = frozenset(
     {
         WANTED,  # TLS 1.2: see `probe.tls.errors`
@@ -148,6 +160,10 @@ def _classify(exc: BaseException, phase: Phase) -> tuple[FailureType, Phase | No
             return _F.BODY_TOO_LARGE, None
         case BodyTruncatedError():
             return _F.BODY_TRUNCATED, None
+        case StreamError():
+            return exc.type, None
+        case AlpnError():
+            return _F.TLS_NO_APPLICATION_PROTOCOL, Phase.TLS
         case SourceError():
             return _F.VANTAGE_SOURCE_UNAVAILABLE, Phase.HOST
         case SocketLateError():

@@ -16,6 +16,7 @@ from pathlib import PurePath
 
 from probe.core.config.load import Config, ConfigError, CustomerConfig, Problem
 from probe.core.config.plan import Plan, uncarried
+from probe.core.model.protocols import H3
 from probe.core.model.task import SecretRef, Task, VantagePoint
 from probe.core.model.units import format_duration
 from probe.core.scheduling.open_slots import MOST_OF_ONE_TASK, longest_without_gap_us
@@ -40,7 +41,9 @@ def missing(config: Config) -> tuple[Problem, ...]:
         *(Problem(_agent_file(config), 0, 0, words) for words in _api(config)),
         *_timestamp(config),
     )
-    return tuple(dict.fromkeys((*own, *untrusted(config), *found, *_uncarried(config, files))))
+    return tuple(
+        dict.fromkeys((*own, *untrusted(config), *unspoken(config), *found, *_uncarried(config, files)))
+    )
 
 
 def untrusted(config: Config) -> tuple[Problem, ...]:
@@ -99,10 +102,37 @@ def _one_syn_only(task: Task) -> str | None:
     )
 
 
-def require_trust(config: Config) -> None:
-    """Raises ConfigError where certificates are to be verified and nobody is trusted."""
-    if problems := untrusted(config):
+def require_means(config: Config) -> None:
+    """Raises ConfigError where certificates are to be verified and nobody is trusted, or HTTP/3 cannot be spoken."""
+    if problems := (*untrusted(config), *unspoken(config)):
         raise ConfigError(problems)
+
+
+def unspoken(config: Config) -> tuple[Problem, ...]:
+    """Where HTTP/3 is asked for and cannot be spoken: without its library, and through proxies, which carry TCP."""
+    files = {customer: file for file, customer in config.sources.items()}
+    points = [point.vantage_point() for point in config.agent.vantage_points]
+    found = []
+    for customer in config.customers:
+        file = files.get(customer.customer, customer.customer)
+        for item in (o for o in customer.objects if H3 in o.protocols):
+            asked = [p for p in points if not item.vantage_points or p.name in item.vantage_points]
+            words = [problem for point in asked if (problem := no_http3(point)) is not None]
+            mark = place_of(config.texts.get(file, ""), file, "domain", partial(eq, item.domain))
+            found += [Problem(file, *mark, f"{item.domain}: {text}") for text in words]
+    return tuple(dict.fromkeys(found))
+
+
+def no_http3(point: VantagePoint) -> str | None:
+    """Why HTTP/3 cannot be spoken from this vantage point, in words for a person; None: it can."""
+    if find_spec("qh3") is None:  # the library of the extra `http3`
+        return "protocol: h3 needs the extra http3: pip install 'cdn-probe[http3]'"
+    if point.proxy is not None:
+        return (
+            f"protocol: h3 is not measured from {point.name}, which has a proxy: HTTP/3 goes over UDP, and a proxy"
+            " carries TCP alone; name other vantage_points for it"
+        )
+    return None
 
 
 def _untrusted(customer: CustomerConfig, file: str, texts: Mapping[str, str]) -> Iterator[Problem]:

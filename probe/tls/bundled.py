@@ -14,6 +14,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
+from probe.core.model.protocols import HTTP_1_1
 from probe.tls.errors import ssl_error, verification_error
 from probe.tls.offer import OLD_VERSIONS
 from probe.tls.openssl_bindings import ffi as _ffi
@@ -50,7 +51,6 @@ _VERSIONS = {"TLSv1": 0x301, "TLSv1.1": 0x302, "TLSv1.2": 0x303, "TLSv1.3": 0x30
 _GROUPS = b"X25519:P-256:X448:P-521:P-384:ffdhe2048:ffdhe3072:ffdhe4096:ffdhe6144:ffdhe8192"
 # In the order in which browsers ask: the first is the cheapest for both ends where processors know AES and SHA-256.
 _SUITES_OF_TLS_1_3 = b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
-_ALPN = b"\x08http/1.1"
 
 OPENSSL_VERSION: str = _ffi.string(_lib.OpenSSL_version(_lib.OPENSSL_VERSION)).decode()
 
@@ -59,12 +59,19 @@ class BundledClient:
     """A `TlsClient` that trusts, verifies and offers as `probe.tls.system` does, and reads what is stapled.
 
     `ca_file` and `ca_directory`: PEM, either may be None. `minimum`: such as TLSv1.2. `ciphers`: OpenSSL's list,
-    with its security level; of the suites of TLS 1.3 all are offered. Raises ssl.SSLError for a CA file
-    that cannot be used.
+    with its security level; of the suites of TLS 1.3 all are offered. `alpn`: protocols, the preferred one first.
+    Raises ssl.SSLError for a CA file that cannot be used.
     """
 
     def __init__(
-        self, *, ca_file: str | None, ca_directory: str | None, verify: bool, minimum: str, ciphers: str
+        self,
+        *,
+        ca_file: str | None,
+        ca_directory: str | None,
+        verify: bool,
+        minimum: str,
+        ciphers: str,
+        alpn: tuple[str, ...] = (HTTP_1_1,),
     ) -> None:
         self._verify = verify
         self._any_strength = minimum in OLD_VERSIONS
@@ -78,7 +85,8 @@ class BundledClient:
         _demand(_lib.SSL_CTX_set_ciphersuites(context, _SUITES_OF_TLS_1_3))
         _demand(_lib.SSL_CTX_set_min_proto_version(context, _VERSIONS[minimum]))
         _demand(_lib.SSL_CTX_set1_curves_list(context, _GROUPS))
-        _demand(_lib.SSL_CTX_set_alpn_protos(context, _ALPN, len(_ALPN)) == 0)
+        offered = b"".join(bytes((len(name),)) + name.encode() for name in alpn)
+        _demand(_lib.SSL_CTX_set_alpn_protos(context, offered, len(offered)) == 0)
         _lib.SSL_CTX_set_verify(context, _lib.SSL_VERIFY_PEER if verify else _lib.SSL_VERIFY_NONE, _NULL)
         wanted = _lib.SSL_CTX_get0_param(context)
         _demand(_lib.X509_VERIFY_PARAM_set_flags(wanted, _lib.X509_V_FLAG_PARTIAL_CHAIN))
@@ -123,7 +131,7 @@ class BundledSession:
         _set_bio(session, self._incoming, self._outgoing)  # they are freed with it
         _set_connect_state(session)
         self._where = _ffi.new("char **")
-        self._staple_at = _ffi.new("const unsigned char **")
+        self._at = _ffi.new("const unsigned char **")
 
     def feed(self, count: int) -> None:
         """As the protocol says, like all the others."""
@@ -177,6 +185,11 @@ class BundledSession:
     def version(self) -> str | None:
         return _text(_lib.SSL_get_version(self._session))
 
+    def alpn(self) -> str | None:
+        count = _ffi.new("unsigned int *")
+        _lib.SSL_get0_alpn_selected(self._session, self._at, count)
+        return bytes(_ffi.buffer(self._at[0], count[0])).decode("ascii", "replace") if count[0] else None
+
     def cipher(self) -> str | None:
         cipher = _lib.SSL_get_current_cipher(self._session)
         return None if cipher == _NULL else _text(_lib.SSL_CIPHER_get_name(cipher))
@@ -195,8 +208,8 @@ class BundledSession:
         return () if used == _NULL else self._certificates(used)
 
     def staple(self) -> bytes:
-        count = _lib.SSL_get_tlsext_status_ocsp_resp(self._session, self._staple_at)
-        return bytes(_ffi.buffer(self._staple_at[0], count)) if count > 0 else b""
+        count = _lib.SSL_get_tlsext_status_ocsp_resp(self._session, self._at)
+        return bytes(_ffi.buffer(self._at[0], count)) if count > 0 else b""
 
     def _certificates(self, stack: Any) -> tuple[bytes, ...]:
         return tuple(_der(_lib.sk_X509_value(stack, n), self._where) for n in range(_lib.sk_X509_num(stack)))

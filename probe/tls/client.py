@@ -17,6 +17,7 @@ from functools import lru_cache
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
+from probe.core.model.protocols import HTTP_1_1
 from probe.core.model.task import TlsPolicy
 from probe.core.records.failure import FailureType
 from probe.core.records.transport import Tls
@@ -59,28 +60,32 @@ class Certificate:
     must_staple: bool = False
 
 
-def client_for(policy: TlsPolicy) -> TlsClient:
+def client_for(policy: TlsPolicy, alpn: tuple[str, ...] = (HTTP_1_1,)) -> TlsClient:
     """The client that makes the sessions of a policy; a changed CA file gives a new one.
+
+    `alpn`: the protocols that it offers, the preferred one first (RFC 7301).
 
     Raises CaFileError where the CA file cannot be used, ValueError for a version that is none.
     """
     path = policy.ca.removeprefix("file:") if policy.ca is not None else None
     try:
-        return _client(path, stamp_of(path), policy.verify, policy.minimum_version)
+        return _client(path, stamp_of(path), policy.verify, policy.minimum_version, alpn)
     except OSError as exc:  # ssl.SSLError is one
         raise CaFileError(f"the CA file {path} cannot be used: {exc.strerror or exc}") from exc
 
 
 @lru_cache(maxsize=256)
-def _client(path: str | None, stamp: int, verify: bool, minimum: str) -> TlsClient:
+def _client(path: str | None, stamp: int, verify: bool, minimum: str, alpn: tuple[str, ...]) -> TlsClient:
     del stamp  # part of the key only
     if verify and (problem := trust_problem(path)) is not None:
         raise CaFileError(problem)
     make = system_client if BundledClient is None else bundled_client
-    return make(path, verify=verify, minimum=minimum)
+    return make(path, verify=verify, minimum=minimum, alpn=alpn)
 
 
-def system_client(path: str | None, *, verify: bool, minimum: str) -> SystemClient:
+def system_client(
+    path: str | None, *, verify: bool, minimum: str, alpn: tuple[str, ...] = (HTTP_1_1,)
+) -> SystemClient:
     """By Python's own `ssl`. Raises OSError (ssl.SSLError among them), ValueError."""
     _check_version(minimum)
     context = ssl.create_default_context(cafile=path)
@@ -91,14 +96,16 @@ def system_client(path: str | None, *, verify: bool, minimum: str) -> SystemClie
     # The same verdict under every Python version: 3.13 made these flags its default.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(list(alpn))
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return SystemClient(context, any_strength=minimum in OLD_VERSIONS)
 
 
-def bundled_client(path: str | None, *, verify: bool, minimum: str) -> TlsClient:
+def bundled_client(
+    path: str | None, *, verify: bool, minimum: str, alpn: tuple[str, ...] = (HTTP_1_1,)
+) -> TlsClient:
     """By the OpenSSL that `cryptography` brings: trusts and offers what `system_client` does. Raises the same."""
     assert BundledClient is not None
     _check_version(minimum)
@@ -109,6 +116,7 @@ def bundled_client(path: str | None, *, verify: bool, minimum: str) -> TlsClient
         verify=verify,
         minimum=minimum,
         ciphers=cipher_string(minimum),
+        alpn=alpn,
     )
 
 
@@ -129,8 +137,9 @@ def describe(
     *,
     verify_error: str | None = None,
     second: bool = False,
+    alpn: str | None = None,
 ) -> Tls:
-    """The record of a completed handshake; `chain`: the session's."""
+    """The record of a completed handshake; `chain`: the session's. `alpn`: what the server chose of several."""
     leaf = parse_certificate(chain[0]) if chain else Certificate(sha256="")
     verified = session.verified()
     if verify_error is None and not second:
@@ -152,6 +161,7 @@ def describe(
         chain_not_after_of=first_to_end.subject if first_to_end else None,
         staple=verified.staple.value if verified.staple is not None else None,
         must_staple=leaf.must_staple,
+        alpn=alpn,
     )
 
 

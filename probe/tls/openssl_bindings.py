@@ -52,6 +52,7 @@ NAMES = frozenset(
         "SSL_VERIFY_PEER",
         "SSL_do_handshake",
         "SSL_free",
+        "SSL_get0_alpn_selected",
         "SSL_get0_param",
         "SSL_get0_verified_chain",
         "SSL_get_current_cipher",

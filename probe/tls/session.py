@@ -51,6 +51,9 @@ class TlsSession(Protocol):
     def version(self) -> str | None:
         """Such as TLSv1.3; None before the handshake is done."""
 
+    def alpn(self) -> str | None:
+        """The protocol that the server chose (RFC 7301); None: it chose none."""
+
     def cipher(self) -> str | None:
         """The cipher suite by OpenSSL's name; None before the handshake is done."""
 

@@ -90,6 +90,9 @@ class SystemSession:
     def version(self) -> str | None:
         return self._object.version()
 
+    def alpn(self) -> str | None:
+        return self._object.selected_alpn_protocol()
+
     def cipher(self) -> str | None:
         cipher = self._object.cipher()
         return cipher[0] if cipher else None

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from probe.core.records.failure import FailureType, Phase
-from probe.fetch.http1 import Http1Exchange, request_bytes
+from probe.fetch.versions.http1 import Http1Exchange, request_bytes
 from tests.support.http_server import make_fetcher, make_target
 
 

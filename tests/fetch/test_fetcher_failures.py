@@ -275,9 +275,9 @@ async def ask_tls(pki: Pki, context: ssl.SSLContext, script: Script, **changes: 
     return await ask(script, tls=context, scheme="https", tls_=pki.policy(**changes))
 
 
-async def ask_openssl(pki: Pki, context: ssl.SSLContext, **changes: Any) -> Observation:
+async def ask_openssl(pki: Pki, context: ssl.SSLContext, protocol: str = "h1", **changes: Any) -> Observation:
     with openssl_server(context) as port:
-        target = make_target(port, scheme="https", tls=pki.policy(**changes))
+        target = make_target(port, scheme="https", tls=pki.policy(**changes), protocol=protocol)
         return await make_fetcher().fetch(target)
 
 
@@ -403,6 +403,28 @@ async def test_http_2_alone(pki: Pki) -> None:
     seen = await ask_tls(pki, pki.issued(), reply(settings))
     check(seen, Phase.HOST, F.AGENT_PROTOCOL_UNSUPPORTED)
     check(await ask(reply(settings)), Phase.HTTP, F.HTTP_PROTOCOL_VIOLATION)
+
+
+@provokes("tls.no_application_protocol")
+@EACH_TLS
+async def test_http_2_asked_of_a_server_without_it(pki: Pki) -> None:
+    """Which passes over our offer, or chooses HTTP/1.1 although it was not offered."""
+    for offered in ((), ("http/1.1",)):
+        context = pki.issued()
+        if offered:
+            context.set_alpn_protocols(list(offered))
+        seen = await ask_openssl(pki, context, protocol="h2")
+        check(seen, Phase.TLS, F.TLS_NO_APPLICATION_PROTOCOL)
+
+
+@EACH_TLS
+async def test_auto_speaks_http_1_to_a_server_without_http_2(pki: Pki) -> None:
+    context = pki.issued()
+    context.set_alpn_protocols(["http/1.1"])
+    seen = await ask_openssl(pki, context, protocol="auto")
+    assert seen.response is not None
+    assert seen.tls is not None
+    assert (seen.response.next_hop_protocol, seen.tls.alpn) == ("http/1.1", "http/1.1")
 
 
 def test_the_alert_that_no_protocol_is_in_common() -> None:

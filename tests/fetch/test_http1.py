@@ -17,7 +17,7 @@ from probe.core.records.failure import FailureType, Phase
 from probe.fetch.body import Body
 from probe.fetch.connection import Connection
 from probe.fetch.connector import connect_tcp
-from probe.fetch.http1 import Http1Exchange
+from probe.fetch.versions.http1 import Http1Exchange
 from probe.host.clock import SystemClock
 from probe.net.stopwatch import Stopwatch
 from tests.support.http_server import hang, make_fetcher, make_target, reply, serve, then_hang

@@ -44,6 +44,36 @@ def test_what_is_not_there_is_told_once_and_the_exit_code_says_so(
     assert result.exit_code == 1
 
 
+def test_http_3_without_its_library_is_refused_with_the_command_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("probe.settings.preflight.find_spec", lambda name: None)
+    result = checked(tmp_path, "protocol: [h1, h3]")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[0] == (
+        "customers/acme.yaml:4:14: www.acme.example: protocol: h3 needs the extra http3: pip install 'cdn-probe[http3]'"
+    )
+    traced = CliRunner().invoke(cli, ["trace", "https://127.0.0.1:1/", "--protocol", "h3"])
+    assert traced.exit_code == 1
+    assert "pip install 'cdn-probe[http3]'" in traced.stderr
+
+
+def test_http_3_through_a_proxy_is_refused_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("probe.settings.preflight.find_spec", lambda name: object())
+    monkeypatch.setitem(
+        globals(), "AGENT", AGENT.replace("local}", "local, proxy: {url: 'http://192.0.2.80:1'}}")
+    )
+    result = checked(tmp_path, "protocol: h3")
+    assert result.exit_code == 1
+    assert (
+        "customers/acme.yaml:4:14: www.acme.example: protocol: h3 is not measured from local" in result.stderr
+    )
+    assert "a proxy carries TCP alone" in result.stderr
+    assert checked(tmp_path, "protocol: h2").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

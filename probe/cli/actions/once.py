@@ -28,7 +28,7 @@ from probe.core.verdict.summary import UNVERIFIED
 from probe.net.event_loop import run
 from probe.services.acceptance import Acceptance
 from probe.settings.config_files import load_config
-from probe.settings.preflight import require_trust
+from probe.settings.preflight import require_means
 
 SOMETHING_UNVERIFIED = 3
 AT_ONCE = 4  # more would wait for each other in one loop and show that as the network
@@ -44,7 +44,7 @@ def once(
 ) -> None:
     """Measure each selected object once, now. Nothing is stored, but in the file `into`, if one is named."""
     config = load_config(config_file, CHECKS)
-    require_trust(config)
+    require_means(config)
     with ExitStack() as stack:
         kept = None if into is None else stack.enter_context(Acceptance.begun(config, into))
         parts = build(

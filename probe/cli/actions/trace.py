@@ -18,6 +18,7 @@ from probe.cli.actions.vantage import point_named
 from probe.cli.render.json_lines import print_json
 from probe.cli.render.slots import certificate_lines, evidence
 from probe.cli.render.terminal import console
+from probe.core.model.protocols import H3, spoken
 from probe.core.model.task import (
     CheckSpec,
     Deadlines,
@@ -41,6 +42,7 @@ from probe.core.syntax.values import parse_proxy, parse_resolver
 from probe.measure.oneshot import measure_alone
 from probe.net.event_loop import run
 from probe.settings.config_files import load_config
+from probe.settings.preflight import no_http3
 
 REACHED = tuple(range(200, 400))
 
@@ -54,17 +56,20 @@ def trace(
     ca: str | None,
     insecure: bool,
     timeout: str,
+    protocol: str,
     as_json: bool,
     **line: Any,
 ) -> None:
     """Resolve URL through its CNAME chain, fetch it from every address, show phases, certificate and cache."""
     try:
-        request = request_of(url)
+        request = with_protocol(request_of(url), protocol)
         tls = TlsPolicy(verify=not insecure, ca=ca)
         point = VantagePoint(name="here")
         if vantage is not None:
             point = point_named(load_config(config_file, CHECKS), vantage)
         point = with_line(point, **line)
+        if protocol == H3 and (problem := no_http3(point)) is not None:
+            raise ValueError(problem)
         version = _literal_version(request.host) or int(ip_version or min(point.ip_versions or (4,)))
         total_us = parse_duration_us(timeout)
         task = _task(request, point, version, tls, _origin(origin, request, tls), total_us)
@@ -137,6 +142,15 @@ def request_of(url: str) -> Request:
     return Request(
         scheme=parts.scheme, host=host, port=port, path=path, accept_encoding="gzip, deflate, br, zstd"
     )
+
+
+def with_protocol(request: Request, protocol: str) -> Request:
+    """The request over that HTTP version. Raises ValueError with words for a person."""
+    if spoken(protocol, request.scheme) != protocol:
+        raise ValueError(
+            f"--protocol {protocol} needs an https URL: over plain HTTP clients speak HTTP/1.1 alone"
+        )
+    return replace(request, protocol=protocol)
 
 
 def _literal_version(host: str) -> int | None:

@@ -22,10 +22,10 @@ def run(config_file: Path, seconds: float | None, json_logs: bool | None) -> Non
         from probe.agent import daemon
         from probe.checks import CHECKS
         from probe.settings.config_files import load_config
-        from probe.settings.preflight import missing, require_trust
+        from probe.settings.preflight import missing, require_means
         from probe.telemetry.logs import fields, set_up
     config = load_config(config_file, CHECKS)
-    require_trust(config)
+    require_means(config)
     set_up(config.agent.log_level, json_lines=json_logs)
     log = logging.getLogger("probe.run")
     for problem in missing(config):

@@ -8,6 +8,7 @@ import click
 
 from probe.cli.loading import loading
 from probe.cli.options import config_option, json_option
+from probe.core.model.protocols import PROTOCOLS
 
 
 @click.command()
@@ -37,6 +38,13 @@ from probe.cli.options import config_option, json_option
     type=click.Choice(["4", "6"]),
     default=None,
     help="Default: what the line carries, 4 first.",
+)
+@click.option(
+    "--protocol",
+    type=click.Choice(PROTOCOLS),
+    default="h1",
+    show_default=True,
+    help="HTTP version; auto: h2 or h1, as the server chooses.",
 )
 @click.option("--ca", default=None, help="PEM file of authorities to trust in place of the system's.")
 @click.option("--insecure", is_flag=True, help="Do not verify certificates.")

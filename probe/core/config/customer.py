@@ -59,6 +59,10 @@ class Inherited(t.Strict):
         description="Which of the addresses found are asked: all (default), one, or sample:N in turn",
     )
     ip: t.IpVersions | None = Field(default=None, description="IP versions, each measured apart; default [4]")
+    protocol: t.Protocols | None = Field(
+        default=None,
+        description="HTTP versions, each measured apart: h1 (default), h2, h3, auto (h2 or h1, as the server chooses)",
+    )
     redirects: RedirectsConfig | None = Field(default=None, description="Whether redirects are followed")
     headers: t.Headers | None = Field(
         default=None,

@@ -19,6 +19,7 @@ from probe.core.config.customer import (
 )
 from probe.core.config.validation import ParamsReader
 from probe.core.content.check_kind import Kinds, Params
+from probe.core.model.protocols import H1
 from probe.core.model.task import (
     CarrierPrefix,
     CheckSpec,
@@ -47,6 +48,7 @@ class MeasuredObject:
     request: Request
     vantage_points: tuple[str, ...]
     ip_versions: tuple[int, ...]
+    protocols: tuple[str, ...]
     interval_us: int
     deadlines: Deadlines
     tls: TlsPolicy
@@ -126,6 +128,7 @@ def _measured(
         request=request,
         vantage_points=_nearest(near, "vantage_points", ()),
         ip_versions=_nearest(near, "ip", (4,)),
+        protocols=_nearest(near, "protocol", (H1,)),
         interval_us=_nearest(near, "interval", DEFAULT_INTERVAL_US),
         deadlines=_deadlines(near),
         tls=tls,

@@ -1,7 +1,7 @@
 """Rule: the plan is a value: the same configuration gives the same tasks, ids and phases, on any host, at any time.
 
-One task for each object, vantage point and IP version. A task's id depends on what is measured; its definition on
-everything; its phase spreads tasks over their period, the same after every restart.
+One task for each object, vantage point, IP version and HTTP version. A task's id depends on what is measured; its
+definition on everything; its phase spreads tasks over their period, the same after every restart.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from pydantic import BaseModel
 from probe.core.config.effective import CustomerConfig, MeasuredObject
 from probe.core.config.load import Config
 from probe.core.content.check_kind import Kinds
+from probe.core.model.protocols import H1
 from probe.core.model.task import CheckSpec, Limits, Task, VantagePoint
 from probe.core.model.value import replace
 from probe.core.scheduling.shard import Shard
@@ -86,11 +88,17 @@ def uncarried(config: Config) -> Iterator[tuple[str, str, int]]:
                     yield customer.customer, item.request.url, version
 
 
-def task_id(customer: str, item: MeasuredObject, vantage_point: str, ip_version: int) -> str:
-    """16 hexadecimal digits that name what is measured: the same under other periods, limits and checks."""
+def task_id(
+    customer: str, item: MeasuredObject, vantage_point: str, ip_version: int, protocol: str = H1
+) -> str:
+    """16 hexadecimal digits that name what is measured: the same under other periods, limits and checks.
+
+    HTTP/1.1 is not named in it: ids from before other versions were measured stay as they are.
+    """
     request = item.request
     parts = (customer, request.scheme, item.domain, request.port, request.path, request.method)
-    return _digest(msgspec.json.encode((*parts, vantage_point, ip_version)), 8)
+    further = () if protocol == H1 else (protocol,)
+    return _digest(msgspec.json.encode((*parts, vantage_point, ip_version, *further)), 8)
 
 
 def phase_us(identifier: str, period_us: int) -> int:
@@ -131,8 +139,8 @@ def _tasks(
 ) -> Iterator[Task]:
     for name in item.vantage_points or points:
         carried = points[name].ip_versions or item.ip_versions
-        for version in (v for v in item.ip_versions if v in carried):
-            identifier = task_id(customer.customer, item, name, version)
+        for version, protocol in product((v for v in item.ip_versions if v in carried), item.protocols):
+            identifier = task_id(customer.customer, item, name, version, protocol)
             if shard is not None and not shard.takes(identifier):
                 continue
             task = Task(
@@ -140,7 +148,7 @@ def _tasks(
                 definition="",
                 customer=customer.customer,
                 domain=item.domain,
-                request=item.request,
+                request=replace(item.request, protocol=protocol),
                 vantage_point=points[name],
                 ip_version=version,
                 period_us=item.interval_us,

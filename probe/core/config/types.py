@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic import WithJsonSchema as Schema
 
+from probe.core.model.protocols import PROTOCOLS, Protocol
 from probe.core.model.task import FieldValue, SecretRef
 from probe.core.model.units import DurationUs
 from probe.core.syntax import values as text
@@ -166,6 +167,19 @@ AuthorityUrl = Annotated[str, StringConstraints(max_length=2000), AfterValidator
 Listen = Annotated[str, AfterValidator(_listen)]
 Netns = Annotated[str, AfterValidator(_netns)]
 IpVersions = Annotated[tuple[Literal[4, 6], ...], Field(min_length=1, max_length=2)]
+Protocols = Annotated[
+    tuple[Protocol, ...],
+    BeforeValidator(_listed),
+    Field(min_length=1, max_length=len(PROTOCOLS)),
+    Schema(
+        {
+            "anyOf": [
+                {"enum": list(PROTOCOLS)},
+                {"type": "array", "items": {"enum": list(PROTOCOLS)}, "minItems": 1, "uniqueItems": True},
+            ]
+        }
+    ),
+]
 ProxyUrl = Annotated[str, AfterValidator(lambda value: (text.parse_proxy(value), value)[1])]
 Password = Annotated[str, AfterValidator(_reference)]
 Interval = Annotated[DurationUs, AfterValidator(_an_interval)]

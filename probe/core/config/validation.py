@@ -67,6 +67,7 @@ def customer_problems(
         *_doubles(data),
         *_userinfo((), data),
         *_never_judged(data, reader),
+        *_over_plain_http(data),
     ]
     yield from _placed(complaints, document, file)
 
@@ -123,7 +124,7 @@ def _check_problems(
 
 def _references(data: dict[str, Any], vantage_points: Collection[str]) -> Iterator[Complaint]:
     for place, site in _sites(data):
-        for key in ("vantage_points", "ip"):
+        for key in ("vantage_points", "ip", "protocol"):
             seen: list[Any] = []
             for index, value in enumerate(_list(site.get(key))):
                 if value in seen:
@@ -206,6 +207,31 @@ def _never_judged(data: dict[str, Any], reader: ParamsReader) -> Iterator[Compla
                     yield (
                         loc,
                         f"{what} compares with the origin, and {name} has none: name its origin, or leave it out",
+                    )
+
+
+def _over_plain_http(data: dict[str, Any]) -> Iterator[Complaint]:
+    """HTTP/2 and HTTP/3 of a domain that is asked over plain HTTP, where clients speak HTTP/1.1."""
+    reported: set[Place] = set()
+    for d, domain in enumerate(_mappings(data.get("domains"))):
+        if domain.get("scheme", "https") != "http":
+            continue
+        for o, item in enumerate(_mappings(domain.get("objects"))):
+            levels: tuple[tuple[Place, dict[str, Any]], ...] = (
+                (("domains", d, "objects", o), item),
+                (("domains", d), domain),
+                (("defaults",), _mapping(data.get("defaults"))),
+            )
+            place, site = next((level for level in levels if level[1].get("protocol") is not None), levels[0])
+            wanted = site.get("protocol")
+            for index, value in enumerate(wanted if isinstance(wanted, list) else [wanted]):
+                loc = (*place, "protocol", *((index,) if isinstance(wanted, list) else ()))
+                if value in ("h2", "h3", "auto") and loc not in reported:
+                    reported.add(loc)
+                    yield (
+                        loc,
+                        f"{domain.get('domain')} is asked over plain HTTP, where clients speak HTTP/1.1 alone:"
+                        f" write `protocol: h1` there, or `scheme: https` in place of {value} over http",
                     )
 
 

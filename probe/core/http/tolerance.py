@@ -67,6 +67,7 @@ class Framing(StrEnum):
     LENGTH = "length"
     CHUNKED = "chunked"
     CLOSE = "close"  # until the server closes
+    STREAM = "stream"  # the stream's end (RFC 9113 section 8.1)
 
 
 def violation(detail: str) -> HeadError:

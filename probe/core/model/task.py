@@ -164,7 +164,10 @@ class RedirectPolicy(Value, frozen=True, kw_only=True):
 
 
 class Request(Value, frozen=True, kw_only=True):
-    """What to ask. `host` is the Host field and, unless the TLS policy says otherwise, the SNI."""
+    """What to ask. `host` is the Host field and, unless the TLS policy says otherwise, the SNI.
+
+    `protocol`: one of `protocols.PROTOCOLS`, the HTTP version that is spoken.
+    """
 
     scheme: str
     host: str
@@ -173,6 +176,7 @@ class Request(Value, frozen=True, kw_only=True):
     method: str = "GET"
     fields: tuple[tuple[str, FieldValue], ...] = ()
     accept_encoding: str = "identity"
+    protocol: str = "h1"
 
     @property
     def shown_path(self) -> str:

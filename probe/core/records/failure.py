@@ -63,6 +63,7 @@ class FailureType(StrEnum):
     TLS_CERT_REVOKED = "tls.cert.revoked"  # NEL
     TLS_CERT_INVALID = "tls.cert.invalid"  # NEL: any other verification error
     TLS_CLOSED = "tls.closed"  # closed or reset during the handshake
+    TLS_NO_APPLICATION_PROTOCOL = "tls.no_application_protocol"  # RFC 7301: none of those asked for
     TLS_PROTOCOL_ERROR = "tls.protocol.error"  # NEL
 
     HTTP_TIMED_OUT = "http.timed_out"  # no first byte of the response within its deadline

@@ -84,6 +84,7 @@ class SlotRecord(Value, frozen=True, kw_only=True):
     line: LineQuality | None = None
     clock: ClockStanding | None = None
     scheme: str | None = None  # http or https; None in rows of 0.1
+    protocol: str = "h1"  # the HTTP version asked for: h1, h2, h3, auto
     due_again: bool = False
     complete_up_to: str | None = None
     previous: str | None = None

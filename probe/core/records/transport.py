@@ -78,6 +78,7 @@ class Tls(Value, frozen=True, kw_only=True):
     chain_not_after_of: str | None = None  # the subject of the certificate that ends so early
     staple: str | None = None  # good, revoked, unknown, invalid, absent; None: not looked at
     must_staple: bool = False  # the certificate demands a stapled response (RFC 7633)
+    alpn: str | None = None  # chosen by the server (RFC 7301); None: nothing, or HTTP/1.1 alone was offered
 
 
 class TcpInfo(Value, frozen=True, kw_only=True):

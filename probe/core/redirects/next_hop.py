@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, urlsplit
 
+from probe.core.model.protocols import AUTO, H1
 from probe.core.model.task import BROWSERS_REDIRECTS, RedirectPolicy, Request, SecretRef
 from probe.core.model.value import replace
 from probe.core.records.failure import Failure, FailureType, Phase
@@ -131,8 +132,15 @@ def _request(current: Request, status_code: int, parts: SplitResult) -> Request:
         port=parts.port or _DEFAULT_PORTS[parts.scheme],
         path=parts.path,
         method=_method(current.method, status_code),
+        protocol=_protocol(current, _host(parts)),
     )
     return following if _trusted(current, following) else replace(following, fields=_open(current))
+
+
+def _protocol(current: Request, host: str) -> str:
+    """What another host speaks over TLS is for it to choose: what was agreed on is about the domain itself."""
+    same = current.protocol == H1 or host == current.host.lower().rstrip(".")
+    return current.protocol if same else AUTO
 
 
 def _method(method: str, status_code: int) -> str:

@@ -28,6 +28,7 @@ COLUMNS: Mapping[str, type] = {
     "evidence_id": str, "summary": str, "task": str, "definition": str, "loop_lag_us": int, "lateness_us": int,
     "clock_synchronised": bool, "clock_max_error_us": int, "agent_version": str, "config_digest": str,
     "complete_up_to": str, "schema_version": int, "ttfb_unsure_us": int, "total_unsure_us": int, "due_again": bool,
+    "protocol": str,
 }  # fmt: skip
 
 Row = dict[str, Cell]
@@ -73,7 +74,7 @@ def _of_slot(slot: SlotRecord) -> Row:
     names = (
         "scheduled_at", "started_at", "finished_at", "missed_reason", "reason", "confirmed", "domain", "path",
         "vantage_point", "region", "carrier", "asn", "ip_version", "evidence_id", "summary", "task", "definition",
-        "due_again",
+        "due_again", "protocol",
     )  # fmt: skip
     row: Row = {name: getattr(slot, name) for name in names}
     row |= {

@@ -108,6 +108,7 @@ def _bare_row(task: Task, scheduled_at: str, host: HostFacts) -> SlotRecord:
         reference=None,
         host=host,
         scheme=task.request.scheme,
+        protocol=task.request.protocol,
     )
 
 

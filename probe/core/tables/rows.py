@@ -56,6 +56,7 @@ def slot_row(agent: str, slot: SlotRecord, line_sha256: bytes | None = None) -> 
     names = (
         "customer", "seq", "task", "domain", "path", "vantage_point", "region", "carrier", "asn", "ip_version",
         "missed_reason", "reason", "confirmed", "evidence_id", "definition", "schema_version", "exclusions", "left_out",
+        "protocol",
     )  # fmt: skip
     edges = [seen for seen in slot.observations if seen.role is Role.EDGE]
     row: Row = dict.fromkeys(SLOTS.columns)
@@ -63,7 +64,6 @@ def slot_row(agent: str, slot: SlotRecord, line_sha256: bytes | None = None) -> 
     row |= {
         "agent": agent,
         "scheme": slot.scheme or next((_scheme(seen) for seen in edges), None),
-        "protocol": "h1",
         "scheduled_at": to_us(slot.scheduled_at),
         "started_at": _time(slot.started_at),
         "finished_at": _time(slot.finished_at),

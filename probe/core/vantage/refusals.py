@@ -35,7 +35,7 @@ def refusal(response: Response | None, *, further: bool) -> str | None:
 
 
 def wants_another_protocol(observation: Observation) -> bool:
-    """Whether the server serves browsers, which speak HTTP/2 over TLS, and not us, who do not (yet).
+    """Whether the server serves browsers, which speak HTTP/2 over TLS, and not a client of HTTP/1.1.
 
     505 (RFC 9110 section 15.6.6), or 426 that names HTTP/2 (section 15.5.22). Over plain HTTP
     browsers speak HTTP/1.1 as we do.

@@ -15,6 +15,7 @@ from probe.core.dns.authority import ANSWERS, DENIES, FAILS, UNPROVEN
 from probe.core.dns.chain import ANSWERED_FAILURES, ONLY_IPV6, RESOLVER_FAILURES
 from probe.core.dns.control import NOT_ALIVE, blames_signatures, blames_the_network
 from probe.core.dns.fault_zone import failing_zone
+from probe.core.model.protocols import H1
 from probe.core.records.failure import OWN_LIMITS, FailureType, Phase
 from probe.core.records.observation import Observation, Role
 from probe.core.records.verdict import Fault, Outcome
@@ -156,7 +157,7 @@ def _refused(symptom: Symptom, corroboration: Corroboration) -> Blame | None:
     if symptom.observation is None or symptom.kind is SymptomKind.TRANSPORT:
         return None
     seen = _observation(symptom, corroboration)
-    if wants_another_protocol(seen):
+    if corroboration.task.request.protocol == H1 and wants_another_protocol(seen):
         return _inconclusive(Fault.AGENT, FailureType.AGENT_PROTOCOL_UNSUPPORTED.value)
     asked = corroboration.evidence.observations[symptom.observation]
     reason = refusal(seen.response, further=asked.role is Role.CHECK)

@@ -102,6 +102,8 @@ WHAT: list[dict[str, Any]] = [
     {"objects": [{"path": "/a", "method": "HEAD"}]},
     {"vantage_points": ["two"]},
     {"ip": [6]},
+    {"protocol": "h2"},
+    {"protocol": "auto"},
 ]
 
 
@@ -114,6 +116,21 @@ def test_ids_are_what_they_were_in_the_first_version() -> None:
     # History hangs on them: a change here cuts every series of results in two.
     assert only().id == "65c52468254b1c72"
     assert only().phase_us == 37224811
+
+
+def test_http_1_is_the_same_task_written_or_not_and_each_further_version_one_of_its_own() -> None:
+    made = tasks({"protocol": ["h2", "h1", "auto"]})
+    assert [task.request.protocol for task in made] == ["h2", "h1", "auto"]
+    assert made[1] == only() == only({"protocol": "h1"})
+    assert len({task.id for task in made}) == 3
+    near = only({"protocol": "h2", "objects": [{"path": "/a", "protocol": "auto"}]})
+    assert near.request.protocol == "auto"
+
+
+def test_the_origin_is_asked_over_http_1_whatever_the_edges_are() -> None:
+    task = only({"protocol": "h2", "origin": {"address": "198.51.100.10"}})
+    assert task.origin is not None
+    assert task.origin.request.protocol == "h1"
 
 
 def test_phases_are_spread_over_the_period() -> None:

@@ -82,6 +82,10 @@ class Http1Exchange:
         """The heads as they came, before anything was made of them."""
         return self._reader.raw_head
 
+    def shown(self, method: str, path: str, fields: list[tuple[str, str]]) -> list[str]:
+        """See `Exchange`."""
+        return [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields)]
+
     # --- the owner -------------------------------------------------------------------------------
 
     async def ask(
