@@ -29,6 +29,7 @@ from probe.cli.loading import end_at_once
 from probe.cli.results.nodes import nodes
 from probe.cli.results.replay import replay
 from probe.cli.results.results import results
+from probe.cli.setup.init import init
 from probe.cli.sla.sla import sla
 
 CANNOT_RUN = 2
@@ -42,6 +43,7 @@ def cli() -> None:
 
 
 for command in (
+    init,
     run,
     once,
     trace,

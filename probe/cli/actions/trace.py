@@ -70,9 +70,9 @@ def trace(
         point = with_line(point, **line)
         if protocol == H3 and (problem := no_http3(point)) is not None:
             raise ValueError(problem)
-        version = _literal_version(request.host) or int(ip_version or min(point.ip_versions or (4,)))
+        version = literal_version(request.host) or int(ip_version or min(point.ip_versions or (4,)))
         total_us = parse_duration_us(timeout)
-        task = _task(request, point, version, tls, _origin(origin, request, tls), total_us)
+        task = task_of(request, point, version, tls, origin_of(origin, request, tls), total_us)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     row = run(measure_alone(task))
@@ -111,7 +111,7 @@ def with_line(
 
 def _sources(texts: tuple[str, ...]) -> dict[str, Any]:
     """The IP versions looked over are those of the addresses given."""
-    versions = [_literal_version(text) for text in texts]
+    versions = [literal_version(text) for text in texts]
     if None in versions or len(set(versions)) < len(versions):
         raise ValueError(f"--source {' '.join(texts)}: give one address of each IP version at most")
     by_version = dict(zip(versions, texts, strict=True))
@@ -153,19 +153,19 @@ def with_protocol(request: Request, protocol: str) -> Request:
     return replace(request, protocol=protocol)
 
 
-def _literal_version(host: str) -> int | None:
+def literal_version(host: str) -> int | None:
     try:
         return ip_address(host).version
     except ValueError:
         return None
 
 
-def _origin(text: str | None, request: Request, tls: TlsPolicy) -> OriginSpec | None:
+def origin_of(text: str | None, request: Request, tls: TlsPolicy) -> OriginSpec | None:
     """ADDRESS keeps the URL's scheme and port; ADDRESS:PORT its scheme; a URL says all."""
     if text is None:
         return None
     scheme = urlsplit(text).scheme if "://" in text else request.scheme
-    literal = _literal_version(text) == 6
+    literal = literal_version(text) == 6
     parts = urlsplit(text if "://" in text else f"//[{text}]" if literal else f"//{text}")
     if not parts.hostname or scheme not in ("http", "https"):
         raise ValueError(
@@ -182,7 +182,7 @@ def _origin(text: str | None, request: Request, tls: TlsPolicy) -> OriginSpec | 
     return OriginSpec(address=parts.hostname, request=asked, tls=tls)
 
 
-def _task(
+def task_of(
     request: Request,
     vantage: VantagePoint,
     ip_version: int,
@@ -190,6 +190,7 @@ def _task(
     origin: OriginSpec | None,
     total_us: int,
 ) -> Task:
+    """One look, with the checks that every look allows: an answer below 400, and the origin's content."""
     return Task(
         id="trace",
         definition="trace",
