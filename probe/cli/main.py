@@ -27,6 +27,7 @@ from probe.cli.commands.trace import trace
 from probe.cli.commands.vantage import vantage
 from probe.cli.loading import end_at_once
 from probe.cli.results.nodes import nodes
+from probe.cli.results.page import page
 from probe.cli.results.replay import replay
 from probe.cli.results.results import results
 from probe.cli.setup.init import init
@@ -54,6 +55,7 @@ for command in (
     status,
     token,
     pull,
+    page,
     replay,
     demo,
     sla,

@@ -1,0 +1,1 @@
+"""How the page looks and speaks: words in two languages, style, script, the strip of cells, pieces of all pages."""

@@ -1,0 +1,100 @@
+"""Pieces of all pages: text from outside as what it is, tables, the sentence of an incident, the sign of a state."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from htpy import Element, Node, a, caption, div, span, table, tbody, td, th, thead, tr
+
+from probe.core.records.verdict import Fault, Outcome
+from probe.core.sla.report.shown import duration
+from probe.page.look.words import Tongue
+from probe.page.model.states import MARKS, State, failed_by
+from probe.page.model.values import Trouble
+
+# Control characters, and those that change the direction of text or have no width (Unicode, Bidi_Control and Cf).
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
+LONGEST = 4_000
+
+
+def plain(text: str, most: int = LONGEST) -> str:
+    """Text from outside: what cannot be seen is written as its number, and what is endless is cut."""
+    shown = _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text[:most])
+    return shown if len(text) <= most else f"{shown}… (+{len(text) - most})"
+
+
+def sign(state: State, say: Tongue) -> list[Node]:
+    """The sign, where a state has one, and its words."""
+    mark = MARKS.get(state)
+    return [span(".sign", aria_hidden="true")[mark] if mark else None, say.state(state)]
+
+
+def made_table(
+    heads: Sequence[str], rows: Iterable[Node], label: str, *, right: Sequence[int] = ()
+) -> Element:
+    """A table that scrolls by itself where it is too wide. `right`: columns of numbers."""
+    cells = [
+        th(class_="n" if number in right else None, scope="col")[head] for number, head in enumerate(heads)
+    ]
+    return div(".wide", tabindex="0", role="region", aria_label=label)[
+        table[caption(".dim.small")[label], thead[tr[cells]], tbody[rows]]
+    ]
+
+
+def linked(href: str | None, inside: Element) -> Element:
+    """A link, where there is something to lead to."""
+    return inside if href is None else a(href=href)[inside]
+
+
+def figure(text: object) -> Element:
+    """A cell with a number."""
+    return td(".n")[str(text)]
+
+
+_BLAME = {
+    Fault.CDN: "the fault of the CDN",
+    Fault.ORIGIN: "the fault of the origin",
+    Fault.CUSTOMER: "the fault of the customer",
+    Fault.PATH: "a fault of the path",
+    Fault.VANTAGE: "by our own line",
+    Fault.AGENT: "by our own host",
+    Fault.UNKNOWN: "and nobody can say by whose fault",
+}
+_DOES = {Outcome.STALE: "is stale", Outcome.SLOW: "is slow"}
+
+
+def state_of_trouble(one: Trouble) -> State:
+    """By which it is drawn."""
+    if one.outcome is Outcome.STALE:
+        return State.STALE
+    return State.SLOW if one.outcome is Outcome.SLOW else failed_by(one.fault)
+
+
+def sentence(one: Trouble, say: Tongue) -> str:
+    """What, whose fault, seen from where: one sentence, without its times."""
+    comma = "，" if say.zh else ", "
+    if one.domain is None:
+        parts = [f"{say('The line of vantage point')} {plain(one.vantage_point or '?')} {say('is down')}"]
+    else:
+        parts = [f"{plain(one.domain)} {say(_DOES.get(one.outcome, 'fails'))}", say(_BLAME[one.fault])]
+    if one.reasons:
+        parts.append(plain(one.reasons[0][0]))
+    if one.looking:
+        seen = f"{len(one.vantage_points)}/{one.looking}"
+        parts.append(f"{say('seen by')} {seen} {say('of vantage points')}")
+    if one.confirmed_us is None:
+        parts.append(say("not confirmed"))
+    if one.excluded:
+        parts.append(say("within a declared exclusion"))
+    return comma.join(parts) + say.stop
+
+
+def lasted(one: Trouble, say: Tongue) -> str:
+    """Bounds of how long it was there."""
+    least = f"{say('lasted at least')} {duration(one.last_us - one.first_us)}"
+    if one.well_before_us is None or one.well_after_us is None:
+        return least
+    return f"{least} {say('and at most')} {duration(one.well_after_us - one.well_before_us)}"
