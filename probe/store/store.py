@@ -73,7 +73,16 @@ class Store:
             raise
         except OSError as error:
             raise StoreError(f"{directory}: cannot be used for results: {error.strerror}") from error
-        writer = Writer(directory, agent, clock, room=room, held=held, limits=limits, known=tuple(known))
+        writer = Writer(
+            directory,
+            agent,
+            clock,
+            room=room,
+            held=held,
+            limits=limits,
+            known=tuple(known),
+            lines_of=lambda name: Reader.open(directory, name),
+        )
         writer.start()
         try:
             return cls(directory, clock, writer, lock)

@@ -96,6 +96,7 @@ SLOTS = _table(
     ("clock_bound_us", T.I64, "by how much it may be off at most, by their word"),
     ("finished_at", T.TIME, "when it ended"),
     ("edges", T.U16, "how many requests of it are counted"),
+    ("due_again", T.BOOL, "the clock was set back: this due time has an earlier row, which is the one that counts"),
 )  # fmt: skip
 
 REQUESTS = _table(

@@ -56,7 +56,7 @@ def slot_row(agent: str, slot: SlotRecord, line_sha256: bytes | None = None) -> 
     names = (
         "customer", "seq", "task", "domain", "path", "vantage_point", "region", "carrier", "asn", "ip_version",
         "missed_reason", "reason", "confirmed", "evidence_id", "definition", "schema_version", "exclusions", "left_out",
-        "protocol",
+        "protocol", "due_again",
     )  # fmt: skip
     edges = [seen for seen in slot.observations if seen.role is Role.EDGE]
     row: Row = dict.fromkeys(SLOTS.columns)

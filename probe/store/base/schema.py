@@ -5,8 +5,9 @@ A results directory holds three kinds of SQLite files:
   `origin_standing` (whether an origin answers us), `node` and `node_learning` (the inventory), `stream_end` (how far
   each stream went when that was noted last), `meta`;
 - parts `_parts/NNNNNN.db`: `record` (append-only; `body` is the record's line, the other columns repeat what lists
-  and the ledger need), `stream` (one agent's results for one customer: where this part begins and ends in it) and
-  `dropped` (spans whose rows are gone from this part, and why);
+  and the ledger need), `stream` (one agent's results for one customer: where this part begins and ends in it),
+  `dropped` (spans whose rows are gone from this part, and why), `grain` and `grain_end` (sums of five minutes, and of
+  which records they are: `base.grains`);
 - evidence `_evidence/NNNNNN.db`: `bundle` (evidence of slots that are not well).
 Times are RFC 3339 UTC with microseconds, so that they sort.
 """
@@ -111,6 +112,24 @@ def _part(db: Database) -> None:
         db.execute(statement)
 
 
+def _grains(db: Database) -> None:
+    db.execute(
+        "CREATE TABLE grain (id INTEGER PRIMARY KEY, stream INTEGER NOT NULL REFERENCES stream (id),"
+        " grain INTEGER NOT NULL, domain TEXT NOT NULL, last_seq INTEGER NOT NULL, due INTEGER NOT NULL,"
+        " measured INTEGER NOT NULL, n INTEGER NOT NULL, errors_cdn INTEGER NOT NULL, errors_origin INTEGER NOT NULL,"
+        " errors_other INTEGER NOT NULL, unknown INTEGER NOT NULL, excluded INTEGER NOT NULL,"
+        " clock_unsure INTEGER NOT NULL, ok INTEGER NOT NULL, slow INTEGER NOT NULL, stale INTEGER NOT NULL,"
+        " inconclusive INTEGER NOT NULL, failed_cdn INTEGER NOT NULL, failed_origin INTEGER NOT NULL,"
+        " failed_customer INTEGER NOT NULL, failed_path INTEGER NOT NULL, failed_vantage INTEGER NOT NULL,"
+        " failed_agent INTEGER NOT NULL, failed_unknown INTEGER NOT NULL, body BLOB NOT NULL,"
+        " UNIQUE (stream, grain, domain, last_seq)) STRICT"
+    )
+    db.execute(
+        "CREATE TABLE grain_end (stream INTEGER PRIMARY KEY REFERENCES stream (id), first_seq INTEGER NOT NULL,"
+        " seq INTEGER NOT NULL, complete_up_to TEXT, carried BLOB NOT NULL) STRICT"
+    )
+
+
 def _bundles(db: Database) -> None:
     db.execute(
         "CREATE TABLE bundle (id TEXT PRIMARY KEY, customer TEXT NOT NULL, scheduled_at TEXT NOT NULL,"
@@ -121,7 +140,7 @@ def _bundles(db: Database) -> None:
 
 Step = Callable[["Database"], None]
 CATALOGUE: tuple[Step, ...] = (_first, _nodes, _standings, _stream_ends)
-PART: tuple[Step, ...] = (_part,)
+PART: tuple[Step, ...] = (_part, _grains)
 EVIDENCE: tuple[Step, ...] = (_bundles,)
 
 

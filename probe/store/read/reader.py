@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # and in the methods that need them: `status` and `results li
     from probe.core.results.bundle import Bundle
     from probe.core.results.coverage import Coverage
     from probe.store.base.ledger import Parts
+    from probe.store.read.grains import Grains
 
     Sightings = list[Sighting]
     Learned = list[Learning]
@@ -259,6 +260,12 @@ class Reader:
         from probe.store.base import ledger as store_ledger
 
         return store_ledger.recent_scheduled(self._sources.parts(newest_first=True), until, slots)
+
+    def grains(self, customer: str) -> Grains:
+        """The sums of five minutes of a customer's stream."""
+        from probe.store.read.grains import Grains
+
+        return Grains(self._sources, self.agent, customer)
 
     # --- what belongs to the records --------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from probe.core.proof.chain import line_digest
+from probe.store.base.grains import wrong_grains
 from probe.store.base.query import Query
 from probe.store.base.schema import StoreDamaged, StoreError
 
@@ -32,7 +33,7 @@ def check_catalogue(path: Path) -> str | None:
 
 
 def check_part(path: Path) -> str | None:
-    """The same for a part, and for the chain of every stream in it."""
+    """The same for a part, for the chain of every stream in it, and for its sums."""
     problem = check_catalogue(path)
     if problem is not None:
         return problem
@@ -41,7 +42,7 @@ def check_part(path: Path) -> str | None:
         query = Query(path)
         if query.value("SELECT 1 FROM sqlite_master WHERE name = 'stream'") is None:
             return None  # begun, and nothing written yet
-        return _chains(query)
+        return _chains(query) or wrong_grains(query)
     except StoreError as error:
         return str(error) if isinstance(error, StoreDamaged) else None
     finally:

@@ -101,11 +101,11 @@ def planned_removals(part: Part, *, healthy_only: bool) -> list[Removal]:
 
 
 def thin(part: Part, now: str) -> None:
-    """Write a closed part anew without its healthy rows. Raises StoreError, OSError, sqlite3.Error."""
+    """Write a closed part anew without its healthy rows; their sums stay. Raises StoreError, OSError, sqlite3.Error."""
     with closing(Query(part.path)) as query:
         begun = str(query.value("SELECT value FROM meta WHERE key = 'begun_at'"))
         streams = [_thin_stream(query, *row) for row in query.rows(_STREAMS)]
-        write_part(part.path, begun, streams, _kept(query), {"thinned": now})
+        write_part(part.path, begun, streams, _kept(query), {"thinned": now}, query)
 
 
 _STREAMS = "SELECT id, agent, customer, base, base_digest, head, digest, complete_up_to FROM stream"

@@ -10,7 +10,9 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
+from probe.store.base.grains import copy_grains
 from probe.store.base.parts import install, settle
+from probe.store.base.query import Query
 from probe.store.base.schema import PART, open_writer, put_meta
 
 COLUMNS = (
@@ -61,8 +63,12 @@ def write_part(
     streams: Iterable[StreamPart],
     rows: Iterable[Row],
     meta: Mapping[str, str] | None = None,
+    sums: Query | None = None,
 ) -> None:
-    """Write the file aside, then give it its name, in place of what was there. Raises OSError, sqlite3.Error."""
+    """Write the file aside, then give it its name, in place of what was there. Raises OSError, sqlite3.Error.
+
+    `sums`: the part whose sums it is to hold, of whatever rows; StoreError where they cannot be read.
+    """
     aside = path.with_name(f".{path.stem}.rewritten")
     for old in (aside, *(aside.with_name(aside.name + end) for end in ("-wal", "-shm", "-journal"))):
         old.unlink(missing_ok=True)
@@ -86,6 +92,8 @@ def write_part(
                     [(stream.id, *astuple(gone)) for gone in stream.gone],
                 )
             db.table("record").insert_all(rows, batch_size=BATCH)
+            if sums is not None:
+                copy_grains(sums, db)
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
     finally:
         db.close()

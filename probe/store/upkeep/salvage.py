@@ -16,6 +16,7 @@ from urllib.parse import quote
 from probe.core.proof.chain import GENESIS, line_digest
 from probe.core.text.spans import Span, union
 from probe.store.base.ends import SKIPPED
+from probe.store.base.grains import wrong_grains
 from probe.store.base.parts import Part, parts_of, set_aside
 from probe.store.base.query import Query
 from probe.store.base.schema import StoreError
@@ -71,8 +72,25 @@ def salvage(directory: Path, part: Part, now: str) -> Salvage:
         if spans:
             lost.setdefault((stream.agent, stream.customer), []).extend(spans)
     kept.sort(key=lambda row: int(row["id"]))
-    write_part(part.path, now, parts, kept)
+    sums = _sums(place)
+    try:
+        write_part(part.path, now, parts, kept, sums=sums)
+    finally:
+        if sums is not None:
+            sums.close()
     return Salvage(place, len(kept), lost)
+
+
+def _sums(place: Path) -> Query | None:
+    """The damaged part, where its sums are as they were written, all of them; else none are kept."""
+    query = Query(place)
+    try:
+        if wrong_grains(query) is None:
+            return query
+    except StoreError:
+        pass
+    query.close()
+    return None
 
 
 def _vouched(stream: _Stream) -> tuple[list[Row], list[DroppedSpan], list[Span]]:

@@ -17,6 +17,7 @@ from probe.core.proof.chain import line_digest
 from probe.core.records.codec import encode
 from probe.core.records.origin import OriginVersion
 from probe.core.records.rows import Record, SlotRecord
+from probe.store.base.ends import Stream
 from probe.store.base.parts import StreamEnd
 from probe.store.base.rows import INSERT_RECORD, to_row, version_row
 from probe.store.base.schema import StoreError
@@ -89,7 +90,9 @@ def _state(db: Database, statements: Sequence[Statement]) -> None:
 
 
 def _append(files: Files, agent: str, batch: Sequence[Item]) -> None:
+    files.save_sums()
     db = files.records
+    written: dict[Stream, list[Record]] = {}
     with db.atomic():
         ends: dict[tuple[str, str], _End] = {}
         rows: list[tuple[Any, ...]] = []
@@ -111,6 +114,7 @@ def _append(files: Files, agent: str, batch: Sequence[Item]) -> None:
                 line = encode(numbered)
                 end.seq, end.digest = end.seq + 1, line_digest(line)
                 item.written.append(numbered)
+                written.setdefault(stream, []).append(numbered)
                 rows.append(to_row(numbered, end.stream, line))
         db.conn.executemany(INSERT_RECORD, rows)
         for end in ends.values():
@@ -126,6 +130,8 @@ def _append(files: Files, agent: str, batch: Sequence[Item]) -> None:
             digest=end.digest,
             complete_up_to=end.complete_up_to,
         )
+    for stream, records in written.items():
+        files.sums.follow(stream, records)
 
 
 @dataclass(slots=True)

@@ -48,6 +48,7 @@ from probe.store.upkeep.upgrade import upgrade
 from probe.store.write.due_times import DueTimes
 from probe.store.write.marks import Marks
 from probe.store.write.notices import Notice, evidence_lost, notices_of, notices_of_loss
+from probe.store.write.sums import LinesOf, Sums
 
 log = logging.getLogger("probe.store")
 
@@ -67,19 +68,22 @@ class Limits:
 class Files:
     """For the writer's thread. `notices`: events to be recorded; the caller takes them from here.
 
-    `known`: how far streams go by what lies elsewhere. `ends`: how far they go, as committed. `alarm`: what was done to
-    an open file, in words; it stands for as long as this process runs.
+    `known`: how far streams go by what lies elsewhere. `lines_of`: for `sums`, the lines of the streams. `ends`: how
+    far they go, as committed. `alarm`: what was done to an open file, in words; it stands for as long as this process
+    runs.
     """
 
     directory: Path
     clock: Clock
     limits: Limits
     known: tuple[KnownEnd, ...] = ()
+    lines_of: LinesOf | None = None
     notices: list[Notice] = field(default_factory=list)
     ends: dict[Stream, StreamEnd] = field(default_factory=dict)
     alarm: str | None = None
     marks: Marks = field(default_factory=Marks)
     due_times: DueTimes = field(init=False)
+    sums: Sums = field(init=False)
     _catalogue: Database | None = None
     _records: Database | None = None
     _evidence: Database | None = None
@@ -90,6 +94,7 @@ class Files:
 
     def __post_init__(self) -> None:
         self.due_times = DueTimes(self.directory)
+        self.sums = Sums(self.directory, self.clock, self.lines_of)
 
     def open(self) -> bool:
         """Put back what lost its name, verify at first, then open what is not open; False if rows are gone with it.
@@ -122,6 +127,7 @@ class Files:
             self._part, self._records = open_newest(self.directory, PARTS, self._now())
             self._hold_to_what_is_known(self._part, self._records)
             self.due_times.forget()
+            self.sums.forget()
         if self._evidence is None:
             self._evidence_part, self._evidence = open_newest(self.directory, EVIDENCE_PARTS, self._now())
 
@@ -165,6 +171,11 @@ class Files:
         """The newest part; None before it was opened."""
         return None if self._part is None else self._part.path
 
+    def save_sums(self) -> None:
+        """Write the sums of committed rows, if it is time. Raises what SQLite raises where the disk is in the way."""
+        if self._records is not None:
+            self.sums.save(self._records)
+
     def note_ends(self, db: Database) -> None:
         """Write into the catalogue how far the streams go. For the caller's transaction."""
         note_ends(db, self.ends.values())
@@ -177,8 +188,12 @@ class Files:
     def close(self, *, clean: bool) -> None:
         """Close all; `clean`: with their logs written back."""
         with self.marks.changing():
+            if clean and self._records is not None:
+                with suppress(Exception):
+                    self.sums.save(self._records, at_once=True)
             self.marks.set(())
             self.due_times.close()
+            self.sums.forget()
             for db in (self._records, self._evidence, self._catalogue):
                 if db is not None:
                     if clean:
@@ -202,6 +217,7 @@ class Files:
         old, part = self._records, self._part
         assert old is not None
         assert part is not None
+        self.sums.save(old, at_once=True)
         with self.marks.changing():
             begin(self.directory, PARTS, part.number + 1, self._now(), stream_ends(old))
             self._records = None

@@ -55,6 +55,7 @@ from probe.store.write.health import Health
 from probe.store.write.marks import LogSize
 from probe.store.write.nodes import PendingNodes
 from probe.store.write.notices import Notice
+from probe.store.write.sums import LinesOf
 
 log = logging.getLogger("probe.store")
 
@@ -78,10 +79,11 @@ class Writer(threading.Thread):
         held: int,
         limits: Limits | None = None,
         known: tuple[KnownEnd, ...] = (),
+        lines_of: LinesOf | None = None,
     ) -> None:
         """Up to `room` records wait whole; then up to `held` in all, the later ones stripped; more are refused.
 
-        `known`: as in `Store.open`.
+        `known`: as in `Store.open`. `lines_of`: as `Sums` takes it.
         """
         super().__init__(name="store-writer", daemon=True)
         self._directory = directory
@@ -99,7 +101,7 @@ class Writer(threading.Thread):
         self._trouble: str | None = None
         self._close_by: float | None = None
         self._batching = Batching()
-        self._files = Files(directory, clock, limits or Limits(), known)
+        self._files = Files(directory, clock, limits or Limits(), known, lines_of)
         self._side_at_s = 0.0
         self._ends_at_s = -math.inf
         self._log_size = LogSize()
@@ -340,10 +342,8 @@ class Writer(threading.Thread):
             self._weight -= item.weight
             if not item.of_loss:
                 self._lose(item.records)
-        if item.done is not None:
-            complete_futures(
-                [(item.done, StoreError(f"{self._directory}: a record cannot be stored: {error}"))]
-            )
+        refused = StoreError(f"{self._directory}: a record cannot be stored: {error}")
+        complete_futures([(item.done, refused)] if item.done is not None else [])
 
     def _refuse(self, items: Sequence[Item]) -> None:
         error = StoreClosed(f"{self._directory}: closed before this was written ({self._trouble})")

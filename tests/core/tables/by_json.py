@@ -57,6 +57,7 @@ def slot(agent: str, line: str) -> dict[str, Any]:
         "left_out": tuple(record.get("left_out", ())),
         "config_digest": host["config_digest"],
         "line_sha256": hashlib.sha256(line.encode()).digest(),
+        "due_again": record.get("due_again", False),
         "edges": len(edges),
     }
 

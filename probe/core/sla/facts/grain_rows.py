@@ -3,58 +3,95 @@
 Facts of one stream, in the order of seq -> rows. A slot is summed in the row without an address, its requests in those
 with one. What counts as an error of whom is said here without any contract: 5xx and no complete reply are the CDN's
 (`errors_cdn`), what the origin caused is its own, all else that failed is `errors_other`. All stay in `n`. Beside
-them stands what was found by itself (`ok` to `failed_unknown`), for whoever shows the state of things.
+them stands what was found by itself (`ok` to `failed_unknown`), for whoever shows the state of things. A row whose due
+time has an earlier one counts nowhere: of one due time the first row is the row.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from math import isqrt
 from typing import Any
 
-from probe.core.records.rows import State
+from probe.core.model.value import Value
+from probe.core.records.observation import Observation, Role
+from probe.core.records.rows import Record, SlotRecord, State
 from probe.core.records.verdict import Fault, Outcome
+from probe.core.scheduling.grid import to_us
 from probe.core.sla.facts.row import FactRow
 from probe.core.sla.facts.stream import StreamFacts
 from probe.core.sla.grains import CountingRule, FactClass, class_of, clock_is_vouched, grain_of
 from probe.core.tables.columns import GRAINS, Row
-from probe.core.tables.rows import Rows
+from probe.core.tables.rows import Rows, event_rows, request_rows, slot_row
 
 RULE = CountingRule()
 # Upper bounds, exclusive, in microseconds: 1 ms, then each the root of two times the one before, up to 32.8 s.
 TTFB_BOUNDS_US = tuple(isqrt(10**6 << k) for k in range(31))
-_SUMS = (
+SUMS = (
     "due", "measured", "n", "errors_cdn", "errors_origin", "errors_other", "unknown", "excluded", "clock_unsure",
     "ok", "slow", "stale", "inconclusive", *(f"failed_{fault.value}" for fault in Fault),
 )  # fmt: skip
+_PLACE = {name: place for place, name in enumerate(SUMS)}
+DUE, MEASURED, N, ERRORS_CDN, ERRORS_ORIGIN, ERRORS_OTHER, UNKNOWN, EXCLUDED, CLOCK_UNSURE, OK = range(10)
 Key = tuple[Any, ...]
 
 
-@dataclass(slots=True)
-class _Sums:
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_SUMS, 0))
-    ttfb: list[int] = field(default_factory=lambda: [0] * (len(TTFB_BOUNDS_US) + 1))
-    bad_us: list[int] = field(default_factory=list)  # first and last
-    seqs: list[int] = field(default_factory=list)
+class Carried(Value, frozen=True, kw_only=True):
+    """What later rows of a stream need of earlier ones.
+
+    `edges`: task -> requests of its last measured slot: what a slot without any weighs. `tasks`: of which object it is.
+    """
+
+    edges: dict[str, int]
+    tasks: dict[str, FactRow]
+    schemes: dict[str, str | None]
 
 
-@dataclass(slots=True)
+NOTHING_CARRIED = Carried(edges={}, tasks={}, schemes={})
+
+
+class Sums:
+    """Those of one key. `counts` as SUMS; `ttfb`: the bucket of each request; the ends of errors and of seqs."""
+
+    __slots__ = ("counts", "first_bad_us", "last_bad_us", "seq_first", "seq_last", "ttfb")
+
+    def __init__(self, seq: int) -> None:
+        self.counts = [0] * len(SUMS)
+        self.ttfb = bytearray()
+        self.first_bad_us: int | None = None
+        self.last_bad_us: int | None = None
+        self.seq_first = self.seq_last = seq
+
+    def ttfb_counts(self) -> tuple[int, ...]:
+        """How many of each bucket."""
+        found = [0] * (len(TTFB_BOUNDS_US) + 1)
+        for bucket in self.ttfb:
+            found[bucket] += 1
+        return tuple(found)
+
+
 class GrainTable:
-    """Feed it the rows of each line of one stream, in order; then take its rows."""
+    """Feed it the rows of each line of one stream, in order, or the records; then take its rows."""
 
-    agent: str
-    _facts: StreamFacts = field(default_factory=StreamFacts)
-    _schemes: dict[str, Any] = field(default_factory=dict)
-    _sums: dict[Key, _Sums] = field(default_factory=dict)
+    def __init__(self, agent: str, carried: Carried = NOTHING_CARRIED) -> None:
+        """`carried`: of what came before, so that its sums and these add up to the whole."""
+        self.agent = agent
+        self._facts = StreamFacts()
+        self._facts.resume(carried.edges, carried.tasks, (), (), None)
+        self._schemes = dict(carried.schemes)
+        self._sums: dict[Key, Sums] = {}
 
     @classmethod
     def after(cls, before: GrainTable) -> GrainTable:
         """An empty one that goes on with what another knows of the tasks: its sums and theirs add up to the whole."""
-        made = cls(before.agent, _schemes=dict(before._schemes))
-        made._facts.resume(*before._facts.carried, (), (), before._facts.last_us)
-        return made
+        return cls(before.agent, before.carried)
+
+    @property
+    def carried(self) -> Carried:
+        """What whoever goes on after this is to be given."""
+        edges, tasks = self._facts.carried
+        return Carried(edges=edges, tasks=tasks, schemes=dict(self._schemes))
 
     def feed(self, rows: Rows) -> None:
         """Those of one line."""
@@ -62,61 +99,120 @@ class GrainTable:
             of: Any = slot
             self._schemes[of["task"]] = of["scheme"] or self._schemes.get(of["task"])
             facts, look = self._facts.slot(slot, rows.requests)
-            self._add(facts, tagged=look.tagged)
+            if not of["due_again"]:
+                self._add(facts, tagged=look.tagged)
         if rows.events:
             self._add(self._facts.events(rows.events), tagged=False)
 
+    def see(self, record: Record) -> None:
+        """The same of a record that is at hand: where all is well, which is nearly always, no rows are made of it."""
+        if not isinstance(record, SlotRecord):
+            self.feed(Rows(events=list(event_rows(self.agent, record))))
+            return
+        edges = [seen for seen in record.observations if seen.role is Role.EDGE]
+        if self._is_plain(record, edges):
+            self._add_plain(record, edges)
+        else:
+            slots, requests = [slot_row(self.agent, record)], list(request_rows(self.agent, record))
+            self.feed(Rows(slots=slots, requests=requests))
+
+    def _is_plain(self, slot: SlotRecord, edges: Sequence[Observation]) -> bool:
+        """Whether each of its requests is good, and nothing is learned of its task but how many they are."""
+        clock = slot.clock
+        return (
+            slot.outcome is Outcome.OK
+            and slot.state is State.MEASURED
+            and bool(edges)
+            and not slot.exclusions
+            and not slot.due_again
+            and clock is not None
+            and clock.vouched_by in RULE.clocks
+            and clock.bound_us is not None
+            and clock.bound_us <= RULE.clock_max_error_us
+            and slot.scheme is not None
+            and self._schemes.get(slot.task) == slot.scheme
+            and all(seen.failure is None for seen in edges)
+            and all(finding.outcome is Outcome.OK for finding in slot.findings)
+        )
+
+    def _add_plain(self, slot: SlotRecord, edges: Sequence[Observation]) -> None:
+        seq = slot.seq or 0
+        self._facts.measured(slot.task, len(edges))
+        grain = grain_of(to_us(slot.scheduled_at), RULE.length_us)
+        key = (
+            self.agent, slot.customer, slot.domain, slot.path, slot.scheme, slot.protocol,
+            slot.vantage_point, slot.region, slot.carrier, slot.ip_version,
+        )  # fmt: skip
+        counts = self._of((*key, None, grain), seq).counts
+        counts[DUE] += 1
+        counts[MEASURED] += 1
+        for seen in edges:
+            sums = self._of((*key, seen.address, grain), seq)
+            sums.counts[N] += 1
+            sums.counts[OK] += 1
+            begun_us, answered_us = seen.timing.connect_start_us, seen.timing.response_start_us
+            if begun_us is not None and answered_us is not None and not seen.tainted:
+                sums.ttfb.append(bisect_right(TTFB_BOUNDS_US, answered_us - begun_us))
+
+    def keyed(self) -> Iterator[tuple[Key, Sums]]:
+        """Each key, as `GRAINS.key`, with its sums; sorted, null first."""
+        yield from sorted(self._sums.items(), key=lambda pair: [(v is not None, v) for v in pair[0]])
+
     def rows(self) -> Iterator[Row]:
         """Sorted by their keys, null first."""
-        names = GRAINS.key
-        for key, sums in sorted(self._sums.items(), key=lambda pair: [(v is not None, v) for v in pair[0]]):
+        for key, sums in self.keyed():
             row: Row = dict.fromkeys(GRAINS.columns)
-            row |= dict(zip(names, key, strict=True)) | sums.counts
-            row["ttfb_counts"] = tuple(sums.ttfb)
-            if sums.bad_us:
-                row["first_bad_us"], row["last_bad_us"] = sums.bad_us[0], sums.bad_us[-1]
-            row["seq_first"], row["seq_last"] = sums.seqs[0], sums.seqs[-1]
+            row |= zip(GRAINS.key, key, strict=True)
+            row |= zip(SUMS, sums.counts, strict=True)
+            row["ttfb_counts"] = sums.ttfb_counts()
+            row["first_bad_us"], row["last_bad_us"] = sums.first_bad_us, sums.last_bad_us
+            row["seq_first"], row["seq_last"] = sums.seq_first, sums.seq_last
             yield row
 
     def _add(self, facts: Iterable[FactRow], *, tagged: bool) -> None:
         for fact in facts:
             if fact.first:
-                sums = self._of(fact, None)
-                sums.counts["due"] += 1
-                sums.counts["measured"] += fact.state is State.MEASURED
-                _widen(sums.seqs, fact.seq)
-            sums = self._of(fact, fact.address)
-            _widen(sums.seqs, fact.seq)
-            _count(sums, fact, tagged=tagged)
+                counts = self._of_fact(fact, None).counts
+                counts[DUE] += 1
+                counts[MEASURED] += fact.state is State.MEASURED
+            _count(self._of_fact(fact, fact.address), fact, tagged=tagged)
 
-    def _of(self, fact: FactRow, address: str | None) -> _Sums:
+    def _of_fact(self, fact: FactRow, address: str | None) -> Sums:
         key = (
             self.agent, fact.customer, fact.domain, fact.path, self._schemes.get(fact.task), fact.protocol,
             fact.vantage_point, fact.region, fact.carrier, fact.ip_version, address,
             grain_of(fact.scheduled_us, RULE.length_us),
         )  # fmt: skip
-        return self._sums.setdefault(key, _Sums())
+        return self._of(key, fact.seq)
+
+    def _of(self, key: Key, seq: int) -> Sums:
+        sums = self._sums.get(key)
+        if sums is None:
+            sums = self._sums[key] = Sums(seq)
+        sums.seq_last = seq  # rows come in the order of seq
+        return sums
 
 
-def _count(sums: _Sums, fact: FactRow, *, tagged: bool) -> None:
-    counts = sums.counts
+def _count(sums: Sums, fact: FactRow, *, tagged: bool) -> None:
+    counts, weight = sums.counts, fact.weight
     if fact.state is State.MEASURED:
-        counts[found_as(fact.outcome, fact.fault)] += fact.weight
+        counts[_PLACE[found_as(fact.outcome, fact.fault)]] += weight
     kind = FactClass.EXCLUDED if tagged else class_of(fact.fact, RULE)
     if kind is FactClass.EXCLUDED:
-        counts["excluded"] += fact.weight
+        counts[EXCLUDED] += weight
     elif kind is FactClass.UNKNOWN:
-        counts["unknown"] += fact.weight
-        counts["clock_unsure"] += 0 if clock_is_vouched(fact.fact, RULE) else fact.weight
+        counts[UNKNOWN] += weight
+        counts[CLOCK_UNSURE] += 0 if clock_is_vouched(fact.fact, RULE) else weight
     else:
-        counts["n"] += fact.weight
+        counts[N] += weight
         if fact.ttfb_us is not None:
-            sums.ttfb[bisect_right(TTFB_BOUNDS_US, fact.ttfb_us)] += fact.weight
+            sums.ttfb += bytes([bisect_right(TTFB_BOUNDS_US, fact.ttfb_us)]) * weight
         if kind is FactClass.ERROR:
-            counts["errors_cdn"] += fact.weight
-            _widen(sums.bad_us, fact.scheduled_us)
+            counts[ERRORS_CDN] += weight
+            sums.first_bad_us = _least(min, sums.first_bad_us, fact.scheduled_us)
+            sums.last_bad_us = _least(max, sums.last_bad_us, fact.scheduled_us)
         elif fact.outcome is Outcome.FAILED:
-            counts["errors_origin" if fact.fault is Fault.ORIGIN else "errors_other"] += fact.weight
+            counts[ERRORS_ORIGIN if fact.fault is Fault.ORIGIN else ERRORS_OTHER] += weight
 
 
 def found_as(outcome: Outcome | None, fault: Fault | None) -> str:
@@ -124,11 +220,6 @@ def found_as(outcome: Outcome | None, fault: Fault | None) -> str:
     if outcome is Outcome.FAILED:
         return f"failed_{(fault or Fault.UNKNOWN).value}"
     return (outcome or Outcome.INCONCLUSIVE).value
-
-
-def _widen(ends: list[int], value: int) -> None:
-    """The least and the greatest."""
-    ends[:] = [min([*ends, value]), max([*ends, value])]
 
 
 def added(rows: Iterable[Row]) -> Iterator[Row]:
@@ -142,7 +233,7 @@ def added(rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def _both(one: Any, other: Any) -> Row:
-    made: Row = {**one, **{name: one[name] + other[name] for name in _SUMS}}
+    made: Row = {**one, **{name: one[name] + other[name] for name in SUMS}}
     made["ttfb_counts"] = tuple(a + b for a, b in zip(one["ttfb_counts"], other["ttfb_counts"], strict=True))
     made["first_bad_us"] = _least(min, one["first_bad_us"], other["first_bad_us"])
     made["last_bad_us"] = _least(max, one["last_bad_us"], other["last_bad_us"])

@@ -74,6 +74,10 @@ class StreamFacts:
         """What `resume` is to be given: requests of each task's last measured slot, and of which object it is."""
         return dict(self._edges), dict(self._tasks)
 
+    def measured(self, task: str, edges: int) -> None:
+        """A measured slot of a task that had a row before made so many requests."""
+        self._edges[task] = edges
+
     def slot(self, slot: Row, requests: Sequence[Row]) -> tuple[list[FactRow], SlotLook]:
         """Of one due slot."""
         of: Any = slot
