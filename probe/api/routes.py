@@ -13,6 +13,7 @@ from probe.api.handlers import (
     coverage,
     events,
     evidence,
+    grains,
     health,
     nodes,
     results,
@@ -32,6 +33,7 @@ AFTER = whole(
 DIGEST = r"[0-9a-f]{64}"
 HEXADECIMAL = "64 hexadecimal digits, lower case"
 SINCE = moment("since", "From this time on (RFC 3339 with its offset, or a date)")
+DOMAIN = matching("domain", "Only this domain", r"[a-z0-9_.-]{1,253}", "a domain name in lower case")
 UNTIL = moment("until", "Before this time (RFC 3339 with its offset, or a date)")
 
 
@@ -174,6 +176,26 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="GET",
+        path="/v1/grains",
+        verb="coverage",
+        handler=grains.grains,
+        summary="Sums of five minutes by object, vantage point and address, and a last line with the next cursor",
+        params=(
+            CUSTOMER,
+            matching(
+                "after", "The cursor: `next` of the page before", grains.CURSOR, "what a page gave as `next`"
+            ),
+            whole("limit", "Most rows of the page", least=1, most=grains.MOST, default=grains.LIMIT),
+            SINCE,
+            UNTIL,
+            DOMAIN,
+            AGENT,
+        ),
+        answers=_lines("GrainRow", "GrainPage"),
+        statuses=(404,),
+    ),
+    Route(
+        method="GET",
         path="/v1/events",
         verb="events",
         handler=events.events,
@@ -206,7 +228,7 @@ ROUTES: tuple[Route, ...] = (
         summary="The inventory of a customer's nodes",
         params=(
             CUSTOMER,
-            matching("domain", "Only this domain", r"[a-z0-9_.-]{1,253}", "a domain name in lower case"),
+            DOMAIN,
         ),
         answers=_json(thing({"customer": TEXT, "nodes": listed(ref("ListedNode"))})),
         statuses=(404,),

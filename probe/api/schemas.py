@@ -11,6 +11,7 @@ import msgspec
 
 from probe.core.config.node_labels import ListedNode
 from probe.core.records.rows import EventRecord, SlotRecord
+from probe.core.tables.columns import GRAINS, WHOLE_NUMBERS, Type
 from probe.store.confirmations import Ack
 
 TEXT: dict[str, Any] = {"type": "string"}
@@ -84,6 +85,21 @@ def components() -> dict[str, Any]:
             },
             description="The last line of a page of events; `more`: go on after `next` at once",
         ),
+        "GrainRow": _grain_row(),
+        "GrainPage": thing(
+            {
+                "kind": {"const": "page"},
+                "agent": TEXT,
+                "customer": TEXT,
+                "after": MAYBE,
+                "next": MAYBE,
+                "rows": WHOLE,
+                "summed": listed(thing({"first_seq": WHOLE, "last_seq": WHOLE})),
+                "complete_up_to": TIME,
+            },
+            description="The last line of a page of sums; `next`: go on there, null: there are no more;"
+            " `summed`: the records that are in all the sums",
+        ),
         "Stamp": thing(
             {
                 "kind": {"const": "stamp"},
@@ -111,6 +127,17 @@ def components() -> dict[str, Any]:
         "Gap": thing({"first": TIME, "last": TIME, "slots": WHOLE, "reason": TEXT}),
         "TaskCoverage": _task_coverage(),
     }
+
+
+def _grain_row() -> dict[str, Any]:
+    """As `json_line` writes it."""
+    shown: dict[str, Any] = {}
+    for name, kind in GRAINS.columns.items():
+        form = WHOLE if kind in WHOLE_NUMBERS else listed(WHOLE) if kind is Type.COUNTS else TEXT
+        nullable = name in GRAINS.key or name in ("first_bad_us", "last_bad_us")
+        plain = {**form, "type": [form["type"], "null"]} if nullable else form
+        shown[name] = {**plain, "description": GRAINS.what[name]}
+    return thing(shown, description="A row of the table `grains`: docs/tables.md")
 
 
 def _task_coverage() -> dict[str, Any]:

@@ -83,12 +83,11 @@ class Grains:
                 spans.append((end.first_seq, end.seq))
         return Summed(spans=tuple(spans), complete_up_to=complete)
 
-    def ends(self) -> tuple[int, int] | None:
-        """The first grain and the last one that there are sums of."""
-        sql = "SELECT min(grain), max(grain) FROM grain WHERE stream = ?"
-        found = [query.rows(sql, number)[0] for query, number in self._parts()]
-        known = [ends for ends in found if ends[0] is not None]
-        return (min(first for first, _ in known), max(last for _, last in known)) if known else None
+    def next(self, first: int, end: int) -> int | None:
+        """The first grain from `first` on, and before `end`, that there are sums of."""
+        sql = "SELECT min(grain) FROM grain WHERE stream = ? AND grain >= ? AND grain < ?"
+        found = [query.value(sql, number, first, end) for query, number in self._parts()]
+        return min((grain for grain in found if grain is not None), default=None)
 
     def rows(self, first: int, end: int, domain: str | None = None) -> list[Row]:
         """Rows of the table `grains`, one a key, sorted by key, null first."""
