@@ -15,6 +15,7 @@ from typing import Any
 from probe.api.request.ports import AgentView
 from probe.control.client import ask_async
 from probe.control.socket_place import ControlError
+from probe.core.results.concerns import concerns
 from probe.core.results.live_state import from_json
 
 WITHIN_S = 1.0
@@ -55,7 +56,7 @@ class ControlLink:
         except ValueError:  # an agent of another version: its answer is not used
             return None
         trouble = state.trouble or (None if state.ready else "it does not measure at this moment")
-        made = AgentView(complete_up_to=dict(state.complete_up_to), trouble=trouble)
+        made = AgentView(complete_up_to=dict(state.complete_up_to), trouble=trouble, concerns=concerns(state))
         self._kept = self._now(), made
         return made
 

@@ -15,6 +15,7 @@ from aiohttp import web
 from probe.api.http.problem import Refused, problem
 from probe.api.http.protocol import Connection
 from probe.api.http.rate_limit import Buckets, address_key
+from probe.api.page.app import PageApp, is_page
 from probe.api.request.auth import Caller, Gate
 from probe.api.request.calls import Call, Route, Services
 from probe.api.request.params import Target, parse_target, read_query
@@ -32,11 +33,14 @@ LOOPBACK = ("127.", "::1", "::ffff:127.")
 class App:
     """The handler of every request."""
 
-    def __init__(self, services: Services, settings: LiveSettings, gate: Gate, logged: Buckets) -> None:
+    def __init__(
+        self, services: Services, settings: LiveSettings, gate: Gate, logged: Buckets, page: PageApp
+    ) -> None:
         self._services = services
         self._settings = settings
         self._gate = gate
         self._logged = logged
+        self._page = page
         self._running: Counter[str] = Counter()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -46,6 +50,9 @@ class App:
             settings = await self._settings.now()
             target = parse_target(request.raw_path)
             self._gate.refuse_secrets(target, settings.tokens)
+            if settings.page is not None and is_page(target.path):
+                response = await self._page.handle(request, target, settings)
+                return await self._counted(request, "page", response)
             route, tail = _route(request.method, target)
             caller = self._admit(request, route, settings)
             values = read_query(target.query, route.params)
@@ -59,7 +66,12 @@ class App:
         except Exception as error:
             log.error("api.error", exc_info=error, extra=fields(route=route.path if route else None))
             response = problem(Refused(500, "the server made a mistake; its log says which"))
-        self._services.counters.requests.labels(route.path if route else "none", str(response.status)).inc()
+        return await self._counted(request, route.path if route else "none", response)
+
+    async def _counted(
+        self, request: web.BaseRequest, route: str, response: web.StreamResponse
+    ) -> web.StreamResponse:
+        self._services.counters.requests.labels(route, str(response.status)).inc()
         return await self._deliver(request, response)
 
     def _admit(self, request: web.BaseRequest, route: Route, settings: Settings) -> Caller | None:

@@ -20,6 +20,8 @@ from probe.api.http.listener import Bounds, Listener, listening
 from probe.api.http.protocol import HEAD_S, HttpServer
 from probe.api.http.rate_limit import Buckets
 from probe.api.http.tls import TlsFiles
+from probe.api.page.app import PageApp
+from probe.api.page.feed import LiveFeed
 from probe.api.request.auth import Gate
 from probe.api.request.calls import Deadlines, Services
 from probe.api.request.known import Known
@@ -94,7 +96,12 @@ async def serving(file: Path, agent: AgentConfig, options: Options) -> AsyncIter
             counters=Counters(),
             deadlines=options.deadlines,
         )
-        app = App(services, LiveSettings(file, agent), Gate(options.now), Buckets(options.now))
+        gate = Gate(options.now)
+        feed = LiveFeed(directory, agent.agent, options.clock.time_ns)
+        page = PageApp(services, gate, feed, options.now)
+        app = App(services, LiveSettings(file, agent), gate, Buckets(options.now), page)
+        if api.page is not None:
+            feed.begin()
         server = HttpServer(app.handle, head_s=options.head_s)
         sock = listening(host, port if options.port is None else options.port)
         listener = Listener(
@@ -113,6 +120,6 @@ async def serving(file: Path, agent: AgentConfig, options: Options) -> AsyncIter
             server.pre_shutdown()
             await server.shutdown(DRAIN_S)
             await listener.all_gone(1.0)
-            await asyncio.gather(pages.close(), sums.close())
+            await asyncio.gather(pages.close(), sums.close(), feed.close())
     finally:
         await db.close()

@@ -66,7 +66,9 @@ async def test_one_question_for_all_and_again_only_after_a_while(tmp_path: Path)
         clock.now += KEPT_S + 0.1
         agent.answer = {**agent.answer, "trouble": "No space left on device"}
         assert await link.view() == AgentView(
-            complete_up_to={"acme": at(5)}, trouble="No space left on device"
+            complete_up_to={"acme": at(5)},
+            trouble="No space left on device",
+            concerns=("No space left on device. Find out who did it, then start the agent again",),
         )
         clock.now += KEPT_S + 0.1
         agent.answer = {**agent.answer, "trouble": None, "ready": False}

@@ -15,11 +15,12 @@ class AgentView:
     """What only the running agent knows.
 
     `complete_up_to`: customer -> time (RFC 3339) before which every slot due is stored. `trouble`: why the store
-    cannot be written to at this moment, in words; None: it can.
+    cannot be written to at this moment, in words; None: it can. `concerns`: all that its operator is to act on.
     """
 
     complete_up_to: Mapping[str, str] = field(default_factory=dict)
     trouble: str | None = None
+    concerns: tuple[str, ...] = ()
 
 
 class AgentLink(Protocol):

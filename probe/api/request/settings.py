@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probe.core.config.load import AgentConfig, ConfigError, parse_agent
-from probe.core.config.results import ApiConfig, TokenConfig
+from probe.core.config.results import ApiConfig, PageConfig, TokenConfig
 from probe.settings.agent_file import directory_of, read_agent_text
 from probe.telemetry.logs import fields
 
@@ -31,6 +31,7 @@ class Settings:
     tokens: tuple[TokenConfig, ...]
     requests_per_minute: int
     open_metrics: bool
+    page: PageConfig | None = None
 
 
 def read_agent(file: Path) -> AgentConfig:
@@ -42,7 +43,7 @@ def settings_of(api: ApiConfig | None) -> Settings:
     """Without `api` nobody may read any more."""
     if api is None:
         return Settings((), 1, False)
-    return Settings(api.tokens, api.requests_per_minute, api.open_metrics)
+    return Settings(api.tokens, api.requests_per_minute, api.open_metrics, api.page)
 
 
 class LiveSettings:

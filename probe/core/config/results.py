@@ -42,6 +42,17 @@ class TlsServerConfig(t.Strict):
     )
 
 
+class PageConfig(t.Strict):
+    """The page that people look at, at `/` of the API's address."""
+
+    anonymous: tuple[t.Name, ...] = Field(
+        default=(), description="Domains whose state anybody may see without a token; their rows nobody"
+    )
+    refresh: Annotated[DurationUs, Field(ge=5_000_000, le=3_600_000_000)] = Field(
+        default=15_000_000, description="Time after which a browser asks for the page again"
+    )
+
+
 class ApiConfig(t.Strict):
     """Where results are offered for pulling."""
 
@@ -57,6 +68,10 @@ class ApiConfig(t.Strict):
     )
     open_metrics: bool = Field(
         default=False, description="/metrics without a token, for a Prometheus on the same host"
+    )
+
+    page: PageConfig | None = Field(
+        default=None, description="The page for people, signed into with a token; {}: with what is usual"
     )
 
     @model_validator(mode="after")

@@ -27,6 +27,13 @@ PHRASES: Mapping[str, str] = {
     "signed in as": "登录身份",
     "Sign out": "退出",
     "Sign in": "登录",
+    "Token": "令牌",
+    "The token that `cdn-probe token NAME` made. It is sent once, and kept nowhere.": "由 `cdn-probe token NAME`"
+    " 生成的令牌。只发送一次,不在任何地方保存。",
+    "I have signed in already: go on": "我已登录:继续",
+    "Too many tries: wait a minute.": "尝试次数过多:请稍候一分钟。",
+    "This token is not known here.": "此令牌无效。",
+    "This token may not look at results.": "此令牌无权查看结果。",
     "Open incidents": "进行中的事件",
     "No incident is open.": "没有进行中的事件。",
     "Incidents that are over": "已结束的事件",

@@ -1,0 +1,293 @@
+"""Rule: a page shows a reader what its token shows it; nothing changes by a GET; nobody else's page acts for it.
+
+Requests for HTML, in this order: the method (405), who looks (303 to the form), how often (429), then the page.
+A form is taken from our own pages alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
+from aiohttp import web
+
+from probe.api.http.compression import coder, negotiate
+from probe.api.http.problem import COMMON, Refused
+from probe.api.http.protocol import Connection
+from probe.api.http.rate_limit import Buckets, address_key
+from probe.api.page.feed import LiveFeed
+from probe.api.page.sessions import Sessions, cookie, sent
+from probe.api.request.auth import Caller, Gate
+from probe.api.request.calls import Call, Services
+from probe.api.request.params import Target
+from probe.api.request.settings import Settings
+from probe.page.look.clock import zone_of
+from probe.page.look.shell import LANGUAGES, SERVED_POLICY
+from probe.page.model.board import GRAIN_US, SPANS
+from probe.page.model.feed import Feed
+from probe.page.model.values import Looking, Standing
+from probe.page.overview import Overview, overview
+from probe.page.sign_in import sign_in, wrong
+
+HTML = "text/html; charset=utf-8"
+FORM_BYTES = 4096
+HEADERS = {
+    **COMMON,
+    "Content-Type": HTML,
+    "Content-Security-Policy": SERVED_POLICY,
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",  # not less: a form would then be sent without the origin that it comes from
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Vary": "Accept-Encoding, Cookie",
+}
+PATHS = ("/", "/sign-in", "/sign-out")
+_PLACES = ("/domain/", "/incident/", "/row/")
+_ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,60}")
+_STRANGERS_PER_MINUTE = 240
+
+
+def is_page(path: str) -> bool:
+    """Whether a path asks for a page, and not for the API."""
+    return path in PATHS or path.startswith(_PLACES)
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who looks. `caller` None: anybody, at the domains of `anonymous`."""
+
+    caller: Caller | None
+    anonymous: frozenset[str]
+
+    @property
+    def customers(self) -> frozenset[str] | None:
+        """Whose; None: everybody's, of whom `anonymous` names domains where nobody signed in."""
+        if self.caller is None or self.caller.sees_all:
+            return None
+        return frozenset(self.caller.token.customers)
+
+    def sees(self, customer: str | None, domain: str | None) -> bool:
+        """Whether a domain of a customer may be shown."""
+        if self.caller is None:
+            return domain in self.anonymous
+        return self.caller.sees_all if customer is None else self.caller.sees(customer)
+
+    def may(self, verb: str) -> bool:
+        return self.caller is not None and verb in self.caller.token.may
+
+
+class PageApp:
+    """Answers what `is_page`."""
+
+    def __init__(self, services: Services, gate: Gate, feed: LiveFeed, now: Callable[[], float]) -> None:
+        self._services = services
+        self._gate = gate
+        self._feed = feed
+        self._sessions = Sessions(now)
+        self._strangers = Buckets(now)
+
+    async def handle(
+        self, request: web.BaseRequest, target: Target, settings: Settings
+    ) -> web.StreamResponse:
+        """One request. What is refused is said in HTML too."""
+        looking = _looking(target, request)
+        try:
+            return await self._answer(request, target, settings, looking)
+        except Refused as refused:
+            text = wrong(looking, str(refused.status), refused.detail)
+            return _html(request, text, status=refused.status, headers=refused.headers)
+
+    async def _answer(
+        self, request: web.BaseRequest, target: Target, settings: Settings, looking: Looking
+    ) -> web.StreamResponse:
+        secure = request.secure
+        value = sent(request.headers.get("Cookie"), secure=secure)
+        if target.path in ("/sign-in", "/sign-out") and request.method == "POST":
+            _require_own_form(request)
+            if target.path == "/sign-out":
+                self._sessions.end(value)
+                return _to("/sign-in", cookie("", secure=secure))
+            return await self._sign_in(request, settings, looking, value, secure=secure)
+        if request.method not in ("GET", "HEAD"):
+            allowed = "GET, POST" if target.path.startswith("/sign-") else "GET"
+            raise Refused(405, f"this path takes {allowed}", {"Allow": allowed})
+        if target.path == "/sign-in":
+            return _html(request, sign_in(looking))
+        if target.path == "/sign-out":
+            raise Refused(405, "nothing changes by looking: this path takes POST", {"Allow": "POST"})
+        viewer = self._viewer(request, settings, value)
+        if viewer is None:
+            return _to(f"/sign-in?lang={looking.language}")
+        return await self._page(request, target, viewer, looking, settings)
+
+    def _viewer(self, request: web.BaseRequest, settings: Settings, value: str | None) -> Viewer | None:
+        """Raises Refused (403, 429)."""
+        caller = self._sessions.caller(value, settings.tokens)
+        anonymous = frozenset(settings.page.anonymous if settings.page is not None else ())
+        if caller is not None:
+            if isinstance(request.protocol, Connection):
+                request.protocol.on_known()
+            if "results" not in caller.token.may:
+                raise Refused(403, "this token may not ask for results: see `may` in agent.yaml")
+            self._gate.count(caller, settings.requests_per_minute)
+            return Viewer(caller, anonymous)
+        if not anonymous:
+            return None
+        if wait := self._strangers.take(address_key(request.remote or ""), _STRANGERS_PER_MINUTE):
+            raise Refused(429, "too many requests", {"Retry-After": str(max(1, round(wait + 0.5)))})
+        return Viewer(None, anonymous)
+
+    async def _sign_in(
+        self,
+        request: web.BaseRequest,
+        settings: Settings,
+        looking: Looking,
+        before: str | None,
+        *,
+        secure: bool,
+    ) -> web.StreamResponse:
+        """A session of its own for a right token, whatever session was named before."""
+        body = await Call(request, self._services, None, {}).body(FORM_BYTES)
+        typed = dict(parse_qsl(body.decode("utf-8", "replace"))).get("credential", "").strip()
+        try:
+            caller = self._gate.identify([f"Bearer {typed}"], settings.tokens, request.remote or "")
+        except Refused as refused:
+            words = (
+                "Too many tries: wait a minute." if refused.status == 429 else "This token is not known here."
+            )
+            status = 429 if refused.status == 429 else 403
+            return _html(request, sign_in(looking, words), status=status)
+        if "results" not in caller.token.may:
+            return _html(request, sign_in(looking, "This token may not look at results."), status=403)
+        self._sessions.end(before)
+        tls = secure or request.headers.get("Origin", "").startswith(
+            "https:"
+        )  # with a proxy before us that speaks it
+        return _to(f"/?lang={looking.language}", cookie(self._sessions.begin(caller), secure=secure, tls=tls))
+
+    async def _page(
+        self, request: web.BaseRequest, target: Target, viewer: Viewer, looking: Looking, settings: Settings
+    ) -> web.StreamResponse:
+        standing = await self._standing(viewer, settings)
+        seen = _seen_by(looking, viewer)
+        if target.path != "/":
+            raise Refused(404, "nothing here that this token may see")
+
+        def make(feed: Feed) -> str:
+            return overview(_overview(feed, viewer, standing.as_of_us), seen, _of(standing, feed, viewer))
+
+        key = (seen, viewer.customers, viewer.caller is None, standing.trouble, standing.fed)
+        return _html(request, await self._feed.draw(key, make))
+
+    async def _standing(self, viewer: Viewer, settings: Settings) -> Standing:
+        view = await self._services.link.view()
+        trouble: tuple[str, ...] = ("the agent does not answer: nothing new is measured",)
+        if view is not None:
+            told = view.concerns or ([view.trouble] if view.trouble is not None else [])
+            alone = () if view.trouble is None else ("it cannot store what it measures",)
+            trouble = tuple(told) if viewer.caller is not None and viewer.caller.sees_all else alone
+            complete = dict(view.complete_up_to)
+            await self._feed.ask(lambda feed: _told(feed, self._services.agent, complete))
+        refresh_s = 15 if settings.page is None else settings.page.refresh // 1_000_000
+        return Standing(
+            as_of_us=self._services.clock.time_ns() // 1000,
+            trouble=trouble,
+            fed=view is not None,
+            refresh_s=refresh_s,
+        )
+
+
+def _told(feed: Feed, agent: str, complete: dict[str, str]) -> None:
+    for customer, time in complete.items():
+        feed.told(agent, customer, time)
+
+
+def _of(standing: Standing, feed: Feed, viewer: Viewer) -> Standing:
+    return Standing(
+        as_of_us=standing.as_of_us,
+        sources=feed.sources(viewer.customers),
+        trouble=standing.trouble,
+        fed=standing.fed,
+        refresh_s=standing.refresh_s,
+    )
+
+
+def _overview(feed: Feed, viewer: Viewer, now_us: int) -> Overview:
+    return Overview(
+        domains=tuple(
+            one for one in feed.board.of(viewer.customers) if viewer.sees(one.customer, one.domain)
+        ),
+        troubles=tuple(
+            one
+            for one in feed.book.troubles(viewer.customers, now_us)
+            if viewer.sees(one.customer, one.domain)
+        ),
+        end=max(now_us // GRAIN_US, feed.board.last),
+    )
+
+
+def _seen_by(looking: Looking, viewer: Viewer) -> Looking:
+    return Looking(
+        language=looking.language,
+        zone=looking.zone,
+        span=looking.span,
+        wanted=looking.wanted,
+        only_trouble=looking.only_trouble,
+        page=looking.page,
+        may_evidence=viewer.may("evidence"),
+        reader=None if viewer.caller is None else viewer.caller.token.name,
+    )
+
+
+def _looking(target: Target, request: web.BaseRequest) -> Looking:
+    """What the address asks for; what it asks for wrongly is taken as not asked."""
+    query = target.query
+    language = query.get("lang", "")
+    if language not in LANGUAGES:
+        preferred = request.headers.get("Accept-Language", "").lower()
+        language = "zh" if preferred.startswith("zh") else "en"
+    zone = query.get("zone", "UTC")
+    page = query.get("page", "1")
+    return Looking(
+        language=language,
+        zone=zone if _ZONE.fullmatch(zone) and zone_of(zone) is not None else "UTC",
+        span=query.get("span", "24h") if query.get("span", "24h") in SPANS else "24h",
+        wanted=query.get("q", "")[:100],
+        only_trouble=query.get("only") == "trouble",
+        page=int(page) if page.isascii() and page.isdigit() and len(page) < 6 else 1,
+    )
+
+
+def _require_own_form(request: web.BaseRequest) -> None:
+    """Raises Refused (403): the form was not on a page of ours, by what browsers alone can say."""
+    site = request.headers.get("Sec-Fetch-Site")
+    origin = request.headers.get("Origin")
+    if site is not None:
+        own = site == "same-origin"
+    else:
+        own = origin is not None and urlsplit(origin).netloc == request.headers.get("Host")
+    if not own:
+        raise Refused(403, "this form is taken from this page alone: sign in at /sign-in, with a browser")
+
+
+def _to(place: str, set_cookie: str | None = None) -> web.Response:
+    """See there (303)."""
+    headers = {**HEADERS, "Location": place}
+    if set_cookie is not None:
+        headers["Set-Cookie"] = set_cookie
+    return web.Response(status=303, headers=headers)
+
+
+def _html(
+    request: web.BaseRequest, text: str, *, status: int = 200, headers: dict[str, str] | None = None
+) -> web.Response:
+    data = text.encode("utf-8", "backslashreplace")
+    coding = negotiate(request.headers.get("Accept-Encoding"))
+    made = {**HEADERS, **(headers or {})}
+    if coding != "identity":
+        coding_ = coder(coding)
+        data = coding_.feed(data) + coding_.finish()
+        made["Content-Encoding"] = coding
+    return web.Response(status=status, body=data, headers=made)

@@ -1,0 +1,115 @@
+"""Rule: rows are read when they come, in a thread of its own, and drawn in the same: looking never waits for the disk.
+
+Follows the store beside the agent. What was drawn a moment ago is given again while nothing new has come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from probe.core.records.codec import CodecError
+from probe.page.model.feed import Feed
+from probe.store.base.schema import StoreError
+from probe.store.read.reader import Reader
+from probe.telemetry.logs import fields
+
+log = logging.getLogger("probe.api")
+
+POLL_S = 1.0
+BATCH = 500
+BACK = timedelta(hours=26)
+KEPT_S = 2.0
+KEPT_PAGES = 64
+Answer = TypeVar("Answer")
+
+
+class LiveFeed:
+    """Made in a running loop; ended by `close`. `begin` may be called twice."""
+
+    def __init__(self, directory: Path, agent: str, clock_ns: Callable[[], int]) -> None:
+        self._directory = directory
+        self._agent = agent
+        self._clock_ns = clock_ns
+        self._feed = Feed()
+        self._begun: dict[str, int] = {}
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="api-page")
+        self._task: asyncio.Task[None] | None = None
+        self._pages: OrderedDict[object, tuple[int, float, str]] = OrderedDict()
+        self._changes = 0
+        self._first = asyncio.Event()
+
+    def begin(self) -> None:
+        """Start to follow."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._follow())
+
+    async def close(self) -> None:
+        """Safe to call if it never began."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._thread.shutdown(wait=True)
+
+    async def draw(self, key: object, make: Callable[[Feed], str]) -> str:
+        """What `make` gives, in the thread that feeds; the same again for `key` a moment later."""
+        self.begin()
+        await self._first.wait()
+        kept = self._pages.get(key)
+        if kept is not None and kept[0] == self._changes and time.monotonic() - kept[1] < KEPT_S:
+            return kept[2]
+        changes = self._changes
+        text = await self.ask(make)
+        self._pages[key] = changes, time.monotonic(), text
+        self._pages.move_to_end(key)
+        while len(self._pages) > KEPT_PAGES:
+            self._pages.popitem(last=False)
+        return text
+
+    async def ask(self, make: Callable[[Feed], Answer]) -> Answer:
+        """Something of the sums, in the thread that feeds."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: make(self._feed))
+
+    async def _follow(self) -> None:
+        loop, failed = asyncio.get_running_loop(), False
+        while True:
+            count = 0
+            try:
+                count = await loop.run_in_executor(self._thread, self._take)
+                failed = False
+            except (StoreError, CodecError, OSError) as error:
+                if not failed:  # the same, until it works again
+                    log.warning("api.page_not_fed", extra=fields(problem=str(error)))
+                failed = True
+            if count:
+                self._changes += 1
+            if count < BATCH:
+                self._first.set()
+                await asyncio.sleep(POLL_S)
+
+    def _take(self) -> int:
+        """A batch of each stream, in the thread: whoever looks meanwhile waits for one batch at most."""
+        most = 0
+        with Reader.open(self._directory, self._agent) as reader:
+            for customer, head in reader.heads().items():
+                after = max(self._feed.after(self._agent, customer), self._begun_at(reader, customer))
+                if head > after:
+                    lines = reader.lines(customer, after, BATCH)
+                    most = max(most, self._feed.take(self._agent, customer, lines))
+        return most
+
+    def _begun_at(self, reader: Reader, customer: str) -> int:
+        """The last line that is too old to be shown."""
+        if customer not in self._begun:
+            now = datetime.fromtimestamp(self._clock_ns() / 1e9, UTC)
+            since = (now - BACK).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            first = reader.list(customer, since=since, limit=1, newest_first=False)
+            self._begun[customer] = (first[0].seq or 1) - 1 if first else reader.head(customer).seq
+        return self._begun[customer]
