@@ -54,13 +54,13 @@ install: $(RUNS)              ## the command, unit, account and directories unde
 deb: $(RUNS)                  ## dist/cdn-probe_VERSION_ARCHITECTURE.deb
 	LOCK='$(LOCK)' PIP='$(abspath $(BIN))/python -m pip' packaging/deb dist $(SYSTEM_PYTHON)
 
-# Hashes are checked by pip. What the checkout itself is installed with (hatchling) has its pins in the lock of
+# Hashes are checked by pip. What the checkout itself is installed with (hatchling) and what makes man pages (click-man) have their pins in the lock of
 # development; pip reads those as constraints, so that nothing else of it is installed.
 $(RUNS): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "cdn-probe needs Python 3.11 to 3.13, this is " + sys.version.split()[0])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --require-hashes -r requirements.lock
-	$(PIP) --require-hashes -c requirements-dev.lock hatchling editables
+	$(PIP) --require-hashes -c requirements-dev.lock hatchling editables click-man
 	$(PIP) --no-deps --no-build-isolation -e .
 	touch $@
 

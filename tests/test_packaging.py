@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
+from probe.cli.main import cli
 from tests.support.packaged import CHECKOUT, PYTHON, build_environment, debian_package
 from tests.system.programs import need
 
@@ -179,13 +183,59 @@ def _name(distribution: str) -> str:
 
 
 @pytest.mark.long
-def test_byte_code_names_no_place_of_the_build(tree: Path) -> None:
-    (cached,) = (tree / "usr/lib/cdn-probe").glob(
-        "lib/python3.*/site-packages/probe/__pycache__/__init__.*.pyc"
-    )
-    assert b"/usr/lib/cdn-probe/lib/" in cached.read_bytes()
-    assert b"/tmp/" not in cached.read_bytes()
+def test_byte_code_is_made_at_installation_and_no_place_of_the_build_is_named(tree: Path) -> None:
+    assert "__pycache__" not in run("dpkg-deb", "--contents", debian_package())
     assert not list((tree / "usr/lib/cdn-probe").rglob("direct_url.json"))
+    assert "compileall" in (tree / "DEBIAN" / "postinst").read_text()
+
+
+@pytest.mark.long
+def test_lintian_finds_nothing_that_no_override_explains(tree: Path) -> None:
+    need("lintian")
+    found = run("lintian", "--allow-root", "--fail-on", "none", "--show-overrides", debian_package())
+    assert [line for line in found.splitlines() if line.startswith(("E:", "W:"))] == []
+    explained = (tree / "usr/share/lintian/overrides/cdn-probe").read_text()
+    named = {line.split()[2] for line in found.splitlines() if line.startswith("O:")}
+    overridden = {line.split()[1] for line in explained.splitlines() if not line.startswith("#")}
+    assert named == overridden  # none is left of a finding that is no more
+
+
+@pytest.mark.long
+def test_the_package_is_small(tree: Path) -> None:
+    whole = sum(path.stat().st_size for path in tree.rglob("*") if path.is_file() and not path.is_symlink())
+    assert (
+        whole <= 70_000_000
+    )  # unpacked: 57 MB when this was written; compressed by xz 12 MB of the 20 allowed
+
+
+@pytest.mark.long
+def test_links_in_the_package_s_documents_lead_somewhere(tree: Path) -> None:
+    documents = sorted((tree / "usr/share/doc/cdn-probe").rglob("*.md"))
+    assert len(documents) > 40
+    dead = [
+        f"{document.name}: {target}"
+        for document in documents
+        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", document.read_text(encoding="utf-8"))
+        if "://" not in target and target != "LICENSE" and not (document.parent / target).exists()
+    ]
+    assert dead == []
+
+
+@pytest.mark.long
+def test_every_command_has_a_man_page_and_shells_complete_them(tree: Path) -> None:
+    pages = {page.name.removesuffix(".1.gz") for page in (tree / "usr/share/man/man1").iterdir()}
+    assert pages == set(_commands(cli, "cdn-probe"))
+    text = gzip.decompress((tree / "usr/share/man/man1/cdn-probe-pull.1.gz").read_bytes()).decode()
+    assert "\\-\\-from" in text.replace("--", "\\-\\-")
+    for place in ("bash-completion/completions/cdn-probe", "zsh/vendor-completions/_cdn-probe",
+                  "fish/vendor_completions.d/cdn-probe.fish"):  # fmt: skip
+        assert "_CDN_PROBE_COMPLETE" in (tree / "usr/share" / place).read_text()
+
+
+def _commands(command: click.Command, name: str) -> Iterator[str]:
+    yield name
+    for part, below in getattr(command, "commands", {}).items():
+        yield from _commands(below, f"{name}-{part}")
 
 
 @pytest.mark.long
@@ -241,6 +291,11 @@ def test_make_install_under_a_prefix_of_ones_own(tmp_path: Path) -> None:
     assert first == "#!/opt/x/lib/cdn-probe/bin/python -IXfaulthandler"
     for kind in ("sysusers", "tmpfiles"):
         assert (tmp_path / f"opt/x/lib/{kind}.d/cdn-probe.conf").exists()
+    (cached,) = (tmp_path / "opt/x/lib/cdn-probe").glob(
+        "lib/python3.*/site-packages/probe/__pycache__/__init__.*.pyc"
+    )
+    assert b"/opt/x/lib/cdn-probe/lib/" in cached.read_bytes()
+    assert b"/tmp/" not in cached.read_bytes()
 
 
 @pytest.mark.parametrize(
