@@ -19,9 +19,13 @@ from pathlib import Path
 from probe.agent.agent import Agent
 from probe.agent.beside.first_pulls import ROUND_S as PULLS_S
 from probe.agent.beside.first_pulls import FirstPulls
+from probe.agent.beside.incidents import ROUND_S as INCIDENTS_S
+from probe.agent.beside.incidents import Incidents
 from probe.agent.housekeeping import LOOK_S, ROUND_S, Housekeeping
 from probe.agent.live import Live
 from probe.api.process import ApiProcess
+from probe.calls.caller import Caller
+from probe.calls.sender import HttpSender
 from probe.control.server import ControlServer
 from probe.core.config.results import ApiConfig
 from probe.core.results.retention import Stream
@@ -60,7 +64,10 @@ async def run_services(
 ) -> AsyncIterator[None]:
     """Run every service of the agent until the block is left."""
     stop, live = asyncio.Event(), Live(agent, store, clock)
-    running = asyncio.create_task(reconcile(lambda: services(agent, store, clock, config_file, live), stop))
+    told = incidents_of(agent, clock, live)
+    running = asyncio.create_task(
+        reconcile(lambda: services(agent, store, clock, config_file, live, told), stop)
+    )
     try:
         yield
     finally:
@@ -68,8 +75,29 @@ async def run_services(
         await running
 
 
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Incidents, and who is called about them. They are begun with the agent and go on over reloads."""
+
+    incidents: Incidents
+    caller: Caller
+
+
+def incidents_of(agent: Agent, clock: Clock, live: Live) -> Telling:
+    """From now on they are shown what the agent stores."""
+    parts, config = agent.parts, agent.config.agent
+    incidents = Incidents(
+        Path(config.results), lambda: agent.config, lambda: agent.plan, clock, parts.events.append
+    )
+    caller = Caller(incidents.queue, HttpSender(config.agent), clock, incidents.record)
+    parts.on_row.append(incidents.row)
+    parts.events.on_event.append(incidents.event)
+    live.incidents, live.calls = incidents.open, caller.states
+    return Telling(incidents, caller)
+
+
 def services(
-    agent: Agent, store: Store, clock: Clock, config_file: Path | None, live: Live
+    agent: Agent, store: Store, clock: Clock, config_file: Path | None, live: Live, told: Telling
 ) -> Mapping[str, Service]:
     """By name; those that the configuration in force asks for. The API reads its tokens itself, at each request."""
     config = agent.config.agent
@@ -82,6 +110,11 @@ def services(
     )
     looking = partial(agent.parts.jobs.add, "store", keeping.look, lambda: LOOK_S)
     found["store"] = Service(config.keep, partial(_recurring, agent.parts.jobs, looking))
+    finding = partial(agent.parts.jobs.add, "incidents", told.incidents.run, lambda: INCIDENTS_S)
+    found["incidents"] = Service(None, partial(_recurring, agent.parts.jobs, finding))
+    if config.calls:
+        calling = partial(agent.parts.jobs.add, "calls", told.caller.run, lambda: INCIDENTS_S)
+        found["calls"] = Service(None, partial(_recurring, agent.parts.jobs, calling))
     found["control"] = Service(None, ControlServer(directory, live.handlers()).run)
     if config.segments is not None:
         sealer = Sealer(directory, config.segments, clock)

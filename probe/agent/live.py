@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,14 @@ from probe import __version__
 from probe.agent.agent import Agent
 from probe.control.server import Handler
 from probe.core.config.plan import Plan
+from probe.core.incidents.incident import Incident
 from probe.core.model.times import epoch_s, utc_text
 from probe.core.records.observation import Role
 from probe.core.records.origin import OriginStanding
 from probe.core.records.rows import SlotRecord, State
 from probe.core.records.surroundings import LineState
 from probe.core.results.live_state import (
+    CallState,
     ClockFacts,
     CustomerState,
     Lateness,
@@ -68,6 +70,8 @@ class Live:
         ] = {}  # customer -> domain -> how its origin answers
         self._clock_steps = ClockFacts()
         self.stamps: Callable[[], StampState] | None = None
+        self.incidents: Callable[[], Iterable[Incident]] = tuple
+        self.calls: Callable[[], Iterable[CallState]] = tuple
         agent.parts.on_row.append(self.row)
         agent.parts.events.on_event.append(self.event)
 
@@ -174,6 +178,8 @@ class Live:
             workers=workers,
             jobs=agent.parts.jobs.states(),
             stamps=None if self.stamps is None else self.stamps(),
+            incidents=tuple(self.incidents()),
+            calls=tuple(self.calls()),
             config_problems=() if agent.reloader is None else tuple(map(str, agent.reloader.problems)),
         )
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic import WithJsonSchema as Schema
 
 from probe.core.config import types as t
+from probe.core.config.calls import CallConfig, IncidentsConfig, MetricsConfig
 from probe.core.config.results import ApiConfig, KeepConfig, SegmentsConfig, TimestampConfig
 from probe.core.model.task import Limits, ProxySpec, VantagePoint
 from probe.core.model.units import SizeBytes
@@ -256,6 +257,13 @@ class AgentConfig(t.Strict):
     timestamp: TimestampConfig | None = Field(
         default=None, description="Time stamps by a third party on signed heads; absent: none are asked for"
     )
+    incidents: IncidentsConfig = Field(
+        default=IncidentsConfig(), description="When trouble is an incident, and when it is over"
+    )
+    calls: tuple[CallConfig, ...] = Field(
+        default=(), description="Who is called about incidents: Alertmanagers and webhooks"
+    )
+    metrics: MetricsConfig = Field(default=MetricsConfig(), description="What is shown as metrics")
     keep: KeepConfig = Field(default=KeepConfig(), description="How long results are kept")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level of log lines that are written"

@@ -79,6 +79,7 @@ def agent_problems(document: Document, file: str) -> Iterator[Problem]:
     complaints = [
         *_repeated(("vantage_points",), _mappings(data.get("vantage_points")), ("name",), "vantage point"),
         *_repeated(("api", "tokens"), _mappings(tokens), ("name",), "token"),
+        *_repeated(("calls",), _mappings(data.get("calls")), ("name",), "call"),
         *_userinfo((), data),
     ]
     yield from _placed(complaints, document, file)

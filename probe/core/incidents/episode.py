@@ -79,7 +79,7 @@ class Episode(msgspec.Struct, kw_only=True):
     told_us: int = 0
     news: bool = False
     lost: bool = False
-    adopted: bool = False  # read from the stream: which tracks showed it is not known
+    adopted_us: int = 0  # read from the stream, with all until then: which tracks showed it is not known
     shown_by: dict[str, Shown] = {}
     well_after_us: int | None = None
     closed_us: int | None = None
@@ -206,7 +206,7 @@ def episode_of(incident: Incident) -> Episode:
         outcome=incident.outcome,
         id=incident.id,
         revision=incident.revision,
-        adopted=True,
+        adopted_us=incident.last_failing_us,
         confirmed_us=incident.confirmed_us,
         told_us=incident.last_failing_us,
         well_after_us=incident.well_after_us,

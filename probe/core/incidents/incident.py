@@ -7,14 +7,19 @@ that grow keep their first members, `rows` counts all.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
+from probe.core.model.times import utc_text_us
 from probe.core.model.value import Value
 from probe.core.records.verdict import Fault, Outcome
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_NAMES = 100  # nodes, paths, vantage points of one incident
 MOST_ROWS = 20  # rows and evidence: the first half, and the newest
 
@@ -95,7 +100,7 @@ class Incident(Value, frozen=True, kw_only=True):
         return self.reasons[0][0] if self.reasons else "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Transition:
     """Something to tell. `customers`: whose streams it belongs into."""
 
@@ -110,31 +115,54 @@ class Transition:
 
 
 EVENTS = tuple(f"incident.{stage}" for stage in Stage)
+_TIMES = tuple(name for name in Incident.__struct_fields__ if name.endswith("_us"))
+
+
+def shown(incident: Incident) -> dict[str, Any]:
+    """As JSON of records has it: times as RFC 3339 in UTC, under their names without `_us`."""
+    made: dict[str, Any] = {}
+    for name, value in msgspec.to_builtins(incident).items():
+        if name in _TIMES:
+            made[name.removesuffix("_us")] = None if value is None else utc_text_us(value)
+        else:
+            made[name] = value
+    return made
+
+
+def from_shown(values: Mapping[str, Any]) -> Incident:
+    """What `shown` gave; keys of later versions are passed over. Raises ValueError for what is none."""
+    read = dict(values)
+    for name in _TIMES:
+        if (text := read.pop(name.removesuffix("_us"), None)) is not None:
+            read[name] = _time_us(text)
+    try:
+        return msgspec.convert(read, Incident)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"this is no incident: {error}") from error
 
 
 def detail_of(incident: Incident) -> dict[str, str]:
-    """As the text values of an event: what is None, empty or 0 is left out, a list is a JSON array."""
+    """As the text values of an event: what is None, empty, false or 0 is left out, a list is a JSON array."""
     made = {}
-    for name, value in msgspec.to_builtins(incident).items():
+    for name, value in shown(incident).items():
         if value is None or value is False or value in ("", [], 0):
             continue
         made[name] = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     return made
 
 
-def from_detail(detail: dict[str, str]) -> Incident:
+def from_detail(detail: Mapping[str, str]) -> Incident:
     """What `detail_of` wrote. Raises ValueError for what is none; keys of later versions are passed over."""
-    values: dict[str, object] = {"customer": None, "domain": None}
+    values: dict[str, Any] = {"customer": None, "domain": None}
     for name, text in detail.items():
-        values[name] = text if name in _TEXTS else _read(text)
-    try:
-        return msgspec.convert(values, Incident)
-    except msgspec.ValidationError as error:
-        raise ValueError(f"this is no incident: {error}") from error
+        values[name] = _read(text) if name in _WRITTEN else text
+    return from_shown(values)
 
 
-_TEXTS = frozenset(
-    ("id", "kind", "customer", "domain", "vantage_point", "outcome", "fault", "ending", "summary")
+_WRITTEN = frozenset(
+    name
+    for name, of_type in Incident.__annotations__.items()
+    if of_type in ("int", "bool") or of_type.startswith("tuple")
 )
 
 
@@ -142,4 +170,14 @@ def _read(text: str) -> object:
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
-        return text  # of a later version
+        raise ValueError(f"this is no incident: {text[:60]!r}") from None
+
+
+def _time_us(text: object) -> int:
+    if not isinstance(text, str):
+        raise ValueError("this is no incident: a time is no text")
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"this is no incident: {text[:60]!r} has no offset from UTC")
+    moment = at - EPOCH
+    return (moment.days * 86_400 + moment.seconds) * 1_000_000 + moment.microseconds

@@ -182,7 +182,7 @@ def line_look_of(event: EventRecord) -> LineLook | None:
         customer=event.customer,
         vantage_point=event.detail.get("vantage_point", "?"),
         part="line" if version is None else f"ip{version}",
-        at_us=round(epoch_s(event.at) * 1e6),
+        at_us=round(epoch_s(event.detail.get("since") or event.at) * 1e6),
         well=well,
         reason=reason,
     )

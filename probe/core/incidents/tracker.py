@@ -112,7 +112,7 @@ class Tracker:
             return
         if known is not None and known.id == incident.id:  # with what only rows tell
             episode.shown_by, episode.seqs, episode.customers = known.shown_by, known.seqs, known.customers
-            episode.adopted = known.adopted
+            episode.adopted_us = known.adopted_us
         for customer in (*customers, *filter(None, (incident.customer,))):
             if customer not in episode.customers:
                 episode.customers.append(customer)
@@ -172,12 +172,11 @@ class Tracker:
         track.see(sight, look.at_us)
         if sight is not Sight.TROUBLE:
             return self._after(subject) if subject in self._episodes else []
-        closed = self._closed.get(subject)
-        if closed is not None and look.seq <= closed.seqs.get(stream_of(look.agent, look.customer), 0):
-            return []  # a row of before, read again
+        stream = stream_of(look.agent, look.customer)
+        known = self._episodes.get(subject) or self._closed.get(subject)
+        if known is not None and (look.seq <= known.seqs.get(stream, 0) or look.at_us <= known.adopted_us):
+            return []  # it is in it already
         episode = self._episode(subject, track, look.at_us)
-        if look.seq <= episode.seqs.get(stream_of(look.agent, look.customer), 0):
-            return []
         episode.show(key, look.confirmed, look.at_us)
         episode.describe(point, look.fault or Fault.UNKNOWN, look.reason, look.outcome, look.agent)
         episode.add(look)
@@ -260,7 +259,7 @@ class Tracker:
     def _asked(self, episode: Episode) -> list[str]:
         """Whose word it takes that it is over: of those who showed it, or who look, where that is not known."""
         tracks = self._tracks.get(episode.subject, {})
-        if episode.adopted:
+        if episode.adopted_us:
             return [key for key, track in tracks.items() if not self._gone(track)]
         return [key for key in episode.shown_by if key in tracks]
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from probe.core.incidents.incident import Incident
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotCounts:
@@ -158,13 +160,24 @@ class StampState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallState:
+    """Calls to one target. `delivered`, `failed`: attempts since the start; `problem`: why the last one failed."""
+
+    target: str
+    delivered: int = 0
+    failed: int = 0
+    waiting: int = 0
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LiveState:
     """One look at a running agent.
 
     `ready`: it measures. `trouble`: as in `queue`. `complete_up_to`: customer -> every slot due before has its row on
     the disk; a customer of whom that is not known yet is left out. `config_problems`: what keeps parts of the files on
     disk from being in force, as the last reload reported it. `workers`: empty where the agent's own process measures.
-    `stamps`: None where none are asked for.
+    `stamps`: None where none are asked for. `incidents`: those that go on.
     """
 
     agent: str
@@ -189,6 +202,8 @@ class LiveState:
     workers: tuple[WorkerState, ...] = ()
     jobs: tuple[JobState, ...] = ()
     stamps: StampState | None = None
+    incidents: tuple[Incident, ...] = ()
+    calls: tuple[CallState, ...] = ()
 
 
 def to_json(state: LiveState) -> dict[str, object]:

@@ -198,6 +198,30 @@ def parse_authority_url(text: str) -> str:
     return text
 
 
+def parse_call_url(text: str) -> str:
+    """`https://host[:port][/path]` or `http://...`: the address of an Alertmanager or a webhook."""
+    scheme, _, rest = text.partition("://")
+    if scheme not in ("http", "https"):
+        raise ValueError("who is called has an address such as https://host/path or http://host:9093")
+    if "@" in rest:
+        raise ValueError("the address holds no user name or password: use user and password, or bearer")
+    authority, _, path = rest.partition("/")
+    split_host_port(authority, 443)
+    parse_path(f"/{path}")
+    return text
+
+
+def is_loopback_url(url: str) -> bool:
+    """Whether what is sent there stays on this host."""
+    host, _ = split_host_port(url.partition("://")[2].partition("/")[0], 443)
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
 def parse_path(text: str) -> str:
     """The path of a URL with its query: begins with /, ASCII, no spaces, no fragment."""
     if not text.startswith("/"):

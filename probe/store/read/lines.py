@@ -75,6 +75,25 @@ def events(sources: Sources, agent: str, customer: str, after: int, limit: int) 
     return found
 
 
+def last_events(
+    sources: Sources, agent: str, customer: str, names: tuple[str, ...], limit: int
+) -> list[Line]:
+    """The last `limit` lines of events of these names, the newest first."""
+    found: list[Line] = []
+    marks = [f'"event":"{name}"' for name in names]
+    sql = (
+        "SELECT seq, body FROM record INDEXED BY record_of_events WHERE kind = 'event' AND stream = ?"  # noqa: S608
+        f" AND ({' OR '.join('instr(body, ?)' for _ in marks)}) ORDER BY seq DESC LIMIT ?"
+    )
+    for query in sources.parts(newest_first=True):
+        place = place_of(query, agent, customer)
+        if place is not None:
+            found += [Line(seq, body) for seq, body in query.rows(sql, place.id, *marks, limit - len(found))]
+        if len(found) >= limit:
+            break
+    return found
+
+
 def _ends_behind(query: Query, agent: str, customer: str, after: int) -> bool:
     place = place_of(query, agent, customer)
     return place is not None and place.head > after

@@ -132,6 +132,10 @@ class Reader:
         """Up to `limit` lines of a customer's events after `seq` `after`, in order, as stored."""
         return store_lines.events(self._sources, self.agent, customer, min(after, 2**62), limit)
 
+    def last_events(self, customer: str, names: tuple[str, ...], limit: int) -> Lines:
+        """The last `limit` lines of a customer's events of these names, the newest first, as stored."""
+        return store_lines.last_events(self._sources, self.agent, customer, names, limit)
+
     def dropped(self, customer: str) -> Spans:
         """(first, last) `seq` of each span without rows, in order: taken by retention, or lost by damage."""
         return store_lines.dropped(self._sources, self.agent, customer)
