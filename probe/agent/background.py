@@ -108,7 +108,7 @@ def services(
     found["housekeeping"] = Service(
         config.keep, partial(_recurring, agent.parts.jobs, partial(housekeeping, end_run=keeping.end_run))
     )
-    looking = partial(agent.parts.jobs.add, "store", keeping.look, lambda: LOOK_S)
+    looking = partial(agent.parts.jobs.add, "store", partial(_look, keeping, live), lambda: LOOK_S)
     found["store"] = Service(config.keep, partial(_recurring, agent.parts.jobs, looking))
     finding = partial(agent.parts.jobs.add, "incidents", told.incidents.run, lambda: INCIDENTS_S)
     found["incidents"] = Service(None, partial(_recurring, agent.parts.jobs, finding))
@@ -140,6 +140,12 @@ def services(
         settings = config.api.listen, config.api.tls
         found["api"] = Service(settings, lambda stop: _serving(api, stop))
     return found
+
+
+async def _look(keeping: Housekeeping, live: Live) -> str | None:
+    """At the store's files, and whether the disk answers."""
+    live.unanswered.look()
+    return await keeping.look()
 
 
 async def _recurring(jobs: Jobs, add: Callable[[], Job], stop: asyncio.Event) -> None:

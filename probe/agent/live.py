@@ -16,6 +16,7 @@ from typing import Any
 
 from probe import __version__
 from probe.agent.agent import Agent
+from probe.agent.watchdog import Unanswered
 from probe.control.server import Handler
 from probe.core.config.plan import Plan
 from probe.core.incidents.incident import Incident
@@ -57,6 +58,7 @@ class Live:
         self._store = store
         self._clock = clock
         self._started_at = rfc3339(clock.time_ns())
+        self.unanswered = Unanswered(lambda: store.health, self._now_s)
         self._disk = DiskWatch(Path(agent.config.agent.results))
         self._metrics = Metrics(__version__)
         self._rendering = asyncio.Lock()
@@ -148,6 +150,7 @@ class Live:
         """As it is now."""
         agent, now_ns = self._agent, self._clock.monotonic_ns()
         health, disk = self._store.health, await self._disk.now()
+        trouble = health.trouble or self.unanswered.look()
         workers = () if agent.parts.pool is None else agent.parts.pool.states()
         lag_us = agent.parts.worst_lag_us(now_ns - LAG_OVER_NS, now_ns)
         return LiveState(
@@ -159,7 +162,7 @@ class Live:
             config_digest=agent.config.digest,
             ready=agent.begun.is_set(),
             stopping=agent.ending,
-            trouble=health.trouble or health.alarm,
+            trouble=trouble or health.alarm,
             complete_up_to=self._complete_up_to(agent.plan),
             slots=self._slots(),
             lateness=self._late(),
@@ -169,7 +172,7 @@ class Live:
                 written=health.written,
                 shed=health.shed,
                 lost=health.lost,
-                trouble=health.trouble,
+                trouble=trouble,
             ),
             disk=disk,
             clock=self._clock_facts(),

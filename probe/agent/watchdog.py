@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from probe.core.model.task import Task
+from probe.core.results.live_state import NO_ANSWER
 from probe.host.systemd import Notifier
 from probe.store.store import Health
 
 log = logging.getLogger("probe.watchdog")
 
 WRITER_S = 60.0  # records wait, none is written, and no trouble is reported: longer than a busy disk takes
+UNANSWERED_S = 15.0  # the same, until it is told: longer than a transaction takes
 ROWS_S = 600.0  # beyond the shortest period: longer than any slot takes with all its confirmations
 BEATS = 3  # a watchdog period: two may be lost
 
@@ -61,6 +63,37 @@ class Progress:
         health = self._health()
         state = f"{len(self._tasks())} tasks, {health.written} records written since the start"
         return state if health.trouble is None else f"{state}; {health.queued} wait: {health.trouble}"
+
+
+class Unanswered:
+    """Whether a disk takes what is written and does not answer: nothing fails then, and nothing else says so.
+
+    A frozen file system, a network's or a cloud's disk that hangs. `look` is to be called often.
+    """
+
+    def __init__(self, health: Callable[[], Health], now_s: Callable[[], float]) -> None:
+        """`now_s` is monotonic."""
+        self._health = health
+        self._now_s = now_s
+        self._written, self._moved_s = health().written, now_s()
+        self._told = False
+
+    def look(self) -> str | None:
+        """Since when it has not answered, in words; None: it does, or refuses. Begin and end are logged."""
+        health, now_s = self._health(), self._now_s()
+        if not health.queued or health.trouble is not None or health.written != self._written:
+            if self._told:
+                after = f"{NO_ANSWER} {now_s - self._moved_s:.0f} s"
+                log.warning("store.recovered", extra={"fields": {"after": after}})
+            self._written, self._moved_s, self._told = health.written, now_s, False
+            return None
+        if now_s - self._moved_s < UNANSWERED_S:
+            return None
+        words = f"{NO_ANSWER} {now_s - self._moved_s:.0f} s"
+        if not self._told:
+            log.error("store.write_failed", extra={"fields": {"error": words, "queued": health.queued}})
+            self._told = True
+        return words
 
 
 def _counts(health: Health) -> tuple[int, int]:

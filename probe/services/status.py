@@ -61,7 +61,7 @@ class Status:
 
 
 def look(directory: Path, agent: str, timeout_s: float = 5.0) -> Status:
-    """Look now; raises nothing. Waits for the disk, and for the agent at most `timeout_s`."""
+    """Look now; raises nothing. Waits for the agent at most `timeout_s`, and for a disk of which it says no ill."""
     live, problems, running = None, list[str](), True
     try:
         live = from_json(ask(directory, {"ask": "live"}, timeout_s))
@@ -71,6 +71,10 @@ def look(directory: Path, agent: str, timeout_s: float = 5.0) -> Status:
         problems.append(str(error))
     except (ControlError, ValueError) as error:  # it runs, and its state cannot be had
         problems.append(str(error))
+    if live is not None and live.queue.unanswered:
+        return Status(
+            agent=agent, directory=str(directory), running=running, problems=tuple(problems), live=live
+        )
     heads: tuple[Head, ...] = ()
     event: EventRecord | None = None
     tasks: tuple[TaskState, ...] = ()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from probe.agent.daemon import Stop
-from probe.agent.watchdog import ROWS_S, WRITER_S, Progress, watchdog_fed
+from probe.agent.watchdog import ROWS_S, UNANSWERED_S, WRITER_S, Progress, Unanswered, watchdog_fed
 from probe.core.model.value import replace
 from probe.host.systemd import Notifier
 from probe.store.store import Health
@@ -73,6 +73,27 @@ def test_a_disk_that_refuses_is_no_reason_to_be_killed() -> None:
         assert world.after(60, queued=5, trouble="cannot write results: database or disk is full") is None
     assert "disk is full" in world.progress.status_text()
     assert world.after(1, trouble=None, queued=5) is None
+
+
+def test_a_disk_that_does_not_answer_is_told_once_and_again_when_it_does(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nothing fails there: a write that was begun does not end."""
+    world = World()
+    unanswered = Unanswered(lambda: world.health, lambda: world.now_s)
+    for seconds, health, words in (
+        (100.0, {}, None),
+        (1.0, {"queued": 5}, None),
+        (UNANSWERED_S - 2.0, {"queued": 9}, None),
+        (2.0, {}, "the disk has not answered for 16 s"),
+        (9.0, {"queued": 20}, "the disk has not answered for 25 s"),
+        (1.0, {"written": 3}, None),
+        (UNANSWERED_S + 1.0, {"trouble": "cannot write results: full"}, None),
+        (1.0, {"trouble": None}, None),
+    ):
+        world.after(seconds, **health)
+        assert unanswered.look() == words
+    assert [record.message for record in caplog.records] == ["store.write_failed", "store.recovered"]
 
 
 def test_no_row_though_rows_are_due_is_stuck() -> None:

@@ -39,15 +39,26 @@ class Lateness:
     over_s: int = 0
 
 
+NO_ANSWER = "the disk has not answered for"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """The store's queue. `trouble`: why the last attempt to write failed, in words; None: it did not."""
+    """The store's queue.
+
+    `trouble`: why the last attempt to write failed, in words, or that the one under way does not end; None: neither.
+    """
 
     queued: int = 0
     written: int = 0
     shed: int = 0
     lost: int = 0
     trouble: str | None = None
+
+    @property
+    def unanswered(self) -> bool:
+        """The disk stands still: whoever reads the results now may stand still with it."""
+        return self.trouble is not None and self.trouble.startswith(NO_ANSWER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
