@@ -17,6 +17,7 @@ from probe.services.verification import verify
 from probe.store.base.parts import parts_of
 from probe.store.base.schema import catalogue_file
 from probe.store.read.reader import Reader
+from tests.support.sums import expected, kept
 
 
 @dataclass
@@ -34,6 +35,7 @@ class Ledger:
     stamps: dict[str, list[bytes]] = field(default_factory=dict)
     key: str | None = None
     counts: Counter[str] = field(default_factory=Counter)
+    lines: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
 
     def hear(self, told: list[dict[str, Any]]) -> None:
         """What the agent acknowledged: each number once, with one line."""
@@ -71,6 +73,7 @@ class Ledger:
         after, digest = self.pulled.get(customer, (0, GENESIS))
         known = self.acknowledged.get(customer, {})
         while lines := reader.lines(customer, after, 1_000):
+            self.lines.setdefault(customer, []).extend((line.seq, line.text) for line in lines)
             for line in lines:
                 data = json.loads(line.text)
                 if data["kind"] == "dropped":
@@ -118,3 +121,18 @@ class Ledger:
         assert found.good, words or found.problems
         self.counts["verified"] += 1
         self.counts["verified with stamps"] += any(stream.stamps for stream in found.streams)
+        with Reader.open(self.directory, self.agent) as reader:
+            for customer in self.pulled:
+                self._sums(reader, customer)
+
+    def _sums(self, reader: Reader, customer: str) -> None:
+        """The sums that are kept are those of the rows that they name, whatever was killed."""
+        grains = reader.grains(customer)
+        spans = grains.summed().spans
+        gone = [seq for seq, text in self.lines[customer] if text.startswith('{"kind":"dropped"')]
+        if gone and spans and spans[0][0] <= gone[-1]:
+            return  # nobody saw them: what they add up to is the agent's word
+        assert kept(grains) == expected(self.agent, customer, self.lines[customer], spans), (
+            f"{customer}: the sums of {spans} are not what the rows add up to"
+        )
+        self.counts["rows in sums"] += sum(last - first + 1 for first, last in spans)
