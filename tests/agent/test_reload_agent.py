@@ -30,6 +30,7 @@ from tests.support.agent_process import (
     until,
     until_measuring,
 )
+from tests.support.sums import assert_those_of_all_rows
 
 CUSTOMERS = ("media", "shop")
 
@@ -47,6 +48,7 @@ async def running(file: Path, *, watch: bool = False) -> AsyncIterator[asyncio.s
             agent.send_signal(signal.SIGTERM)
         made = await ended(agent, 30)
     assert made.code == 0, made.err
+    assert_those_of_all_rows(file.parent / "results")
 
 
 async def told(results: Path, name: str, count: int = 1) -> list[EventRecord]:
@@ -238,5 +240,6 @@ async def test_the_next_start_tells_why_nobody_measured(
     made = await cdn_probe("run", "-c", file, "--seconds", "1")
     assert made.code == 0, made.err
     assert {row.missed_reason for row in slots(results) if row.state == "missed"} == {reason}
+    assert_those_of_all_rows(results)
     started = [event.detail.get("after") for event in events(results) if event.event == "agent.started"]
     assert started[-1] == reason

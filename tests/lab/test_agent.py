@@ -26,6 +26,7 @@ from probe.resolver.resolver import Resolver
 from probe.settings.config_files import load_config
 from probe.settings.secrets import reveal
 from tests.codes.provoking import provokes
+from tests.support.sums import assert_alike
 
 LOOPBACK = ("127.0.0.0/8",)
 SEEN_WITHIN_S = 20.0
@@ -113,6 +114,7 @@ async def test_the_agent_finds_the_fault_and_accuses_nobody_else(tmp_path: Path,
         async with lab.fault(name) as fault:
             affected = await unstalled(lambda: settled(agent, fault))
             others = await agent.round(lambda task: not reached(fault, task))
+        assert_alike("test", [*healthy, *affected, *others])
         assert affected
         assert [told(row) for row in affected if not fault.expected.met_by(row)] == []
         assert [told(row) for row in others if accuses(row)] == []

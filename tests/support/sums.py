@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
+from probe.core.model.value import replace
+from probe.core.records.codec import encode
+from probe.core.records.rows import Record
 from probe.core.sla.facts.grain_rows import GrainTable, added
 from probe.core.tables.columns import Row
 from probe.core.tables.rows import rows_of
@@ -41,3 +45,24 @@ def lines_of(reader: Reader, customer: str) -> list[tuple[int, str]]:
 def kept(grains: Grains) -> list[Row]:
     """All sums that are kept."""
     return grains.rows(*ALWAYS)
+
+
+def assert_those_of_all_rows(directory: Path) -> None:
+    """After a proper end: of each stream's rows from the first to the last, what they add up to."""
+    with Reader.open(directory) as reader:
+        for customer, head in reader.heads().items():
+            grains = reader.grains(customer)
+            assert grains.summed().spans == ((1, head),)
+            assert kept(grains) == expected(
+                reader.agent, customer, lines_of(reader, customer), grains.summed().spans
+            )
+
+
+def assert_alike(agent: str, records: Sequence[Record]) -> None:
+    """Records of one stream, as they are at hand, add up to what their lines add up to."""
+    by_record, by_line = GrainTable(agent), GrainTable(agent)
+    for seq, record in enumerate(records, 1):
+        numbered = replace(record, seq=seq)
+        by_record.see(numbered)
+        by_line.feed(rows_of(agent, record.customer, encode(numbered)))
+    assert list(by_record.rows()) == list(by_line.rows())
