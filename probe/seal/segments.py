@@ -36,6 +36,7 @@ from probe.seal.segment_files import (
     install,
     make_directory,
 )
+from probe.seal.tables.carried import keep, table_after
 from probe.seal.tables.files import PARQUET, Aside, SegmentTables
 
 log = logging.getLogger("probe.sealing")
@@ -191,7 +192,14 @@ class Segments:
         """One segment, up to `last` at most; None if stopped before it was whole."""
         aside = self.directory / ASIDE / f"{customer}-{stem(reader.agent, position.seq + 1, last)}"
         ndjson, parquet = aside.with_name(aside.name + ZST), aside.with_name(aside.name + PARQUET)
-        tables = SegmentTables(aside, parquet=self.parquet)
+        sums = table_after(
+            self.directory,
+            reader.agent,
+            customer,
+            position.seq,
+            lambda after, limit: reader.lines(customer, after, limit),
+        )
+        tables = SegmentTables(aside, sums, parquet=self.parquet)
         try:
             check = Check(
                 reader.agent, customer, "store", KnownHeads(), after=position.seq, digest=position.digest
@@ -208,7 +216,9 @@ class Segments:
                 complete_up_to=facts.complete_up_to,
             )
             _refuse_unless_named(reader, check, head, end)
-            return self._publish(facts, position, files, head)
+            made = self._publish(facts, position, files, head)
+            keep(self.directory, self.directory / ASIDE, customer, head.seq, sums)
+            return made
         finally:
             for path in (ndjson, parquet):
                 with suppress(OSError):

@@ -13,11 +13,21 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from probe.core.model.value import replace
 from probe.core.proof.manifest import parse_manifest
-from probe.core.tables.columns import TABLES
+from probe.core.records.rows import Record
+from probe.core.sla.facts.grain_rows import GrainTable, added
+from probe.core.tables.columns import EXPORTED, GRAINS, WHOLE_NUMBERS, Cell, Row, Type
+from probe.core.tables.rows import rows_of
+from probe.host.clock import SystemClock
+from probe.seal.tables import files, spool
 from probe.services.verification import Verification, verify
+from probe.store.store import Store
 from tests.core.tables.by_json import us
-from tests.seal.made import COUNT, CUSTOMERS, Made, lines_of, made
+from tests.core.tables.test_rows import measured
+from tests.seal.made import AGENT, COUNT, CUSTOMERS, Made, lines_of, made, sealed
+from tests.support.build import seen
+from tests.support.rows import HOST, at, missed
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,7 +64,7 @@ def test_the_tables_of_all_segments_hold_the_rows_of_all_lines(world: Made, cust
         name: [
             row for path in sorted(world.results.glob(f"{customer}/*/*.{name}.csv.zst")) for row in rows(path)
         ]
-        for name in TABLES
+        for name in EXPORTED
     }
     slots = [line for line in lines if line["kind"] == "slot"]
     assert [int(row["seq"]) for row in found["slots"]] == [line["seq"] for line in slots]
@@ -68,6 +78,66 @@ def test_the_tables_of_all_segments_hold_the_rows_of_all_lines(world: Made, cust
         manifest = parse_manifest(path.read_bytes())
         for entry in manifest.files[1:]:
             assert len(rows(path.parent / entry.name)) == entry.rows
+
+
+def sums(directory: Path, customer: str) -> list[Row]:
+    """The sums of all segments, added up; of one segment no key stands there twice."""
+    found: list[Row] = []
+    for path in sorted(directory.glob(f"{customer}/*/*.grains.csv.zst")):
+        read = [typed(row) for row in rows(path)]
+        assert len({tuple(row[name] for name in GRAINS.key) for row in read}) == len(read)
+        found += read
+    return list(added(found))
+
+
+def typed(row: dict[str, str]) -> Row:
+    made: Row = {}
+    for name, kind in GRAINS.columns.items():
+        text = row[name]
+        value: Cell = int(text) if kind in WHOLE_NUMBERS and text else text or None
+        made[name] = tuple(json.loads(text)) if kind is Type.COUNTS else value
+    return made
+
+
+def of_all_lines(directory: Path, customer: str) -> list[Row]:
+    table = GrainTable(AGENT)
+    for line in lines_of(directory, customer):
+        table.feed(rows_of(AGENT, customer, line.encode()))
+    return list(table.rows())
+
+
+@pytest.mark.parametrize("customer", CUSTOMERS)
+def test_the_sums_of_all_segments_are_those_of_all_lines(world: Made, customer: str) -> None:
+    assert sums(world.results, customer) == of_all_lines(world.results, customer)
+
+
+@pytest.mark.parametrize("lost", ["nothing", "what was kept", "an earlier state came back"])
+async def test_a_slot_without_requests_weighs_what_its_task_made_in_an_earlier_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    """Also after a restart, and where what the sealer keeps of it is gone; laid aside and merged in between."""
+    monkeypatch.setattr(files, "MOST_KEYS", 3)
+    monkeypatch.setattr(spool, "RUN_ROWS", 4)
+    monkeypatch.setattr(spool, "RUNS", 2)
+    store = Store.open(tmp_path, AGENT, SystemClock())
+    three = measured(*(seen(address=f"192.0.2.{n}") for n in range(1, 4)))
+    kept = tmp_path / "_carried" / f"{AGENT}.acme.json"
+    earlier = b""
+    for turn in range(4):
+        records: list[Record] = [replace(three, scheduled_at=at(turn * 900), host=HOST)]
+        records += [missed(turn * 900 + n * 200) for n in range(1, 4)]
+        await store.append(records if turn % 2 == 0 else records[1:])
+        await sealed(tmp_path, 3)
+        earlier = earlier or kept.read_bytes()
+        if lost == "what was kept":
+            kept.unlink()
+        elif lost != "nothing":
+            kept.write_bytes(earlier)
+    await store.close()
+    found = sums(tmp_path, "acme")
+    assert found == of_all_lines(tmp_path, "acme")
+    assert sum(int(str(row["unknown"])) for row in found) == 12 * 3
+    assert verify(tmp_path).good
 
 
 def test_a_tree_of_tables_alone_is_verified_and_says_what_that_proves(world: Made, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from probe.core.config.results import SegmentsConfig
 from probe.core.proof.manifest import parse_manifest
-from probe.core.tables.columns import TABLES
+from probe.core.tables.columns import EXPORTED
 from probe.host.clock import SystemClock
 from probe.pull.chain import LINE_MOST_BYTES
 from probe.seal import segment_files
@@ -73,9 +73,16 @@ async def test_segments_hold_the_lines_byte_for_byte_and_follow_each_other(tmp_p
         (25, 30, 6, 6),
     ]
     names = sorted(path.name for path in (tmp_path / "acme").glob("*/*"))
-    assert names[:5] == [
+    assert names[:6] == [
         f"a1-000000000001-000000000012.{ending}"
-        for ending in ("events.csv.zst", "manifest.json", "ndjson.zst", "requests.csv.zst", "slots.csv.zst")
+        for ending in (
+            "events.csv.zst",
+            "grains.csv.zst",
+            "manifest.json",
+            "ndjson.zst",
+            "requests.csv.zst",
+            "slots.csv.zst",
+        )
     ]
     assert {path.parent.name for path in (tmp_path / "acme").glob("*/*")} == {"2023-11-14"}
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "acme").glob("*/*")} == {0o440}
@@ -99,7 +106,7 @@ async def test_nothing_new_makes_nothing_and_what_is_sealed_stays_as_it_is(tmp_p
     await sealed(tmp_path)
     after = tree(tmp_path)
     assert {name: after[name] for name in before} == before
-    assert len(after) == len(before) + 2 * (2 + len(TABLES))
+    assert len(after) == len(before) + 2 * (2 + len(EXPORTED))
     assert sealed_lines(tmp_path) == lines_of(tmp_path, "acme")
     assert verify(tmp_path).good
 
@@ -271,7 +278,7 @@ async def test_parquet_beside_ndjson(tmp_path: Path) -> None:
     assert [line for table in tables for line in table["record"].to_pylist()] == lines_of(tmp_path, "acme")
     assert [seq for table in tables for seq in table["seq"].to_pylist()] == list(range(1, 21))
     assert [[f.name.removeprefix(m.stem) for f in m.files] for m in manifests(tmp_path)] == [
-        [".ndjson.zst", ".parquet", *(f".{name}.parquet" for name in TABLES)]
+        [".ndjson.zst", ".parquet", *(f".{name}.parquet" for name in EXPORTED)]
     ] * 2
     assert verify(tmp_path).good
     some = next((tmp_path / "acme").glob("*/*.parquet"))

@@ -14,7 +14,7 @@ from typing import Any
 from probe.core.records.codec import DROPPED, CodecError, DroppedSpan, decode, dropped_span
 from probe.core.records.observation import Observation, Role
 from probe.core.records.phases import phases
-from probe.core.records.rows import EventRecord, SlotRecord
+from probe.core.records.rows import EventRecord, Record, SlotRecord
 from probe.core.records.verdict import Finding, gravity
 from probe.core.scheduling.grid import to_us
 from probe.core.tables.columns import EVENTS, REQUESTS, SLOTS, Row
@@ -41,7 +41,11 @@ def rows_of(agent: str, customer: str, line: bytes) -> Rows:
     """The rows of a line of this stream. Raises CodecError for a line that is no record."""
     if (dropped := dropped_span(line)) is not None:
         return Rows(events=[_of_dropped(agent, customer, dropped)])
-    record = decode(line)
+    return rows_of_record(agent, decode(line), line)
+
+
+def rows_of_record(agent: str, record: Record, line: bytes) -> Rows:
+    """The same of a record that was read already. Raises CodecError."""
     try:
         if isinstance(record, EventRecord):
             return Rows(events=list(event_rows(agent, record)))

@@ -1,8 +1,8 @@
 """Rule: a file of a table holds every row that its lines give, in their order, and can be read without our code.
 
 Rows of one table as CSV, NDJSON or Parquet, compressed where the file's name says so. And the tables of a sealed
-segment: beside `<stem>.ndjson.zst` it has `<stem>.slots`, `.requests` and `.events` as `.csv.zst`, or as `.parquet`
-where that is wanted, named in the manifest with their digests as any file of a segment.
+segment: beside `<stem>.ndjson.zst` it has `<stem>.slots`, `.requests`, `.events` and `.grains` as `.csv.zst`, or as
+`.parquet` where that is wanted, named in the manifest with their digests as any file of a segment.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from probe.core.records.codec import CodecError
-from probe.core.tables.columns import EVENTS, TABLES, Row, Table
-from probe.core.tables.rows import Rows, rows_of
+from probe.core.records.codec import CodecError, decode, dropped_span
+from probe.core.sla.facts.grain_rows import GrainTable
+from probe.core.tables.columns import EVENTS, EXPORTED, GRAINS, TABLES, Row, Table
+from probe.core.tables.rows import Rows, rows_of, rows_of_record
 from probe.core.tables.text import csv_head, csv_line, json_line
 from probe.seal.parquet import TableParquetWriter
 from probe.seal.segment_files import compressed, digest_of
+from probe.seal.tables.spool import Spool
 
+MOST_KEYS = 10_000  # sums that are held in memory; then they are laid aside
 CSV_ZST, PARQUET = ".csv.zst", ".parquet"
 UNREADABLE = "unreadable"
 
@@ -108,41 +111,61 @@ class Aside:
 class SegmentTables:
     """Writes the tables of one segment aside; a context manager. Raises OSError, ParquetMissing."""
 
-    def __init__(self, aside: Path, *, parquet: bool) -> None:
-        """`aside`: where, without an ending."""
+    def __init__(self, aside: Path, sums: GrainTable, *, parquet: bool) -> None:
+        """`aside`: where, without an ending. `sums`: empty, knowing what the lines before the segment say."""
         ending = PARQUET if parquet else CSV_ZST
-        self._paths = {name: aside.with_name(f"{aside.name}.{name}{ending}") for name in TABLES}
-        self._endings = {name: f".{name}{ending}" for name in TABLES}
+        self._paths = {name: aside.with_name(f"{aside.name}.{name}{ending}") for name in EXPORTED}
+        self._endings = {name: f".{name}{ending}" for name in EXPORTED}
         self._kind = "parquet" if parquet else "csv"
-        self._rows = dict.fromkeys(TABLES, 0)
+        self._rows = dict.fromkeys(EXPORTED, 0)
         self._sinks: dict[str, RowSink] = {}
         self._open = ExitStack()
+        self._sums = sums
+        self._spool = Spool(GRAINS, aside.parent)
 
     def __enter__(self) -> SegmentTables:
         try:
+            self._open.enter_context(self._spool)
             for name, path in self._paths.items():
                 file = self._open.enter_context(open(path, "wb"))
-                self._sinks[name] = rows_into(TABLES[name], self._kind, path, file, path.name)
+                self._sinks[name] = rows_into(EXPORTED[name], self._kind, path, file, path.name)
                 self._open.callback(self._sinks[name].close)
         except BaseException:
             self._open.close()
             raise
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._open.close()
+    def __exit__(self, kind: object, *error: object) -> None:
+        with self._open:
+            if kind is None:
+                self._spool.add(self._sums.take())
+                for page in self._spool.pages():
+                    self._put(GRAINS.name, page)
 
     def put(self, agent: str, customer: str, seq: int, line: bytes) -> None:
         """The rows of one more line. A line that cannot be read holds up nothing: it is an event that says so."""
         try:
-            rows = rows_of(agent, customer, line)
+            rows = self._rows_of(agent, customer, line)
         except CodecError as error:
             rows = _unreadable(agent, customer, seq, error)
-        for name, sink in self._sinks.items():
-            found = rows.of(name)
-            if found:
-                sink.put(found)
-                self._rows[name] += len(found)
+        for name in TABLES:
+            self._put(name, rows.of(name))
+        if len(self._sums) >= MOST_KEYS:
+            self._spool.add(self._sums.take())
+
+    def _rows_of(self, agent: str, customer: str, line: bytes) -> Rows:
+        """And they are added to the sums. Raises CodecError."""
+        if dropped_span(line) is not None:
+            return rows_of(agent, customer, line)
+        record = decode(line)
+        rows = rows_of_record(agent, record, line)
+        self._sums.see(record)
+        return rows
+
+    def _put(self, name: str, rows: list[Row]) -> None:
+        if rows:
+            self._sinks[name].put(rows)
+            self._rows[name] += len(rows)
 
     def files(self) -> list[Aside]:
         """What was written, once the block is left. Raises OSError."""

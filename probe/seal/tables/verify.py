@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from probe.core.model.value import replace
 from probe.core.proof.findings import DeclaredGap, Kind, Problem, StreamReport
-from probe.core.tables.columns import TABLES
+from probe.core.tables.columns import EXPORTED
 from probe.seal.proofs import Proofs, Sealed, Stream
 from probe.seal.segment_files import ZST, digest_of
 from probe.seal.verify_sources import Tick, check_of, follows, is_beside
@@ -100,7 +100,7 @@ def _files(proofs: Proofs, sealed: Sealed, rows: Counter[str]) -> Iterator[Probl
         except OSError as error:
             wrong = f"cannot be read: {error.strerror}"
         table = entry.name.removeprefix(sealed.manifest.stem + ".").partition(".")[0]
-        rows[table] += entry.rows if table in TABLES else 0
+        rows[table] += entry.rows if table in EXPORTED else 0
         if wrong is not None:
             yield Problem(
                 kind=Kind.FILE,
@@ -112,7 +112,7 @@ def _files(proofs: Proofs, sealed: Sealed, rows: Counter[str]) -> Iterator[Probl
 
 
 def _notes(first_seq: int, rows: Counter[str]) -> Iterator[str]:
-    held = ", ".join(f"{rows[name]} {name}" for name in TABLES if name in rows)
+    held = ", ".join(f"{rows[name]} {name}" for name in EXPORTED if name in rows)
     yield (
         f"tables alone ({held}), without the lines that they were made of: they are the files that the agent sealed and"
         " signed; that they say what the lines say is its word, which the lines would prove"

@@ -154,20 +154,22 @@ class GrainTable:
             if begun_us is not None and answered_us is not None and not seen.tainted:
                 sums.ttfb.append(bisect_right(TTFB_BOUNDS_US, answered_us - begun_us))
 
+    def take(self) -> Iterator[Row]:
+        """The rows so far; it goes on without their sums. Of one key there may be another later: they are added up."""
+        taken, self._sums = self._sums, {}
+        return _rows(taken)
+
+    def __len__(self) -> int:
+        """How many keys it has sums of."""
+        return len(self._sums)
+
     def keyed(self) -> Iterator[tuple[Key, Sums]]:
         """Each key, as `GRAINS.key`, with its sums; sorted, null first."""
-        yield from sorted(self._sums.items(), key=lambda pair: [(v is not None, v) for v in pair[0]])
+        return _sorted(self._sums)
 
     def rows(self) -> Iterator[Row]:
         """Sorted by their keys, null first."""
-        for key, sums in self.keyed():
-            row: Row = dict.fromkeys(GRAINS.columns)
-            row |= zip(GRAINS.key, key, strict=True)
-            row |= zip(SUMS, sums.counts, strict=True)
-            row["ttfb_counts"] = sums.ttfb_counts()
-            row["first_bad_us"], row["last_bad_us"] = sums.first_bad_us, sums.last_bad_us
-            row["seq_first"], row["seq_last"] = sums.seq_first, sums.seq_last
-            yield row
+        return _rows(self._sums)
 
     def _add(self, facts: Iterable[FactRow], *, tagged: bool) -> None:
         for fact in facts:
@@ -191,6 +193,21 @@ class GrainTable:
             sums = self._sums[key] = Sums(seq)
         sums.seq_last = seq  # rows come in the order of seq
         return sums
+
+
+def _sorted(found: dict[Key, Sums]) -> Iterator[tuple[Key, Sums]]:
+    yield from sorted(found.items(), key=lambda pair: [(v is not None, v) for v in pair[0]])
+
+
+def _rows(found: dict[Key, Sums]) -> Iterator[Row]:
+    for key, sums in _sorted(found):
+        row: Row = dict.fromkeys(GRAINS.columns)
+        row |= zip(GRAINS.key, key, strict=True)
+        row |= zip(SUMS, sums.counts, strict=True)
+        row["ttfb_counts"] = sums.ttfb_counts()
+        row["first_bad_us"], row["last_bad_us"] = sums.first_bad_us, sums.last_bad_us
+        row["seq_first"], row["seq_last"] = sums.seq_first, sums.seq_last
+        yield row
 
 
 def _count(sums: Sums, fact: FactRow, *, tagged: bool) -> None:
