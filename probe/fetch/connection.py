@@ -144,6 +144,11 @@ class Connection(asyncio.Protocol):
         if self.ended:
             receiver.ended(self._error)
 
+    def answer(self, data: bytes) -> None:
+        """Write what the protocol owes the server after the request; nothing where the connection is over."""
+        if self._transport is not None:
+            self._transport.write(data)
+
     def pause_reading(self) -> None:
         """Leave what comes in the socket, so that the server has to wait."""
         if self._transport is not None:
@@ -168,10 +173,10 @@ class Connection(asyncio.Protocol):
         assert self._dates is not None, "bytes come over a transport"
         return self._dates.first(self.look()) if leading else self._dates.amid()
 
-    def last_byte(self) -> BoundedTime:
-        """When the last byte of what was delivered came."""
+    def last_byte(self, *, ends: bool = True) -> BoundedTime:
+        """When the last byte of a response came; `ends`: it is the last of what was delivered."""
         assert self._dates is not None, "bytes come over a transport"
-        return self._dates.last(self.look())
+        return self._dates.last(self.look()) if ends else self._dates.amid()
 
     def not_begun(self) -> None:
         """What was delivered until now is no part of the final head."""

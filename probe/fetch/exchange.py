@@ -28,6 +28,7 @@ from probe.fetch.connection import Connection
 from probe.fetch.connector import Dial
 from probe.fetch.target import FetchTarget
 from probe.fetch.versions.http1 import Http1Exchange
+from probe.fetch.versions.http2 import Http2Exchange
 from probe.net.stopwatch import Stopwatch
 
 BodyFactory = Callable[[Head], Body]
@@ -114,7 +115,7 @@ class Exchange(Interface):
     ) -> Head:
         """Send the request and wait for the final head. Deadlines on the loop's clock.
 
-        `fields` are those of HTTP/1.1, Host first. Raises HeadError, TimeoutError, ClosedError, StreamError, OSError
+        `fields` are those of HTTP/1.1, Host first. Raises HeadError, TimeoutError, ClosedError, OSError
         (ssl.SSLError among them); ValueError for what cannot stand in a request.
         """
         ...
@@ -137,6 +138,7 @@ CARRIERS: dict[str, Callable[[FetchTarget, Stopwatch, Dial], Carrier]] = {
 # By what was agreed on (`Carrier.protocol`): makes the exchange over it. The method: the request's.
 EXCHANGES: dict[str, Callable[[Any, Limits, str, BodyFactory], Exchange]] = {
     HTTP_1_1: Http1Exchange,
+    "h2": Http2Exchange,
 }
 
 

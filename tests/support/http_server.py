@@ -46,6 +46,11 @@ class Server:
     requests: list[bytes] = field(default_factory=list)
 
 
+def read_before(reader: asyncio.StreamReader) -> bytes:
+    """What was read of a connection before its script began: a request's head, or what looks like one."""
+    return _REQUESTS.get(reader, b"")
+
+
 def reply(*pieces: bytes) -> Script:
     """Write the pieces, then close."""
 

@@ -37,6 +37,8 @@ class ResponseReader:
     `body_bytes`: of the body so far, without the chunked coding. Views given to `on_body` hold for the call only.
     """
 
+    followed = False  # a surplus is looked at by itself
+
     def __init__(
         self, limits: Limits, method: str, on_head: Callable[[Head], None], on_body: BodySink
     ) -> None:
@@ -74,8 +76,8 @@ class ResponseReader:
         return self._scanner.begun
 
     @property
-    def interim_count(self) -> int:
-        """How many interim heads were read."""
+    def others(self) -> int:
+        """How many interim heads were read, which are no part of the final one."""
         return len(self._scanner.interim)
 
     def feed(self, data: bytes | memoryview) -> None:

@@ -68,6 +68,10 @@ class FailureType(StrEnum):
 
     HTTP_TIMED_OUT = "http.timed_out"  # no first byte of the response within its deadline
     HTTP_PROTOCOL_VIOLATION = "http.protocol_violation"  # what came back is not one HTTP/1.1 response
+    HTTP_STREAM_REFUSED = "http.stream_refused"  # RFC 9113 section 8.7: the request was not processed
+    HTTP_STREAM_RESET = "http.stream_reset"  # RST_STREAM before the end of the response
+    HTTP_GOAWAY = "http.goaway"  # GOAWAY, and the connection ended within the response
+    HTTP_EXCESSIVE_FRAMES = "http.excessive_frames"  # beside the response, more than any client needs
     HTTP_FIELDS_TOO_LARGE = "http.fields_too_large"  # a head longer than browsers take
     HTTP_REDIRECT_LOOP = "http.response.redirect_loop"  # NEL; also more than browsers follow
     HTTP_REDIRECT_INVALID = "http.redirect_invalid"  # no Location, several, or one that is no URL

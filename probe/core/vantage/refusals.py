@@ -40,8 +40,9 @@ def wants_another_protocol(observation: Observation) -> bool:
     505 (RFC 9110 section 15.6.6), or 426 that names HTTP/2 (section 15.5.22). Over plain HTTP
     browsers speak HTTP/1.1 as we do.
     """
-    response = observation.response
-    if response is None or not observation.url.startswith("https:"):
+    response, tls = observation.response, observation.tls
+    offered_more = tls is not None and tls.alpn is not None
+    if response is None or offered_more or not observation.url.startswith("https:"):
         return False
     upgrades = (value.lower() for name, value in response.fields if name == "upgrade")
     if response.status_code == _UPGRADE_REQUIRED:

@@ -15,7 +15,6 @@ from probe.core.dns.authority import ANSWERS, DENIES, FAILS, UNPROVEN
 from probe.core.dns.chain import ANSWERED_FAILURES, ONLY_IPV6, RESOLVER_FAILURES
 from probe.core.dns.control import NOT_ALIVE, blames_signatures, blames_the_network
 from probe.core.dns.fault_zone import failing_zone
-from probe.core.model.protocols import H1
 from probe.core.records.failure import OWN_LIMITS, FailureType, Phase
 from probe.core.records.observation import Observation, Role
 from probe.core.records.verdict import Fault, Outcome
@@ -39,7 +38,6 @@ class Blame:
 
 
 MARKERS = frozenset({"content.marker_missing", "content.marker_forbidden"})
-
 Rule = Callable[[Symptom, Corroboration], Blame]
 
 
@@ -157,7 +155,7 @@ def _refused(symptom: Symptom, corroboration: Corroboration) -> Blame | None:
     if symptom.observation is None or symptom.kind is SymptomKind.TRANSPORT:
         return None
     seen = _observation(symptom, corroboration)
-    if corroboration.task.request.protocol == H1 and wants_another_protocol(seen):
+    if wants_another_protocol(seen):
         return _inconclusive(Fault.AGENT, FailureType.AGENT_PROTOCOL_UNSUPPORTED.value)
     asked = corroboration.evidence.observations[symptom.observation]
     reason = refusal(seen.response, further=asked.role is Role.CHECK)
@@ -230,7 +228,9 @@ def _transport(symptom: Symptom, corroboration: Corroboration) -> Blame:
     observation = _observation(symptom, corroboration)
     failure = observation.failure
     assert failure is not None, "a transport symptom comes from a failure"
-    if failure.type is FailureType.TCP_ADDRESS_BLOCKED:
+    refused = failure.type is FailureType.HTTP_STREAM_REFUSED  # then clients ask again (RFC 9113 section 8.7)
+    once = refused and not corroboration.confirmed(symptom.observation)
+    if once or failure.type is FailureType.TCP_ADDRESS_BLOCKED:
         return _inconclusive(Fault.UNKNOWN, symptom.reason)
     if is_proxy_report(corroboration.task, failure.type) and proxy_lost(corroboration.evidence):
         return _inconclusive(Fault.VANTAGE, "vantage.proxy_unreachable")
