@@ -16,6 +16,7 @@ import zstandard
 from probe.core.model.value import replace
 from probe.core.proof.manifest import parse_manifest
 from probe.core.records.rows import Record
+from probe.core.records.surroundings import ClockStanding
 from probe.core.sla.facts.grain_rows import GrainTable, added
 from probe.core.tables.columns import EXPORTED, GRAINS, WHOLE_NUMBERS, Cell, Row, Type
 from probe.core.tables.rows import rows_of
@@ -29,6 +30,7 @@ from tests.seal.made import AGENT, COUNT, CUSTOMERS, Made, lines_of, made, seale
 from tests.support.build import seen
 from tests.support.rows import HOST, at, missed
 
+KERNEL = ClockStanding(vouched_by="kernel", bound_us=10)
 ROOT = Path(__file__).parents[2]
 
 
@@ -124,7 +126,7 @@ async def test_a_slot_without_requests_weighs_what_its_task_made_in_an_earlier_s
     kept = tmp_path / "_carried" / f"{AGENT}.acme.json"
     earlier = b""
     for turn in range(4):
-        records: list[Record] = [replace(three, scheduled_at=at(turn * 900), host=HOST)]
+        records: list[Record] = [replace(three, scheduled_at=at(turn * 900), host=HOST, clock=KERNEL)]
         records += [missed(turn * 900 + n * 200) for n in range(1, 4)]
         await store.append(records if turn % 2 == 0 else records[1:])
         await sealed(tmp_path, 3)
