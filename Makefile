@@ -6,6 +6,8 @@ BIN    := $(VENV)/bin
 RUNS   := $(VENV)/.runtime
 STAMP  := $(VENV)/.installed
 LONG   := $(VENV)/.long
+# A Spark of its own for the tests of the extra `spark`: what users have is a cluster, and its thin client.
+SPARK  := $(VENV)/spark/.unpacked
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SECONDS ?=
 CONFIG ?= config/agent.yaml
@@ -23,7 +25,7 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-re
 test: $(STAMP)                ## every test but the long ones; system tests run where their programs are installed
 	$(PYTEST) -m 'not long' $(PYTEST_ARGS)
 
-long: $(LONG)                 ## the rest: proofs in bulk, real servers, an agent for minutes
+long: $(LONG) $(SPARK)        ## the rest: proofs in bulk, real servers, an agent for minutes
 	LONG=1 $(PYTEST) -m 'long or scaled or hypothesis' $(PYTEST_ARGS)
 
 lint: $(STAMP)
@@ -69,7 +71,17 @@ $(STAMP): $(RUNS) requirements-dev.lock
 	touch $@
 
 $(LONG): $(STAMP) requirements-long.lock
-	$(PIP) --require-hashes -r requirements-long.lock
+	$(PIP) --require-hashes -c requirements-long.lock setuptools
+	$(PIP) --require-hashes --no-build-isolation -r requirements-long.lock
+	touch $@
+
+# Unpacked and not installed: the thin client and the whole of PySpark are packages of one name.
+$(SPARK): $(LONG) requirements-spark-server.lock
+	rm -rf $(@D) && mkdir $(@D)
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-cache-dir --no-deps --no-build-isolation \
+	  --require-hashes -d $(@D) -r requirements-spark-server.lock
+	tar -xzf $(@D)/pyspark-*.tar.gz -C $(@D) --strip-components=2 --wildcards 'pyspark-*/deps/jars' 'pyspark-*/deps/bin'
+	rm $(@D)/pyspark-*.tar.gz
 	touch $@
 
 audit:                        ## known vulnerabilities in what is pinned; needs pip-audit and a network
@@ -80,6 +92,8 @@ lock:                         ## renew the lock files; needs `uv` on the PATH
 	uv pip compile pyproject.toml --extra stamps --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements.lock -q -o requirements-stamps.lock
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements.lock -q -o requirements-dev.lock
 	uv pip compile pyproject.toml --extra dev --extra long --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements-dev.lock -q -o requirements-long.lock
+	sed -n 's/^pyspark-client==\([0-9.]*\).*/pyspark==\1/p' requirements-long.lock | \
+	  uv pip compile - --no-deps --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-spark-server.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -27,6 +27,19 @@ def run(*command: str | Path) -> str:
     return done.stdout
 
 
+def test_the_spark_of_the_tests_is_of_the_version_of_its_client() -> None:
+    pinned = {
+        name: re.search(rf"^{name}==([0-9.]+) ", (CHECKOUT / lock).read_text(), re.M)
+        for name, lock in (
+            ("pyspark-client", "requirements-long.lock"),
+            ("pyspark", "requirements-spark-server.lock"),
+        )
+    }
+    versions = {found and found[1] for found in pinned.values()}
+    assert len(versions) == 1
+    assert None not in versions
+
+
 # --- the unit -----------------------------------------------------------------------------------------
 
 

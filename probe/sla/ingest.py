@@ -23,7 +23,7 @@ from probe.core.syntax.values import OWN_NAME
 from probe.core.tables.rows import rows_of
 from probe.host.files import write_whole
 from probe.seal.proofs import Stream
-from probe.sla.duckdb_engine import DuckDbEngine
+from probe.sla.engines.duckdb_engine import DuckDbEngine
 from probe.sla.inputs import BATCH, MARK, Tick, UnverifiedError
 from probe.sla.lines import NOT_HERE, ForkedError, Numbered, span_of, streams_in
 

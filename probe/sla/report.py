@@ -22,6 +22,9 @@ from probe.core.sla.exclusions import Exclusions
 from probe.core.sla.facts.row import SlotLook
 from probe.core.sla.grains import Grain
 from probe.core.sla.periods import Span
+from probe.core.sla.promises.cumulated import cumulated_shown, span_of
+from probe.core.sla.promises.opening import opening_shown, rows_wanted
+from probe.core.sla.promises.surge import surges_shown
 from probe.core.sla.report.by_criteria import Samples, subject_by_criteria
 from probe.core.sla.report.by_grains import Counted, margin_us, subject_by_grains
 from probe.core.sla.report.by_spans import subject_by_spans
@@ -29,12 +32,13 @@ from probe.core.sla.report.deadlines_shown import deadlines_shown
 from probe.core.sla.report.evaluate import code_of, contract_shown, not_computed
 from probe.core.sla.report.looking import incidents_in, times_shown
 from probe.core.sla.report.subject import Known, Named, excluded_by, period_of, periods_in
-from probe.core.sla.report.values import VERSION, Input, Report, Subject
+from probe.core.sla.report.values import VERSION, CriterionShown, Input, Report, Subject
 from probe.seal.proofs import Stream
 from probe.services.verification import Verification
 from probe.sla.agreement_files import AgreementFile, over_the_same_span
-from probe.sla.duckdb_engine import DuckDbEngine, DuckDbMissing
-from probe.sla.engine import DIMENSIONS, Engine, PlainEngine, Question, whole
+from probe.sla.engines.duckdb_engine import DuckDbEngine, DuckDbMissing
+from probe.sla.engines.engine import DIMENSIONS, Engine, PlainEngine, Question, whole
+from probe.sla.engines.spark_engine import SparkEngine
 from probe.sla.ingest import is_tables
 from probe.sla.inputs import Reading, Tick, read_facts, verified
 from probe.sla.tables import take_tables
@@ -62,10 +66,15 @@ class Asked:
     stamp_ca: Path | None = None
 
 
-def engine_named(name: str) -> Engine:
-    """`duckdb`, `python`, or `auto`: DuckDB where it is installed. Raises DuckDbMissing."""
+def engine_named(name: str, connect: str | None = None) -> Engine:
+    """`duckdb`, `python`, `spark` at the session `connect`, or `auto`: DuckDB where it is installed.
+
+    Raises DuckDbMissing, SparkFailed.
+    """
     if name == "python":
         return PlainEngine()
+    if name == "spark":
+        return SparkEngine(connect or "")
     try:
         return DuckDbEngine()
     except DuckDbMissing:
@@ -178,13 +187,32 @@ def _subject(agreed: Agreed, domain: str, period: Named, engine: Engine, known: 
         raise NotComputed(f"{agreed.profile.profile}: nothing in it by which it could be computed")
     seen = incidents_in(looks, period)
     inside = replace(asked, span=period.span)
+    promised = _promised(agreed, domain, period, engine, known, excluded)
     return replace(
         made,
+        criteria=(*made.criteria, *promised),
         incidents=seen,
         deadlines=deadlines_shown(agreed, period, seen, known),
         times=times_shown(engine.times(inside, ("region", "carrier"))),
         not_measured=not_computed(agreed),
     )
+
+
+def _promised(
+    agreed: Agreed, domain: str, period: Named, engine: Engine, known: Known, excluded: Exclusions
+) -> Iterator[CriterionShown]:
+    """What the paper promises beside its objective."""
+
+    def asked(span: Span) -> Question:
+        return replace(_question(agreed, domain, period, excluded.spans), span=span)
+
+    around = rows_wanted(agreed, period)
+    yield from opening_shown(agreed, period, [] if around is None else list(engine.looks(asked(around))))
+    yield from surges_shown(agreed, period, lambda span: engine.times(asked(span), ("region", "carrier")))
+    over = span_of(agreed, period)
+    if over is not None:
+        rows = list(engine.looks(asked(over)))
+        yield from cumulated_shown(agreed, period, rows, known, excluded)
 
 
 def _by_criteria(

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from probe.core.model.value import replace
 from probe.core.sla.report.values import Input
-from probe.sla.duckdb_engine import DuckDbEngine, DuckDbMissing
-from probe.sla.engine import Engine
+from probe.sla.engines.by_sql import SqlEngine
+from probe.sla.engines.duckdb_engine import DuckDbMissing
+from probe.sla.engines.engine import Engine
 from probe.sla.ingest import TablesError, checked_files, read_ledger
 from probe.sla.inputs import Reading, StreamRead
 
@@ -20,8 +21,8 @@ def take_tables(engine: Engine, tables: Iterable[Path], reading: Reading, custom
     files: dict[str, list[str]] = {"facts": [], "looks": []}
     held: list[Input] = []
     for directory in tables:
-        if not isinstance(engine, DuckDbEngine):
-            raise DuckDbMissing(f"{directory}: tables are read by DuckDB: install cdn-probe[sla]")
+        if not isinstance(engine, SqlEngine):
+            raise DuckDbMissing(f"{directory}: tables are read by DuckDB or Spark: install cdn-probe[sla]")
         ledger = read_ledger(directory)
         reading.customers |= {name.partition("/")[2] for name in ledger.streams}
         found = checked_files(directory, ledger, customer)
@@ -47,6 +48,6 @@ def take_tables(engine: Engine, tables: Iterable[Path], reading: Reading, custom
                 )
             )
             held.append(replace(one.proof, source="tables", notes=(*one.proof.notes, NOTE)))
-    if isinstance(engine, DuckDbEngine) and any(files.values()):
+    if isinstance(engine, SqlEngine) and any(files.values()):
         engine.take_tables(files["facts"], files["looks"])
     return tuple(sorted(held, key=lambda one: one.agent))

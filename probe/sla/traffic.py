@@ -10,7 +10,7 @@ from typing import Any
 
 from probe.core.scheduling.grid import to_us
 from probe.core.sla.contract.agreement import Traffic
-from probe.sla.duckdb_engine import DuckDbMissing, loaded
+from probe.sla.engines.duckdb_engine import DuckDbMissing, loaded
 
 Told = dict[str, dict[str, dict[int, tuple[int, int]]]]
 

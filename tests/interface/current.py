@@ -30,7 +30,7 @@ ROOT = HERE.parent.parent
 # The first words of what is told by code: events, verdicts, reasons, failures, log lines. "probe" names modules.
 _CODE = re.compile(r"(?!probe\.)[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 _NO_CODE = re.compile(
-    r".*\.(yaml|pub|pem|json|ndjson|db|conf|example|log|parquet)|limits\.workers|api\.listen"
+    r".*\.(yaml|pub|pem|json|ndjson|db|conf|example|log|parquet)|limits\.workers|api\.listen|(py)?spark\..*"
 )
 
 

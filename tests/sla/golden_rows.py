@@ -15,7 +15,7 @@ from probe.core.records.verdict import Fault, Finding, Outcome, Severity
 from probe.core.sla.facts.row import FactRow
 from probe.core.sla.periods import Span, instant_us, month
 from probe.host.clock import SystemClock
-from probe.sla.duckdb_engine import DuckDbEngine
+from probe.sla.engines.duckdb_engine import DuckDbEngine
 from probe.store.store import Store
 from tests.seal.made import AGENT
 from tests.support.build import seen

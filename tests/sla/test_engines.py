@@ -13,8 +13,8 @@ from probe.core.records.verdict import Fault
 from probe.core.sla.facts.row import FactRow
 from probe.core.sla.grains import CountingRule, Error, Grain
 from probe.core.sla.periods import Span
-from probe.sla.duckdb_engine import DuckDbEngine
-from probe.sla.engine import DIMENSIONS, Engine, PlainEngine, Question, whole
+from probe.sla.engines.duckdb_engine import DuckDbEngine
+from probe.sla.engines.engine import DIMENSIONS, Engine, PlainEngine, Question, whole
 from tests.sla.made import CUSTOMERS, DOMAINS, FROM_US, fact, look
 from tests.support.sizes import scaled
 

@@ -18,7 +18,8 @@ from probe.seal.keys import KeyFileError
 from probe.seal.segment_files import LinesError
 from probe.services.dispute import DisputeError, make
 from probe.sla.agreement_files import load_agreement
-from probe.sla.duckdb_engine import DuckDbMissing
+from probe.sla.engines.duckdb_engine import DuckDbMissing
+from probe.sla.engines.spark_engine import SparkFailed
 from probe.sla.html.page import as_html
 from probe.sla.ingest import TablesError, Taken, ingest
 from probe.sla.inputs import Tick, UnverifiedError, verified
@@ -30,15 +31,17 @@ from probe.store.base.schema import StoreError
 
 FORESEEN = (
     NotComputed, NotComputableError, DuckDbMissing, ForkedError, CodecError, CopyError, KeyFileError, LinesError,
-    StoreError, TablesError, TrafficError,
+    SparkFailed, StoreError, TablesError, TrafficError,
 )  # fmt: skip
 QUIET_S = 2.0
 
 
-def made_report(agreement: Path, profile: Path | None, asked: Asked, engine: str) -> Report:
+def made_report(
+    agreement: Path, profile: Path | None, asked: Asked, engine: str, connect: str | None = None
+) -> Report:
     """The report. Raises ClickException in words for whatever is foreseen."""
     try:
-        return make_report(load_agreement(agreement, profile), asked, engine_named(engine), _shows)
+        return make_report(load_agreement(agreement, profile), asked, engine_named(engine, connect), _shows)
     except UnverifiedError as error:
         told = "\n".join(error.lines)
         raise click.ClickException(

@@ -45,10 +45,17 @@ EXISTING = click.Path(path_type=Path, dir_okay=False, exists=True)
 )
 @click.option(
     "--engine",
-    type=click.Choice(("auto", "duckdb", "python")),
+    type=click.Choice(("auto", "duckdb", "python", "spark")),
     default="auto",
     show_default=True,
     help="What adds up; auto: DuckDB where it is installed.",
+)
+@click.option(
+    "--connect",
+    metavar="URL",
+    default=None,
+    envvar="SPARK_REMOTE",
+    help="With --engine spark: a Spark Connect server, sc://HOST:PORT; else $SPARK_REMOTE.",
 )
 def report(
     agreement: Path,
@@ -65,6 +72,7 @@ def report(
     output: Path | None,
     profile: Path | None,
     engine: str,
+    connect: str | None,
 ) -> int:
     """Say whether a contract was kept, from copies, segments or results directories.
 
@@ -80,7 +88,9 @@ def report(
     asked = Asked(
         inputs=inputs, keys=keys, heads=heads, periods=periods, unverified=unverified, stamp_ca=stamp_ca
     )
-    found = made_report(agreement, profile, asked, engine)
+    if engine == "spark" and connect is None:
+        raise click.UsageError("--engine spark needs a session: --connect sc://HOST:PORT, or $SPARK_REMOTE")
+    found = made_report(agreement, profile, asked, engine, connect)
     if dispute is not None and into is not None:
         click.echo(write_dispute(found, inputs, dispute, into), err=True)
     if kind == "text":

@@ -12,7 +12,7 @@ from probe.core.model.value import replace
 from probe.core.sla.report.values import Report
 from probe.core.sla.report.words import PHRASES, VERDICTS, WHY
 from probe.sla.agreement_files import load_agreement
-from probe.sla.engine import PlainEngine
+from probe.sla.engines.engine import PlainEngine
 from probe.sla.html.page import as_html
 from probe.sla.report import Asked, make_report
 from tests.fixtures.frozen import unpacked

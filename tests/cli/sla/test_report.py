@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 from pathlib import Path
 
 import jsonschema
@@ -177,7 +178,24 @@ def test_a_traffic_file_stands_beside_the_figures(copy: Path, tmp_path: Path) ->
 def test_what_is_not_computed_is_said(copy: Path) -> None:
     leased = cdn_probe("sla", "report", A.with_name("e-leased-line.yaml"), copy)
     assert "not computed: use of bandwidth, and loss" in " ".join(leased.out.split())
-    assert "not computed: fault time added up" in " ".join(leased.out.split())
+    assert "cumulated_fault_time" in leased.out
     annex = cdn_probe("sla", "report", A.with_name("b-cdn-annex.yaml"), copy, "--language", "zh")
-    assert "未计算: 带宽突增时的响应时间" in annex.out
+    assert "未计算: 运营商线路中断的切换时间" in annex.out
+    assert "带宽突增时的响应时间" not in annex.out, "a surge is declared"
     assert "not computed" not in cdn_probe("sla", "report", A, copy).out
+
+
+def test_a_spark_session_that_is_not_there_is_told_in_words(copy: Path) -> None:
+    def told(*options: str) -> str:
+        done = cdn_probe("sla", "report", A, copy, "--engine", "spark", *options)
+        assert done.code == 2
+        return done.err
+
+    assert "needs a session: --connect sc://HOST:PORT" in told()
+    assert "not the address of a Spark Connect server" in told("--connect", "http://127.0.0.1:15002")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{nobody.getsockname()[1]}"
+        said = told("--connect", f"sc://{place}/;token=secret")
+    assert f"Spark at {place} cannot be reached" in said
+    assert "secret" not in said

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from probe.core.config.types import Strict
-from probe.core.sla.contract.values import Amount, Instant, Name
+from probe.core.sla.contract.values import Amount, Day, Instant, Name, Share
 from probe.core.sla.periods import instant_us
 
 
@@ -72,6 +72,14 @@ class Purge(Strict):
     paths: tuple[str, ...] = Field(min_length=1)
 
 
+class DeclaredSurge(Between):
+    """More bandwidth than usual, as both sides list it: `40%` more."""
+
+    to: Instant
+    bandwidth: Share
+    source: str
+
+
 class Columns(Strict):
     """The names of a traffic file's columns."""
 
@@ -105,5 +113,6 @@ class Agreement(Strict):
     incidents: tuple[DeclaredIncident, ...] = ()
     complaints: tuple[Complaint, ...] = ()
     purges: tuple[Purge, ...] = ()
-    working_days: tuple[str, ...] = ()
+    working_days: tuple[Day, ...] = ()
+    surges: tuple[DeclaredSurge, ...] = ()
     traffic: Traffic | None = None

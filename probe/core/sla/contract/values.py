@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from fractions import Fraction
 from typing import Annotated, Literal
 
@@ -59,6 +60,16 @@ def parse_instant(text: object) -> str:
     raise ValueError("not an instant: write date, time and offset, such as 2026-10-01T00:00:00+08:00")
 
 
+def parse_day(text: object) -> str:
+    """Kept as it was written, once it is a day. Raises ValueError with words for a person."""
+    if isinstance(text, str):
+        try:
+            return date.fromisoformat(text).isoformat()
+        except ValueError:
+            pass
+    raise ValueError('not a day: write it in quotes, such as "2026-01-05"')
+
+
 def share_text(share: Fraction) -> str:
     """As it may be typed."""
     return f"{share.numerator}/{share.denominator}"
@@ -98,6 +109,12 @@ Instant = Annotated[
     str,
     PlainValidator(parse_instant),
     WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+
+Day = Annotated[
+    str,
+    PlainValidator(parse_day),
+    WithJsonSchema({"type": "string", "format": "date"}),
 ]
 
 

@@ -10,6 +10,7 @@ from fractions import Fraction
 
 LEADING = 2
 BASE = 100
+DIGITS = 19  # of the longest number in 64 bits
 
 Histogram = Mapping[int, int]
 """Bucket -> how many."""
@@ -28,10 +29,14 @@ def bounds_of(bucket: int) -> tuple[int, int]:
     return lead * scale, (lead + 1) * scale - 1
 
 
-def bucket_sql(column: str) -> str:
-    """The same as an expression of SQL."""
-    text = f"CAST({column} AS VARCHAR(20))"
-    return f"LENGTH({text}) * {BASE} + CAST(SUBSTR({text}, 1, {LEADING}) AS INTEGER)"
+def bucket_sql(column: str, divide: str) -> str:
+    """The same as an expression of SQL, in whole numbers; `divide`: how a dialect writes their quotient."""
+    steps = "".join(
+        f" WHEN {column} < {10**digits} THEN {digits * BASE}"
+        f" + {column} {divide} {10 ** max(0, digits - LEADING)}"
+        for digits in range(1, DIGITS)
+    )
+    return f"CASE{steps} ELSE {DIGITS * BASE} + {column} {divide} {10 ** (DIGITS - LEADING)} END"
 
 
 def quantile(histogram: Histogram, share: Fraction) -> tuple[int, int] | None:

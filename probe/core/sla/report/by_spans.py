@@ -75,6 +75,12 @@ def subject_by_spans(
     )
 
 
+def down_in(agreed: Agreed, rows: Sequence[SlotLook], within: Span, excluded: Exclusions) -> TimeDown:
+    """Time down within a span, of all kinds that count together. Raises NotComputableError."""
+    gap = _gap_us(agreed, rows)
+    return of_any(_down(agreed, kind, rows, within, excluded, gap) for kind in _kinds(agreed) if kind.counts)
+
+
 def _kinds(agreed: Agreed) -> list[_Kind]:
     """The incidents that the contract names; or being disconnected, which is one condition."""
     profile = agreed.profile

@@ -52,18 +52,17 @@ def contract_shown(agreed: Agreed, agreement_digest: str, profile_digest: str) -
 def not_computed(agreed: Agreed) -> tuple[Words, ...]:
     """What the contract speaks of and this version does not compute, or nobody sees from outside."""
     profile = agreed.profile
-    opening = profile.deadlines.opening is not None
-    by_request = profile.deadlines.response is not None and profile.deadlines.response.from_ == "request"
     line = any(one.carrier_line is not None for one in profile.not_unavailable)
     told = (
-        (profile.surge is not None, "response time under a surge of bandwidth", "带宽突增时的响应时间"),
-        (opening, "initial settings within working days", "工作日内完成初始配置"),
-        (by_request, "response to a request in time", "请求的响应时限"),
-        (line, "fail-over time of a carrier's line that was cut", "运营商线路中断的切换时间"),
         (
-            bool(profile.cumulated_fault_time),
-            "fault time added up over several periods",
-            "跨周期累计故障时间",
+            profile.surge is not None and not agreed.agreement.surges,
+            "response time under a surge: none is declared, and bandwidth is not seen from outside",
+            "带宽突增时的响应时间:未申报突增, 外部无法观测带宽",
+        ),
+        (
+            line,
+            "fail-over time of a carrier's line that was cut: not seen from outside, to be declared",
+            "运营商线路中断的切换时间:外部无法观测, 须申报",
         ),
         (
             bool(profile.bandwidth),

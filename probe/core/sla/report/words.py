@@ -36,6 +36,8 @@ WHY = _of(
         "no failure was found, and rows do not say which checks their task has: its configuration does",
         "未发现失败,但记录不说明任务配置了哪些检查,须看其配置",
     ),
+    working_days_not_listed=("the agreement lists fewer working days", "协议未列明足够的工作日"),
+    beyond_what_is_promised=("a larger surge than the promise covers", "突增超出承诺范围"),
     criteria=("one of the criteria is not decided", "有验收项未能判定"),
     not_computed=("this version does not compute it", "本版本不计算此项"),
 )  # fmt: skip

@@ -36,10 +36,10 @@ overrides: {{period: {{unit: span, from: 2026-11-11T00:00:00+08:00, to: 2026-11-
 """
 
 
-def contract(profile: str, more: str = "") -> Agreed:
+def contract(profile: str, more: str = "", agreement: str = TEXT) -> Agreed:
     text = (resources.files("probe.core.sla.contract") / "profiles" / f"{profile}.yaml").read_text("utf-8")
     return agreed(
-        text, "p.yaml", read_agreement(TEXT.format(profile=profile, more=more), "a.yaml")[0], "a.yaml"
+        text, "p.yaml", read_agreement(agreement.format(profile=profile, more=more), "a.yaml")[0], "a.yaml"
     )
 
 

@@ -1,0 +1,140 @@
+"""Rule: whoever runs SQL is asked in the same words; it adds whole numbers and selects rows, and decides nothing.
+
+What DuckDB and Spark have in common. Each says how it takes rows, runs a text, and keeps an answer.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+import msgspec
+
+from probe.core.sla.facts.row import FactRow, SlotLook
+from probe.core.sla.grains import CountingRule, Grain
+from probe.core.sla.periods import Span
+from probe.sla.engines import sql
+from probe.sla.engines.engine import Grains, Group, Question
+
+
+class SqlEngine(ABC):
+    """An engine over two tables, `facts` and `looks`. `tables`: name -> column -> `int`, `bool` or `str`."""
+
+    dialect: ClassVar[str]
+    version: str
+
+    def __init__(self) -> None:
+        self.tables = {"facts": _columns(FactRow), "looks": _columns(SlotLook)}
+
+    @abstractmethod
+    def take(self, facts: Sequence[FactRow], looks: Sequence[SlotLook]) -> None:
+        """Some more."""
+
+    @abstractmethod
+    def take_tables(self, facts: Sequence[str], looks: Sequence[str]) -> None:
+        """Parquet files beside what was taken; they are read where they lie. After `settle`, and once."""
+
+    @abstractmethod
+    def settle(self) -> None:
+        """No more follow: of two rows for one due time the first counts, and the other is forgotten."""
+
+    @abstractmethod
+    def keep(self, name: str, text: str, given: Sequence[str] = ()) -> None:
+        """The answer as a table of this session, in the place of another one of that name."""
+
+    @abstractmethod
+    def forget_table(self, name: str) -> None:
+        """What `keep` made."""
+
+    @abstractmethod
+    def rows(self, text: str, given: Sequence[str] = ()) -> Iterator[Any]:
+        """The answer to a text, whose marks are `given`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Leave nothing behind."""
+
+    def extent(self, customer: str, domain: str) -> Span | None:
+        """From the first due time until behind the last."""
+        ((first, last),) = self.rows(sql.extent_text(), [customer, domain])
+        return None if first is None else Span(first, last + 1)
+
+    def grains(self, asked: Question, rule: CountingRule, by: Sequence[str] = ()) -> Grains:
+        """Sums of grains, for each group."""
+        where, given = _where(asked)
+        text = sql.grains_text(self.dialect, "facts", where, rule, asked.excluded, by)
+        return self._grains(text, given, len(by))
+
+    def _grains(self, text: str, given: Sequence[str], columns: int) -> Grains:
+        made: Grains = {}
+        for row in self.rows(text, given):
+            grain = Grain(**dict(zip(sql.SUMS, row[columns + 1 :], strict=True)))
+            made.setdefault(tuple(row[:columns]), {})[row[columns]] = grain
+        return made
+
+    def parts(self, asked: Question, rule: CountingRule, by: Sequence[str]) -> dict[str, Grains]:
+        """Sums of grains for each of these columns by itself, and of all together: one pass over the facts."""
+        where, given = _where(asked)
+        made: dict[str, Grains] = {name: {} for name in ("", *by)}
+        columns = len(by)
+        for row in self.rows(sql.parts_text(self.dialect, "facts", where, rule, asked.excluded, by), given):
+            name = next((by[place] for place in range(columns) if not row[place]), "")
+            group = (row[columns + by.index(name)],) if name else ()
+            grain = Grain(**dict(zip(sql.SUMS, row[2 * columns + 1 :], strict=True)))
+            made[name].setdefault(group, {})[row[2 * columns]] = grain
+        return made
+
+    def times(self, asked: Question, by: Sequence[str]) -> dict[Group, dict[int, int]]:
+        """Histograms of times to the first byte of served requests, for each group of these columns."""
+        where, given = _where(asked)
+        made: dict[Group, dict[int, int]] = {}
+        for row in self.rows(sql.times_text(self.dialect, "facts", where, by), given):
+            made.setdefault(tuple(row[: len(by)]), {})[row[len(by)]] = row[len(by) + 1]
+        return made
+
+    def troubled(self, asked: Question) -> Iterator[SlotLook]:
+        """Those looks that are not well, and the ones next to them in their track."""
+        where, given = _where(asked)
+        # Only times in which something is not well are looked at row by row, and the times beside them.
+        self.keep("bad_times", sql.bad_times_text(self.dialect, where), given)
+        names = list(self.tables["looks"])
+        for row in self.rows(sql.beside_bad_times_text(self.dialect, names, where), given):
+            yield msgspec.convert(dict(zip(names, row, strict=True)), SlotLook)
+        self.forget_table("bad_times")
+
+    def failing(
+        self, asked: Question, rule: CountingRule, within: Sequence[Span], most: int
+    ) -> list[FactRow]:
+        """The facts that count as errors, or say nothing, in these spans."""
+        where, given = _where(asked)
+        where += f" AND {sql.failing_text(rule, asked.excluded, within)}"
+        return list(self._selected("facts", FactRow, where, given, most))
+
+    def facts(self, asked: Question) -> Iterator[FactRow]:
+        """All, in order of due time."""
+        yield from self._selected("facts", FactRow, *_where(asked))
+
+    def looks(self, asked: Question) -> Iterator[SlotLook]:
+        """All, in order of due time."""
+        yield from self._selected("looks", SlotLook, *_where(asked))
+
+    def _selected(
+        self, table: str, kind: Any, where: str, given: Sequence[str], most: int | None = None
+    ) -> Iterator[Any]:
+        names = list(self.tables[table])
+        for row in self.rows(sql.rows_text(names, table, where, most), given):
+            yield msgspec.convert(dict(zip(names, row, strict=True)), kind)
+
+
+def _where(asked: Question) -> tuple[str, list[str]]:
+    return sql.where_text(asked.span, asked.protocols), [asked.customer, asked.domain, *asked.protocols]
+
+
+def _columns(kind: Any) -> dict[str, str]:
+    """A column for each field: whole numbers, truths, and text for all else."""
+    made = {}
+    for each in msgspec.structs.fields(kind):
+        names = [t.__name__ for t in (int, bool) if t is each.type or t in getattr(each.type, "__args__", ())]
+        made[each.name] = names[0] if names else "str"
+    return made

@@ -1,0 +1,163 @@
+"""Rule: DuckDB holds the facts in a file of its own, within bounded memory, and fetches nothing from anywhere.
+
+Needs the extra `sla`. Facts reach it as lines of JSON, which it reads faster than anything that Python could insert.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from probe.core.sla.facts.row import FactRow, SlotLook
+from probe.sla.engines import sql
+from probe.sla.engines.by_sql import SqlEngine
+
+MEMORY = "400MB"
+PAGE = 10_000
+FLUSH_BYTES = 64 << 20
+DAY_US = 86_400_000_000
+EPOCH = date(1970, 1, 1).toordinal()
+_TYPES = {"int": "BIGINT", "bool": "BOOLEAN", "str": "VARCHAR"}
+
+
+class DuckDbMissing(RuntimeError):  # noqa: N818 - it is not there; nothing went wrong
+    """DuckDB is not installed."""
+
+
+def loaded() -> Any:
+    """The library, which not every host has. Raises DuckDbMissing."""
+    try:
+        return import_module("duckdb")
+    except ImportError as error:
+        raise DuckDbMissing(f"DuckDB is not installed: install cdn-probe[sla] ({error})") from None
+
+
+class DuckDbEngine(SqlEngine):
+    """A database of its own in a temporary directory, gone with `close`. Raises DuckDbMissing."""
+
+    dialect = "duckdb"
+
+    def __init__(self, threads: int | None = None) -> None:
+        super().__init__()
+        duckdb = loaded()
+        self.version = f"duckdb {duckdb.__version__}"
+        self._place = Path(tempfile.mkdtemp(prefix="cdn-probe-sla-"))
+        self._db: Any = duckdb.connect(
+            str(self._place / "facts"),
+            config={
+                "memory_limit": MEMORY,
+                "temp_directory": str(self._place / "spill"),
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "threads": str(threads or min(4, os.cpu_count() or 1)),
+                "preserve_insertion_order": "false",
+            },
+        )
+        self._waiting: dict[str, bytearray] = {name: bytearray() for name in self.tables}
+        self._encoder = msgspec.json.Encoder()
+        for name, columns in self.tables.items():
+            told = ", ".join(f"{column} {_TYPES[kind]}" for column, kind in columns.items())
+            self._db.execute(f"CREATE TABLE {name} ({told})")
+
+    def take(self, facts: Sequence[FactRow], looks: Sequence[SlotLook]) -> None:
+        """Some more."""
+        rows: Iterable[tuple[str, Sequence[FactRow | SlotLook]]] = (("facts", facts), ("looks", looks))
+        for name, some in rows:
+            waiting = self._waiting[name]
+            for row in some:
+                waiting += self._encoder.encode(row) + b"\n"
+            if len(waiting) > FLUSH_BYTES:
+                self._flush(name)
+
+    def take_tables(self, facts: Sequence[str], looks: Sequence[str]) -> None:
+        """Parquet files beside what was taken; they are read where they lie. After `settle`, and once."""
+        for name, files in (("facts", facts), ("looks", looks)):
+            if files:
+                names = ", ".join(self.tables[name])
+                listed = ", ".join(_quoted(file) for file in files)
+                self._db.execute(f"ALTER TABLE {name} RENAME TO {name}_taken")
+                self._db.execute(
+                    f"CREATE VIEW {name} AS SELECT {names} FROM {name}_taken"  # noqa: S608
+                    f" UNION ALL SELECT {names} FROM read_parquet([{listed}], hive_partitioning = false)"
+                )
+
+    def days(self) -> list[str]:
+        """The days (UTC) in which facts are due."""
+        text = f"SELECT DISTINCT scheduled_us // {DAY_US} AS day FROM facts ORDER BY day"  # noqa: S608
+        return [f"{date.fromordinal(EPOCH + row[0])}" for row in self._db.execute(text).fetchall()]
+
+    def forget(self, table: str, files: Sequence[str]) -> None:
+        """What is due at a time at which these files have a row of the same task."""
+        listed = ", ".join(_quoted(file) for file in files)
+        same = " AND ".join(f"{table}.{name} = had.{name}" for name in ("task", "scheduled_us"))
+        self._db.execute(
+            f"DELETE FROM {table} USING (SELECT DISTINCT task, scheduled_us FROM"  # noqa: S608
+            f" read_parquet([{listed}], hive_partitioning = false)) AS had WHERE {same}"
+        )
+
+    def write(self, table: str, file: Path, day: str) -> bool:
+        """One day of a table as Parquet, sorted by domain, task and due time. False: there is nothing of it."""
+        begin = (date.fromisoformat(day).toordinal() - EPOCH) * DAY_US
+        where = f"scheduled_us >= {begin} AND scheduled_us < {begin + DAY_US}"
+        if not self._db.execute(f"SELECT COUNT(*) FROM {table} WHERE {where}").fetchone()[0]:  # noqa: S608
+            return False
+        order = "customer, domain, task, scheduled_us, seq" + (", number" if table == "facts" else "")
+        self._db.execute(
+            f"COPY (SELECT * FROM {table} WHERE {where} ORDER BY {order}) TO {_quoted(str(file))}"  # noqa: S608
+            " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 250000)"
+        )
+        return True
+
+    def _flush(self, name: str) -> None:
+        if not self._waiting[name]:
+            return
+        file = self._place / f"{name}.ndjson"
+        file.write_bytes(self._waiting[name])
+        self._waiting[name].clear()
+        told = ", ".join(f"{column}: '{_TYPES[kind]}'" for column, kind in self.tables[name].items())
+        self._db.execute(
+            f"INSERT INTO {name} SELECT * FROM read_json(?, format='newline_delimited', columns={{{told}}})",  # noqa: S608
+            [str(file)],
+        )
+        file.unlink()
+
+    def settle(self) -> None:
+        """Of two rows for one due time the first counts."""
+        for name in self.tables:
+            self._flush(name)
+        self.keep("again", sql.again_text("facts"))
+        for name in self.tables:
+            same = " AND ".join(f"{name}.{column} = again.{column}" for column in sql.DUE)
+            self._db.execute(f"DELETE FROM {name} USING again WHERE {same} AND {name}.seq > again.seq")  # noqa: S608
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self._db.close()
+        shutil.rmtree(self._place, ignore_errors=True)
+
+    def keep(self, name: str, text: str, given: Sequence[str] = ()) -> None:
+        """The answer as a table of the session."""
+        self._db.execute(f"CREATE OR REPLACE TABLE {name} AS {text}", list(given))
+
+    def forget_table(self, name: str) -> None:
+        """Its memory is free again."""
+        self._db.execute(f"DROP TABLE {name}")
+
+    def rows(self, text: str, given: Sequence[str] = ()) -> Iterator[Any]:
+        """The answer, page by page."""
+        answer = self._db.cursor().execute(text, list(given))
+        while rows := answer.fetchmany(PAGE):
+            yield from rows
+
+
+def _quoted(text: str) -> str:
+    """A literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,193 @@
+"""Rule: one text adds facts up to grains and selects rows, in whole numbers, for whoever runs SQL: DuckDB, Spark.
+
+Names and literals are ours alone: numbers, and words of closed lists. What users wrote is given as parameters. Two
+things differ between dialects: how whole numbers are divided, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from probe.core.records.verdict import Fault
+from probe.core.sla.facts.histogram import bucket_sql
+from probe.core.sla.grains import CountingRule, Error
+from probe.core.sla.periods import Span
+
+DIVIDE = {"duckdb": "//", "spark": "DIV"}
+SUMS = ("n", "errors", "unknown", "excluded", "due", "measured", "clock_unsure")
+STRETCH_US = 6 * 3_600_000_000  # longer than any interval between two looks of a track
+DUE = ("agent", "customer", "task", "scheduled_us")
+_SERVED = "outcome IN ('ok', 'slow', 'stale')"
+_NO_REPLY = "COALESCE(failure_phase IN ('dns', 'tcp', 'tls', 'http', 'body'), FALSE)"
+_KINDS = {
+    Error.NO_COMPLETE_REPLY: f"({_NO_REPLY} OR status_code IS NULL)",
+    Error.STATUS_5XX: f"(NOT {_NO_REPLY} AND COALESCE(status_code BETWEEN 500 AND 599, FALSE))",
+    Error.BY_CONTENT: f"(NOT {_NO_REPLY} AND COALESCE(status_code NOT BETWEEN 500 AND 599, FALSE))",
+}
+
+
+def kind(rule: CountingRule, excluded: Sequence[Span]) -> str:
+    """An expression: what a fact counts as, `excluded`, `unknown`, `error` or `good`."""
+    out = " OR ".join(f"scheduled_us >= {span.from_us} AND scheduled_us < {span.to_us}" for span in excluded)
+    faults = _words(str(fault.value) for fault in sorted(rule.faults) if fault is not Fault.UNKNOWN)
+    kinds = " OR ".join(_KINDS[error] for error in sorted(rule.errors)) or "FALSE"
+    return (
+        f"CASE WHEN {out or 'FALSE'} THEN 'excluded' "
+        f"WHEN state <> 'measured' OR NOT {vouched(rule)} THEN 'unknown' "
+        f"WHEN {_SERVED} THEN 'good' "
+        f"WHEN outcome IS NULL OR outcome <> 'failed' OR fault IS NULL OR fault = 'unknown' THEN 'unknown' "
+        f"WHEN fault IN ({faults}) AND ({kinds}) THEN 'error' ELSE 'good' END"
+    )
+
+
+def vouched(rule: CountingRule) -> str:
+    """An expression: whether the row's time is vouched for."""
+    return (
+        f"COALESCE(clock IN ({_words(sorted(rule.clocks))}) AND clock_max_error_us <= {rule.clock_max_error_us},"
+        " FALSE)"
+    )
+
+
+def grains_text(
+    dialect: str,
+    source: str,
+    where: str,
+    rule: CountingRule,
+    excluded: Sequence[Span],
+    by: Sequence[str],
+    *,
+    ordered: bool = True,
+) -> str:
+    """The group-by: the columns `by`, `grain`, and the sums in the order of SUMS."""
+    groups = "".join(f"{name}, " for name in by)
+    sums = (
+        "SUM(CASE WHEN kind IN ('good', 'error') THEN weight ELSE 0 END)",
+        "SUM(CASE WHEN kind = 'error' THEN weight ELSE 0 END)",
+        "SUM(CASE WHEN kind = 'unknown' THEN weight ELSE 0 END)",
+        "SUM(CASE WHEN kind = 'excluded' THEN weight ELSE 0 END)",
+        "SUM(CASE WHEN first THEN 1 ELSE 0 END)",
+        "SUM(CASE WHEN first AND state = 'measured' THEN 1 ELSE 0 END)",
+        "SUM(CASE WHEN kind = 'unknown' AND NOT vouched THEN weight ELSE 0 END)",
+    )
+    told = ", ".join(f"CAST({text} AS BIGINT) AS {name}" for text, name in zip(sums, SUMS, strict=True))
+    grain = f"scheduled_us {DIVIDE[dialect]} {rule.length_us}"
+    counted = (
+        f"SELECT {groups}weight, first, state, {grain} AS grain, {kind(rule, excluded)} AS kind,"  # noqa: S608
+        f" {vouched(rule)} AS vouched FROM {source} WHERE {where}"
+    )
+    return (
+        f"SELECT {groups}grain, {told} FROM ({counted}) AS counted"  # noqa: S608
+        f" GROUP BY {groups}grain" + (f" ORDER BY {groups}grain" if ordered else "")
+    )
+
+
+def parts_text(
+    dialect: str, source: str, where: str, rule: CountingRule, excluded: Sequence[Span], by: Sequence[str]
+) -> str:
+    """For each of the columns `by` apart, and for none: whether each is added up over (1), `by`, `grain`, the sums."""
+    fine = grains_text(dialect, source, where, rule, excluded, by, ordered=False)
+    over = ", ".join(f"CAST(GROUPING({name}) AS INTEGER) AS over_{name}" for name in by)
+    told = ", ".join(f"CAST(SUM({name}) AS BIGINT) AS {name}" for name in SUMS)
+    sets = ", ".join(f"({name}, grain)" for name in by)
+    return (
+        f"SELECT {over}, {', '.join(by)}, grain, {told} FROM ({fine}) AS fine"  # noqa: S608
+        f" GROUP BY GROUPING SETS ((grain), {sets})"
+    )
+
+
+def times_text(dialect: str, source: str, where: str, by: Sequence[str]) -> str:
+    """The columns `by`, `bucket`, and how many served requests had their first byte within it."""
+    divide = DIVIDE[dialect]
+    groups = "".join(f"{name}, " for name in by)
+    served = f"{where} AND ttfb_us IS NOT NULL AND state = 'measured' AND {_SERVED}"
+    counted = f"SELECT {groups}weight, {bucket_sql('ttfb_us', divide)} AS bucket FROM {source} WHERE {served}"  # noqa: S608
+    return (
+        f"SELECT {groups}bucket, CAST(SUM(weight) AS BIGINT) AS count FROM ({counted}) AS counted"  # noqa: S608
+        f" GROUP BY {groups}bucket ORDER BY {groups}bucket"
+    )
+
+
+# --- rows ---------------------------------------------------------------------------------------------
+
+_WELL = "(state = 'measured' AND COALESCE(outcome IN ('ok', 'slow', 'stale'), FALSE))"
+
+
+def again_text(source: str) -> str:
+    """Due times that have several rows, with the number of the first."""
+    due = ", ".join(DUE)
+    return f"SELECT {due}, MIN(seq) AS seq FROM {source} GROUP BY {due} HAVING COUNT(DISTINCT seq) > 1"  # noqa: S608
+
+
+def first_text(names: Sequence[str], source: str, again: str) -> str:
+    """The rows of `source` without those that are a later one of a due time in `again`."""
+    same = " AND ".join(f"{source}.{name} = {again}.{name}" for name in DUE)
+    told = ", ".join(f"{source}.{name}" for name in names)
+    return (
+        f"SELECT {told} FROM {source} LEFT JOIN {again} ON {same}"  # noqa: S608
+        f" WHERE {again}.seq IS NULL OR {source}.seq <= {again}.seq"
+    )
+
+
+def extent_text() -> str:
+    """The first and the last due time of a customer's domain."""
+    return (
+        "SELECT MIN(scheduled_us) AS first_us, MAX(scheduled_us) AS last_us FROM facts"
+        " WHERE customer = ? AND domain = ?"
+    )
+
+
+def where_text(span: Span, protocols: Sequence[str]) -> str:
+    """A condition, with marks for customer, domain and protocols."""
+    marks = ", ".join("?" for _ in protocols)
+    inside = f"scheduled_us >= {span.from_us} AND scheduled_us < {span.to_us}"
+    return f"customer = ? AND domain = ? AND {inside} AND protocol IN ({marks})"
+
+
+def failing_text(rule: CountingRule, excluded: Sequence[Span], within: Sequence[Span]) -> str:
+    """A condition: whether a fact counts as an error, or says nothing, in a grain that one of these spans touches."""
+    length = rule.length_us
+    spans = " OR ".join(
+        f"scheduled_us >= {s.from_us // length * length} AND scheduled_us < {-(-s.to_us // length) * length}"
+        for s in within
+    )
+    return f"({spans or 'FALSE'}) AND {kind(rule, excluded)} IN ('error', 'unknown')"
+
+
+def rows_text(names: Sequence[str], table: str, where: str, most: int | None = None) -> str:
+    """Rows in order of due time."""
+    order = "scheduled_us, agent, seq" + (", number" if table == "facts" else "")
+    limit = "" if most is None else f" LIMIT {most}"
+    return f"SELECT {', '.join(names)} FROM {table} WHERE {where} ORDER BY {order}{limit}"  # noqa: S608
+
+
+def bad_times_text(dialect: str, where: str) -> str:
+    """Of each track: the stretches in which a look is not well, and those beside them."""
+    stretch = f"scheduled_us {DIVIDE[dialect]} {STRETCH_US} AS stretch"
+    bad = f"SELECT vantage_point, task, {stretch} FROM looks WHERE {where} AND NOT {_WELL}"  # noqa: S608
+    return (
+        "SELECT DISTINCT vantage_point, task, stretch + beside AS stretch"  # noqa: S608
+        f" FROM ({bad}) AS bad, (VALUES (-1), (0), (1)) AS near(beside)"
+    )
+
+
+def beside_bad_times_text(dialect: str, names: Sequence[str], where: str) -> str:
+    """Looks that are not well, and those next to them in their track; `bad_times` is the table of that name."""
+    inside = (
+        f"SELECT looks.*, {_WELL} AS well FROM looks SEMI JOIN bad_times ON looks.task = bad_times.task"  # noqa: S608
+        " AND looks.vantage_point = bad_times.vantage_point"
+        f" AND looks.scheduled_us {DIVIDE[dialect]} {STRETCH_US} = bad_times.stretch WHERE {where}"
+    )
+    marked = (
+        "SELECT *, COALESCE(LAG(well) OVER track, TRUE) AS before, COALESCE(LEAD(well) OVER track, TRUE) AS after"  # noqa: S608
+        f" FROM ({inside}) AS inside"
+        " WINDOW track AS (PARTITION BY vantage_point, task ORDER BY scheduled_us, agent, seq)"
+    )
+    return (
+        f"SELECT {', '.join(names)} FROM ({marked}) AS marked WHERE NOT (well AND before AND after)"  # noqa: S608
+        " ORDER BY scheduled_us, agent, seq"
+    )
+
+
+def _words(words: Iterable[str]) -> str:
+    """Of closed lists of ours: no quoting is needed, and none is done."""
+    return ", ".join(f"'{word}'" for word in words) or "''"
