@@ -1,6 +1,6 @@
 """Plain Python and DuckDB give the same of the same facts: sums, selections, and which row counts of two.
 
-A million facts, with Spark as the third: tests/sla/spark.
+A million facts, with Spark as the third: tests/sla/engines.
 """
 
 from __future__ import annotations

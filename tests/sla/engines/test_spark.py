@@ -20,9 +20,9 @@ from probe.sla.engines.spark_engine import SparkEngine, SparkFailed
 from tests.core.sla import test_golden as golden
 from tests.fixtures.frozen import unpacked
 from tests.interface.command import cdn_probe
+from tests.sla.engines.spark_server import spark_connect
+from tests.sla.engines.test_engines import FROM_US, RULES, asked, replace_seq
 from tests.sla.made import fact, look
-from tests.sla.spark.server import spark_connect
-from tests.sla.test_engines import FROM_US, RULES, asked, replace_seq
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1_200)]
 ROOT = Path(__file__).parents[3]
