@@ -15,6 +15,7 @@ from probe.api.handlers import (
     evidence,
     grains,
     health,
+    incidents,
     nodes,
     results,
     stamps,
@@ -208,6 +209,27 @@ ROUTES: tuple[Route, ...] = (
             UNTIL,
         ),
         answers=_lines("EventRecord", "Dropped", "EventPage"),
+        statuses=(404,),
+    ),
+    Route(
+        method="GET",
+        path="/v1/incidents",
+        verb="events",
+        handler=incidents.incidents,
+        summary="Incidents of a customer's domains and of the vantage points that look at them: open ones first",
+        params=(
+            CUSTOMER,
+            choice("state", "Only those", incidents.STATES),
+            DOMAIN,
+            matching("id", "Only this incident", r"[0-9a-f]{16}", "16 hexadecimal digits, lower case"),
+            moment(
+                "since", "Open ones, and those closed from this time on (RFC 3339 with its offset, or a date)"
+            ),
+            whole("limit", "Most incidents", least=1, most=incidents.MOST, default=incidents.LIMIT),
+        ),
+        answers=_json(
+            thing({"agent": TEXT, "customer": TEXT, "count": WHOLE, "incidents": listed(ref("Incident"))})
+        ),
         statuses=(404,),
     ),
     Route(

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from probe.core.config.node_labels import ListedNode
+from probe.core.incidents.json_schema import incident_schema
 from probe.core.records.rows import EventRecord, SlotRecord
 from probe.core.tables.columns import GRAINS, WHOLE_NUMBERS, Type
 from probe.store.confirmations import Ack
@@ -44,6 +45,7 @@ def components() -> dict[str, Any]:
     head = {"agent": TEXT, "customer": TEXT, "seq": WHOLE, "digest": TEXT, "complete_up_to": TIME}
     return {
         **made,
+        "Incident": incident_schema(),
         "Head": {
             "description": "The end of a stream when it was asked for, signed: docs/proof.md",
             "type": "object",

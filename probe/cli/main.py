@@ -25,6 +25,7 @@ from probe.cli.commands.status import status
 from probe.cli.commands.token import token
 from probe.cli.commands.trace import trace
 from probe.cli.commands.vantage import vantage
+from probe.cli.incidents.command import incidents
 from probe.cli.loading import end_at_once
 from probe.cli.results.nodes import nodes
 from probe.cli.results.page import page
@@ -53,6 +54,7 @@ for command in (
     vantage,
     serve,
     status,
+    incidents,
     token,
     pull,
     page,

@@ -51,8 +51,8 @@ class LineSource(Protocol):
         """What there is, by agent and customer."""
         ...
 
-    def lines(self, agent: str, customer: str) -> Iterator[Line]:
-        """All lines of a stream up to where it ends now."""
+    def lines(self, agent: str, customer: str, after: int = 0) -> Iterator[Line]:
+        """All lines of a stream behind number `after` up to where it ends now."""
         ...
 
     def last(self, agent: str, customer: str, wanted: Wanted, limit: int) -> list[tuple[str, Line]]:
@@ -89,10 +89,10 @@ class StoreLines:
         """What there is, by agent and customer."""
         return [StreamEnd(*stream) for stream in self._reader.streams()]
 
-    def lines(self, agent: str, customer: str) -> Iterator[Line]:
-        """All lines of a stream up to where it ends now."""
+    def lines(self, agent: str, customer: str, after: int = 0) -> Iterator[Line]:
+        """All lines of a stream behind `after` up to where it ends now."""
         self._reader.agent = agent
-        end, after = self._reader.head(customer).seq, 0
+        end = self._reader.head(customer).seq
         while after < end:
             self._reader.agent = agent
             page = self._reader.lines(customer, after, PAGE)
@@ -124,10 +124,10 @@ class CopyLines:
         with _in_words():
             return [StreamEnd(s.agent, s.customer, s.seq) for s in self._copy.streams()]
 
-    def lines(self, agent: str, customer: str) -> Iterator[Line]:
-        """All lines of a stream up to where it ends now."""
+    def lines(self, agent: str, customer: str, after: int = 0) -> Iterator[Line]:
+        """All lines of a stream behind `after` up to where it ends now."""
         with _in_words():
-            yield from self._copy.lines(agent, customer)
+            yield from self._copy.lines(agent, customer, after)
 
     def last(self, agent: str, customer: str, wanted: Wanted, limit: int) -> list[tuple[str, Line]]:
         """The last lines of a stream that are wanted; read from the end."""
@@ -157,10 +157,10 @@ class SegmentLines:
         """What there is, by agent and customer."""
         return [StreamEnd(*name, found[-1][0].last_seq) for name, found in sorted(self._segments.items())]
 
-    def lines(self, agent: str, customer: str) -> Iterator[Line]:
-        """All lines of a stream; of overlapping segments each line once."""
+    def lines(self, agent: str, customer: str, after: int = 0) -> Iterator[Line]:
+        """All lines of a stream behind `after`; of overlapping segments each line once."""
         found = self._segments.get((agent, customer), [])
-        last = found[0][0].first_seq - 1 if found else 0
+        last = max(after, found[0][0].first_seq - 1 if found else 0)
         for manifest, path in found:
             if manifest.first_seq > last + 1:
                 yield _gone(last + 1, manifest.first_seq - 1)

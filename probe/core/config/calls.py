@@ -120,6 +120,22 @@ class CallConfig(t.Strict):
         )
 
 
+class OverCopiesConfig(t.Strict):
+    """The file of `cdn-probe incidents COPY... --calls FILE`: one caller for the rows of many agents."""
+
+    name: t.OwnName = Field(description="Who calls, as alerts and messages name it in place of an agent")
+    incidents: IncidentsConfig = Field(
+        default=IncidentsConfig(), description="When trouble is an incident, over all agents"
+    )
+    calls: Annotated[tuple[CallConfig, ...], Field(min_length=1)] = Field(description="Who is called")
+
+    @model_validator(mode="after")
+    def _each_once(self) -> OverCopiesConfig:
+        if len({call.name for call in self.calls}) < len(self.calls):
+            raise ValueError("two calls have one name")
+        return self
+
+
 class MetricsConfig(t.Strict):
     """How much of the results is shown as metrics."""
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from probe.core.config.agent import AgentConfig
+from probe.core.config.calls import OverCopiesConfig
 from probe.core.config.customer import CustomerFile
 from probe.core.config.effective import CustomerConfig, effective
 from probe.core.config.validation import ParamsReader, agent_problems, customer_problems
@@ -50,6 +51,17 @@ def parse_agent(text: str, file: str, *, base: PurePath | None = None) -> AgentC
     if document is not None:
         model = _validated(AgentConfig, document, file, _base(file, base), problems)
         problems.extend(agent_problems(document, file))
+    _raise_if_any(problems)
+    assert model is not None
+    return model
+
+
+def parse_calls(text: str, file: str) -> OverCopiesConfig:
+    """The file of `cdn-probe incidents --calls`. Paths in it are relative to it. Raises ConfigError."""
+    document, problems = read_document(text, file)
+    model = None
+    if document is not None:
+        model = _validated(OverCopiesConfig, document, file, _base(file, None), problems)
     _raise_if_any(problems)
     assert model is not None
     return model
