@@ -20,6 +20,7 @@ from probe.telemetry.logs import fields
 
 log = logging.getLogger("probe.agent")
 
+LOGGED_CHARACTERS = 500
 OnEvent = Callable[[str, dict[str, str]], None]
 
 
@@ -72,7 +73,9 @@ class EventWriter:
             complete_up_to = self._complete_up_to(name) if earlier is None else None
             writes.append(self._store.append([row], complete_up_to, earlier))
         if writes:
-            log.log(level, event, extra=fields(**detail))  # at once: the disk may be what is in trouble
+            log.log(
+                level, event, extra=fields(**_logged(detail))
+            )  # at once: the disk may be what is in trouble
             await asyncio.gather(*writes)
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
@@ -95,3 +98,16 @@ class EventWriter:
         """Until all that was spawned is done."""
         while self._writes:
             await asyncio.gather(*self._writes)
+
+
+def _logged(detail: dict[str, str]) -> dict[str, str]:
+    """For a line of the log, which has to be read and forwarded: the event in the stream has each value whole."""
+    return {name: _cut(value) for name, value in detail.items()}
+
+
+def _cut(value: str) -> str:
+    """Behind its last whole word that fits."""
+    if len(value) <= LOGGED_CHARACTERS:
+        return value
+    begin = value[:LOGGED_CHARACTERS].rsplit(" ", 1)[0]
+    return f"{begin} ... ({len(value)} characters in the event)"

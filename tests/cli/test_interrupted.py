@@ -8,6 +8,7 @@ sent, and the command must have ended as it does by itself.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -17,12 +18,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from probe.lab.lab import Lab
 from probe.lab.servers.world import BEIJING
+from probe.pull import Copy
+from probe.services.verification import verify
 from tests.api import served
+from tests.api.served import TOKENS
 from tests.fixtures.frozen import unpacked
 from tests.pull.server import TOKEN, FakeAgent, make_lines, serving
+from tests.pull.test_evidence import filled
+from tests.pull.test_real_server import signed
 from tests.support.agent_process import WITHIN_S
 from tests.support.interrupting import SENT
 from tests.support.sizes import scaled
@@ -37,11 +44,32 @@ COMPLETION = {"COMP_WORDS": "cdn-probe res", "COMP_CWORD": "1", "_CDN_PROBE_COMP
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A command; `{new}` in it is a path that no run has used. `own`: codes by which it may end in order."""
+    """A command; `{new}` in it is a path that no run has used. `own`: codes by which it may end in order.
+
+    `leaves`: what may be at that path, looked at after each run, raises AssertionError where it is half a thing.
+    """
 
     words: str
     own: frozenset[int] = frozenset()
     env: dict[str, str] = field(default_factory=dict)
+    leaves: Callable[[Path], None] = lambda path: None
+
+
+def whole_file_or_none(path: Path) -> None:
+    """A dispute file is there and holds, or nothing is: neither under its name nor beside it."""
+    assert not list(path.parent.glob(f".{path.name}*")), "left behind beside it"
+    if path.exists():
+        found = verify(path)
+        assert found.good, found
+        assert found.streams[0].records > 0
+
+
+def good_copy(path: Path) -> None:
+    """What was pulled holds together; what is named as a bundle is a whole one."""
+    if (path / "a1" / "acme").exists():
+        assert [found.problem for found in Copy(path).verify() if not found.ok] == []
+        for file in path.glob("a1/acme/evidence/*.zst"):
+            assert json.loads(zstandard.decompress(file.read_bytes()))["id"] == file.name[13:45]
 
 
 COMMANDS = {
@@ -53,6 +81,11 @@ COMMANDS = {
     "check-config": Typed("check-config -c {agent}"),
     "run": Typed("run -c {agent} --seconds 2", frozenset({0})),
     "once": Typed("once -c {agent}"),
+    "once --into": Typed(
+        "once -c {agent} --customer shop --vantage {vantage} --into {new}",
+        frozenset({0, 1}),
+        leaves=whole_file_or_none,
+    ),
     "trace": Typed(f"trace -c {{agent}} --vantage {{vantage}} https://{WWW}/app.js"),
     "vantage list": Typed("vantage list -c {agent}"),
     "vantage check": Typed("vantage check -c {agent}"),
@@ -60,6 +93,12 @@ COMMANDS = {
     "pull": Typed("pull --from {url} --into {new}", frozenset({0, 1}), {"CDN_PROBE_TOKEN": TOKEN}),
     "pull --follow": Typed(
         "pull --from {url} --into {new} --follow --seconds 1", frozenset({0, 1}), {"CDN_PROBE_TOKEN": TOKEN}
+    ),
+    "pull --evidence": Typed(
+        "pull --from {evidence_url} --into {new} --evidence",
+        frozenset({0, 1}),
+        {"CDN_PROBE_TOKEN": TOKENS["both"]},
+        leaves=good_copy,
     ),
     "demo": Typed("demo --seconds 1 --dir {new}", frozenset({0, 1})),
     "nodes": Typed(f"nodes -c {{frozen_agent}} {WWW}"),
@@ -71,7 +110,9 @@ COMMANDS = {
     "results export": Typed("results -d {frozen} export --into {new}"),
     "results propagation": Typed("results -d {frozen} propagation"),
     "results verify": Typed("results -d {frozen} verify"),
-    "results bundle": Typed("results -d {frozen} bundle --customer shop --seq 610..620 --into {new}"),
+    "results bundle": Typed(
+        "results -d {frozen} bundle --customer shop --seq 610..620 --into {new}", leaves=whole_file_or_none
+    ),
 }
 OFTEN = {"status", "serve", "pull --follow", "results list"}
 """In every run of the tests; the others in the long one."""
@@ -98,7 +139,11 @@ async def run(what: str, at: int, words: list[str], env: dict[str, str]) -> tupl
 
 
 async def assert_ends_well(
-    what: str, typed: Typed, words: Callable[[], list[str]], first: Sequence[int]
+    what: str,
+    typed: Typed,
+    words: Callable[[], list[str]],
+    first: Sequence[int],
+    after: Callable[[], None] = lambda: None,
 ) -> None:
     by_itself, whole = await run(what, 0, words(), typed.env)
     steps = int(whole.splitlines()[-1])
@@ -107,6 +152,7 @@ async def assert_ends_well(
     came = 0
     for at in sorted({*first, *parts}):
         code, err = await run(what, at, words(), typed.env)
+        after()
         assert not [words for words in LEFT_BEHIND if words in err], (at, err)
         was_sent = SENT in err.splitlines()
         assert code in (INTERRUPTED | typed.own if was_sent else {by_itself}), (at, code, err)
@@ -164,4 +210,12 @@ async def test_in_its_body(name: str, tmp_path: Path) -> None:
             places["frozen"] = unpacked("results", tmp_path)
             (tmp_path / "frozen.yaml").write_text("agent: lab-agent\nresults: results\n")
             places["frozen_agent"] = tmp_path / "frozen.yaml"
-        await assert_ends_well("body", typed, words, (1, 2))
+        if "{evidence_url}" in typed.words:
+            await filled(tmp_path / "r", 12)
+            api = await around.enter_async_context(served.served(tmp_path, options=signed(tmp_path)))
+            places["evidence_url"] = api.url
+
+        def after() -> None:
+            typed.leaves(tmp_path / f"new{made}")
+
+        await assert_ends_well("body", typed, words, (1, 2), after)
