@@ -21,7 +21,8 @@ from probe.core.tables.rows import rows_of
 from probe.host.files import sync_directory
 from probe.seal.parquet import ParquetWriter
 from probe.seal.segment_files import compressed
-from probe.seal.tables.files import RowSink, rows_into
+from probe.seal.tables.files import MOST_KEYS, RowSink, rows_into
+from probe.seal.tables.spool import Spool
 
 EXPORT_MODE = 0o640
 FORMATS = ("ndjson", "csv", "parquet")
@@ -102,42 +103,54 @@ class ParquetSink:
 
 
 class TableSink:
-    """The rows of one table."""
+    """The rows of one table, sorted."""
 
-    def __init__(self, table: Table, out: RowSink) -> None:
+    def __init__(self, table: Table, out: RowSink, place: Path) -> None:
         self._name, self._out = table.name, out
+        self._spool = Spool(table, place)
 
     def put(self, agent: str, customer: str, line: str) -> int:
         """One more."""
         rows = rows_of(agent, customer, line.encode()).of(self._name)
-        self._out.put(rows)
+        self._spool.add(rows)
         return len(rows)
 
     def close(self) -> int:
         """No more follow."""
+        with self._spool:
+            for page in self._spool.pages():
+                self._out.put(page)
         self._out.close()
         return 0
 
 
 class GrainSink:
-    """Sums of five minutes: held until all lines are there, since a row that was stored late belongs to them too."""
+    """Sums of five minutes: written when all lines are there, since a row that was stored late belongs to them too."""
 
-    def __init__(self, out: RowSink) -> None:
+    def __init__(self, out: RowSink, place: Path) -> None:
         self._out = out
         self._tables: dict[tuple[str, str], GrainTable] = {}
+        self._spool = Spool(GRAINS, place)
 
     def put(self, agent: str, customer: str, line: str) -> int:
         """One more."""
         table = self._tables.setdefault((agent, customer), GrainTable(agent))
         table.feed(rows_of(agent, customer, line.encode()))
+        if len(table) >= MOST_KEYS:
+            self._spool.add(table.take())
         return 0
 
     def close(self) -> int:
         """No more follow; the rows."""
-        rows = [row for table in self._tables.values() for row in table.rows()]
-        self._out.put(rows)
+        count = 0
+        with self._spool:
+            for table in self._tables.values():
+                self._spool.add(table.take())
+            for page in self._spool.pages():
+                self._out.put(page)
+                count += len(page)
         self._out.close()
-        return len(rows)
+        return count
 
 
 def cells(row: Row) -> Iterator[str]:
@@ -179,7 +192,7 @@ class Export:
     def _opened(self, kind: str, name: str, file: IO[bytes], table: Table | None) -> Sink:
         if table is not None:
             rows = rows_into(table, kind, self._aside, file, name)
-            return GrainSink(rows) if table is GRAINS else TableSink(table, rows)
+            return GrainSink(rows, self._place) if table is GRAINS else TableSink(table, rows, self._place)
         if kind == "parquet":
             return ParquetSink(self._aside)
         out = compressed(file, name)

@@ -35,8 +35,24 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: unpacked(name, tmp_path_factory.mktemp("v0.1")) for name in HOLDERS}
 
 
-def wanted(place: Path, table: str) -> Iterator[dict[str, Any]]:
-    """The rows by an independent computation, with times, digests and lists as text holds them."""
+SORTED_BY = {
+    "slots": ("customer", "domain", "task", "scheduled_at", "agent", "seq"),
+    "requests": ("customer", "domain", "task", "scheduled_at", "agent", "seq", "number"),
+    "events": ("customer", "agent", "seq", "slot_at"),
+}
+
+
+def wanted(place: Path, table: str) -> list[dict[str, Any]]:
+    """The rows by an independent computation, in the order that the document promises."""
+
+    def order(row: dict[str, Any]) -> list[tuple[bool, Any]]:
+        return [(row[name] is not None, row[name]) for name in SORTED_BY[table]]
+
+    return sorted(made(place, table), key=order)
+
+
+def made(place: Path, table: str) -> Iterator[dict[str, Any]]:
+    """The rows as the lines come."""
     source = open_lines(place)
     for stream in source.streams():
         for line in source.lines(stream.agent, stream.customer):
