@@ -239,6 +239,7 @@ def _portal(own: Sequence[Observation]) -> str | None:
 
     A portal has no certificate for edges asked over TLS, or cuts them off, and redirects anchors asked without: then
     two anchors at least have to be led to the same place, and no anchor may be left alone. Likewise a page of its own.
+    One that came up while the slot was measured may have left alone whom it found connected.
     """
     edges = [o for o in own if o.role is Role.EDGE]
     signs = set(map(_sign, edges))
@@ -249,8 +250,28 @@ def _portal(own: Sequence[Observation]) -> str | None:
     led = _given_to_anchors(own, _sign)
     if led is not None and all(_kind(o) in CUT_OFF for o in edges):
         return sign or led
+    if led is not None and _came_up_meanwhile(own):
+        return led
     page = _given_to_anchors(own, _page)
     return page if page is not None and {page} == set(map(_page, edges)) else None
+
+
+def _came_up_meanwhile(own: Sequence[Observation]) -> bool:
+    """Whether a portal that leads the anchors elsewhere came up during this slot, so that an edge was well before.
+
+    It cut off the origin, which had answered in this same slot, and every edge that was asked since.
+    """
+    cut_off = [o for o in own if o.role in _EDGES | _ORIGINS and _kind(o) in CUT_OFF]
+    later_us = {_party(o): _begun_us(o) for o in cut_off if o.role in _ORIGINS}
+    answered = (o for o in own if o.role in _ORIGINS and o.response is not None)
+    changed = any(_begun_us(o) < later_us.get(_party(o), 0) for o in answered)
+    since_us = min(map(_begun_us, cut_off), default=0)
+    asked_since = (o for o in own if o.role in _EDGES and _begun_us(o) >= since_us)
+    return changed and all(_kind(o) in CUT_OFF for o in asked_since)
+
+
+def _begun_us(observation: Observation) -> int:
+    return observation.timing.connect_start_us or 0
 
 
 def _given_to_anchors(own: Sequence[Observation], sign_of: Callable[[Observation], str | None]) -> str | None:

@@ -272,6 +272,45 @@ def test_a_portal_cuts_off_whom_it_cannot_lead_to_its_page(kind: FailureType, ph
     assert triple(evidence(edge, HTTP_LED[0]))[1] == "cdn", "one anchor alone may redirect by itself"
 
 
+def at(observation: Observation, begun_us: int) -> Observation:
+    return replace(observation, timing=replace(observation.timing, connect_start_us=begun_us))
+
+
+CUT = FailureType.TLS_CERT_NAME_INVALID, Phase.TLS
+CAME_UP = (
+    at(seen(), 1_000),
+    at(broken(*CUT, address=EDGE_2), 2_000),
+    at(seen(Role.ORIGIN, status=304), 3_000),
+    at(broken(*CUT, Role.CONFIRM, address=EDGE_2, of=1), 9_000),
+    *HTTP_LED,
+    at(broken(*CUT, Role.ORIGIN), 12_000),
+)
+
+
+def test_a_portal_that_comes_up_during_the_slot_left_alone_whom_it_found_connected() -> None:
+    assert triple(evidence(*CAME_UP)) == PORTAL
+
+
+@pytest.mark.parametrize(
+    ("index", "instead"),
+    [
+        (6, None),  # the origin was not seen to change
+        (2, None),
+        (6, at(seen(Role.ORIGIN), 12_000)),
+        (6, at(broken(*CUT, Role.ORIGIN), 2_500)),  # it changed the other way round
+        (5, anchor(ANCHOR_2, url="http://two.example/")),  # one anchor was left alone
+        (0, at(seen(), 4_000)),  # one edge was, after another had been cut off
+    ],
+)
+def test_without_each_of_its_signs_an_edge_with_a_foreign_certificate_is_accused(
+    index: int, instead: Observation | None
+) -> None:
+    given = [instead if i == index else o for i, o in enumerate(CAME_UP)]
+    found = triple(evidence(*(o for o in given if o is not None)))
+    assert found != PORTAL
+    assert found[:2] == FAILED_CDN or found[1] == "origin", found
+
+
 def page(role: Role = Role.EDGE, size_bytes: int = 4_000, **changes: object) -> Observation:
     made = seen(role, digest="9" * 64, url="http://www.acme.example/a.js", **changes)
     return replace(made, response=replace(made.response, encoded_body_bytes=size_bytes))  # type: ignore[type-var]
