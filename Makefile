@@ -47,7 +47,7 @@ bench: $(STAMP)
 SYSTEM_PYTHON ?= /usr/bin/python3
 PREFIX  ?= /usr/local
 DESTDIR ?=
-# requirements-stamps.lock: with the extra `stamps`, for time stamps by a third party.
+# requirements-stamps.lock: with the extra `stamps`, for time stamps by a third party; requirements-http3.lock: `http3`.
 LOCK    ?= requirements.lock
 
 install: $(RUNS)              ## the command, unit, account and directories under PREFIX; enables and starts nothing
@@ -90,6 +90,7 @@ audit:                        ## known vulnerabilities in what is pinned; needs 
 lock:                         ## renew the lock files; needs `uv` on the PATH
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements.lock
 	uv pip compile pyproject.toml --extra stamps --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements.lock -q -o requirements-stamps.lock
+	uv pip compile pyproject.toml --extra http3 --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements.lock -q -o requirements-http3.lock
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements.lock -q -o requirements-dev.lock
 	uv pip compile pyproject.toml --extra dev --extra long --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements-dev.lock -q -o requirements-long.lock
 	sed -n 's/^pyspark-client==\([0-9.]*\).*/pyspark==\1/p' requirements-long.lock | \

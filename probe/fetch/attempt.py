@@ -25,7 +25,7 @@ from probe.core.records.transport import Tls
 from probe.core.text.redaction import without_secret_query
 from probe.evidence.capture import Captured, collector, cut
 from probe.fetch.body import Body
-from probe.fetch.connector import Dial, connect_tcp, examine
+from probe.fetch.connector import Dial, connect_tcp
 from probe.fetch.exchange import EXCHANGES, Exchange, carrier_of
 from probe.fetch.request_fields import tcp_url
 from probe.fetch.response import begun_response, codings_of, response_of
@@ -172,7 +172,7 @@ class Attempt:
         failure = failure_of(exc, self.phase, self.operation)
         self._connection.close()
         if isinstance(exc, ssl.SSLCertVerificationError):
-            tls, type_, chain = await examine(exc, self._target, self._total_at, self._dial)
+            tls, type_, chain = await self._connection.examine(exc, self._total_at)
             self._examined = tls, chain
             failure = replace(failure, type=type_ or failure.type)
         elif self._exchange is not None and self._exchange.body is not None:
@@ -245,6 +245,7 @@ class Attempt:
             failure=failure,
             tls=self._presented()[0],
             tcp_info=parse_tcp_info(self._connection.tcp_info),
+            quic_info=self._connection.quic_info,
             of=target.of,
         )
 

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from time import monotonic_ns
 from typing import Protocol
 
 from probe.core.model.protocols import ALPN, HTTP_1_1
-from probe.core.records.transport import Tls
-from probe.fetch.connector import Dial, Opening, attach, attach_tls
+from probe.core.records.failure import FailureType
+from probe.core.records.transport import QuicInfo, Tls
+from probe.fetch.connector import Dial, Opening, attach, attach_tls, examine
 from probe.fetch.target import FetchTarget
 from probe.net.arrival_bounds import ArrivalBounds, BoundedTime
 from probe.net.failures import AlpnError
@@ -52,6 +54,7 @@ class Connection(asyncio.Protocol):
         self.tls: Tls | None = None
         self.certificates: tuple[bytes, ...] = ()  # as the server sent them (DER, leaf first)
         self.tcp_info = b""
+        self.quic_info: QuicInfo | None = None  # there is no QUIC
         self.close_notify = False  # TLS only: the peer said that it was done
         self.is_open = False  # it can be used, or could until it ended
         self.ended = False
@@ -123,6 +126,12 @@ class Connection(asyncio.Protocol):
         self.protocol = chosen or HTTP_1_1
         if self.protocol not in self._offered:
             raise AlpnError(f"the server chose no protocol of {', '.join(self._offered)} by ALPN")
+
+    async def examine(
+        self, error: ssl.SSLCertVerificationError, total_at_s: float
+    ) -> tuple[Tls, FailureType | None, tuple[bytes, ...]]:
+        """By a second connection: see `probe.fetch.connector.examine`."""
+        return await examine(error, self._target, total_at_s, self._dial)
 
     # --- the request -----------------------------------------------------------------------------
 

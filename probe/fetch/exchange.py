@@ -15,20 +15,24 @@ bodies go to a `probe.fetch.body.Body`, times into the `Stopwatch` that the carr
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from typing import Any
 from typing import Protocol as Interface
 
 from probe.core.http.head import Head
-from probe.core.model.protocols import AUTO, H1, H2, HTTP_1_1, spoken
+from probe.core.model.protocols import AUTO, H1, H2, H3, HTTP_1_1, spoken
 from probe.core.model.task import Limits
-from probe.core.records.transport import Tls
+from probe.core.records.failure import FailureType, Phase
+from probe.core.records.transport import QuicInfo, Tls
 from probe.fetch.body import Body
 from probe.fetch.connection import Connection
 from probe.fetch.connector import Dial
+from probe.fetch.quic.installed import problem
 from probe.fetch.target import FetchTarget
 from probe.fetch.versions.http1 import Http1Exchange
 from probe.fetch.versions.http2 import Http2Exchange
+from probe.net.failures import StreamError
 from probe.net.stopwatch import Stopwatch
 
 BodyFactory = Callable[[Head], Body]
@@ -40,7 +44,7 @@ class Carrier(Interface):
     `source`: our own address and port, once there is one. `tls`, `certificates` (DER, leaf first): what was agreed on
     and presented, after the handshake. `tcp_info`: the kernel's bytes of it, empty where there is no TCP.
     `close_notify`: TLS over TCP only, the peer said that it was done. `protocol`: the version to be spoken, as ALPN
-    names it, after the handshake.
+    names it, after the handshake. `quic_info`: of QUIC, None over TCP. `whole`: set where the response came to its end.
     """
 
     source: str | None
@@ -48,6 +52,17 @@ class Carrier(Interface):
     certificates: tuple[bytes, ...]
     tcp_info: bytes
     close_notify: bool
+
+    @property
+    def quic_info(self) -> QuicInfo | None: ...
+
+    async def examine(
+        self, error: ssl.SSLCertVerificationError, total_at_s: float
+    ) -> tuple[Tls, FailureType | None, tuple[bytes, ...]]:
+        """What the server presented that could not be verified, a more exact type where the certificates show one,
+        and the certificates (DER). `total_at_s`: the loop's time of the deadline. Raises nothing.
+        """
+        ...
 
     @property
     def protocol(self) -> str: ...
@@ -129,16 +144,34 @@ class Exchange(Interface):
         ...
 
 
+def _over_quic(target: FetchTarget, watch: Stopwatch, dial: Dial) -> Carrier:
+    """Raises StreamError where the extra `http3` is not installed."""
+    missing = problem()
+    if missing is not None:
+        raise StreamError(FailureType.AGENT_PROTOCOL_UNSUPPORTED, missing, Phase.HOST)
+    from probe.fetch.quic.carrier import QuicCarrier
+
+    return QuicCarrier(target, watch, dial)
+
+
+def _http3(carrier: Any, limits: Limits, method: str, body_of: BodyFactory) -> Exchange:
+    from probe.fetch.versions.http3 import Http3Exchange
+
+    return Http3Exchange(carrier, limits, method, body_of)
+
+
 # By what a task asks for: makes the carrier of one fetch.
 CARRIERS: dict[str, Callable[[FetchTarget, Stopwatch, Dial], Carrier]] = {
     H1: Connection,
     H2: Connection,
     AUTO: Connection,
+    H3: _over_quic,
 }
 # By what was agreed on (`Carrier.protocol`): makes the exchange over it. The method: the request's.
 EXCHANGES: dict[str, Callable[[Any, Limits, str, BodyFactory], Exchange]] = {
     HTTP_1_1: Http1Exchange,
     "h2": Http2Exchange,
+    H3: _http3,
 }
 
 

@@ -17,6 +17,7 @@ from probe.core.config.plan import task_to_json
 from probe.core.content.check_kind import Kinds, Symptom, origin_fields_of, reading_of
 from probe.core.content.reading import Reading
 from probe.core.content.self_comparison import Selves
+from probe.core.model.protocols import H3
 from probe.core.model.task import EdgePolicy, Request, Task, VantagePoint
 from probe.core.model.times import epoch_s
 from probe.core.model.value import replace
@@ -54,6 +55,7 @@ from probe.measure.sweep import Sweeper
 from probe.resolver.lookups import Lookups
 from probe.resolver.resolver import Resolver
 from probe.watch.anchors import AnchorRequest, ask_anchors
+from probe.watch.http3_heard import Http3Heard
 
 SLOW_SLOT_S = 1.0
 
@@ -110,21 +112,17 @@ class Pipeline:
         `lines`: other ways to ask a doubtful edge by. `keep_bundle` gives the digest of a slot's evidence if it keeps
         it. `line_health`: the watch over the anchors. `dates`: what hosts said of our clock lately.
         """
-        self._dates = dates
-        self._line_health = line_health
-        self._keep_bundle = keep_bundle
-        self._lines = lines
-        self._kinds = kinds
+        self._dates, self._line_health = dates, line_health
+        self._keep_bundle, self._lines, self._kinds = keep_bundle, lines, kinds
         self._lookups = Lookups(resolver)
         self._fetcher = fetcher = EdgePace(fetcher, clock)
-        self._clock = clock
-        self._host = host
+        self._clock, self._host = clock, host
         self._sweeper = Sweeper(fetcher)
         self._visits = Visits()
         self.nodes = Inventory()
         self._readings: dict[str, Reading | None] = {}
         self.budgets, self._selves = Budgets(), Selves()
-        self._propagation = PropagationTracker()
+        self._propagation, self._http3 = PropagationTracker(), Http3Heard(clock)
         self.references = OriginReferences(
             fetcher, clock, lookup=self._lookups.origin_address, keep=keep, keep_standing=keep_standing
         )
@@ -149,7 +147,7 @@ class Pipeline:
             facts=lambda: self._facts(start_ns, scheduled_at, started_at),
             lag_us=lambda: self._host.worst_lag_us(start_ns, self._clock.monotonic_ns()),
             reading=self._reading(task),
-            health=lambda: self._health(task, start_ns),
+            health=lambda: self._health(slot, start_ns),
             dates=self._dates(),
         )
         with collecting() as collected:
@@ -157,6 +155,7 @@ class Pipeline:
         placed = self._propagation.placed(task, evidence)
         if slot.task is not task or any(map(is_not, placed, evidence.observations)):
             evidence, symptoms = replace(evidence, observations=placed), None  # to be examined anew
+        self._http3.note(task, evidence.observations)
         now = rfc3339(self._clock.time_ns())
         row = measured_row(task, evidence, self._kinds, finished_at=now, symptoms=symptoms)
         self.budgets.spend(task, row, epoch_s(started_at))
@@ -309,9 +308,12 @@ class Pipeline:
         finally:
             timer.cancel()
 
-    def _health(self, task: Task, start_ns: int) -> VantageHealth | None:
-        watch = self._line_health
-        return None if watch is None else watch.health(task.vantage_point, task.ip_version, start_ns)
+    def _health(self, slot: Slot, start_ns: int) -> VantageHealth | None:
+        watch, task = self._line_health, slot.task
+        health = None if watch is None else watch.health(task.vantage_point, task.ip_version, start_ns)
+        if task.request.protocol != H3:
+            return health
+        return self._http3.with_answers(health, task, slot.observations)
 
     def _reading(self, task: Task) -> Reading | None:
         """What the task's checks want read; worked out once for each definition."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from probe.core.model.protocols import AUTO
 from probe.core.model.task import VantagePoint
 from probe.core.model.value import replace
 from probe.core.records.observation import Observation, Relation, Role
 from probe.core.redirects.next_hop import STATUS_CODES as REDIRECTS
+from probe.core.vantage.over_udp import silent_over_quic
 from probe.core.vantage.via_proxy import can_be_given
 from probe.core.verdict.corroboration import OF_THE_LINE_TOO
 from probe.fetch.target import FetchTarget
@@ -34,6 +36,11 @@ async def look_elsewhere(slot: Slot, lines: Sequence[VantagePoint], pace: EdgePa
         and (all_silent or _unexplained(observation) or _led_away(slot, observation))
         for target in _ways(slot, observation, index, lines)
     ]
+    targets += [
+        (_over_tcp(slot, observation, index), index)
+        for index, observation in enumerate(slot.observations)
+        if observation.role is Role.EDGE and silent_over_quic(observation)
+    ]
     async with Staggered() as staggered:
         asked = pace.admitted(target for target, _ in targets)
         made = [(await staggered.start(pace.fetch(target)), target) for target in asked]
@@ -43,6 +50,12 @@ async def look_elsewhere(slot: Slot, lines: Sequence[VantagePoint], pace: EdgePa
         for fetch, target in made
     )
     slot.compare_all()
+
+
+def _over_tcp(slot: Slot, observation: Observation, index: int) -> FetchTarget:
+    """The same node and object over TCP: whether its host is well, where it is silent over QUIC."""
+    target = slot.target(Role.ELSEWHERE, observation.address, of=index)
+    return replace(target, request=replace(target.request, protocol=AUTO))
 
 
 def _unexplained(observation: Observation) -> bool:

@@ -43,11 +43,19 @@ class AlpnError(Exception):
 
 
 class StreamError(Exception):
-    """The server ended our stream, or the connection under it, by HTTP/2's or HTTP/3's own means; `type` says how."""
+    """The server ended our stream, or the connection under it, by HTTP/2's or HTTP/3's own means; `type` says how.
 
-    def __init__(self, type_: FailureType, detail: str) -> None:
+    `phase`: where it is known better than by the step that was being taken.
+    """
+
+    def __init__(self, type_: FailureType, detail: str, phase: Phase | None = None) -> None:
         super().__init__(detail)
         self.type = type_
+        self.phase = phase
+
+    def at(self, phase: Phase) -> None:
+        """It was in this phase."""
+        self.phase = phase
 
 
 class SocketLateError(OSError):
@@ -161,7 +169,7 @@ def _classify(exc: BaseException, phase: Phase) -> tuple[FailureType, Phase | No
         case BodyTruncatedError():
             return _F.BODY_TRUNCATED, None
         case StreamError():
-            return exc.type, None
+            return exc.type, exc.phase
         case AlpnError():
             return _F.TLS_NO_APPLICATION_PROTOCOL, Phase.TLS
         case SourceError():

@@ -75,6 +75,10 @@ class Stopwatch:
         if connected_us is not None:
             self.connect_unsure_ns += max(0, self.secure_connection_start_us - connected_us) * 1000
 
+    def secured(self, shaken: BoundedTime, sending_ns: int) -> None:
+        """The one handshake of transport and TLS is done (QUIC); its first datagram took so long to leave."""
+        self.connect_end_us, self.tls_unsure_ns = self.at_us(shaken[0]), shaken[1] + sending_ns
+
     def request_sent(self, sent_ns: int, sent_by_ns: int) -> None:
         """The request left between these instants."""
         if sent_ns and self._is_the_kernels:

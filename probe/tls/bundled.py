@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
 from probe.core.model.protocols import HTTP_1_1
-from probe.tls.errors import ssl_error, verification_error
+from probe.tls.chain_store import ChainStores, demand, der, expect, last_error, load, text
+from probe.tls.errors import verification_error
 from probe.tls.offer import OLD_VERSIONS
 from probe.tls.openssl_bindings import ffi as _ffi
 from probe.tls.openssl_bindings import lib as _lib
 from probe.tls.session import OVER
+from probe.tls.stapling import staple_of
 from probe.tls.verified import NOT_VERIFIED, Verified, refuse, verified_by
 
 _NULL = _ffi.NULL
@@ -37,15 +41,13 @@ _do_handshake, _read, _write, _shutdown = (
     _lib.SSL_shutdown,
 )
 _pending, _get_error, _get_shutdown = _lib.SSL_pending, _lib.SSL_get_error, _lib.SSL_get_shutdown
-_new_bio, _free_bio, _memory = _lib.BIO_new, _lib.BIO_free, _lib.BIO_s_mem
 _bio_read, _bio_write, _bio_data = _lib.BIO_read, _lib.BIO_write, _lib.BIO_get_mem_data
-_forget_errors, _next_error = _lib.ERR_clear_error, _lib.ERR_get_error
+_new_bio, _memory = _lib.BIO_new, _lib.BIO_s_mem
+_forget_errors = _lib.ERR_clear_error
 _RECEIVED_SHUTDOWN = _lib.SSL_RECEIVED_SHUTDOWN
 _WANTS_MORE = frozenset({_lib.SSL_ERROR_WANT_READ, _lib.SSL_ERROR_WANT_WRITE})
 _ZERO_RETURN = _lib.SSL_ERROR_ZERO_RETURN
 
-_ERR_LIB_SSL = 20
-_RECORD_LAYER_FAILURE = 313  # SSL_R_RECORD_LAYER_FAILURE (openssl/sslerr.h)
 _VERSIONS = {"TLSv1": 0x301, "TLSv1.1": 0x302, "TLSv1.2": 0x303, "TLSv1.3": 0x304}
 # The groups of OpenSSL 3.0; newer releases add a second, larger key share that most servers ignore.
 _GROUPS = b"X25519:P-256:X448:P-521:P-384:ffdhe2048:ffdhe3072:ffdhe4096:ffdhe6144:ffdhe8192"
@@ -75,24 +77,21 @@ class BundledClient:
     ) -> None:
         self._verify = verify
         self._any_strength = minimum in OLD_VERSIONS
+        self._chains = ChainStores(ca_file, ca_directory)
         self._context = context = _ffi.gc(_lib.SSL_CTX_new(_lib.TLS_client_method()), _lib.SSL_CTX_free)
         if ca_file is not None:
-            _load(_lib.SSL_CTX_load_verify_locations(context, os.fsencode(ca_file), _NULL))
+            load(_lib.SSL_CTX_load_verify_locations(context, os.fsencode(ca_file), _NULL))
         if ca_directory is not None:
-            _load(_lib.SSL_CTX_load_verify_locations(context, _NULL, os.fsencode(ca_directory)))
+            load(_lib.SSL_CTX_load_verify_locations(context, _NULL, os.fsencode(ca_directory)))
         _lib.SSL_CTX_set_options(context, _lib.SSL_OP_ALL | _lib.SSL_OP_NO_COMPRESSION)
-        _demand(_lib.SSL_CTX_set_cipher_list(context, ciphers.encode()))
-        _demand(_lib.SSL_CTX_set_ciphersuites(context, _SUITES_OF_TLS_1_3))
-        _demand(_lib.SSL_CTX_set_min_proto_version(context, _VERSIONS[minimum]))
-        _demand(_lib.SSL_CTX_set1_curves_list(context, _GROUPS))
+        demand(_lib.SSL_CTX_set_cipher_list(context, ciphers.encode()))
+        demand(_lib.SSL_CTX_set_ciphersuites(context, _SUITES_OF_TLS_1_3))
+        demand(_lib.SSL_CTX_set_min_proto_version(context, _VERSIONS[minimum]))
+        demand(_lib.SSL_CTX_set1_curves_list(context, _GROUPS))
         offered = b"".join(bytes((len(name),)) + name.encode() for name in alpn)
-        _demand(_lib.SSL_CTX_set_alpn_protos(context, offered, len(offered)) == 0)
+        demand(_lib.SSL_CTX_set_alpn_protos(context, offered, len(offered)) == 0)
         _lib.SSL_CTX_set_verify(context, _lib.SSL_VERIFY_PEER if verify else _lib.SSL_VERIFY_NONE, _NULL)
-        wanted = _lib.SSL_CTX_get0_param(context)
-        _demand(_lib.X509_VERIFY_PARAM_set_flags(wanted, _lib.X509_V_FLAG_PARTIAL_CHAIN))
-        # The subject's common name alone is no name (RFC 9525 section 2).
-        flags = _lib.X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | _lib.X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
-        _lib.X509_VERIFY_PARAM_set_hostflags(wanted, flags)
+        expect(_lib.SSL_CTX_get0_param(context), b"", b"")
 
     def session(self, server_name: str, room: memoryview) -> BundledSession:
         """As the protocol says."""
@@ -103,16 +102,21 @@ class BundledClient:
         made = BundledSession(
             session, server_name, room, verify=self._verify, any_strength=self._any_strength
         )
-        _demand(_lib.SSL_set_tlsext_status_type(session, _lib.TLSEXT_STATUSTYPE_ocsp))
+        demand(_lib.SSL_set_tlsext_status_type(session, _lib.TLSEXT_STATUSTYPE_ocsp))
         if host:
             _lib.SSL_set_tlsext_host_name(session, host)
         if self._verify:
-            wanted = _lib.SSL_get0_param(session)
-            if host:
-                _demand(_lib.X509_VERIFY_PARAM_set1_host(wanted, host, len(host)))
-            else:
-                _demand(_lib.X509_VERIFY_PARAM_set1_ip(wanted, address, len(address)))
+            expect(_lib.SSL_get0_param(session), host, address)
         return made
+
+    def verified(self, chain: Sequence[bytes], staple: bytes, server_name: str) -> Verified:
+        """As the protocol says: by the same store, names, purpose and strength as a session."""
+        if not self._verify:
+            return NOT_VERIFIED
+        used = self._chains.verified(chain, _identity(server_name), server_name)
+        verified = Verified(used, staple_of(staple, used, datetime.now(UTC)))
+        refuse(verified, server_name, any_strength=True)
+        return verified
 
 
 class BundledSession:
@@ -183,7 +187,7 @@ class BundledSession:
         return bool(_get_shutdown(self._session) & _RECEIVED_SHUTDOWN)
 
     def version(self) -> str | None:
-        return _text(_lib.SSL_get_version(self._session))
+        return text(_lib.SSL_get_version(self._session))
 
     def alpn(self) -> str | None:
         count = _ffi.new("unsigned int *")
@@ -192,7 +196,7 @@ class BundledSession:
 
     def cipher(self) -> str | None:
         cipher = _lib.SSL_get_current_cipher(self._session)
-        return None if cipher == _NULL else _text(_lib.SSL_CIPHER_get_name(cipher))
+        return None if cipher == _NULL else text(_lib.SSL_CIPHER_get_name(cipher))
 
     def chain(self) -> tuple[bytes, ...]:
         sent = _lib.SSL_get_peer_cert_chain(self._session)
@@ -212,7 +216,7 @@ class BundledSession:
         return bytes(_ffi.buffer(self._at[0], count)) if count > 0 else b""
 
     def _certificates(self, stack: Any) -> tuple[bytes, ...]:
-        return tuple(_der(_lib.sk_X509_value(stack, n), self._where) for n in range(_lib.sk_X509_num(stack)))
+        return tuple(der(_lib.sk_X509_value(stack, n), self._where) for n in range(_lib.sk_X509_num(stack)))
 
     def _wants_more(self, said: int) -> bool:
         """False where the handshake needs more bytes; raises OpenSSL's error otherwise."""
@@ -224,11 +228,11 @@ class BundledSession:
     def _error(self, code: int) -> ssl.SSLError:
         if code == _ZERO_RETURN:
             return ssl.SSLZeroReturnError(code, "TLS/SSL connection has been closed (EOF)")
-        exc = _last_error()
+        exc = last_error()
         if exc.reason != "CERTIFICATE_VERIFY_FAILED":
             return exc
         verdict = _lib.SSL_get_verify_result(self._session)
-        words = _text(_lib.X509_verify_cert_error_string(verdict)) or ""
+        words = text(_lib.X509_verify_cert_error_string(verdict)) or ""
         return verification_error(verdict, words, self._name)
 
 
@@ -245,15 +249,6 @@ def _identity(server_name: str) -> tuple[bytes, bytes]:
         return server_name.encode("idna"), b""
 
 
-@lru_cache(maxsize=256)
-def _decoded(words: bytes) -> str:
-    return words.decode()
-
-
-def _text(words: Any) -> str | None:
-    return None if words == _NULL else _decoded(_ffi.string(words))
-
-
 def _drained(bio: Any, where: Any) -> bytes | bytearray:
     count = _bio_data(bio, where)
     if not count:
@@ -261,36 +256,3 @@ def _drained(bio: Any, where: Any) -> bytes | bytearray:
     data = bytearray(count)
     _bio_read(bio, _ffi.from_buffer(data), count)
     return data
-
-
-def _der(certificate: Any, where: Any) -> bytes:
-    bio = _new_bio(_memory())
-    try:
-        _demand(_lib.i2d_X509_bio(bio, certificate))
-        count = _bio_data(bio, where)
-        return bytes(_ffi.buffer(where[0], count))
-    finally:
-        _free_bio(bio)
-
-
-def _load(done: int) -> None:
-    if not done:
-        raise _last_error()
-
-
-def _demand(done: int) -> None:
-    """Raises RuntimeError: a setting of ours was refused, which is no fault of a server, so it is no ssl.SSLError."""
-    if not done:
-        raise RuntimeError(f"OpenSSL refused what we set: {_last_error()}")
-
-
-def _last_error() -> ssl.SSLError:
-    """The last error of OpenSSL's queue, unless it says only that the record layer failed. Empties the queue."""
-    last = 0
-    while code := _next_error():
-        if not last or _lib.ERR_GET_REASON(code) != _RECORD_LAYER_FAILURE:
-            last = code
-    library = (
-        "SSL" if last >> 23 & 0xFF == _ERR_LIB_SSL else _text(_lib.ERR_lib_error_string(last)) or "OpenSSL"
-    )
-    return ssl_error(library, _text(_lib.ERR_reason_error_string(last)) or f"error {last:X}")

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Protocol
 
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
@@ -22,10 +23,11 @@ from probe.core.model.task import TlsPolicy
 from probe.core.records.failure import FailureType
 from probe.core.records.transport import Tls
 from probe.tls.offer import OLD_VERSIONS, cipher_string
-from probe.tls.session import TlsClient, TlsSession
+from probe.tls.session import TlsClient
 from probe.tls.stapling import must_staple
 from probe.tls.system import SystemClient
 from probe.tls.trust import stamp_of, system_store, trust_problem
+from probe.tls.verified import Verified
 
 try:
     from probe.tls.bundled import OPENSSL_VERSION as BUNDLED_VERSION
@@ -125,13 +127,28 @@ def _check_version(minimum: str) -> None:
         raise ValueError(f"minimum_version {minimum} is none of {', '.join(_VERSIONS)}")
 
 
+def verifies_chains() -> bool:
+    """Whether clients verify the certificates of handshakes that they did not make (`TlsClient.verified`)."""
+    return BundledClient is not None
+
+
 def openssl_version() -> str:
     """Of the OpenSSL that measures."""
     return ssl.OPENSSL_VERSION if BundledClient is None else BUNDLED_VERSION
 
 
+class Agreed(Protocol):
+    """What a handshake agreed on, as `TlsSession` says it."""
+
+    def version(self) -> str | None: ...
+
+    def cipher(self) -> str | None: ...
+
+    def verified(self) -> Verified: ...
+
+
 def describe(
-    session: TlsSession,
+    session: Agreed,
     server_name: str,
     chain: Sequence[bytes],
     *,

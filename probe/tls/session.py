@@ -6,6 +6,7 @@ implementations: `probe.tls.bundled` and `probe.tls.system`. RFC 8446, RFC 5246.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from probe.tls.verified import Verified
@@ -71,4 +72,11 @@ class TlsClient(Protocol):
         """For one connection to `server_name`, whose bytes pass through `room`, the view of a whole bytearray.
 
         An IP literal is verified as such and sends no SNI (RFC 6066 section 3). Raises ValueError for what is no name.
+        """
+
+    def verified(self, chain: Sequence[bytes], staple: bytes, server_name: str) -> Verified:
+        """What a handshake rests on that another library made (QUIC's): a chain (DER, leaf first) and what was stapled.
+
+        Raises ssl.SSLCertVerificationError as a session's handshake does; ssl.SSLError for what is no certificate.
+        NotImplementedError where this library verifies nothing but its own handshakes (`client.verifies_chains`).
         """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+from collections.abc import Sequence
 from typing import Any
 
 from probe.tls.chains import sent_chain, verified_chain
@@ -26,6 +27,10 @@ class SystemClient:
     def session(self, server_name: str, room: memoryview) -> SystemSession:
         """As the protocol says."""
         return SystemSession(self.context, server_name, room, any_strength=self._any_strength)
+
+    def verified(self, chain: Sequence[bytes], staple: bytes, server_name: str) -> Verified:
+        """As the protocol says: this library cannot."""
+        raise NotImplementedError
 
 
 class SystemSession:

@@ -1,7 +1,8 @@
 """Rule: an anchor tells whether this vantage point's own line works; `core.vantage.health.reacted` says what counts.
 
 http, https and tcp anchors are asked as the edges are, through the proxy if there is one; dns anchors are asked over
-UDP from the vantage point's line itself, whatever the proxy: no proxy here carries datagrams.
+UDP from the vantage point's line itself, whatever the proxy: no proxy here carries datagrams. quic anchors are asked
+over HTTP/3: they show whether UDP passes, and nothing of the line where they are silent.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from probe.core.dns.message import build_question
+from probe.core.model.protocols import H1, H3
 from probe.core.model.task import (
     AnchorSpec,
     Deadlines,
@@ -20,6 +22,7 @@ from probe.core.model.task import (
     TlsPolicy,
     VantagePoint,
 )
+from probe.core.model.value import replace
 from probe.core.records.failure import Failure, FailureType, Phase
 from probe.core.records.observation import Observation, Role
 from probe.core.records.transport import ResourceTiming
@@ -80,18 +83,24 @@ async def _ask(anchor: AnchorSpec, request: AnchorRequest, fetcher: Fetcher) -> 
     address = anchor.host if version_of(anchor.host) else await request.find(anchor.host)
     if isinstance(address, Failure):
         return _observation(anchor, failure=address)
-    scheme = "http" if anchor.scheme == "tcp" else anchor.scheme
+    scheme = {"tcp": "http", "quic": "https"}.get(anchor.scheme, anchor.scheme)
+    protocol = H3 if anchor.scheme == "quic" else H1
     target = FetchTarget(
         role=Role.ANCHOR,
         address=address,
-        request=Request(scheme=scheme, host=anchor.host, port=anchor.port, path=anchor.path),
+        request=Request(
+            scheme=scheme, host=anchor.host, port=anchor.port, path=anchor.path, protocol=protocol
+        ),
         tls=TlsPolicy(verify=False),
         deadlines=request.deadlines,
         limits=_LIMITS,
         vantage=request.vantage,
         slot_start_ns=request.slot_start_ns,
     )
-    return await (fetcher.connect_only(target) if anchor.scheme == "tcp" else fetcher.fetch(target))
+    if anchor.scheme == "tcp":
+        return await fetcher.connect_only(target)
+    seen = await fetcher.fetch(target)
+    return seen if protocol == H1 else replace(seen, url=str(anchor))
 
 
 # --- DNS ------------------------------------------------------------------------------------------------

@@ -780,6 +780,7 @@ def test_every_failure_that_a_fetch_can_give_was_produced(request: pytest.Fixtur
     elsewhere |= {F.AGENT_LIMIT_REDIRECTS, F.AGENT_LIMIT_DNS_RECORDS}  # test_redirects, test_message
     elsewhere |= {F.HTTP_STREAM_REFUSED, F.HTTP_STREAM_RESET, F.HTTP_GOAWAY}  # test_http2
     elsewhere |= {F.HTTP_EXCESSIVE_FRAMES}
+    elsewhere |= {F.HTTP_STREAM_STOPPED, *(t for t in F if t.value.startswith("quic."))}  # test_http3
     table = {F.TLS_CERT_REVOKED, F.TLS_CERT_INVALID}  # test_failures: no CRL is read, so only from the table
     ours = {type_ for type_ in F if not type_.value.startswith("dns.")}
     assert ours - SEEN - elsewhere - table == set()

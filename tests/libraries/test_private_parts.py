@@ -17,7 +17,7 @@ import trustme
 from cryptography.hazmat.bindings.openssl.binding import Binding
 
 from probe.net.event_loop import DatedLoop, run
-from probe.tls import bundled, openssl_bindings
+from probe.tls import bundled, chain_store, openssl_bindings
 from probe.tls.chains import sent_chain, verified_chain
 
 ROOT = Path(__file__).parent.parent.parent
@@ -93,7 +93,7 @@ def test_what_is_private_has_an_upper_bound() -> None:
 
 
 def test_every_name_of_the_bindings_is_listed_and_there() -> None:
-    text = Path(bundled.__file__).read_text(encoding="utf-8")
+    text = "".join(Path(module.__file__).read_text(encoding="utf-8") for module in (bundled, chain_store))
     assert set(re.findall(r"\b_lib\.(\w+)", text)) == openssl_bindings.NAMES
     assert set(re.findall(r"\b_ffi\.(\w+)", text)) == openssl_bindings.FFI_NAMES
     assert set(dir(openssl_bindings.lib)) >= openssl_bindings.NAMES

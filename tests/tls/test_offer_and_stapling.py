@@ -19,7 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from probe.tls.client import bundled_client, describe, system_client
 from probe.tls.stapling import Staple, must_staple, staple_of
-from probe.tls.strength import CA_KEY_TOO_SMALL, CA_MD_TOO_WEAK, EE_KEY_TOO_SMALL, weakness
+from probe.tls.verified import CA_KEY_TOO_SMALL, CA_MD_TOO_WEAK, EE_KEY_TOO_SMALL, weakness
 from tests.support.handshake import shake_hands
 from tests.support.http_server import HOST
 from tests.tls.test_client_sessions import LIBRARIES, Link, client_of

@@ -17,6 +17,7 @@ class Phase(StrEnum):
     DNS = "dns"
     TCP = "tcp"
     TLS = "tls"
+    QUIC = "quic"  # the handshake of HTTP/3's connection, which is its secure one too
     HTTP = "http"
     BODY = "body"
     CONTENT = "content"
@@ -66,10 +67,20 @@ class FailureType(StrEnum):
     TLS_NO_APPLICATION_PROTOCOL = "tls.no_application_protocol"  # RFC 7301: none of those asked for
     TLS_PROTOCOL_ERROR = "tls.protocol.error"  # NEL
 
+    QUIC_TIMED_OUT = "quic.timed_out"  # no handshake within its deadline: mostly a port that says nothing
+    QUIC_REFUSED = "quic.refused"  # the same, and ICMP said that nobody listens, which can be forged
+    QUIC_VERSION_UNSUPPORTED = "quic.version_unsupported"  # the server speaks other versions than 1
+    QUIC_CLOSED = "quic.closed"  # CONNECTION_CLOSE by its transport before the end of the response
+    QUIC_CLOSED_BY_APPLICATION = "quic.closed_by_application"  # the same by its HTTP/3
+    QUIC_STATELESS_RESET = "quic.stateless_reset"  # the server no longer knew the connection
+    QUIC_IDLE_TIMED_OUT = "quic.idle_timed_out"  # nothing came within the idle timeout that was agreed on
+    QUIC_PROTOCOL_ERROR = "quic.protocol.error"  # what came breaks QUIC
+
     HTTP_TIMED_OUT = "http.timed_out"  # no first byte of the response within its deadline
     HTTP_PROTOCOL_VIOLATION = "http.protocol_violation"  # what came back is not one HTTP/1.1 response
     HTTP_STREAM_REFUSED = "http.stream_refused"  # RFC 9113 section 8.7: the request was not processed
     HTTP_STREAM_RESET = "http.stream_reset"  # RST_STREAM before the end of the response
+    HTTP_STREAM_STOPPED = "http.stream_stopped"  # STOP_SENDING with an error, and no whole response
     HTTP_GOAWAY = "http.goaway"  # GOAWAY, and the connection ended within the response
     HTTP_EXCESSIVE_FRAMES = "http.excessive_frames"  # beside the response, more than any client needs
     HTTP_FIELDS_TOO_LARGE = "http.fields_too_large"  # a head longer than browsers take

@@ -11,7 +11,7 @@ from enum import StrEnum
 from probe.core.model.value import Value
 from probe.core.records.failure import OWN_LIMITS, Failure
 from probe.core.records.response import CacheStatus, ProxyStatus, Response
-from probe.core.records.transport import ResourceTiming, TcpInfo, Tls
+from probe.core.records.transport import QuicInfo, ResourceTiming, TcpInfo, Tls
 
 
 class Role(StrEnum):
@@ -85,6 +85,7 @@ class Observation(Value, frozen=True, kw_only=True):
     caches: tuple[CacheStatus, ...] = ()  # where several speak: all of them, the nearest to us last
     proxy_status: tuple[ProxyStatus, ...] = ()  # the nearest to us last
     tcp_info: TcpInfo | None = None
+    quic_info: QuicInfo | None = None
     comparison: Comparison | None = None
     of: int | None = None  # confirm, redirect, elsewhere: index in `observations` of the one it follows
     vantage_point: str | None = None  # elsewhere: over whose line, where it is not the slot's own

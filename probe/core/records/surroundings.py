@@ -24,7 +24,8 @@ class VantageHealth(Value, frozen=True, kw_only=True):
 
     `state` is that of the last round that ended before the slot did, `since` when it began. `offline_meanwhile`:
     a round was offline, or the state was, at some moment between the slot's start and its end.
-    `anchors_asked` and `anchors_reached` count that last round.
+    `anchors_asked` and `anchors_reached` count that last round. `http3_answered_at`: when, at the latest within the
+    ten minutes before the slot, a server answered over HTTP/3 over this line; `http3_answered_by`: its address.
     """
 
     state: LineState
@@ -33,6 +34,8 @@ class VantageHealth(Value, frozen=True, kw_only=True):
     anchors_asked: int = 0
     anchors_reached: int = 0
     offline_meanwhile: bool = False
+    http3_answered_at: str | None = None
+    http3_answered_by: str | None = None
 
 
 class NodeFacts(Value, frozen=True, kw_only=True):

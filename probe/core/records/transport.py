@@ -88,3 +88,22 @@ class TcpInfo(Value, frozen=True, kw_only=True):
     rtt_var_us: int
     retransmits_total: int
     mss_bytes: int
+
+
+class QuicInfo(Value, frozen=True, kw_only=True):
+    """What is known of a QUIC connection at its end (RFC 9000, RFC 9002)."""
+
+    version: int | None = None  # 1: RFC 9000; None: the server was not heard
+    rtt_us: int | None = None  # smoothed (RFC 9002 section 5.3)
+    lost_packets: int = 0  # of ours
+    probes: int = 0  # how often nothing came within the probe timeout (RFC 9002 section 6.2)
+    datagrams_sent: int = 0
+    datagrams_received: int = 0
+    datagrams_dropped_here: int = 0  # our socket had no room for them: our own host was late
+    ecn_marked: int = 0  # came with the mark of congestion (RFC 3168)
+    unreachable: int = 0  # how often ICMP said that nobody listens: a hint, which can be forged
+    address_validation: str | None = None  # retry, handshake; None: the handshake was not finished
+    last_received_us: int | None = None  # offset from slot start
+    ping_answered: bool | None = (
+        None  # in a silence the server was asked whether it is there (PING); None: it was not
+    )

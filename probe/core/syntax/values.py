@@ -164,18 +164,19 @@ def parse_proxy(text: str) -> tuple[str, str, int]:
 
 
 def parse_anchor(text: str) -> AnchorSpec:
-    """`https://host[:port][/path]`, `http://...`, `tcp://host:port` or `dns://address[:port][/name]`."""
+    """`https://host[:port][/path]`, `http://...`, `quic://...`, `tcp://host:port` or `dns://address[:port][/name]`."""
     scheme, _, rest = text.partition("://")
-    if scheme not in ("http", "https", "tcp", "dns"):
+    if scheme not in ("http", "https", "quic", "tcp", "dns"):
         raise ValueError(
-            "an anchor is https://host/path, http://host/path, tcp://host:port or dns://address/name"
+            "an anchor is https://host/path, http://host/path, quic://host/path, tcp://host:port or"
+            " dns://address/name"
         )
     if "@" in rest:
         raise ValueError("an anchor's address holds no user name or password")
     authority, slash, path = rest.partition("/")
     if scheme == "tcp" and slash:
         raise ValueError("a tcp:// anchor has no path: tcp://host:port")
-    host, port = split_host_port(authority, {"http": 80, "https": 443, "dns": 53}.get(scheme))
+    host, port = split_host_port(authority, {"http": 80, "https": 443, "quic": 443, "dns": 53}.get(scheme))
     if scheme == "dns":
         if not _is_address(host):
             raise ValueError(

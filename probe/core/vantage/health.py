@@ -28,7 +28,12 @@ STALE_AFTER_INTERVALS = 2
 LATE_CONNECT_US = 1_000_000
 # Nothing came back at all: a dead line looks the same as a dead server.
 SILENT = frozenset(
-    {FailureType.TCP_TIMED_OUT, FailureType.TCP_ADDRESS_UNREACHABLE, FailureType.VANTAGE_NETWORK_DOWN}
+    {
+        FailureType.TCP_TIMED_OUT,
+        FailureType.TCP_ADDRESS_UNREACHABLE,
+        FailureType.VANTAGE_NETWORK_DOWN,
+        FailureType.QUIC_TIMED_OUT,
+    }
 )
 _WITHOUT_ADDRESS = (FailureType.DNS_NO_DATA, FailureType.DNS_DANGLING_ALIAS)
 
@@ -76,8 +81,11 @@ def own_fault(anchor: Observation) -> FailureType | None:
 
 
 def counted(anchors: Iterable[Observation]) -> tuple[int, int]:
-    """(anchors asked, anchors that reacted): each anchor once, however often it was tried."""
-    asked = [o for o in anchors if own_fault(o) is None and not _nowhere(o)]
+    """(anchors asked, anchors that reacted): each anchor once, however often it was tried.
+
+    One that is silent over QUIC does not count: networks that carry TCP and DNS and nothing else over UDP are many.
+    """
+    asked = [o for o in anchors if own_fault(o) is None and not _nowhere(o) and not _silent_over_quic(o)]
     through = [o for o in asked if o.proxy is not None]
     deciding = through or asked
     return len({_key(o) for o in deciding}), len({_key(o) for o in deciding if reacted(o)})
@@ -86,6 +94,15 @@ def counted(anchors: Iterable[Observation]) -> tuple[int, int]:
 def _nowhere(anchor: Observation) -> bool:
     """Its name has no address of this IP version: so it could not be asked, which says nothing of the line."""
     return anchor.failure is not None and anchor.failure.type in _WITHOUT_ADDRESS
+
+
+def _silent_over_quic(anchor: Observation) -> bool:
+    return is_quic_anchor(anchor) and not reacted(anchor)
+
+
+def is_quic_anchor(anchor: Observation) -> bool:
+    """Whether it was asked over HTTP/3."""
+    return anchor.url.startswith("quic://")
 
 
 def late(anchors: Sequence[Observation]) -> bool:

@@ -36,6 +36,8 @@ CUT_OFF = FOREIGN_CERTIFICATE | {
     FailureType.TCP_TIMED_OUT,
     FailureType.TCP_REFUSED,
     FailureType.TCP_RESET,
+    FailureType.QUIC_TIMED_OUT,
+    FailureType.QUIC_REFUSED,
     FailureType.TLS_TIMED_OUT,
     FailureType.TLS_CLOSED,
     FailureType.TLS_PROTOCOL_ERROR,
@@ -131,12 +133,17 @@ def _party(observation: Observation) -> tuple[str, int]:
 
 
 def _spoke_tcp(observation: Observation) -> bool:
-    return not observation.url.startswith("dns://")
+    return not observation.url.startswith(("dns://", "quic://"))
 
 
 def _lost_something(observation: Observation) -> bool:
-    """A packet of ours was sent again, or the first one: a connection that came about late (RFC 6298 section 2)."""
-    info = observation.tcp_info
+    """A packet of ours was sent again, or the first one: a connection that came about late (RFC 6298 section 2).
+
+    Over QUIC: one was declared lost, or nothing came within the probe timeout (RFC 9002 section 6).
+    """
+    info, quic = observation.tcp_info, observation.quic_info
+    if quic is not None:
+        return quic.lost_packets > 0 or quic.probes > 0
     return (info is not None and info.retransmits_total > 0) or connecting_us(observation) >= RESENT_US
 
 

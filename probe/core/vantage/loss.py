@@ -29,12 +29,14 @@ _TWO_PACKETS_US = (
 )
 _PATIENT_US = 3_500_000  # time for three: at 0, 1 and 3 seconds
 _ENOUGH_SHOWN = 2
+_NO_CONNECTION = (FailureType.TCP_TIMED_OUT, FailureType.QUIC_TIMED_OUT)
 
 
 def silent_beside_loss(looks: Sequence[Observation], deadlines: Deadlines, line: LineQuality | None) -> bool:
     """Whether these looks at one edge gave nothing so often that a lossy line does not explain it."""
     waits_us = {
         FailureType.TCP_TIMED_OUT: deadlines.connect_us,
+        FailureType.QUIC_TIMED_OUT: deadlines.connect_us,
         FailureType.TLS_TIMED_OUT: deadlines.tls_us,
         FailureType.HTTP_TIMED_OUT: deadlines.first_byte_us,
     }
@@ -56,7 +58,7 @@ def patient(deadlines: Deadlines) -> Deadlines:
 
 def one_packet_lost(edge: Observation, deadlines: Deadlines) -> bool:
     """Whether this edge took no connection in a time in which the first packet is sent once."""
-    timed_out = edge.failure is not None and edge.failure.type is FailureType.TCP_TIMED_OUT
+    timed_out = edge.failure is not None and edge.failure.type in _NO_CONNECTION
     return timed_out and deadlines.connect_us < _TWO_PACKETS_US
 
 

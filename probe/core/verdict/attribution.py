@@ -20,6 +20,7 @@ from probe.core.records.observation import Observation, Role
 from probe.core.records.verdict import Fault, Outcome
 from probe.core.redirects.next_hop import STATUS_CODES as REDIRECTS
 from probe.core.vantage.line_quality import CUT_OFF, FOREIGN_CERTIFICATE, LOOKUPS_LOST
+from probe.core.vantage.over_udp import unproven_over_udp
 from probe.core.vantage.refusals import refusal, wants_another_protocol
 from probe.core.verdict.corroboration import OF_THE_LINE_TOO, TIMEOUTS, Corroboration
 from probe.core.verdict.hijack import alias_hidden, changed_by_the_zone, disbelieved, foreign, outdated
@@ -236,21 +237,21 @@ def _transport(symptom: Symptom, corroboration: Corroboration) -> Blame:
         return _inconclusive(Fault.VANTAGE, "vantage.proxy_unreachable")
     if corroboration.unproven(failure.type):
         return _inconclusive(Fault.UNKNOWN, "vantage.no_witness")
+    if (unproven := unproven_over_udp(corroboration.evidence, symptom.observation)) is not None:
+        return _inconclusive(unproven, "quic.blocked")
     if failure.type in FOREIGN_CERTIFICATE and _foreign(symptom, corroboration):
         return _failed(Fault.PATH, "dns.hijacked")
     explained = _origin_explains(failure.phase, corroboration)
     if explained or corroboration.origin_led_there(symptom.observation, observation):
         return _failed(Fault.ORIGIN, corroboration.origin_reason)
-    if may_be_the_name(corroboration.task, observation, failure):
-        return _failed(Fault.UNKNOWN, symptom.reason)
-    if symptom.reason in TIMEOUTS and corroboration.may_be_loss(symptom.observation):
-        return _failed(Fault.UNKNOWN, symptom.reason)
-    return _failed(Fault.CDN, symptom.reason)
+    lost = symptom.reason in TIMEOUTS and corroboration.may_be_loss(symptom.observation)
+    unknown = lost or may_be_the_name(corroboration.task, observation, failure)
+    return _failed(Fault.UNKNOWN if unknown else Fault.CDN, symptom.reason)
 
 
 def _origin_explains(phase: Phase, corroboration: Corroboration) -> bool:
     """An edge may wait for its origin only once the request is sent: its port and its handshake need none."""
-    return corroboration.origin_failing and phase not in (Phase.TCP, Phase.TLS)
+    return corroboration.origin_failing and phase not in (Phase.TCP, Phase.TLS, Phase.QUIC)
 
 
 def _status(symptom: Symptom, corroboration: Corroboration) -> Blame:

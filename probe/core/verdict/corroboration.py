@@ -42,15 +42,7 @@ from probe.core.verdict.hijack import over_verified_tls
 from probe.core.verdict.proxy_reports import answered_through_proxy, is_proxy_report
 
 # A stall of our own loop can make these; it cannot make a 503 or other bytes.
-TIMEOUTS = frozenset(
-    {
-        FailureType.TCP_TIMED_OUT,
-        FailureType.TLS_TIMED_OUT,
-        FailureType.HTTP_TIMED_OUT,
-        FailureType.BODY_TIMED_OUT,
-        FailureType.DNS_TIMED_OUT,
-    }
-)
+TIMEOUTS = frozenset(kind for kind in FailureType if kind.value.endswith("timed_out"))
 # What a line, or somebody on it, can do to every edge: then each of them is asked over another one.
 OF_THE_LINE_TOO = TIMEOUTS | FOREIGN_CERTIFICATE | {FailureType.TCP_ADDRESS_UNREACHABLE}
 STALL_US = 500_000

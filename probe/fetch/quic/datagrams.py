@@ -1,0 +1,110 @@
+"""Rule: each datagram has its own time of arrival, by the kernel, and what our own host dropped is counted as ours.
+
+A connected UDP socket, which this owns. In: datagrams to send. Out: datagrams with the instants at which they came.
+Nothing is joined, as TCP's bytes are: the kernel's stamp is exact (`probe.net.kernel_timestamps`). ECONNREFUSED is
+what an ICMP message says, which anybody can forge: it is counted, and ends nothing here (RFC 9000 section 14.2.1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+import struct
+from collections.abc import Iterator
+from time import monotonic_ns
+
+from probe.net.arrival_bounds import ArrivalBounds
+from probe.net.kernel_timestamps import ANCILLARY_BYTES, arrived_ns, ask_for_stamps
+
+_BUFFER_BYTES = 4 * 1024 * 1024  # asked for; the host's net.core.rmem_max bounds it
+_DATAGRAM_BYTES = 65_535
+_AT_ONCE = 64  # datagrams, after which the loop gets its turn
+_SO_RXQ_OVFL = 40  # asm-generic/socket.h: how many datagrams the socket had no room for
+_IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PROBE = 10, 23, 3  # linux/in.h: DF is set, nothing is cut in pieces
+_CONGESTION_EXPERIENCED = 3  # RFC 3168 section 5
+_COUNT = struct.Struct("=I")
+_HINTS = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.EPROTO})
+# What does not fit the interface, or finds its queue full, is lost as on any other link of the way.
+_LOST = frozenset({errno.EMSGSIZE, errno.EAGAIN, errno.ENOBUFS})
+
+
+class Datagrams:
+    """One connected, non-blocking socket. End it with `close`.
+
+    `received`, `sent`: datagrams. `dropped`: came and found no room here. `marked`: came with ECN's mark of congestion.
+    `unreachable`: how often ICMP said that nobody listens. `dates`: when the last one came and was sent.
+    """
+
+    __slots__ = ("_sock", "dates", "dropped", "marked", "received", "sent", "unreachable")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
+        self._sock = sock
+        self.received = self.sent = self.dropped = self.marked = self.unreachable = 0
+        ask_for_stamps(sock)
+        v6 = sock.family == socket.AF_INET6
+        options = (
+            (socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES),
+            (socket.SOL_SOCKET, _SO_RXQ_OVFL, 1),
+            (socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1) if v6 else (socket.IPPROTO_IP, socket.IP_RECVTOS, 1),
+            (socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PROBE) if v6 else (socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PROBE),
+        )  # fmt: skip
+        for level, name, value in options:
+            with contextlib.suppress(OSError):  # facts and conveniences that a kernel may lack
+                sock.setsockopt(level, name, value)
+        self.dates = ArrivalBounds(loop, first_by_poll=False)
+
+    def fileno(self) -> int:
+        """Of the socket."""
+        return self._sock.fileno()
+
+    def read(self) -> Iterator[bytes]:
+        """What has come, one by one; `dates` is of the one given last. Raises OSError for what is no hint."""
+        for _ in range(_AT_ONCE):
+            try:
+                data, ancillary, _, _ = self._sock.recvmsg(_DATAGRAM_BYTES, ANCILLARY_BYTES)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                self._hear(error)
+                continue
+            self.received += 1
+            self._note(ancillary)
+            self.dates.received(arrived_ns(ancillary))
+            yield data
+
+    def send(self, data: bytes) -> None:
+        """Send one; what does not leave is lost. Raises OSError where this host has no way to send."""
+        begun_ns = monotonic_ns()
+        for _ in range(2):  # an ICMP message that came before is reported first, and then forgotten
+            try:
+                self._sock.send(data)
+                break
+            except InterruptedError:
+                continue
+            except OSError as error:
+                if error.errno in _LOST:
+                    return
+                self._hear(error)
+        self.sent += 1
+        self.dates.spoken(begun_ns)
+
+    def close(self) -> None:
+        """Nothing is sent or read any more."""
+        self._sock.close()
+
+    def _hear(self, error: OSError) -> None:
+        if error.errno not in _HINTS:
+            raise error
+        self.unreachable += 1
+
+    def _note(self, ancillary: list[tuple[int, int, bytes]]) -> None:
+        for level, kind, data in ancillary:
+            if level == socket.SOL_SOCKET:
+                if kind == _SO_RXQ_OVFL and len(data) >= _COUNT.size:
+                    self.dropped = _COUNT.unpack_from(data)[0]
+            elif data and data[0] & _CONGESTION_EXPERIENCED == _CONGESTION_EXPERIENCED:
+                self.marked += (
+                    1  # IP_TOS or IPV6_TCLASS: in the first byte on machines that are little endian
+                )
