@@ -231,7 +231,7 @@ class Attempt:
         collected, self._collector = self._collector, None  # it refers to us from now on
         if collected is not None and self._connection.source is not None:
             collected.keep(self._captured)
-        target = self._target
+        target, quic = self._target, self._connection.quic_info
         return Observation(
             role=target.role,
             address=target.address,
@@ -245,7 +245,8 @@ class Attempt:
             failure=failure,
             tls=self._presented()[0],
             tcp_info=parse_tcp_info(self._connection.tcp_info),
-            quic_info=self._connection.quic_info,
+            quic_info=quic,
+            tainted=quic is not None and quic.datagrams_dropped_here > 0,
             of=target.of,
         )
 

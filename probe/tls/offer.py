@@ -47,7 +47,7 @@ def cipher_string(minimum_version: str) -> str:
     """OpenSSL's cipher string for a policy; `minimum_version`: such as TLSv1.2.
 
     OpenSSL 3 speaks TLS 1.0 and 1.1 at security level 0 only, since both sign handshakes with MD5 and SHA-1. The level
-    of certificates and keys does not follow: `probe.tls.strength` asks it of the verified chain.
+    of certificates and keys does not follow: `probe.tls.verified` asks it of the verified chain.
     """
     if minimum_version in OLD_VERSIONS:
         return ":".join(("@SECLEVEL=0", *_BROWSERS, *_OTHER_CLIENTS))
