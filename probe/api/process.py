@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from probe.api.agent_link import ControlLink
+from probe.api.request.calls import MakeDispute
 from probe.api.request.ports import Whole
 from probe.api.request.settings import read_agent
 from probe.api.server import Options, serving
@@ -125,9 +126,16 @@ async def _end(child: Process) -> None:
 
 
 async def serve_until(
-    stop: asyncio.Event, config_file: Path, whole: Whole, say: Callable[[str], None]
+    stop: asyncio.Event,
+    config_file: Path,
+    whole: Whole,
+    say: Callable[[str], None],
+    dispute: Callable[[Path], MakeDispute] | None = None,
 ) -> None:
-    """Serve until `stop`. `say` is called with the address once it listens. Raises ConfigError, OSError."""
+    """Serve until `stop`. `say` is called with the address once it listens. Raises ConfigError, OSError.
+
+    `dispute`: given the results directory, who makes dispute files of it.
+    """
     agent = read_agent(config_file)  # nothing else runs yet that could be held up
     directory, clock = Path(agent.results), SystemClock()
     keys = _keys(directory)
@@ -136,6 +144,7 @@ async def serve_until(
         signer=Signer(keys, clock),
         public_key=keys.public.pem().decode(),
         whole=whole,
+        dispute=None if dispute is None else dispute(directory),
         clock=clock,
     )
     async with serving(config_file, agent, options) as (host, port):

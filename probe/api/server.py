@@ -23,7 +23,7 @@ from probe.api.http.tls import TlsFiles
 from probe.api.page.app import PageApp
 from probe.api.page.feed import LiveFeed
 from probe.api.request.auth import Gate
-from probe.api.request.calls import Deadlines, Services
+from probe.api.request.calls import Deadlines, MakeDispute, Services
 from probe.api.request.known import Known
 from probe.api.request.ports import AgentLink, HeadSigner, NoAgent, Unsigned, Whole
 from probe.api.request.reading import Readers
@@ -46,6 +46,7 @@ class Options:
     link: AgentLink = field(default_factory=NoAgent)
     signer: HeadSigner = field(default_factory=Unsigned)
     public_key: str | None = None
+    dispute: MakeDispute | None = None
     whole: Whole = lambda: None
     clock: Clock = field(default_factory=SystemClock)
     now: Callable[[], float] = time.monotonic
@@ -90,6 +91,7 @@ async def serving(file: Path, agent: AgentConfig, options: Options) -> AsyncIter
             link=options.link,
             signer=options.signer,
             public_key=options.public_key,
+            dispute=options.dispute,
             known=Known(options.whole, options.now),
             db=db,
             clock=options.clock,

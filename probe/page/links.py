@@ -34,6 +34,11 @@ def domain_path(customer: str, domain: str) -> str:
     return f"domain/{file_part(customer)}/{file_part(domain)}"
 
 
+def incident_path(identifier: str) -> str:
+    """An incident's file, without its ending."""
+    return f"incident/{file_part(identifier)}"
+
+
 def row_path(row: RowName) -> str:
     """A row's file, without its ending."""
     agent, customer, seq = row
@@ -66,13 +71,13 @@ class Links:
     ) -> str | None:
         """None: it has no page here."""
         if self._of.static:
-            return None
+            return self._file(domain_path(customer, domain), language)
         return self._served(f"/domain/{customer}/{domain}", span=span, language=language)
 
     def incident(self, identifier: str, *, language: str | None = None) -> str | None:
         """None: it has no page here."""
         if self._of.static:
-            return None
+            return self._file(incident_path(identifier), language)
         return self._served(f"/incident/{identifier}", language=language)
 
     def row(self, row: RowName, *, language: str | None = None) -> str | None:

@@ -6,29 +6,34 @@ A form is taken from our own pages alone.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
 
 from probe.api.http.compression import coder, negotiate
-from probe.api.http.problem import COMMON, Refused
+from probe.api.http.problem import COMMON, Refused, not_found
 from probe.api.http.protocol import Connection
 from probe.api.http.rate_limit import Buckets, address_key
+from probe.api.page import rows
 from probe.api.page.feed import LiveFeed
 from probe.api.page.sessions import Sessions, cookie, sent
-from probe.api.request.auth import Caller, Gate
+from probe.api.page.viewer import Viewer
+from probe.api.request.auth import Gate
 from probe.api.request.calls import Call, Services
 from probe.api.request.params import Target
 from probe.api.request.settings import Settings
+from probe.page.domain import domain
+from probe.page.incident import incident
 from probe.page.look.clock import zone_of
 from probe.page.look.shell import LANGUAGES, SERVED_POLICY
-from probe.page.model.board import GRAIN_US, SPANS
+from probe.page.model.board import SPANS
 from probe.page.model.feed import Feed
 from probe.page.model.values import Looking, Standing
-from probe.page.overview import Overview, overview
+from probe.page.overview import overview
+from probe.page.row import row
 from probe.page.sign_in import sign_in, wrong
 
 HTML = "text/html; charset=utf-8"
@@ -52,30 +57,6 @@ _STRANGERS_PER_MINUTE = 240
 def is_page(path: str) -> bool:
     """Whether a path asks for a page, and not for the API."""
     return path in PATHS or path.startswith(_PLACES)
-
-
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """Who looks. `caller` None: anybody, at the domains of `anonymous`."""
-
-    caller: Caller | None
-    anonymous: frozenset[str]
-
-    @property
-    def customers(self) -> frozenset[str] | None:
-        """Whose; None: everybody's, of whom `anonymous` names domains where nobody signed in."""
-        if self.caller is None or self.caller.sees_all:
-            return None
-        return frozenset(self.caller.token.customers)
-
-    def sees(self, customer: str | None, domain: str | None) -> bool:
-        """Whether a domain of a customer may be shown."""
-        if self.caller is None:
-            return domain in self.anonymous
-        return self.caller.sees_all if customer is None else self.caller.sees(customer)
-
-    def may(self, verb: str) -> bool:
-        return self.caller is not None and verb in self.caller.token.may
 
 
 class PageApp:
@@ -170,16 +151,25 @@ class PageApp:
     async def _page(
         self, request: web.BaseRequest, target: Target, viewer: Viewer, looking: Looking, settings: Settings
     ) -> web.StreamResponse:
+        if target.path.startswith("/row/"):
+            return await self._row(request, target, viewer, looking)
         standing = await self._standing(viewer, settings)
-        seen = _seen_by(looking, viewer)
-        if target.path != "/":
-            raise Refused(404, "nothing here that this token may see")
+        seen = viewer.looking(looking)
+        draw = _drawing(target.path, viewer, seen, standing)
+        key = target.path, seen, viewer, standing.trouble, standing.fed
+        return _html(request, await self._feed.draw(key, draw))
 
-        def make(feed: Feed) -> str:
-            return overview(_overview(feed, viewer, standing.as_of_us), seen, _of(standing, feed, viewer))
-
-        key = (seen, viewer.customers, viewer.caller is None, standing.trouble, standing.fed)
-        return _html(request, await self._feed.draw(key, make))
+    async def _row(
+        self, request: web.BaseRequest, target: Target, viewer: Viewer, looking: Looking
+    ) -> web.StreamResponse:
+        asked = rows.asked_of(target.path, viewer)
+        if asked.file is None:
+            view = await rows.view_of(self._services, asked, viewer)
+            return _html(request, await asyncio.to_thread(row, view, viewer.looking(looking), None))
+        media, data = await rows.file_of(self._services, asked)
+        name = f"{asked.customer}-{asked.seq}.{asked.file}"
+        headers = {**HEADERS, "Content-Type": media, "Content-Disposition": f'attachment; filename="{name}"'}
+        return web.Response(body=data, headers=headers)
 
     async def _standing(self, viewer: Viewer, settings: Settings) -> Standing:
         view = await self._services.link.view()
@@ -204,41 +194,21 @@ def _told(feed: Feed, agent: str, complete: dict[str, str]) -> None:
         feed.told(agent, customer, time)
 
 
-def _of(standing: Standing, feed: Feed, viewer: Viewer) -> Standing:
-    return Standing(
-        as_of_us=standing.as_of_us,
-        sources=feed.sources(viewer.customers),
-        trouble=standing.trouble,
-        fed=standing.fed,
-        refresh_s=standing.refresh_s,
-    )
-
-
-def _overview(feed: Feed, viewer: Viewer, now_us: int) -> Overview:
-    return Overview(
-        domains=tuple(
-            one for one in feed.board.of(viewer.customers) if viewer.sees(one.customer, one.domain)
-        ),
-        troubles=tuple(
-            one
-            for one in feed.book.troubles(viewer.customers, now_us)
-            if viewer.sees(one.customer, one.domain)
-        ),
-        end=max(now_us // GRAIN_US, feed.board.last),
-    )
-
-
-def _seen_by(looking: Looking, viewer: Viewer) -> Looking:
-    return Looking(
-        language=looking.language,
-        zone=looking.zone,
-        span=looking.span,
-        wanted=looking.wanted,
-        only_trouble=looking.only_trouble,
-        page=looking.page,
-        may_evidence=viewer.may("evidence"),
-        reader=None if viewer.caller is None else viewer.caller.token.name,
-    )
+def _drawing(path: str, viewer: Viewer, seen: Looking, standing: Standing) -> Callable[[Feed], str]:
+    """How a path is drawn. Raises Refused (404), here or when it is drawn."""
+    now_us = standing.as_of_us
+    if path == "/":
+        return lambda feed: overview(viewer.overview(feed, now_us), seen, viewer.standing(standing, feed))
+    kind, *names = path.removeprefix("/").split("/")
+    if kind == "domain" and len(names) == 2:
+        return lambda feed: domain(
+            viewer.domain(feed, names[0], names[1], now_us), seen, viewer.standing(standing, feed)
+        )
+    if kind == "incident" and len(names) == 1:
+        return lambda feed: incident(
+            viewer.incident(feed, names[0], now_us), seen, viewer.standing(standing, feed)
+        )
+    raise not_found()
 
 
 def _looking(target: Target, request: web.BaseRequest) -> Looking:

@@ -15,7 +15,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from probe.core.records.codec import CodecError
+from probe.core.incidents.told import is_of_incident
+from probe.core.records.codec import CodecError, decode
+from probe.core.records.rows import SlotRecord
+from probe.page.model.board import FINE_KEPT, GRAIN_US
 from probe.page.model.feed import Feed
 from probe.store.base.schema import StoreError
 from probe.store.read.reader import Reader
@@ -26,6 +29,7 @@ log = logging.getLogger("probe.api")
 POLL_S = 1.0
 BATCH = 500
 BACK = timedelta(hours=26)
+RECALLED = timedelta(hours=2)  # rows of what was summed before, for incidents, certificates and versions
 KEPT_S = 2.0
 KEPT_PAGES = 64
 Answer = TypeVar("Answer")
@@ -99,17 +103,42 @@ class LiveFeed:
         most = 0
         with Reader.open(self._directory, self._agent) as reader:
             for customer, head in reader.heads().items():
-                after = max(self._feed.after(self._agent, customer), self._begun_at(reader, customer))
+                if customer not in self._begun:
+                    self._begin(reader, customer)
+                after = max(self._feed.after(self._agent, customer), self._begun[customer])
                 if head > after:
                     lines = reader.lines(customer, after, BATCH)
                     most = max(most, self._feed.take(self._agent, customer, lines))
+        self._feed.settle(self._clock_ns() // 1000 if most < BATCH else None)
         return most
 
-    def _begun_at(self, reader: Reader, customer: str) -> int:
-        """The last line that is too old to be shown."""
-        if customer not in self._begun:
-            now = datetime.fromtimestamp(self._clock_ns() / 1e9, UTC)
-            since = (now - BACK).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-            first = reader.list(customer, since=since, limit=1, newest_first=False)
-            self._begun[customer] = (first[0].seq or 1) - 1 if first else reader.head(customer).seq
-        return self._begun[customer]
+    def _begin(self, reader: Reader, customer: str) -> None:
+        """Sums that the agent kept, and where they end; where there are none, rows of the last hours."""
+        now_us = self._clock_ns() // 1000
+        grains = reader.grains(customer)
+        spans = grains.summed().spans
+        last = now_us // GRAIN_US
+        if spans and (rows := grains.rows(last - FINE_KEPT, last + 1)):
+            self._feed.seed(self._agent, customer, rows, spans[-1][1])
+            self._begun[customer] = spans[-1][1]
+            self._recall(reader, customer, spans[-1][1], _ago(now_us, RECALLED))
+            return
+        since = _ago(now_us, BACK)
+        first = reader.list(customer, since=since, limit=1, newest_first=False)
+        self._begun[customer] = (first[0].seq or 1) - 1 if first else reader.head(customer).seq
+
+    def _recall(self, reader: Reader, customer: str, up_to: int, since: str) -> None:
+        """What sums do not tell: the incidents that events tell, and the newest rows."""
+        after = 0
+        while lines := reader.events(customer, after, BATCH):
+            for line in lines:
+                if is_of_incident(line.text) and line.seq <= up_to:
+                    self._feed.recall(self._agent, decode(line.text))
+            after = lines[-1].seq
+        for record in reader.iterate(customer, since=since, newest_first=False):
+            if isinstance(record, SlotRecord) and (record.seq or 0) <= up_to:
+                self._feed.recall(self._agent, record)
+
+
+def _ago(now_us: int, back: timedelta) -> str:
+    return (datetime.fromtimestamp(now_us / 1e6, UTC) - back).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -22,6 +22,9 @@ from probe.core.config.results import Verb
 from probe.host.clock import Clock, rfc3339
 from probe.store.acks import ApiDb
 
+MakeDispute = Callable[[str, str, int, Path], None]
+"""Writes the dispute file of one row: agent, customer, seq, where to. Raises OSError, ValueError."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Deadlines:
@@ -51,6 +54,7 @@ class Services:
     clock: Clock
     counters: Counters
     public_key: str | None = None
+    dispute: MakeDispute | None = None
     deadlines: Deadlines = field(default_factory=Deadlines)
 
     def now(self) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from probe.api.process import serve_until, stop_with_stdin
+from probe.api.request.calls import MakeDispute
 from probe.api.request.settings import read_agent
 from probe.checks import CHECKS
 from probe.core.config.load import Config, ConfigError
@@ -29,7 +30,16 @@ async def _serve(config_file: Path, while_stdin_open: bool) -> None:
     with on_signals((signal.SIGTERM, signal.SIGINT), stop.set):
         if while_stdin_open:
             stop_with_stdin(stop)
-        await serve_until(stop, config_file, lambda: _whole(config_file), _print_address)
+        await serve_until(stop, config_file, lambda: _whole(config_file), _print_address, _disputes)
+
+
+def _disputes(directory: Path) -> MakeDispute:
+    def write(agent: str, customer: str, seq: int, into: Path) -> None:
+        from probe.services.dispute import make  # loaded by the few who ask for one
+
+        make(directory, into, customer, agent=agent, seqs=(seq, seq))
+
+    return write
 
 
 def _print_address(address: str) -> None:

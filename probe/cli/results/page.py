@@ -23,7 +23,8 @@ REFRESH_S = 10
 )
 @click.option("--follow", is_flag=True, help="Write anew what changes, until Ctrl-C or SIGTERM.")
 @seconds_option
-def page(copies: tuple[Path, ...], into: Path, follow: bool, seconds: float | None) -> None:
+@click.option("--disputes", is_flag=True, help="Also a dispute file beside each row in trouble; takes long.")
+def page(copies: tuple[Path, ...], into: Path, follow: bool, seconds: float | None, disputes: bool) -> None:
     """The state of things as HTML files, of copies, results directories or sealed segments, together.
 
     They need nothing from elsewhere: open index.html (English) or index.zh.html (Chinese). Nothing is verified:
@@ -34,7 +35,7 @@ def page(copies: tuple[Path, ...], into: Path, follow: bool, seconds: float | No
         from probe.net.event_loop import on_signals, run
         from probe.services.page.files import PageWriter
 
-    writer = PageWriter(copies, into, refresh_s=REFRESH_S if follow else None)
+    writer = PageWriter(copies, into, refresh_s=REFRESH_S if follow else None, disputes=disputes)
 
     async def rounds() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()

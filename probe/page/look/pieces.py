@@ -33,14 +33,14 @@ def sign(state: State, say: Tongue) -> list[Node]:
 
 
 def made_table(
-    heads: Sequence[str], rows: Iterable[Node], label: str, *, right: Sequence[int] = ()
+    heads: Sequence[str], rows: Iterable[Node], label: str, *, right: Sequence[int] = (), titled: bool = False
 ) -> Element:
-    """A table that scrolls by itself where it is too wide. `right`: columns of numbers."""
+    """A table that scrolls by itself where it is too wide. `right`: columns of numbers; `titled`: `label` is seen."""
     cells = [
         th(class_="n" if number in right else None, scope="col")[head] for number, head in enumerate(heads)
     ]
     return div(".wide", tabindex="0", role="region", aria_label=label)[
-        table[caption(".dim.small")[label], thead[tr[cells]], tbody[rows]]
+        table[caption(".dim.small")[label] if titled else None, thead[tr[cells]], tbody[rows]]
     ]
 
 
@@ -82,7 +82,7 @@ def sentence(one: Trouble, say: Tongue) -> str:
         parts = [f"{plain(one.domain)} {say(_DOES.get(one.outcome, 'fails'))}", say(_BLAME[one.fault])]
     if one.reasons:
         parts.append(plain(one.reasons[0][0]))
-    if one.looking:
+    if one.looking and one.domain is not None:
         seen = f"{len(one.vantage_points)}/{one.looking}"
         parts.append(f"{say('seen by')} {seen} {say('of vantage points')}")
     if one.confirmed_us is None:

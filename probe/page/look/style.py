@@ -67,11 +67,20 @@ background:repeating-linear-gradient(90deg,var(--grey) 0 1px,transparent 1px 4px
 display:inline-block;
 vertical-align:-.5rem;margin-right:.3rem}
 table{border-collapse:collapse;margin:.4rem 0;font-variant-numeric:tabular-nums;max-width:100%}
+caption{text-align:left}
 th,td{text-align:left;padding:.2rem .8rem .2rem 0;border-bottom:1px solid var(--line);vertical-align:top;
 font-size:.88rem}
 th{color:var(--dim);font-weight:600}td.n,th.n{text-align:right}.wide{overflow-x:auto}
 pre{background:var(--tint);padding:.5rem .7rem;white-space:pre-wrap;margin:.3rem 0}
 .tree,.tree ul{list-style:none;padding-left:1.1rem;border-left:1px solid var(--line)}
+.curves{display:flex;flex-wrap:wrap;gap:.4rem 1.2rem}.curve h3{margin:.3rem 0 0}svg.lines{width:384px;
+max-width:100%;height:auto}
+svg.lines text{font-weight:400;fill:var(--dim)}svg.lines path{fill:none;stroke-linecap:round;stroke:var(--grey)}
+svg.lines .p50{stroke:var(--link);
+stroke-width:2.2}svg.lines .p95{stroke:var(--cdn);stroke-width:1.4;stroke-dasharray:4 2}.hit{fill:transparent}
+.fall .dns,.dns{fill:var(--grey);background:var(--grey)}.connect{fill:var(--slow);background:var(--slow)}
+.tls{fill:var(--stale);background:var(--stale)}.wait{fill:var(--ok);background:var(--ok)}
+.body{fill:var(--origin);background:var(--origin)}.swatch{display:inline-block;width:.8rem;height:.8rem}
 .signin{max-width:26rem;margin:4rem auto}.signin input{width:100%;margin:.3rem 0 .7rem}
 footer{margin-top:2rem;border-top:1px solid var(--line);padding-top:.5rem}
 @media(max-width:700px){body{padding:.6rem .7rem 2rem}.row,summary{grid-template-columns:auto}.name{max-width:92vw;

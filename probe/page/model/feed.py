@@ -1,31 +1,27 @@
 """Rule: a line is read once, when it comes; whatever is shown of it later is in the sums then.
 
-Lines of streams, in order -> board, incidents, sources. Nothing here opens anything.
+Lines of streams, in order, and sums that were kept -> board, incidents, facts, sources. Nothing here opens anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from probe.core.proof.chain import Line
+from probe.core.records.codec import decode, dropped_span
+from probe.core.records.rows import EventRecord, Record, SlotRecord, State
 from probe.core.scheduling.grid import to_us
 from probe.core.sla.facts.grain_rows import GrainTable
-from probe.core.sla.facts.stream import StreamFacts
+from probe.core.tables.columns import Row
 from probe.core.tables.rows import rows_of
 from probe.page.model.board import GRAIN_US, Board
-from probe.page.model.trouble import TroubleBook
+from probe.page.model.book import Book
+from probe.page.model.facts import DomainFacts
 from probe.page.model.values import Source
 
-
-class _Mark(msgspec.Struct):
-    complete_up_to: str | None = None
-
-
-_MARK = msgspec.json.Decoder(_Mark)
+TookTrouble = Callable[[str, SlotRecord], None]
 
 
 @dataclass(slots=True)
@@ -33,7 +29,6 @@ class _Stream:
     """How far one stream is read."""
 
     table: GrainTable
-    looks: StreamFacts = field(default_factory=StreamFacts)
     seq: int = 0
     complete_up_to_us: int | None = None
     last_us: int | None = None
@@ -42,38 +37,67 @@ class _Stream:
 
 @dataclass(slots=True)
 class Feed:
-    """Everything that the page shows of some streams."""
+    """Everything that the page shows of some streams. `on_trouble`: is given each row in trouble, with its agent.
 
+    `several`: of several agents, whose incidents are one where they are one.
+    """
+
+    several: bool = False
+    on_trouble: TookTrouble | None = None
     board: Board = field(default_factory=Board)
-    book: TroubleBook = field(default_factory=TroubleBook)
+    facts: dict[tuple[str, str], DomainFacts] = field(default_factory=dict)
+    book: Book = field(init=False)
     _streams: dict[tuple[str, str], _Stream] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.book = Book(self.several)
 
     def after(self, agent: str, customer: str) -> int:
         """The seq of the last line that was taken of a stream."""
         found = self._streams.get((agent, customer))
         return 0 if found is None else found.seq
 
+    def seed(self, agent: str, customer: str, rows: Iterable[Row], seq: int) -> None:
+        """Kept sums of the lines up to `seq`, which are not taken any more."""
+        stream = self._of(agent, customer)
+        made = list(rows)
+        self.board.add(made)
+        for row in made:
+            got: Any = row
+            if got["address"] is not None and sum(got["ttfb_counts"]):
+                facts = self.facts.setdefault((customer, got["domain"]), DomainFacts())
+                at_us = got["grain"] * GRAIN_US
+                facts.add_first_bytes((got["region"], got["carrier"]), at_us, got["ttfb_counts"])
+        stream.seq = max(stream.seq, seq)
+
+    def recall(self, agent: str, record: Record) -> None:
+        """A record whose sums were given by `seed`: what else is shown of it. `settle` then."""
+        if isinstance(record, EventRecord):
+            self.book.event(record)
+            return
+        if record.state is State.MEASURED:
+            facts = self.facts.setdefault((record.customer, record.domain), DomainFacts())
+            facts.take(record, summed=True)
+        if self.book.row(record) and self.on_trouble is not None:
+            self.on_trouble(agent, record)
+
     def take(self, agent: str, customer: str, lines: Iterable[Line]) -> int:
-        """The next lines of a stream; how many. Raises CodecError for what is no record."""
-        stream = self._streams.get((agent, customer))
-        if stream is None:
-            stream = self._streams[agent, customer] = _Stream(GrainTable(agent))
+        """The next lines of a stream; how many. `settle` then. Raises CodecError for what is no record."""
+        stream = self._of(agent, customer)
         fresh, count = GrainTable.after(stream.table), 0
         for line in lines:
-            text = line.text.encode()
-            rows = rows_of(agent, customer, text)
-            fresh.feed(rows)
-            for slot in rows.slots:
-                self._slot(stream, slot, rows.requests)
+            self._line(stream, fresh, customer, line)
             stream.seq = line.seq
-            if (mark := _MARK.decode(text).complete_up_to) is not None:
-                stream.complete_up_to_us = to_us(mark)
             count += 1
         if count:
             self.board.add(fresh.rows())
             self.board.trim()
             stream.table = fresh
         return count
+
+    def settle(self, now_us: int | None = None) -> None:
+        """What was taken of all streams is one story."""
+        self.book.settle(now_us)
 
     def told(self, agent: str, customer: str, complete_up_to: str | None) -> None:
         """What the living agent says of a stream that is read to its end."""
@@ -95,13 +119,27 @@ class Feed:
             if customers is None or customer in customers
         )
 
-    @property
-    def newest_us(self) -> int:
-        """The end of the newest five minutes that anything is of."""
-        return (self.board.last + 1) * GRAIN_US
+    def _of(self, agent: str, customer: str) -> _Stream:
+        found = self._streams.get((agent, customer))
+        if found is None:
+            found = self._streams[agent, customer] = _Stream(GrainTable(agent))
+        return found
 
-    def _slot(self, stream: _Stream, slot: Any, requests: Any) -> None:
-        _, look = stream.looks.slot(slot, requests)
-        self.book.feed(look)
-        stream.last_us = max(stream.last_us or 0, look.scheduled_us)
-        stream.clock = look.clock
+    def _line(self, stream: _Stream, table: GrainTable, customer: str, line: Line) -> None:
+        text = line.text.encode()
+        if dropped_span(text) is not None:
+            table.feed(rows_of(table.agent, customer, text))
+            return
+        record = decode(text)
+        table.see(record)
+        if record.complete_up_to is not None:
+            stream.complete_up_to_us = to_us(record.complete_up_to)
+        if isinstance(record, EventRecord):
+            self.book.event(record)
+            return
+        stream.last_us = max(stream.last_us or 0, to_us(record.scheduled_at))
+        stream.clock = None if record.clock is None else record.clock.vouched_by
+        if record.state is State.MEASURED:
+            self.facts.setdefault((customer, record.domain), DomainFacts()).take(record)
+        if self.book.row(record) and self.on_trouble is not None:
+            self.on_trouble(table.agent, record)

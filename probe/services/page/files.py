@@ -13,17 +13,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from probe.core.proof.chain import Line
+from probe.core.records.rows import SlotRecord
 from probe.host.files import write_whole
 from probe.page import overview as overview_page
-from probe.page.links import file_of, overview_path
+from probe.page.domain import DomainView, domain
+from probe.page.incident import IncidentView, incident, rows_of
+from probe.page.links import domain_path, file_of, incident_path, overview_path, row_path
 from probe.page.model.board import SPANS
+from probe.page.model.facts import DomainFacts
 from probe.page.model.feed import Feed
-from probe.page.model.values import Looking, Standing
+from probe.page.model.values import Looking, RowName, Standing, Trouble
+from probe.page.row import row
 from probe.pull.copy import Copy
 from probe.services.line_sources import CopyLines, LineSource, open_lines
+from probe.services.page.rows import KeptRows
 
 LANGUAGES = ("en", "zh")
 BATCH = 2_000
+INCIDENTS = 100  # with a page of their own: the open ones and the newest
+MODE = 0o644
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,17 +45,24 @@ class Wrote:
 class PageWriter:
     """Reads each line of some inputs once, and writes the page of all of them together."""
 
-    def __init__(self, paths: Sequence[Path], into: Path, *, refresh_s: int | None) -> None:
-        """`refresh_s`: how often whoever looks asks again; None: the files stay as they are."""
+    def __init__(
+        self, paths: Sequence[Path], into: Path, *, refresh_s: int | None, disputes: bool = False
+    ) -> None:
+        """`refresh_s`: how often whoever looks asks again; None: the files stay as they are. `disputes`: see `rows`."""
         self._paths = tuple(paths)
         self._into = into
         self._refresh_s = refresh_s
-        self._feed = Feed()
+        self._rows = KeptRows(into, disputes=disputes)
+        self._feed = Feed(several=len(self._paths) > 1, on_trouble=self._rows.keep)
+        self._files = 0
 
     def more(self, *, over: bool = False) -> Wrote:
         """Take what is new, and write. `over`: nothing will come any more. Raises NoResults, StoreError, CodecError."""
         count = sum(self._take(path) for path in self._paths)
-        return Wrote(lines=count, files=self._write(over))
+        self._feed.settle()
+        self._files = 0
+        self._write(over)
+        return Wrote(lines=count, files=self._files)
 
     def _take(self, path: Path) -> int:
         count = 0
@@ -55,37 +70,73 @@ class PageWriter:
             for stream in source.streams():
                 after = self._feed.after(stream.agent, stream.customer)
                 if stream.seq > after:
+                    self._rows.path = path
                     for batch in _batches(_after(source, path, stream.agent, stream.customer, after)):
                         count += self._feed.take(stream.agent, stream.customer, batch)
         return count
 
-    def _write(self, over: bool) -> int:
+    def _write(self, over: bool) -> None:
         standing = Standing(
             as_of_us=time.time_ns() // 1000,
             sources=self._feed.sources(None),
             fed=not over or self._refresh_s is None,
             refresh_s=None if over else self._refresh_s,
         )
-        shown = overview_page.Overview(
-            domains=tuple(self._feed.board.of(None)),
-            troubles=tuple(self._feed.book.troubles(None, standing.as_of_us)),
-            end=self._feed.board.last,
-        )
-        files = 0
+        troubles = tuple(self._feed.book.troubles()[:INCIDENTS])
+        pages = self._rows.write(rows_of(troubles), self._row)
         for language in LANGUAGES:
-            for span in SPANS:
-                looking = Looking(language=language, span=span, static=True)
-                for page in range(1, overview_page.pages_of(shown, looking) + 1):
-                    path = overview_path(span) if page == 1 else f"{overview_path(span)}-{page}"
-                    text = overview_page.overview(shown, replace(looking, page=page), standing)
-                    self._put(file_of(path, language), text)
-                    files += 1
-        return files
+            looking = Looking(language=language, static=True)
+            self._overviews(troubles, looking, standing)
+            for one in troubles:
+                self._incident(one, replace(looking, root="../"), standing, pages)
+            for (customer, name), sums in self._feed.board.domains.items():
+                view = DomainView(
+                    sums=sums,
+                    facts=self._feed.facts.get((customer, name)) or DomainFacts(),
+                    troubles=tuple(t for t in troubles if (t.customer, t.domain) == (customer, name)),
+                    end=self._feed.board.last,
+                )
+                self._put(
+                    domain_path(customer, name),
+                    domain(view, replace(looking, root="../../"), standing),
+                    language,
+                )
 
-    def _put(self, name: str, text: str) -> None:
-        file = self._into / name
+    def _overviews(self, troubles: tuple[Trouble, ...], looking: Looking, standing: Standing) -> None:
+        shown = overview_page.Overview(
+            domains=tuple(self._feed.board.of(None)), troubles=troubles, end=self._feed.board.last
+        )
+        for span in SPANS:
+            of = replace(looking, span=span)
+            for page in range(1, overview_page.pages_of(shown, of) + 1):
+                path = overview_path(span) if page == 1 else f"{overview_path(span)}-{page}"
+                text = overview_page.overview(shown, replace(of, page=page), standing)
+                self._put(path, text, looking.language)
+
+    def _incident(
+        self, one: Trouble, looking: Looking, standing: Standing, pages: frozenset[RowName]
+    ) -> None:
+        view = IncidentView(
+            trouble=one,
+            sums=self._feed.board.domains.get((one.customer or "", one.domain or "")),
+            briefs=self._feed.book.briefs,
+            end=self._feed.board.last,
+            pages=pages,
+        )
+        self._put(incident_path(one.id), incident(view, looking, standing), looking.language)
+
+    def _row(self, name: RowName, record: SlotRecord) -> None:
+        """A row's files: they are written once, for it never changes."""
+        view = self._rows.view(name, record)
+        for language in LANGUAGES:
+            text = row(view, Looking(language=language, static=True, root="../../../"), None)
+            self._put(row_path(name), text, language)
+
+    def _put(self, path: str, text: str, language: str) -> None:
+        file = self._into / file_of(path, language)
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, text.encode("utf-8", "backslashreplace"), 0o644)
+        write_whole(file, text.encode("utf-8", "backslashreplace"), MODE)
+        self._files += 1
 
 
 def _after(source: LineSource, path: Path, agent: str, customer: str, after: int) -> Iterator[Line]:
