@@ -98,7 +98,7 @@ def exit_codes(store: Path, copy: Path, directory: Path) -> str:
         "check-config, no such file": ("check-config", "-c", empty / "agent.yaml"),
         "status, no agent runs": ("status", "-c", config),
         "results list": ("results", "-d", store, "list"),
-        "incidents, none is open": ("incidents", "-c", config, copy),
+        "incidents, one is open": ("incidents", "-c", config, copy),
         "incidents, nothing there": ("incidents", empty),
         "results list, no store": ("results", "-d", empty, "list"),
         "results show, no such record": ("results", "-d", store, "show", "shop/999999"),
