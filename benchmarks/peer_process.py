@@ -18,15 +18,22 @@ _PROGRAM = Path(__file__).with_name("server.py")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """Where the server listens, and the CA file that its certificate is verified with."""
+    """Where the server listens, and the CA file that its certificate is verified with.
+
+    `h2`: HTTPS where HTTP/2 can be agreed on; 0: nowhere. A port of its own, so that peers that offer it too go on
+    being asked over HTTP/1.1.
+    """
 
     http: int
     https: int
     dns: int
     ca: Path
+    h2: int = 0
 
-    def of(self, scheme: str) -> int:
-        """The port for http or https."""
+    def of(self, scheme: str, protocol: str = "h1") -> int:
+        """The port for http or https, and the HTTP version."""
+        if protocol == "h2":
+            return self.h2
         return self.https if scheme == "https" else self.http
 
 

@@ -132,20 +132,26 @@ def real_servers(directory: Path, sizes: Sequence[int], extra: str = "") -> Iter
     """
     pki = Pki(directory / "pki")
     with ExitStack() as stack:
-        http, https = stack.enter_context(
+        http, https, h2 = stack.enter_context(
             _nginx(directory / "nginx", pki.leaf("server", [NAME]), sizes, extra)
         )
         dns, resolver53 = stack.enter_context(_nsd(directory / "nsd"))
-        yield Servers(ports=Ports(http=http, https=https, dns=dns, ca=pki.ca_file), resolver53=resolver53)
+        yield Servers(
+            ports=Ports(http=http, https=https, dns=dns, ca=pki.ca_file, h2=h2), resolver53=resolver53
+        )
 
 
 @contextmanager
-def _nginx(directory: Path, certificate: Path, sizes: Sequence[int], extra: str) -> Iterator[tuple[int, int]]:
+def _nginx(
+    directory: Path, certificate: Path, sizes: Sequence[int], extra: str
+) -> Iterator[tuple[int, int, int]]:
     (directory / "objects").mkdir(parents=True)
     for size in sizes:
         (directory / "objects" / str(size)).write_bytes(body_of(size))
-    http, https = free_port(ORIGIN, EDGE), free_port(ORIGIN, EDGE)
-    listen = " ".join(f"listen {a}:{http}; listen {a}:{https} ssl;" for a in (ORIGIN, EDGE))
+    http, https, h2 = (free_port(ORIGIN, EDGE) for _ in range(3))
+    listen = " ".join(
+        f"listen {a}:{http}; listen {a}:{https} ssl; listen {a}:{h2} ssl http2;" for a in (ORIGIN, EDGE)
+    )
     user = "user root;" if os.geteuid() == 0 else ""
     text = _NGINX.format(dir=directory, listen=listen, user=user, pem=certificate, extra=extra)
     (directory / "nginx.conf").write_text(text, encoding="utf-8")
@@ -153,7 +159,7 @@ def _nginx(directory: Path, certificate: Path, sizes: Sequence[int], extra: str)
     command = [str(find("nginx")), "-c", str(directory / "nginx.conf"), "-p", str(directory)]
     with running(command, log) as child:
         wait_for(EDGE, https, child, log)
-        yield http, https
+        yield http, https, h2
 
 
 @contextmanager

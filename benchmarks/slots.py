@@ -15,6 +15,7 @@ from benchmarks.samples import make_task
 from benchmarks.server import NAME, ORIGIN
 from probe.checks import CHECKS
 from probe.core.model.task import OriginSpec, Request, ResolverSpec, Task, TlsPolicy, VantagePoint
+from probe.core.model.value import replace
 from probe.core.records.rows import SlotRecord
 from probe.core.records.verdict import Outcome
 from probe.fetch.fetcher import HttpFetcher
@@ -51,12 +52,12 @@ async def run(ports: Ports, directory: Path, effort: Effort) -> list[Result]:
     return results
 
 
-def _task(ports: Ports, scheme: str, size: int) -> Task:
+def _task(ports: Ports, scheme: str, size: int, protocol: str) -> Task:
     request = Request(scheme=scheme, host=NAME, port=ports.of(scheme), path=f"/{size}")
     tls = TlsPolicy(ca=str(ports.ca))
     resolver = ResolverSpec(transport="udp", address=ORIGIN, port=ports.dns)
     return make_task(
-        request=request,
+        request=replace(request, port=ports.of(scheme, protocol), protocol=protocol),
         tls=tls,
         vantage_point=VantagePoint(name="bench", resolvers=(resolver,)),
         # Asked once at the first slot, then kept: the slots timed are those between two revalidations.
@@ -66,9 +67,12 @@ def _task(ports: Ports, scheme: str, size: int) -> Task:
 
 @asynccontextmanager
 async def our_slots(
-    ports: Ports, scheme: str, size: int, directory: Path, in_flight: int = 1
+    ports: Ports, scheme: str, size: int, directory: Path, in_flight: int = 1, protocol: str = "h1"
 ) -> AsyncIterator[Work]:
-    """`in_flight`: how many slots are measured at the same time, as an agent under load does."""
+    """`in_flight`: how many slots are measured at the same time, as an agent under load does.
+
+    `protocol`: the HTTP version that the edge is asked over.
+    """
     clock = SystemClock()
     lag = LoopLag(clock)
     fetcher = HttpFetcher(clock, reveal, LOOPBACK)
@@ -81,7 +85,7 @@ async def our_slots(
         host=host_probe("bench", "", lag),
         keep=store.put_origin_version,
     )
-    task = _task(ports, scheme, size)
+    task = _task(ports, scheme, size, protocol)
 
     async def keep(row: SlotRecord) -> None:
         (stored,) = await store.append([row])

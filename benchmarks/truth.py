@@ -91,13 +91,13 @@ class Run:
 async def run(
     directory: Path, peer: Callable[[Ports], Blackbox] | None = None, seconds: float = SECONDS
 ) -> list[Error]:
-    """Every rate over HTTP, HTTPS and DNS. `peer`: the running exporter, pointed at these ports."""
+    """Every rate over HTTP, HTTPS, HTTP/2 and DNS. `peer`: the running exporter, pointed at these ports."""
     runs: list[Run] = []
     with _server(directory) as (ports, told):
         clock = SystemClock()
         fetcher, resolver = HttpFetcher(clock, reveal, _HERE), Resolver(clock, _HERE)
         beside = peer(ports) if peer is not None else None
-        for scheme in ("http", "https", "dns"):
+        for scheme in ("http", "https", "h2", "dns"):
             ask = (
                 _lookup(ports, resolver, clock) if scheme == "dns" else _fetch(ports, scheme, fetcher, clock)
             )
@@ -108,7 +108,7 @@ async def run(
                 runs.append(ours)
                 lasting_s = max(seconds, min(AT_MOST_S, AT_LEAST / per_s)) if share else seconds
                 await _paced(partial(ask, run=ours), per_s, lasting_s)
-                if beside is not None and scheme != "dns":
+                if beside is not None and scheme in ("http", "https"):
                     theirs = Run(share, per_s, "peer", scheme)
                     runs.append(theirs)
                     await _paced(_probe(beside, ports, scheme, theirs), per_s, lasting_s)
@@ -175,8 +175,16 @@ def _path(name: str) -> str:
 
 
 def _fetch(ports: Ports, scheme: str, fetcher: HttpFetcher, clock: SystemClock) -> Ask:
+    protocol = "h2" if scheme == "h2" else "h1"
+
     async def ask(name: str, run: Run) -> None:
-        request = Request(scheme=scheme, host=NAME, port=ports.of(scheme), path=_path(name))
+        request = Request(
+            scheme="https" if protocol == "h2" else scheme,
+            host=NAME,
+            port=ports.of(scheme, protocol),
+            path=_path(name),
+            protocol=protocol,
+        )
         start_ns = clock.monotonic_ns()
         seen = await fetcher.fetch(
             FetchTarget(

@@ -1,9 +1,10 @@
 """Rule: this server knows what it did: what it receives and what it sends, the kernel stamps as it happens.
 
-Run by `benchmarks.truth` as a program: CERTIFICATE TLS_MS. It serves HTTP and HTTPS at 127.0.0.1 and DNS over UDP, with
-a thread for each connection. `/t/<id>/<first_ms>/<body_ms>` waits so long before the first byte of the reply and before
-the second half of the body; every handshake waits TLS_MS. Prints its ports as JSON, serves until standard input ends,
-then prints for each id (of DNS: each first label) its instants in nanoseconds of CLOCK_MONOTONIC, as one JSON line.
+Run by `benchmarks.truth` as a program: CERTIFICATE TLS_MS. It serves HTTP, HTTPS and HTTP/2 at 127.0.0.1 and DNS over
+UDP, with a thread for each connection. `/t/<id>/<first_ms>/<body_ms>` waits so long before the first byte of the reply
+and before the second half of the body; every handshake waits TLS_MS. Prints its ports as JSON, serves until standard
+input ends, then prints for each id (of DNS: each first label) its instants in nanoseconds of CLOCK_MONOTONIC, as one
+JSON line.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import threading
 import time
 from collections.abc import Callable
 
+import hpack
+
 ADDRESS = "127.0.0.1"
 BODY_BYTES = 20_000
 _SO_TIMESTAMPING = 37  # asm-generic/socket.h
@@ -30,6 +33,13 @@ _HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
     % BODY_BYTES
 )
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_STREAM = (1).to_bytes(4, "big")
+_SETTINGS, _ACKNOWLEDGED = b"\0\0\0\4\0\0\0\0\0", b"\0\0\0\4\1\0\0\0\0"
+_FIELDS = hpack.Encoder().encode(
+    [(":status", "200"), ("content-type", "application/octet-stream"), ("content-length", str(BODY_BYTES))]
+)
+_H2_HEAD = len(_FIELDS).to_bytes(3, "big") + b"\1\4" + _STREAM + _FIELDS
 _sending = threading.Lock()  # of one socket for all, so that a stamp is that of this answer
 seen: dict[str, dict[str, int]] = {}
 
@@ -90,14 +100,14 @@ def answer(sock: socket.socket, context: ssl.SSLContext | None, tls_ms: float) -
             instants["asked"] = peek_tls(sock)
         else:
             instants["asked"] = peek(sock)
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += sock.recv(65536)
-        _, _, name, first_ms, body_ms = head.split(b" ", 2)[1].decode().split("/")
+        over_h2 = isinstance(sock, ssl.SSLSocket) and sock.selected_alpn_protocol() == "h2"
+        path = path_of_frames(sock) if over_h2 else path_of_head(sock)
+        _, _, name, first_ms, body_ms = path.split("/")
+        head, data = (_H2_HEAD, in_frames) if over_h2 else (_HEAD, as_it_is)
         time.sleep(float(first_ms) / 1000)
-        instants["first"] = send(sock, _HEAD + b"x" * (BODY_BYTES // 2))
+        instants["first"] = send(sock, head + data(b"x" * (BODY_BYTES // 2), 0))
         time.sleep(float(body_ms) / 1000)
-        instants["last"] = send(sock, b"y" * (BODY_BYTES - BODY_BYTES // 2))
+        instants["last"] = send(sock, data(b"y" * (BODY_BYTES - BODY_BYTES // 2), 1))
         seen[name] = instants
         sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, _SOFTWARE_ON_ARRIVAL)
         if isinstance(sock, ssl.SSLSocket):
@@ -106,6 +116,37 @@ def answer(sock: socket.socket, context: ssl.SSLContext | None, tls_ms: float) -
         pass  # a client that left: nothing is claimed of it
     finally:
         sock.close()
+
+
+def path_of_head(sock: socket.socket) -> str:
+    """What is asked for over HTTP/1.1."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += sock.recv(65536)
+    return head.split(b" ", 2)[1].decode()
+
+
+def path_of_frames(sock: socket.socket) -> str:
+    """What is asked for over HTTP/2; settings are said and acknowledged at once, as servers do."""
+    reader = sock.makefile("rb")
+    reader.read(len(_PREFACE))
+    while True:
+        start = reader.read(9)
+        payload = reader.read(int.from_bytes(start[:3], "big"))
+        if start[3] == 1:  # HEADERS
+            sock.sendall(_SETTINGS + _ACKNOWLEDGED)
+            lines = hpack.Decoder().decode(payload, raw=True)
+            return next(bytes(line[1]).decode() for line in lines if line[0] == b":path")
+
+
+def in_frames(content: bytes, end: int) -> bytes:
+    """DATA frames on stream 1; `end` 1: the last ones."""
+    return len(content).to_bytes(3, "big") + bytes((0, end)) + _STREAM + content
+
+
+def as_it_is(content: bytes, end: int) -> bytes:
+    """A body over HTTP/1.1, whose length its head told."""
+    return content
 
 
 def handshake(sock: ssl.SSLSocket) -> dict[str, int]:
@@ -182,7 +223,10 @@ def main(certificate: str, tls_ms: float) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     ports = {}
-    for scheme, tls in (("http", None), ("https", context)):
+    with_h2 = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with_h2.load_cert_chain(certificate)
+    with_h2.set_alpn_protocols(["h2"])
+    for scheme, tls in (("http", None), ("https", context), ("h2", with_h2)):
         listener = socket.create_server((ADDRESS, 0), backlog=1024)
         ports[scheme] = listener.getsockname()[1]
         threading.Thread(target=serve_http, args=(listener, tls, tls_ms), daemon=True).start()

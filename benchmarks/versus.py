@@ -17,6 +17,7 @@ from benchmarks.slots import our_slots
 SIZES = {10_000: 150, 100_000: 120, 1_000_000: 50}
 LABELS = {10_000: "10 kB", 100_000: "100 kB", 1_000_000: "1 MB"}
 IN_FLIGHT = 10
+PROTOCOLS = ("h2",)
 PEER = f"{PROGRAM} (bare probe of the same {{}})"
 
 
@@ -28,7 +29,29 @@ async def run(servers: Servers, directory: Path, effort: Effort) -> list[Result]
             for size in SIZES:
                 results.append(await _case(servers, peer, directory, effort, scheme, size, IN_FLIGHT))
             results.append(await _case(servers, peer, directory, effort, scheme, min(SIZES), 1))
+    for protocol in PROTOCOLS:
+        for size in (min(SIZES), max(SIZES)):
+            results.append(await _beside_http_1(servers, directory, effort, protocol, size))
     return results
+
+
+async def _beside_http_1(
+    servers: Servers, directory: Path, effort: Effort, protocol: str, size: int
+) -> Result:
+    """Slots over another HTTP version beside our own over HTTP/1.1 and TLS."""
+    place = directory / f"{protocol}-{size}"
+    async with (
+        our_slots(servers.ports, "https", size, place / "ours", IN_FLIGHT, protocol) as ours,
+        our_slots(servers.ports, "https", size, place / "h1", IN_FLIGHT) as peer,
+    ):
+        return await compare(
+            f"{protocol} slot, {LABELS[size]}",
+            ours=ours,
+            peer=peer,
+            peer_name="the same slot over HTTP/1.1 and TLS",
+            operations=max(IN_FLIGHT, effort.operations(SIZES[size])),
+            rounds=effort.rounds,
+        )
 
 
 async def _case(

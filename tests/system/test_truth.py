@@ -14,7 +14,8 @@ async def test_what_is_measured_is_what_was_done(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(truth, "SHARES", (0.0, 0.3))
     errors = await truth.run(tmp_path, seconds=1.0)
     assert {error.what for error in errors} == {
-        "http ttfb", "http total", "https ttfb", "https total", "https tls", "dns ttfb",
+        "http ttfb", "http total", "https ttfb", "https total", "https tls", "h2 ttfb", "h2 total", "h2 tls",
+        "dns ttfb",
     }  # fmt: skip
     for error in errors:
         assert error.samples >= 10, error
