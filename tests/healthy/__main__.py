@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tests.healthy.report import breaches, show
 from tests.healthy.running import PHASES, run
-from tests.healthy.world import PROGRAMS
+from tests.healthy.world import PROGRAMS, PROTOCOLS
 from tests.system.programs import find
 
 
@@ -28,11 +28,20 @@ from tests.system.programs import find
 )
 @click.option("--at-once", type=click.IntRange(min=1), default=8, show_default=True, help="Slots of each.")
 @click.option(
+    "--protocol",
+    "protocols",
+    multiple=True,
+    type=click.Choice(PROTOCOLS),
+    default=PROTOCOLS,
+    show_default=True,
+    help="HTTP versions; may be repeated.",
+)
+@click.option(
     "--keep",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the rows that are not well here, a line each.",
 )
-def main(fetches: int, processes: int, at_once: int, keep: Path | None) -> None:
+def main(fetches: int, processes: int, at_once: int, protocols: tuple[str, ...], keep: Path | None) -> None:
     """Fetch from servers that are well: nobody may be accused, and what is not well is the agent's own, and rare."""
     if missing := [name for name in PROGRAMS if find(name) is None]:
         click.echo(f"not installed: {', '.join(missing)}", err=True)
@@ -52,6 +61,7 @@ def main(fetches: int, processes: int, at_once: int, keep: Path | None) -> None:
                 fetches,
                 processes=processes,
                 at_once=at_once,
+                protocols=protocols,
                 on_progress=lambda phase, done: progress.update(bars[phase], completed=done),
             )
         )

@@ -20,7 +20,7 @@ def breaches(phases: Sequence[Phase]) -> list[str]:
 
 
 def show(phases: Sequence[Phase], out: Console) -> None:
-    """A line for each half and scheme, one for each object, the sum; below it every verdict that is not ok."""
+    """A line for each half and kind, one for each object, the sum; below it every verdict that is not ok."""
     told = Told()
     for phase in phases:
         told.add(phase.told)
@@ -29,9 +29,9 @@ def show(phases: Sequence[Phase], out: Console) -> None:
     for name in ("fetches", "slots", "ok", "agent", "unnamed", "accuse", "per s"):
         table.add_column(name, justify="right")
     for phase in phases:
-        for scheme in ("http", "https"):
-            table.add_row(f"{scheme:<5} {LINES[phase.name]}", *_numbers(phase.told.sum(f"{scheme} ")), "")
-        table.add_row(f"both  {LINES[phase.name]}", *_numbers(phase.told.sum()), f"{phase.per_s:,.0f}")
+        for kind in dict.fromkeys(name.partition(" ")[0] for name in sorted(told.kinds)):
+            table.add_row(f"{kind:<5} {LINES[phase.name]}", *_numbers(phase.told.sum(f"{kind} ")), "")
+        table.add_row(f"all   {LINES[phase.name]}", *_numbers(phase.told.sum()), f"{phase.per_s:,.0f}")
         table.add_section()
     for path in sorted({kind.partition(" ")[2] for kind in told.kinds}):
         of_path = total(tally for kind, tally in told.kinds.items() if kind.endswith(f" {path}"))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.healthy.tally import Told
-from tests.healthy.world import healthy_world
+from tests.healthy.world import PROTOCOLS, healthy_world
 
 ROOT = Path(__file__).parent.parent.parent
 LINE_BYTES = 1 << 26  # rows that are not well come whole, in one line
@@ -41,6 +41,7 @@ async def run(
     *,
     processes: int,
     at_once: int,
+    protocols: tuple[str, ...] = PROTOCOLS,
     on_progress: OnProgress = lambda phase, done: None,
 ) -> list[Phase]:
     """Both halves. `on_progress` is told of a phase and how many fetches of it are done.
@@ -48,7 +49,7 @@ async def run(
     Raises subprocess.CalledProcessError if a measuring process fails, with its own words.
     """
     phases = [Phase(name) for name in PHASES]
-    with healthy_world(directory) as config:
+    with healthy_world(directory, protocols) as config:
         for number, phase in enumerate(phases):
             share = fetches // 2 + (fetches % 2 if number == 0 else 0)
             with _busy() if phase.name == BUSY else _nothing():

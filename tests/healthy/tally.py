@@ -77,7 +77,7 @@ class Tally:
 
 @dataclass(slots=True)
 class Told:
-    """Tallies by kind (`http 1m.bin`), verdicts of the rows that are not well, and these rows, as they are stored."""
+    """Tallies by kind (`http 1m.bin`, `h2 1m.bin`), verdicts of rows that are not well, and these rows as stored."""
 
     kinds: dict[str, Tally] = field(default_factory=dict)
     verdicts: Counter[str] = field(default_factory=Counter)
@@ -86,6 +86,7 @@ class Told:
     def take(self, row: SlotRecord) -> None:
         """One row more."""
         scheme = row.observations[0].url.partition(":")[0] if row.observations else "none"
+        scheme = scheme if row.protocol == "h1" else row.protocol
         self.kinds.setdefault(f"{scheme} {row.path[1:]}", Tally()).take(row)
         if row.outcome is not Outcome.OK or accuses(row):
             self.verdicts[f"{row.outcome} · {row.fault} · {row.reason}"] += 1

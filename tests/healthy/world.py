@@ -16,6 +16,7 @@ from tests.system.programs import Nginx, nginx, nsd
 
 PROGRAMS = ("nginx", "nsd")
 EDGES, ORIGIN = ("127.0.4.1", "127.0.4.2"), "127.0.4.9"
+PROTOCOLS = ("h1", "h2")
 DOMAINS = {"http": "plain.acme.example", "https": "www.acme.example"}
 LAST_CHANGED_S = 1_790_000_000
 _WORDS = ("edge", "origin", "cache", "client", "server", "resolver", "object", "agent")
@@ -33,8 +34,11 @@ def objects() -> dict[str, bytes]:
 
 
 @contextmanager
-def healthy_world(directory: Path) -> Iterator[Path]:
-    """Everything is started, and the agent's configuration written: gives the path of agent.yaml."""
+def healthy_world(directory: Path, protocols: tuple[str, ...] = PROTOCOLS) -> Iterator[Path]:
+    """Everything is started, and the agent's configuration written: gives the path of agent.yaml.
+
+    `protocols`: HTTP versions; plain HTTP beside TLS only with `h1`.
+    """
     root = directory / "root"
     root.mkdir(parents=True)
     for path, body in objects().items():
@@ -47,11 +51,11 @@ def healthy_world(directory: Path) -> Iterator[Path]:
     key = leaf.private_key_pem.bytes()
     authority.cert_pem.write_to_path(str(directory / "ca.pem"))
     with (
-        nginx(directory / "edges", root, EDGES, cert, key) as edges,
+        nginx(directory / "edges", root, EDGES, cert, key, h2=True) as edges,
         nginx(directory / "origin", root, (ORIGIN,), cert, key) as origin,
         nsd(directory / "nsd", _zones()) as dns_port,
     ):
-        yield _write_config(directory, edges, origin, dns_port)
+        yield _write_config(directory, edges, origin, dns_port, protocols)
 
 
 def _zones() -> dict[str, str]:
@@ -61,7 +65,9 @@ def _zones() -> dict[str, str]:
     return {"": "acme.example. NS ns1\ncdn.test. NS ns1\n", "acme.example": aliases, "cdn.test": nodes}
 
 
-def _write_config(directory: Path, edges: Nginx, origin: Nginx, dns_port: int) -> Path:
+def _write_config(
+    directory: Path, edges: Nginx, origin: Nginx, dns_port: int, protocols: tuple[str, ...]
+) -> Path:
     agent = {
         "agent": "healthy",
         "results": "results",
@@ -79,7 +85,11 @@ def _write_config(directory: Path, edges: Nginx, origin: Nginx, dns_port: int) -
     customer = {
         "customer": "acme",
         "defaults": {"interval": "60s", "timeout": "10s"},
-        "domains": [_domain(scheme, edges, origin, directory / "ca.pem") for scheme in DOMAINS],
+        "domains": [
+            _domain(scheme, edges, origin, directory / "ca.pem", protocols)
+            for scheme in DOMAINS
+            if scheme == "https" or "h1" in protocols
+        ],
     }
     (directory / "customers").mkdir()
     (directory / "customers" / "acme.yaml").write_text(yaml.safe_dump(customer, sort_keys=False))
@@ -87,7 +97,9 @@ def _write_config(directory: Path, edges: Nginx, origin: Nginx, dns_port: int) -
     return directory / "agent.yaml"
 
 
-def _domain(scheme: str, edges: Nginx, origin: Nginx, ca_file: Path) -> dict[str, Any]:
+def _domain(
+    scheme: str, edges: Nginx, origin: Nginx, ca_file: Path, protocols: tuple[str, ...]
+) -> dict[str, Any]:
     tls = scheme == "https"
     checks: dict[str, Any] = {
         "availability": {"status": [200]},
@@ -101,7 +113,7 @@ def _domain(scheme: str, edges: Nginx, origin: Nginx, ca_file: Path) -> dict[str
         "domain": DOMAINS[scheme],
         "scheme": scheme,
         "port": edges.tls_port if tls else edges.port,
-        **({"tls": {"ca": f"file:{ca_file}"}} if tls else {}),
+        **({"tls": {"ca": f"file:{ca_file}"}, "protocol": list(protocols)} if tls else {}),
         "cdn": {"suffixes": ["cdn.test"]},
         "origin": {"address": ORIGIN, "scheme": "http", "port": origin.port, "interval": "60s"},
         "edges": "all",

@@ -129,16 +129,21 @@ http {{
 
 @contextmanager
 def nginx(
-    directory: Path, root: Path, addresses: tuple[str, ...], cert: bytes, key: bytes
+    directory: Path, root: Path, addresses: tuple[str, ...], cert: bytes, key: bytes, *, h2: bool = False
 ) -> Iterator[Nginx]:
-    """nginx serving `root` over HTTP and HTTPS on all addresses; it closes after each response."""
+    """nginx serving `root` over HTTP and HTTPS on all addresses; it closes after each response.
+
+    `h2`: over TLS it agrees on HTTP/2 too, and then says GOAWAY with each response.
+    """
     need("nginx")
     directory.mkdir(parents=True, exist_ok=True)
     port = free_port(*addresses)
     tls_port = free_port(*addresses)
     (directory / "cert.pem").write_bytes(cert)
     (directory / "key.pem").write_bytes(key)
-    listen = "".join(f"listen {a}:{port}; listen {a}:{tls_port} ssl;\n" for a in addresses)
+    listen = "".join(
+        f"listen {a}:{port}; listen {a}:{tls_port} ssl{' http2' if h2 else ''};\n" for a in addresses
+    )
     user = "user root;" if os.geteuid() == 0 else ""
     (directory / "nginx.conf").write_text(NGINX.format(dir=directory, root=root, listen=listen, user=user))
     program = find("nginx")

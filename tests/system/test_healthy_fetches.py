@@ -27,6 +27,8 @@ async def test_nobody_is_accused_of_healthy_fetches(tmp_path: Path) -> None:
     assert breaches(phases) == [], [row for phase in phases for row in phase.told.rows][:3]
     for phase in phases:
         assert phase.told.sum().fetches >= FETCHES // 2
-        kinds = {f"{scheme} {path[1:]}" for scheme in ("http", "https") for path in objects()}
-        assert set(phase.told.kinds) == kinds, "each object was fetched, with and without TLS"
+        kinds = {f"{scheme} {path[1:]}" for scheme in ("http", "https", "h2") for path in objects()}
+        assert set(phase.told.kinds) == kinds, (
+            "each object was fetched, with and without TLS, and over HTTP/2"
+        )
     assert phases[-1].name == BUSY
