@@ -18,7 +18,7 @@ WORKERS ?= 3
 .PHONY: demo test long check lint run bench install deb audit lock clean
 
 demo: $(RUNS)                 ## the main job on the embedded lab; SECONDS=40 bounds it
-	$(BIN)/cdn-probe demo $(if $(SECONDS),--seconds $(SECONDS))
+	@$(BIN)/cdn-probe demo $(if $(SECONDS),--seconds $(SECONDS))
 
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
@@ -59,16 +59,18 @@ deb: $(RUNS)                  ## dist/cdn-probe_VERSION_ARCHITECTURE.deb
 # Hashes are checked by pip. What the checkout itself is installed with (hatchling) and what makes man pages (click-man) have their pins in the lock of
 # development; pip reads those as constraints, so that nothing else of it is installed.
 $(RUNS): requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "cdn-probe needs Python 3.11 to 3.13, this is " + sys.version.split()[0])'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) --require-hashes -r requirements.lock
-	$(PIP) --require-hashes -c requirements-dev.lock hatchling editables click-man
-	$(PIP) --no-deps --no-build-isolation -e .
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "cdn-probe needs Python 3.11 to 3.13, this is " + sys.version.split()[0])'
+	@echo "Installing into $(VENV) what requirements.lock pins (about half a minute) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --require-hashes -c requirements-dev.lock hatchling editables click-man
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
 
 $(STAMP): $(RUNS) requirements-dev.lock
-	$(PIP) --require-hashes -r requirements-dev.lock
-	touch $@
+	@echo "Installing what the tests need, by requirements-dev.lock ..."
+	@$(PIP) --require-hashes -r requirements-dev.lock
+	@touch $@
 
 $(LONG): $(STAMP) requirements-long.lock
 	$(PIP) --require-hashes -c requirements-long.lock setuptools

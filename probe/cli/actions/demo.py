@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +20,9 @@ from probe.lab.lab import LabError
 from probe.net.event_loop import on_signals, run
 from probe.services.demo import Demo, DemoError, Scene
 
+WIDTH = 80
+_FOUND = "found "
+
 
 def demo(seconds: float | None, directory: Path | None) -> None:
     """A small CDN on loopback, faults injected into it, and what the agent says of each."""
@@ -31,11 +36,15 @@ def demo(seconds: float | None, directory: Path | None) -> None:
         right = run(_run(made, out))
     except (DemoError, LabError) as error:
         raise click.ClickException(str(error)) from None
-    out.print(f"\nread on: cdn-probe results -c {where}/agent.yaml list --outcome failed")
+    typed = (
+        shlex.quote(sys.argv[0]) if "/" in sys.argv[0] else "cdn-probe"
+    )  # as it was found: it may be on no PATH
+    out.print("\nWhat the agent stored, and what a contract says of it:")
+    steps = [f"  {typed} results -c {where}/agent.yaml list"]
     if (agreement := made.agreement) is not None:
-        # One line, however narrow the terminal: it is there to be copied.
-        told = f"what a contract says of it: cdn-probe sla report {agreement} {where}/results"
-        out.print(told, soft_wrap=True)
+        steps.append(f"  {typed} sla report {agreement} \\\n    {where}/results")
+    for step in steps:  # not wrapped, however narrow the terminal: they are there to be copied
+        out.print(step, soft_wrap=True)
     if not right:
         raise click.exceptions.Exit(1)
 
@@ -72,18 +81,22 @@ def _conclude(made: Demo, out: Console) -> bool:
     found = sum(one.right for one in faults)
     rows = len(made.scene.rows)
     fair = "nobody wrongly accused" if healthy.right else "somebody WRONGLY ACCUSED"
-    out.print(f"{found} of {len(faults)} faults found and rightly attributed, in {rows} rows; {fair}")
+    out.print(f"{found} of {len(faults)} faults found and rightly attributed in {rows} rows; {fair}")
     return found == len(faults) and healthy.right
 
 
 def _print_news(scene: Scene, shown: set[str], out: Console) -> None:
-    """Without a terminal: a line when a fault begins, and one for each row that is not well."""
+    """Without a terminal: a line when a fault begins, and one when an object first looks so from a vantage point."""
     for name in scene.in_force.keys() - shown:
         shown.add(name)
+        shown -= {line for line in shown if line.startswith(_FOUND)}
         out.print(f"{scene.elapsed_s:5.1f}s injected {name}")
     for row in scene.fresh:
-        if row.outcome != "ok":
-            out.print(
-                f"{scene.elapsed_s:5.1f}s    found {row.domain}{row.path} from {row.vantage_point}:",
-                verdict_text(row),
-            )
+        found = f"{_FOUND}{row.domain}{row.path} from {row.vantage_point}: {verdict_text(row)}"
+        if row.outcome != "ok" and found not in shown:
+            shown.add(found)
+            verdict = verdict_text(row)
+            room = WIDTH - len(f"{scene.elapsed_s:5.1f}s    from {row.vantage_point}: {verdict}")
+            name = f"{row.domain}{row.path}"
+            name = name if len(name) <= room else f"…{name[1 - room :]}"
+            out.print(f"{scene.elapsed_s:5.1f}s   {name} from {row.vantage_point}:", verdict)
