@@ -6,6 +6,7 @@ A results directory, a copy made by pulling or sealed segments, and a filter -> 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
@@ -14,8 +15,8 @@ from pathlib import Path
 import msgspec
 
 from probe.core.proof.chain import Line
-from probe.core.records.codec import CodecError, decode
-from probe.core.records.rows import Record
+from probe.core.records.codec import CodecError, decode, dropped_span
+from probe.core.records.rows import Record, SlotRecord
 from probe.services.export import ALL_TIME, Span
 from probe.services.line_sources import LineSource, NoResults, open_lines
 from probe.store.base.schema import catalogue_file
@@ -81,6 +82,49 @@ def newest(path: Path, wanted: RecordFilter, limit: int) -> list[Record]:
         raise NoResults(f"{path}: {error}") from None
     finally:
         source.close()
+
+
+def slots_in(path: Path, wanted: RecordFilter) -> Iterator[SlotRecord]:
+    """All slots that match, stream by stream in the order of storing. Raises as `newest`."""
+    with closing(open_lines(path)) as source:
+        require_customer(wanted.customer, (stream.customer for stream in source.streams()))
+        for stream in source.streams():
+            if wanted.customer in (None, stream.customer):
+                for line in source.lines(stream.agent, stream.customer):
+                    if wanted.holds(line.text) is not None:
+                        record = _decoded(path, line)
+                        if isinstance(record, SlotRecord):
+                            yield record
+
+
+class Follower:
+    """What comes to a results directory, a copy that is being pulled, or sealed segments, from now on."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises StoreError, NoResults."""
+        self._path = path
+        with closing(open_lines(path)) as source:
+            self._seen = {(end.agent, end.customer): end.seq for end in source.streams()}
+
+    def take(self) -> list[Record]:
+        """The records that came since it was asked last, stream by stream. Raises StoreError, NoResults."""
+        found: list[Record] = []
+        with closing(open_lines(self._path)) as source:
+            for end in source.streams():
+                for line in source.lines(
+                    end.agent, end.customer, self._seen.get((end.agent, end.customer), 0)
+                ):
+                    self._seen[end.agent, end.customer] = line.seq
+                    if dropped_span(line.text.encode()) is None:
+                        found.append(_decoded(self._path, line))
+        return found
+
+
+def _decoded(path: Path, line: Line) -> Record:
+    try:
+        return decode(line.text)
+    except CodecError as error:
+        raise NoResults(f"{path}: {error}") from None
 
 
 def require_customer(customer: str | None, known: Iterable[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from probe.cli.main import cli
+from probe.core.nodes.propagation import propagation_report
+from probe.core.records.codec import decode, dropped_span, encode_any
+from probe.core.records.rows import SlotRecord
 from probe.services.line_sources import open_lines
+from probe.services.listing import Follower
 from tests.fixtures.frozen import unpacked
 
 HOLDERS = ("results", "copy", "segments")
@@ -97,10 +102,7 @@ def test_a_span_is_half_open_and_the_limit_takes_the_newest(held: dict[str, Path
 
 @pytest.mark.parametrize(
     ("command", "holder"),
-    [
-        *product(["list", "export"], HOLDERS),
-        ("propagation", "results"),
-    ],  # which reads a results directory only
+    list(product(["list", "export", "propagation"], HOLDERS)),
 )
 def test_an_unknown_customer_is_an_error_with_the_known_ones(
     held: dict[str, Path], holder: str, command: str, tmp_path: Path
@@ -149,3 +151,42 @@ def test_a_list_of_several_agents_names_the_agent(held: dict[str, Path]) -> None
     several = len({key(r)[0] for r in records(held["copy"])}) > 1
     told = run("results", "list", "-d", held["copy"], "--limit", "10000").output
     assert ("lab-agent/shop/" in told) == several
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_propagation_is_that_of_the_rows_whatever_holds_them(held: dict[str, Path], holder: str) -> None:
+    source = open_lines(held[holder])
+    lines = [line.text for end in source.streams() for line in source.lines(end.agent, end.customer)]
+    source.close()
+    records = [decode(line) for line in lines if dropped_span(line.encode()) is None]
+    expected = propagation_report(record for record in records if isinstance(record, SlotRecord))
+    told = run("results", "-d", held[holder], "propagation", "--json").output.splitlines()
+    assert told == [encode_any(node).decode() for node in expected]
+    assert told
+
+
+@pytest.mark.parametrize("holder", ["copy", "segments"])
+def test_what_comes_to_a_copy_or_is_sealed_is_followed(
+    held: dict[str, Path], tmp_path: Path, holder: str
+) -> None:
+    place = tmp_path / "held"
+    shutil.copytree(held[holder], place)
+    if holder == "copy":
+        file = max(place.glob("*/shop/*.ndjson"), key=lambda path: (path.name != "heads.ndjson", path.name))
+        lines = file.read_bytes().splitlines(keepends=True)
+        file.write_bytes(b"".join(lines[:-3]))
+        wanted = [json.loads(line)["seq"] for line in lines[-3:]]
+    else:
+        file = max(place.glob("shop/*/*.manifest.json"))
+        manifest = json.loads(file.read_text())
+        wanted = list(range(manifest["first_seq"], manifest["last_seq"] + 1))
+        file.rename(tmp_path / "later")
+    follower = Follower(place)
+    assert follower.take() == []
+    if holder == "copy":
+        with open(file, "ab") as out:
+            out.writelines(lines[-3:])
+    else:
+        (tmp_path / "later").rename(file)
+    assert [row.seq for row in follower.take()] == wanted
+    assert follower.take() == []

@@ -28,12 +28,12 @@ from probe.services.export import Span
 from probe.services.kept import Kept, KeptCopy, KeptError
 from probe.services.kept import opened as opened_kept
 from probe.services.line_sources import LineSource, open_lines
-from probe.services.listing import RecordFilter, newest, require_customer
+from probe.services.listing import Follower, RecordFilter, newest, slots_in
 from probe.settings.agent_file import usual_file
 from probe.settings.config_files import load_config
-from probe.store.read.reader import Reader
 
 FOLLOW_POLL_S = 0.5
+SHARE = 5  # of the time that looking took, which is long where there are thousands of segments
 
 
 def directory_of(context: click.Context) -> Path:
@@ -46,11 +46,6 @@ def directory_of(context: click.Context) -> Path:
     directory = typed.get("directory") or (None if "config_file" in typed else given.get("directory"))
     config_file = typed.get("config_file", given.get("config_file") or usual_file())
     return directory or Path(load_config(config_file, CHECKS).agent.results)
-
-
-def opened(context: click.Context) -> Reader:
-    """The store of that directory, closed when the command ends. Raises ConfigError or StoreError."""
-    return context.with_resource(Reader.open(directory_of(context)))
 
 
 def opened_lines(context: click.Context) -> LineSource:
@@ -162,17 +157,15 @@ def _bundle(kept: Kept, row: SlotRecord) -> Bundle:
     raise click.ClickException(f"the evidence of {which} is not here: {why}")
 
 
-def follow(reader: Reader, as_json: bool, seconds: float | None) -> None:
-    """New results as they are stored, until Ctrl-C."""
+def follow(directory: Path, as_json: bool, seconds: float | None) -> None:
+    """New results as they are stored, pulled or sealed, until Ctrl-C."""
     until = None if seconds is None else time.monotonic() + seconds
-    after = dict(reader.heads())
+    follower = Follower(directory)
     while until is None or time.monotonic() < until:
-        rows = list(reader.follow(after))
-        for row in rows:
-            after[row.customer] = row.seq or 0
-        if rows:
+        began = time.monotonic()
+        if rows := follower.take():
             _print(rows, as_json)
-        time.sleep(FOLLOW_POLL_S)
+        time.sleep(max(FOLLOW_POLL_S, SHARE * (time.monotonic() - began)))
 
 
 def _print(rows: list[Record], as_json: bool) -> None:
@@ -186,12 +179,11 @@ def _print(rows: list[Record], as_json: bool) -> None:
 
 
 def propagation(
-    reader: Reader, customer: str | None, domain: str | None, since: str | None, as_json: bool
+    directory: Path, customer: str | None, domain: str | None, since: str | None, as_json: bool
 ) -> None:
     """How long each node went on serving the old version after each change at the origin."""
-    require_customer(customer, reader.heads())
-    rows = reader.iterate(customer, domain, None, span_of(since, None).since, newest_first=False)
-    found = propagation_report(row for row in rows if isinstance(row, SlotRecord))
+    wanted = RecordFilter(customer=customer, domain=domain, span=span_of(since, None))
+    found = propagation_report(slots_in(directory, wanted))
     if as_json:
         for node in found:
             print_json(encode_any(node))

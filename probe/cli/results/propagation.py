@@ -18,7 +18,10 @@ from probe.cli.options import customer_option, domain_option, json_option, place
 @place_options
 @click.pass_context
 def propagation(context: click.Context, /, **typed: Any) -> None:
-    """How long after each change of the origin each node served the old version, as our looks leave it open."""
+    """How long after each change of the origin each node served the old version, as our looks leave it open.
+
+    Of a results directory, a copy made by pulling, or sealed segments.
+    """
     with loading():
         from probe.cli.actions import listing
-    listing.propagation(listing.opened(context), **typed)
+    listing.propagation(listing.directory_of(context), **typed)

@@ -87,10 +87,10 @@ def evidence_(context: click.Context, /, **typed: Any) -> None:
 @place_options
 @click.pass_context
 def follow(context: click.Context, /, **typed: Any) -> None:
-    """New results as they are stored, until Ctrl-C."""
+    """New results as they are stored, until Ctrl-C; also those that come to a copy, or are sealed."""
     with loading():
         from probe.cli.actions import listing
-    listing.follow(listing.opened(context), **typed)
+    listing.follow(listing.directory_of(context), **typed)
 
 
 results.add_command(propagation)
