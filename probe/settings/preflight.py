@@ -120,7 +120,19 @@ def unspoken(config: Config) -> tuple[Problem, ...]:
             words = [problem for point in asked if (problem := no_http3(point)) is not None]
             mark = place_of(config.texts.get(file, ""), file, "domain", partial(eq, item.domain))
             found += [Problem(file, *mark, f"{item.domain}: {text}") for text in words]
-    return tuple(dict.fromkeys(found))
+    return (*dict.fromkeys(found), *_unspoken_anchors(config))
+
+
+def _unspoken_anchors(config: Config) -> Iterator[Problem]:
+    """Anchors that are asked over HTTP/3, likewise."""
+    file = _agent_file(config)
+    for point in (given.vantage_point() for given in config.agent.vantage_points):
+        asked = [str(anchor) for anchor in point.anchors if anchor.scheme == "quic"]
+        if asked and (words := no_http3(point)) is not None:
+            mark = place_of(config.texts.get(file, ""), file, "name", partial(eq, point.name))
+            yield Problem(
+                file, *mark, f"anchors of {point.name}: {asked[0]}: {words.removeprefix('protocol: ')}"
+            )
 
 
 def no_http3(point: VantagePoint) -> str | None:

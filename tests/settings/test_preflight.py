@@ -260,3 +260,13 @@ def test_segments_as_parquet_are_refused_with_the_place_where_nothing_can_write_
         assert result.exit_code == code
         told = "agent.yaml:6:12: segments.parquet: it needs pyarrow: install cdn-probe[parquet]"
         assert (told in result.stderr) == bool(code)
+
+
+def test_an_anchor_over_http_3_without_its_library_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("probe.settings.preflight.find_spec", lambda name: None)
+    monkeypatch.setitem(globals(), "AGENT", AGENT.replace("local}", "local, anchors: ['quic://192.0.2.1']}"))
+    result = checked(tmp_path, "protocol: h1")
+    assert result.exit_code == 1
+    assert "anchors of local: quic://192.0.2.1:443/: h3 needs the extra http3" in result.stderr

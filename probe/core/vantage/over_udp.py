@@ -50,13 +50,15 @@ def over_udp(evidence: Evidence, index: int) -> OverUdp:
     edge = evidence.observations[index]
     looks = [o for o in evidence.observations if o.role is Role.ELSEWHERE and o.of == index and _by_tcp(o)]
     others = list(_others(evidence, edge.address))
+    # Where nothing came at all, whoever was heard shows that UDP passes, whatever he said; later silence takes a reply.
+    passed = _heard if edge.failure is not None and edge.failure.type in _NO_HANDSHAKE else reacted
     health = evidence.vantage_health
     lately = health is not None and health.http3_answered_by not in (None, edge.address)
     return OverUdp(
         tcp_well=any(reacted(o) for o in looks),
         tcp_dead=bool(looks) and not any(reacted(o) for o in looks),
-        passes=lately or any(reacted(o) for o in others),
-        blocked=bool(others) and not any(reacted(o) for o in others),
+        passes=lately or any(map(passed, others)),
+        blocked=bool(others) and not any(map(passed, others)),
     )
 
 
@@ -71,6 +73,11 @@ def unproven_over_udp(evidence: Evidence, index: int | None) -> Fault | None:
     if udp.tcp_dead or (udp.tcp_well and udp.passes):
         return None
     return Fault.PATH if udp.blocked else Fault.UNKNOWN
+
+
+def _heard(look: Observation) -> bool:
+    """Datagrams of QUIC came back for this very connection."""
+    return look.quic_info is not None and look.quic_info.version is not None
 
 
 def _by_tcp(look: Observation) -> bool:
