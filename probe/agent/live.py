@@ -60,7 +60,7 @@ class Live:
         self._started_at = rfc3339(clock.time_ns())
         self.unanswered = Unanswered(lambda: store.health, self._now_s)
         self._disk = DiskWatch(Path(agent.config.agent.results))
-        self._metrics = Metrics(__version__)
+        self._metrics = Metrics(__version__, agent.config.agent.metrics.domains)
         self._rendering = asyncio.Lock()
         self._recent: Window[tuple[str, str, str]] = Window()
         self._lateness = Spread()
@@ -143,7 +143,11 @@ class Live:
         state = await self.state()
         async with self._rendering:
             tasks = self._agent.plan.tasks
-            self._metrics.forget_but({(task.customer, task.vantage_point.name) for task in tasks})
+            self._metrics.forget_but(
+                {(task.customer, task.vantage_point.name) for task in tasks},
+                {(task.customer, task.domain) for task in tasks},
+            )
+            self._metrics.domains.refresh()
             return await asyncio.to_thread(self._metrics.text, state)
 
     async def state(self) -> LiveState:

@@ -27,6 +27,7 @@ from probe.core.records.observation import Observation, Role
 from probe.core.records.phases import lookup_span_us, phases
 from probe.core.records.rows import SlotRecord, State
 from probe.core.results.live_state import LiveState
+from probe.telemetry.domain_metrics import DomainMetrics
 from probe.telemetry.metric_labels import OTHER, Pair, Pairs
 from probe.telemetry.state_metrics import StateCollector
 
@@ -54,7 +55,8 @@ class _OfPair:
 class Metrics:
     """The metrics of one agent, in a registry of its own. For one thread; only `text` may be called from another."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, domains: int = 200) -> None:
+        """`domains`: so many have series of their own."""
         disable_created_metrics()  # type: ignore[no-untyped-call] # they say nothing that the start time does not
         registry = self._registry = CollectorRegistry()
         ProcessCollector(registry=registry)
@@ -125,6 +127,7 @@ class Metrics:
             registry=registry,
             buckets=LATENESS,
         )
+        self.domains = DomainMetrics(registry, domains)
         self._pairs = Pairs()
         self._of_pair: dict[Pair, _OfPair] = {}
         self._text: tuple[float, str] | None = None
@@ -143,6 +146,7 @@ class Metrics:
         if counter is None:
             counter = of_pair.verdicts[verdict] = self.slots.labels(*pair, *verdict)
         counter.inc()
+        self.domains.row(row)
         due_s = epoch_s(row.scheduled_at)
         of_pair.last.set(due_s)
         if row.outcome == "ok":
@@ -178,8 +182,12 @@ class Metrics:
         """Count something that happened to the agent; `event` is one of our own names."""
         self.events.labels(event).inc()
 
-    def forget_but(self, pairs: Collection[Pair]) -> None:
-        """Drop the series of all other pairs: they are no longer measured."""
+    def forget_but(self, pairs: Collection[Pair], domains: Collection[Pair] | None = None) -> None:
+        """Drop the series of all other pairs: they are no longer measured.
+
+        `domains`: customer and domain, of those that are; None: all of these customers.
+        """
+        self.domains.forget_but(domains, {customer for customer, _ in pairs})
         for pair in self._pairs.forget_but(pairs):
             of_pair = self._of_pair.pop(pair, None)
             if of_pair is None:
@@ -197,6 +205,7 @@ class Metrics:
         if self._text is None or not 0 <= now_s - self._text[0] < 1.0:
             self._state.state = state
             self._state.folded = len(self._pairs.folded)
+            self._state.folded_domains = self.domains.folded
             self._text = (now_s, generate_latest(self._registry).decode())
         return self._text[1]
 

@@ -5,15 +5,17 @@ Turns a LiveState into metric families. Nothing is counted here.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from probe.core.incidents.incident import Kind
 from probe.core.model.times import epoch_s
 from probe.core.results.live_state import CustomerState, LiveState, StampState, WorkerState
-from probe.telemetry.metric_labels import named
+from probe.telemetry.metric_labels import NAMES, OTHER, named
 
 _PREFIX = "cdn_probe_"
 
@@ -23,7 +25,7 @@ class StateCollector(Collector):
 
     def __init__(self) -> None:
         self.state: LiveState | None = None
-        self.folded = 0
+        self.folded = self.folded_domains = 0
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: which families there are depends on the state."""
@@ -40,8 +42,13 @@ class StateCollector(Collector):
         yield from _stamps(state.stamps)
         yield from _surroundings(state)
         yield from _customers(state.customers, state)
+        yield from _incidents(state)
+        yield from _calls(state)
         yield _gauge(
             "label_pairs_folded", "Pairs of customer and vantage point that share `other`.", self.folded
+        )
+        yield _gauge(
+            "label_domains_folded", "Domains that share `other` (metrics.domains).", self.folded_domains
         )
 
 
@@ -177,6 +184,46 @@ def _customers(customers: tuple[CustomerState, ...], state: LiveState) -> Iterat
         "When the longest silent of the origins that ever answered last did.",
         answered,
     )
+
+
+def _incidents(state: LiveState) -> Iterator[Metric]:
+    """Those that go on; beyond a number that nobody reads one by one they share `other`."""
+    domains = GaugeMetricFamily(
+        f"{_PREFIX}open_incidents",
+        "Open incidents of a domain, by whose fault most of their rows are.",
+        labels=("customer", "domain", "fault"),
+    )
+    points = GaugeMetricFamily(
+        f"{_PREFIX}open_vantage_point_incidents",
+        "Open incidents of a vantage point.",
+        labels=("vantage_point",),
+    )
+    of_domain: Counter[tuple[str, ...]] = Counter()
+    of_point: Counter[tuple[str, ...]] = Counter()
+    for one in state.incidents:
+        if one.kind is Kind.VANTAGE_POINT:
+            of_point[(one.vantage_point or "",)] += 1
+            continue
+        known = len(of_domain) < NAMES
+        of_domain[(one.customer or "", one.domain or "", one.fault) if known else (OTHER, OTHER, OTHER)] += 1
+    for family, counts in ((domains, of_domain), (points, of_point)):
+        for labels, count in counts.items():
+            family.add_metric(labels, float(count))
+        yield family
+
+
+def _calls(state: LiveState) -> Iterator[Metric]:
+    made = CounterMetricFamily(
+        f"{_PREFIX}calls", "Attempts at telling somebody of an incident.", labels=("target", "result")
+    )
+    waiting = GaugeMetricFamily(
+        f"{_PREFIX}calls_waiting", "What a target has not been told yet.", labels=("target",)
+    )
+    for call in state.calls:
+        made.add_metric((call.target, "delivered"), float(call.delivered))
+        made.add_metric((call.target, "failed"), float(call.failed))
+        waiting.add_metric((call.target,), float(call.waiting))
+    yield from (made, waiting)
 
 
 def _labelled(name: str, words: str, values: dict[str, float] | dict[str, int]) -> Metric:

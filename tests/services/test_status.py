@@ -17,13 +17,14 @@ from probe.cli.render.terminal import HarmlessConsole
 from probe.core.model.value import replace
 from probe.core.proof.chain import Head
 from probe.core.results.concerns import concerns
-from probe.core.results.live_state import CustomerState, StampState, WorkerState
+from probe.core.results.live_state import CallState, CustomerState, StampState, WorkerState
 from probe.lab.lab import Lab
 from probe.services.status import Status, TaskState, look
 from probe.store.acks import ApiDb
 from probe.store.confirmations import Ack
 from tests.agent.test_agent import config_of
 from tests.agent.test_live import running
+from tests.core.calls.made import story
 from tests.core.results.test_live_state import STATE
 from tests.support.agent_process import cdn_probe
 
@@ -122,6 +123,20 @@ def test_time_stamps_are_shown_where_they_are_asked_for() -> None:
     lines = drawn(status_view(status(live=replace(STATE, stamps=stamps)), NOW_S), 80).splitlines()
     (line,) = [" ".join(line.split()) for line in lines if line.startswith("stamps")]
     assert line == "stamps 7 received, the last 60 s ago; 2 heads wait"
+
+
+def test_open_incidents_and_calls_are_shown() -> None:
+    opened = tuple(story(f"d{number}.example.net")[0].incident for number in range(7))
+    call = CallState(target="ops", delivered=3, failed=2, waiting=1, problem="it was not reached: x")
+    lines = drawn(
+        status_view(status(live=replace(STATE, incidents=opened, calls=(call,))), NOW_S), 80
+    ).splitlines()
+    text = " ".join(" ".join(lines).split())
+    assert "incidents 7 open: d0.example.net, d1.example.net" in text
+    assert "and 2 more (cdn-probe incidents)" in text
+    assert "ops: 3 delivered, 2 failed, 1 wait: it was not reached" in text
+    assert max(map(len, lines)) <= 80
+    assert "incidents" not in shown(status())
 
 
 def test_workers_are_shown_where_there_are_some() -> None:

@@ -8,16 +8,28 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from probe.core.incidents.rules import Rules
+from probe.core.incidents.tracker import Tracker
 from probe.core.model.value import replace
 from probe.core.records.failure import Failure, FailureType, Phase
 from probe.core.records.observation import Role
 from probe.core.records.rows import SlotRecord, State
-from probe.core.records.transport import ResourceTiming
+from probe.core.records.transport import ResourceTiming, Tls
 from probe.core.records.verdict import Fault, Outcome
-from probe.core.results.live_state import ClockFacts, CustomerState, Disk, Queue, SlotCounts, VantageState
+from probe.core.results.live_state import (
+    CallState,
+    ClockFacts,
+    CustomerState,
+    Disk,
+    Queue,
+    SlotCounts,
+    VantageState,
+)
 from probe.telemetry import metric_labels as metrics_labels
 from probe.telemetry.metric_labels import NAMES, PAIRS, Pairs, named
 from probe.telemetry.metrics import Metrics
+from tests.core.calls.made import story
+from tests.core.incidents.looking import fed, minutes
 from tests.core.results.test_live_state import STATE
 from tests.support import build
 from tests.support.rows import slot
@@ -233,7 +245,8 @@ def test_the_largest_exposition_is_bounded_and_made_quickly() -> None:
     took_s = time.perf_counter() - begun_s
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     print(f"{len(lines)} series, {len(text)} bytes, {took_s:.3f} s")
-    assert len(lines) < (PAIRS + 1) * (7 * 14 + 2 + len(Outcome)) + 3 * (NAMES + 1) + 500
+    of_pairs, of_domains = (PAIRS + 1) * (7 * 14 + 2 + len(Outcome)), 201 * (12 + 2 + len(Outcome))
+    assert len(lines) < of_pairs + of_domains + 3 * (NAMES + 1) + 500
     assert took_s < 5
     found = samples(metrics, state)
     assert of(found, "cdn_probe_label_pairs_folded") == 3000 - PAIRS
@@ -264,3 +277,70 @@ def test_a_row_costs_little() -> None:
 
 def test_the_bounds_are_what_the_documents_say() -> None:
     assert (metrics_labels.PAIRS, metrics_labels.NAMES) == (150, 500)
+
+
+# --- by domain ------------------------------------------------------------------------------------------
+
+
+def test_one_failing_domain_of_fifty_is_seen_by_its_name() -> None:
+    metrics = Metrics("1")
+    for number in range(50):
+        failed = {"outcome": Outcome.FAILED, "fault": Fault.CDN} if number == 17 else {}
+        made = slot(customer="acme", domain=f"d{number}.example.net", vantage_point="bj-ct")
+        metrics.row(replace(made, observations=(build.seen(timing=TIMING),), **failed))
+    found = samples(metrics)
+    failing = [
+        (dict(labels)["domain"], value)
+        for (name, labels), value in found.items()
+        if name == "cdn_probe_domain_slots_total" and dict(labels)["outcome"] == "failed"
+    ]
+    assert failing == [("d17.example.net", 1)]
+    one = {"customer": "acme", "domain": "d3.example.net"}
+    assert of(found, "cdn_probe_domain_duration_seconds_sum", **one) == pytest.approx(0.351)
+    assert of(found, "cdn_probe_label_domains_folded") == 0
+
+
+@pytest.mark.parametrize(("room", "own", "folded"), [(0, 0, 0), (3, 3, 7), (10, 10, 0)])
+def test_domains_are_bounded_by_the_configuration(room: int, own: int, folded: int) -> None:
+    metrics = Metrics("1", room)
+    for number in range(10):
+        metrics.row(slot(customer="acme", domain=f"d{number}.example.net"))
+    found = samples(metrics)
+    named_ones = {
+        dict(labels)["domain"] for name, labels in found if name == "cdn_probe_domain_slots_total"
+    } - {"other"}
+    assert len(named_ones) == own
+    assert of(found, "cdn_probe_label_domains_folded") == folded
+
+
+def test_a_domain_that_is_measured_no_longer_has_no_series() -> None:
+    metrics = Metrics("1")
+    tls = Tls(chain_not_after="2026-12-01T00:00:00Z")
+    for domain in ("www.example.net", "img.example.net"):
+        made = slot(customer="acme", domain=domain)
+        metrics.row(replace(made, observations=(replace(build.seen(timing=TIMING), tls=tls),)))
+    metrics.domains.refresh()
+    www = {"customer": "acme", "domain": "www.example.net"}
+    expiry = "cdn_probe_domain_certificate_expiry_timestamp_seconds"
+    assert of(samples(metrics, now_s=1.0), expiry, **www) == 1796083200
+    metrics.forget_but({("acme", "bj-ct")}, {("acme", "img.example.net")})
+    left = {dict(labels).get("domain") for name, labels in samples(metrics, now_s=3.0) if "domain_" in name}
+    assert left - {None} == {"img.example.net"}
+
+
+def test_open_incidents_and_calls_are_of_the_moment() -> None:
+    opened = story()[0].incident
+    line = fed(Tracker(Rules()), minutes({"bj": "vv"}))[0].incident
+    state = replace(
+        STATE,
+        incidents=(opened, line),
+        calls=(CallState(target="ops", delivered=3, failed=1, waiting=2),),
+    )
+    found = samples(Metrics("1"), state)
+    labels = {"customer": "acme", "domain": "www.example.net", "fault": "cdn"}
+    assert of(found, "cdn_probe_open_incidents", **labels) == 1
+    assert of(found, "cdn_probe_open_vantage_point_incidents", vantage_point="bj") == 1
+    assert of(found, "cdn_probe_calls_total", target="ops", result="delivered") == 3
+    assert of(found, "cdn_probe_calls_total", target="ops", result="failed") == 1
+    assert of(found, "cdn_probe_calls_waiting", target="ops") == 2
+    assert not [name for name, _ in samples(Metrics("1")) if "incident" in name]

@@ -12,14 +12,19 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from probe.api.http.counters import Counters
+from probe.core.incidents.rules import Rules
+from probe.core.incidents.tracker import Tracker
 from probe.core.model.value import replace
 from probe.core.records.failure import Failure, FailureType, Phase
 from probe.core.records.rows import State
-from probe.core.results.live_state import CustomerState, StampState, VantageState, WorkerState
+from probe.core.records.transport import Tls
+from probe.core.results.live_state import CallState, CustomerState, StampState, VantageState, WorkerState
 from probe.telemetry.metrics import Metrics
+from tests.core.calls.made import story
+from tests.core.incidents.looking import fed, minutes
 from tests.core.results.test_live_state import STATE
 from tests.support import build
-from tests.telemetry.test_metrics import row
+from tests.telemetry.test_metrics import TIMING, row
 
 DOCS = Path(__file__).parents[2] / "docs"
 RULES = DOCS / "monitoring" / "alerts.yml"
@@ -33,12 +38,16 @@ def exposed() -> dict[str, set[str]]:
     metrics.row(row())
     refused = replace(build.seen(), failure=Failure(phase=Phase.TCP, type=FailureType.TCP_REFUSED))
     metrics.row(row(observations=(refused,), resolution=build.resolution("192.0.2.1")))
+    tls = Tls(chain_not_after="2026-12-01T00:00:00Z")
+    metrics.row(row(observations=(replace(build.seen(timing=TIMING), tls=tls),)))
     metrics.row(row(state=State.MISSED, missed_reason="agent.stalled"))
     metrics.event("clock.stepped")
     state = replace(
         STATE,
         vantage_points=(VantageState(name="a", ip_version=4, state="online"),),
         workers=(WorkerState(number=0, measuring=True, starts=1),),
+        incidents=(story()[0].incident, fed(Tracker(Rules()), minutes({"bj": "vv"}))[0].incident),
+        calls=(CallState(target="ops", delivered=1),),
         stamps=StampState(url="https://tsa.example.net", last_at="2026-11-22T00:00:00Z"),
         customers=(
             CustomerState(
@@ -50,6 +59,7 @@ def exposed() -> dict[str, set[str]]:
             ),
         ),
     )
+    metrics.domains.refresh()
     counters = Counters()
     counters.requests.labels("/v1/results", "200").inc()
     counters.cut.labels("slow").inc()
@@ -62,19 +72,40 @@ def exposed() -> dict[str, set[str]]:
 
 
 EXPOSED = exposed()
-RULE_LIST: list[dict[str, Any]] = [
+ALL_RULES: list[dict[str, Any]] = [
     rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]
 ]
+RULE_LIST = [rule for rule in ALL_RULES if "alert" in rule]
+RECORDED = {rule["record"] for rule in ALL_RULES if "record" in rule}
 PANELS: list[dict[str, Any]] = json.loads(DASHBOARD.read_text())["panels"]
 
 
 @pytest.mark.parametrize("rule", RULE_LIST, ids=lambda rule: rule["alert"])
 def test_every_metric_of_a_rule_exists(rule: dict[str, Any]) -> None:
     names = set(NAME.findall(rule["expr"]))
-    assert names or "up" in rule["expr"]
+    recorded = set(re.findall(r"cdn_probe:[\w:]+", rule["expr"]))
+    assert names or recorded or "up" in rule["expr"]
+    assert recorded <= RECORDED
     assert names <= set(EXPOSED)
     assert rule["labels"]["severity"] in {"info", "warning", "critical"}
     assert rule["annotations"]["summary"]
+
+
+def test_what_is_recorded_is_made_of_metrics_by_domain() -> None:
+    assert len(RECORDED) == 5
+    for rule in ALL_RULES:
+        if "record" in rule:
+            names = set(NAME.findall(rule["expr"]))
+            assert names
+            assert names <= set(EXPOSED)
+            assert all({"customer", "domain"} <= EXPOSED[name] for name in names)
+
+
+def test_every_alert_of_a_domain_is_tested() -> None:
+    tested = (RULES.parent / "alerts_test.yml").read_text()
+    group = next(g for g in yaml.safe_load(RULES.read_text())["groups"] if g["name"] == "cdn-probe-domains")
+    alerts = {rule["alert"] for rule in group["rules"] if "alert" in rule}
+    assert {name for name in alerts if f"alertname: {name}" not in tested} == {"CdnProbeDomainsFolded"}
 
 
 @pytest.mark.parametrize("panel", [p for p in PANELS if p["type"] != "row"], ids=lambda panel: panel["title"])

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator
 
 from probe.cli.render.layout import Table, Text
 from probe.core.model.times import epoch_s
-from probe.core.results.live_state import CustomerState, JobState, LiveState, StampState
+from probe.core.results.live_state import CallState, CustomerState, JobState, LiveState, StampState
 from probe.services.status import Status, TaskState
 
 NONE = "–"
 MOST_TASKS = 20
+MOST_INCIDENTS = 5
 _STATE = {"online": "green", "offline": "bold red", "unknown": "yellow"}
 _OUTCOME = {"ok": "green", "slow": "yellow", "stale": "yellow", "inconclusive": "cyan", "failed": "bold red"}
 
@@ -72,9 +73,27 @@ def _figures(live: LiveState, now_s: float) -> Table:
         table.add_row(Text(name, style="bold"), Text(words))
     if live.stamps is not None:
         table.add_row(Text("stamps", style="bold"), _stamps(live.stamps, now_s))
+    if live.incidents:
+        table.add_row(Text("incidents", style="bold"), _incidents(live))
+    for call in live.calls:
+        table.add_row(Text("calls", style="bold"), _call(call))
     if live.workers:
         table.add_row(Text("workers", style="bold"), Text(_workers(live)))
     return table
+
+
+def _incidents(live: LiveState) -> Text:
+    about = [one.domain or f"vantage point {one.vantage_point}" for one in live.incidents]
+    more = f" and {len(about) - MOST_INCIDENTS} more" if len(about) > MOST_INCIDENTS else ""
+    words = f"{len(about)} open: {', '.join(about[:MOST_INCIDENTS])}{more} (cdn-probe incidents)"
+    return Text(words, style="bold red")
+
+
+def _call(call: CallState) -> Text:
+    words = f"{call.target}: {call.delivered} delivered, {call.failed} failed, {call.waiting} wait"
+    return Text(
+        words if call.problem is None else f"{words}: {call.problem}", "bold yellow" if call.problem else ""
+    )
 
 
 def _workers(live: LiveState) -> str:

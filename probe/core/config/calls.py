@@ -141,7 +141,7 @@ class MetricsConfig(t.Strict):
 
     domains: Annotated[int, Field(ge=0, le=2000)] = Field(
         default=200,
-        description="So many domains have series of their own; the others share `other`; 0: none has",
+        description="So many domains have series of their own; the others share `other`; 0: none. By a restart",
     )
 
 
