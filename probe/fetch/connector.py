@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from time import monotonic_ns
 from typing import TYPE_CHECKING
 
+from probe.core.model.protocols import ALPN
 from probe.core.model.task import VantagePoint
 from probe.core.model.value import replace
 from probe.core.records.failure import FailureType
@@ -184,7 +185,7 @@ async def examine(
 async def _second_handshake(target: FetchTarget, total_at: float, dial: Dial) -> TlsSession:
     """A handshake without verification; the connection is ended without a request. Raises OSError and others."""
     loop = asyncio.get_running_loop()
-    client = client_for(replace(target.tls, verify=False))
+    client = client_for(replace(target.tls, verify=False), ALPN[target.request.protocol])
     until = min(total_at, loop.time() + target.deadlines.connect_us / 1e6)
     sock = await dial(target, until, Opening())
     seconds = min(total_at - loop.time(), target.deadlines.tls_us / 1e6)

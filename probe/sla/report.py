@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from probe import __version__
+from probe.core.model.protocols import PROTOCOLS
 from probe.core.model.value import replace
 from probe.core.proof.findings import StreamReport
 from probe.core.records.rows import SCHEMA_VERSION
@@ -44,7 +45,6 @@ from probe.sla.inputs import Reading, Tick, read_facts, verified
 from probe.sla.tables import take_tables
 from probe.sla.traffic import Told, read_traffic
 
-PROTOCOLS = ("h1", "h2", "h3")
 MOST_ROWS = 10_000
 DAY_US = 86_400_000_000
 Shows = Callable[[str], AbstractContextManager[Tick]]
@@ -243,7 +243,7 @@ def _question(
         customer=agreed.agreement.customer,
         domain=domain,
         span=Span(period.span.from_us - margin_us, period.span.to_us + margin_us),
-        protocols=protocols or (PROTOCOLS if grain is None else grain.protocols),
+        protocols=protocols or (agreed.profile if grain is None else grain).protocols,
         excluded=excluded,
     )
 

@@ -25,6 +25,7 @@ from probe.host.clock import SystemClock
 from probe.net.failures import SocketLateError
 from tests.codes.provoking import provokes, saw
 from tests.support import build
+from tests.support.http2 import healthy, plain, speaking
 from tests.support.http_server import (
     HOST,
     Pki,
@@ -119,6 +120,15 @@ async def test_tls_to_the_edge_inside_the_tunnel(scheme: str, pki: Pki) -> None:
     assert seen.tls is not None
     assert (seen.tls.server_name, seen.tls.names) == (HOST, (HOST,))
     assert seen.timing.secure_connection_start_us is not None
+
+
+@BOTH
+async def test_http_2_inside_the_tunnel(scheme: str, pki: Pki) -> None:
+    async with speaking(pki, healthy(plain(BODY))) as server, proxy(scheme) as made:
+        seen = await fetch(server.port, made.spec(), scheme="https", tls=pki.policy(), protocol="h2")
+    well(seen)
+    assert seen.response is not None
+    assert (seen.response.next_hop_protocol, made.asked) == ("h2", [("127.0.0.1", server.port)])
 
 
 @BOTH

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from msgspec.structs import asdict
 
+from probe.core.model.protocols import HTTP_1_1
 from probe.core.model.times import epoch_s, utc_text
 from probe.core.records.observation import Observation, Role
 from probe.core.records.phases import phases
@@ -120,7 +121,7 @@ def _request(observation: Observation, exchange: Exchange | None) -> dict[str, A
     return {
         "method": observation.method,
         "url": observation.url,
-        "httpVersion": "HTTP/1.1",
+        "httpVersion": _asked_over(observation, head),
         "cookies": [],
         "headers": fields,
         "queryString": [
@@ -130,6 +131,18 @@ def _request(observation: Observation, exchange: Exchange | None) -> dict[str, A
         "headersSize": len(head.encode()) if head else _UNKNOWN,
         "bodySize": 0,
     }
+
+
+def _asked_over(observation: Observation, head: str) -> str:
+    """The version of the request, as it was written; where none is kept, by what was agreed on."""
+    written = head.partition("\r\n")[0].rpartition(" ")[2]
+    agreed = None if observation.tls is None else observation.tls.alpn
+    return written or _version(agreed or HTTP_1_1)
+
+
+def _version(alpn: str) -> str:
+    """HTTP/1.1, HTTP/2, HTTP/3: as browsers write it."""
+    return f"HTTP/{alpn[1:]}" if alpn in ("h2", "h3") else alpn.upper()
 
 
 def _fields_of(head: str) -> list[dict[str, str]]:
@@ -146,7 +159,7 @@ def _response(observation: Observation, exchange: Exchange | None) -> dict[str, 
     return {
         "status": response.status_code,
         "statusText": response.reason_phrase,
-        "httpVersion": response.next_hop_protocol.upper(),
+        "httpVersion": _version(response.next_hop_protocol),
         "cookies": _cookies(response.fields),
         "headers": [{"name": name, "value": value} for name, value in response.fields],
         "content": _content(response, exchange),

@@ -15,7 +15,7 @@ from probe.core.records.failure import FailureType, Phase
 from probe.core.records.observation import Observation, Role
 from probe.core.records.response import Response
 from probe.core.records.rows import SlotRecord
-from probe.core.records.transport import ResourceTiming, TimingUncertainty
+from probe.core.records.transport import ResourceTiming, TimingUncertainty, Tls
 from probe.core.results.bundle import Exchange
 from probe.core.results.har import har
 from probe.core.results.rows import measured_row
@@ -164,3 +164,18 @@ def test_a_body_that_was_kept_in_part_says_so() -> None:
     exchange = Exchange(observation=0, body_head=b"begin")
     (entry,) = entries(har(row(with_body(b"begin", 900)), {0: exchange}))
     assert entry["response"]["content"]["comment"] == "the first 5 of 900 bytes"
+
+
+@pytest.mark.parametrize(("alpn", "shown"), [("http/1.1", "HTTP/1.1"), ("h2", "HTTP/2"), ("h3", "HTTP/3")])
+def test_the_version_is_that_which_was_spoken(alpn: str, shown: str) -> None:
+    """Of the request by what was written, or by what was agreed on where nothing of it is kept."""
+    seen = build.seen()
+    assert seen.response is not None
+    seen = replace(seen, tls=Tls(alpn=alpn), response=replace(seen.response, next_hop_protocol=alpn))
+    failed = replace(seen, response=None)
+    written = Exchange(observation=0, request_head=f"GET /a.js {shown}\r\nhost: a\r\n\r\n")
+    for made in (har(row(seen)), har(row(seen), {0: written})):
+        (entry,) = entries(made)
+        assert (entry["request"]["httpVersion"], entry["response"]["httpVersion"]) == (shown, shown)
+    (entry,) = entries(har(row(failed)))
+    assert entry["request"]["httpVersion"] == shown

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, model_validator
 
 from probe.core.config.types import Strict
+from probe.core.model.protocols import Protocol
 from probe.core.model.units import DurationUs
 from probe.core.records.verdict import Fault
 from probe.core.sla.contract.terms import (
@@ -81,6 +82,14 @@ Counted = Literal["ok", "slow", "stale", "failed"]
 Unknown = Literal["missed", "aborted", "inconclusive", "failed_unknown", "clock_unsure"]
 
 
+Protocols = Annotated[
+    tuple[Protocol, ...],
+    Field(
+        min_length=1, description="HTTP versions whose requests count, as tasks name them; others stand apart"
+    ),
+]
+
+
 class GrainTerms(Strict):
     """The shortest time that is looked at by itself."""
 
@@ -94,7 +103,7 @@ class GrainTerms(Strict):
     clock: tuple[Literal["kernel", "dates"], ...] = ("kernel", "dates")
     clock_max_error: DurationUs = 60_000_000
     min_requests: Annotated[int, Field(ge=1)] = 1
-    protocols: tuple[Literal["h1", "h2", "h3"], ...] = ("h1",)
+    protocols: Protocols = ("h1",)
     evidence: Literal["literal", "shown"] = "literal"
     significance: Share = Field(default="1/1000", validate_default=True)
 
@@ -185,7 +194,10 @@ class Clause(Strict):
 
 
 class Profile(Strict):
-    """One kind of contract. `ours`: keys, with dots, whose reading is ours and not the paper's."""
+    """One kind of contract. `ours`: keys, with dots, whose reading is ours and not the paper's.
+
+    `protocols`: of a contract that counts in grains, `grain.protocols` counts in place of it.
+    """
 
     profile: Name
     version: Annotated[int, Field(ge=1)]
@@ -196,6 +208,7 @@ class Profile(Strict):
     period: Period
     subject: tuple[Literal["customer", "domain"], ...] = ("customer", "domain")
     unit: Literal["request", "slot"] = "request"
+    protocols: Protocols = ("h1",)
     objective: Objective | None = None
     grain: GrainTerms | None = None
     run: RunTerms | None = None
