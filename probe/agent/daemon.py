@@ -24,6 +24,7 @@ from probe.core.config.load import Config
 from probe.core.content.check_kind import Kinds
 from probe.host.clock import SystemClock
 from probe.host.gc import settle
+from probe.host.memory import given_back, keep_little
 from probe.host.systemd import Notifier
 from probe.net.event_loop import on_signals, run
 from probe.seal.keys import KeyFileError, Keys
@@ -53,9 +54,13 @@ async def _serve(config: Config, kinds: Kinds, seconds: float | None, config_fil
     loop = asyncio.get_running_loop()
     timer = loop.call_later(seconds, stop.set) if seconds is not None else None
     settle()
+    keep_little()
     with on_signals((signal.SIGTERM, signal.SIGINT), stop.set), on_signals((signal.SIGHUP,), hangup.set):
         try:
-            await run_until(config, kinds, stop, notifier=notifier, config_file=config_file, hangup=hangup)
+            async with given_back():
+                await run_until(
+                    config, kinds, stop, notifier=notifier, config_file=config_file, hangup=hangup
+                )
         finally:
             if timer is not None:
                 timer.cancel()

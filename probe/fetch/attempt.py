@@ -90,6 +90,7 @@ class Attempt:
             await (self._steps() if whole else self._connect())
         except Exception as exc:
             failure = await self._failure(exc)
+            without_frames(exc)
         finally:
             self._connection.close()
         await self._read_content()
@@ -280,3 +281,17 @@ def report_defect(failure: Failure, exc: BaseException, redact: Redactor) -> Non
     if failure.type is FailureType.AGENT_INTERNAL_ERROR:
         trace = "".join(traceback.format_exception(exc))
         _log.error("fetch failed by our own fault: %s\n%s", failure.detail, redact(trace))
+
+
+def without_frames(exc: BaseException) -> None:
+    """Let go of the frames that an error was raised through.
+
+    Who met it first keeps it, to raise it again; its frames refer to him, and he to all that was read. Such a circle
+    waits for the collector, which comes seldom (`probe.host.gc`).
+    """
+    seen: set[int] = set()
+    error: BaseException | None = exc
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

@@ -143,3 +143,4 @@ class Datagrams:
         """Stop reading; nothing may wait in `next` any more."""
         self._timer.cancel()
         self._loop.remove_reader(self._sock.fileno())
+        self._waiter = None  # its error was raised through a frame that refers to us

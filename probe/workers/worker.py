@@ -23,6 +23,7 @@ from probe.fetch.fetcher import HttpFetcher
 from probe.host.clock import SystemClock
 from probe.host.gc import settle
 from probe.host.loop_lag import LoopLag
+from probe.host.memory import given_back, keep_little
 from probe.host.suspension import Suspensions, worst_delay
 from probe.measure.oneshot import host_probe
 from probe.measure.pipeline import Pipeline
@@ -227,8 +228,10 @@ def _rss_kb() -> int:
 def work(descriptor: int) -> None:
     """Carry out the orders that come over this socket, until it ends."""
     settle()
+    keep_little()
     run(_work(descriptor))
 
 
 async def _work(descriptor: int) -> None:
-    await Worker().work(socket.socket(fileno=descriptor))
+    async with given_back():
+        await Worker().work(socket.socket(fileno=descriptor))

@@ -1,4 +1,4 @@
-"""What a fetch or a look-up made goes without the collector, where it went well."""
+"""What a fetch or a look-up made goes without the collector, where it went well and where it failed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ import pytest
 from probe.core.model.task import ResolverSpec
 from probe.host import gc as garbage
 from probe.resolver.resolver import Resolver
+from tests.leaks.endpoints import PLAIN, answer
 from tests.support.dns_server import DnsServer, zone
 from tests.support.http_server import Pki, Script, make_fetcher, make_target, reply, response, serve
 from tests.support.resolving import CLOCK, LOOPBACK, addresses, look_up
 
-FETCHES = 20
+FETCHES, FAILURES = 20, 3
+FAILING = ("silent", "silent-after-head", "cut", "reset", "reset-at-once", "closed-at-once", "broken-gzip",
+           "broken-chunks", "no-http", "huge-head")  # fmt: skip
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
@@ -58,6 +61,53 @@ async def test_a_fetch_leaves_no_cycle(pki: Pki, script: Script, secure: bool) -
         await asyncio.sleep(0)
         found = _found()
     assert not {kind for kind, count in found.items() if count >= FETCHES}
+
+
+@pytest.mark.usefixtures("by_hand")
+@pytest.mark.parametrize("name", FAILING)
+async def test_a_fetch_that_fails_leaves_no_cycle(name: str) -> None:
+    """Its error was raised through frames that refer to all that was read."""
+    async with serve(PLAIN[name], read=name != "reset-at-once") as server:
+        fetcher = make_fetcher()
+        target = make_target(server.port, total_us=400_000 if "silent" in name else 5_000_000)
+        await fetcher.fetch(target)
+        _found()
+        for _ in range(FAILURES):
+            seen = await fetcher.fetch(target)
+            assert seen.failure is not None
+        await asyncio.sleep(0)
+        found = _found()
+    assert not {kind for kind, count in found.items() if count >= FAILURES}
+
+
+@pytest.mark.usefixtures("by_hand")
+async def test_a_handshake_that_fails_leaves_no_cycle(pki: Pki) -> None:
+    async with serve(response(b""), tls=pki.odd("expired")) as server:
+        fetcher = make_fetcher()
+        target = make_target(server.port, scheme="https", tls=pki.policy())
+        await fetcher.fetch(target)
+        _found()
+        for _ in range(FAILURES):
+            seen = await fetcher.fetch(target)
+            assert seen.failure is not None
+        await asyncio.sleep(0)
+        found = _found()
+    assert not {kind for kind, count in found.items() if count >= FAILURES}
+
+
+@pytest.mark.usefixtures("by_hand")
+@pytest.mark.parametrize("name", ["servfail", "refused", "nxdomain", "garbage", "silent-zone", "long-chain"])
+async def test_a_look_up_that_fails_leaves_no_cycle(name: str) -> None:
+    async with DnsServer(answer) as server:
+        spec = ResolverSpec(transport="udp", address=server.host, port=server.port)
+        resolver = Resolver(CLOCK, LOOPBACK)
+        await look_up(spec, qname=f"{name}.leaks.example", resolver=resolver, deadline_us=300_000)
+        _found()
+        for _ in range(FAILURES):
+            seen = await look_up(spec, qname=f"{name}.leaks.example", resolver=resolver, deadline_us=300_000)
+            assert addresses(seen) == []
+        found = _found()
+    assert not {kind for kind, count in found.items() if count >= FAILURES}
 
 
 @pytest.mark.usefixtures("by_hand")

@@ -90,7 +90,7 @@ class Endpoints:
     asked: int = 0
 
 
-def _answer(query: Query) -> object:
+def answer(query: Query) -> object:
     """Every name resolves to us, but those that fail."""
     name = query.name.split(".")[0]
     records = {f"{query.name} A": ["127.0.0.1"]}
@@ -116,7 +116,7 @@ async def endpoints(directory: Path) -> AsyncIterator[Endpoints]:
     """Serve them all, for one process that asks."""
     pki = Pki(directory)
     async with contextlib.AsyncExitStack() as stack:
-        resolver = await stack.enter_async_context(DnsServer(_answer))
+        resolver = await stack.enter_async_context(DnsServer(answer))
         good = await stack.enter_async_context(serve(response(GOOD)))
         made = Endpoints(good.port, resolver.port, pki.ca)
         servers = [good]
