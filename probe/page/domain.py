@@ -87,7 +87,7 @@ def _map(of: DomainView, strips: Strips) -> Element:
 
 def board_of(rows: Sequence[tuple[str, Track]], strips: Strips, label: str) -> Element:
     """Strips below each other."""
-    return div(".board", tabindex="0", role="region", aria_label=label)[
+    return div(".board", tabindex="0", role="group", aria_label=label)[
         div(".row")[span(".name"), strips.axis()],
         (
             div(".row")[span(".name")[plain(name)], strips.strip(track.cells(strips.span, strips.end))]

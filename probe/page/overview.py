@@ -37,7 +37,7 @@ from markupsafe import Markup
 from probe.core.sla.figures import Figures, GrainRule, Judged, View, Word, figures
 from probe.core.sla.periods import Span as Period
 from probe.core.sla.report.shown import percent
-from probe.page.links import Links
+from probe.page.links import Links, file_part
 from probe.page.look.clock import Clock
 from probe.page.look.heat import CLASSES, Strips
 from probe.page.look.pieces import lasted, linked, plain, sentence, sign, state_of_trouble
@@ -204,19 +204,19 @@ def _board(rows: Sequence[DomainSums], of: Overview, strips: Strips, links: Link
     if not rows:
         return none
     return [
-        div(".board", tabindex="0", role="region", aria_label=say("Domains"))[
+        div(".board", tabindex="0", role="group", aria_label=say("Domains"))[
             div(".row")[span(".name"), strips.axis()],
-            (_domain(one, number, of, strips, links) for number, one in enumerate(rows)),
+            (_domain(one, of, strips, links) for one in rows),
         ],
         none,
     ]
 
 
-def _domain(one: DomainSums, number: int, of: Overview, strips: Strips, links: Links) -> Element:
+def _domain(one: DomainSums, of: Overview, strips: Strips, links: Links) -> Element:
     say = strips.say
     nodes = sorted(one.nodes)[:NODES_SHOWN]
     more = len(one.nodes) - len(nodes)
-    return details(id=f"d{number}-{one.customer}", data_name=one.domain.lower())[
+    return details(id=f"d-{file_part(one.customer)}-{file_part(one.domain)}", data_name=one.domain.lower())[
         summary[_named(one, of, say), _strip(one.whole, strips)],
         div(".inside")[
             p[linked(links.domain(one.customer, one.domain), _more(one, say))],

@@ -157,7 +157,7 @@ def _waterfall(record: SlotRecord, say: Tongue) -> Element:
                 td[bar(one, whole_us, say)],
             ]
         )
-    heads = ("", say("why"), say("address"), say("reply"), say("whole"), f"0–{whole_us / 1000:.0f} ms")
+    heads = ("#", say("why"), say("address"), say("reply"), say("whole"), f"0–{whole_us / 1000:.0f} ms")
     return section(aria_labelledby="requests")[
         h2(id="requests")[say("Requests in their order")],
         made_table(heads, rows, say("Requests in their order"), right=(4,)),

@@ -42,9 +42,10 @@ def page(copies: tuple[Path, ...], into: Path, follow: bool, seconds: float | No
         until = None if seconds is None else loop.time() + seconds
         with on_signals((signal.SIGINT, signal.SIGTERM), stop.set):
             while not stop.is_set() and (until is None or loop.time() < until):
+                begun = loop.time()
                 await asyncio.to_thread(writer.more)
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(ROUND_S):
+                    async with asyncio.timeout(max(ROUND_S, loop.time() - begun)):
                         await stop.wait()
         await asyncio.to_thread(lambda: writer.more(over=True))
 

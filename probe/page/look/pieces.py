@@ -39,7 +39,7 @@ def made_table(
     cells = [
         th(class_="n" if number in right else None, scope="col")[head] for number, head in enumerate(heads)
     ]
-    return div(".wide", tabindex="0", role="region", aria_label=label)[
+    return div(".wide", tabindex="0", role="group", aria_label=label)[
         table[caption(".dim.small")[label] if titled else None, thead[tr[cells]], tbody[rows]]
     ]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from probe.core.sla.grains import Grain
@@ -17,6 +18,7 @@ from probe.page.model.states import NAMES, NOTHING, Counts, added
 Name = TypeVar("Name", str, tuple[str, str])
 GRAIN_US = 300_000_000
 IN_HOUR = 12
+_COUNTS = itemgetter(*NAMES)
 FINE_KEPT = 12 * 26  # of vantage points and nodes; of whole domains as long as hours
 HOURS_KEPT = 24 * 31
 MOST_NODES = 200  # of one domain; the sums of further ones are in its vantage points'
@@ -126,7 +128,7 @@ class Board:
 
     def _add(self, row: Row) -> None:
         got: Any = row
-        counts = self._one(tuple(got[name] for name in NAMES))
+        counts = self._one(_COUNTS(got))
         number: int = got["grain"]
         self.last = max(self.last, number)
         key = got["customer"], got["domain"]

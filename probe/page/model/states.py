@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from operator import add
 from typing import Final
 
 from probe.core.records.verdict import Fault
@@ -84,7 +85,7 @@ def is_excluded(counts: Counts) -> bool:
 
 def added(one: Counts, other: Counts) -> Counts:
     """Both together."""
-    return tuple(a + b for a, b in zip(one, other, strict=True))
+    return tuple(map(add, one, other))
 
 
 def state_of(counts: Counts) -> tuple[State, bool]:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from probe.core.proof.chain import Line
 from probe.core.records.rows import SlotRecord
-from probe.host.files import write_whole
 from probe.page import overview as overview_page
 from probe.page.domain import DomainView, domain
 from probe.page.incident import IncidentView, incident, rows_of
@@ -26,12 +25,12 @@ from probe.page.model.values import Looking, RowName, Standing, Trouble
 from probe.page.row import row
 from probe.pull.copy import Copy
 from probe.services.line_sources import CopyLines, LineSource, open_lines
-from probe.services.page.rows import KeptRows
+from probe.services.page.rows import KeptRows, put
 
 LANGUAGES = ("en", "zh")
 BATCH = 2_000
 INCIDENTS = 100  # with a page of their own: the open ones and the newest
-MODE = 0o644
+CALM_S = 30.0  # without anything new pages are written again so often: they say as of when they are
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +54,16 @@ class PageWriter:
         self._rows = KeptRows(into, disputes=disputes)
         self._feed = Feed(several=len(self._paths) > 1, on_trouble=self._rows.keep)
         self._files = 0
+        self._wrote = float("-inf")
 
     def more(self, *, over: bool = False) -> Wrote:
         """Take what is new, and write. `over`: nothing will come any more. Raises NoResults, StoreError, CodecError."""
         count = sum(self._take(path) for path in self._paths)
         self._feed.settle()
         self._files = 0
-        self._write(over)
+        if count or over or time.monotonic() - self._wrote >= CALM_S:
+            self._write(over)
+            self._wrote = time.monotonic()
         return Wrote(lines=count, files=self._files)
 
     def _take(self, path: Path) -> int:
@@ -133,9 +135,7 @@ class PageWriter:
             self._put(row_path(name), text, language)
 
     def _put(self, path: str, text: str, language: str) -> None:
-        file = self._into / file_of(path, language)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, text.encode("utf-8", "backslashreplace"), MODE)
+        put(self._into / file_of(path, language), text.encode("utf-8", "backslashreplace"))
         self._files += 1
 
 

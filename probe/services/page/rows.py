@@ -5,6 +5,7 @@ Rows as they come -> files beside their pages: HAR, evidence bundle, dispute fil
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,6 @@ from probe.core.records.codec import decode, encode
 from probe.core.records.rows import SlotRecord
 from probe.core.results.bundle import Bundle, BundleError, read_bundle
 from probe.core.results.har import har, har_of
-from probe.host.files import write_whole
 from probe.page.links import row_path
 from probe.page.model.values import RowName
 from probe.page.row import RowView
@@ -60,13 +60,12 @@ class KeptRows:
         path, _ = self._kept[name]
         bundle, text = _bundle(path, name, record)
         place = self._into / row_path(name)
-        place.parent.mkdir(parents=True, exist_ok=True)
         files = ["har"]
         made = har(record) if bundle is None else har_of(bundle)
-        write_whole(_beside(place, "har"), msgspec.json.encode(made), 0o644)
+        put(_beside(place, "har"), msgspec.json.encode(made))
         if text is not None:
             files.append("evidence.json")
-            write_whole(_beside(place, "evidence.json"), text, 0o644)
+            put(_beside(place, "evidence.json"), text)
         if self._dispute(path, name, place):
             files.append("dispute.zip")
         return RowView(agent=name[0], record=record, bundle=bundle, files=tuple(files))
@@ -83,6 +82,17 @@ class KeptRows:
         except (OSError, ValueError):
             return False
         return True
+
+
+def put(file: Path, data: bytes) -> None:
+    """Replace a file whole. It can be made again at any time, so nobody waits for the disk."""
+    aside = file.with_name(f".{file.name}.new")
+    try:
+        aside.write_bytes(data)
+    except FileNotFoundError:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_bytes(data)
+    os.replace(aside, file)
 
 
 def _beside(place: Path, ending: str) -> Path:
