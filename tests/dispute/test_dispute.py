@@ -6,10 +6,8 @@ import asyncio
 import hashlib
 import json
 import re
-import sqlite3
 import zipfile
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace as changed
 from pathlib import Path
 
@@ -45,6 +43,7 @@ from tests.seal.stamps.test_verified import ROUNDS
 from tests.seal.stamps.test_verified import fill as stamp_fill
 from tests.seal.test_kept import World as Kept
 from tests.support.authority import make_pki
+from tests.support.parts import by_sql
 from tests.support.rows import HOST, event
 
 
@@ -282,12 +281,9 @@ async def test_evidence_that_was_altered_makes_no_file(tmp_path: Path) -> None:
 
 def change_a_row(directory: Path, seq: int) -> None:
     """As whoever holds the disk can."""
-    with closing(sqlite3.connect(parts_of(directory)[-1].path)) as conn:
-        conn.execute("DROP TRIGGER record_is_append_only")
-        conn.execute(
-            "UPDATE record SET body = replace(body, '\"failed\"', '\"stale\"') WHERE seq = ?", (seq,)
-        )
-        conn.commit()
+    with by_sql(parts_of(directory)[-1].path) as conn:
+        sql = "UPDATE record SET body = packed(replace(line(body), '\"failed\"', '\"stale\"')) WHERE seq = ?"
+        conn.execute(sql, (seq,))
 
 
 @pytest.mark.parametrize("seq", [1, 7, 15])

@@ -11,6 +11,7 @@ from probe.host.clock import SystemClock
 from probe.store.base.parts import parts_of, remove
 from probe.store.base.schema import catalogue_file
 from probe.store.store import Store
+from tests.support.parts import as_text
 from tests.support.rows import slot
 
 ROWS = 200
@@ -26,6 +27,7 @@ def made_of_the_first_layout(directory: Path, rows: int = ROWS) -> None:
         await store.close()
 
     asyncio.run(filled())
+    as_text(directory)
     with closing(sqlite3.connect(catalogue_file(directory))) as conn:
         conn.execute("ATTACH ? AS part", (str(parts_of(directory)[0].path),))
         for statement in (

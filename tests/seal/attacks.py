@@ -6,7 +6,6 @@ import json
 import random
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import zstandard
@@ -14,6 +13,7 @@ import zstandard
 from probe.core.proof.chain import line_digest
 from probe.store.base.parts import parts_of
 from tests.seal.made import AGENT, CUSTOMERS, Made
+from tests.support.parts import by_sql
 
 Lines = list[str]
 # Changes lines (of one customer) at a place; gives the seq of the first bad record, and the words of nothing else.
@@ -207,17 +207,16 @@ class InStore(Held):
             path.write_bytes(data)
 
     def _bodies(self, path: Path) -> Lines:
-        with closing(sqlite3.connect(path)) as conn:
-            sql = "SELECT body FROM record JOIN stream s ON s.id = stream WHERE customer = ? ORDER BY record.seq"
-            return [body for (body,) in conn.execute(sql, (self.customer,))]
+        with by_sql(path) as conn:
+            sql = "SELECT line(body) FROM record JOIN stream s ON s.id = stream WHERE customer = ? ORDER BY record.seq"
+            return [line for (line,) in conn.execute(sql, (self.customer,))]
 
     def write(self, lines: Lines) -> None:
         """Each line into the part that has its place, under the number that it has where that is free."""
         for path, mine in zip(self._parts, shared(lines, self._sizes), strict=True):
-            with closing(sqlite3.connect(path)) as conn:
+            with by_sql(path) as conn:
                 conn.execute("PRAGMA synchronous = OFF")
                 self._write(conn, path, lines, mine)
-                conn.commit()
 
     def _write(self, conn: sqlite3.Connection, path: Path, lines: Lines, mine: Lines) -> None:
         sql = "SELECT id, base, head FROM stream WHERE customer = ?"
@@ -233,7 +232,7 @@ class InStore(Held):
                 seq = told["last_seq"]
                 continue
             seq = told["seq"] if seq < told["seq"] < seq + 50 else seq + 1
-            sql = "INSERT INTO record (stream, seq, kind, scheduled_at, body) VALUES (?, ?, 'slot', '', ?)"
+            sql = "INSERT INTO record (stream, seq, task, due_us, verdict, body) VALUES (?, ?, 1, 0, 1, packed(?))"
             conn.execute(sql, (stream, seq, line))
         if path == self._parts[-1] and seq != head:
             digest = line_digest(lines[-1].encode())

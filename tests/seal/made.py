@@ -117,7 +117,7 @@ def pulled(directory: Path, copy: Path, *, noted: bool = False, every: int = A_F
 def made(base: Path) -> Made:
     """The whole world."""
     results = base / "results"
-    asyncio.run(filled(results, limits=Limits(size_bytes=110_000)))
+    asyncio.run(filled(results, limits=Limits(size_bytes=48_000)))
     asyncio.run(sealed(results))
     pulled(results, base / "copy")
     shutil.copy(results / "agent.pub", base / "key.pub")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from probe.store.store import Store
 from probe.store.write.files import Limits
 from tests.seal.made import SetClock, pulled, sealed
 from tests.store.base.test_parts import change_a_body
+from tests.support.parts import by_sql
 from tests.support.rows import HOST, START_S, missed, slot
 
 
@@ -161,9 +160,10 @@ async def test_a_failure_taken_among_what_retention_took_is_found(world: World) 
         await world.day(day)
     await world.housekeeping(healthy="2d", failures="30d").round()
     assert verify(world.directory).good
-    with closing(sqlite3.connect(parts_of(world.directory)[0].path)) as conn:
+    with by_sql(parts_of(world.directory)[0].path) as conn:
         (stream,) = conn.execute("SELECT id FROM stream WHERE customer = 'acme'").fetchone()
-        (body,) = conn.execute("SELECT body FROM record WHERE stream = ? AND seq = 4", (stream,)).fetchone()
+        sql = "SELECT line(body) FROM record WHERE stream = ? AND seq = 4"
+        (body,) = conn.execute(sql, (stream,)).fetchone()
         spans = conn.execute(
             "SELECT first_seq, last_seq, digest FROM dropped WHERE stream = ? ORDER BY first_seq", (stream,)
         )
@@ -172,7 +172,6 @@ async def test_a_failure_taken_among_what_retention_took_is_found(world: World) 
         conn.execute("DELETE FROM dropped WHERE stream = ? AND first_seq = 5", (stream,))
         sql = "UPDATE dropped SET last_seq = ?, digest = ? WHERE stream = ? AND first_seq = 1"
         conn.execute(sql, (last, digest, stream))
-        conn.commit()
     assert json.loads(body)["outcome"] == "failed"
     assert problems(verify(world.directory)) == [("undeclared_gap", 1)]
     assert first == 1
@@ -217,16 +216,17 @@ async def test_the_event_that_declares_a_gap_is_needed(world: World) -> None:
         return body.replace("retention.dropped", "retention.nothing")
 
     for seq in range(51, 54):
-        with closing(sqlite3.connect(newest.path)) as conn:
-            conn.execute("DROP TRIGGER IF EXISTS record_is_append_only")
-            sql = "SELECT body FROM record JOIN stream s ON s.id = stream WHERE customer = 'acme' AND seq = ?"
+        with by_sql(newest.path) as conn:
+            sql = (
+                "SELECT line(body) FROM record JOIN stream s ON s.id = stream"
+                " WHERE customer = 'acme' AND seq = ?"
+            )
             found = conn.execute(sql, (seq,)).fetchone()
             if found is not None:
                 sql = (
-                    "UPDATE record SET body = ? WHERE seq = ? AND stream ="
+                    "UPDATE record SET body = packed(?) WHERE seq = ? AND stream ="
                     " (SELECT id FROM stream WHERE customer = 'acme')"
                 )
                 conn.execute(sql, (another(found[0]), seq))
-            conn.commit()
     kinds = {kind for kind, _ in problems(verify(world.directory))}
     assert kinds == {"changed", "undeclared_gap"}

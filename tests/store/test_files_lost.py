@@ -110,7 +110,7 @@ async def test_what_was_taken_away_is_put_back_and_not_a_row_is_lost(directory: 
 
 
 async def test_an_untouched_store_raises_no_alarm_while_it_turns_to_new_parts(directory: Path) -> None:
-    store = opened(directory, limits=Limits(size_bytes=80_000))
+    store = opened(directory, limits=Limits(size_bytes=40_000))
     for i in range(40):
         await store.append([slot(5 * i + j) for j in range(5)])
         assert store.look() is None

@@ -208,7 +208,7 @@ async def test_records_are_never_changed(store: Store, directory: Path) -> None:
         sqlite3.connect(newest_part(directory)) as conn,
         pytest.raises(sqlite3.IntegrityError, match="never"),
     ):
-        conn.execute("UPDATE record SET outcome = 'ok'")
+        conn.execute("UPDATE record SET verdict = 2")
     conn.close()
 
 

@@ -12,13 +12,15 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from probe.host.files import sync_directory
+from probe.store.base import dictionary as dictionaries
+from probe.store.base.part_query import PartQuery
 from probe.store.base.schema import BUSY_S, EVIDENCE, PART, Step, StoreError, get_meta, open_writer, put_meta
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ PARTS = "_parts"
 EVIDENCE_PARTS = "_evidence"
 ASIDE = "_set-aside"
 _NAME = re.compile(r"(\d{6,})\.db")
+_ENDS = "SELECT agent, customer, head, digest, complete_up_to FROM stream"
+_EMPTY = "empty_bytes"
 STEPS: dict[str, tuple[Step, ...]] = {PARTS: PART, EVIDENCE_PARTS: EVIDENCE}
 
 
@@ -63,15 +67,38 @@ def parts_of(directory: Path, kind: str = PARTS) -> list[Part]:
     return sorted(found, key=lambda part: part.number)
 
 
-def open_newest(directory: Path, kind: str, now: str) -> tuple[Part, Database]:
-    """The newest part, opened for writing; the first one is begun if there is none."""
+def open_newest(
+    directory: Path, kind: str, now: str, dictionary: Callable[[], bytes | None] = lambda: None
+) -> tuple[Part, Database]:
+    """The newest part, opened for writing; the first one is begun if there is none, and one after version 0.1's.
+
+    `dictionary`: asked for one that is begun after others (`begin`).
+    """
     parts = parts_of(directory, kind)
     part = parts[-1] if parts else begin(directory, kind, 1, now, ())
+    if kind == PARTS and (ends := _ends_as_text(part)) is not None:
+        part = begin(directory, kind, part.number + 1, now, ends, dictionary())
     return part, open_writer(part.path, STEPS[kind])
 
 
-def begin(directory: Path, kind: str, number: int, now: str, ends: Iterable[StreamEnd]) -> Part:
-    """A new part under its name only when it is whole and on the disk. Streams go on from `ends`."""
+def _ends_as_text(part: Part) -> list[StreamEnd] | None:
+    """Where the streams stand in a part of version 0.1, which is not written to any more; None: it is none."""
+    with closing(PartQuery(part.path)) as query:
+        return None if query.dense else [_end(*row) for row in query.rows(_ENDS)]
+
+
+def begin(
+    directory: Path,
+    kind: str,
+    number: int,
+    now: str,
+    ends: Iterable[StreamEnd],
+    dictionary: bytes | None = None,
+) -> Part:
+    """A new part under its name only when it is whole and on the disk. Streams go on from `ends`.
+
+    `dictionary`: for the lines of a part of records; None: the one that comes with the program.
+    """
     place = directory / kind
     place.mkdir(mode=0o700, exist_ok=True)
     aside = place / f".{number:06}.new"
@@ -81,20 +108,31 @@ def begin(directory: Path, kind: str, number: int, now: str, ends: Iterable[Stre
     try:
         with db.atomic():
             put_meta(db, "begun_at", now)
+            if kind == PARTS:
+                put_dictionary(db, dictionary or dictionaries.base())
             for end in ends:
                 db.execute(
                     "INSERT INTO stream (agent, customer, base, base_digest, head, digest, complete_up_to)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?)",
                     (end.agent, end.customer, end.head, end.digest, end.head, end.digest, end.complete_up_to),
                 )
+            put_meta(db, _EMPTY, str(_size_bytes(db)))
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
     finally:
         db.close()
     part = Part(number, place / f"{number:06}.db")
     if any(journal.exists() for journal in _journals(part.path)):  # of one of this number that was taken away
         set_aside(directory, part.path, now)
+    if kind == PARTS:
+        dictionaries.put_beside(part.path, dictionary or dictionaries.base())
     install(aside, part.path)
     return part
+
+
+def put_dictionary(db: Database, dictionary: bytes) -> None:
+    """A part's own copy of its dictionary, within the caller's transaction."""
+    row = dictionaries.digest_of(dictionary), dictionary
+    db.execute("INSERT INTO dictionary (sha256, body) VALUES (?, ?)", row)
 
 
 def install(aside: Path, path: Path) -> None:
@@ -132,11 +170,11 @@ def make(path: Path, steps: tuple[Step, ...]) -> None:
 
 def stream_ends(db: Database) -> list[StreamEnd]:
     """Where each stream stands in an open part."""
-    sql = "SELECT agent, customer, head, digest, complete_up_to FROM stream"
-    return [
-        StreamEnd(agent=agent, customer=customer, head=head, digest=digest, complete_up_to=complete)
-        for agent, customer, head, digest, complete in db.execute(sql).fetchall()
-    ]
+    return [_end(*row) for row in db.execute(_ENDS).fetchall()]
+
+
+def _end(agent: str, customer: str, head: int, digest: str, complete_up_to: str | None) -> StreamEnd:
+    return StreamEnd(agent=agent, customer=customer, head=head, digest=digest, complete_up_to=complete_up_to)
 
 
 def begun_at(db: Database) -> str | None:
@@ -145,15 +183,19 @@ def begun_at(db: Database) -> str | None:
 
 
 def size_bytes(db: Database) -> int:
-    """Of the database as it would be without its log."""
+    """Of what was put into a part since it was begun, without its log: neither empty pages nor its dictionary."""
+    return _size_bytes(db) - int(get_meta(db.conn, _EMPTY) or "0")
+
+
+def _size_bytes(db: Database) -> int:
     pages = db.execute("PRAGMA page_count").fetchone()[0]
     return int(pages) * int(db.execute("PRAGMA page_size").fetchone()[0])
 
 
 def bytes_on_disk(part: Part) -> int:
-    """Of the file and its log."""
+    """Of the file, its log and what is kept beside it."""
     total = 0
-    for path in (part.path, *_journals(part.path)):
+    for path in (part.path, *_journals(part.path), dictionaries.beside(part.path)):
         try:
             total += path.stat().st_size
         except FileNotFoundError:
@@ -170,7 +212,7 @@ def finish(db: Database) -> None:
 
 def remove(part: Part) -> None:
     """Delete a part; whoever reads it now keeps reading."""
-    for path in (part.path, *_journals(part.path)):
+    for path in (part.path, *_journals(part.path), dictionaries.beside(part.path)):
         path.unlink(missing_ok=True)
     sync_directory(part.path.parent)
 

@@ -1,17 +1,21 @@
-"""Rule: the body is the record, whole; the columns beside it only repeat it.
+"""Rule: the body is the record's line, whole; the columns beside it only repeat it.
 
 From records to rows of the tables, and the sparse rows that stand for what could not be kept.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from probe.core.model.value import replace
 from probe.core.records.codec import encode_any
 from probe.core.records.origin import OriginVersion
 from probe.core.records.rows import EventRecord, Record, SlotRecord, State
+from probe.core.scheduling.grid import to_us
 
 SHED = "agent.shed"
 
@@ -26,34 +30,108 @@ def agent_of(record: Record) -> str:
     return record.host.agent if isinstance(record, SlotRecord) else record.agent
 
 
-COLUMNS = (
-    "stream", "seq", "kind", "task", "domain", "path", "vantage_point", "scheduled_at", "state", "outcome", "fault",
-    "reason", "body",
-)  # fmt: skip
+COLUMNS = ("stream", "seq", "task", "domain", "due_us", "verdict", "body")
 INSERT_RECORD = f"INSERT INTO record ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+Verdict = tuple[str | None, str | None, str | None, str | None]  # state, outcome, fault, reason
 
 
-def to_row(record: Record, stream: int, line: bytes) -> tuple[Any, ...]:
-    """The row of the record table, as COLUMNS. `line`: the record with its `seq`, as `encode` gave it."""
-    body = line.decode()
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What lists and the ledger need of a record. An event has no task, and its name for a reason."""
+
+    task: str | None
+    domain: str | None
+    due_us: int
+    verdict: Verdict
+
+
+def indexed(record: Record) -> Indexed:
+    """Of a record. Raises ValueError for a time that is none."""
     if not isinstance(record, SlotRecord):
-        at, event = record.at, record.event
-        return stream, record.seq, record.kind, None, None, None, None, at, None, None, None, event, body
-    return (
-        stream,
-        record.seq,
-        record.kind,
-        record.task,
-        record.domain,
-        record.path,
-        record.vantage_point,
-        record.scheduled_at,
+        return Indexed(None, None, to_us(record.at), (None, None, None, record.event))
+    verdict = (
         record.state.value,
         record.outcome and record.outcome.value,
         record.fault and record.fault.value,
         record.missed_reason or record.reason,
-        body,
     )
+    return Indexed(record.task, record.domain, to_us(record.scheduled_at), verdict)
+
+
+class _Line(msgspec.Struct):
+    kind: str
+    task: str | None = None
+    domain: str | None = None
+    scheduled_at: str | None = None
+    at: str | None = None
+    state: str | None = None
+    outcome: str | None = None
+    fault: str | None = None
+    reason: str | None = None
+    missed_reason: str | None = None
+    event: str | None = None
+
+
+_LINE = msgspec.json.Decoder(_Line)
+
+
+def indexed_line(line: bytes) -> Indexed:
+    """The same of a record's line. Raises ValueError for what is none."""
+    read = _LINE.decode(line)
+    if read.kind != "slot":
+        return Indexed(None, None, to_us(read.at or ""), (None, None, None, read.event))
+    verdict = read.state, read.outcome, read.fault, read.missed_reason or read.reason
+    return Indexed(read.task, read.domain, to_us(read.scheduled_at or ""), verdict)
+
+
+class Names:
+    """The numbers that stand for names in one part. `put` writes new ones; if that fails, read them anew."""
+
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        """Reads what is there. Raises sqlite3.Error."""
+        self._tasks: dict[str, int] = dict(conn.execute("SELECT name, id FROM task"))
+        self._domains: dict[str, int] = dict(conn.execute("SELECT name, id FROM domain"))
+        self._verdicts: dict[Verdict, int] = {
+            (state, outcome, fault, reason): number
+            for number, state, outcome, fault, reason in conn.execute(
+                "SELECT id, state, outcome, fault, reason FROM verdict"
+            )
+        }
+        self._new: list[tuple[str, tuple[Any, ...]]] = []
+
+    def row(self, of: Indexed, stream: int, seq: int, body: bytes) -> tuple[Any, ...]:
+        """The row of the record table, as COLUMNS."""
+        task = None if of.task is None else self._number("task", self._tasks, of.task, (of.task,))
+        domain = None if of.domain is None else self._number("domain", self._domains, of.domain, (of.domain,))
+        return (
+            stream,
+            seq,
+            task,
+            domain,
+            of.due_us,
+            self._number("verdict", self._verdicts, of.verdict, of.verdict),
+            body,
+        )
+
+    def put(self, conn: sqlite3.Connection) -> None:
+        """Write the names that are new, within the caller's transaction."""
+        for sql, values in self._new:
+            conn.execute(sql, values).close()
+        self._new.clear()
+
+    def _number(self, table: str, known: dict[Any, int], name: Any, values: tuple[Any, ...]) -> int:
+        number = known.get(name)
+        if number is None:
+            number = known[name] = len(known) + 1
+            self._new.append((_PUT[table], (number, *values)))
+        return number
+
+
+_PUT = {
+    "task": "INSERT INTO task (id, name) VALUES (?, ?)",
+    "domain": "INSERT INTO domain (id, name) VALUES (?, ?)",
+    "verdict": "INSERT INTO verdict (id, state, outcome, fault, reason) VALUES (?, ?, ?, ?, ?)",
+}
 
 
 def version_row(customer: str, url: str, version: OriginVersion) -> dict[str, Any]:

@@ -4,10 +4,11 @@ A results directory holds three kinds of SQLite files:
 - the catalogue `results.db`: `definition` (tasks by digest, for replay), `config_version`, `origin_version`,
   `origin_standing` (whether an origin answers us), `node` and `node_learning` (the inventory), `stream_end` (how far
   each stream went when that was noted last), `meta`;
-- parts `_parts/NNNNNN.db`: `record` (append-only; `body` is the record's line, the other columns repeat what lists
-  and the ledger need), `stream` (one agent's results for one customer: where this part begins and ends in it),
-  `dropped` (spans whose rows are gone from this part, and why), `grain` and `grain_end` (sums of five minutes, and of
-  which records they are: `base.grains`);
+- parts `_parts/NNNNNN.db`: `record` (append-only; `body` is the record's line, packed by the part's `dictionary`; the
+  other columns repeat what lists and the ledger need, as numbers into `task`, `domain` and `verdict`; an event has no
+  task), `stream` (one agent's results for one customer: where this part begins and ends in it), `dropped` (spans whose
+  rows are gone from this part, and why), `grain` and `grain_end` (sums of five minutes, and of which records they are:
+  `base.grains`). Parts of version 0.1 keep the line as text, and names and times beside it: they are read as they are;
 - evidence `_evidence/NNNNNN.db`: `bundle` (evidence of slots that are not well).
 Times are RFC 3339 UTC with microseconds, so that they sort.
 """
@@ -88,21 +89,28 @@ def _stream_ends(db: Database) -> None:
     )
 
 
+def _part_as_text(db: Database) -> None:
+    """The first shapes of a part, with lines as text: they are read, and made no more."""
+
+
 def _part(db: Database) -> None:
     for statement in (
         "CREATE TABLE stream (id INTEGER PRIMARY KEY, agent TEXT NOT NULL, customer TEXT NOT NULL,"
         f" base INTEGER NOT NULL DEFAULT 0, base_digest TEXT NOT NULL DEFAULT '{GENESIS}',"
         f" head INTEGER NOT NULL DEFAULT 0, digest TEXT NOT NULL DEFAULT '{GENESIS}', complete_up_to TEXT,"
         " UNIQUE (agent, customer)) STRICT",
+        "CREATE TABLE dictionary (sha256 TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT",
+        "CREATE TABLE task (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT",
+        "CREATE TABLE domain (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT",
+        "CREATE TABLE verdict (id INTEGER PRIMARY KEY, state TEXT, outcome TEXT, fault TEXT, reason TEXT) STRICT",
         "CREATE TABLE record (id INTEGER PRIMARY KEY, stream INTEGER NOT NULL REFERENCES stream (id),"
-        " seq INTEGER NOT NULL, kind TEXT NOT NULL, task TEXT, domain TEXT, path TEXT, vantage_point TEXT,"
-        " scheduled_at TEXT NOT NULL, state TEXT, outcome TEXT, fault TEXT, reason TEXT, body TEXT NOT NULL,"
-        " UNIQUE (stream, seq)) STRICT",
-        "CREATE INDEX record_of_task ON record (task, scheduled_at, state, reason, stream) WHERE task IS NOT NULL",
-        "CREATE INDEX record_by_time ON record (scheduled_at)",
+        " seq INTEGER NOT NULL, task INTEGER, domain INTEGER, due_us INTEGER NOT NULL, verdict INTEGER NOT NULL,"
+        " body BLOB NOT NULL, UNIQUE (stream, seq)) STRICT",
+        "CREATE INDEX record_of_task ON record (task, due_us, verdict, stream) WHERE task IS NOT NULL",
+        "CREATE INDEX record_by_time ON record (due_us)",
         "CREATE INDEX record_of_domain ON record (domain) WHERE domain IS NOT NULL",
-        "CREATE INDEX record_of_events ON record (stream, seq) WHERE kind = 'event'",
-        "CREATE INDEX record_of_outcome ON record (outcome) WHERE outcome IS NOT NULL",
+        "CREATE INDEX record_of_events ON record (stream, seq) WHERE task IS NULL",
+        "CREATE INDEX record_of_verdict ON record (verdict)",
         "CREATE TRIGGER record_is_append_only BEFORE UPDATE ON record"
         " BEGIN SELECT RAISE(ABORT, 'records are never changed'); END",
         "CREATE TABLE dropped (stream INTEGER NOT NULL REFERENCES stream (id), first_seq INTEGER NOT NULL,"
@@ -140,13 +148,20 @@ def _bundles(db: Database) -> None:
 
 Step = Callable[["Database"], None]
 CATALOGUE: tuple[Step, ...] = (_first, _nodes, _standings, _stream_ends)
-PART: tuple[Step, ...] = (_part, _grains)
+PART: tuple[Step, ...] = (_part_as_text, _part_as_text, _part, _grains)
+DENSE = 3  # from this version on a part keeps lines packed
 EVIDENCE: tuple[Step, ...] = (_bundles,)
 
 
 def catalogue_file(directory: Path) -> Path:
     """Where the catalogue of a results directory is."""
     return directory / FILE
+
+
+PAGE_BYTES = 4096
+PART_PAGE_BYTES = (
+    8192  # rows of several edges then share a page, and a transaction of one row writes no more than before
+)
 
 
 def open_writer(path: Path, steps: tuple[Step, ...]) -> Database:
@@ -162,6 +177,8 @@ def open_writer(path: Path, steps: tuple[Step, ...]) -> Database:
 
     db = Database(sqlite3.connect(path, timeout=BUSY_S))
     try:
+        # Heeded where the file is new.
+        db.execute(f"PRAGMA page_size = {PART_PAGE_BYTES if steps is PART else PAGE_BYTES}")
         _set(db, "journal_mode", "WAL", "wal", path)
         _set(db, "synchronous", "FULL", 2, path)
         _set(db, "foreign_keys", "ON", 1, path)

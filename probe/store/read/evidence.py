@@ -18,7 +18,6 @@ from probe.store.read.sources import Sources
 
 _BODY = "SELECT body FROM bundle WHERE id = ?"
 _DUE = "SELECT scheduled_at FROM bundle WHERE id = ?"
-_SLOTS = "SELECT body FROM record WHERE scheduled_at = ? AND kind = 'slot'"
 
 
 class EvidenceAlteredError(StoreError):
@@ -56,9 +55,11 @@ def row_of(sources: Sources, identifier: str) -> SlotRecord | None:
         with suppress(StoreError):
             times.update(str(due) for (due,) in query.rows(_DUE, identifier))
     for query in sources.parts(newest_first=True):
+        words = query.words
+        sql = f"SELECT seq, body FROM record WHERE {words.due} = ? AND {words.slot}"  # noqa: S608
         for due in times:
-            for (body,) in query.rows(_SLOTS, due):
-                if identifier in body and (row := _slot(str(body))).evidence_id == identifier:
+            for _, line in query.rows_with_line(sql, query.time(due)):
+                if identifier in line and (row := _slot(line)).evidence_id == identifier:
                     return row
     return None
 

@@ -14,7 +14,7 @@ from heapq import merge
 import msgspec
 
 from probe.core.proof.chain import GENESIS, Line
-from probe.store.base.query import Query
+from probe.store.base.part_query import PartQuery
 from probe.store.read.sources import Sources, StreamPlace, place_of
 
 PAGE = 500
@@ -61,14 +61,14 @@ def dropped(sources: Sources, agent: str, customer: str) -> list[tuple[int, int]
 def events(sources: Sources, agent: str, customer: str, after: int, limit: int) -> list[Line]:
     """Up to `limit` lines of events after `seq` `after`."""
     found: list[Line] = []
-    sql = (
-        "SELECT seq, body FROM record INDEXED BY record_of_events WHERE kind = 'event' AND stream = ? AND seq > ?"
-        " ORDER BY seq LIMIT ?"
-    )
     for query in sources.parts_from(lambda part: _ends_behind(part, agent, customer, after)):
         place = place_of(query, agent, customer)
         if place is not None:
-            rows = query.rows(sql, place.id, after, limit - len(found))
+            sql = (
+                f"SELECT seq, body FROM record INDEXED BY record_of_events WHERE {query.words.event}"  # noqa: S608
+                " AND stream = ? AND seq > ? ORDER BY seq LIMIT ?"
+            )
+            rows = query.rows_with_line(sql, place.id, after, limit - len(found))
             found += [Line(seq, body) for seq, body in rows]
         if len(found) >= limit:
             break
@@ -80,27 +80,23 @@ def last_events(
 ) -> list[Line]:
     """The last `limit` lines of events of these names, the newest first."""
     found: list[Line] = []
-    marks = [f'"event":"{name}"' for name in names]
-    sql = (
-        "SELECT seq, body FROM record INDEXED BY record_of_events WHERE kind = 'event' AND stream = ?"  # noqa: S608
-        f" AND ({' OR '.join('instr(body, ?)' for _ in marks)}) ORDER BY seq DESC LIMIT ?"
-    )
     for query in sources.parts(newest_first=True):
         place = place_of(query, agent, customer)
         if place is not None:
-            found += [Line(seq, body) for seq, body in query.rows(sql, place.id, *marks, limit - len(found))]
+            rows = query.events(place.id, names, limit - len(found))
+            found += [Line(seq, line) for seq, line in rows]
         if len(found) >= limit:
             break
     return found
 
 
-def _ends_behind(query: Query, agent: str, customer: str, after: int) -> bool:
+def _ends_behind(query: PartQuery, agent: str, customer: str, after: int) -> bool:
     place = place_of(query, agent, customer)
     return place is not None and place.head > after
 
 
-def _in_part(query: Query, place: StreamPlace, after: int, limit: int) -> Iterator[Line]:
-    rows = query.rows(
+def _in_part(query: PartQuery, place: StreamPlace, after: int, limit: int) -> Iterator[Line]:
+    rows = query.rows_with_line(
         "SELECT seq, body FROM record WHERE stream = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
         place.id, after, place.head, max(0, limit),
     )  # fmt: skip

@@ -18,6 +18,7 @@ from probe.core.proof.chain import GENESIS, Head, Line
 from probe.core.records.codec import CodecError, decode
 from probe.core.records.origin import OriginStanding, OriginVersion
 from probe.core.records.rows import Record, SlotRecord
+from probe.store.base.part_query import EARLIEST
 from probe.store.base.query import Query, stored_time
 from probe.store.base.schema import StoreError, catalogue_file
 from probe.store.read import lines as store_lines
@@ -119,12 +120,12 @@ class Reader:
 
     def get(self, customer: str, seq: int) -> Record | None:
         """One record, or None."""
-        sql = "SELECT body FROM record WHERE stream = ? AND seq = ?"
+        sql = "SELECT seq, body FROM record WHERE stream = ? AND seq = ?"
         for query in self._sources.parts(newest_first=True):
             place = place_of(query, self.agent, customer)
             if place is not None and place.base < seq <= place.head:
-                for (body,) in query.rows(sql, place.id, seq):
-                    return self._record(query, body)
+                for _, line in query.rows_with_line(sql, place.id, seq):
+                    return self._record(query, line)
                 return None
         return None
 
@@ -310,10 +311,9 @@ class Reader:
 
     def nodes(self, domain: str | None = None, since: str | None = None) -> Sightings:
         """The nodes kept, the longest unseen first; of the one domain; last seen at or after (RFC 3339)."""
-        from probe.store.base import ledger as store_ledger
         from probe.store.write import nodes as store_nodes
 
-        return store_nodes.sightings(self._catalogue, domain, stored_time(since) or store_ledger.EARLIEST)
+        return store_nodes.sightings(self._catalogue, domain, stored_time(since) or EARLIEST)
 
     def node_learning(self) -> Learned:
         """How long and from how many look-ups the nodes of each domain are known."""

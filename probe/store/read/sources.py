@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from probe.store.base.part_query import PartQuery
 from probe.store.base.parts import EVIDENCE_PARTS, PARTS, Part, parts_of
 from probe.store.base.query import Query
 from probe.store.base.schema import StoreError, catalogue_file
@@ -38,8 +39,8 @@ class Sources:
         self._directory = directory
         self.catalogue = Query(catalogue_file(directory))
         # Used longest ago first. Keys hash without Python code: Ctrl-C in a Path's hash leaves a mapping half changed.
-        self._open: dict[tuple[str, int], Query] = {}
-        self._in_use: Counter[Query] = Counter()
+        self._open: dict[tuple[str, int], PartQuery] = {}
+        self._in_use: Counter[PartQuery] = Counter()
 
     def close(self) -> None:
         """End reading. Safe to call twice."""
@@ -47,11 +48,11 @@ class Sources:
         while self._open:
             self._open.popitem()[1].close()
 
-    def parts(self, *, newest_first: bool = False) -> Iterator[Query]:
+    def parts(self, *, newest_first: bool = False) -> Iterator[PartQuery]:
         """The parts that hold records, in order."""
         return self._each(PARTS, newest_first=newest_first)
 
-    def parts_from(self, behind: Callable[[Query], bool]) -> Iterator[Query]:
+    def parts_from(self, behind: Callable[[PartQuery], bool]) -> Iterator[PartQuery]:
         """The parts in order from the first one on for which it holds; it holds for all after one that it holds for."""
         parts = parts_of(self._directory)
         low, high = 0, len(parts)
@@ -65,20 +66,20 @@ class Sources:
             self._trim()
         return self._each_of(parts[low:])
 
-    def evidence(self, within: Collection[Path] | None = None) -> Iterator[Query]:
+    def evidence(self, within: Collection[Path] | None = None) -> Iterator[PartQuery]:
         """The files of evidence, newest first; only these, if some are named."""
         parts = parts_of(self._directory, EVIDENCE_PARTS)[::-1]
         return self._each_of([part for part in parts if within is None or part.path in within])
 
-    def newest(self) -> Query | None:
+    def newest(self) -> PartQuery | None:
         """The part that is written now."""
         return next(self.parts(newest_first=True), None)
 
-    def _each(self, kind: str, *, newest_first: bool) -> Iterator[Query]:
+    def _each(self, kind: str, *, newest_first: bool) -> Iterator[PartQuery]:
         parts = parts_of(self._directory, kind)
         return self._each_of(parts[::-1] if newest_first else parts)
 
-    def _each_of(self, parts: list[Part]) -> Iterator[Query]:
+    def _each_of(self, parts: list[Part]) -> Iterator[PartQuery]:
         for part in parts:
             query = self._query(part)
             if query is not None:
@@ -89,7 +90,7 @@ class Sources:
                     self._in_use[query] -= 1
                     self._trim()
 
-    def _query(self, part: Part) -> Query | None:
+    def _query(self, part: Part) -> PartQuery | None:
         try:
             key = str(part.path), part.path.stat().st_ino
         except FileNotFoundError:
@@ -97,7 +98,7 @@ class Sources:
         query = self._open.pop(key, None)
         if query is None:
             try:
-                query = Query(part.path)
+                query = PartQuery(part.path)
             except StoreError:
                 if not part.path.exists():
                     return None

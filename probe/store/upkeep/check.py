@@ -5,12 +5,18 @@ SQLite's own check finds broken pages; only the chain of digests finds a flipped
 
 from __future__ import annotations
 
+import logging
+from contextlib import closing
 from pathlib import Path
 
 from probe.core.proof.chain import line_digest
+from probe.store.base.dictionary import beside, digest_of, put_beside, read_beside
 from probe.store.base.grains import wrong_grains
+from probe.store.base.part_query import PartQuery, dictionary_of
 from probe.store.base.query import Query
 from probe.store.base.schema import StoreDamaged, StoreError
+
+log = logging.getLogger("probe.store")
 
 PAGE = 2_000
 
@@ -39,10 +45,10 @@ def check_part(path: Path) -> str | None:
         return problem
     query = None
     try:
-        query = Query(path)
+        query = PartQuery(path)
         if query.value("SELECT 1 FROM sqlite_master WHERE name = 'stream'") is None:
             return None  # begun, and nothing written yet
-        return _chains(query) or wrong_grains(query)
+        return _dictionary(query) or _chains(query) or wrong_grains(query)
     except StoreError as error:
         return str(error) if isinstance(error, StoreDamaged) else None
     finally:
@@ -50,7 +56,24 @@ def check_part(path: Path) -> str | None:
             query.close()
 
 
-def _chains(query: Query) -> str | None:
+def keep_other_copy(path: Path) -> None:
+    """Put the other copy of a whole part's dictionary where it is missing or is another. Raises StoreError, OSError."""
+    with closing(PartQuery(path)) as query:
+        found = dictionary_of(query) if query.dense else None
+    if found is not None and digest_of(found[0]) == found[1] and read_beside(path) != found[0]:
+        put_beside(path, found[0])
+        log.warning("store.dictionary_restored", extra={"fields": {"file": beside(path).name}})
+
+
+def _dictionary(query: PartQuery) -> str | None:
+    if not query.dense:
+        return None
+    found = dictionary_of(query)
+    whole = found is not None and digest_of(found[0]) == found[1]
+    return None if whole else "its dictionary is not what was written"
+
+
+def _chains(query: PartQuery) -> str | None:
     sql = "SELECT id, customer, base, base_digest, head, digest FROM stream"
     for stream, customer, base, base_digest, head, digest in query.rows(sql):
         dropped = {
@@ -67,7 +90,7 @@ def _chains(query: Query) -> str | None:
                     return f"record {seq} of {customer} is not what was written"
                 seq, reached = last_seq, last_digest
                 continue
-            page = query.rows(
+            page = query.rows_with_line(
                 "SELECT seq, body FROM record WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?",
                 stream, seq, PAGE,
             )  # fmt: skip

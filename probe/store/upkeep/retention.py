@@ -18,15 +18,13 @@ import msgspec
 from probe.core.proof.chain import line_digest
 from probe.core.results.retention import PartFacts
 from probe.store.base.packing import unpack_text
+from probe.store.base.part_query import PartQuery, dictionary_of
 from probe.store.base.parts import EVIDENCE_PARTS, PARTS, Part, bytes_on_disk, parts_of, remove
 from probe.store.base.query import Query
 from probe.store.base.schema import StoreError
-from probe.store.upkeep.rewrite import COLUMNS, DroppedSpan, Row, StreamPart, write_part
+from probe.store.upkeep.rewrite import DroppedSpan, Row, StreamPart, write_part
 
 PAGE = 500
-# Rows without anything to complain of: outcome ok, or none, since the slot was not measured. Events and all rows of
-# another outcome stay.
-HEALTHY = "(kind = 'slot' AND coalesce(outcome, 'ok') = 'ok')"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +85,8 @@ def drop_evidence(directory: Path, number: int) -> None:
 
 def planned_removals(part: Part, *, healthy_only: bool) -> list[Removal]:
     """What a step would take from each stream; of a whole part also streams without a row left. Raises StoreError."""
-    which = HEALTHY if healthy_only else "1"
-    with closing(Query(part.path)) as query:
+    with closing(PartQuery(part.path)) as query:
+        which = query.words.healthy if healthy_only else "1"
         return [
             Removal(
                 agent=agent, customer=customer, first_seq=base + 1, last_seq=head, digest=digest, rows=rows
@@ -101,30 +99,35 @@ def planned_removals(part: Part, *, healthy_only: bool) -> list[Removal]:
 
 
 def thin(part: Part, now: str) -> None:
-    """Write a closed part anew without its healthy rows; their sums stay. Raises StoreError, OSError, sqlite3.Error."""
-    with closing(Query(part.path)) as query:
+    """Write a closed part anew without its healthy rows: those without anything to complain of, outcome ok or none,
+    since the slot was not measured. Events and all rows of another outcome stay, and the sums of all.
+
+    Raises StoreError, OSError, sqlite3.Error.
+    """
+    with closing(PartQuery(part.path)) as query:
         begun = str(query.value("SELECT value FROM meta WHERE key = 'begun_at'"))
         streams = [_thin_stream(query, *row) for row in query.rows(_STREAMS)]
-        write_part(part.path, begun, streams, _kept(query), {"thinned": now}, query)
+        dictionary, _ = (dictionary_of(query) if query.dense else None) or (None, None)
+        write_part(part.path, begun, streams, _kept(query), {"thinned": now}, query, dictionary)
 
 
 _STREAMS = "SELECT id, agent, customer, base, base_digest, head, digest, complete_up_to FROM stream"
 
 
-def _kept(query: Query) -> Iterator[Row]:
+def _kept(query: PartQuery) -> Iterator[Row]:
     sql = (
-        f"SELECT {', '.join(COLUMNS)} FROM record WHERE id > ? AND NOT {HEALTHY}"  # noqa: S608
+        f"SELECT id, stream, seq, body FROM record WHERE id > ? AND NOT {query.words.healthy}"  # noqa: S608
         f" ORDER BY id LIMIT {PAGE}"
     )
     last = 0
     while page := query.rows(sql, last):
         last = page[-1][0]
-        for row in page:
-            yield dict(zip(COLUMNS, row, strict=True))
+        for number, stream, seq, body in page:
+            yield Row(number, stream, seq, query.line(body, seq).encode())
 
 
 def _thin_stream(
-    query: Query,
+    query: PartQuery,
     number: int,
     agent: str,
     customer: str,
@@ -144,7 +147,7 @@ def _thin_stream(
     before = base_digest
     seq = base
     sql = (
-        f"SELECT seq, body, {HEALTHY} FROM record WHERE stream = ? AND seq > ?"  # noqa: S608
+        f"SELECT seq, {query.words.healthy}, body FROM record WHERE stream = ? AND seq > ?"  # noqa: S608
         " ORDER BY seq LIMIT ?"
     )
     known = {span.first: span for span in gone}
@@ -152,10 +155,10 @@ def _thin_stream(
         if seq + 1 in known:
             seq, before = known[seq + 1].last, known[seq + 1].digest
             continue
-        page = query.rows(sql, number, seq, PAGE)
+        page = query.rows_with_line(sql, number, seq, PAGE)
         if not page:
             break
-        for found, body, healthy in page:
+        for found, healthy, body in page:
             if found != seq + 1:
                 break
             own = line_digest(body.encode())

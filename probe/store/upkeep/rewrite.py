@@ -7,21 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from probe.store.base import dictionary as dictionaries
+from probe.store.base.dictionary import Packer
 from probe.store.base.grains import copy_grains
-from probe.store.base.parts import install, settle
+from probe.store.base.parts import install, put_dictionary, settle
 from probe.store.base.query import Query
+from probe.store.base.rows import COLUMNS, Names, indexed_line
 from probe.store.base.schema import PART, open_writer, put_meta
 
-COLUMNS = (
-    "id", "stream", "seq", "kind", "task", "domain", "path", "vantage_point", "scheduled_at", "state", "outcome",
-    "fault", "reason", "body",
-)  # fmt: skip
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
 BATCH = 500
 
-Row = dict[str, Any]
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line and its place in a part."""
+
+    id: int
+    stream: int
+    seq: int
+    line: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +75,14 @@ def write_part(
     rows: Iterable[Row],
     meta: Mapping[str, str] | None = None,
     sums: Query | None = None,
+    dictionary: bytes | None = None,
 ) -> None:
     """Write the file aside, then give it its name, in place of what was there. Raises OSError, sqlite3.Error.
 
-    `sums`: the part whose sums it is to hold, of whatever rows; StoreError where they cannot be read.
+    `sums`: the part whose sums it is to hold, of whatever rows; StoreError where they cannot be read. `dictionary`: for
+    its lines; None: the one that comes with the program.
     """
+    dictionary = dictionary or dictionaries.base()
     aside = path.with_name(f".{path.stem}.rewritten")
     for old in (aside, *(aside.with_name(aside.name + end) for end in ("-wal", "-shm", "-journal"))):
         old.unlink(missing_ok=True)
@@ -77,6 +91,7 @@ def write_part(
         with db.atomic():
             for key, value in {"begun_at": begun_at, **(meta or {})}.items():
                 put_meta(db, key, value)
+            put_dictionary(db, dictionary)
             for stream in streams:
                 db.execute(
                     "INSERT INTO stream (id, agent, customer, base, base_digest, head, digest, complete_up_to)"
@@ -91,11 +106,32 @@ def write_part(
                     " VALUES (?, ?, ?, ?, ?, ?)",
                     [(stream.id, *astuple(gone)) for gone in stream.gone],
                 )
-            db.table("record").insert_all(rows, batch_size=BATCH)
+            put_rows(db, rows, Packer(dictionary))
             if sums is not None:
                 copy_grains(sums, db)
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
     finally:
         db.close()
     settle(path)
+    # A kill after this leaves the part that was there with its own copy of its dictionary.
+    dictionaries.put_beside(path, dictionary)
     install(aside, path)
+
+
+def put_rows(db: Database, rows: Iterable[Row], packer: Packer) -> None:
+    """Lines into a part, each under the number that it has, within the caller's transaction.
+
+    What lists need of them is read from the lines. Raises ValueError for one that is none.
+    """
+    names = Names(db.conn)
+    left = iter(rows)
+    while batch := list(islice(left, BATCH)):
+        made = [
+            (row.id, *names.row(indexed_line(row.line), row.stream, row.seq, packer.pack(row.line)))
+            for row in batch
+        ]
+        names.put(db.conn)
+        db.conn.executemany(_INSERT, made)
+
+
+_INSERT = f"INSERT INTO record (id, {', '.join(COLUMNS)}) VALUES (?, {', '.join('?' * len(COLUMNS))})"  # noqa: S608

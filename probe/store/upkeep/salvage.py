@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from probe.core.proof.chain import GENESIS, line_digest
 from probe.core.text.spans import Span, union
+from probe.store.base.dictionary import Packer, UnpackError, put_beside, read_beside
 from probe.store.base.ends import SKIPPED
 from probe.store.base.grains import wrong_grains
+from probe.store.base.part_query import is_dense, packers_of
 from probe.store.base.parts import Part, parts_of, set_aside
 from probe.store.base.query import Query
+from probe.store.base.rows import indexed_line
 from probe.store.base.schema import StoreError
 from probe.store.upkeep.check import previous_of
-from probe.store.upkeep.rewrite import COLUMNS, DroppedSpan, Row, StreamPart, write_part
+from probe.store.upkeep.rewrite import DroppedSpan, Row, StreamPart, write_part
 
-LEAST_ROW_BYTES = 200
+LEAST_ROW_BYTES = 40
 REASON = "store.damaged"
 
 
@@ -56,12 +58,20 @@ def salvage(directory: Path, part: Part, now: str) -> Salvage:
     """Set the part aside, write a new one of its number with what can be kept. Raises OSError, sqlite3.Error."""
     before = _ends_before(directory, part)
     place = set_aside(directory, part.path, now)
-    uri = f"file:{quote(str(place.absolute()))}"
-    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as conn:
+    if (copy := read_beside(part.path)) is not None:
+        put_beside(place, copy)  # whoever looks at the file needs it too
+    with closing(_opened(place)) as conn:
         streams = _streams(conn, before)
-        for row in _rows(conn, place):
-            if row["stream"] in streams:
-                streams[row["stream"]].rows[row["seq"]] = row
+        dictionary = None
+        try:
+            packers = packers_of(conn, place) if is_dense(conn) else None
+        except (sqlite3.Error, ValueError):
+            packers = packers_of(conn, place)
+        if packers:
+            dictionary = packers[0].dictionary if len(packers) == 1 else None
+        for row in _rows(conn, place, packers):
+            if row.stream in streams:
+                streams[row.stream].rows[row.seq] = row
     lost: dict[tuple[str, str], list[Span]] = {}
     kept: list[Row] = []
     parts: list[StreamPart] = []
@@ -71,10 +81,10 @@ def salvage(directory: Path, part: Part, now: str) -> Salvage:
         parts.append(_stream_part(number, stream, gone))
         if spans:
             lost.setdefault((stream.agent, stream.customer), []).extend(spans)
-    kept.sort(key=lambda row: int(row["id"]))
+    kept.sort(key=lambda row: row.id)
     sums = _sums(place)
     try:
-        write_part(part.path, now, parts, kept, sums=sums)
+        write_part(part.path, now, parts, kept, sums=sums, dictionary=dictionary)
     finally:
         if sums is not None:
             sums.close()
@@ -113,9 +123,9 @@ def _vouched(stream: _Stream) -> tuple[list[Row], list[DroppedSpan], list[Span]]
             named, seq = ends[seq].previous, ends[seq].first - 1
             continue
         row = stream.rows.get(seq)
-        if row is not None and named is not None and line_digest(row["body"].encode()) == named:
+        if row is not None and named is not None and line_digest(row.line) == named:
             good[seq] = row
-            named = previous_of(row["body"])
+            named = previous_of(row.line.decode())
         else:
             after[seq] = named
             # A line that is not vouched for still shows what the one before it must be, if that one agrees.
@@ -124,7 +134,7 @@ def _vouched(stream: _Stream) -> tuple[list[Row], list[DroppedSpan], list[Span]]
     spans = union((seq, seq) for seq in after)
     for first, last in spans:
         before = good.get(first - 1)
-        previous = stream.base_digest if before is None else line_digest(before["body"].encode())
+        previous = stream.base_digest if before is None else line_digest(before.line)
         if first - 1 in ends:  # beside what retention took
             previous = ends[first - 1].digest
         gone.append(DroppedSpan(first, last, previous, after[last] or GENESIS, REASON))
@@ -137,8 +147,8 @@ def _agreed(rows: dict[int, Row], seq: int) -> str | None:
     row, before = rows.get(seq), rows.get(seq - 1)
     if row is None or before is None:
         return None
-    digest = line_digest(before["body"].encode())
-    return digest if previous_of(row["body"]) == digest else None
+    digest = line_digest(before.line)
+    return digest if previous_of(row.line.decode()) == digest else None
 
 
 def _stream_part(number: int, stream: _Stream, gone: list[DroppedSpan]) -> StreamPart:
@@ -186,16 +196,38 @@ def _streams(conn: sqlite3.Connection, before: dict[int, _Stream]) -> dict[int, 
     return found
 
 
-def _rows(conn: sqlite3.Connection, place: Path) -> Iterator[Row]:
-    """Every row that can be read, each asked for by itself."""
-    sql = f"SELECT {', '.join(COLUMNS)} FROM record WHERE id = ?"  # noqa: S608
+def _opened(place: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{quote(str(place.absolute()))}", uri=True, isolation_level=None)
+
+
+def _rows(conn: sqlite3.Connection, place: Path, packers: list[Packer] | None) -> Iterator[Row]:
+    """Every row that can be read, each asked for by itself. `packers` None: lines are kept as text."""
+    sql = "SELECT stream, seq, body FROM record WHERE id = ?"
     for number in range(1, _greatest(conn, place) + 1):
         try:
-            row: tuple[Any, ...] | None = conn.execute(sql, (number,)).fetchone()
+            found = conn.execute(sql, (number,)).fetchone()
         except (sqlite3.Error, OverflowError, UnicodeDecodeError):
             continue
-        if row is not None and isinstance(row[COLUMNS.index("body")], str):
-            yield dict(zip(COLUMNS, row, strict=True))
+        line = None if found is None else _line(found[2], packers)
+        if line is not None:
+            yield Row(number, found[0], found[1], line)
+
+
+def _line(body: object, packers: list[Packer] | None) -> bytes | None:
+    """What a row says; None where it is none that a part could be made of."""
+    lines = []
+    if isinstance(body, str) and packers is None:
+        lines = [body.encode()]
+    elif isinstance(body, bytes):
+        for packer in packers or ():
+            with suppress(UnpackError):
+                lines.append(packer.unpack(body))
+    for line in lines:
+        with suppress(ValueError):
+            line.decode()
+            indexed_line(line)
+            return line
+    return None
 
 
 def _greatest(conn: sqlite3.Connection, place: Path) -> int:

@@ -14,9 +14,11 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from probe.core.proof.chain import GENESIS, line_digest
-from probe.store.base.parts import EVIDENCE_PARTS, PARTS, install, set_aside
+from probe.store.base import dictionary as dictionaries
+from probe.store.base.dictionary import Packer
+from probe.store.base.parts import EVIDENCE_PARTS, PARTS, install, put_dictionary, set_aside
 from probe.store.base.schema import CATALOGUE, EVIDENCE, PART, Step, catalogue_file, open_writer, put_meta
-from probe.store.upkeep.rewrite import COLUMNS
+from probe.store.upkeep.rewrite import Row, put_rows
 
 _SMALL = ("definition", "config_version", "origin_version", "origin_standing", "node", "node_learning")
 
@@ -77,9 +79,20 @@ def _records(db: Database) -> None:
     complete = "complete_up_to" if "complete_up_to" in known else "NULL"
     sql = f"SELECT id, agent, customer, head, {digest}, {complete} FROM old.stream"  # noqa: S608 (literals)
     db.execute(f"INSERT INTO stream (id, agent, customer, head, digest, complete_up_to) {sql}")
-    names = ", ".join(COLUMNS)
-    db.execute(f"INSERT INTO record ({names}) SELECT {names} FROM old.record ORDER BY id")  # noqa: S608
-    sql = "SELECT r.body, s.id FROM stream s JOIN record r ON r.stream = s.id AND r.seq = s.head"
+    lines = db.conn.execute("SELECT body FROM old.record ORDER BY id DESC LIMIT ?", (dictionaries.ROWS,))
+    newest = [line.encode() for (line,) in lines]
+    trained = (
+        dictionaries.trained(newest, dictionaries.MOST_BYTES) if len(newest) == dictionaries.ROWS else None
+    )
+    dictionary = trained or dictionaries.base()
+    put_dictionary(db, dictionary)
+    rows = db.conn.execute("SELECT id, stream, seq, body FROM old.record ORDER BY id")
+    put_rows(
+        db,
+        (Row(number, stream, seq, line.encode()) for number, stream, seq, line in rows),
+        Packer(dictionary),
+    )
+    sql = "SELECT r.body, s.id FROM stream s JOIN old.record r ON r.stream = s.id AND r.seq = s.head"
     for body, stream in db.execute(sql).fetchall():  # the chain begins with what is written next
         db.execute("UPDATE stream SET digest = ? WHERE id = ?", (line_digest(body.encode()), stream))
 

@@ -19,7 +19,7 @@ from probe.core.records.origin import OriginVersion
 from probe.core.records.rows import Record, SlotRecord
 from probe.store.base.ends import Stream
 from probe.store.base.parts import StreamEnd
-from probe.store.base.rows import INSERT_RECORD, to_row, version_row
+from probe.store.base.rows import INSERT_RECORD, indexed, version_row
 from probe.store.base.schema import StoreError
 from probe.store.write.files import Files
 
@@ -92,11 +92,20 @@ def _state(db: Database, statements: Sequence[Statement]) -> None:
 def _append(files: Files, agent: str, batch: Sequence[Item]) -> None:
     files.save_sums()
     db = files.records
+    try:
+        _append_to(db, files, agent, batch)
+    except BaseException:
+        files.forget_names()
+        raise
+
+
+def _append_to(db: Database, files: Files, agent: str, batch: Sequence[Item]) -> None:
+    names, pack = files.names, files.packer.pack
     written: dict[Stream, list[Record]] = {}
     with db.atomic():
         ends: dict[tuple[str, str], _End] = {}
         rows: list[tuple[Any, ...]] = []
-        taken: set[tuple[str, str]] = set()  # due times of this transaction
+        taken: set[tuple[str, int]] = set()  # due times of this transaction
         for item in batch:
             item.written = []
             for record in item.records:
@@ -106,8 +115,9 @@ def _append(files: Files, agent: str, batch: Sequence[Item]) -> None:
                     end = ends[stream] = _end(db, *stream)
                 complete = end.after(item.complete_up_to)
                 numbered = replace(record, seq=end.seq + 1, previous=end.digest, complete_up_to=complete)
+                columns = indexed(numbered)
                 if isinstance(numbered, SlotRecord):
-                    due = numbered.task, numbered.scheduled_at
+                    due = numbered.task, columns.due_us
                     if due in taken or files.due_times.has(db, *due):
                         numbered = replace(numbered, due_again=True)
                     taken.add(due)
@@ -115,7 +125,8 @@ def _append(files: Files, agent: str, batch: Sequence[Item]) -> None:
                 end.seq, end.digest = end.seq + 1, line_digest(line)
                 item.written.append(numbered)
                 written.setdefault(stream, []).append(numbered)
-                rows.append(to_row(numbered, end.stream, line))
+                rows.append(names.row(columns, end.stream, end.seq, pack(line)))
+        names.put(db.conn)
         db.conn.executemany(INSERT_RECORD, rows)
         for end in ends.values():
             db.execute(

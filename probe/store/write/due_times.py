@@ -7,19 +7,26 @@ but for a few that took long, so that most are later than all that is there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from probe.store.base.part_query import DENSE_WORDS, PartQuery, Words
 from probe.store.base.parts import parts_of
-from probe.store.base.query import Query
 from probe.store.base.schema import StoreError
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-_HAS = "SELECT 1 FROM record WHERE task = ? AND scheduled_at = ? LIMIT 1"
-_LAST = "SELECT max(scheduled_at) FROM record WHERE task = ?"
-_ENDS = "SELECT min(scheduled_at), max(scheduled_at) FROM record"
+T = TypeVar("T")
+_LAST = f"SELECT max(due_us) FROM record WHERE {DENSE_WORDS.task}"  # noqa: S608
+
+
+def _has(words: Words) -> str:
+    return f"SELECT 1 FROM record WHERE {words.task} AND {words.due} = ? LIMIT 1"  # noqa: S608
+
+
+_HAS = _has(DENSE_WORDS)
 
 
 class DueTimes:
@@ -27,11 +34,11 @@ class DueTimes:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._latest: dict[str, str] = {}  # task -> its latest due time in the newest part
-        self._closed: list[tuple[Path, str, str]] | None = (
+        self._latest: dict[str, int] = {}  # task -> its latest due time in the newest part
+        self._closed: list[tuple[Path, int, int]] | None = (
             None  # part, its earliest and latest time; latest part first
         )
-        self._open: Query | None = None
+        self._open: PartQuery | None = None
 
     def forget(self) -> None:
         """The newest part is another one."""
@@ -45,39 +52,49 @@ class DueTimes:
             self._open.close()
             self._open = None
 
-    def has(self, newest: Database, task: str, scheduled_at: str) -> bool:
+    def has(self, newest: Database, task: str, due_us: int) -> bool:
         """Whether a stored row of the task was due at that time. `newest`: the part that is written."""
-        latest = self._latest.get(task)
-        if latest is None:
-            latest = newest.execute(_LAST, (task,)).fetchone()[0] or ""
-        self._latest[task] = max(latest, scheduled_at)
-        if scheduled_at <= latest and newest.execute(_HAS, (task, scheduled_at)).fetchone() is not None:
+        latest_us = self._latest.get(task)
+        if latest_us is None:
+            found = newest.execute(_LAST, (task,)).fetchone()[0]
+            latest_us = due_us - 1 if found is None else int(found)
+        self._latest[task] = max(latest_us, due_us)
+        if due_us <= latest_us and newest.execute(_HAS, (task, due_us)).fetchone() is not None:
             return True
         return any(
-            self._in_closed(path, task, scheduled_at)
-            for path, first, last in self._parts()
-            if first <= scheduled_at <= last
+            self._in_closed(path, task, due_us)
+            for path, first_us, last_us in self._parts()
+            if first_us <= due_us <= last_us
         )
 
-    def _parts(self) -> list[tuple[Path, str, str]]:
+    def _parts(self) -> list[tuple[Path, int, int]]:
         if self._closed is None:
             self._closed = []
             for part in reversed(parts_of(self._directory)[:-1]):
-                ends = self._ask(part.path, _ENDS)
-                if ends is not None and ends[0] is not None:
-                    self._closed.append((part.path, str(ends[0]), str(ends[1])))
+                ends = self._ask(part.path, _ends_of)
+                if ends is not None:
+                    self._closed.append((part.path, *ends))
         return self._closed
 
-    def _in_closed(self, path: Path, task: str, scheduled_at: str) -> bool:
-        return self._ask(path, _HAS, task, scheduled_at) is not None
+    def _in_closed(self, path: Path, task: str, due_us: int) -> bool:
+        def asked(query: PartQuery) -> bool:
+            return query.value(_has(query.words), task, query.time_of(due_us)) is not None
 
-    def _ask(self, path: Path, sql: str, *values: str) -> tuple[object, ...] | None:
-        """The first row; None also where retention took the part, or rewrote it, meanwhile."""
+        return self._ask(path, asked) is True
+
+    def _ask(self, path: Path, ask: Callable[[PartQuery], T]) -> T | None:
+        """The answer; None also where retention took the part, or rewrote it, meanwhile."""
         try:
             if self._open is None or self._open.path != path:
                 self.close()
-                self._open = Query(path)
-            return next(iter(self._open.rows(sql, *values)), None)
+                self._open = PartQuery(path)
+            return ask(self._open)
         except StoreError:
             self.close()
             return None
+
+
+def _ends_of(query: PartQuery) -> tuple[int, int] | None:
+    due = query.words.due
+    ((first, last),) = query.rows(f"SELECT min({due}), max({due}) FROM record")  # noqa: S608
+    return None if first is None else (query.time_us(first), query.time_us(last))

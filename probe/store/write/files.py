@@ -16,6 +16,8 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from probe.host.clock import Clock, rfc3339
+from probe.store.base import dictionary as dictionaries
+from probe.store.base.dictionary import Packer
 from probe.store.base.ends import (
     KnownEnd,
     Stream,
@@ -40,10 +42,12 @@ from probe.store.base.parts import (
     size_bytes,
     stream_ends,
 )
+from probe.store.base.rows import Names
 from probe.store.base.schema import CATALOGUE, catalogue_file, damaged, get_meta, open_writer
-from probe.store.upkeep.check import check_catalogue, check_part
+from probe.store.upkeep.check import check_catalogue, check_part, keep_other_copy
 from probe.store.upkeep.put_back import copy_open
 from probe.store.upkeep.salvage import salvage
+from probe.store.upkeep.training import next_dictionary
 from probe.store.upkeep.upgrade import upgrade
 from probe.store.write.due_times import DueTimes
 from probe.store.write.marks import Marks
@@ -89,6 +93,9 @@ class Files:
     _evidence: Database | None = None
     _part: Part | None = None
     _evidence_part: Part | None = None
+    _packer: Packer | None = None
+    _names: Names | None = None
+    _untrained: bool = False  # the newest part has the dictionary that comes with the program
     _verified: bool = False
     _held: bool = False  # against what is known elsewhere, once
 
@@ -124,12 +131,22 @@ class Files:
             make(catalogue_file(self.directory), CATALOGUE)
             self._catalogue = open_writer(catalogue_file(self.directory), CATALOGUE)
         if self._records is None:
-            self._part, self._records = open_newest(self.directory, PARTS, self._now())
-            self._hold_to_what_is_known(self._part, self._records)
-            self.due_times.forget()
+            self._open_records()
             self.sums.forget()
         if self._evidence is None:
             self._evidence_part, self._evidence = open_newest(self.directory, EVIDENCE_PARTS, self._now())
+
+    def _open_records(self) -> None:
+        self._part, self._records = open_newest(self.directory, PARTS, self._now(), self._next_dictionary)
+        self._hold_to_what_is_known(self._part, self._records)
+        self.due_times.forget()
+        self._names = None
+        (body,) = self._records.execute("SELECT body FROM dictionary").fetchone()
+        self._packer = Packer(body)
+        self._untrained = body == dictionaries.base()
+
+    def _next_dictionary(self) -> bytes | None:
+        return next_dictionary(self.directory, self.limits.span_us, self.limits.size_bytes)
 
     def _set_marks(self) -> None:
         parts = (self._part, self._evidence_part)
@@ -146,8 +163,30 @@ class Files:
         """The newest part, begun anew if the last one is full."""
         assert self._records is not None, "opened before"
         if self._full(self._records, self.limits.size_bytes):
-            self._turn_records()
+            self._turn_records(self._next_dictionary())
+        elif self._untrained and _rows(self._records) >= dictionaries.ROWS:
+            self._untrained = False
+            if (dictionary := self._next_dictionary()) not in (None, dictionaries.base()):
+                self._turn_records(dictionary)
         return self._records
+
+    @property
+    def packer(self) -> Packer:
+        """For the lines of the newest part."""
+        assert self._packer is not None, "opened before"
+        return self._packer
+
+    @property
+    def names(self) -> Names:
+        """Of the newest part. `forget_names` where what they wrote did not last."""
+        if self._names is None:
+            assert self._records is not None, "opened before"
+            self._names = Names(self._records.conn)
+        return self._names
+
+    def forget_names(self) -> None:
+        """A transaction that had new ones was undone."""
+        self._names = None
 
     @property
     def evidence(self) -> Database:
@@ -213,13 +252,13 @@ class Files:
         age_us = self.clock.time_ns() // 1000 - round(datetime.fromisoformat(begun).timestamp() * 1e6)
         return abs(age_us) >= self.limits.span_us  # also where the clock went back by so much
 
-    def _turn_records(self) -> None:
+    def _turn_records(self, dictionary: bytes | None) -> None:
         old, part = self._records, self._part
         assert old is not None
         assert part is not None
         self.sums.save(old, at_once=True)
         with self.marks.changing():
-            begin(self.directory, PARTS, part.number + 1, self._now(), stream_ends(old))
+            begin(self.directory, PARTS, part.number + 1, self._now(), stream_ends(old), dictionary)
             self._records = None
             self.marks.set(())
             finish(old)
@@ -278,7 +317,7 @@ class Files:
         if losses:
             self.notices += notices_of_loss(losses, part.path.name)
             have.update({(loss.end.agent, loss.end.customer): loss.end for loss in losses})
-            begin(self.directory, PARTS, part.number + 1, self._now(), have.values())
+            begin(self.directory, PARTS, part.number + 1, self._now(), have.values(), self._next_dictionary())
             finish(db)
             self._part, self._records = open_newest(self.directory, PARTS, self._now())
         self.ends = have
@@ -300,6 +339,8 @@ class Files:
         for part in parts_of(self.directory)[-1:]:
             if problem := check_part(part.path):
                 self.mend(part, problem)
+        for part in parts_of(self.directory)[-1:]:
+            keep_other_copy(part.path)
 
     def _aside(self, path: Path, problem: str, lost: dict[str, str] | None = None) -> None:
         place = set_aside(self.directory, path, self._now())
@@ -319,3 +360,7 @@ class Files:
 
     def _now_us(self) -> int:
         return self.clock.time_ns() // 1000
+
+
+def _rows(db: Database) -> int:
+    return int(db.execute("SELECT max(id) FROM record").fetchone()[0] or 0)

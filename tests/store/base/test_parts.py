@@ -23,9 +23,10 @@ from probe.store.store import Store, StoreError
 from probe.store.upkeep.check import check_part
 from probe.store.upkeep.retention import thin
 from probe.store.write.files import Limits
+from tests.support.parts import as_text, by_sql
 from tests.support.rows import at, event, slot
 
-SMALL = Limits(size_bytes=120_000)
+SMALL = Limits(size_bytes=48_000)
 
 
 class SetClock(SystemClock):
@@ -137,7 +138,7 @@ async def test_a_reader_that_stays_open_sees_new_parts_and_dropped_ones(director
 
 @pytest.mark.long
 async def test_more_parts_than_a_reader_keeps_open(directory: Path) -> None:
-    await filled(directory, 900, Limits(size_bytes=90_000), ("acme",))
+    await filled(directory, 900, Limits(size_bytes=48_000), ("acme",))
     assert len(parts_of(directory)) > 20
     with Reader.open(directory) as reader:
         rows = reader.iterate(newest_first=False)
@@ -194,15 +195,12 @@ def flip(path: Path, offset: int) -> None:
 
 def change_a_body(part: Part, seq: int, change: Callable[[str], str], customer: str = "acme") -> None:
     """A bit that flips inside a record, where SQLite cannot see it."""
-    conn = sqlite3.connect(part.path)
-    conn.execute("DROP TRIGGER record_is_append_only")
     key = (customer, seq)
     sql = "WHERE stream = (SELECT id FROM stream WHERE customer = ?) AND seq = ?"
-    (body,) = conn.execute(f"SELECT body FROM record {sql}", key).fetchone()
-    assert change(body) != body
-    conn.execute(f"UPDATE record SET body = ? {sql}", (change(body), *key))
-    conn.commit()
-    conn.close()
+    with by_sql(part.path) as conn:
+        (line,) = conn.execute(f"SELECT line(body) FROM record {sql}", key).fetchone()
+        assert change(line) != line
+        conn.execute(f"UPDATE record SET body = packed(?) {sql}", (change(line), *key))
 
 
 async def test_a_healthy_store_is_never_called_damaged(directory: Path) -> None:
@@ -315,6 +313,7 @@ async def test_damage_that_appears_while_it_runs_is_mended_while_it_runs(
 async def test_the_first_layout_is_carried_over(directory: Path) -> None:
     rows = 20
     await filled(directory, rows, Limits())
+    as_text(directory)
     conn = sqlite3.connect(catalogue_file(directory))
     conn.execute("ATTACH ? AS part", (str(parts_of(directory)[0].path),))
     for statement in (
@@ -351,16 +350,16 @@ def test_a_directory_without_results_is_said_in_words(tmp_path: Path) -> None:
 
 async def test_other_limits_hold_from_the_next_record(directory: Path) -> None:
     store = Store.open(directory, "a1", SystemClock())
-    await store.append([slot(second) for second in range(150)])
+    await store.append([slot(second) for second in range(400)])
     assert len(parts_of(directory)) == 1
     store.limit(SMALL)
-    await store.append([slot(150)])
+    await store.append([slot(400)])
     assert len(parts_of(directory)) == 2
     store.limit(Limits())
-    await store.append([slot(second) for second in range(151, 300)])
+    await store.append([slot(second) for second in range(401, 600)])
     await store.close()
     assert len(parts_of(directory)) == 2
-    assert len(lines_of(directory)) == 300
+    assert len(lines_of(directory)) == 600
     assert chained(lines_of(directory))
 
 

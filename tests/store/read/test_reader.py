@@ -19,6 +19,7 @@ from probe.store.base.schema import catalogue_file
 from probe.store.read import listing as store_list
 from probe.store.read.reader import Reader
 from probe.store.store import Store, StoreError
+from tests.support.parts import by_sql
 from tests.support.rows import START_S, at, event, missed, newest_part, slot
 
 
@@ -169,11 +170,8 @@ def test_no_results_is_said_in_words(tmp_path: Path) -> None:
 
 async def test_a_record_that_cannot_be_read_is_said_in_words(store: Store, directory: Path) -> None:
     await store.append([slot(0)])
-    conn = sqlite3.connect(newest_part(directory))
-    conn.execute("DROP TRIGGER record_is_append_only")
-    conn.execute('UPDATE record SET body = \'{"kind":"slot"}\'')
-    conn.commit()
-    conn.close()
+    with by_sql(newest_part(directory)) as conn:
+        conn.execute('UPDATE record SET body = packed(\'{"kind":"slot"}\')')
     with Reader.open(directory) as reader, pytest.raises(StoreError, match="a stored record cannot be read"):
         reader.list()
 

@@ -1,0 +1,271 @@
+"""Rule: bytes a row are told of rows that a whole agent made, and of everything that the disk holds for them.
+
+A whole agent measures a small CDN whose replies differ each time (`benchmarks.varied_server`), through one, three and
+eight edges; one slot in twenty fails. More rows are made of these: the same observations, with new times, digests,
+ids and jitter. They are written by the store, as an agent writes them, and pulled by the real client. Evidence is left
+out: it has a room of its own.
+`python -m benchmarks.row_bytes [--real 20000] [--rows 1000000] [--edges 3]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import json
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks.peer_process import Ports
+from benchmarks.pulling import client_pull, served
+from benchmarks.server import NAME, ORIGIN
+from probe.agent.agent import Agent
+from probe.agent.parts import build
+from probe.checks import CHECKS
+from probe.core.model.times import utc_text
+from probe.core.records.codec import decode, encode
+from probe.core.records.rows import SlotRecord, State
+from probe.core.records.verdict import Outcome
+from probe.core.scheduling.grid import to_us
+from probe.host.clock import SystemClock
+from probe.lab.pki import Pki
+from probe.settings.config_files import load_config
+from probe.store.store import Store
+
+EDGES = (1, 3, 8)
+OBJECTS = 10
+VANTAGE_POINTS = ("bj-ct", "gz-cu", "sh-cm", "cd-ct")
+INTERVAL_S = 60
+BATCH, AT_ONCE = 100, 20
+AGENT, CUSTOMER = "bench", "acme"
+_PROGRAM = "benchmarks.varied_server"
+
+
+@contextmanager
+def cdn(directory: Path, edges: int) -> Iterator[Ports]:
+    """The CDN in a process of its own. Raises RuntimeError if it does not start."""
+    pki = Pki(directory / "pki")
+    command = [sys.executable, "-m", _PROGRAM, str(pki.leaf("server", [NAME])), str(edges)]
+    root = Path(__file__).parent.parent
+    with subprocess.Popen(  # noqa: S603 - our own program, no foreign words
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        try:
+            line = child.stdout.readline()
+            if not line:
+                raise RuntimeError("the servers did not start; their message stands above")
+            yield Ports(**json.loads(line), ca=pki.ca_file)
+        finally:
+            child.stdin.close()
+            child.wait(5)
+
+
+def write_config(ports: Ports, directory: Path, interval_s: float) -> Path:
+    """agent.yaml of an agent that measures it; the path of it."""
+    directory.mkdir(parents=True)
+    (directory / "customers").mkdir()
+    points = "\n".join(
+        f'  - {{name: {n}, resolvers: ["udp://{ORIGIN}:{ports.dns}"]}}' for n in VANTAGE_POINTS
+    )
+    agent = directory / "agent.yaml"
+    agent.write_text(
+        f"agent: {AGENT}\nresults: results\ncustomers: customers/\nvantage_points:\n{points}\n"
+        "allow_addresses: [127.0.0.0/8]\n",
+        encoding="utf-8",
+    )
+    checks = (
+        "{availability: {status: [200]}, response_time: {ttfb: 2s, total: 5s}, integrity: {mode: exact},"
+        " alias: {}}"
+    )
+    objects = "".join(f'      - {{path: "/static/app-{n}.js", checks: {checks}}}\n' for n in range(OBJECTS))
+    (directory / "customers" / f"{CUSTOMER}.yaml").write_text(
+        f"customer: {CUSTOMER}\n"
+        f"defaults: {{interval: {round(interval_s * 1000)}ms, timeout: 10s,"
+        f" vantage_points: [{', '.join(VANTAGE_POINTS)}]}}\n"
+        f"domains:\n  - domain: {NAME}\n    scheme: https\n    port: {ports.https}\n    tls: {{ca: {ports.ca}}}\n"
+        "    cdn: {suffixes: [cdn.example.net]}\n"
+        f"    origin: {{address: {ORIGIN}, scheme: https, port: {ports.https}, host: {NAME}, interval: 60s}}\n"
+        f"    objects:\n{objects}",
+        encoding="utf-8",
+    )
+    return agent
+
+
+async def real_rows(directory: Path, edges: int, rows: int) -> list[SlotRecord]:
+    """So many slots, measured by a whole agent."""
+    tasks = OBJECTS * len(VANTAGE_POINTS)
+    with cdn(directory, edges) as ports:
+        config = load_config(
+            write_config(ports, directory / "agent", tasks * (0.004 + 0.006 * (1 + edges))), CHECKS
+        )
+        store = Store.open(directory / "agent" / "results", AGENT, SystemClock())
+        found: list[SlotRecord] = []
+        enough, stop = asyncio.Event(), asyncio.Event()
+
+        def on_row(row: SlotRecord) -> None:
+            if row.state is State.MEASURED:
+                found.append(row)
+            if len(found) >= rows:
+                enough.set()
+
+        agent = Agent(build(config, CHECKS, store=store, on_row=(on_row,)))
+        running = asyncio.ensure_future(agent.run(stop, drain_s=5.0))
+        try:
+            await asyncio.wait(
+                (running, asyncio.ensure_future(enough.wait())), return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            stop.set()
+            await running
+            await store.close()
+    return found[:rows]
+
+
+_RANDOM_HEX = re.compile(r"[0-9a-f]{16,}")
+_CACHE = re.compile(r"cache\d+\.(l2\w+)-\d+\[\d+,")
+
+
+class Anew:
+    """The same observations again, as if measured at another time."""
+
+    def __init__(self, rows: Sequence[SlotRecord], seed: int = 1) -> None:
+        self._rows = [msgspec.json.decode(encode(row)) for row in rows]
+        self._chance = random.Random(seed)  # noqa: S311 - no secret
+        first = min(row["scheduled_at"] for row in self._rows)
+        last = max(row["scheduled_at"] for row in self._rows)
+        self._first_us = to_us(first)
+        span_us = INTERVAL_S * 1_000_000
+        self._span_us = max(span_us, -(-(to_us(last) - self._first_us) // span_us) * span_us)
+
+    def rows(self, number: int) -> Iterator[SlotRecord]:
+        """So many rows, in the order of time; the real ones first."""
+        for made in range(number):
+            turn, index = divmod(made, len(self._rows))
+            old = self._rows[index]
+            row = decode(msgspec.json.encode(self._moved(old, turn * self._span_us) if turn else old))
+            assert isinstance(row, SlotRecord)
+            yield row
+
+    def _moved(self, row: dict[str, Any], by_us: int) -> dict[str, Any]:
+        moved: dict[str, Any] = self._value("", row, by_us)
+        return moved
+
+    def _value(self, name: str, value: Any, by_us: int) -> Any:
+        if isinstance(value, dict):
+            return {key: self._value(key, inner, by_us) for key, inner in value.items()}
+        if isinstance(value, list):
+            if len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], str):
+                return [value[0], self._field(value[0].lower(), value[1], by_us)]
+            return [self._value(name, inner, by_us) for inner in value]
+        if isinstance(value, int) and not isinstance(value, bool) and name.endswith("_us") and value > 20:
+            return max(1, round(value * self._chance.uniform(0.8, 1.25)))
+        if isinstance(value, str) and name in ("scheduled_at", "started_at", "finished_at"):
+            return utc_text(
+                (to_us(value) + by_us + (0 if name == "scheduled_at" else self._chance.randrange(900))) / 1e6
+            )
+        if isinstance(value, str) and name in ("evidence_sha256", "evidence_id"):
+            return f"{self._chance.getrandbits(4 * len(value)):0{len(value)}x}"
+        if name == "source" and isinstance(value, str) and ":" in value:
+            return f"{value.rpartition(':')[0]}:{self._chance.randrange(32768, 60999)}"
+        return value
+
+    def _field(self, name: str, value: str, by_us: int) -> str:
+        if name == "date":
+            return formatdate(time.time() + by_us / 1e6, usegmt=True)
+        if name == "age":
+            return str(self._chance.randrange(600))
+        if name == "via":
+            chance = self._chance
+            return _CACHE.sub(
+                lambda found: (
+                    f"cache{chance.randrange(1, 40)}.{found[1]}-{chance.randrange(1, 9)}[{chance.randrange(90)},"
+                ),
+                value,
+            )
+        return _RANDOM_HEX.sub(
+            lambda found: f"{self._chance.getrandbits(4 * len(found[0])):0{len(found[0])}x}", value
+        )
+
+
+async def fill(directory: Path, rows: Iterator[SlotRecord]) -> int:
+    """Write them as an agent does; how many."""
+    store = Store.open(directory, AGENT, SystemClock())
+    count = 0
+    try:
+        while batches := [batch for _ in range(AT_ONCE) if (batch := _some(rows, BATCH))]:
+            await asyncio.gather(*[store.append(batch) for batch in batches])
+            count += sum(map(len, batches))
+    finally:
+        await store.close()
+    return count
+
+
+def _some(rows: Iterator[SlotRecord], number: int) -> list[SlotRecord]:
+    return list(itertools.islice(rows, number))
+
+
+def bytes_below(directory: Path) -> int:
+    """Of all files."""
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+
+
+def bytes_of_rows(results: Path) -> int:
+    """Of all that a results directory holds for its rows: records with their indexes, logs and dictionaries."""
+    return bytes_below(results) - (
+        bytes_below(results / "_evidence") if (results / "_evidence").is_dir() else 0
+    )
+
+
+async def run(directory: Path, edges: int, real: int, rows: int, keep: Path | None = None) -> dict[str, Any]:
+    """All of one kind; names say the units."""
+    measured = await real_rows(directory, edges, real)
+    lines = [len(encode(row)) for row in measured]
+    place = directory / "served"
+    count = await fill(place / "results", Anew(measured).rows(rows))
+    async with served(place) as (url, token, _):
+        rate = await client_pull(url, token, directory / "copy", count)
+    if keep is not None:
+        (keep / f"{edges}.ndjson").write_bytes(b"".join(encode(row) + b"\n" for row in measured))
+    failed = sum(row.outcome is not Outcome.OK for row in measured)
+    return {
+        "edges": edges,
+        "real_rows": len(measured),
+        "rows": count,
+        "not_ok_share": round(failed / len(measured), 4),
+        "line_bytes": round(sum(lines) / len(lines)),
+        "bytes_a_row": round(bytes_of_rows(place / "results") / count, 1),
+        "copy_bytes_a_row": round(bytes_below(directory / "copy") / count, 1),
+        "pulled_rows_per_s": round(rate),
+    }
+
+
+def main() -> None:
+    """See above."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--real", type=int, default=600)
+    parser.add_argument("--rows", type=int, default=6_000)
+    parser.add_argument("--edges", type=int, nargs="*", default=EDGES)
+    parser.add_argument("--keep-lines", type=Path, help="Write the real rows there too, one file a kind.")
+    options = parser.parse_args()
+    for edges in options.edges:
+        with tempfile.TemporaryDirectory(prefix="cdn-probe-bytes-") as directory:
+            found = asyncio.run(run(Path(directory), edges, options.real, options.rows, options.keep_lines))
+        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
