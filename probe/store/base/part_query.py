@@ -49,7 +49,7 @@ DENSE_WORDS = Words(
     due="due_us",
     task="task = (SELECT id FROM task WHERE name = ?)",
     domain="domain = (SELECT id FROM domain WHERE name = ?)",
-    outcome="verdict IN (SELECT id FROM verdict WHERE outcome = ?)",
+    outcome="outcome = (SELECT id FROM outcome WHERE name = ?)",
     slot="task IS NOT NULL",
     event="task IS NULL",
     healthy="(task IS NOT NULL AND verdict IN (SELECT id FROM verdict WHERE coalesce(outcome, 'ok') = 'ok'))",

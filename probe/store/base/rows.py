@@ -30,7 +30,7 @@ def agent_of(record: Record) -> str:
     return record.host.agent if isinstance(record, SlotRecord) else record.agent
 
 
-COLUMNS = ("stream", "seq", "task", "domain", "due_us", "verdict", "body")
+COLUMNS = ("stream", "seq", "task", "domain", "due_us", "outcome", "verdict", "body")
 INSERT_RECORD = f"INSERT INTO record ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 Verdict = tuple[str | None, str | None, str | None, str | None]  # state, outcome, fault, reason
 
@@ -91,6 +91,7 @@ class Names:
         """Reads what is there. Raises sqlite3.Error."""
         self._tasks: dict[str, int] = dict(conn.execute("SELECT name, id FROM task"))
         self._domains: dict[str, int] = dict(conn.execute("SELECT name, id FROM domain"))
+        self._outcomes: dict[str, int] = dict(conn.execute("SELECT name, id FROM outcome"))
         self._verdicts: dict[Verdict, int] = {
             (state, outcome, fault, reason): number
             for number, state, outcome, fault, reason in conn.execute(
@@ -101,23 +102,20 @@ class Names:
 
     def row(self, of: Indexed, stream: int, seq: int, body: bytes) -> tuple[Any, ...]:
         """The row of the record table, as COLUMNS."""
-        task = None if of.task is None else self._number("task", self._tasks, of.task, (of.task,))
-        domain = None if of.domain is None else self._number("domain", self._domains, of.domain, (of.domain,))
-        return (
-            stream,
-            seq,
-            task,
-            domain,
-            of.due_us,
-            self._number("verdict", self._verdicts, of.verdict, of.verdict),
-            body,
-        )
+        task = self._named("task", self._tasks, of.task)
+        domain = self._named("domain", self._domains, of.domain)
+        outcome = self._named("outcome", self._outcomes, of.verdict[1])
+        verdict = self._number("verdict", self._verdicts, of.verdict, of.verdict)
+        return stream, seq, task, domain, of.due_us, outcome, verdict, body
 
     def put(self, conn: sqlite3.Connection) -> None:
         """Write the names that are new, within the caller's transaction."""
         for sql, values in self._new:
             conn.execute(sql, values).close()
         self._new.clear()
+
+    def _named(self, table: str, known: dict[str, int], name: str | None) -> int | None:
+        return None if name is None else self._number(table, known, name, (name,))
 
     def _number(self, table: str, known: dict[Any, int], name: Any, values: tuple[Any, ...]) -> int:
         number = known.get(name)
@@ -130,6 +128,7 @@ class Names:
 _PUT = {
     "task": "INSERT INTO task (id, name) VALUES (?, ?)",
     "domain": "INSERT INTO domain (id, name) VALUES (?, ?)",
+    "outcome": "INSERT INTO outcome (id, name) VALUES (?, ?)",
     "verdict": "INSERT INTO verdict (id, state, outcome, fault, reason) VALUES (?, ?, ?, ?, ?)",
 }
 

@@ -5,10 +5,12 @@ A results directory holds three kinds of SQLite files:
   `origin_standing` (whether an origin answers us), `node` and `node_learning` (the inventory), `stream_end` (how far
   each stream went when that was noted last), `meta`;
 - parts `_parts/NNNNNN.db`: `record` (append-only; `body` is the record's line, packed by the part's `dictionary`; the
-  other columns repeat what lists and the ledger need, as numbers into `task`, `domain` and `verdict`; an event has no
-  task), `stream` (one agent's results for one customer: where this part begins and ends in it), `dropped` (spans whose
-  rows are gone from this part, and why), `grain` and `grain_end` (sums of five minutes, and of which records they are:
-  `base.grains`). Parts of version 0.1 keep the line as text, and names and times beside it: they are read as they are;
+- parts `_parts/NNNNNN.db`: `record` (append-only; `body` is the record's line, packed by the part's `dictionary`; the
+  other columns repeat what lists and the ledger need, as numbers into `task`, `domain`, `outcome` and `verdict`; an
+  event has no task), `stream` (one agent's results for one customer: where this part begins and ends in it), `dropped`
+  (spans whose rows are gone from this part, and why), `grain` and `grain_end` (sums of five minutes, and of which
+  records they are: `base.grains`). Parts of version 0.1 keep the line as text, and names and times beside it: they are
+  read as they are;
 - evidence `_evidence/NNNNNN.db`: `bundle` (evidence of slots that are not well).
 Times are RFC 3339 UTC with microseconds, so that they sort.
 """
@@ -102,15 +104,16 @@ def _part(db: Database) -> None:
         "CREATE TABLE dictionary (sha256 TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT",
         "CREATE TABLE task (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT",
         "CREATE TABLE domain (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT",
+        "CREATE TABLE outcome (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT",
         "CREATE TABLE verdict (id INTEGER PRIMARY KEY, state TEXT, outcome TEXT, fault TEXT, reason TEXT) STRICT",
         "CREATE TABLE record (id INTEGER PRIMARY KEY, stream INTEGER NOT NULL REFERENCES stream (id),"
-        " seq INTEGER NOT NULL, task INTEGER, domain INTEGER, due_us INTEGER NOT NULL, verdict INTEGER NOT NULL,"
-        " body BLOB NOT NULL, UNIQUE (stream, seq)) STRICT",
+        " seq INTEGER NOT NULL, task INTEGER, domain INTEGER, due_us INTEGER NOT NULL, outcome INTEGER,"
+        " verdict INTEGER NOT NULL, body BLOB NOT NULL, UNIQUE (stream, seq)) STRICT",
         "CREATE INDEX record_of_task ON record (task, due_us, verdict, stream) WHERE task IS NOT NULL",
         "CREATE INDEX record_by_time ON record (due_us)",
         "CREATE INDEX record_of_domain ON record (domain) WHERE domain IS NOT NULL",
         "CREATE INDEX record_of_events ON record (stream, seq) WHERE task IS NULL",
-        "CREATE INDEX record_of_verdict ON record (verdict)",
+        "CREATE INDEX record_of_outcome ON record (outcome) WHERE outcome IS NOT NULL",
         "CREATE TRIGGER record_is_append_only BEFORE UPDATE ON record"
         " BEGIN SELECT RAISE(ABORT, 'records are never changed'); END",
         "CREATE TABLE dropped (stream INTEGER NOT NULL REFERENCES stream (id), first_seq INTEGER NOT NULL,"

@@ -51,7 +51,7 @@ async def test_a_due_time_that_has_a_row_keeps_it(
 
 
 async def test_also_over_a_restart_and_in_parts_that_are_closed(directory: Path) -> None:
-    small = Limits(size_bytes=40_000)
+    small = Limits(size_bytes=12_000)
     rows = [slot(i) for i in range(200)]
     for first in range(0, 200, 10):
         assert not any(await stored(directory, rows[first : first + 10], limits=small))
@@ -65,7 +65,7 @@ async def test_also_over_a_restart_and_in_parts_that_are_closed(directory: Path)
 
 
 async def test_what_retention_took_is_no_row_any_more_and_nothing_fails(directory: Path) -> None:
-    small = Limits(size_bytes=40_000)
+    small = Limits(size_bytes=12_000)
     store = Store.open(directory, "a1", SystemClock(), limits=small)
     for first in range(0, 200, 10):
         await store.append([slot(first + i) for i in range(10)])
