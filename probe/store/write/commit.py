@@ -95,12 +95,12 @@ def _append(files: Files, agent: str, batch: Sequence[Item]) -> None:
     try:
         _append_to(db, files, agent, batch)
     except BaseException:
-        files.forget_names()
+        files.packing.forget_names()
         raise
 
 
 def _append_to(db: Database, files: Files, agent: str, batch: Sequence[Item]) -> None:
-    names, pack = files.names, files.packer.pack
+    names, pack = files.packing.names(db), files.packing.packer.pack
     written: dict[Stream, list[Record]] = {}
     with db.atomic():
         ends: dict[tuple[str, str], _End] = {}

@@ -16,8 +16,6 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from probe.host.clock import Clock, rfc3339
-from probe.store.base import dictionary as dictionaries
-from probe.store.base.dictionary import Packer
 from probe.store.base.ends import (
     KnownEnd,
     Stream,
@@ -42,7 +40,6 @@ from probe.store.base.parts import (
     size_bytes,
     stream_ends,
 )
-from probe.store.base.rows import Names
 from probe.store.base.schema import CATALOGUE, catalogue_file, damaged, get_meta, open_writer
 from probe.store.upkeep.check import check_catalogue, check_part, keep_other_copy
 from probe.store.upkeep.put_back import copy_open
@@ -52,6 +49,7 @@ from probe.store.upkeep.upgrade import upgrade
 from probe.store.write.due_times import DueTimes
 from probe.store.write.marks import Marks
 from probe.store.write.notices import Notice, evidence_lost, notices_of, notices_of_loss
+from probe.store.write.packing import Packing
 from probe.store.write.sums import LinesOf, Sums
 
 log = logging.getLogger("probe.store")
@@ -87,15 +85,13 @@ class Files:
     alarm: str | None = None
     marks: Marks = field(default_factory=Marks)
     due_times: DueTimes = field(init=False)
+    packing: Packing = field(default_factory=Packing)
     sums: Sums = field(init=False)
     _catalogue: Database | None = None
     _records: Database | None = None
     _evidence: Database | None = None
     _part: Part | None = None
     _evidence_part: Part | None = None
-    _packer: Packer | None = None
-    _names: Names | None = None
-    _untrained: bool = False  # the newest part has the dictionary that comes with the program
     _verified: bool = False
     _held: bool = False  # against what is known elsewhere, once
 
@@ -140,10 +136,7 @@ class Files:
         self._part, self._records = open_newest(self.directory, PARTS, self._now(), self._next_dictionary)
         self._hold_to_what_is_known(self._part, self._records)
         self.due_times.forget()
-        self._names = None
-        (body,) = self._records.execute("SELECT body FROM dictionary").fetchone()
-        self._packer = Packer(body)
-        self._untrained = body == dictionaries.base()
+        self.packing.open(self._records)
 
     def _next_dictionary(self) -> bytes | None:
         return next_dictionary(self.directory, self.limits.span_us, self.limits.size_bytes)
@@ -164,29 +157,11 @@ class Files:
         assert self._records is not None, "opened before"
         if self._full(self._records, self.limits.size_bytes):
             self._turn_records(self._next_dictionary())
-        elif self._untrained and _rows(self._records) >= dictionaries.ROWS:
-            self._untrained = False
-            if (dictionary := self._next_dictionary()) not in (None, dictionaries.base()):
+        elif self.packing.outgrown(self._records):
+            dictionary = self._next_dictionary()
+            if dictionary not in (None, self.packing.packer.dictionary):
                 self._turn_records(dictionary)
         return self._records
-
-    @property
-    def packer(self) -> Packer:
-        """For the lines of the newest part."""
-        assert self._packer is not None, "opened before"
-        return self._packer
-
-    @property
-    def names(self) -> Names:
-        """Of the newest part. `forget_names` where what they wrote did not last."""
-        if self._names is None:
-            assert self._records is not None, "opened before"
-            self._names = Names(self._records.conn)
-        return self._names
-
-    def forget_names(self) -> None:
-        """A transaction that had new ones was undone."""
-        self._names = None
 
     @property
     def evidence(self) -> Database:
@@ -360,7 +335,3 @@ class Files:
 
     def _now_us(self) -> int:
         return self.clock.time_ns() // 1000
-
-
-def _rows(db: Database) -> int:
-    return int(db.execute("SELECT max(id) FROM record").fetchone()[0] or 0)
