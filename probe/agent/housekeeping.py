@@ -21,7 +21,7 @@ from probe.store.base.parts import Part, remove
 from probe.store.base.schema import StoreError
 from probe.store.store import Store
 from probe.store.upkeep import retention as store_keep
-from probe.store.upkeep.check import check_part
+from probe.store.upkeep.check import check_part, keep_other_copy
 from probe.store.upkeep.salvage import salvage
 from probe.store.write.files import Limits
 from probe.store.write.notices import Notice, evidence_lost, notices_of
@@ -146,6 +146,7 @@ class Housekeeping:
             found = await asyncio.to_thread(salvage, self._directory, part, now)
             for notice in notices_of(found, part, problem):
                 await self._record(notice)
+        await asyncio.to_thread(keep_other_copy, part.path)
         return part
 
     async def _record_notices(self) -> None:

@@ -30,6 +30,7 @@ STATEMENTS = (
     "DETACH",
 )
 PLACES = (
+    (r"_parts/\.?\d+\.zdict", "dictionary"),
     (r"_parts/\.\d+\.(new|back)|_parts/\d+\.db", "part"), (r"_parts/\.\d+\.rewritten", "part thinned"),
     (r"upgraded", "upgrade"), (r"_evidence", "evidence"), (r"manifest", "manifest"),
     (r"stamps\.ndjson", "stamps"), (r"ndjson", "segment"),

@@ -217,6 +217,14 @@ def remove(part: Part) -> None:
     sync_directory(part.path.parent)
 
 
+def remove_left_over(directory: Path) -> None:
+    """Delete dictionaries whose parts are gone: a kill may leave them. Raises OSError."""
+    parts = {part.path for part in parts_of(directory)}
+    for left in (directory / PARTS).glob(f"*{dictionaries.ENDING}"):
+        if left.with_suffix(".db") not in parts:
+            left.unlink(missing_ok=True)
+
+
 def set_aside(directory: Path, path: Path, now: str) -> Path:
     """Move a damaged file and its logs out of the way, for people to look at. Returns where it is."""
     place = directory / ASIDE / now.replace(":", "")

@@ -57,9 +57,15 @@ def check_part(path: Path) -> str | None:
 
 
 def keep_other_copy(path: Path) -> None:
-    """Put the other copy of a whole part's dictionary where it is missing or is another. Raises StoreError, OSError."""
-    with closing(PartQuery(path)) as query:
-        found = dictionary_of(query) if query.dense else None
+    """Put the other copy of a whole part's dictionary where it is missing or is another. Raises OSError.
+
+    Nothing where the part cannot be read, or is gone: that is for others to say.
+    """
+    try:
+        with closing(PartQuery(path)) as query:
+            found = dictionary_of(query) if query.dense else None
+    except StoreError:
+        return
     if found is not None and digest_of(found[0]) == found[1] and read_beside(path) != found[0]:
         put_beside(path, found[0])
         log.warning("store.dictionary_restored", extra={"fields": {"file": beside(path).name}})

@@ -36,6 +36,7 @@ from probe.store.base.parts import (
     make,
     open_newest,
     parts_of,
+    remove_left_over,
     set_aside,
     size_bytes,
     stream_ends,
@@ -316,6 +317,7 @@ class Files:
                 self.mend(part, problem)
         for part in parts_of(self.directory)[-1:]:
             keep_other_copy(part.path)
+        remove_left_over(self.directory)
 
     def _aside(self, path: Path, problem: str, lost: dict[str, str] | None = None) -> None:
         place = set_aside(self.directory, path, self._now())
