@@ -75,6 +75,7 @@ def _verified(store: Any, chain: Sequence[bytes], server_name: str) -> tuple[byt
         _lib.sk_X509_free(used)
 
 
+@lru_cache(maxsize=512)
 def _parsed(der: bytes) -> Any:
     bio = _lib.BIO_new(_lib.BIO_s_mem())
     try:

@@ -12,15 +12,16 @@ import contextlib
 import errno
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from time import monotonic_ns
 
-from probe.net.arrival_bounds import ArrivalBounds
+from probe.net.arrival_bounds import ArrivalBounds, BoundedTime
 from probe.net.kernel_timestamps import ANCILLARY_BYTES, arrived_ns, ask_for_stamps
 
 _BUFFER_BYTES = 4 * 1024 * 1024  # asked for; the host's net.core.rmem_max bounds it
 _DATAGRAM_BYTES = 65_535
 _AT_ONCE = 64  # datagrams, after which the loop gets its turn
+_AT_ONCE_NS = 200_000  # what came within this time is one delivery
 _SO_RXQ_OVFL = 40  # asm-generic/socket.h: how many datagrams the socket had no room for
 _IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PROBE = 10, 23, 3  # linux/in.h: DF is set, nothing is cut in pieces
 _CONGESTION_EXPERIENCED = 3  # RFC 3168 section 5
@@ -28,6 +29,9 @@ _COUNT = struct.Struct("=I")
 _HINTS = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.EPROTO})
 # What does not fit the interface, or finds its queue full, is lost as on any other link of the way.
 _LOST = frozenset({errno.EMSGSIZE, errno.EAGAIN, errno.ENOBUFS})
+
+
+Ancillary = list[tuple[int, int, bytes]]  # what the kernel says of a datagram
 
 
 class Datagrams:
@@ -59,20 +63,42 @@ class Datagrams:
         """Of the socket."""
         return self._sock.fileno()
 
-    def read(self) -> Iterator[bytes]:
-        """What has come, one by one; `dates` is of the one given last. Raises OSError for what is no hint."""
-        for _ in range(_AT_ONCE):
+    def read(self) -> list[tuple[bytes, Ancillary]]:
+        """What has come, in order; nothing of it is dated yet. Raises OSError for what is no hint."""
+        made: list[tuple[bytes, Ancillary]] = []
+        recvmsg = self._sock.recvmsg
+        while len(made) < _AT_ONCE:
             try:
-                data, ancillary, _, _ = self._sock.recvmsg(_DATAGRAM_BYTES, ANCILLARY_BYTES)
+                data, ancillary, _, _ = recvmsg(_DATAGRAM_BYTES, ANCILLARY_BYTES)
             except (BlockingIOError, InterruptedError):
-                return
+                break
             except OSError as error:
                 self._hear(error)
                 continue
-            self.received += 1
+            made.append((data, ancillary))
             self._note(ancillary)
-            self.dates.received(arrived_ns(ancillary))
-            yield data
+        self.received += len(made)
+        return made
+
+    def deliveries(
+        self, read: Sequence[tuple[bytes, Ancillary]], *, exact: bool
+    ) -> Iterator[tuple[list[bytes], BoundedTime]]:
+        """What was read in pieces that have one time each: what came at once; unless `exact`, all of it.
+
+        A piece has the time of its last datagram, and the time since its first as its bound.
+        """
+        stamps = [arrived_ns(ancillary) for _, ancillary in (read[0], read[-1])] if len(read) > 1 else [None]
+        first_ns, last_ns = stamps[0], stamps[-1]
+        if first_ns is None or last_ns is None or (exact and last_ns - first_ns > _AT_ONCE_NS):
+            for data, ancillary in read:
+                self.dates.received(arrived_ns(ancillary))
+                yield [data], self.dates.pausing()
+            return
+        self.dates.received(first_ns)
+        began_ns, unsure_ns = self.dates.pausing()
+        self.dates.received(last_ns)
+        came_ns, late_ns = self.dates.pausing()
+        yield [data for data, _ in read], (came_ns, max(late_ns, came_ns - began_ns + unsure_ns))
 
     def send(self, data: bytes) -> None:
         """Send one; what does not leave is lost. Raises OSError where this host has no way to send."""
@@ -99,7 +125,7 @@ class Datagrams:
             raise error
         self.unreachable += 1
 
-    def _note(self, ancillary: list[tuple[int, int, bytes]]) -> None:
+    def _note(self, ancillary: Ancillary) -> None:
         for level, kind, data in ancillary:
             if level == socket.SOL_SOCKET:
                 if kind == _SO_RXQ_OVFL and len(data) >= _COUNT.size:

@@ -55,6 +55,11 @@ class Quic(QuicConnection):
             self.closed_by_us = int(error_code), reason_phrase
         super().close(error_code, frame_type, reason_phrase)
 
+    def send_stream_data(self, stream_id: int, data: Any, end_stream: bool = False) -> None:
+        """Nothing where the end has come: what came before it is read all the same, and would be answered."""
+        if self.end is None:
+            super().send_stream_data(stream_id, data, end_stream)
+
     @property
     def end(self) -> tuple[int, int | None, str] | None:
         """Error code, frame type (None: of an application) and reason of what ended or is ending it; None: nothing."""

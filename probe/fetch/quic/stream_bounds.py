@@ -32,21 +32,25 @@ class FrameWalk:
         """Whether a frame has begun and is not over."""
         return self._left > 0 or bool(self._head)
 
-    def walk(self, data: bytes) -> None:
-        """Go on over the next bytes."""
-        at, end = 0, len(data)
+    def walk(self, data: bytes) -> list[int]:
+        """Go on over the next bytes; where in them frames end."""
+        at, end, ends = 0, len(data), []
         while at < end:
             if self._left:
                 step = min(self._left, end - at)
                 self._left -= step
                 at += step
-                continue
-            self._head.append(data[at])
-            at += 1
-            read = _two_numbers(self._head)
-            if read is not None:
+            else:
+                self._head.append(data[at])
+                at += 1
+                read = _two_numbers(self._head)
+                if read is None:
+                    continue
                 self.kind, self._left = read
                 self._head.clear()
+            if not self._left:
+                ends.append(at)
+        return ends
 
 
 def _two_numbers(data: bytearray) -> tuple[int, int] | None:
@@ -59,6 +63,17 @@ def _two_numbers(data: bytearray) -> tuple[int, int] | None:
 
 def _number(data: bytearray) -> int:
     return int.from_bytes(data, "big") & ((1 << (8 * len(data) - 2)) - 1)
+
+
+def _pieces(event: QuicEvent, ends: list[int]) -> list[QuicEvent]:
+    assert isinstance(event, StreamDataReceived), "only data has frames"
+    pieces: list[QuicEvent] = []
+    data, begin = event.data, 0
+    for end in ends if ends[-1] == len(data) else [*ends, len(data)]:
+        last = end == len(data)
+        pieces.append(StreamDataReceived(data[begin:end], event.end_stream and last, event.stream_id))
+        begin = end
+    return pieces
 
 
 class StreamBounds:
@@ -82,20 +97,22 @@ class StreamBounds:
         """Something of our stream had a meaning."""
         self._undelivered = 0
 
-    def admit(self, event: QuicEvent) -> bool:
-        """Whether qh3 may have it."""
+    def admit(self, event: QuicEvent) -> list[QuicEvent]:
+        """What of it qh3 may have: of our stream frame by frame, so that what is wrong with one spoils none before."""
         number = getattr(event, "stream_id", self._stream)
         data = event.data if isinstance(event, StreamDataReceived) else b""
-        self.refused = None
+        self.refused, pieces = None, [event]
         if number == self._stream:
             self._undelivered += len(data)
-            self.frames.walk(data)
+            ends = self.frames.walk(data)
+            if len(ends) > 1 or (ends and ends[0] < len(data)):
+                pieces = _pieces(event, ends)
         elif number & _OF_SERVER_ONE_WAY == _OF_SERVER_ONE_WAY:
             if not self._reads(number, data):
-                return False
+                return []
             self._beside += len(data)
         self.passed = self._beside > BESIDE_BYTES or self._undelivered > UNDELIVERED_BYTES
-        return not self.passed
+        return [] if self.passed else pieces
 
     def _reads(self, number: int, data: bytes) -> bool:
         read = self._one_way.get(number)

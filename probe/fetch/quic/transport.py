@@ -41,6 +41,7 @@ from probe.fetch.quic.closing import (
     we_closed,
 )
 from probe.fetch.quic.datagrams import Datagrams
+from probe.fetch.quic.events import Events
 from probe.fetch.quic.library import Quic, make
 from probe.net.arrival_bounds import BoundedTime
 from probe.net.deadline import Alarm
@@ -83,13 +84,13 @@ class QuicTransport:
         self.quic = make(server_name)
         self.datagrams = Datagrams(self._loop, sock)
         self.dates = self.datagrams.dates
-        self.heard = (
-            False  # something came that only this server, or somebody on the way to it, can have sent
-        )
+        self.heard = False  # a datagram for our connection came: from the server, or from somebody on the way
         self.shaken: BoundedTime = (0, 0)  # the server's last word of the handshake came
         self.began_ns = self.began_by_ns = 0  # our first datagram left between these
         self.version_seen: int | None = None
         self.ping_answered: bool | None = None
+        self.exact = True  # each datagram has a time of its own
+        self._events = Events(self.quic)
         self.error: Exception | None = None
         self._now_s = 0.0
         self._alarm = Alarm(self._loop)
@@ -212,23 +213,29 @@ class QuicTransport:
 
     def _readable(self) -> None:
         try:
-            for data in self.datagrams.read():
-                self._take(data)
-                if self._closed:
-                    return
+            read = self.datagrams.read()
         except OSError as error:
             self._end(error)
             return
-        if not self.heard and self.datagrams.unreachable >= _REFUSALS:
+        for piece in [read] if self._done else [[one] for one in read]:
+            for datagrams, came in self.datagrams.deliveries(piece, exact=self.exact):
+                self._take(datagrams, came)
+        if not self._closed and not self.heard and self.datagrams.unreachable >= _REFUSALS:
             self._end(self._refused())
         if not self._closed:
             self._flush()
 
-    def _take(self, data: bytes) -> None:
-        came = self.dates.pausing()
+    def _take(self, datagrams: list[bytes], came: BoundedTime) -> None:
+        """Within the handshake one, which may change what the next one means."""
+        if self._closed:
+            return
         self._now_s = max(self._now_s, came[0] / 1e9)
-        self._look_at_header(data)
-        self._guarded(lambda: self.quic.receive_datagram(data, self._address, self._now_s))
+        if self._done:
+            self._guarded(lambda: self.quic.receive_many_datagrams(datagrams, self._address, self._now_s))
+        else:
+            self._look_at_header(datagrams[0])
+            self._guarded(lambda: self.quic.receive_datagram(datagrams[0], self._address, self._now_s))
+        self._events.together = len(datagrams) > 1
         self._pump(came)
 
     def _look_at_header(self, data: bytes) -> None:
@@ -246,7 +253,7 @@ class QuicTransport:
 
     def _pump(self, came: BoundedTime) -> None:
         """What qh3 has made of it."""
-        while (event := self.quic.next_event()) is not None:
+        while (event := self._events.next()) is not None:
             if isinstance(event, HandshakeCompleted):
                 self._completed(event, came)
             elif isinstance(event, ConnectionTerminated):

@@ -48,6 +48,7 @@ from probe.net.arrival_bounds import BoundedTime
 from probe.net.deadline import Alarm
 from probe.net.failures import BodyTruncatedError
 
+_NEAR_BYTES = 128 * 1024
 _FIN_LATE_S = 0.05  # after the whole length came
 
 
@@ -124,8 +125,7 @@ class Http3Exchange:
             self._alarm.end()
             self._silence.listen(total_at_s)
         if self.head is None:
-            assert self._error is not None
-            raise self._error
+            raise self._error or TimeoutError
         return self.head
 
     def _send(self, section: FieldLines) -> None:
@@ -195,8 +195,7 @@ class Http3Exchange:
 
     @property
     def _length_came(self) -> bool:
-        head = self.head
-        return head is not None and head.framing is Framing.LENGTH and self._body_bytes == head.length_bytes
+        return self.head is not None and self._body_bytes == self.head.length_bytes
 
     def forget(self) -> None:
         """See `Exchange`."""
@@ -207,24 +206,20 @@ class Http3Exchange:
 
     def received(self, event: QuicEvent, came: BoundedTime) -> None:
         """Of a stream; what it means is qh3's to say, what may be held is ours."""
-        if self._error is not None or self._fin or self._http is None or not self._admitted(event, came):
+        if self._error is not None or self._fin or self._http is None:
             return
         try:
-            events = self._http.handle_event(event)
-        except (ValueError, IndexError) as error:
-            self._transport.broke(closing.FRAME_ERROR, f"malformed: {error.__class__.__name__}")
-            return
-        except Exception as error:
-            self._fail(error)
-            return
-        try:
-            for happened in events:
-                self._happened(happened, came)
+            for piece in self._admitted(event, came):
+                for happened in self._http.handle_event(piece):
+                    self._happened(happened, came)
             self._check_end(event)
         except HeadError as error:
             self._fail(error)
-        broken = self._transport.quic.closed_by_us
-        if broken is not None:
+        except (ValueError, IndexError) as error:
+            self._transport.broke(closing.FRAME_ERROR, f"malformed: {error.__class__.__name__}")
+        except Exception as error:
+            self._fail(error)
+        if (broken := self._transport.quic.closed_by_us) is not None:
             self._transport.broke(*broken)
 
     def ended(self, error: Exception) -> None:
@@ -233,19 +228,19 @@ class Http3Exchange:
             self._fail(closing.said_goodbye(error) if self._goaway else error)
         self._wake()
 
-    def _admitted(self, event: QuicEvent, came: BoundedTime) -> bool:
-        """Whether qh3 may have it. Pushed content is turned away: nobody asked for it."""
+    def _admitted(self, event: QuicEvent, came: BoundedTime) -> list[QuicEvent]:
+        """What of it qh3 may have. Pushed content is turned away: nobody asked for it."""
         bounds = self._bounds
-        admitted = bounds.admit(event)
+        pieces = bounds.admit(event)
         if bounds.refused is not None:
             self._transport.quic.stop_stream(bounds.refused, closing.REQUEST_CANCELLED)
         if bounds.passed:
             self._fail(closing.excessive())
             self._transport.quic.close(closing.EXCESSIVE_LOAD)
         ours = isinstance(event, StreamDataReceived) and event.stream_id == self._stream and bool(event.data)
-        if admitted and ours and not self._begun and self.head is None:
+        if pieces and ours and not self._begun and self.head is None:
             self._head_has_begun(came)
-        return admitted
+        return pieces
 
     def _check_end(self, event: QuicEvent) -> None:
         """Of our stream, which may end where no message does. Raises HeadError."""
@@ -303,6 +298,7 @@ class Http3Exchange:
         self.body = self._body_of(head)
         if head.framing is Framing.NONE or head.length_bytes == 0:
             self._carrier.watch.response_end(came)
+        self._set_exact(head)
         if event.stream_ended:
             self._end(came)
         self._wake()
@@ -318,11 +314,17 @@ class Http3Exchange:
             if head.length_bytes is not None and self._body_bytes > head.length_bytes:
                 raise violation(f"more content than the {head.length_bytes} bytes that were declared")
             self._take(body, event.data)
+            self._set_exact(head)
             if self._length_came:
                 self._carrier.watch.response_end(came)
                 self._wake()
         if event.stream_ended:
             self._end(came)
+
+    def _set_exact(self, head: Head) -> None:
+        """Far from the end of a body datagrams are read many at a time, which costs a third."""
+        left = None if head.length_bytes is None else head.length_bytes - self._body_bytes
+        self._transport.exact = left is not None and left < _NEAR_BYTES
 
     def _take(self, body: Body, data: bytes) -> None:
         if self._error is not None:
