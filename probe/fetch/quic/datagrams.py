@@ -22,10 +22,13 @@ _BUFFER_BYTES = 4 * 1024 * 1024  # asked for; the host's net.core.rmem_max bound
 _DATAGRAM_BYTES = 65_535
 _AT_ONCE = 64  # datagrams, after which the loop gets its turn
 _AT_ONCE_NS = 200_000  # what came within this time is one delivery
-_SO_RXQ_OVFL = 40  # asm-generic/socket.h: how many datagrams the socket had no room for
+_SO_MEMINFO, _DROPS = (
+    55,
+    struct.Struct("=32xI"),
+)  # asm-generic/socket.h; linux/sock_diag.h: SK_MEMINFO_DROPS is last
+_SOL_SOCKET = socket.SOL_SOCKET
 _IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PROBE = 10, 23, 3  # linux/in.h: DF is set, nothing is cut in pieces
-_CONGESTION_EXPERIENCED = 3  # RFC 3168 section 5
-_COUNT = struct.Struct("=I")
+_MARK = 3  # congestion experienced (RFC 3168 section 5)
 _HINTS = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.EPROTO})
 # What does not fit the interface, or finds its queue full, is lost as on any other link of the way.
 _LOST = frozenset({errno.EMSGSIZE, errno.EAGAIN, errno.ENOBUFS})
@@ -50,7 +53,6 @@ class Datagrams:
         v6 = sock.family == socket.AF_INET6
         options = (
             (socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES),
-            (socket.SOL_SOCKET, _SO_RXQ_OVFL, 1),
             (socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1) if v6 else (socket.IPPROTO_IP, socket.IP_RECVTOS, 1),
             (socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PROBE) if v6 else (socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PROBE),
         )  # fmt: skip
@@ -66,7 +68,7 @@ class Datagrams:
     def read(self) -> list[tuple[bytes, Ancillary]]:
         """What has come, in order; nothing of it is dated yet. Raises OSError for what is no hint."""
         made: list[tuple[bytes, Ancillary]] = []
-        recvmsg = self._sock.recvmsg
+        recvmsg, marked = self._sock.recvmsg, 0
         while len(made) < _AT_ONCE:
             try:
                 data, ancillary, _, _ = recvmsg(_DATAGRAM_BYTES, ANCILLARY_BYTES)
@@ -76,8 +78,12 @@ class Datagrams:
                 self._hear(error)
                 continue
             made.append((data, ancillary))
-            self._note(ancillary)
+            if ancillary:  # the class of traffic stands last, its first byte is all of it
+                level, _, value = ancillary[-1]
+                if level != _SOL_SOCKET and value[0] & _MARK == _MARK:
+                    marked += 1
         self.received += len(made)
+        self.marked += marked
         return made
 
     def deliveries(
@@ -118,19 +124,11 @@ class Datagrams:
 
     def close(self) -> None:
         """Nothing is sent or read any more."""
+        with contextlib.suppress(OSError, struct.error):
+            self.dropped = _DROPS.unpack(self._sock.getsockopt(_SOL_SOCKET, _SO_MEMINFO, _DROPS.size))[0]
         self._sock.close()
 
     def _hear(self, error: OSError) -> None:
         if error.errno not in _HINTS:
             raise error
         self.unreachable += 1
-
-    def _note(self, ancillary: Ancillary) -> None:
-        for level, kind, data in ancillary:
-            if level == socket.SOL_SOCKET:
-                if kind == _SO_RXQ_OVFL and len(data) >= _COUNT.size:
-                    self.dropped = _COUNT.unpack_from(data)[0]
-            elif data and data[0] & _CONGESTION_EXPERIENCED == _CONGESTION_EXPERIENCED:
-                self.marked += (
-                    1  # IP_TOS or IPV6_TCLASS: in the first byte on machines that are little endian
-                )
