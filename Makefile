@@ -10,6 +10,7 @@ LONG   := $(VENV)/.long
 SPARK  := $(VENV)/spark/.unpacked
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SECONDS ?=
+PAGE ?=
 CONFIG ?= config/agent.yaml
 PYTEST_ARGS ?=
 # Most tests wait for sockets, clocks and other programs rather than for a processor.
@@ -17,8 +18,8 @@ WORKERS ?= 3
 
 .PHONY: demo test long check lint run bench install deb audit lock clean
 
-demo: $(RUNS)                 ## the main job on the embedded lab; SECONDS=40 bounds it
-	@$(BIN)/cdn-probe demo $(if $(SECONDS),--seconds $(SECONDS))
+demo: $(RUNS)                 ## the main job on the embedded lab; SECONDS=40 bounds it, PAGE=1 serves the page
+	@$(BIN)/cdn-probe demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PAGE),--page)
 
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,14 @@ _LIMITS = {"ttfb": f"{FIRST_BYTE_LIMIT_MS}ms", "total": "1500ms"}
 
 
 def write(
-    lab: Lab, directory: Path, *, interval: str, timeout: str, results: str, sealed: str | None = None
+    lab: Lab,
+    directory: Path,
+    *,
+    interval: str,
+    timeout: str,
+    results: str,
+    sealed: str | None = None,
+    api: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write all files; the path of agent.yaml. Raises OSError."""
     customers = directory / "customers"
@@ -36,7 +44,7 @@ def write(
         content = _customer(lab, customer, interval, timeout)
         _dump(customers / f"{customer}.yaml", f"Customer {customer} of the lab", content)
     agent = directory / "agent.yaml"
-    _dump(agent, "An agent that watches the lab on this host", _agent(lab, results, sealed))
+    _dump(agent, "An agent that watches the lab on this host", _agent(lab, results, sealed, api))
     return agent
 
 
@@ -45,7 +53,9 @@ def _dump(file: Path, title: str, content: dict[str, Any]) -> None:
     file.write_text(f"# {title}. Written by the lab; ports change each time.\n{text}", encoding="utf-8")
 
 
-def _agent(lab: Lab, results: str, sealed: str | None) -> dict[str, Any]:
+def _agent(
+    lab: Lab, results: str, sealed: str | None, api: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     return {
         "agent": "lab-agent",
         "results": results,
@@ -53,6 +63,7 @@ def _agent(lab: Lab, results: str, sealed: str | None) -> dict[str, Any]:
         "vantage_points": [_vantage(lab, vantage) for vantage in VANTAGES],
         "allow_addresses": ["127.0.0.0/8"],
         **({} if sealed is None else {"segments": {"every": sealed}}),
+        **({} if api is None else {"api": dict(api)}),
     }
 
 

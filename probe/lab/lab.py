@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from probe.lab import config_files
 from probe.lab.faults import FAULTS, LabFault
@@ -170,14 +171,15 @@ class Lab:
         timeout: str = "2s",
         results: str = "results",
         sealed: str | None = None,
+        api: Mapping[str, Any] | None = None,
     ) -> Path:
         """Write agent.yaml, customers/*.yaml and the lab's CA into `directory`; the path of agent.yaml.
 
         `interval` and `timeout` as in the configuration; `results` is relative to agent.yaml. `sealed`: how often
-        results are sealed and signed; None: never.
+        results are sealed and signed; None: never. `api`: as in agent.yaml; None: nothing listens.
         """
         return config_files.write(
-            self, directory, interval=interval, timeout=timeout, results=results, sealed=sealed
+            self, directory, interval=interval, timeout=timeout, results=results, sealed=sealed, api=api
         )
 
     # --- faults ---------------------------------------------------------------------------------------

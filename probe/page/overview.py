@@ -159,6 +159,7 @@ def incident_item(one: Trouble, say: Tongue, clock: Clock, links: Links) -> Elem
             clock.shown(one.first_us),
             f" · {lasted(one, say)} · {one.rows} {say('rows')}",
         ],
+        div(".small")[plain(one.summary, 400)] if one.is_open and one.summary else None,
     ]
 
 

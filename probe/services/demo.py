@@ -7,7 +7,9 @@ what was found, and ends with a table. All results are kept and can be read with
 from __future__ import annotations
 
 import asyncio
+import secrets
 import signal
+import socket
 import sys
 import time
 from collections import deque
@@ -15,16 +17,19 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from probe.core.records.rows import SlotRecord
 from probe.core.records.verdict import Outcome
 from probe.core.scheduling.grid import to_us
+from probe.core.text.tokens import hash_token, make_token
 from probe.host.clock import SystemClock, rfc3339
 from probe.lab import agreement_file
 from probe.lab.assessment import Assessment, assess
 from probe.lab.lab import Lab
 from probe.lab.play import Player
 from probe.lab.script import Step, schedule
+from probe.lab.servers.listener import free_port
 from probe.store.read.reader import Reader
 from probe.store.store import StoreError
 
@@ -52,6 +57,7 @@ class Scene:
     counts: dict[str, int] = field(default_factory=dict)
     findings: deque[SlotRecord] = field(default_factory=lambda: deque(maxlen=LAST_SHOWN))
     fresh: list[SlotRecord] = field(default_factory=list)
+    page: str | None = None  # where the page is, once it is served
 
     @property
     def elapsed_s(self) -> float:
@@ -80,9 +86,14 @@ class Scene:
 class Demo:
     """One run. `events()` yields the scene several times a second; `verdicts` compares at any time."""
 
-    def __init__(self, directory: Path, seconds: float | None) -> None:
-        """`directory` is made; the agent's files and results go there. Raises ValueError for no time at all."""
+    def __init__(self, directory: Path, seconds: float | None, *, page: bool = False) -> None:
+        """`directory` is made; the agent's files and results go there. Raises ValueError for no time at all.
+
+        `page`: the agent serves the page, signed into with `token`, until `stop`, whenever the faults are over.
+        """
         self._seconds = seconds
+        self.token = make_token(secrets.token_bytes(32)) if page else None
+        self._port = free_port(["127.0.0.1"]) if page else 0
         self._stop = asyncio.Event()
         self._began_at = ""
         self._player: Player | None = None
@@ -113,7 +124,7 @@ class Demo:
             lab = await running.enter_async_context(Lab())
             await lab.warm()
             agent = await running.enter_async_context(
-                self._agent(lab.write_config(directory, sealed=SEALED_EVERY))
+                self._agent(lab.write_config(directory, sealed=SEALED_EVERY, api=self._api()))
             )
             async for _ in self._until_measuring(agent):
                 yield self.scene
@@ -132,9 +143,16 @@ class Demo:
         self._read()
         yield self.scene
 
+    def _api(self) -> dict[str, Any] | None:
+        """The page on a port that is free, for one reader."""
+        if self.token is None:
+            return None
+        reader = {"name": "demo", "hash": hash_token(self.token), "customers": ["*"]}
+        return {"listen": f"127.0.0.1:{self._port}", "page": {"refresh": "5s"}, "tokens": [reader]}
+
     def _over(self) -> bool:
-        if self._stop.is_set():
-            return True
+        if self._stop.is_set() or self.token is not None:
+            return self._stop.is_set()
         return self._seconds is not None and self.scene.elapsed_s >= self._seconds
 
     async def _until_measuring(self, agent: asyncio.subprocess.Process) -> AsyncIterator[None]:
@@ -159,7 +177,9 @@ class Demo:
         return self.scene.directory / "agent.log"
 
     def _read(self) -> None:
-        """New rows from the agent's store, as any reader would get them."""
+        """New rows from the agent's store, as any reader would get them; and where the page is."""
+        if self.token is not None and self.scene.page is None:
+            self.scene.page = f"http://127.0.0.1:{self._port}/" if _answers(self._port) else None
         after: dict[str, int] = {}
         for row in self.scene.rows:
             after[row.customer] = max(row.seq or 0, after.get(row.customer, 0))
@@ -184,6 +204,13 @@ class Demo:
             yield agent
         finally:
             await _end(agent)
+
+
+def _answers(port: int) -> bool:
+    """Whether somebody listens there."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
+        return True
+    return False
 
 
 async def _end(agent: asyncio.subprocess.Process) -> None:

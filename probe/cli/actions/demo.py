@@ -24,14 +24,14 @@ WIDTH = 80
 _FOUND = "found "
 
 
-def demo(seconds: float | None, directory: Path | None) -> None:
+def demo(seconds: float | None, page: bool, directory: Path | None) -> None:
     """A small CDN on loopback, faults injected into it, and what the agent says of each."""
     where = directory or Path("results") / f"demo-{datetime.now():%Y%m%d-%H%M%S}"
     if where.exists():
         raise click.ClickException(f"{where} exists; name another --dir")
     out = console()
     out.print(f"lab and agent are starting; everything is kept in {where}")
-    made = Demo(where, seconds)
+    made = Demo(where, seconds, page=page)
     try:
         right = run(_run(made, out))
     except (DemoError, LabError) as error:
@@ -57,14 +57,25 @@ async def _run(made: Demo, out: Console) -> bool:
 
 
 async def _show(made: Demo, out: Console) -> None:
+    said = made.token is None
     if out.is_terminal:
         with Live(console=out, refresh_per_second=4, transient=True) as view:
             async for scene in made.events():
+                said = said or _say_page(made, out)
                 view.update(live(scene))
     else:
         shown: set[str] = set()
         async for scene in made.events():
+            said = said or _say_page(made, out)
             _print_news(scene, shown, out)
+
+
+def _say_page(made: Demo, out: Console) -> bool:
+    """Where the page is, once it is there; whether it was said."""
+    if made.scene.page is None:
+        return False
+    out.print(f"the page: {made.scene.page}, until Ctrl-C; sign in with {made.token}", soft_wrap=True)
+    return True
 
 
 def _conclude(made: Demo, out: Console) -> bool:

@@ -98,9 +98,12 @@ class Book:
     def troubles(self) -> list[Trouble]:
         """Open ones first; of both kinds the newest first."""
         known = dict(self._told)
+        grown = {incident.id: incident for incident in self._tracker.open()}
         if self.several or not known:
-            grown = {incident.id: incident for incident in self._tracker.open()}
             known = {**self._found, **grown}
+        else:  # what grew since it was told last, as it is now
+            lately = {one: known[one] for one in grown if one in known and known[one].is_open}
+            known |= {one: grown[one] for one, told in lately.items() if grown[one].rows > told.rows}
         made = map(trouble_of, known.values())
         return sorted(made, key=lambda one: (not one.is_open, -one.last_us, one.id))
 
