@@ -18,20 +18,21 @@ from probe.core.proof.findings import StreamReport
 from probe.core.records.rows import SCHEMA_VERSION
 from probe.core.scheduling.grid import to_us
 from probe.core.sla.contract.load import Agreed
-from probe.core.sla.contract.rules import counting_rule
+from probe.core.sla.contract.rules import counting_rule, grain_rule
 from probe.core.sla.exclusions import Exclusions
+from probe.core.sla.facts.histogram import Quantity
 from probe.core.sla.facts.row import SlotLook
-from probe.core.sla.grains import Grain
+from probe.core.sla.grains import Part, part_of
 from probe.core.sla.periods import Span
 from probe.core.sla.promises.cumulated import cumulated_shown, span_of
 from probe.core.sla.promises.opening import opening_shown, rows_wanted
 from probe.core.sla.promises.surge import surges_shown
 from probe.core.sla.report.by_criteria import Samples, subject_by_criteria
-from probe.core.sla.report.by_grains import Counted, margin_us, subject_by_grains
+from probe.core.sla.report.by_grains import Counted, bounds_of, margin_us, subject_by_grains
 from probe.core.sla.report.by_spans import subject_by_spans
 from probe.core.sla.report.deadlines_shown import deadlines_shown
 from probe.core.sla.report.evaluate import code_of, contract_shown, not_computed
-from probe.core.sla.report.looking import incidents_in, times_shown
+from probe.core.sla.report.looking import incidents_in, quantiles_shown, times_shown
 from probe.core.sla.report.subject import Known, Named, excluded_by, period_of, periods_in
 from probe.core.sla.report.values import VERSION, CriterionShown, Input, Report, Subject
 from probe.seal.proofs import Stream
@@ -45,6 +46,7 @@ from probe.sla.inputs import Reading, Tick, read_facts, verified
 from probe.sla.tables import take_tables
 from probe.sla.traffic import Told, read_traffic
 
+PLACES = ("region", "carrier")
 MOST_ROWS = 10_000
 DAY_US = 86_400_000_000
 Shows = Callable[[str], AbstractContextManager[Tick]]
@@ -193,7 +195,12 @@ def _subject(agreed: Agreed, domain: str, period: Named, engine: Engine, known: 
         criteria=(*made.criteria, *promised),
         incidents=seen,
         deadlines=deadlines_shown(agreed, period, seen, known),
-        times=times_shown(engine.times(inside, ("region", "carrier"))),
+        times=times_shown(engine.values(inside, Quantity.FIRST_BYTE, PLACES)),
+        quantiles=tuple(
+            one
+            for quantity in (Quantity.THROUGHPUT, Quantity.PROPAGATION)
+            for one in quantiles_shown(quantity, engine.values(inside, quantity, PLACES))
+        ),
         not_measured=not_computed(agreed),
     )
 
@@ -208,7 +215,9 @@ def _promised(
 
     around = rows_wanted(agreed, period)
     yield from opening_shown(agreed, period, [] if around is None else list(engine.looks(asked(around))))
-    yield from surges_shown(agreed, period, lambda span: engine.times(asked(span), ("region", "carrier")))
+    yield from surges_shown(
+        agreed, period, lambda span: engine.values(asked(span), Quantity.FIRST_BYTE, PLACES)
+    )
     over = span_of(agreed, period)
     if over is not None:
         rows = list(engine.looks(asked(over)))
@@ -253,20 +262,21 @@ def _by_grains(
 ) -> Subject:
     rule, margin = counting_rule(agreed), margin_us(agreed)
     asked = _question(agreed, domain, period, excluded.spans, margin)
-    sums = engine.parts(asked, rule, DIMENSIONS)
-    parts: dict[str, dict[str, dict[int, Grain]]] = {}
+    least, bounds = max(1, grain_rule(agreed).min_requests), bounds_of(agreed, period)
+    added, by_name = engine.parts(asked, rule, DIMENSIONS, least, bounds)
+    parts: dict[str, dict[str, Part]] = {}
     for dimension in DIMENSIONS:
-        named = {str(group[0]): made for group, made in sums[dimension].items() if group[0] is not None}
+        named = {name: part for name, part in by_name[dimension].items() if name is not None}
         if len(named) > 1 or dimension in ("address", "path"):
             parts[dimension] = named
     others = {
-        protocol: made
+        protocol: part_of(made, least, bounds)
         for protocol in PROTOCOLS
         if protocol not in asked.protocols
         and (made := whole(engine.grains(replace(asked, protocols=(protocol,)), rule)))
     }
     counted = Counted(
-        whole=whole(sums[""]),
+        whole=added,
         parts=parts,
         apart=others,
         rows_in=lambda spans: engine.failing(asked, rule, spans, MOST_ROWS),

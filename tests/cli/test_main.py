@@ -19,6 +19,7 @@ from tests.sla.by_csv import by_node
 from tests.support.agent_process import WITHIN_S, cdn_probe, ended, slots, start, until, until_measuring
 
 WWW = "www.shop.example"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -261,6 +262,12 @@ async def _reports_on(said: str) -> None:
             s["name"]: (s["requests"], s["errors"]) for s in subject["slices"] if s["dimension"] == "address"
         }
         assert nodes == by_node(files["slots"], files["requests"], subject["domain"])
+    for example in sorted((ROOT / "config" / "agreements").glob("*.yaml")):
+        seen = await cdn_probe("sla", "report", example, results, "--format", "json")
+        assert seen.code in (1, 3), seen.err
+        subjects = json.loads(seen.out)["subjects"]
+        assert any(one["incidents"] for one in subjects), example.name
+        assert "throughput" in {told["quantity"] for one in subjects for told in one["quantiles"]}
 
 
 @pytest.mark.long

@@ -45,6 +45,9 @@ def fact(number: int, draw: Random, span_us: int = 86_400_000_000) -> FactRow:
         clock=draw.choice((None, "kernel", "dates")),
         clock_max_error_us=draw.choice((None, 0, 60_000_000, 60_000_001)),
         ttfb_us=draw.choice((None, draw.randrange(10**7))),
+        transfer_us=draw.choice((None, 0, 1, draw.randrange(10**7))),
+        body_bytes=draw.choice((None, 0, draw.randrange(10**6), 10**12)),
+        propagated_us=draw.choice((None, None, None, draw.randrange(10**10))),
         evidence_id=draw.choice((None, "e" * 8)),
     )
 

@@ -70,22 +70,32 @@ def ingested(inputs: Sequence[Path], into: Path, keys: Sequence[Path], heads: Se
 
 
 def write_dispute(report: Report, inputs: Iterable[Path], name: str, into: Path) -> str:
-    """The dispute file of an incident; what was written, in words. Raises ClickException."""
+    """The dispute file of an incident, one for each agent that saw it; what was written, in words.
+
+    A dispute file proves one stream. Of several, each file's name has its agent's. Raises ClickException.
+    """
     incidents = [one for subject in report.subjects for one in subject.incidents]
     found = next((one for one in incidents if one.name == name), None)
     if found is None:
         known = ", ".join(one.name for one in incidents) or "none"
         raise click.ClickException(f"no incident is named {name}; there are: {known}")
-    if len(found.records) > 1:
-        agents = ", ".join(agent for agent, _, _ in found.records)
-        raise click.ClickException(
-            f"{name} was seen by several agents ({agents}), and a dispute file is of one: `results bundle` with --agent"
-        )
-    ((agent, first, last),) = found.records
+    several = len(found.records) > 1
+    directories = [path for path in inputs if path.is_dir()]
+    told = []
+    for agent, first, last in found.records:
+        file = into.with_name(f"{into.stem}-{agent}{into.suffix}") if several else into
+        told.append(_disputed(directories, file, report.contract.customer, agent, (first, last)))
+    return "\n".join(told)
+
+
+def _disputed(
+    directories: Iterable[Path], into: Path, customer: str, agent: str, seqs: tuple[int, int]
+) -> str:
+    """Of one agent, from the first of the inputs that has all of it."""
     problem = "none of the inputs is a directory"
-    for directory in (path for path in inputs if path.is_dir()):
+    for directory in directories:
         try:
-            made = make(directory, into, report.contract.customer, agent=agent, seqs=(first, last))
+            made = make(directory, into, customer, agent=agent, seqs=seqs)
         except (DisputeError, StoreError) as error:
             problem = str(error)
             continue

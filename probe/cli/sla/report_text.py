@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probe.cli.render.layout import Table, Text, drawn
-from probe.core.sla.report.shown import duration
+from probe.core.sla.report.shown import duration, speed
 from probe.core.sla.report.values import Input, Report, Slice, Subject
 from probe.core.sla.report.words import (
     DEADLINES,
@@ -214,6 +214,13 @@ def _times(subject: Subject, say: Said) -> Iterator[Part]:
             for name, bounds in (("50", one.p50_us), ("95", one.p95_us), ("99", one.p99_us))
         )
         yield Text(f"  {say('first byte')}: {one.part} ({one.samples}): {told}", "dim")
+    for of in subject.quantiles:
+        shown = speed if of.quantity == "throughput" else duration
+        told = ", ".join(
+            f"p{name} {shown(low)} – {shown(high)}"
+            for name, (low, high) in (("5", of.p05), ("50", of.p50), ("95", of.p95))
+        )
+        yield Text(f"  {say(of.quantity)}: {of.part} ({of.samples}): {told}", "dim")
 
 
 def _footer(report: Report, say: Said) -> Iterator[Part]:

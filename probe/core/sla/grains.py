@@ -6,7 +6,7 @@ before unknown before request (semantics of the contract's rule); which failures
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -97,6 +97,30 @@ class Grain(Value, frozen=True, kw_only=True):
 
 
 NOTHING = Grain()
+
+
+class Part(Value, frozen=True, kw_only=True):
+    """Grains of a part that is not judged: those that something is to be said of, and the others of a period as one.
+
+    A grain is `troubled` where it has errors, unknown or excluded requests, or fewer requests than a rule asks for.
+    """
+
+    troubled: dict[int, Grain]
+    rest: Grain = NOTHING
+
+
+def part_of(grains: Mapping[int, Grain], least: int, bounds: tuple[int, int]) -> Part:
+    """`least`: requests that a grain must have; `bounds`: the first grain of the period, and that behind its last."""
+    troubled = {
+        number: one
+        for number, one in grains.items()
+        if one.errors or one.unknown or one.excluded or one.n < least
+    }
+    rest = NOTHING
+    for number, one in grains.items():
+        if number not in troubled and bounds[0] <= number < bounds[1]:
+            rest += one
+    return Part(troubled=troubled, rest=rest)
 
 
 def grain_of(time_us: int, length_us: int) -> int:

@@ -11,11 +11,12 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from probe.core.sla.facts.histogram import Quantity
 from probe.core.sla.facts.row import FactRow, SlotLook
-from probe.core.sla.grains import CountingRule, Grain
+from probe.core.sla.grains import CountingRule, Grain, Part
 from probe.core.sla.periods import Span
 from probe.sla.engines import sql
-from probe.sla.engines.engine import Grains, Group, Question
+from probe.sla.engines.engine import OBJECT, Grains, Group, Parts, Question
 
 
 class SqlEngine(ABC):
@@ -73,23 +74,47 @@ class SqlEngine(ABC):
             made.setdefault(tuple(row[:columns]), {})[row[columns]] = grain
         return made
 
-    def parts(self, asked: Question, rule: CountingRule, by: Sequence[str]) -> dict[str, Grains]:
-        """Sums of grains for each of these columns by itself, and of all together: one pass over the facts."""
-        where, given = _where(asked)
-        made: dict[str, Grains] = {name: {} for name in ("", *by)}
-        columns = len(by)
-        for row in self.rows(sql.parts_text(self.dialect, "facts", where, rule, asked.excluded, by), given):
-            name = next((by[place] for place in range(columns) if not row[place]), "")
-            group = (row[columns + by.index(name)],) if name else ()
-            grain = Grain(**dict(zip(sql.SUMS, row[2 * columns + 1 :], strict=True)))
-            made[name].setdefault(group, {})[row[2 * columns]] = grain
-        return made
+    def parts(
+        self, asked: Question, rule: CountingRule, by: Sequence[str], least: int, bounds: tuple[int, int]
+    ) -> tuple[dict[int, Grain], Parts]:
+        """Sums of grains of all together, and parts for each of these columns by itself: two passes over the facts.
 
-    def times(self, asked: Question, by: Sequence[str]) -> dict[Group, dict[int, int]]:
-        """Histograms of times to the first byte of served requests, for each group of these columns."""
+        Objects are added up apart: with nodes and vantage points together there are as many sums as slots.
+        """
+        where, given = _where(asked)
+        places = [name for name in by if name != OBJECT]
+        self.keep("places", self._sums(asked, rule, where, places), given)
+        whole = self._grains(sql.sums_text("places", ()), (), 0).get((), {})
+        made = {name: self._parts("places", name, least, bounds) for name in places}
+        self.forget_table("places")
+        if OBJECT in by:
+            self.keep("objects", self._sums(asked, rule, where, [OBJECT]), given)
+            made[OBJECT] = self._parts("objects", OBJECT, least, bounds)
+            self.forget_table("objects")
+        return whole, {name: made[name] for name in by}
+
+    def _sums(self, asked: Question, rule: CountingRule, where: str, by: Sequence[str]) -> str:
+        return sql.grains_text(self.dialect, "facts", where, rule, asked.excluded, by)
+
+    def _parts(self, source: str, name: str, least: int, bounds: tuple[int, int]) -> dict[str | None, Part]:
+        troubled: dict[str | None, dict[int, Grain]] = {}
+        rest: dict[str | None, Grain] = {}
+        for value, number, *sums in self.rows(sql.part_text(source, name, least, bounds)):
+            grain = Grain(**dict(zip(sql.SUMS, sums, strict=True)))
+            if number is None:
+                rest[value] = grain
+            else:
+                troubled.setdefault(value, {})[number] = grain
+        return {
+            value: Part(troubled=troubled.get(value, {}), rest=rest.get(value, Grain()))
+            for value in {**troubled, **rest}
+        }
+
+    def values(self, asked: Question, quantity: Quantity, by: Sequence[str]) -> dict[Group, dict[int, int]]:
+        """Histograms of what requests tell of a quantity, for each group of these columns."""
         where, given = _where(asked)
         made: dict[Group, dict[int, int]] = {}
-        for row in self.rows(sql.times_text(self.dialect, "facts", where, by), given):
+        for row in self.rows(sql.values_text(self.dialect, "facts", where, by, quantity), given):
             made.setdefault(tuple(row[: len(by)]), {})[row[len(by)]] = row[len(by) + 1]
         return made
 
@@ -98,9 +123,11 @@ class SqlEngine(ABC):
         where, given = _where(asked)
         # Only times in which something is not well are looked at row by row, and the times beside them.
         self.keep("bad_times", sql.bad_times_text(self.dialect, where), given)
+        self.keep("named", sql.beside_bad_times_text(self.dialect, where), given)
         names = list(self.tables["looks"])
-        for row in self.rows(sql.beside_bad_times_text(self.dialect, names, where), given):
+        for row in self.rows(sql.named_text(names, where), given):
             yield msgspec.convert(dict(zip(names, row, strict=True)), SlotLook)
+        self.forget_table("named")
         self.forget_table("bad_times")
 
     def failing(

@@ -20,8 +20,9 @@ from probe.core.sla.facts.row import FactRow, SlotLook
 from probe.sla.engines import sql
 from probe.sla.engines.by_sql import SqlEngine
 
-MEMORY = "400MB"
+MEMORY = "300MB"  # beside it there are the interpreter and what its allocator keeps
 PAGE = 10_000
+QUIET = "SET enable_progress_bar = false"  # its bar would go to standard output; an option of each connection
 FLUSH_BYTES = 64 << 20
 DAY_US = 86_400_000_000
 EPOCH = date(1970, 1, 1).toordinal()
@@ -63,6 +64,7 @@ class DuckDbEngine(SqlEngine):
         )
         self._waiting: dict[str, bytearray] = {name: bytearray() for name in self.tables}
         self._encoder = msgspec.json.Encoder()
+        self._db.execute(QUIET)
         for name, columns in self.tables.items():
             told = ", ".join(f"{column} {_TYPES[kind]}" for column, kind in columns.items())
             self._db.execute(f"CREATE TABLE {name} ({told})")
@@ -153,7 +155,9 @@ class DuckDbEngine(SqlEngine):
 
     def rows(self, text: str, given: Sequence[str] = ()) -> Iterator[Any]:
         """The answer, page by page."""
-        answer = self._db.cursor().execute(text, list(given))
+        cursor = self._db.cursor()
+        cursor.execute(QUIET)
+        answer = cursor.execute(text, list(given))
         while rows := answer.fetchmany(PAGE):
             yield from rows
 

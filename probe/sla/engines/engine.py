@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from probe.core.records.rows import State
-from probe.core.records.verdict import Outcome
-from probe.core.sla.facts.histogram import bucket_of
-from probe.core.sla.facts.row import FactRow, SlotLook
-from probe.core.sla.grains import CountingRule, FactClass, Grain, class_of, grain_of, grains_of
+from probe.core.sla.facts.histogram import Quantity, bucket_of
+from probe.core.sla.facts.row import SERVED, FactRow, SlotLook
+from probe.core.sla.grains import CountingRule, FactClass, Grain, Part, class_of, grain_of, grains_of, part_of
 from probe.core.sla.periods import Span
 
-DIMENSIONS = ("region", "carrier", "vantage_point", "address", "path")
-SERVED = frozenset({Outcome.OK, Outcome.SLOW, Outcome.STALE})
+OBJECT = "path"
+DIMENSIONS = ("region", "carrier", "vantage_point", "address", OBJECT)
 Group = tuple[str | None, ...]
 Grains = dict[Group, dict[int, Grain]]
+Parts = dict[str, dict[str | None, Part]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +57,10 @@ class Engine(Protocol):
         """Sums of grains, for each group of these columns."""
         ...
 
-    def parts(self, asked: Question, rule: CountingRule, by: Sequence[str]) -> dict[str, Grains]:
-        """Sums of grains for each of these columns by itself; and of all together, under no name."""
+    def parts(
+        self, asked: Question, rule: CountingRule, by: Sequence[str], least: int, bounds: tuple[int, int]
+    ) -> tuple[dict[int, Grain], Parts]:
+        """Sums of grains of all together, and parts for each of these columns by itself (as `part_of` makes them)."""
         ...
 
     def failing(
@@ -75,8 +77,8 @@ class Engine(Protocol):
         """All, in order of due time."""
         ...
 
-    def times(self, asked: Question, by: Sequence[str]) -> dict[Group, dict[int, int]]:
-        """Histograms of times to the first byte of served requests, for each group of these columns."""
+    def values(self, asked: Question, quantity: Quantity, by: Sequence[str]) -> dict[Group, dict[int, int]]:
+        """Histograms of what requests tell of a quantity, for each group of these columns."""
         ...
 
     def troubled(self, asked: Question) -> Iterable[SlotLook]:
@@ -128,17 +130,27 @@ class PlainEngine:
             for group, rows in groups.items()
         }
 
-    def parts(self, asked: Question, rule: CountingRule, by: Sequence[str]) -> dict[str, Grains]:
-        """Sums of grains for each of these columns by itself, and of all together."""
-        return {"": self.grains(asked, rule)} | {name: self.grains(asked, rule, (name,)) for name in by}
+    def parts(
+        self, asked: Question, rule: CountingRule, by: Sequence[str], least: int, bounds: tuple[int, int]
+    ) -> tuple[dict[int, Grain], Parts]:
+        """Sums of grains of all together, and parts for each of these columns by itself."""
+        made: Parts = {
+            name: {
+                group[0]: part_of(grains, least, bounds)
+                for group, grains in self.grains(asked, rule, (name,)).items()
+            }
+            for name in by
+        }
+        return whole(self.grains(asked, rule)), made
 
-    def times(self, asked: Question, by: Sequence[str]) -> dict[Group, dict[int, int]]:
-        """Histograms of times to the first byte of served requests, for each group."""
+    def values(self, asked: Question, quantity: Quantity, by: Sequence[str]) -> dict[Group, dict[int, int]]:
+        """Histograms of what requests tell of a quantity, for each group."""
         made: dict[Group, dict[int, int]] = {}
         for row in self.facts(asked):
-            if row.ttfb_us is not None and row.state is State.MEASURED and row.outcome in SERVED:
+            value = row.value_of(quantity)
+            if value is not None:
                 counts = made.setdefault(tuple(getattr(row, name) for name in by), {})
-                bucket = bucket_of(row.ttfb_us)
+                bucket = bucket_of(value)
                 counts[bucket] = counts.get(bucket, 0) + row.weight
         return made
 

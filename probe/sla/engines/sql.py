@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from probe.core.records.verdict import Fault
-from probe.core.sla.facts.histogram import bucket_sql
+from probe.core.sla.facts.histogram import Quantity, bucket_sql
 from probe.core.sla.grains import CountingRule, Error
-from probe.core.sla.periods import Span
+from probe.core.sla.periods import US, Span
 
 DIVIDE = {"duckdb": "//", "spark": "DIV"}
 SUMS = ("n", "errors", "unknown", "excluded", "due", "measured", "clock_unsure")
@@ -55,8 +55,6 @@ def grains_text(
     rule: CountingRule,
     excluded: Sequence[Span],
     by: Sequence[str],
-    *,
-    ordered: bool = True,
 ) -> str:
     """The group-by: the columns `by`, `grain`, and the sums in the order of SUMS."""
     groups = "".join(f"{name}, " for name in by)
@@ -77,30 +75,44 @@ def grains_text(
     )
     return (
         f"SELECT {groups}grain, {told} FROM ({counted}) AS counted"  # noqa: S608
-        f" GROUP BY {groups}grain" + (f" ORDER BY {groups}grain" if ordered else "")
+        f" GROUP BY {groups}grain"
     )
 
 
-def parts_text(
-    dialect: str, source: str, where: str, rule: CountingRule, excluded: Sequence[Span], by: Sequence[str]
-) -> str:
-    """For each of the columns `by` apart, and for none: whether each is added up over (1), `by`, `grain`, the sums."""
-    fine = grains_text(dialect, source, where, rule, excluded, by, ordered=False)
-    over = ", ".join(f"CAST(GROUPING({name}) AS INTEGER) AS over_{name}" for name in by)
+def sums_text(source: str, by: Sequence[str]) -> str:
+    """Sums of sums: grains that were made for more columns, for fewer."""
+    groups = "".join(f"{name}, " for name in by)
     told = ", ".join(f"CAST(SUM({name}) AS BIGINT) AS {name}" for name in SUMS)
-    sets = ", ".join(f"({name}, grain)" for name in by)
-    return (
-        f"SELECT {over}, {', '.join(by)}, grain, {told} FROM ({fine}) AS fine"  # noqa: S608
-        f" GROUP BY GROUPING SETS ((grain), {sets})"
+    return f"SELECT {groups}grain, {told} FROM {source} GROUP BY {groups}grain"  # noqa: S608
+
+
+def part_text(source: str, name: str, least: int, bounds: tuple[int, int]) -> str:
+    """The column, the number of a troubled grain, its sums; and those of all others of a period, without a number."""
+    told = ", ".join(f"CAST(SUM({each}) AS BIGINT) AS {each}" for each in SUMS)
+    trouble = f"(errors > 0 OR unknown > 0 OR excluded > 0 OR n < {least})"
+    marked = (
+        f"SELECT {name}, CASE WHEN {trouble} THEN grain END AS troubled, {', '.join(SUMS)}"  # noqa: S608
+        f" FROM ({sums_text(source, (name,))}) AS sums"
+        f" WHERE {trouble} OR (grain >= {bounds[0]} AND grain < {bounds[1]})"
     )
+    return f"SELECT {name}, troubled, {told} FROM ({marked}) AS marked GROUP BY {name}, troubled"  # noqa: S608
 
 
-def times_text(dialect: str, source: str, where: str, by: Sequence[str]) -> str:
-    """The columns `by`, `bucket`, and how many served requests had their first byte within it."""
+def values_text(dialect: str, source: str, where: str, by: Sequence[str], quantity: Quantity) -> str:
+    """The columns `by`, `bucket`, and how many requests have their value of the quantity within it."""
     divide = DIVIDE[dialect]
     groups = "".join(f"{name}, " for name in by)
-    served = f"{where} AND ttfb_us IS NOT NULL AND state = 'measured' AND {_SERVED}"
-    counted = f"SELECT {groups}weight, {bucket_sql('ttfb_us', divide)} AS bucket FROM {source} WHERE {served}"  # noqa: S608
+    served = f"state = 'measured' AND {_SERVED}"
+    value, told = {
+        Quantity.FIRST_BYTE: ("ttfb_us", f"ttfb_us IS NOT NULL AND {served}"),
+        Quantity.THROUGHPUT: (
+            f"body_bytes * {US} {divide} transfer_us",
+            f"transfer_us > 0 AND body_bytes > 0 AND {served}",
+        ),
+        Quantity.PROPAGATION: ("propagated_us", "propagated_us IS NOT NULL"),
+    }[quantity]
+    values = f"SELECT {groups}weight, {value} AS value FROM {source} WHERE {where} AND {told}"  # noqa: S608
+    counted = f"SELECT {groups}weight, {bucket_sql('value', divide)} AS bucket FROM ({values}) AS told"  # noqa: S608
     return (
         f"SELECT {groups}bucket, CAST(SUM(weight) AS BIGINT) AS count FROM ({counted}) AS counted"  # noqa: S608
         f" GROUP BY {groups}bucket ORDER BY {groups}bucket"
@@ -170,21 +182,32 @@ def bad_times_text(dialect: str, where: str) -> str:
     )
 
 
-def beside_bad_times_text(dialect: str, names: Sequence[str], where: str) -> str:
-    """Looks that are not well, and those next to them in their track; `bad_times` is the table of that name."""
+def beside_bad_times_text(dialect: str, where: str) -> str:
+    """Agent and number of looks that are not well, and of those next to them in their track.
+
+    `bad_times` is the table of that name. Few columns go through the window: it sorts whatever it is given.
+    """
     inside = (
-        f"SELECT looks.*, {_WELL} AS well FROM looks SEMI JOIN bad_times ON looks.task = bad_times.task"  # noqa: S608
+        "SELECT looks.agent, looks.seq, looks.vantage_point, looks.task, looks.scheduled_us,"  # noqa: S608
+        f" {_WELL} AS well FROM looks SEMI JOIN bad_times ON looks.task = bad_times.task"
         " AND looks.vantage_point = bad_times.vantage_point"
         f" AND looks.scheduled_us {DIVIDE[dialect]} {STRETCH_US} = bad_times.stretch WHERE {where}"
     )
     marked = (
-        "SELECT *, COALESCE(LAG(well) OVER track, TRUE) AS before, COALESCE(LEAD(well) OVER track, TRUE) AS after"  # noqa: S608
-        f" FROM ({inside}) AS inside"
+        "SELECT agent, seq, task, scheduled_us, well, COALESCE(LAG(well) OVER track, TRUE) AS before,"  # noqa: S608
+        f" COALESCE(LEAD(well) OVER track, TRUE) AS after FROM ({inside}) AS inside"
         " WINDOW track AS (PARTITION BY vantage_point, task ORDER BY scheduled_us, agent, seq)"
     )
+    return f"SELECT agent, seq, task, scheduled_us FROM ({marked}) AS marked WHERE NOT (well AND before AND after)"  # noqa: S608
+
+
+def named_text(names: Sequence[str], where: str) -> str:
+    """Looks that the table `named` names, in order of due time."""
+    told = ", ".join(f"looks.{name}" for name in names)
+    same = " AND ".join(f"looks.{name} = named.{name}" for name in ("agent", "seq", "task", "scheduled_us"))
     return (
-        f"SELECT {', '.join(names)} FROM ({marked}) AS marked WHERE NOT (well AND before AND after)"  # noqa: S608
-        " ORDER BY scheduled_us, agent, seq"
+        f"SELECT {told} FROM looks SEMI JOIN named ON {same}"  # noqa: S608
+        f" WHERE {where} ORDER BY looks.scheduled_us, looks.agent, looks.seq"
     )
 
 

@@ -39,7 +39,7 @@ def strip(
     for number, words in labels:
         anchor = {"text-anchor": _anchor(number, total)}
         marks.append(text(x=_n(number * WIDTH / total), y=str(STRIP + 14), **anchor)[words])
-    return svg(viewBox=f"0 0 {WIDTH} {STRIP + 20}", role="img")[boxes, trouble, marks]
+    return svg(".strip", viewBox=f"0 0 {WIDTH} {STRIP + 20}", role="img")[boxes, trouble, marks]
 
 
 def bounds(bars: Sequence[tuple[str, int, int]], allowed_us: int | None, words: str) -> Element:

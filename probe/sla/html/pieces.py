@@ -48,9 +48,9 @@ def keys_of(rows: Sequence[str], more: int) -> str:
     return ", ".join(rows) + (f" +{more}" if more else "")
 
 
-def evidence_of(ids: Sequence[str]) -> Node:
+def evidence_of(ids: Sequence[str], say: Said) -> Node:
     """Ids of evidence bundles, folded away."""
-    return details[summary["evidence"], ", ".join(ids)] if ids else None
+    return details[summary[say("evidence")], ", ".join(ids)] if ids else None
 
 
 def right(*names: str) -> tuple[tuple[str], ...]:

@@ -18,7 +18,7 @@ from htpy import (
     tr,
 )
 
-from probe.core.sla.report.shown import duration
+from probe.core.sla.report.shown import duration, speed
 from probe.core.sla.report.values import Subject
 from probe.core.sla.report.words import (
     DEADLINES,
@@ -52,6 +52,7 @@ def subject_of(subject: Subject, say: Said) -> Node:
         _criteria(subject, say),
         _slices(subject, say),
         _times(subject, say),
+        _quantiles(subject, say),
         _remarks(subject, say),
     ]
 
@@ -143,7 +144,7 @@ def _runs(subject: Subject, say: Said) -> Node:
             td[say.code(VIEWS, run.view)],
             td[between(run.begin, run.end, say)],
             td(".n")[duration(run.in_period_us)],
-            td(".key")[keys_of(run.rows, run.more_rows), evidence_of(run.evidence)],
+            td(".key")[keys_of(run.rows, run.more_rows), evidence_of(run.evidence, say)],
         ]
         for run in subject.runs
         if run.view == "shown" or (run.begin, run.end) not in told
@@ -171,7 +172,9 @@ def _incidents(subject: Subject, say: Said) -> Node:
                 div(".small")[", ".join(f"{reason} {count}" for reason, count in one.reasons)],
             ],
             td(".small")[", ".join(one.vantage_points), div(".key")[", ".join(one.nodes)]],
-            td(".key")[keys_of(one.rows, one.more_rows), evidence_of(one.evidence), div(".dim")[one.name]],
+            td(".key")[
+                keys_of(one.rows, one.more_rows), evidence_of(one.evidence, say), div(".dim")[one.name]
+            ],
         ]
         for one in subject.incidents
     ]
@@ -266,6 +269,24 @@ def _times(subject: Subject, say: Said) -> Node:
         for one in subject.times
     ]
     return [h3[say("first byte")], made_table(("", *right(say("requests"), "p50", "p95", "p99")), rows)]
+
+
+def _quantiles(subject: Subject, say: Said) -> Node:
+    made: list[Node] = []
+    for quantity, shown in (("throughput", speed), ("propagation", duration)):
+        rows = [
+            tr[
+                td[one.part],
+                td(".n")[one.samples],
+                (td(".n")[f"{shown(low)} – {shown(high)}"] for low, high in (one.p05, one.p50, one.p95)),
+            ]
+            for one in subject.quantiles
+            if one.quantity == quantity
+        ]
+        if rows:
+            heads = right(say("requests"), "p5", "p50", "p95")
+            made += [h3[say(quantity)], made_table(("", *heads), rows)]
+    return made
 
 
 def _remarks(subject: Subject, say: Said) -> Node:

@@ -35,6 +35,14 @@ svg text { font: 11px sans-serif; fill: #5c6675; }
 span.time { white-space: nowrap; }
 details { margin: .5rem 0; } summary { cursor: pointer; color: var(--dim); }
 footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line); }
+@media screen and (max-width: 44rem) {
+  body { padding: 1rem 1rem 3rem; font-size: 14px; }
+  table { display: block; overflow-x: auto; }
+  th, td { min-width: 4.6rem; } td.n, th.n { min-width: 3.2rem; }
+  td.key, .key { overflow-wrap: normal; }
+  .word { white-space: nowrap; }
+  svg text { font-size: 20px; } svg.strip text[text-anchor="middle"] { display: none; }
+}
 @media print {
   body { max-width: none; padding: 0; font-size: 10.5pt; }
   h2 { break-before: auto; } h2, h3 { break-after: avoid; } tr, svg { break-inside: avoid; }

@@ -12,9 +12,11 @@ from random import Random
 import pytest
 
 from probe.core.model.value import replace
-from probe.core.records.verdict import Fault
+from probe.core.records.rows import State
+from probe.core.records.verdict import Fault, Outcome
+from probe.core.sla.facts.histogram import Quantity
 from probe.core.sla.facts.row import FactRow
-from probe.core.sla.grains import CountingRule, Error, Grain
+from probe.core.sla.grains import CountingRule, Error, Grain, Part, part_of
 from probe.core.sla.periods import Span
 from probe.sla.engines.duckdb_engine import DuckDbEngine
 from probe.sla.engines.engine import DIMENSIONS, Engine, PlainEngine, Question, whole
@@ -82,14 +84,48 @@ def test_sums_are_the_same(engines: tuple[Engine, Engine], rule: CountingRule, b
 def test_parts_are_what_each_column_gives_by_itself(
     engines: tuple[Engine, Engine], rule: CountingRule
 ) -> None:
-    plain, duck = (engine.parts(asked(), rule, DIMENSIONS) for engine in engines)
+    bounds = FROM_US // rule.length_us + 100, FROM_US // rule.length_us + 200
+    plain, duck = (engine.parts(asked(), rule, DIMENSIONS, 2, bounds) for engine in engines)
     assert plain == duck
-    assert duck["region"] == engines[1].grains(asked(), rule, ("region",))
-    assert duck[""] == engines[1].grains(asked(), rule)
+    added, parts = duck
+    assert added == whole(engines[1].grains(asked(), rule))
+    assert set(parts) == set(DIMENSIONS)
+    by_region = engines[1].grains(asked(), rule, ("region",))
+    assert parts["region"] == {group[0]: part_of(grains, 2, bounds) for group, grains in by_region.items()}
 
 
-def test_histograms_are_the_same(engines: tuple[Engine, Engine]) -> None:
-    plain, duck = (engine.times(asked(), ("region", "carrier")) for engine in engines)
+def test_grains_of_a_part_that_are_well_are_told_as_one() -> None:
+    """Of two hundred requests in each of ten grains, one failed: of the period's grains nine are told together."""
+    draw, rule = Random(3), CountingRule()
+    well = replace(fact(0, draw), customer="acme", domain=DOMAINS[0], protocol="h1", weight=1, first=True,
+                   state=State.MEASURED, outcome=Outcome.OK, clock="kernel", clock_max_error_us=0)  # fmt: skip
+    facts = [
+        replace(well, seq=n + 1, scheduled_us=FROM_US + n * rule.length_us // 200, address=f"192.0.2.{n % 2}")
+        for n in range(2_000)
+    ]
+    failed = {"outcome": Outcome.FAILED, "fault": Fault.CDN, "status_code": 503, "failure_phase": None}
+    facts[401] = replace(facts[401], **failed)
+    first, told = FROM_US // rule.length_us, []
+    for engine in (PlainEngine(), DuckDbEngine(threads=1)):
+        engine.take(facts, [])
+        engine.settle()
+        told.append(engine.parts(asked(excluded=()), rule, DIMENSIONS, 1, (first, first + 9)))
+        engine.close()
+    added, parts = told[1]
+    assert told[0] == told[1]
+    assert len(added) == 10
+    assert parts["address"] == {
+        "192.0.2.0": Part(troubled={}, rest=Grain(n=900, due=900, measured=900)),
+        "192.0.2.1": Part(
+            troubled={first + 2: Grain(n=100, errors=1, due=100, measured=100)},
+            rest=Grain(n=800, due=800, measured=800),
+        ),
+    }
+
+
+@pytest.mark.parametrize("quantity", Quantity)
+def test_histograms_are_the_same(engines: tuple[Engine, Engine], quantity: Quantity) -> None:
+    plain, duck = (engine.values(asked(), quantity, ("region", "carrier")) for engine in engines)
     assert plain == duck
     assert sum(sum(counts.values()) for counts in plain.values()) > 0
 

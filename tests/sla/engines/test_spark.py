@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from probe.core.sla.facts.histogram import Quantity
 from probe.core.sla.facts.row import FactRow
 from probe.core.sla.grains import Fact, Grain, merged
 from probe.core.sla.periods import Span
@@ -123,13 +124,16 @@ def three(
 def test_a_million_facts_at_random(three: tuple[PlainEngine, DuckDbEngine, SparkEngine]) -> None:
     plain, *others = three
     rule, question = RULES[1], asked()
-    expected = plain.parts(question, rule, DIMENSIONS)
-    assert sum(grain.errors for grain in whole(expected[""]).values()) > FACTS // 100
+    bounds = FROM_US // rule.length_us, FROM_US // rule.length_us + 5_000
+    expected = plain.parts(question, rule, DIMENSIONS, 2, bounds)
+    assert sum(grain.errors for grain in expected[0].values()) > FACTS // 100
     spans = (Span(FROM_US, FROM_US + 600_000_000),)
     for engine in others:
-        assert engine.parts(question, rule, DIMENSIONS) == expected
+        assert engine.parts(question, rule, DIMENSIONS, 2, bounds) == expected
         assert engine.grains(question, RULES[0]) == plain.grains(question, RULES[0])
-        assert engine.times(question, ("region", "carrier")) == plain.times(question, ("region", "carrier"))
+        for quantity in Quantity:
+            told = engine.values(question, quantity, ("region", "carrier"))
+            assert told == plain.values(question, quantity, ("region", "carrier"))
         assert list(engine.troubled(question)) == plain.troubled(question)
         assert engine.failing(question, rule, spans, 1_000) == plain.failing(question, rule, spans, 1_000)
         assert engine.extent("acme", question.domain) == plain.extent("acme", question.domain)

@@ -6,6 +6,7 @@ A bucket is at most a tenth of its value wide. A quantile is told as the bounds 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from fractions import Fraction
 
 LEADING = 2
@@ -14,6 +15,14 @@ DIGITS = 19  # of the longest number in 64 bits
 
 Histogram = Mapping[int, int]
 """Bucket -> how many."""
+
+
+class Quantity(StrEnum):
+    """What is told in quantiles: microseconds, bytes a second of a body's transfer, and how late a node was at most."""
+
+    FIRST_BYTE = "first_byte"
+    THROUGHPUT = "throughput"
+    PROPAGATION = "propagation"
 
 
 def bucket_of(value: int) -> int:

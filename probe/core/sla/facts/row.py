@@ -6,7 +6,11 @@ from probe.core.model.value import Value
 from probe.core.records.failure import Phase
 from probe.core.records.rows import State
 from probe.core.records.verdict import Fault, Outcome
+from probe.core.sla.facts.histogram import Quantity
 from probe.core.sla.grains import Fact
+from probe.core.sla.periods import US
+
+SERVED = frozenset({Outcome.OK, Outcome.SLOW, Outcome.STALE})
 
 
 class FactRow(Value, frozen=True, kw_only=True):
@@ -52,6 +56,18 @@ class FactRow(Value, frozen=True, kw_only=True):
     def key(self) -> str:
         """By which its row is found."""
         return f"{self.customer}/{self.seq}"
+
+    def value_of(self, quantity: Quantity) -> int | None:
+        """Of a request; None: it tells nothing of it. Times and throughput are those of served requests."""
+        if quantity is Quantity.PROPAGATION:
+            return self.propagated_us
+        if self.state is not State.MEASURED or self.outcome not in SERVED:
+            return None
+        if quantity is Quantity.FIRST_BYTE:
+            return self.ttfb_us
+        if not self.transfer_us or not self.body_bytes:
+            return None
+        return self.body_bytes * US // self.transfer_us
 
     @property
     def fact(self) -> Fact:

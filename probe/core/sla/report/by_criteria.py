@@ -16,6 +16,7 @@ from probe.core.records.verdict import Fault, Outcome
 from probe.core.sla.binomial import rate_at_most, tail_at_most
 from probe.core.sla.contract.load import Agreed
 from probe.core.sla.contract.terms import Criterion
+from probe.core.sla.facts.histogram import Quantity
 from probe.core.sla.facts.row import FactRow, SlotLook
 from probe.core.sla.figures import Word
 from probe.core.sla.periods import US, instant_us
@@ -25,13 +26,17 @@ from probe.core.sla.report.values import CriterionShown, Subject
 
 DOUBT = Fraction(1, 20)
 SIGNIFICANCE = Fraction(1, 1000)
-SERVED = frozenset({Outcome.OK, Outcome.SLOW, Outcome.STALE})
 TTFB, THROUGHPUT, MISMATCH, PROPAGATED = (
     "ttfb_us",
     "throughput_bytes_per_s",
     "content_mismatch",
     "propagated_after_s_at_most",
 )
+QUANTITIES = {
+    TTFB: Quantity.FIRST_BYTE,
+    THROUGHPUT: Quantity.THROUGHPUT,
+    PROPAGATED: Quantity.PROPAGATION,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +92,7 @@ def _shown(terms: Criterion, agreed: Agreed, domain: str, of: Samples) -> Iterat
         yield _of_mismatches(terms, of.looks)
     elif terms.after == "purge":
         yield from _of_purges(terms, agreed, domain, of.facts)
-    elif terms.figure in (TTFB, THROUGHPUT, PROPAGATED):
+    elif terms.figure in QUANTITIES:
         yield from _of_quantile(terms, of.facts)
     else:
         yield CriterionShown(
@@ -102,7 +107,7 @@ def _shown(terms: Criterion, agreed: Agreed, domain: str, of: Samples) -> Iterat
 def _of_quantile(terms: Criterion, facts: Iterable[FactRow]) -> Iterator[CriterionShown]:
     groups: dict[str, list[tuple[int, FactRow]]] = {}
     for fact in facts:
-        value = _value(terms, fact)
+        value = fact.value_of(QUANTITIES[terms.figure or ""])
         if value is not None:
             names = terms.by or (("address",) if terms.nodes == "all" else ())
             part = ", ".join(str(getattr(fact, name)) for name in names)
@@ -114,18 +119,6 @@ def _of_quantile(terms: Criterion, facts: Iterable[FactRow]) -> Iterator[Criteri
             name=terms.name, part="", value="", bound=_bound_text(terms), samples=0, word=Word.NOT_DECIDED,
             why=("few_samples",),
         )  # fmt: skip
-
-
-def _value(terms: Criterion, fact: FactRow) -> int | None:
-    if terms.figure == PROPAGATED:
-        return fact.propagated_us
-    if fact.state is not State.MEASURED or fact.outcome not in SERVED:
-        return None
-    if terms.figure == TTFB:
-        return fact.ttfb_us
-    if not fact.transfer_us or not fact.body_bytes:
-        return None
-    return fact.body_bytes * US // fact.transfer_us
 
 
 def _of_group(terms: Criterion, part: str, values: list[tuple[int, FactRow]]) -> CriterionShown:

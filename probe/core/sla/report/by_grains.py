@@ -14,7 +14,7 @@ from probe.core.sla.credits import money, rounded
 from probe.core.sla.exclusions import Exclusions
 from probe.core.sla.facts.traffic import by_traffic
 from probe.core.sla.figures import Figures, GrainRule, Judged, Table, View, figures
-from probe.core.sla.grains import CountingRule, FactClass, class_of
+from probe.core.sla.grains import CountingRule, FactClass, Part, class_of
 from probe.core.sla.periods import Span
 from probe.core.sla.report.interval import interval
 from probe.core.sla.report.shown import instant, percent, percent_up, share
@@ -43,7 +43,7 @@ from probe.core.sla.runs import GrainState, Run, counted
 
 DOUBT = Fraction(1, 20)
 SHOWN_RUNS = (View.LITERAL, View.SHOWN)
-Parts = Mapping[str, Mapping[str, Grains]]
+Parts = Mapping[str, Mapping[str, Part]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +55,19 @@ class Counted:
 
     whole: Grains
     parts: Parts = field(default_factory=dict)
-    apart: Mapping[str, Grains] = field(default_factory=dict)
+    apart: Mapping[str, Part] = field(default_factory=dict)
     rows_in: RowsIn = lambda spans: ()
 
 
 def margin_us(agreed: Agreed) -> int:
     """How far beside a period grains are wanted: a run is judged by its whole length."""
     return grain_rule(agreed).at_least_us + 86_400_000_000
+
+
+def bounds_of(agreed: Agreed, period: Named) -> tuple[int, int]:
+    """The first grain of the period in service, and that behind the last one."""
+    span = service_in(agreed, period.span) or Span(period.span.from_us, period.span.from_us)
+    return _bounds(Judged(period=period.span, service=span), grain_rule(agreed))
 
 
 def subject_by_grains(
@@ -96,9 +102,7 @@ def subject_by_grains(
         resolution=_resolution(inside, found, rule),
         interval=interval(inside, rule.length_us, period.time_zone),
         slices=tuple(_slices(counted_.parts, rule, judged)),
-        apart=tuple(
-            _slice("protocol", name, grains, rule, judged) for name, grains in counted_.apart.items()
-        ),
+        apart=tuple(_slice("protocol", name, part, rule, judged) for name, part in counted_.apart.items()),
         exclusions=exclusions_shown(agreed, excluded, period),
         traffic=_traffic(agreed, domain, counted_, known, bounds),
         credit=_credit(agreed, found),
@@ -196,12 +200,13 @@ def _slices(parts: Parts, rule: GrainRule, judged: Judged) -> Iterator[Slice]:
             yield _slice(dimension, name, named[name], rule, judged)
 
 
-def _slice(dimension: str, name: str, grains: Grains, rule: GrainRule, judged: Judged) -> Slice:
-    found = figures(grains, rule, judged)
+def _slice(dimension: str, name: str, part: Part, rule: GrainRule, judged: Judged) -> Slice:
+    """The others of its grains are good in every view: they add to the requests alone."""
+    found = figures(part.troubled, rule, judged)
     return Slice(
         dimension=dimension,
         name=name,
-        requests=found.requests,
+        requests=found.requests + part.rest.n,
         errors=found.errors,
         unknown_requests=found.unknown_requests,
         bad_grains=found.views[View.LITERAL].bad,
@@ -218,7 +223,7 @@ def _traffic(
         return None
     rule, (told, digest) = grain_rule(agreed), known.traffic
     in_denominator = node_down.requests_in_denominator == "received_and_lost"
-    nodes = counted_.parts.get("address", {})
+    nodes = {name: part.troubled for name, part in counted_.parts.get("address", {}).items()}
     found = by_traffic(told.get(domain, {}), nodes, rule, terms, bounds, lost_in_denominator=in_denominator)
     good = Fraction(found.total - found.unavailable, found.total) if found.total else Fraction(1)
     return TrafficShown(

@@ -15,17 +15,18 @@ from probe.core.records.verdict import Fault, Outcome
 from probe.core.sla.contract.load import Agreed
 from probe.core.sla.contract.terms import Condition
 from probe.core.sla.episodes import Look, Sight, episodes
-from probe.core.sla.facts.histogram import Histogram, quantile
+from probe.core.sla.facts.histogram import Histogram, Quantity, quantile
 from probe.core.sla.facts.row import SlotLook
 from probe.core.sla.incidents import Incident, Seen, incidents
 from probe.core.sla.periods import Span
 from probe.core.sla.report.shown import instant
 from probe.core.sla.report.subject import MOST_ROWS, Named
-from probe.core.sla.report.values import IncidentShown, TimesShown
+from probe.core.sla.report.values import IncidentShown, QuantilesShown, TimesShown
 
 KIND = Callable[[SlotLook], Sight]
 Tracks = dict[tuple[str, ...], list[Look]]
 QUANTILES = (Fraction(1, 2), Fraction(95, 100), Fraction(99, 100))
+ENDS = (Fraction(5, 100), Fraction(1, 2), Fraction(95, 100))
 UNJUDGED = frozenset({None, Fault.UNKNOWN, Fault.VANTAGE, Fault.AGENT})
 
 
@@ -109,6 +110,22 @@ def times_shown(histograms: Mapping[tuple[str | None, ...], Histogram]) -> tuple
             part = ", ".join(name or "?" for name in group)
             made.append(
                 TimesShown(part=part, samples=sum(counts.values()), p50_us=half, p95_us=most, p99_us=nearly)
+            )
+    return tuple(sorted(made, key=lambda one: one.part))
+
+
+def quantiles_shown(
+    quantity: Quantity, histograms: Mapping[tuple[str | None, ...], Histogram]
+) -> tuple[QuantilesShown, ...]:
+    """Of each group, by name."""
+    made = []
+    for group, counts in histograms.items():
+        few, half, most = (quantile(counts, share) for share in ENDS)
+        if few is not None and half is not None and most is not None:
+            part = ", ".join(name or "?" for name in group)
+            samples = sum(counts.values())
+            made.append(
+                QuantilesShown(quantity=quantity, part=part, samples=samples, p05=few, p50=half, p95=most)
             )
     return tuple(sorted(made, key=lambda one: one.part))
 

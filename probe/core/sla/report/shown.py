@@ -35,6 +35,14 @@ def percent_up(value: Fraction, places: int = 4) -> str:
     return f"{units}.{rest:0{places}d}" if places else str(units)
 
 
+def speed(bytes_per_s: int) -> str:
+    """`1.2 MB/s`, `850 kB/s`: cut off, not rounded."""
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if bytes_per_s >= size:
+            return f"{bytes_per_s // size}.{bytes_per_s * 10 // size % 10} {unit}/s"
+    return f"{bytes_per_s} B/s"
+
+
 def duration(time_us: int) -> str:
     """`1h 2m 3s`, `45m`, `0s`; milliseconds below a second."""
     if 0 < time_us < US:

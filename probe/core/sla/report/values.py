@@ -241,6 +241,21 @@ class TimesShown(Value, frozen=True, kw_only=True):
     p99_us: tuple[int, int]
 
 
+class QuantilesShown(Value, frozen=True, kw_only=True):
+    """(at least, at most) of three quantiles, of a region and carrier; bounds of a bucket, a tenth apart at most.
+
+    `quantity`: `throughput`, in bytes a second, of whole bodies of served requests; `propagation`, in microseconds, how
+    long nodes went on serving an earlier version, at most.
+    """
+
+    quantity: str
+    part: str
+    samples: int
+    p05: tuple[int, int]
+    p50: tuple[int, int]
+    p95: tuple[int, int]
+
+
 class TrafficShown(Value, frozen=True, kw_only=True):
     """What a traffic file says by the contract's own formula, beside our figures. `by`: provider or customer.
 
@@ -310,6 +325,7 @@ class Subject(Value, frozen=True, kw_only=True):
     exclusions: tuple[ExclusionShown, ...] = ()
     traffic: TrafficShown | None = None
     times: tuple[TimesShown, ...] = ()
+    quantiles: tuple[QuantilesShown, ...] = ()
     credit: CreditShown | None = None
     deadlines: tuple[DeadlineShown, ...] = ()
     criteria: tuple[CriterionShown, ...] = ()

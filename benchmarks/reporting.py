@@ -1,0 +1,175 @@
+"""Rule: a report's figure is that of the command as a user types it: its time, its processor time, its memory.
+
+`python -m benchmarks.reporting --facts 100000000` makes tables as `sla ingest` writes them, of requests at random, and
+reports on them. What is timed is `cdn-probe sla report` alone, in a process of its own. Needs DuckDB.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from benchmarks.facts import machine_facts
+from probe.core.sla.report.values import Input
+from probe.sla.engines.duckdb_engine import DuckDbEngine, loaded
+from probe.sla.ingest import LEDGER, VERSION, Ingested, Ledger
+
+CUSTOMER = "shop"
+FROM_US = 1_793_462_400_000_000  # 2026-11-01T00:00:00+08:00
+DAY_US = 86_400_000_000
+STEP_US = 60_000_000
+VANTAGE_POINTS, NODES, DAYS, OUTAGE_DAY = 12, 3, 30, 8
+AGREEMENT = """\
+agreement: benchmark
+profile: cloud-cdn-sla
+customer: {customer}
+domains: [{domains}]
+service: {{from: 2026-01-01T00:00:00+08:00}}
+"""
+# One request in 20,000 fails by the CDN, one in 10,000 says nothing; the third node is down for twenty minutes of the
+# ninth day. A slot asks all nodes.
+_SLOTS = """
+SELECT 'agent-' || v AS agent, '{customer}' AS customer, d || '.shop.example' AS domain, '/object-' || o AS path,
+  'task-' || d || '-' || v || '-' || o AS task, 'vp-' || v AS vantage_point, 'CN-' || (v // 4) AS region,
+  ['China Telecom', 'China Unicom', 'China Mobile'][v % 3 + 1] AS carrier, 'h1' AS protocol,
+  {begin} + s * {step} AS scheduled_us, CAST(1 + ({day} * {a_day} + s) * {tasks} + d * {objects} + o AS BIGINT) AS seq,
+  hash(d, v, o, s, {day}) AS chance, ({day} > 0 AND s BETWEEN 600 AND 619) AS outage
+FROM range({domains}) AS domains(d), range({vantage_points}) AS places(v), range({objects}) AS objects(o),
+  range({a_day}) AS slots(s)
+"""
+_FACTS = """
+SELECT agent, customer, domain, path, task, vantage_point, region, carrier, 4::BIGINT AS ip_version, protocol,
+  scheduled_us, seq, n AS number, '192.0.2.' || n AS address, 1::BIGINT AS weight, n = 0 AS first,
+  'measured' AS state,
+  CASE WHEN bad THEN 'failed' WHEN dim THEN 'inconclusive' ELSE 'ok' END AS outcome,
+  CASE WHEN bad THEN 'cdn' WHEN dim THEN 'vantage' END AS fault, CASE WHEN bad THEN 'http.error' END AS reason,
+  CASE WHEN bad THEN 503 ELSE 200 END::BIGINT AS status_code, NULL::VARCHAR AS failure_phase, 'kernel' AS clock,
+  (chance % 977)::BIGINT AS clock_max_error_us,
+  CASE WHEN NOT dim THEN (20000 + (chance >> 16) % 60000)::BIGINT END AS ttfb_us,
+  (90000 + chance % 60000)::BIGINT AS total_us, (30000 + chance % 9000)::BIGINT AS transfer_us,
+  48211::BIGINT AS body_bytes,   NULL::VARCHAR AS relation,
+  NULL::BIGINT AS propagated_us, NULL::VARCHAR AS evidence_id
+FROM (SELECT *, (outage AND n = 2) OR (chance >> n) % 20000 = 0 AS bad, (chance >> n) % 10000 = 1 AS dim
+      FROM slots, range({nodes}) AS nodes(n)) AS asked ORDER BY customer, domain, task, scheduled_us, seq, number
+"""
+_LOOKS = """
+SELECT agent, customer, domain, path, task, vantage_point, region, carrier, protocol, scheduled_us, seq,
+  'measured' AS state, CASE WHEN bad THEN 'failed' ELSE 'ok' END AS outcome, CASE WHEN bad THEN 'cdn' END AS fault,
+  CASE WHEN bad THEN 'http.error' END AS reason, bad AS confirmed, {nodes}::BIGINT AS reach_known,
+  {nodes}::BIGINT AS reach_asked, {nodes}::BIGINT AS reach_answered, NULL::VARCHAR AS evidence_id, 'kernel' AS clock,
+  (chance % 977)::BIGINT AS clock_max_error_us, CASE WHEN bad THEN '192.0.2.2' ELSE '' END AS nodes, FALSE AS tagged
+FROM (SELECT *, outage OR chance % 20000 = 0 OR (chance >> 1) % 20000 = 0 OR (chance >> 2) % 20000 = 0 AS bad
+      FROM slots) AS seen
+ORDER BY customer, domain, task, scheduled_us, seq
+"""
+
+
+def made(into: Path, facts: int, domains: int) -> int:
+    """Tables of a month with about so many facts; how many there are."""
+    a_day = DAY_US // STEP_US
+    objects = max(1, round(facts / (DAYS * a_day * VANTAGE_POINTS * NODES * domains)))
+    files: dict[str, str] = {}
+    columns = DuckDbEngine()
+    names = columns.tables
+    columns.close()
+    with loaded().connect(config={"memory_limit": "4GB", "preserve_insertion_order": "true"}) as database:
+        for day in range(DAYS):
+            words = {
+                "customer": CUSTOMER, "domains": domains, "objects": objects, "vantage_points": VANTAGE_POINTS,
+                "nodes": NODES, "a_day": a_day, "step": STEP_US, "begin": FROM_US + day * DAY_US, "day": day,
+                "tasks": domains * objects,
+            }  # fmt: skip
+            drawn = day in (0, OUTAGE_DAY)  # the others fail at the same times of day as the first
+            if drawn:
+                database.execute(f"CREATE OR REPLACE TABLE slots AS {_SLOTS.format(**words)}")
+            for table, text in (("facts", _FACTS), ("looks", _LOOKS)):
+                file = into / _name(table, day)
+                file.parent.mkdir(parents=True)
+                told = ", ".join(names[table])
+                later = (
+                    f"SELECT * REPLACE (scheduled_us + {day * DAY_US} AS scheduled_us,"  # noqa: S608
+                    f" seq + {day * a_day * domains * objects} AS seq) FROM '{into / _name(table, 0)}'"
+                )
+                rows = f"SELECT {told} FROM ({text.format(**words)})" if drawn else later  # noqa: S608
+                database.execute(
+                    f"COPY ({rows}) TO '{file}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 250000)"
+                )
+                files[_name(table, day)] = hashlib.sha256(file.read_bytes()).hexdigest()
+            print(f"\rday {day + 1} of {DAYS}", end="", file=sys.stderr, flush=True)
+    _ledger(into, files)
+    return DAYS * a_day * VANTAGE_POINTS * NODES * domains * objects
+
+
+def _name(table: str, day: int) -> str:
+    return f"{table}/customer={CUSTOMER}/day={day:02}/all-{day:012}.parquet"
+
+
+def _ledger(into: Path, files: dict[str, str]) -> None:
+    streams = {}
+    for place in range(VANTAGE_POINTS):
+        proof: Any = Input(
+            agent=f"agent-{place}", customer=CUSTOMER, source="segments", records=1, first_seq=1, last_seq=1,
+            last_digest="0" * 64, signed_up_to=1, signed_at=None, key=None, heads=1, witnessed=True,
+        )  # fmt: skip
+        streams[f"agent-{place}/{CUSTOMER}"] = Ingested(
+            seq=1, digest="0" * 64, complete_up_to="2026-12-02T00:00:00Z", last_us=FROM_US + DAYS * DAY_US,
+            edges={}, tasks={}, lost=(), pulls=(), proof=proof,
+        )  # fmt: skip
+    whole = Ledger(version=VERSION, streams=streams, files=files)
+    (into / LEDGER).write_bytes(msgspec.json.encode(whole))
+
+
+@click.command()
+@click.option("--facts", default=1_000_000, show_default=True, help="About so many, in one month.")
+@click.option("--domains", default=1, show_default=True, help="Shared among so many domains.")
+@click.option(
+    "--keep", type=click.Path(path_type=Path), default=None, help="The tables; made there unless they are."
+)
+def main(facts: int, domains: int, keep: Path | None) -> None:
+    """Report on a month of facts, and print what it took."""
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Path(temporary) if keep is None else keep
+        tables = place / "tables"
+        count = facts if tables.exists() else made(tables, facts, domains)
+        agreement = place / "agreement.yaml"
+        named = ", ".join(f"{domain}.shop.example" for domain in range(domains))
+        agreement.write_text(AGREEMENT.format(customer=CUSTOMER, domains=named), encoding="utf-8")
+        size = sum(file.stat().st_size for file in tables.rglob("*.parquet"))
+        command = [
+            str(Path(sys.executable).with_name("cdn-probe")),
+            "sla",
+            "report",
+            str(agreement),
+            str(tables),
+        ]
+        begun = time.perf_counter()
+        done = subprocess.run(  # noqa: S603
+            [*command, "--format", "json"], capture_output=True, text=True, check=False
+        )
+        took = time.perf_counter() - begun
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode not in (0, 1, 3):
+        raise click.ClickException(done.stderr)
+    subjects = msgspec.json.decode(done.stdout)["subjects"]
+    requests = sum(subject["grains"]["requests"] for subject in subjects)
+    for name, value in machine_facts().items():
+        print(f"{name}: {value}")
+    print(
+        f"{count:,} facts ({requests:,} requests known), {size / 1e6:,.0f} MB of Parquet, {len(subjects)} subjects:"
+        f" {took:.1f} s, {used.ru_utime + used.ru_stime:.1f} s of processor,"
+        f" {used.ru_maxrss / 1024:,.0f} MB resident; load {os.getloadavg()[0]:.1f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
