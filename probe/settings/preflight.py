@@ -40,6 +40,7 @@ def missing(config: Config) -> tuple[Problem, ...]:
         *_parquet(config),
         *(Problem(_agent_file(config), 0, 0, words) for words in _api(config)),
         *_timestamp(config),
+        *_calls(config),
     )
     return tuple(
         dict.fromkeys((*own, *untrusted(config), *unspoken(config), *found, *_uncarried(config, files)))
@@ -208,6 +209,22 @@ def _timestamp(config: Config) -> Iterator[Problem]:
     if find_spec("rfc3161_client") is None:
         mark = place_of(config.texts.get(file, ""), file, "url", partial(eq, timestamp.url))
         yield Problem(file, *mark, "timestamp: it needs rfc3161-client: install cdn-probe[stamps]")
+
+
+def _calls(config: Config) -> Iterator[Problem]:
+    """What prevents somebody from being called; everything else works without."""
+    file = _agent_file(config)
+    for call in config.agent.calls:
+        target = call.target()
+        for key, ref in (("secret", target.secret), ("bearer", target.bearer), ("password", target.password)):
+            try:
+                if ref is not None:
+                    reveal(ref)
+            except SecretError as error:
+                yield Problem(file, 0, 0, f"call {call.name}: {key}: {error}")
+        if target.ca is not None and (problem := trust_problem(target.ca)) is not None:
+            mark = place_of(config.texts.get(file, ""), file, "ca", partial(_names, target.ca))
+            yield Problem(file, *mark, f"call {call.name}: ca: {problem}")
 
 
 def _parquet(config: Config) -> Iterator[Problem]:

@@ -270,3 +270,19 @@ def test_an_anchor_over_http_3_without_its_library_is_refused(
     result = checked(tmp_path, "protocol: h1")
     assert result.exit_code == 1
     assert "anchors of local: quic://192.0.2.1:443/: h3 needs the extra http3" in result.stderr
+
+
+def test_who_cannot_be_called_is_told_where(tmp_path: Path) -> None:
+    (tmp_path / "agent.yaml").write_text(
+        f"{AGENT}calls:\n"
+        "  - {name: desk, webhook: 'https://desk.example.net/', secret: 'env:PROBE_TEST_NONE'}\n"
+        "  - name: ops\n    alertmanager: https://am.example.net\n    ca: none.pem\n"
+    )
+    (tmp_path / "customers").mkdir()
+    (tmp_path / "customers/acme.yaml").write_text(
+        "customer: acme\ndomains: [{domain: www.acme.example, objects: [{path: /}]}]\n"
+    )
+    result = CliRunner().invoke(cli, ["check-config", "-c", str(tmp_path / "agent.yaml")])
+    assert "call desk: secret: env:PROBE_TEST_NONE: the environment variable" in result.stderr
+    assert "agent.yaml:9:9: call ops: ca: " in result.stderr
+    assert result.exit_code == 1

@@ -88,6 +88,8 @@ class Episode(msgspec.Struct, kw_only=True):
     customers: list[str] = []
     faults: dict[Fault, int] = {}
     reasons: dict[str, int] = {}
+    grave_faults: dict[Fault, int] = {}  # of the rows with the gravest outcome
+    grave_reasons: dict[str, int] = {}
     vantage_points: list[str] = []
     regions: list[str] = []
     carriers: list[str] = []
@@ -114,12 +116,16 @@ class Episode(msgspec.Struct, kw_only=True):
     ) -> None:
         """What it is, by one row or event; notes whether that is news."""
         before = self.fault if self.faults else None
-        self.faults[fault] = self.faults.get(fault, 0) + 1
+        if outcome is not None and _gravity(outcome) > _gravity(self.outcome):
+            self.outcome, self.news = outcome, True
+            self.grave_faults, self.grave_reasons = {}, {}
+        if outcome is None or _gravity(outcome) == _gravity(self.outcome):
+            _count(self.grave_faults, fault)
+            _count(self.grave_reasons, reason)
+        _count(self.faults, fault)
         if reason in self.reasons or (reason is not None and len(self.reasons) < MOST_NAMES):
             self.reasons[reason] = self.reasons.get(reason, 0) + 1
             self.news |= self.reasons[reason] == 1
-        if outcome is not None and _gravity(outcome) > _gravity(self.outcome):
-            self.outcome, self.news = outcome, True
         self.news |= before is not self.fault
         self._add(self.vantage_points, point)
         self._add(self.agents, agent)
@@ -153,8 +159,8 @@ class Episode(msgspec.Struct, kw_only=True):
 
     @property
     def fault(self) -> Fault:
-        """The most frequent; of several the first seen."""
-        return max(self.faults, key=lambda fault: self.faults[fault])
+        """The most frequent of the gravest rows; of several the first seen."""
+        return max(self.grave_faults, key=lambda fault: self.grave_faults[fault])
 
     def incident(self, looking: int) -> Incident:
         """As a value."""
@@ -176,8 +182,8 @@ class Episode(msgspec.Struct, kw_only=True):
             ending=self.ending,
             outcome=self.outcome,
             fault=self.fault,
-            faults=_counted(self.faults),
-            reasons=_counted(self.reasons),
+            faults=_counted(self.faults, self.grave_faults),
+            reasons=_counted(self.reasons, self.grave_reasons),
             vantage_points=tuple(sorted(self.vantage_points)),
             looking=max(looking, len(self.vantage_points)),
             regions=tuple(sorted(self.regions)),
@@ -215,6 +221,8 @@ def episode_of(incident: Incident) -> Episode:
         agents=list(incident.agents),
         faults=dict(incident.faults) or {incident.fault: 1},
         reasons=dict(incident.reasons),
+        grave_faults={incident.fault: 1},
+        grave_reasons={incident.reason: 1},
         vantage_points=list(incident.vantage_points),
         regions=list(incident.regions),
         carriers=list(incident.carriers),
@@ -244,8 +252,14 @@ def _gravity(outcome: Outcome) -> int:
     return _GRAVITY.index(outcome) if outcome in _GRAVITY else 0
 
 
-def _counted(counts: dict[Name, int]) -> tuple[tuple[Name, int], ...]:
-    return tuple(sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0]))))
+def _count(counts: dict[Name, int], name: Name | None) -> None:
+    if name is not None and (name in counts or len(counts) < MOST_NAMES):
+        counts[name] = counts.get(name, 0) + 1
+
+
+def _counted(counts: dict[Name, int], grave: dict[Name, int]) -> tuple[tuple[Name, int], ...]:
+    """Those of the gravest rows first, then the most frequent."""
+    return tuple(sorted(counts.items(), key=lambda pair: (-grave.get(pair[0], 0), -pair[1], str(pair[0]))))
 
 
 def _keep_ends(known: list[str], new: str | None) -> None:

@@ -53,9 +53,10 @@ class Incident(Value, frozen=True, kw_only=True):
     trouble; `vantage_point`: of a vantage point's own. It began after `well_before_us`, at the latest at
     `first_failing_us`; was confirmed at `confirmed_us`; was seen until `last_failing_us`. `closed_us`: None while it is
     open; then `well_after_us` is when the last of those who saw it saw it well, and `ending` says whether anybody did.
-    `outcome`: the gravest seen; `fault`: the most frequent; `faults`, `reasons`: with the number of rows. `looking`:
-    how many vantage points look at the domain. `keys`: rows as customer/seq. `excluded`: the newest row that shows it
-    lies in a declared exclusion; `exclusions`: the reasons declared. `summary`: the newest such row's verdict in words.
+    `outcome`: the gravest seen; `fault`: the most frequent of the rows with it, as the first of `faults` and `reasons`
+    are, which give the number of rows. `looking`: how many vantage points look at the domain. `keys`: rows as
+    customer/seq. `excluded`: the newest row that shows it lies in a declared exclusion; `exclusions`: the reasons
+    declared. `summary`: the newest such row's verdict in words.
     """
 
     id: str
@@ -96,7 +97,7 @@ class Incident(Value, frozen=True, kw_only=True):
 
     @property
     def reason(self) -> str:
-        """The most frequent one."""
+        """The first of them."""
         return self.reasons[0][0] if self.reasons else "unknown"
 
 

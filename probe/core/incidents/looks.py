@@ -1,7 +1,7 @@
 """Rule: what a row or an event says for incidents: of the domain, and of the vantage point that looked.
 
-A slot that accuses nobody outside (inconclusive, missed, aborted) says nothing of the domain. What is the vantage
-point's own fault says so of it, and anything else that was measured says that its line works.
+A slot that accuses nobody outside (missed, aborted, inconclusive for us) says nothing of the domain. What is the
+vantage point's own fault says so of it, and anything else that was measured says that its line works.
 """
 
 from __future__ import annotations
@@ -140,13 +140,16 @@ def look_of(row: SlotRecord | RowFacts, outcomes: Collection[Outcome]) -> Look:
             line_sight = Sight.TROUBLE
         elif row.fault is not Fault.AGENT:
             line_sight = Sight.WELL
-        if row.outcome is not Outcome.INCONCLUSIVE:
+        if row.outcome is Outcome.INCONCLUSIVE:
+            # Nobody's failure is shown, and yet it is somebody's outside: the customer's alias leads elsewhere.
+            accuses = row.fault in _OUTSIDE and row.fault is not Fault.UNKNOWN
+            domain_sight = Sight.TROUBLE if accuses and Outcome.FAILED in outcomes else Sight.UNKNOWN
+            line_sight = Sight.UNKNOWN if row.fault is Fault.UNKNOWN else line_sight
+        else:
             trouble = row.outcome in outcomes and row.fault in _OUTSIDE
             domain_sight = Sight.TROUBLE if trouble else Sight.WELL
             if not trouble and row.fault not in _OUTSIDE and row.fault is not None:
                 domain_sight = Sight.UNKNOWN
-        elif row.fault is Fault.UNKNOWN:
-            line_sight = Sight.UNKNOWN
     return Look(
         agent=row.host.agent,
         customer=row.customer,

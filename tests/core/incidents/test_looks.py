@@ -37,6 +37,7 @@ FAILED: dict[str, Any] = {"outcome": Outcome.FAILED, "fault": Fault.CDN, "reason
         ({"outcome": Outcome.INCONCLUSIVE, "fault": Fault.VANTAGE}, Sight.UNKNOWN, Sight.TROUBLE),
         ({"outcome": Outcome.INCONCLUSIVE, "fault": Fault.AGENT}, Sight.UNKNOWN, Sight.UNKNOWN),
         ({"outcome": Outcome.INCONCLUSIVE, "fault": Fault.UNKNOWN}, Sight.UNKNOWN, Sight.UNKNOWN),
+        ({"outcome": Outcome.INCONCLUSIVE, "fault": Fault.CUSTOMER}, Sight.TROUBLE, Sight.WELL),
         ({"state": State.ABORTED, "outcome": None}, Sight.UNKNOWN, Sight.UNKNOWN),
     ],
 )
