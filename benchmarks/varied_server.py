@@ -21,8 +21,9 @@ import dns.message
 import dns.rrset
 
 from benchmarks.server import CDN_NAME, NAME, ORIGIN, body_of
-from probe.lab.servers.http1 import HttpServer, Reply, Request
+from probe.lab.servers.http1 import Reply, Request
 from probe.lab.servers.listener import free_port
+from probe.lab.servers.server import HttpServer
 
 SIZE = 2_000
 CITIES = ("bja", "gza", "sha", "cda", "wha", "nja", "xiy", "szx")

@@ -108,6 +108,8 @@ def _domain(lab: Lab, domain: Domain) -> dict[str, Any]:
     content["edges"] = "all"
     content["ip"] = [4]
     content["accept_encoding"] = "gzip"
+    if domain.protocol != "h1":
+        content["protocol"] = domain.protocol
     content["objects"] = [{"path": path, "checks": _checks(domain)} for path in domain.paths]
     return content
 

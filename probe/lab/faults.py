@@ -188,6 +188,13 @@ FAULTS = MappingProxyType(
                 acts.misdeed("edge-1", Misdeed(host=VOD.name, truncate=True)),
             ),
             _fault(
+                "goaway",
+                f"edge-3 ends connections of HTTP/2 with GOAWAY amid the bodies of {VOD.name}",
+                _failed(Fault.CDN, "http.goaway"),
+                _of_edge("edge-3", VOD),
+                acts.misdeed("edge-3", Misdeed(host=VOD.name, goaway=True)),
+            ),
+            _fault(
                 "name_gone",
                 f"{VOD.cdn_name} is gone from the CDN's zone",
                 _failed(Fault.CDN, "dns.dangling_alias"),

@@ -21,9 +21,9 @@ from probe.lab.pki import Pki
 from probe.lab.servers import anchor
 from probe.lab.servers.dns import DnsServer
 from probe.lab.servers.edge import Edge
-from probe.lab.servers.http1 import HttpServer
 from probe.lab.servers.listener import LabError, free_port
 from probe.lab.servers.origin import Origin
+from probe.lab.servers.server import HttpServer
 from probe.lab.servers.upstream import Upstream
 from probe.lab.servers.world import (
     ANCHORS,

@@ -15,6 +15,7 @@ import dns.rdatatype
 
 from probe.lab.lab import Lab
 from probe.lab.servers.world import BEIJING, EDGES, SHANGHAI, Domain, Vantage
+from tests.support.http2 import END_HEADERS, END_STREAM, HEADERS, WINDOW_UPDATE, frame, section, settings
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,31 @@ class Got:
     @property
     def content(self) -> bytes:
         return gzip.decompress(self.body) if self.fields.get("content-encoding") == "gzip" else self.body
+
+
+async def over_http_2(lab: Lab, domain: Domain, *, edge: str, source: str = SHANGHAI.source) -> bytes:
+    """Everything that an edge sends over HTTP/2 until it closes, to one request by hand."""
+    context = ssl.create_default_context(cadata=lab.ca_pem.decode())
+    context.set_alpn_protocols(["h2"])
+    reader, writer = await asyncio.open_connection(
+        EDGES[edge], lab.port_of(domain), ssl=context, server_hostname=domain.name, local_addr=(source, 0)
+    )
+    lines = [
+        (":method", "GET"),
+        (":scheme", "https"),
+        (":authority", domain.name),
+        (":path", domain.paths[0]),
+    ]
+    asked = section(lines)
+    try:
+        writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings((4, 2**30)))
+        writer.write(
+            frame(WINDOW_UPDATE, (2**30).to_bytes(4, "big"))
+            + frame(HEADERS, asked, END_HEADERS | END_STREAM, 1)
+        )
+        return await asyncio.wait_for(reader.read(), 5)
+    finally:
+        writer.close()
 
 
 async def get(

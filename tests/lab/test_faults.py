@@ -30,7 +30,7 @@ from probe.lab.servers.world import (
     Reach,
     all_keys,
 )
-from tests.lab.ask import addresses, get, lookup, rcode, records
+from tests.lab.ask import addresses, get, lookup, over_http_2, rcode, records
 
 HERO, APP = IMG.paths[0], WWW.paths[1]
 Shows = Callable[[Lab], Awaitable[None]]
@@ -134,6 +134,14 @@ async def truncated_body(lab: Lab) -> None:
     assert (await get(lab, VOD, edge="edge-2")).whole
 
 
+async def goaway(lab: Lab) -> None:
+    received = await over_http_2(lab, VOD, edge="edge-3")
+    assert received[-17:-8] == b"\0\0\x08\x07\0\0\0\0\0", "GOAWAY is the last frame"
+    assert received[-8:] == (1).to_bytes(4, "big") + (2).to_bytes(4, "big"), "of stream 1, INTERNAL_ERROR"
+    assert 500_000 < len(received) < 510_000
+    assert (await get(lab, VOD, edge="edge-2")).whole
+
+
 async def name_gone(lab: Lab) -> None:
     whole = await lookup(lab, VOD.name, vantage=BEIJING)
     assert (rcode(whole), records(whole)) == ("NXDOMAIN", {"CNAME": [VOD.cdn_name]})
@@ -195,7 +203,7 @@ SHOWS: dict[str, Shows] = {
     shows.__name__: shows
     for shows in (
         edge_down, captive_portal, server_error, tampered_body, origin_down, customer_name_gone, stale_version,
-        slow_first_byte, truncated_body, name_gone, alias_changed, resolver_down, resolvers_fail, origin_error,
+        slow_first_byte, truncated_body, goaway, name_gone, alias_changed, resolver_down, resolvers_fail, origin_error,
         origin_slow, vantage_offline, tls_expired,
     )
 }  # fmt: skip
@@ -203,7 +211,7 @@ SHOWS: dict[str, Shows] = {
 
 def test_every_fault_is_shown() -> None:
     assert set(SHOWS) == set(FAULTS)
-    assert len(FAULTS) == 17
+    assert len(FAULTS) == 18
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -262,6 +270,7 @@ async def test_faults_are_a_closed_list(lab: Lab) -> None:
         ("slow_first_byte", "slow", "cdn", "timing.over_limit"),
         ("server_error", "failed", "cdn", "http.error"),
         ("truncated_body", "failed", "cdn", "body.truncated"),
+        ("goaway", "failed", "cdn", "http.goaway"),
         ("tampered_body", "failed", "cdn", "content.mismatch"),
         ("stale_version", "stale", "cdn", "content.overlong_cache"),
         ("name_gone", "failed", "cdn", "dns.dangling_alias"),

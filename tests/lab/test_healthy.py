@@ -19,9 +19,9 @@ from cryptography import x509
 from probe.lab.lab import Lab
 from probe.lab.pki import Pki
 from probe.lab.servers.dns import DnsServer
-from probe.lab.servers.http1 import HttpServer
 from probe.lab.servers.listener import LabError, Listener, free_port
 from probe.lab.servers.origin import CATALOGUE, content_of
+from probe.lab.servers.server import HttpServer
 from probe.lab.servers.world import (
     ANCHORS,
     API,

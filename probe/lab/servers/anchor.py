@@ -6,7 +6,8 @@ may suddenly point. A captive portal answers in place of every server, until a u
 
 from __future__ import annotations
 
-from probe.lab.servers.http1 import HttpServer, Reply, Request
+from probe.lab.servers.http1 import Reply, Request
+from probe.lab.servers.server import HttpServer
 
 PORTAL = "login.portal.example"
 _TEXT = ("Content-Type", "text/plain")

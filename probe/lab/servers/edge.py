@@ -15,8 +15,9 @@ from typing import Any
 
 from probe.core.model.value import replace
 from probe.lab.servers.cache import Cache, CacheKey, Entry
-from probe.lab.servers.http1 import Fields, HttpServer, Reply, Request
+from probe.lab.servers.http1 import Fields, Reply, Request
 from probe.lab.servers.origin import matches
+from probe.lab.servers.server import HttpServer
 from probe.lab.servers.upstream import Upstream, UpstreamError
 
 TAMPERED = b"\n/* and something that the customer never wrote */\n"
@@ -26,8 +27,9 @@ TAMPERED = b"\n/* and something that the customer never wrote */\n"
 class Misdeed:
     """What an edge does wrong for one host, at one path or all of them (None).
 
-    `delay_s` before the first byte; `status` in place of the reply; `truncate`: half of the body;
-    `tamper`: other content under the same validators; `frozen`: the stored version, however old.
+    `delay_s` before the first byte; `status` in place of the reply; `truncate`: half of the body; `goaway`: likewise,
+    ended with GOAWAY (HTTP/2); `tamper`: other content under the same validators; `frozen`: the stored version, however
+    old.
     """
 
     host: str
@@ -35,6 +37,7 @@ class Misdeed:
     delay_s: float = 0.0
     status: int | None = None
     truncate: bool = False
+    goaway: bool = False
     tamper: bool = False
     frozen: bool = False
 
@@ -146,8 +149,9 @@ class Edge:
             spoilt = self._own_reply(misdeed.status, "overloaded")
             spoilt.delay_s = reply.delay_s
             return spoilt
-        if misdeed.truncate:
+        if misdeed.truncate or misdeed.goaway:
             reply.send_bytes = len(reply.body) // 2
+            reply.goaway = misdeed.goaway
         if misdeed.tamper and reply.status == 200:
             return replace(reply, body=_tampered(reply))
         return reply

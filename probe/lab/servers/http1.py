@@ -7,18 +7,14 @@ bodies, responses with Content-Length. Raw on purpose: an HTTP library would ref
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
 
-from probe.lab.servers.listener import Listener
-
 LOG_LENGTH = 5_000
 _IDLE_S = 15.0
-_BODYLESS = (204, 304)
+BODYLESS = (204, 304)
 
 Fields = list[tuple[str, str]]
 
@@ -42,13 +38,17 @@ class Request:
 
 @dataclass(slots=True, kw_only=True)
 class Reply:
-    """One response. `send_bytes`: how much of the body is sent, where less than Content-Length says."""
+    """One response. `send_bytes`: how much of the body is sent, where less than Content-Length says.
+
+    `goaway`: over HTTP/2, the connection is ended behind that with GOAWAY and an error.
+    """
 
     status: int
     fields: Fields = field(default_factory=list)
     body: bytes = b""
     delay_s: float = 0.0
     send_bytes: int | None = None
+    goaway: bool = False
 
     def get(self, name: str) -> str | None:
         """The first value of a field; names in any case."""
@@ -68,95 +68,6 @@ class Logged:
 
 
 Handler = Callable[[Request], Awaitable[Reply]]
-
-
-class HttpServer:
-    """HTTP and, with a context, HTTPS on one address. `log` keeps the newest requests."""
-
-    def __init__(
-        self,
-        handler: Handler,
-        address: str,
-        http_port: int,
-        https_port: int | None = None,
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
-        self.address = address
-        self.log: deque[Logged] = deque(maxlen=LOG_LENGTH)
-        self._handler = handler
-        self._captured: dict[str, Handler] = {}
-        self._listeners = [Listener(address, http_port, self._serving("http"))]
-        if https_port is not None and tls is not None:
-            self._listeners.append(Listener(address, https_port, self._serving("https"), tls))
-
-    @property
-    def listening(self) -> bool:
-        """Whether connections are accepted; if not, they are refused."""
-        return all(listener.listening for listener in self._listeners)
-
-    def open(self) -> None:
-        """Start to listen. Raises LabError."""
-        for listener in self._listeners:
-            listener.open()
-
-    async def close(self) -> None:
-        """Refuse connections and cut those that there are."""
-        await asyncio.gather(*(listener.close() for listener in self._listeners))
-
-    def block(self, source: str) -> None:
-        """Drop connections from this address, without a byte."""
-        for listener in self._listeners:
-            listener.blocked.add(source)
-
-    def unblock(self, source: str) -> None:
-        """Serve this address again."""
-        for listener in self._listeners:
-            listener.blocked.discard(source)
-
-    def capture(self, source: str, handler: Handler, tls: ssl.SSLContext) -> None:
-        """Let another handler answer this source address, over TLS too."""
-        self._captured[source] = handler
-        for listener in self._listeners:
-            listener.tls_for[source] = tls
-
-    def release(self, source: str) -> None:
-        """Answer this source address with the own handler again."""
-        del self._captured[source]
-        for listener in self._listeners:
-            del listener.tls_for[source]
-
-    def _serving(
-        self, scheme: str
-    ) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            while await self._one(scheme, reader, writer):
-                pass
-
-        return serve
-
-    async def _one(self, scheme: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """One request and its reply; whether the connection goes on."""
-        source = writer.get_extra_info("peername")[0]
-        request = await read_request(reader, source)
-        if request is None:
-            return False
-        handler = self._captured.get(source, self._handler)
-        reply = Reply(status=400) if request.host == "" else await handler(request)
-        self.log.append(
-            Logged(
-                source=source,
-                scheme=scheme,
-                method=request.method,
-                host=request.host,
-                path=request.path,
-                status=reply.status,
-            )
-        )
-        if reply.delay_s:
-            await asyncio.sleep(reply.delay_s)
-        whole = write_reply(writer, request, reply)
-        await writer.drain()
-        return whole and request.fields.get("connection", "").lower() != "close"
 
 
 async def read_request(reader: asyncio.StreamReader, source: str) -> Request | None:
@@ -190,11 +101,11 @@ def write_reply(writer: asyncio.StreamWriter, request: Request, reply: Reply) ->
     fields = list(reply.fields)
     if reply.get("date") is None:
         fields.append(("Date", formatdate(usegmt=True)))
-    if reply.status not in _BODYLESS:
+    if reply.status not in BODYLESS:
         fields.append(("Content-Length", str(len(reply.body))))
     lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"]
     lines += [f"{name}: {value}" for name, value in fields]
-    body = b"" if reply.status in _BODYLESS or request.method == "HEAD" else reply.body
+    body = b"" if reply.status in BODYLESS or request.method == "HEAD" else reply.body
     sent = body if reply.send_bytes is None else body[: reply.send_bytes]
     writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + sent)
     return len(sent) == len(body)

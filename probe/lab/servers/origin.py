@@ -14,7 +14,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from email.utils import formatdate
 
-from probe.lab.servers.http1 import Fields, HttpServer, Reply, Request
+from probe.lab.servers.http1 import Fields, Reply, Request
+from probe.lab.servers.server import HttpServer
 from probe.lab.servers.world import DEFAULT_LIFETIME_S
 
 

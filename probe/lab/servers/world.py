@@ -26,6 +26,7 @@ class Domain:
     scheme: str
     origin: str  # address of its origin
     paths: tuple[str, ...]
+    protocol: str = "h1"  # the HTTP version that the agent measures
 
     @property
     def cdn_name(self) -> str:
@@ -61,7 +62,12 @@ IMG = Domain(
     name="img.shop.example", customer="shop", scheme="http", origin="127.0.4.2", paths=("/img/hero.bin",)
 )
 VOD = Domain(
-    name="vod.media.example", customer="media", scheme="https", origin="127.0.4.3", paths=("/large.bin",)
+    name="vod.media.example",
+    customer="media",
+    scheme="https",
+    origin="127.0.4.3",
+    paths=("/large.bin",),
+    protocol="h2",
 )
 API = Domain(
     name="api.media.example", customer="media", scheme="http", origin="127.0.4.4", paths=("/api/time",)
