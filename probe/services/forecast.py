@@ -132,7 +132,7 @@ def forecast(
         edges_per_s=sum(rates[t.id] * (slots[t.id].edges + slots[t.id].further) for t in tasks),
         origins_per_s=_origins(tasks, kinds, slots, rates),
         resolvers_per_s=_resolvers(tasks, slots, rates),
-        anchors_per_s=_anchors(config, tasks),
+        anchors_per_s=_anchors(config, tasks, slots, rates),
         measured_bytes_a_day=_measured(tasks, slots, rates),
         stored_bytes_a_day=stored,
         days_until_full=days,
@@ -193,16 +193,20 @@ def _resolvers(
     return dict(sorted(found.items()))
 
 
-def _anchors(config: AgentConfig, tasks: Sequence[Task]) -> dict[str, float]:
-    """Each anchor is asked over each IP version in use, on its own schedule."""
+def _anchors(
+    config: AgentConfig, tasks: Sequence[Task], slots: Mapping[str, PerSlot], rates: Mapping[str, float]
+) -> dict[str, float]:
+    """Each anchor is asked over each IP version in use, on its own schedule; and all alike with second looks."""
     versions: dict[str, set[int]] = defaultdict(set)
+    with_looks: defaultdict[str, float] = defaultdict(float)
     for task in tasks:
         versions[task.vantage_point.name].add(task.ip_version)
+        with_looks[task.vantage_point.name] += rates[task.id] * slots[task.id].anchors
     found: dict[str, float] = {}
     for point in (each.vantage_point() for each in config.vantage_points):
         for anchor in point.anchors:
             count = len(versions[point.name] & _versions_of(anchor.host))
-            rate = count * 1e6 / point.anchor_interval_us
+            rate = count * 1e6 / point.anchor_interval_us + with_looks[point.name] / len(point.anchors)
             found[str(anchor)] = found.get(str(anchor), 0.0) + rate
     return {anchor: rate for anchor, rate in sorted(found.items()) if rate}
 

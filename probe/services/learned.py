@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +12,18 @@ from probe.core.records.codec import encode
 from probe.core.records.observation import Role
 from probe.core.records.rows import SlotRecord, State
 from probe.core.records.verdict import Outcome
-from probe.store.base.parts import parts_of
+from probe.store.base.parts import Part, parts_of
+from probe.store.base.query import Query
 from probe.store.base.schema import StoreError, catalogue_file
 from probe.store.read.reader import Reader
 
 NEWEST = 5_000  # rows looked at
 HEAD_BYTES = 600  # of a reply: status and fields, as CDNs send them
 ROWS_TO_LEARN_FROM = 100
-_SENT = frozenset({Role.EDGE, Role.REDIRECT, Role.CHECK})
+# What goes to edges beside what a slot is for. Second looks too: of an object that is another each time it is asked
+# for, as the time of day, a row that is well has them.
+_FURTHER = (Role.REDIRECT, Role.CHECK, Role.CONFIRM, Role.SWEEP, Role.ELSEWHERE)
+SENT = frozenset({Role.EDGE, *_FURTHER})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +31,11 @@ class PerSlot:
     """What one slot of a task asks for, on average. `known`: from how many slots; 0: assumed."""
 
     edges: float
-    further: float  # to edges: redirects that are followed, requests of checks
-    controls: float  # requests of checks to the origin
+    further: float  # to edges: redirects that are followed, requests of checks, second looks
+    controls: float  # requests to the origin beside that for its version: of checks, with second looks
     messages: float  # to resolvers
     bytes: float  # of replies of edges
+    anchors: float = 0.0  # requests to anchors with second looks
     known: int = 0
 
 
@@ -57,13 +63,20 @@ def learned_from(directory: Path) -> Learned:
     for row in rows:
         if row.state is State.MEASURED and row.outcome is Outcome.OK:
             by_task[row.task].append(row)
-    size = sum(part.path.stat().st_size for part in parts_of(directory))
+    size = sum(part.path.stat().st_size - _empty(part) for part in parts_of(directory))
     well = [row for found in by_task.values() for row in found]
     enough = held >= ROWS_TO_LEARN_FROM and bool(well)
     return Learned(
         slots={task: _average(found) for task, found in by_task.items()},
         row_bytes=size / held * _mean_size(well) / _mean_size(rows) if enough else None,
     )
+
+
+def _empty(part: Part) -> int:
+    """Bytes that a part takes without any row: a page for each table and index."""
+    with closing(Query(part.path)) as query:
+        trees = int(query.value("SELECT count(*) + 1 FROM sqlite_master WHERE rootpage > 0"))
+        return trees * int(query.value("PRAGMA page_size"))
 
 
 def _mean_size(rows: Sequence[SlotRecord]) -> float:
@@ -86,14 +99,16 @@ def _average(rows: Sequence[SlotRecord]) -> PerSlot:
         HEAD_BYTES + (seen.response.encoded_body_bytes or 0)
         for row in rows
         for seen in row.observations
-        if seen.role in _SENT and seen.response is not None
+        if seen.role in SENT and seen.response is not None
     )
     count = len(rows)
+    again = sum({Role.CONFIRM, Role.ORIGIN} <= {seen.role for seen in row.observations} for row in rows)
     return PerSlot(
         edges=roles[Role.EDGE] / count,
-        further=(roles[Role.REDIRECT] + roles[Role.CHECK]) / count,
-        controls=roles[Role.CONTROL] / count,
+        further=sum(roles[role] for role in _FURTHER) / count,
+        controls=(roles[Role.CONTROL] + again) / count,
         messages=messages / count,
         bytes=sent / count,
+        anchors=roles[Role.ANCHOR] / count,
         known=count,
     )

@@ -6,7 +6,6 @@ import json
 from fractions import Fraction
 from math import comb
 from pathlib import Path
-from statistics import mean
 
 import pytest
 from click.testing import CliRunner
@@ -18,18 +17,8 @@ from probe.cli.render.plan import plan_view
 from probe.core.config.agent import AgentConfig
 from probe.core.model.task import EdgePolicy, OriginSpec, VantagePoint
 from probe.core.model.value import replace
-from probe.core.records.codec import encode
-from probe.core.records.observation import Role
-from probe.core.records.rows import SlotRecord
-from probe.core.records.verdict import Outcome
 from probe.core.sla.binomial import least_errors
-from probe.lab.lab import Lab
 from probe.services.forecast import forecast, origin_rate, seen_from
-from probe.services.learned import HEAD_BYTES
-from probe.store.base.parts import parts_of
-from probe.store.read.reader import Reader
-from tests.agent.test_live import running
-from tests.support.agent_process import cdn_probe
 from tests.support.build import ORIGIN, checks, task
 
 S_US = 1_000_000
@@ -170,43 +159,3 @@ def test_the_plan_as_typed(tmp_path: Path) -> None:
     assert "not a size" in told
     _, out, _ = typed(tmp_path, "{}", "plan", "--customer", "nobody")
     assert "tasks" in out
-
-
-@pytest.mark.long
-async def test_a_plan_made_of_earlier_results_fits_what_follows(tmp_path: Path) -> None:
-    """Requests within 5 %, bytes within 10 %, of the rows that the next run of the agent stores."""
-    async with Lab() as lab:
-        await lab.warm()
-        file = lab.write_config(tmp_path, interval="500ms")
-        results = tmp_path / "results"
-        async with running(file, 200):
-            pass
-        told = json.loads((await cdn_probe("plan", "-c", file, "--json")).out)
-        before, size_before, records_before = held(results), taken(results), records(results)
-        async with running(file, 200):
-            pass
-    every = [row for row in held(results) if row not in before]
-    rows = [row for row in every if row.outcome is Outcome.OK]
-    assert len(rows) > 100
-    slots = told["slots_per_s"]
-    requests = [o for row in rows for o in row.observations if o.role is Role.EDGE]
-    assert len(requests) / len(rows) == pytest.approx(told["edges_per_s"] / slots, rel=0.05)
-    size = sum(HEAD_BYTES + (o.response.encoded_body_bytes or 0) for o in requests if o.response is not None)
-    assert size / len(rows) == pytest.approx(told["measured_bytes_a_day"] / 86_400 / slots, rel=0.10)
-    larger = mean(len(encode(row)) for row in every) / mean(len(encode(row)) for row in rows)
-    stored = (taken(results) - size_before) / (records(results) - records_before) / larger
-    assert stored == pytest.approx(told["stored_bytes_a_day"] / 86_400 / slots, rel=0.10)
-
-
-def held(results: Path) -> list[SlotRecord]:
-    with Reader.open(results) as reader:
-        return [row for row in reader.list(limit=10_000) if isinstance(row, SlotRecord)]
-
-
-def records(results: Path) -> int:
-    with Reader.open(results) as reader:
-        return sum(reader.heads().values())
-
-
-def taken(results: Path) -> int:
-    return sum(part.path.stat().st_size for part in parts_of(results))
