@@ -1,15 +1,14 @@
 """Rule: a dispute file is verified with nothing but itself and a public key, and what is wrong is named by its member.
 
-Theory of operation. 1. The container is read within bounds. 2. `dispute.json` names every member with its digest.
-3. Members that follow from others (page, HAR, certificates, `dispute.json` itself) are made again and compared, so that
-whoever alters them has nothing to make fit. 4. The lines go through the check that every stream goes through, with the
-heads and stamps of the file; what later spans say is gone counts only once they are proved too. 5. Each bundle is held
-against its row.
+Theory of operation. 1. The container is read within bounds, to its end. 2. `dispute.json` names every member with its
+digest. 3. Members that follow from others (page, HAR, certificates, `dispute.json` itself) are made again and compared,
+so that whoever alters them has nothing to make fit. 4. The lines go through the check that every stream goes through,
+with the heads and stamps of the file; what later spans say is gone counts only once they are proved too. 5. Each bundle
+is held against its row.
 """
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,8 +24,9 @@ from probe.core.proof.gaps import DECLARING
 from probe.core.proof.line import decode_line, detail_of
 from probe.core.syntax.values import OWN_NAME
 from probe.dispute.container import BEGINS_WITH, Container, DisputeFileError
-from probe.dispute.contents import BUNDLE, DECLARED, LINES, PAGE, SUMMARY, Contents, Span
-from probe.dispute.derived import LAYOUT, members_of
+from probe.dispute.contents import DECLARED, LINES, PAGE, SUMMARY, Contents, Span
+from probe.dispute.derived import LAYOUT, digests_of
+from probe.dispute.members import MemberEvidence, Members
 from probe.seal.key_ring import KeyRing
 from probe.seal.keys import KeyFileError, PublicKey
 from probe.seal.proofs import Proofs
@@ -81,21 +81,21 @@ def check_dispute_file(
     checked = Checked()
     try:
         with Container(path) as container:
-            members = {name: b"".join(container.pieces(name)) for name in container.names}
+            members = Members(container)
+            contents = _contents(members, checked)
+            if contents is not None:
+                _hold_together(contents, members, checked)
+                _prove(contents, members, ring, authority, witness, checked)
     except DisputeFileError as error:
+        checked = Checked()
         checked.wrong(path.name, f"{error}: it was altered or cut, or is no dispute file; {AGAIN}")
-        return checked
-    contents = _contents(members, checked)
-    if contents is not None:
-        _hold_together(contents, members, checked)
-        _prove(contents, members, ring, authority, witness, checked)
     return checked
 
 
 # --- members --------------------------------------------------------------------------------------------
 
 
-def _contents(members: Mapping[str, bytes], checked: Checked) -> Contents | None:
+def _contents(members: Members, checked: Checked) -> Contents | None:
     """What the file holds, by its own account; None where that cannot be read."""
     try:
         told = _SUMMARY.decode(members[SUMMARY])
@@ -116,25 +116,19 @@ def _contents(members: Mapping[str, bytes], checked: Checked) -> Contents | None
         return None
     for entry in told.members:
         name = str(entry.get("name"))
-        data = members.get(name)
-        if data is None:
+        if name not in members:
             checked.wrong(name, f"is missing, and {SUMMARY} names it")
-        elif hashlib.sha256(data).hexdigest() != entry.get("sha256"):
+        elif members.sha256[name] != entry.get("sha256"):
             checked.wrong(name, f"was altered: it is not the one whose digest {SUMMARY} names")
     return _sorted_out(told, members, checked)
 
 
-def _sorted_out(told: _Summary, members: Mapping[str, bytes], checked: Checked) -> Contents | None:
+def _sorted_out(told: _Summary, members: Members, checked: Checked) -> Contents | None:
     place = f"{told.agent}/{told.customer}"
     spans, declared = _spans(members, f"{place}/"), _spans(members, f"{DECLARED}/{place}/")
     if len(spans) != 1:
         checked.wrong(f"{place}/", "holds no one file of records, as a dispute file does")
         return None
-    evidence: dict[str, tuple[int, bytes]] = {}
-    for name, data in members.items():
-        match = BUNDLE.fullmatch(name.removeprefix(f"{place}/evidence/"))
-        if match is not None and match[2] not in evidence:
-            evidence[match[2]] = int(match[1]), data
     return Contents(
         agent=told.agent,
         customer=told.customer,
@@ -145,34 +139,34 @@ def _sorted_out(told: _Summary, members: Mapping[str, bytes], checked: Checked) 
         heads=_lines(members.get(f"{place}/heads.ndjson", b"")),
         declared_heads=_lines(members.get(f"{DECLARED}/{place}/heads.ndjson", b"")),
         stamps=_lines(members.get(f"{place}/stamps.ndjson", b"")),
-        evidence=evidence,
+        evidence=MemberEvidence(members, place),
         key=members.get(f"{told.agent}/agent.pub"),
     )
 
 
-def _spans(members: Mapping[str, bytes], place: str) -> list[Span]:
+def _spans(members: Members, place: str) -> list[Span]:
     found = [
-        (match, data)
-        for name, data in members.items()
+        Span(int(match[1]), members.lines(name))
+        for name in members
         if (match := LINES.fullmatch(name.removeprefix(place)))
     ]
-    return sorted(
-        (Span(int(match[1]), _lines(data)) for match, data in found), key=lambda span: span.first_seq
-    )
+    return sorted(found, key=lambda span: span.first_seq)
 
 
 def _lines(data: bytes) -> tuple[bytes, ...]:
     return tuple(data.split(b"\n")[:-1]) if data.endswith(b"\n") else tuple(data.split(b"\n")) if data else ()
 
 
-def _hold_together(contents: Contents, members: Mapping[str, bytes], checked: Checked) -> None:
+def _hold_together(contents: Contents, members: Members, checked: Checked) -> None:
     """Everything that follows from the rest is as it follows, and nothing else is there."""
     known = {problem.file for problem in checked.problems}
     try:
-        made = members_of(contents)
+        made = digests_of(contents)
+    except DisputeFileError:
+        raise
     except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
         checked.wrong(PAGE, f"cannot be made again, for what it shows cannot be read: {str(error)[:200]}")
-        made = contents.given()
+        made = {name: members.sha256.get(name, "") for name, _ in contents.given()}
         known |= members.keys() - made.keys()
     for name in [*made, *(name for name in members if name not in made)]:
         if name in known:
@@ -181,7 +175,7 @@ def _hold_together(contents: Contents, members: Mapping[str, bytes], checked: Ch
             checked.wrong(name, "does not belong into this file: nothing in it gives or names it")
         elif name not in members:
             checked.wrong(name, "is missing, and the records and evidence give it")
-        elif members[name] != made[name]:
+        elif members.sha256[name] != made[name]:
             checked.wrong(name, "was altered: it is not what the records and the evidence in this file give")
 
 
@@ -190,7 +184,7 @@ def _hold_together(contents: Contents, members: Mapping[str, bytes], checked: Ch
 
 def _prove(
     contents: Contents,
-    members: Mapping[str, bytes],
+    members: Members,
     ring: KeyRing,
     authority: Authority | None,
     witness: Callable[[Proofs], None],
@@ -289,16 +283,19 @@ def _records(contents: Contents, proofs: Proofs, declared: list[bytes]) -> Strea
 
 def _last_seq(span: Span) -> int:
     """The number of the last line: heads of others that lie behind it say nothing of this file."""
+    last, count = b"", 0
+    for count, last in enumerate(span.lines, 1):  # noqa: B007 - as they are at the end
+        pass
     try:
-        seen = decode_line(span.lines[-1])
+        seen = decode_line(last)
         return seen.last_seq or seen.seq or span.first_seq
-    except (IndexError, msgspec.DecodeError, UnicodeError, RecursionError):
-        return span.first_seq + len(span.lines)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return span.first_seq + count
 
 
 def _digest(contents: Contents, identifier: str) -> str | None:
-    found = contents.evidence.get(identifier)
-    return None if found is None else hashlib.sha256(found[1]).hexdigest()
+    assert isinstance(contents.evidence, MemberEvidence), "read from a file"
+    return contents.evidence.sha256(identifier)
 
 
 def _evidence_declared(lines: list[bytes]) -> Declared:
@@ -334,5 +331,10 @@ def _declared(
                 file, "is signed by no head of this file: what it says of rows that are gone counts nothing"
             )
         elif not report.problems:
-            found += span.lines
+            found += filter(_declares, span.lines)
     return found
+
+
+def _declares(line: bytes) -> bool:
+    """Whether it says of rows or evidence that they are gone; nothing else of these spans is of use."""
+    return decode_line(line).event in DECLARING or Declared().look(line)

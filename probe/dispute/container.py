@@ -16,8 +16,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from probe.pull.chain import LINE_MOST_BYTES
+
 MEMBERS_MOST = 50_000
-TOTAL_MOST_BYTES = 512 << 20  # whoever verifies needs about three times as much memory
+TOTAL_MOST_BYTES = 512 << 20
 FILE_MOST_BYTES = 512 << 20
 DIRECTORY_MOST_BYTES = 16 << 20
 PIECE_BYTES = 1 << 20
@@ -119,16 +121,19 @@ class Container:
         return list(self._members)
 
     def pieces(self, name: str) -> Iterator[bytes]:
-        """A member's bytes. Never more than it says; another number, or another sum, is an error."""
+        """A member's bytes. Never more than it says; another number, or another sum, is an error.
+
+        Several may be read at the same time.
+        """
         member = self._members[name]
-        self._file.seek(member.at + len(member.header()))
+        at = member.at + len(member.header())
         inflate, left, found, had = zlib.decompressobj(-zlib.MAX_WBITS), member.packed_bytes, 0, 0
         try:
             while not inflate.eof:
                 data = inflate.unconsumed_tail
                 if not data and left:
-                    data = self._file.read(min(PIECE_BYTES, left))
-                    left -= len(data)
+                    data = os.pread(self._file.fileno(), min(PIECE_BYTES, left), at)
+                    at, left = at + len(data), left - len(data)
                 piece = inflate.decompress(data, PIECE_BYTES)
                 had += len(piece)
                 if had > member.size:
@@ -143,6 +148,23 @@ class Container:
             raise DisputeFileError(f"{name} cannot be unpacked: {error}") from None
         if left or inflate.unused_data or had != member.size or found != member.crc:
             raise DisputeFileError(f"{name} is not what it was: its length or its sum (CRC) differs")
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        """A member's lines, without line feeds. One that is longer than a pull takes is an error."""
+        parts: list[bytes] = []
+        size = 0
+        for piece in self.pieces(name):
+            *whole, rest = piece.split(b"\n")
+            if whole:
+                yield b"".join([*parts, whole[0]])
+                yield from whole[1:]
+                parts, size = [], 0
+            parts.append(rest)
+            size += len(rest)
+            if size > LINE_MOST_BYTES:
+                raise DisputeFileError(f"{name} holds a line of more than {LINE_MOST_BYTES} bytes")
+        if last := b"".join(parts):
+            yield last
 
     # --- the directory --------------------------------------------------------------------------------
 

@@ -18,10 +18,9 @@ declared/<agent>/<customer>/heads.ndjson            those heads
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from probe.core.records.codec import decode
 from probe.core.records.rows import Record
 
 PAGE, SUMMARY, DECLARED = "index.html", "dispute.json", "declared"
@@ -32,14 +31,17 @@ BUNDLE = re.compile(r"([0-9]{12,19})-([0-9a-f]{32})\.json")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Lines of the stream, one behind the other, byte for byte without line feeds. `first_seq`: of the first."""
+    """Lines of the stream, one behind the other, byte for byte without line feeds. `first_seq`: of the first.
+
+    `lines` may be gone through again and again; where they are read from a file, none is held.
+    """
 
     first_seq: int
-    lines: tuple[bytes, ...]
+    lines: Iterable[bytes]
 
-    def text(self) -> bytes:
-        """As a file of lines."""
-        return b"".join(line + b"\n" for line in self.lines)
+    def text(self) -> Iterator[bytes]:
+        """As a file of lines, piece by piece."""
+        return (line + b"\n" for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,8 @@ class Contents:
     """Of one stream. `first_seq` to `last_seq` are in dispute; `records` goes on to the head that signs them.
 
     `declared`: later spans, each from an event that says what is gone of the records or their evidence, to a head.
-    `heads`, `stamps`: lines as they were kept. `evidence`: id -> (record, text). `key`: PEM.
+    `heads`, `stamps`: lines as they were kept. `evidence`: id -> (record, text), in the order of the records; of a file
+    that is read a text is had when it is asked for. `key`: PEM.
     """
 
     agent: str
@@ -67,26 +70,22 @@ class Contents:
         """Where a copy has the stream."""
         return f"{self.agent}/{self.customer}"
 
-    def given(self) -> dict[str, bytes]:
-        """The members that nothing else in the file gives, by name."""
+    def given(self) -> Iterator[tuple[str, Iterable[bytes]]]:
+        """The members that nothing else in the file gives: name, and what is in it, piece by piece."""
         place = self.place
-        found = {f"{self.agent}/agent.pub": self.key} if self.key is not None else {}
-        found[f"{place}/{self.records.first_seq:012d}.ndjson"] = self.records.text()
+        if self.key is not None:
+            yield f"{self.agent}/agent.pub", (self.key,)
+        yield f"{place}/{self.records.first_seq:012d}.ndjson", self.records.text()
         for name, lines in (("heads", self.heads), ("stamps", self.stamps)):
             if lines:
-                found[f"{place}/{name}.ndjson"] = b"".join(line + b"\n" for line in lines)
-        for identifier, (seq, text) in sorted(self.evidence.items(), key=lambda item: (item[1][0], item[0])):
-            found[f"{place}/evidence/{seq:012d}-{identifier}.json"] = text
+                yield f"{place}/{name}.ndjson", (line + b"\n" for line in lines)
+        for identifier in self.evidence:
+            seq, text = self.evidence[identifier]
+            yield f"{place}/evidence/{seq:012d}-{identifier}.json", (text,)
         for span in self.declared:
-            found[f"{DECLARED}/{place}/{span.first_seq:012d}.ndjson"] = span.text()
+            yield f"{DECLARED}/{place}/{span.first_seq:012d}.ndjson", span.text()
         if self.declared_heads:
-            found[f"{DECLARED}/{place}/heads.ndjson"] = b"".join(line + b"\n" for line in self.declared_heads)
-        return found
-
-
-def records_in(lines: tuple[bytes, ...]) -> list[Record | None]:
-    """Each line as a record; None for one that stands for a dropped span. Raises CodecError."""
-    return [None if line.startswith(GONE) else decode(line) for line in lines]
+            yield f"{DECLARED}/{place}/heads.ndjson", (line + b"\n" for line in self.declared_heads)
 
 
 def seq_of(record: Record) -> int:

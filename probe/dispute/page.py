@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import htpy as h
+from markupsafe import Markup
 
 from probe.core.proof.signed_head import SignedHead
 from probe.core.records.observation import Observation
@@ -47,12 +48,53 @@ td.w { min-width: 13rem; } td.v { min-width: 9rem; } code { font-size: .9em; }
 """
 
 
+@dataclass(slots=True)
+class Overview:
+    """What the page says of all records, from one look at each; none but those that are shown in detail is kept."""
+
+    records: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    first_due: str | None = None
+    last_due: str | None = None
+    bad: int = 0
+    detailed: list[SlotRecord] = field(default_factory=list)
+    _rows: list[Markup] = field(default_factory=list)
+    _rows_not_ok: list[Markup] = field(default_factory=list)
+
+    def add(self, record: Record) -> None:
+        """The next record."""
+        self.records += 1
+        ok = isinstance(record, SlotRecord) and record.outcome is Outcome.OK
+        if len(self._rows) < ROWS_MOST or (not ok and len(self._rows_not_ok) < ROWS_MOST):
+            row = Markup(str(_row(record)))  # noqa: S704 - htpy has escaped it
+            if len(self._rows) < ROWS_MOST:
+                self._rows.append(row)
+            if not ok and len(self._rows_not_ok) < ROWS_MOST:
+                self._rows_not_ok.append(row)
+        if isinstance(record, SlotRecord):
+            self._add_slot(record)
+
+    def _add_slot(self, row: SlotRecord) -> None:
+        self.outcomes[row.outcome.value if row.outcome is not None else row.state.value] += 1
+        self.first_due = row.scheduled_at if self.first_due is None else min(self.first_due, row.scheduled_at)
+        self.last_due = row.scheduled_at if self.last_due is None else max(self.last_due, row.scheduled_at)
+        if row.outcome not in (Outcome.OK, None):
+            self.bad += 1
+            if len(self.detailed) < DETAILED_MOST:
+                self.detailed.append(row)
+
+    @property
+    def rows(self) -> list[Markup]:
+        """Of the table."""
+        return self._rows if self.records <= ROWS_MOST else self._rows_not_ok
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What the page shows. `bundles`: record -> its evidence; `place`: where the stream's members lie."""
+    """What the page shows. `bundle`: the evidence of a record; `place`: where the stream's members lie."""
 
-    records: tuple[Record, ...]
-    bundles: Mapping[int, Bundle]
+    overview: Overview
+    bundle: Callable[[SlotRecord], Bundle | None]
     heads: tuple[SignedHead, ...]
     place: str
     summary: Mapping[str, Any]
@@ -62,7 +104,7 @@ def page(shown: Shown) -> bytes:
     """The page as it lies in the file; the same values always give the same bytes."""
     told = shown.summary
     title = f"Records {told['first_seq']} to {told['last_seq']} of {told['customer']}, measured by {told['agent']}"
-    bad = [row for row in _slots(shown) if row.outcome not in (Outcome.OK, None)]
+    about = shown.overview
     document = h.html(lang="en")[
         h.head[
             h.meta(charset="utf-8"),
@@ -81,33 +123,30 @@ def page(shown: Shown) -> bytes:
             ],
             _facts(shown),
             h.h2["Records"],
-            h.p[f"Of {len(shown.records)} records those that are not ok; all are in the file of records."]
-            if len(shown.records) > ROWS_MOST
+            h.p[f"Of {about.records} records those that are not ok; all are in the file of records."]
+            if about.records > ROWS_MOST
             else None,
-            h.div(".scroll")[_records(shown)],
-            h.h2["What was seen where it was not well"] if bad else None,
-            [_slot(shown, row) for row in bad[:DETAILED_MOST]],
-            h.p[f"{len(bad) - DETAILED_MOST} more are in the files of records and evidence alone."]
-            if len(bad) > DETAILED_MOST
+            h.div(".scroll")[_records(about)],
+            h.h2["What was seen where it was not well"] if about.bad else None,
+            (_slot(shown, row) for row in about.detailed),
+            h.p[f"{about.bad - DETAILED_MOST} more are in the files of records and evidence alone."]
+            if about.bad > DETAILED_MOST
             else None,
         ],
     ]
     return (str(document) + "\n").encode()
 
 
-def _slots(shown: Shown) -> list[SlotRecord]:
-    return [record for record in shown.records if isinstance(record, SlotRecord)]
-
-
 def _facts(shown: Shown) -> h.Element:
-    told, slots = shown.summary, _slots(shown)
-    outcomes = Counter(row.outcome.value if row.outcome is not None else row.state.value for row in slots)
-    due = [row.scheduled_at for row in slots]
+    told, about = shown.summary, shown.overview
     facts: list[tuple[str, Any]] = [
         ("Agent", told["agent"]),
         ("Customer", told["customer"]),
-        ("Slots due", f"{min(due)} to {max(due)}" if due else "none in this span"),
-        ("Outcomes", ", ".join(f"{count} {name}" for name, count in sorted(outcomes.items())) or "none"),
+        ("Slots due", f"{about.first_due} to {about.last_due}" if about.first_due else "none in this span"),
+        (
+            "Outcomes",
+            ", ".join(f"{count} {name}" for name, count in sorted(about.outcomes.items())) or "none",
+        ),
         ("Signed", "; ".join(map(_head, shown.heads)) or "by nothing in this file"),
         ("Time stamps by a third party", str(told["time_stamps"])),
         ("Keys", ", ".join(told["keys"]) or "none"),
@@ -138,20 +177,15 @@ def _head(head: SignedHead) -> str:
     return f"up to {head.seq} at {head.at} (the agent's clock was {clock})"
 
 
-def _records(shown: Shown) -> h.Element:
-    records = shown.records
-    if len(records) > ROWS_MOST:
-        records = tuple(each for each in records if getattr(each, "outcome", None) is not Outcome.OK)[
-            :ROWS_MOST
-        ]
+def _records(about: Overview) -> h.Element:
     names = ("record", "due", "what", "from", "outcome", "fault", "reason", "in words")
     return h.table[
         h.thead[h.tr[[h.th(class_="n" if name == "record" else None)[name] for name in names]]],
-        h.tbody[[_row(shown, record) for record in records]],
+        h.tbody[about.rows],
     ]
 
 
-def _row(shown: Shown, record: Record) -> h.Element:
+def _row(record: Record) -> h.Element:
     seq = record.seq or 0
     if isinstance(record, EventRecord):
         detail = "; ".join(f"{name} {value}" for name, value in record.detail.items())
@@ -173,7 +207,7 @@ def _row(shown: Shown, record: Record) -> h.Element:
 
 def _slot(shown: Shown, row: SlotRecord) -> h.Element:
     seq = row.seq or 0
-    bundle = shown.bundles.get(seq)
+    bundle = shown.bundle(row)
     return h.section(id=f"r{seq}")[
         h.h3[
             f"Record {seq}: ", _text(f"{row.domain}{row.path} from {row.vantage_point}, {row.scheduled_at}")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import random
 import re
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace as changed
@@ -17,13 +20,14 @@ from click.testing import CliRunner, Result
 from probe.cli.main import cli
 from probe.cli.render.verify import verification_text
 from probe.core.config.results import DAY_US
+from probe.core.model.value import replace as with_values
 from probe.core.proof.chain import line_digest
 from probe.core.proof.evidence import DROPPED, evidence_named
 from probe.core.proof.signed_head import canonical, parse_head
 from probe.core.records.rows import SlotRecord
 from probe.dispute.contents import PAGE, SUMMARY, Contents
 from probe.dispute.derived import LAYOUT, members_of
-from probe.dispute.page import Shown, page
+from probe.dispute.page import Overview, Shown, page
 from probe.dispute.selection import select
 from probe.host.clock import SystemClock
 from probe.seal.keys import Keys, Signer
@@ -515,6 +519,36 @@ async def test_the_page_runs_nothing_loads_nothing_and_escapes_all(tmp_path: Pat
     assert NASTY not in text
 
 
+MEASURED = """
+import resource, sys
+from pathlib import Path
+from probe.services.verification import verify
+first, large = map(Path, sys.argv[1:])
+assert verify(first).good
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+assert verify(large).good
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+async def test_memory_does_not_grow_with_what_is_in_the_file(base: File, tmp_path: Path) -> None:
+    """The members are read one at a time: 32 of a megabyte and more need no more than one does."""
+    (tmp_path / "r").mkdir()
+    Keys.open(tmp_path / "r")
+    store = Store.open(tmp_path / "r", "a1", SystemClock())
+    for second in range(16):
+        row = failed(second)
+        digest = store.put_bundle(bundle_of(row, random.Random(second).randbytes(1_000_000)))
+        await store.append([with_values(row, evidence_sha256=digest)])
+    await store.close()
+    make(tmp_path / "r", tmp_path / "large.zip", "acme", seqs=(1, 16))
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, base.path, tmp_path / "large.zip"],
+        capture_output=True, text=True, timeout=100, check=True,
+    )  # fmt: skip
+    assert int(done.stdout) < 25, "MiB more; all of it together is 40"
+
+
 def test_nothing_secret_is_in_it(base: File) -> None:
     private = (base.path.parent / "r" / "_agent.key").read_bytes().splitlines()[1]
     assert len(private) > 20
@@ -530,9 +564,12 @@ def test_the_layout_is_counted_up_when_what_is_derived_changes() -> None:
 
     row = replace(row, seq=7, host=replace(HOST, config_digest="c1"))
     text = json.dumps({}).encode()
+    overview = Overview()
+    for record in (row, replace(event("agent.started"), seq=8)):
+        overview.add(record)
     shown = Shown(
-        records=(row, replace(event("agent.started"), seq=8)),
-        bundles={7: bundle_of(row)},
+        overview=overview,
+        bundle=bundle_of,
         heads=(),
         place="a1/acme",
         summary={
