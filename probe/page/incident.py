@@ -120,9 +120,8 @@ def _matrix(of: IncidentView, say: Tongue) -> Node:
 
 def _within(track: Track, first: int, end: int) -> Counts:
     sums = NOTHING
-    for number in range(first, min(end, first + 2_000)):
-        if (cell := track.fine.get(number)) is not None:
-            sums = added(sums, cell)
+    for _, cell in track.fine.items(first, end):
+        sums = added(sums, cell)
     return sums
 
 

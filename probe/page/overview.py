@@ -62,11 +62,15 @@ _WORDS = {"24h": "24 hours", "7d": "7 days", "30d": "30 days"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """What is shown. `end`: the newest grain; `domains`: in the order of their names."""
+    """What is shown. `end`: the newest grain; `domains`: in the order of their names.
+
+    `detailed_from`: the grain from which vantage points and nodes are known; None: as far as anything is.
+    """
 
     domains: tuple[DomainSums, ...]
     troubles: tuple[Trouble, ...]
     end: int
+    detailed_from: int | None = None
 
 
 def overview(of: Overview, looking: Looking, standing: Standing) -> str:
@@ -84,6 +88,7 @@ def overview(of: Overview, looking: Looking, standing: Standing) -> str:
             h2[say("Domains")],
             _choices(looking, say, links),
             _board(shown, of, strips, links),
+            _since(of, strips),
             _pages(page, pages, say, links) if pages > 1 else None,
             _legend(say),
             p(".dim.small")[f"{say('Availability is that of')} {say(_HOW)}"],
@@ -121,10 +126,9 @@ def _wanted(of: Overview, looking: Looking) -> list[DomainSums]:
 def now_of(track: Track, end: int) -> State:
     """The newest that is known."""
     for number in range(end, end - NOW_GRAINS, -1):
-        if (cell := track.fine.get(number)) is not None:
-            state, _ = state_of(cell)
-            if state is not State.NONE:
-                return state
+        state, _ = state_of(track.fine.get(number))
+        if state is not State.NONE:
+            return state
     return State.NONE
 
 
@@ -211,6 +215,16 @@ def _board(rows: Sequence[DomainSums], of: Overview, strips: Strips, links: Link
         ],
         none,
     ]
+
+
+def _since(of: Overview, strips: Strips) -> Node:
+    """Of parts that are known for less time than is shown: that is no missing data."""
+    if of.detailed_from is None or of.detailed_from * GRAIN_US <= strips.from_us + strips.span.column_us:
+        return None
+    if strips.span.grains == 1:
+        return None
+    since = strips.clock.shown(of.detailed_from * GRAIN_US)
+    return p(".small.dim")[strips.say("Vantage points and nodes are shown since"), " ", since]
 
 
 def _domain(one: DomainSums, of: Overview, strips: Strips, links: Links) -> Element:

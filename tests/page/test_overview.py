@@ -167,11 +167,27 @@ def test_sums_that_come_later_are_added_and_old_ones_go() -> None:
     made.add([row("a.example", "p", END, ok=1, n=1)])
     made.add([row("a.example", "p", END, failed_cdn=1, n=1)])
     [of] = made.of(frozenset({"acme"}))
-    assert state_of(of.whole.fine[END]) == (State.FAILED_CDN, False)
-    made.add([row("a.example", "p", END + 12 * 24 * 40, ok=1, n=1)])
+    assert state_of(of.whole.fine.get(END)) == (State.FAILED_CDN, False)
+    later = END + 12 * 24 * 40
+    made.add([row("a.example", "q", later, node="192.0.2.2", ok=1, n=1)])
     made.trim()
-    assert list(of.whole.fine) == list(of.places["p"].fine) == [END + 12 * 24 * 40]
+    assert [number for number, _ in of.whole.fine.items(0, later + 1)] == [later]
+    assert (list(of.places), list(of.nodes), list(of.pairs)) == (["q"], ["192.0.2.2"], [("192.0.2.2", "q")])
+    made.add([row("a.example", "q", END, ok=1, n=1)])
+    assert of.whole.fine.get(END) == NOTHING, "too old"
     assert not list(made.of(frozenset({"other"})))
+
+
+def test_sums_that_no_cell_holds_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("probe.page.model.board.LEAST_VALUES", 20)
+    made = Board()
+    for at in range(60):
+        for _ in range(5):  # each of these is a sum of its own, and one of five stays
+            made.add([row("a.example", "p", END - 60 + at, ok=at, n=at)])
+        before = shown(made, end=END)
+        made.trim()
+        assert shown(made, end=END) == before
+    assert len(made._values.all) < 300
 
 
 def test_every_page_says_as_of_when_it_is_and_whether_it_is_fed() -> None:

@@ -180,6 +180,8 @@ class PageApp:
             trouble = tuple(told) if viewer.caller is not None and viewer.caller.sees_all else alone
             complete = dict(view.complete_up_to)
             await self._feed.ask(lambda feed: _told(feed, self._services.agent, complete))
+        if self._feed.behind:
+            trouble = (*trouble, "the page is still being made of what was stored before: parts are missing")
         refresh_s = 15 if settings.page is None else settings.page.refresh // 1_000_000
         return Standing(
             as_of_us=self._services.clock.time_ns() // 1000,

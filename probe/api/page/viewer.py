@@ -62,7 +62,12 @@ class Viewer:
     def overview(self, feed: Feed, now_us: int) -> Overview:
         """What the overview shows."""
         domains = (one for one in feed.board.of(self.customers) if self.sees(one.customer, one.domain))
-        return Overview(domains=tuple(domains), troubles=self.troubles(feed), end=_end(feed, now_us))
+        return Overview(
+            domains=tuple(domains),
+            troubles=self.troubles(feed),
+            end=_end(feed, now_us),
+            detailed_from=feed.board.detailed_from,
+        )
 
     def domain(self, feed: Feed, customer: str, name: str, now_us: int) -> DomainView:
         """One domain. Raises Refused (404)."""
