@@ -172,8 +172,17 @@ class Incidents:
         each = replace(each, customers=self._concerned(each))
         detail = {**detail_of(each.incident), "sentence": sentence(each.incident)}
         level = logging.INFO if each.stage is Stage.CLOSED else logging.WARNING
-        await self._record_event(each.event, detail, each.customers or None, level)
+        await self._record_for(each.event, detail, each.customers, level)
         await self.put(each)
+
+    async def _record_for(
+        self, event: str, detail: dict[str, str], customers: tuple[str, ...], level: int
+    ) -> None:
+        """In the streams that go on: the last event of one that does not is that its customer was removed."""
+        measured = {task.customer for task in self._plan().tasks}
+        there = [customer for customer in customers if customer in measured]
+        if there or not customers:
+            await self._record_event(event, detail, there or None, level)
 
     def _concerned(self, each: Transition) -> tuple[str, ...]:
         """Of a vantage point: all who measure from it now."""
@@ -193,7 +202,7 @@ class Incidents:
         """What became of a call."""
         self._news = True
         level = logging.INFO if one.event == DELIVERED else logging.WARNING
-        await self._record_event(one.event, one.detail, one.customers, level)
+        await self._record_for(one.event, one.detail, one.customers, level)
 
     def _adopt_configuration(self) -> None:
         config = self._config()

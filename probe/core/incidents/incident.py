@@ -135,7 +135,7 @@ def from_shown(values: Mapping[str, Any]) -> Incident:
     read = dict(values)
     for name in _TIMES:
         if (text := read.pop(name.removesuffix("_us"), None)) is not None:
-            read[name] = _time_us(text)
+            read[name] = time_us(text)
     try:
         return msgspec.convert(read, Incident)
     except msgspec.ValidationError as error:
@@ -174,7 +174,8 @@ def _read(text: str) -> object:
         raise ValueError(f"this is no incident: {text[:60]!r}") from None
 
 
-def _time_us(text: object) -> int:
+def time_us(text: object) -> int:
+    """RFC 3339 -> microseconds since the epoch. Raises ValueError."""
     if not isinstance(text, str):
         raise ValueError("this is no incident: a time is no text")
     at = datetime.fromisoformat(text)

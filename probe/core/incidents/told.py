@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from probe.core.incidents.incident import EVENTS, Incident, from_detail
+from probe.core.incidents.incident import EVENTS, Ending, Incident, from_detail, time_us
+from probe.core.model.value import replace
 from probe.core.records.rows import EventRecord
 
+REMOVED = "customer.removed"
 _MARKS = tuple(f'"event":"{event}"' for event in EVENTS)
 
 
@@ -18,10 +20,14 @@ def is_of_incident(text: str) -> bool:
 def told(events: Iterable[EventRecord]) -> list[Incident]:
     """Each incident as its newest event has it: the open ones first, the oldest first; then closed ones, newest first.
 
-    Events of other kinds, and what cannot be read, are passed over.
+    Where a customer is measured no longer (`customer.removed`, the last event of a stream), nobody sees it end: it is
+    closed by then. Events of other kinds, and what cannot be read, are passed over.
     """
     newest: dict[str, Incident] = {}
+    removed_us: dict[str, int] = {}
     for event in events:
+        if event.event == REMOVED:
+            removed_us[event.customer] = max(removed_us.get(event.customer, 0), time_us(event.at))
         if event.event not in EVENTS:
             continue
         try:
@@ -31,7 +37,13 @@ def told(events: Iterable[EventRecord]) -> list[Incident]:
         known = newest.get(incident.id)
         if known is None or known.revision < incident.revision:
             newest[incident.id] = incident
-    return in_order(newest.values())
+    return in_order(_ended(one, removed_us.get(one.customer or "", 0)) for one in newest.values())
+
+
+def _ended(one: Incident, removed_us: int) -> Incident:
+    if not one.is_open or one.last_failing_us > removed_us:
+        return one
+    return replace(one, closed_us=removed_us, ending=Ending.UNKNOWN)
 
 
 def in_order(incidents: Iterable[Incident]) -> list[Incident]:

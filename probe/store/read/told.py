@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from probe.core.incidents.incident import EVENTS, Incident
-from probe.core.incidents.told import told
+from probe.core.incidents.told import REMOVED, told
 from probe.core.records.codec import CodecError, decode
 from probe.core.records.rows import EventRecord
 from probe.store.read.reader import Reader
@@ -20,7 +20,7 @@ def incidents_of(reader: Reader, customers: Collection[str]) -> list[Incident]:
     """
     events = []
     for customer in customers:
-        for line in reader.last_events(customer, EVENTS, MOST_EVENTS):
+        for line in reader.last_events(customer, (*EVENTS, REMOVED), MOST_EVENTS):
             try:
                 event = decode(line.text)
             except CodecError:

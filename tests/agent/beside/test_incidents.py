@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
@@ -17,12 +18,13 @@ from probe.calls.caller import Caller
 from probe.calls.sender import CallError
 from probe.core.calls.queue import DELIVERED, FAILED, Delivery
 from probe.core.config.calls import CallConfig, IncidentsConfig
-from probe.core.incidents.incident import EVENTS, from_detail
+from probe.core.incidents.incident import EVENTS, Ending, from_detail
 from probe.core.model.value import replace
 from probe.core.records.rows import EventRecord, SlotRecord
 from probe.core.records.verdict import Fault, Outcome
 from probe.host.clock import rfc3339
 from probe.store.read.reader import Reader
+from probe.store.read.told import incidents_of
 from probe.store.store import Store
 from tests.support.build import task
 from tests.support.rows import HOST, slot
@@ -68,6 +70,7 @@ class World:
         self.called = Called()
         self.domains = ["www.acme.example", "img.acme.example"]
         self.customers = ["acme", "other"]
+        self.exclusions: tuple[str, ...] = ()
         made = {
             "ops": CallConfig(name="ops", alertmanager="http://127.0.0.1:9093"),
             "desk": CallConfig(name="desk", webhook="http://127.0.0.1:1/hook"),
@@ -75,7 +78,7 @@ class World:
         agent = SimpleNamespace(
             agent="a1", incidents=IncidentsConfig(), calls=tuple(made[name] for name in calls)
         )
-        self.config = SimpleNamespace(agent=agent, digest="c1")
+        self.config: Any = SimpleNamespace(agent=agent, digest="c1")
         self.begin()
 
     def begin(self) -> None:
@@ -96,11 +99,21 @@ class World:
         return SimpleNamespace(tasks=tasks)
 
     def row(self, sign: str, domain: str, customer: str = "acme") -> SlotRecord:
-        failed = {"outcome": Outcome.FAILED, "fault": Fault.CDN, "reason": "http.error", "confirmed": True}
-        line = {"outcome": Outcome.INCONCLUSIVE, "fault": Fault.VANTAGE, "reason": "vantage.offline"}
+        failed: dict[str, Any] = {
+            "outcome": Outcome.FAILED,
+            "fault": Fault.CDN,
+            "reason": "http.error",
+            "confirmed": True,
+        }
+        line: dict[str, Any] = {
+            "outcome": Outcome.INCONCLUSIVE,
+            "fault": Fault.VANTAGE,
+            "reason": "vantage.offline",
+        }
         row = slot(id=f"{customer}-{domain}", customer=customer, domain=domain)
         changes = {".": {}, "X": failed, "v": line}[sign]
-        return replace(row, scheduled_at=rfc3339(self.clock.time_ns()), **changes)
+        due = rfc3339(self.clock.time_ns())
+        return replace(row, scheduled_at=due, exclusions=self.exclusions, **changes)
 
     async def minute(self, *signs: str, look: bool = True) -> None:
         """A row of each domain, and the jobs' rounds behind it. `look` False: the agent is killed before these."""
@@ -265,6 +278,74 @@ async def test_what_is_measured_no_longer_ends_its_incident(world: World) -> Non
     await world.minute(".")
     closed = world.of("incident.closed")
     assert [(e.detail["domain"], e.detail["ending"]) for e in closed] == [("www.acme.example", "unknown")]
+
+
+async def test_one_domain_of_fifty_is_called_by_its_name_within_an_interval(world: World) -> None:
+    world.domains = [f"d{number}.acme.example" for number in range(50)]
+    well, failing = ["."] * 50, ["."] * 50
+    failing[17] = "X"
+    await world.minute(*well)
+    assert not world.called.heard
+    await world.minute(*failing)
+    assert world.called.heard == ["ops opened d17.acme.example", "desk opened d17.acme.example"]
+    assert world.told() == ["incident.opened d17.acme.example"]
+
+
+async def test_a_node_that_flaps_is_one_incident_and_two_calls(world: World) -> None:
+    for sign in "X..X.X...X..X":
+        await world.minute(sign, ".")
+    for _ in range(8):
+        await world.minute(".", ".")
+    assert world.told() == WWW_STORY
+    desk = [line for line in world.called.heard if line.startswith("desk")]
+    assert desk == ["desk opened www.acme.example", "desk closed www.acme.example"]
+
+
+async def test_rows_and_events_wait_for_no_call(world: World) -> None:
+    """Somebody who is called hangs: what is found is on record all the same, and so is what follows."""
+    hung = asyncio.Event()
+
+    async def hangs(delivery: Delivery, now_us: int) -> None:
+        await hung.wait()
+
+    world.caller = Caller(world.incidents.queue, hangs, world.clock, world.incidents.record)
+    await world.minute("X", ".", look=False)
+    assert await world.incidents.run() is None
+    calling = asyncio.create_task(world.caller.run())
+    for _ in range(8):
+        await world.minute(".", ".", look=False)
+        assert await world.incidents.run() is None
+    assert not calling.done()
+    assert world.told() == WWW_STORY
+    hung.set()
+    assert await calling is None
+    assert [event.detail["stage"] for event in world.of(DELIVERED)] == ["opened", "opened", "closed"]
+
+
+async def test_within_a_declared_exclusion_it_is_told_with_its_reason(world: World) -> None:
+    world.exclusions = ("maintenance",)
+    await world.minute("X", ".")
+    (opened,) = world.of("incident.opened")
+    assert from_detail(opened.detail).exclusions == ("maintenance",)
+    assert "within a declared exclusion (maintenance)" in opened.detail["sentence"]
+
+
+async def test_after_a_customer_was_removed_its_stream_gets_nothing_more_and_its_incident_is_over(
+    world: World,
+) -> None:
+    await world.minute("X", ".")
+    world.customers.remove("acme")
+    world.config.digest = "c2"
+    await world.events.append("customer.removed", {}, ("acme",))
+    world.clock.now_s += 120
+    await world.round()
+    with Reader.open(world.directory, "a1") as reader:
+        (last,) = reader.list(customer="acme", limit=1)
+        assert isinstance(last, EventRecord)
+        assert last.event == "customer.removed"
+        (one,) = incidents_of(reader, ["acme"])
+    assert one.ending is Ending.UNKNOWN
+    assert world.called.heard[-2:] == ["ops closed www.acme.example", "desk closed www.acme.example"]
 
 
 async def test_a_defect_costs_no_slot(world: World, caplog: pytest.LogCaptureFixture) -> None:
