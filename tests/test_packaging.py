@@ -347,11 +347,15 @@ def test_a_directory_that_is_not_ours_is_not_removed(tmp_path: Path) -> None:
     assert foreign.exists()
 
 
-def test_the_lock_with_time_stamps_pins_one_library_more_and_nothing_otherwise() -> None:
+@pytest.mark.parametrize(
+    ("lock", "library"),
+    [("requirements-stamps.lock", "rfc3161-client"), ("requirements-http3.lock", "qh3")],
+)
+def test_the_lock_of_an_extra_pins_one_library_more_and_nothing_otherwise(lock: str, library: str) -> None:
     def pins(name: str) -> set[tuple[str, str]]:
         text = (CHECKOUT / name).read_text()
         return {(_name(n), v) for n, v in re.findall(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)", text, re.M)}
 
-    more = pins("requirements-stamps.lock") - pins("requirements.lock")
-    assert pins("requirements.lock") <= pins("requirements-stamps.lock")
-    assert {name for name, _ in more} == {"rfc3161-client"}
+    more = pins(lock) - pins("requirements.lock")
+    assert pins("requirements.lock") <= pins(lock)
+    assert {name for name, _ in more} == {library}

@@ -37,7 +37,7 @@ ACCUSED = {"cdn", "origin", "customer", "path"}
 Tally = Counter[tuple[str | None, str | None, str | None]]
 
 
-class _Names:
+class Names:
     """A resolver that gives one of the nodes in turn."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class _Names:
         return resolution
 
 
-def _task(pki_ca: str, port: int, path: str) -> Task:
+def task_of(pki_ca: str, port: int, path: str) -> Task:
     return build.task(
         request=Request(scheme="https", host=HOST, port=port, path=path, protocol="h3"),
         tls=build.task().tls.__class__(ca=pki_ca),
@@ -73,7 +73,7 @@ async def _measured(ca: str, port: int, fetches: int, at_once: int) -> tuple[Tal
     fetcher = HttpFetcher(clock, str, ("127.0.0.0/8",))
     pipeline = Pipeline(
         kinds=CHECKS,
-        resolver=_Names(),  # type: ignore[arg-type]
+        resolver=Names(),  # type: ignore[arg-type]
         fetcher=fetcher,
         clock=clock,
         host=HostProbe(
@@ -84,7 +84,7 @@ async def _measured(ca: str, port: int, fetches: int, at_once: int) -> tuple[Tal
             clock_state=lambda: (True, 10),
         ),
     )
-    tasks = {path: _task(ca, port, path) for path in ("/small", "/large")}
+    tasks = {path: task_of(ca, port, path) for path in ("/small", "/large")}
     tally: Tally = Counter()
     odd: list[str] = []
     gate = asyncio.Semaphore(at_once)
