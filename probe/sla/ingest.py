@@ -2,6 +2,8 @@
 
 Verified inputs -> Parquet by customer and day, and `ingested.json`, which names every file with its digest. Files that
 it does not name are not there: a kill between writing and naming them leaves nothing that counts. Needs DuckDB.
+
+Beside facts and looks, which reports read, stand `grains`: sums of the same records, each an addition to those before.
 """
 
 from __future__ import annotations
@@ -10,26 +12,31 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from probe.core.model.value import Value
 from probe.core.proof.chain import line_digest
+from probe.core.sla.facts.grain_rows import Carried, GrainTable
 from probe.core.sla.facts.row import FactRow
 from probe.core.sla.facts.stream import FirstPull, Lost, StreamFacts
 from probe.core.sla.report.values import Input
 from probe.core.syntax.values import OWN_NAME
+from probe.core.tables.columns import GRAINS, Row
 from probe.core.tables.rows import rows_of
 from probe.host.files import write_whole
 from probe.seal.proofs import Stream
-from probe.sla.engines.duckdb_engine import DuckDbEngine
+from probe.sla.engines.duckdb_engine import EPOCH, DuckDbEngine
 from probe.sla.inputs import BATCH, MARK, Tick, UnverifiedError
 from probe.sla.lines import NOT_HERE, ForkedError, Numbered, span_of, streams_in
 
 LEDGER = "ingested.json"
 VERSION = 1
 TABLES = ("facts", "looks")
+GRAINS_A_DAY = 288
 LEDGER_MODE = 0o640
 
 
@@ -49,6 +56,7 @@ class Ingested(Value, frozen=True, kw_only=True):
     lost: tuple[Lost, ...]
     pulls: tuple[FirstPull, ...]
     proof: Input
+    schemes: dict[str, str | None] = msgspec.field(default_factory=dict)
 
 
 class Ledger(Value, frozen=True, kw_only=True):
@@ -123,17 +131,20 @@ def _stream(into: Path, stream: Stream, lines: Iterator[Numbered], proof: Input,
         raise TablesError(f"{agent}/{customer}: no names of a directory")
     ledger = read_ledger(into)
     known = ledger.streams.get(f"{agent}/{customer}")
-    made = StreamFacts()
+    made, grains = StreamFacts(), GrainTable(agent)
     if known is not None:
         made.resume(known.edges, known.tasks, known.lost, known.pulls, known.last_us)
+        grains = GrainTable(agent, Carried(edges=known.edges, tasks=known.tasks, schemes=known.schemes))
     engine = DuckDbEngine()
     try:
-        last, count = _feed(engine, made, stream, lines, known, tick)
+        last, count = _feed(engine, made, grains, stream, lines, known, tick)
         if last is None:
             return Taken(agent=agent, customer=customer, records=0, up_to=0 if known is None else known.seq)
         engine.settle()
         first = 1 if known is None else known.seq + 1
-        files = dict(_written(engine, into, stream, f"{agent}-{first:012}-{last.seq:012}", ledger))
+        stem = f"{agent}-{first:012}-{last.seq:012}"
+        files = dict(_written(engine, into, stream, stem, ledger))
+        files |= dict(_grains_written(engine, into, customer, stem, grains))
     finally:
         engine.close()
     edges, tasks = made.carried
@@ -147,6 +158,7 @@ def _stream(into: Path, stream: Stream, lines: Iterator[Numbered], proof: Input,
         lost=tuple(made.lost),
         pulls=tuple(made.pulls),
         proof=proof,
+        schemes=grains.carried.schemes,
     )
     streams = {**ledger.streams, f"{agent}/{customer}": now}
     whole = Ledger(version=VERSION, streams=dict(sorted(streams.items())), files={**ledger.files, **files})
@@ -164,6 +176,7 @@ class _Last:
 def _feed(
     engine: DuckDbEngine,
     made: StreamFacts,
+    grains: GrainTable,
     stream: Stream,
     lines: Iterator[Numbered],
     known: Ingested | None,
@@ -191,6 +204,7 @@ def _feed(
             facts, look = made.slot(slot, of.requests)
             engine.take(facts, [look])
         engine.take(list(made.events(of.events)), [])
+        grains.feed(of)
         if end is None:
             mark = MARK.decode(text).complete_up_to or mark
             last = _Last(number, line_digest(text), mark)
@@ -217,6 +231,24 @@ def _written(
             if engine.write(table, aside, day):
                 os.replace(aside, file)
                 yield name, _digest(file)
+
+
+def _grains_written(
+    engine: DuckDbEngine, into: Path, customer: str, stem: str, grains: GrainTable
+) -> Iterator[tuple[str, str]]:
+    """The sums of these records, by day, with the digests of their files."""
+    days: dict[int, list[Row]] = {}
+    for row in grains.rows():
+        of: Any = row
+        days.setdefault(of["grain"] // GRAINS_A_DAY, []).append(row)
+    for day, rows in sorted(days.items()):
+        name = f"grains/customer={customer}/day={date.fromordinal(EPOCH + day)}/{stem}.parquet"
+        file = into / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        aside = file.with_name(f".{file.name}.part")
+        engine.write_rows(GRAINS, rows, aside)
+        os.replace(aside, file)
+        yield name, _digest(file)
 
 
 def _digest(file: Path) -> str:

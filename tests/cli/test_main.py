@@ -237,7 +237,8 @@ async def test_a_directory_without_results_is_told(tmp_path: Path, command: list
 
 async def _reports_on(said: str) -> None:
     """The command that the demo names works, in both forms, and shows a breach whose overrides are listed."""
-    (named,) = re.findall(r"cdn-probe (sla report \S+ \S+)", said)
+    ((agreement, where),) = re.findall(r"sla report (\S+) \\\s+(\S+)", said)
+    named = f"sla report {agreement} {where}"
     report = await cdn_probe(*named.split())
     assert report.code == 1, report.err
     assert "breach shown" in report.out

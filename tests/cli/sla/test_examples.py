@@ -6,10 +6,12 @@ import json
 from importlib import resources
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
 from probe.sla.agreement_files import shipped_profiles
+from probe.sla.write import report_schema
 from tests.fixtures.frozen import unpacked
 from tests.interface.command import cdn_probe
 
@@ -29,6 +31,7 @@ def test_an_example_runs_on_results_of_the_lab(copy: Path, file: Path) -> None:
     done = cdn_probe("sla", "report", file, copy, "--format", "json")
     assert done.code in (1, 3), done.err
     report = json.loads(done.out)
+    jsonschema.Draft202012Validator(report_schema()).validate(report)
     assert report["contract"]["profile"] in shipped_profiles()
     subjects = {subject["domain"]: subject for subject in report["subjects"]}
     subject = subjects["www.shop.example"]
@@ -46,6 +49,7 @@ def test_an_example_runs_on_results_of_the_lab(copy: Path, file: Path) -> None:
     else:
         assert subject["grains"]["due"] > 100
         assert subject["grains"]["unknown_requests"] > 100, "nobody vouched for the clock of these rows"
+    assert cdn_probe("sla", "report", file, copy, "--language", "zh").code == done.code
 
 
 @pytest.mark.parametrize("profile", shipped_profiles())

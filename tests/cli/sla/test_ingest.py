@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from probe.host.clock import SystemClock
@@ -72,6 +73,32 @@ def test_what_is_new_is_added_and_no_more(results: Path, tmp_path: Path) -> None
     done = cdn_probe("sla", "ingest", results, "--into", tables)
     assert "acme of a1: 15 records, up to 55" in done.out
     assert reported(tmp_path, tables) == reported(tmp_path, results)
+
+
+def test_grains_of_two_ingestions_are_those_of_the_whole(results: Path, tmp_path: Path) -> None:
+    """As the host sums them; and their errors and requests are those that the facts beside them have."""
+    tables = tmp_path / "tables"
+    for _ in range(2):
+        assert cdn_probe("sla", "ingest", results, "--into", tables).code == 0
+        asyncio.run(more(results, 40, 15))
+    assert cdn_probe("sla", "ingest", results, "--into", tables).code == 0
+    exported = tmp_path / "grains.csv"
+    typed = ("--table", "grains", "--customer", "acme", "--format", "csv", "--output", exported)
+    assert cdn_probe("results", "-d", results, "export", *typed).code == 0
+    sums = "SUM(due)::INT, SUM(measured)::INT, SUM(n)::INT, SUM(errors_cdn)::INT, SUM(unknown)::INT"
+    by = f"SELECT domain, path, address, grain, {sums} FROM {{}} GROUP BY ALL ORDER BY ALL"
+    with duckdb.connect() as database:
+        taken = database.execute(
+            by.format(f"read_parquet('{tables}/grains/*/*/*.parquet') WHERE customer = 'acme'")
+        )
+        of_tables = taken.fetchall()
+        assert of_tables == database.execute(by.format(f"read_csv('{exported}')")).fetchall()
+        counted = f"read_parquet('{tables}/facts/customer=acme/*/*.parquet')"
+        n, due = database.execute(
+            f"SELECT SUM(weight) FILTER (state = 'measured')::INT, SUM(first::INT)::INT FROM {counted}"
+        ).fetchone()
+    assert sum(row[6] + row[8] for row in of_tables) >= n
+    assert sum(row[4] for row in of_tables) == due
 
 
 def test_files_that_the_list_does_not_name_do_not_count(results: Path, tmp_path: Path) -> None:

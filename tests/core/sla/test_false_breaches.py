@@ -50,3 +50,14 @@ def test_an_outage_of_one_of_three_nodes_is_shown() -> None:
     found = figures(grains, RULE, Judged(period=NOVEMBER))
     assert found.views[View.SHOWN].unavailable == 2
     assert found.word is Word.KEPT_SHOWN, "ten minutes are within what is promised"
+
+
+def test_an_hour_in_which_every_edge_fails_and_nobody_can_say_why_is_never_kept() -> None:
+    """503 of all edges, and no origin that could be asked: requests of unknown fault, an hour of them."""
+    grains = {FIRST + i: Grain(n=60, due=60, measured=60) for i in range(GRAINS)}
+    grains |= {FIRST + i: Grain(unknown=60, due=60, measured=60) for i in range(100, 112)}
+    end_us = NOVEMBER.to_us + RULE.at_least_us
+    found = figures(grains, RULE, Judged(period=NOVEMBER, complete_up_to_us=end_us))
+    assert found.final
+    assert (found.word, found.why) == (Word.NOT_DECIDED, ("unknown_time",))
+    assert not found.met(View.WORST)
