@@ -104,7 +104,7 @@ def _matrix(of: IncidentView, say: Tongue) -> Node:
     if not nodes:
         return None
     rows = [
-        tr[td(".mono")[plain(node)], (_cell(cells.get((node, place), NOTHING), say) for place in places)]
+        tr[td(".mono")[plain(node)], [_cell(cells.get((node, place), NOTHING), say) for place in places]]
         for node in nodes
     ]
     return section(aria_labelledby="matrix")[

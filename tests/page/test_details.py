@@ -22,7 +22,7 @@ from probe.page.model.facts import SERVED_KEPT, DomainFacts, quantile_us
 from probe.page.model.feed import Feed
 from probe.page.model.values import Looking, Standing
 from probe.page.row import RowView, row
-from tests.api.page.signed import failed, well
+from tests.api.page.signed import failed, now_s, well
 from tests.page.made import standing
 from tests.support.build import reference, seen, version
 
@@ -116,9 +116,10 @@ def test_what_is_known_of_a_domain_is_bounded() -> None:
 
 
 def test_an_incident_shows_its_course_its_matrix_and_its_rows() -> None:
-    feed = fed(well(60, customer="acme", domain="a.example"), *(
-        failed(ago, customer="acme", domain="a.example") for ago in (50, 40, 30)
-    ))  # fmt: skip
+    ago = [now_s() - second for second in (0, 10, 20, 30)]  # all within one grain
+    of = {"customer": "acme", "domain": "a.example"}
+    other = replace(well(ago[3], **of), observations=(seen(address="192.0.2.2"),), vantage_point="elsewhere")
+    feed = fed(well(ago[0], **of), *(failed(one, **of) for one in ago[1:]), other)
     [one] = feed.book.troubles()
     assert one.is_open
     view = IncidentView(
@@ -133,7 +134,8 @@ def test_an_incident_shows_its_course_its_matrix_and_its_rows() -> None:
         "seen well for the last time before", "first row that shows it", "confirmed", "last row that shows it",
     ]  # fmt: skip
     assert next(node.text() for node in page.css("#matrix ~ .wide td")) == "192.0.2.1"
-    assert "3/4" in page.css_first("#matrix ~ .wide").text()  # type: ignore[union-attr]
+    matrix = [[cell.text() for cell in line.css("td")] for line in page.css("#matrix ~ .wide tbody tr")]
+    assert matrix == [["192.0.2.1", "Cfailed: CDN3/4", "–"], ["192.0.2.2", "–", "ok0/1"]]
     links = [node.attributes["href"] for node in page.css("#rows ~ .wide a")]
     assert links == [f"/row/a1/acme/{seq}?lang=en" for seq in (2, 3, 4)]
 
