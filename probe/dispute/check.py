@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from probe.core.model.value import replace
-from probe.core.proof.evidence import Declared, EvidenceCheck
+from probe.core.proof.evidence import Declared, EvidenceCheck, evidence_named
 from probe.core.proof.findings import Kind, Problem, StreamReport
 from probe.core.proof.gaps import DECLARING
 from probe.core.proof.line import decode_line, detail_of
@@ -129,6 +129,11 @@ def _sorted_out(told: _Summary, members: Members, checked: Checked) -> Contents 
     if len(spans) != 1:
         checked.wrong(f"{place}/", "holds no one file of records, as a dispute file does")
         return None
+    named = {
+        each.identifier: each.seq
+        for each in map(evidence_named, spans[0].lines)
+        if each is not None and told.first_seq <= each.seq <= told.last_seq
+    }
     return Contents(
         agent=told.agent,
         customer=told.customer,
@@ -139,7 +144,7 @@ def _sorted_out(told: _Summary, members: Members, checked: Checked) -> Contents 
         heads=_lines(members.get(f"{place}/heads.ndjson", b"")),
         declared_heads=_lines(members.get(f"{DECLARED}/{place}/heads.ndjson", b"")),
         stamps=_lines(members.get(f"{place}/stamps.ndjson", b"")),
-        evidence=MemberEvidence(members, place),
+        evidence=MemberEvidence(members, place, named),
         key=members.get(f"{told.agent}/agent.pub"),
     )
 

@@ -57,11 +57,12 @@ class MemberLines:
 class MemberEvidence(Mapping[str, tuple[int, bytes]]):
     """Id -> (record, text) of each bundle, in the order of the records. `names`: id -> (record, member)."""
 
-    def __init__(self, members: Members, place: str) -> None:
+    def __init__(self, members: Members, place: str, named: Mapping[str, int]) -> None:
+        """`named`: id -> the record in dispute that names it. A bundle that none names is no evidence of anything."""
         found: dict[str, tuple[int, str]] = {}
         for name in members:
             match = BUNDLE.fullmatch(name.removeprefix(f"{place}/evidence/"))
-            if match is not None:
+            if match is not None and named.get(match[2]) == int(match[1]):
                 found.setdefault(match[2], (int(match[1]), name))
         self._members = members
         self.names = dict(sorted(found.items(), key=lambda item: (item[1][0], item[0])))

@@ -105,6 +105,13 @@ def evidence_left_out(contents: Contents, rng: random.Random) -> tuple[Contents,
     return replace(contents, evidence={k: v for k, v in contents.evidence.items() if k != name}), seq
 
 
+def evidence_put_in(contents: Contents, rng: random.Random) -> tuple[Contents, int | None]:
+    """Of a record that names none, or another, or of one that is not there."""
+    _, text = contents.evidence[rng.choice(sorted(contents.evidence))]
+    more = {f"{rng.getrandbits(128):032x}": (rng.randrange(1, LAST + 50), status_edited(text, rng))}
+    return replace(contents, evidence={**contents.evidence, **more}), None
+
+
 def stamp_altered(contents: Contents, rng: random.Random) -> tuple[Contents, int | None]:
     stamps = [parse_stamp(line) for line in contents.stamps]
     which = rng.randrange(len(stamps))
@@ -132,6 +139,7 @@ def kinds() -> list[tuple[str, str, str, Act]]:
         ("no record is changed", "a record edited, the file made anew", on, made_anew(record_edited)),
         ("evidence is what was seen", "evidence edited, the file made anew", on, made_anew(evidence_edited)),
         ("evidence is what was seen", "evidence left out, the file made anew", on, made_anew(evidence_left_out)),
+        ("evidence is what was seen", "evidence put in, the file made anew", on, made_anew(evidence_put_in)),
         ("a third party gave it", "a stamp altered, the file made anew", on, made_anew(stamp_altered)),
         ("none is missing", "a stamp left out, the file made anew", on, made_anew(stamp_left_out)),
     ]  # fmt: skip

@@ -445,6 +445,18 @@ def test_evidence_left_out_and_all_made_to_fit_is_named(base: File) -> None:
     ]
 
 
+@pytest.mark.parametrize("seq", [FIRST, FIRST + 1, LAST + 1, LAST + 100])
+def test_evidence_that_no_record_names_does_not_belong_there(base: File, seq: int) -> None:
+    """It is under no digest: whoever makes the file could write what he likes. Of a record, or of none."""
+    contents = contents_of(base)
+    _, text = next(iter(contents.evidence.values()))
+    identifier = "f" * 32
+    evidence = {**contents.evidence, identifier: (seq, text.replace(b"503", b"200"))}
+    told = forged(base, changed(contents, evidence=evidence))
+    name = f"a1/acme/evidence/{seq:012d}-{identifier}.json"
+    assert (f"{name} does not belong into this file: nothing in it gives or names it", name) in told
+
+
 @pytest.mark.parametrize("which", [0, 3, 7, -1])
 def test_a_record_altered_and_all_made_to_fit_is_named(base: File, which: int) -> None:
     contents = contents_of(base)
