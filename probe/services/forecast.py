@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from heapq import merge
 from ipaddress import ip_address
-from itertools import takewhile
+from itertools import repeat, takewhile
+from types import MappingProxyType
 
 from probe.core.config.agent import AgentConfig
 from probe.core.content.check_kind import Kinds, reading_of
@@ -27,7 +28,8 @@ from probe.services.learned import HEAD_BYTES, NOTHING_LEARNED, Learned, PerSlot
 DAY_S = 86_400
 GRAIN_S = 300
 EDGES, BODY_BYTES = 3, 100_000  # assumed of what was never measured
-ROW_BYTES, ROW_BYTES_AN_EDGE = 2_500, 2_800  # on the disk, with indexes
+ROW_BYTES, ROW_BYTES_AN_EDGE = 400, 115  # on the disk, with indexes
+ARRIVAL_US, HALF = 1_000, 0.5
 LIMIT, SIGNIFICANCE, DOUBT = Fraction(1, 2000), Fraction(1, 1000), Fraction(1, 20)
 
 
@@ -159,23 +161,32 @@ def _origins(
     for together in shared.values():
         origin = together[0].origin
         assert origin is not None, "only tasks with an origin are shared"
-        found[origin.address] += origin_rate(together, origin.interval_us)
+        found[origin.address] += origin_rate(together, origin.interval_us, slots)
     return {address: min(rate, ceilings[address]) for address, rate in sorted(found.items())}
 
 
-def origin_rate(tasks: Sequence[Task], interval_us: int, events: int = 2_000) -> float:
+def origin_rate(
+    tasks: Sequence[Task],
+    interval_us: int,
+    slots: Mapping[str, PerSlot] = MappingProxyType({}),
+    events: int = 2_000,
+) -> float:
     """Requests a second for one object: each slot asks that finds the last answer older than the interval.
 
-    The slots of all tasks are walked through as they will be due. An answer arrives a moment after its slot began.
+    The slots of all tasks are walked through as they will be due. An answer arrives a moment after its slot began;
+    with a second look at the edges there is a later one in each slot.
     """
-    arrival_us = 1_000
     end_us = events * min(task.period_us for task in tasks)
-    due = merge(*(range(task.phase_us, end_us + 1, task.period_us) for task in tasks))
+    grids = (range(task.phase_us, end_us + 1, task.period_us) for task in tasks)
+    due = merge(*(zip(grid, repeat(task.id)) for grid, task in zip(grids, tasks, strict=True)))
     asked, last_us, first_us, now_us = 0, None, None, 0
-    for now_us in takewhile(lambda at: at <= end_us, due):
+    for now_us, name in takewhile(lambda pair: pair[0] <= end_us, due):
         first_us = now_us if first_us is None else first_us
-        if last_us is None or now_us - last_us >= interval_us:
-            asked, last_us = asked + 1, now_us + arrival_us
+        asks = last_us is None or now_us - last_us >= interval_us
+        asked += asks
+        slot = slots.get(name)
+        if asks or (slot is not None and slot.again > HALF):
+            last_us = now_us + (ARRIVAL_US if slot is None else round(slot.origin_after_us))
     span_us = now_us - (first_us or 0)
     return asked * 1e6 / span_us if span_us else 0.0
 

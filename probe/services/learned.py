@@ -12,7 +12,7 @@ from probe.core.records.codec import encode
 from probe.core.records.observation import Role
 from probe.core.records.rows import SlotRecord, State
 from probe.core.records.verdict import Outcome
-from probe.store.base.parts import Part, parts_of
+from probe.store.base.parts import parts_of
 from probe.store.base.query import Query
 from probe.store.base.schema import StoreError, catalogue_file
 from probe.store.read.reader import Reader
@@ -20,6 +20,9 @@ from probe.store.read.reader import Reader
 NEWEST = 5_000  # rows looked at
 HEAD_BYTES = 600  # of a reply: status and fields, as CDNs send them
 ROWS_TO_LEARN_FROM = 100
+# What a row takes on the disk beside its packed line: indexes, sums, and pages that are not full. Counted in parts of
+# 1,000 and 4,500 rows of three edges.
+ROW_OVERHEAD_BYTES, ROW_FILL = 115, 1.05
 # What goes to edges beside what a slot is for. Second looks too: of an object that is another each time it is asked
 # for, as the time of day, a row that is well has them.
 _FURTHER = (Role.REDIRECT, Role.CHECK, Role.CONFIRM, Role.SWEEP, Role.ELSEWHERE)
@@ -36,6 +39,10 @@ class PerSlot:
     messages: float  # to resolvers
     bytes: float  # of replies of edges
     anchors: float = 0.0  # requests to anchors with second looks
+    again: float = 0.0  # share of the slots that ask the origin once more, with second looks; of `controls`
+    origin_after_us: float = (
+        1_000.0  # from the slot's beginning to the origin's last answer, where it is asked
+    )
     known: int = 0
 
 
@@ -56,27 +63,30 @@ def learned_from(directory: Path) -> Learned:
         return NOTHING_LEARNED
     with Reader.open(directory) as reader:
         rows = [row for row in reader.list(limit=NEWEST) if isinstance(row, SlotRecord)]
-        held = sum(reader.heads().values()) - sum(
-            last - first + 1 for customer in reader.heads() for first, last in reader.dropped(customer)
-        )
     by_task: dict[str, list[SlotRecord]] = defaultdict(list)
     for row in rows:
         if row.state is State.MEASURED and row.outcome is Outcome.OK:
             by_task[row.task].append(row)
-    size = sum(part.path.stat().st_size - _empty(part) for part in parts_of(directory))
     well = [row for found in by_task.values() for row in found]
-    enough = held >= ROWS_TO_LEARN_FROM and bool(well)
+    packed = _packed_bytes(directory) if well else None
     return Learned(
         slots={task: _average(found) for task, found in by_task.items()},
-        row_bytes=size / held * _mean_size(well) / _mean_size(rows) if enough else None,
+        row_bytes=None
+        if packed is None
+        else ROW_OVERHEAD_BYTES + ROW_FILL * packed * _mean_size(well) / _mean_size(rows),
     )
 
 
-def _empty(part: Part) -> int:
-    """Bytes that a part takes without any row: a page for each table and index."""
-    with closing(Query(part.path)) as query:
-        trees = int(query.value("SELECT count(*) + 1 FROM sqlite_master WHERE rootpage > 0"))
-        return trees * int(query.value("PRAGMA page_size"))
+def _packed_bytes(directory: Path) -> float | None:
+    """Of a line as it is kept, on average, in the newest part with enough of them: by how it packs them now."""
+    for part in reversed(parts_of(directory)):
+        with closing(Query(part.path)) as query:
+            if query.value("SELECT 1 FROM sqlite_master WHERE name = 'dictionary'") is None:
+                return None  # of an earlier version, whose parts are larger than those to come
+            count, mean = query.rows("SELECT count(*), avg(length(body)) FROM record")[0]
+            if count >= ROWS_TO_LEARN_FROM:
+                return float(mean)
+    return None
 
 
 def _mean_size(rows: Sequence[SlotRecord]) -> float:
@@ -110,5 +120,16 @@ def _average(rows: Sequence[SlotRecord]) -> PerSlot:
         messages=messages / count,
         bytes=sent / count,
         anchors=roles[Role.ANCHOR] / count,
+        again=again / count,
+        origin_after_us=_origin_after_us(rows),
         known=count,
     )
+
+
+def _origin_after_us(rows: Sequence[SlotRecord]) -> float:
+    found = [
+        max(ends)
+        for row in rows
+        if (ends := [o.timing.response_end_us or 0 for o in row.observations if o.role is Role.ORIGIN])
+    ]
+    return max(1_000.0, sum(found) / len(found) if found else 0.0)

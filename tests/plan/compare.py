@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sqlite3
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -166,4 +167,13 @@ def records(results: Path) -> int:
 
 
 def taken(results: Path) -> int:
-    return sum(part.path.stat().st_size for part in parts_of(results))
+    """By the parts' rows: without what each part has once, its dictionary and a page for each table."""
+    return sum(part.path.stat().st_size - _once(part.path) for part in parts_of(results))
+
+
+def _once(part: Path) -> int:
+    with closing(sqlite3.connect(f"file:{part}?mode=ro", uri=True)) as conn:
+        [(trees,)] = conn.execute("SELECT count(*) + 1 FROM sqlite_master WHERE rootpage > 0")
+        [(page,)] = conn.execute("PRAGMA page_size")
+        [(dictionary,)] = conn.execute("SELECT coalesce(sum(length(body)), 0) FROM dictionary")
+        return int(trees * page + dictionary)

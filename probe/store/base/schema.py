@@ -5,7 +5,6 @@ A results directory holds three kinds of SQLite files:
   `origin_standing` (whether an origin answers us), `node` and `node_learning` (the inventory), `stream_end` (how far
   each stream went when that was noted last), `meta`;
 - parts `_parts/NNNNNN.db`: `record` (append-only; `body` is the record's line, packed by the part's `dictionary`; the
-- parts `_parts/NNNNNN.db`: `record` (append-only; `body` is the record's line, packed by the part's `dictionary`; the
   other columns repeat what lists and the ledger need, as numbers into `task`, `domain`, `outcome` and `verdict`; an
   event has no task), `stream` (one agent's results for one customer: where this part begins and ends in it), `dropped`
   (spans whose rows are gone from this part, and why), `grain` and `grain_end` (sums of five minutes, and of which
