@@ -229,7 +229,7 @@ async def test_beside_a_running_agent_and_after_it(tmp_path: Path) -> None:
             assert found["running"] is True
             assert found["live"]["ready"] is True
             jobs = {job["name"] for job in found["live"]["jobs"]}
-            assert jobs == {"housekeeping", "lines", "files", "anchors", "store"}
+            assert jobs == {"housekeeping", "incidents", "lines", "files", "anchors", "store"}
             assert {head["customer"] for head in found["heads"]} == {"shop", "media"}
             assert found["tasks"]
             assert found["last_event"] == "agent.started"
