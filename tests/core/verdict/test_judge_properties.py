@@ -17,7 +17,7 @@ from tests.support.sizes import scaled
 GRAVITY = {o: n for n, o in enumerate(("ok", "inconclusive", "slow", "stale", "failed"))}
 OF_EDGES = (Role.EDGE, Role.CONFIRM, Role.SWEEP, Role.ELSEWHERE)
 PHASES = {
-    "dns": Phase.DNS, "tcp": Phase.TCP, "tls": Phase.TLS, "http": Phase.HTTP, "body": Phase.BODY,
+    "dns": Phase.DNS, "tcp": Phase.TCP, "tls": Phase.TLS, "quic": Phase.QUIC, "http": Phase.HTTP, "body": Phase.BODY,
     "vantage": Phase.HOST, "agent": Phase.HOST,
 }  # fmt: skip
 TYPES = [t for t in FailureType if not t.value.startswith("dns.")]
