@@ -122,8 +122,10 @@ class SqlEngine(ABC):
         """Those looks that are not well, and the ones next to them in their track."""
         where, given = _where(asked)
         # Only times in which something is not well are looked at row by row, and the times beside them.
-        self.keep("bad_times", sql.bad_times_text(self.dialect, where), given)
-        self.keep("named", sql.beside_bad_times_text(self.dialect, where), given)
+        ((apart_us,),) = self.rows(sql.apart_text(self.dialect, where), given)
+        stretch_us = max(sql.STRETCH_US, 4 * (apart_us or 0))
+        self.keep("bad_times", sql.bad_times_text(self.dialect, where, stretch_us), given)
+        self.keep("named", sql.beside_bad_times_text(self.dialect, where, stretch_us), given)
         names = list(self.tables["looks"])
         for row in self.rows(sql.named_text(names, where), given):
             yield msgspec.convert(dict(zip(names, row, strict=True)), SlotLook)

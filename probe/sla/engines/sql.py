@@ -15,7 +15,7 @@ from probe.core.sla.periods import US, Span
 
 DIVIDE = {"duckdb": "//", "spark": "DIV"}
 SUMS = ("n", "errors", "unknown", "excluded", "due", "measured", "clock_unsure")
-STRETCH_US = 6 * 3_600_000_000  # longer than any interval between two looks of a track
+STRETCH_US = 6 * 3_600_000_000  # at least; it is longer than the time between two looks of any track
 DUE = ("agent", "customer", "task", "scheduled_us")
 _SERVED = "outcome IN ('ok', 'slow', 'stale')"
 _NO_REPLY = "COALESCE(failure_phase IN ('dns', 'tcp', 'tls', 'http', 'body'), FALSE)"
@@ -172,9 +172,19 @@ def rows_text(names: Sequence[str], table: str, where: str, most: int | None = N
     return f"SELECT {', '.join(names)} FROM {table} WHERE {where} ORDER BY {order}{limit}"  # noqa: S608
 
 
-def bad_times_text(dialect: str, where: str) -> str:
+def apart_text(dialect: str, where: str) -> str:
+    """How far apart the looks of the slowest track are, on average."""
+    span = f"(MAX(scheduled_us) - MIN(scheduled_us)) {DIVIDE[dialect]} (COUNT(*) - 1)"
+    tracks = (
+        f"SELECT {span} AS apart FROM looks WHERE {where}"  # noqa: S608
+        " GROUP BY vantage_point, task HAVING COUNT(*) > 1"
+    )
+    return f"SELECT MAX(apart) AS apart FROM ({tracks}) AS tracks"  # noqa: S608
+
+
+def bad_times_text(dialect: str, where: str, stretch_us: int) -> str:
     """Of each track: the stretches in which a look is not well, and those beside them."""
-    stretch = f"scheduled_us {DIVIDE[dialect]} {STRETCH_US} AS stretch"
+    stretch = f"scheduled_us {DIVIDE[dialect]} {stretch_us} AS stretch"
     bad = f"SELECT vantage_point, task, {stretch} FROM looks WHERE {where} AND NOT {_WELL}"  # noqa: S608
     return (
         "SELECT DISTINCT vantage_point, task, stretch + beside AS stretch"  # noqa: S608
@@ -182,7 +192,7 @@ def bad_times_text(dialect: str, where: str) -> str:
     )
 
 
-def beside_bad_times_text(dialect: str, where: str) -> str:
+def beside_bad_times_text(dialect: str, where: str, stretch_us: int) -> str:
     """Agent and number of looks that are not well, and of those next to them in their track.
 
     `bad_times` is the table of that name. Few columns go through the window: it sorts whatever it is given.
@@ -191,7 +201,7 @@ def beside_bad_times_text(dialect: str, where: str) -> str:
         "SELECT looks.agent, looks.seq, looks.vantage_point, looks.task, looks.scheduled_us,"  # noqa: S608
         f" {_WELL} AS well FROM looks SEMI JOIN bad_times ON looks.task = bad_times.task"
         " AND looks.vantage_point = bad_times.vantage_point"
-        f" AND looks.scheduled_us {DIVIDE[dialect]} {STRETCH_US} = bad_times.stretch WHERE {where}"
+        f" AND looks.scheduled_us {DIVIDE[dialect]} {stretch_us} = bad_times.stretch WHERE {where}"
     )
     marked = (
         "SELECT agent, seq, task, scheduled_us, well, COALESCE(LAG(well) OVER track, TRUE) AS before,"  # noqa: S608

@@ -137,6 +137,21 @@ def test_looks_that_are_well_among_their_own_are_left_out_alike(engines: tuple[E
     assert 0 < len(plain) < len(list(engines[0].looks(question)))
 
 
+def test_looks_half_a_day_apart_have_their_neighbours() -> None:
+    draw = Random(4)
+    well = replace(look(fact(0, draw), draw), customer="acme", domain=DOMAINS[0], protocol="h1", agent="a",
+                   task="slow", vantage_point="vp", state=State.MEASURED, outcome=Outcome.OK)  # fmt: skip
+    looks = [replace(well, seq=n, scheduled_us=FROM_US + n * 12 * HOUR_US) for n in range(8)]
+    looks[4] = replace(looks[4], outcome=Outcome.FAILED, fault=Fault.CDN)
+    question = asked(span=Span(FROM_US, FROM_US + 96 * HOUR_US))
+    for engine in (PlainEngine(), DuckDbEngine(threads=1)):
+        engine.take([replace(fact(n, draw), agent="a", customer="acme", task="slow", seq=n,
+                             scheduled_us=one.scheduled_us) for n, one in enumerate(looks)], looks)  # fmt: skip
+        engine.settle()
+        assert [one.seq for one in engine.troubled(question)] == [3, 4, 5]
+        engine.close()
+
+
 @pytest.mark.parametrize("rule", RULES, ids=range(len(RULES)))
 def test_what_fails_is_the_same_in_the_same_order(engines: tuple[Engine, Engine], rule: CountingRule) -> None:
     spans = (Span(FROM_US, FROM_US + 600_000_000), Span(FROM_US + 4 * HOUR_US, FROM_US + 5 * HOUR_US))
