@@ -14,7 +14,7 @@ from pathlib import Path
 def replaceable(directory: Path) -> str | None:
     """Why a file in this directory could be replaced by anybody. A sticky directory, as /tmp, keeps each one's own."""
     status = _status(directory)
-    if status is None or not status.st_mode & stat.S_IWOTH or status.st_mode & stat.S_ISVTX:
+    if status is None or not _writable_by_all(directory, status) or status.st_mode & stat.S_ISVTX:
         return None
     return f"everybody on this host may replace what lies in {directory}: chmod o-w {directory}"
 
@@ -22,7 +22,7 @@ def replaceable(directory: Path) -> str | None:
 def open_to_additions(directory: Path) -> str | None:
     """Why a file could be put into this directory by anybody, sticky or not."""
     status = _status(directory)
-    if status is None or not status.st_mode & stat.S_IWOTH:
+    if status is None or not _writable_by_all(directory, status):
         return None
     return f"everybody on this host may put files into {directory}: chmod o-w {directory}"
 
@@ -51,6 +51,11 @@ def not_our_own(directory: Path) -> str | None:
             f" (sudo -u {owner} cdn-probe ...), or give the agent a directory of its own"
         )
     return open_to_additions(directory) or replaceable(directory.absolute().parent)
+
+
+def _writable_by_all(directory: Path, status: os.stat_result) -> bool:
+    """By its mode, and mounted so that one can: a ConfigMap of Kubernetes is a read-only mount of mode 0777."""
+    return bool(status.st_mode & stat.S_IWOTH) and not os.statvfs(directory).f_flag & os.ST_RDONLY
 
 
 def _status(path: Path) -> os.stat_result | None:

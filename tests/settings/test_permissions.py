@@ -48,6 +48,19 @@ def test_a_directory_where_anybody_may_replace_files(tmp_path: Path) -> None:
     assert replaceable(tmp_path / "nowhere") is None
 
 
+def test_nothing_can_be_replaced_on_a_read_only_mount(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ConfigMap of Kubernetes is one, of mode 0777."""
+    tmp_path.chmod(0o777)
+    assert open_to_additions(tmp_path) is not None
+    mounted = os.statvfs(tmp_path)
+    read_only = os.statvfs_result((*mounted[:8], mounted.f_flag | os.ST_RDONLY, mounted.f_namemax))
+    monkeypatch.setattr(os, "statvfs", lambda path: read_only)
+    assert replaceable(tmp_path) is None
+    assert open_to_additions(tmp_path) is None
+
+
 def test_a_customers_directory_that_anybody_may_add_to_is_refused(agent_file: Path) -> None:
     """Whoever adds a customer has the agent send its secrets to a server of theirs."""
     before = load_config(agent_file, CHECKS)
