@@ -10,10 +10,12 @@ from collections.abc import Iterator
 
 from probe.core.content.check_kind import Symptom, SymptomKind
 from probe.core.content.origin_standing import considered
+from probe.core.http.alternatives import Alternative, alternatives
 from probe.core.model.addresses import in_prefixes
 from probe.core.model.task import Task
 from probe.core.nodes.eligibility import BY_PROXY, is_address, other_carrier
-from probe.core.records.observation import Role
+from probe.core.records.failure import Phase
+from probe.core.records.observation import Observation, Role
 from probe.core.records.surroundings import Reach
 from probe.core.records.verdict import Evidence
 from probe.core.verdict.corroboration import TIMEOUTS, Corroboration
@@ -154,3 +156,42 @@ def _nothing_came(evidence: Evidence) -> bool:
     """Whether the nodes that did not answer sent no status at all: a 5xx is an answer of a kind."""
     well = {o.address for o in node_observations(evidence) if answers(o)}
     return all(o.response is None for o in node_observations(evidence) if o.address not in well)
+
+
+# --- what an edge advertises of itself --------------------------------------------------------------
+
+ADVERTISED = "http.advertised_unserved"
+_NOT_REACHED = (Phase.TCP, Phase.TLS, Phase.QUIC)
+
+
+def advertised_symptoms(task: Task, evidence: Evidence) -> Iterator[Symptom]:
+    """A note for each edge of which the version asked for was not to be had, while the same edge advertised it."""
+    for index, seen in enumerate(evidence.observations):
+        failed = seen.failure is not None and seen.failure.phase in _NOT_REACHED
+        if seen.role is not Role.EDGE or not failed:
+            continue
+        told = next((word for other in evidence.observations if (word := _told(task, seen, other))), None)
+        if told is not None:
+            yield Symptom(
+                check="observation",
+                kind=SymptomKind.NOTE,
+                reason=ADVERTISED,
+                observation=index,
+                detail=f"Alt-Svc: {told}",
+                warning=True,
+            )
+
+
+def _told(task: Task, seen: Observation, other: Observation) -> Alternative | None:
+    """What `other`, a reply of the same edge, advertises of the version and port that `seen` asked for."""
+    if other.address != seen.address or other.response is None:
+        return None
+    return next(
+        (
+            each
+            for each in alternatives(other.response.fields)
+            if (each.protocol, each.port) == (task.request.protocol, seen.port)
+            and each.host in ("", task.request.host.lower())
+        ),
+        None,
+    )

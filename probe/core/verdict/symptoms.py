@@ -18,7 +18,7 @@ from probe.core.records.observation import Observation, Relation, Role
 from probe.core.records.response import Response
 from probe.core.records.verdict import CHECK_REQUESTS, SECOND_LOOKS, Evidence
 from probe.core.vantage.loss import SLOW_LOOKS, may_be_a_lost_packet
-from probe.core.verdict.node_symptoms import node_symptoms
+from probe.core.verdict.node_symptoms import advertised_symptoms, node_symptoms
 
 BASE = "observation"
 PACED = frozenset({SECOND_LOOKS, CHECK_REQUESTS})  # what our own pace left out, in `Evidence.left_out`
@@ -33,6 +33,7 @@ def examine(task: Task, evidence: Evidence, kinds: Kinds) -> tuple[Symptom, ...]
         *_blaming(evidence),
         *node_symptoms(task, evidence),
         *_left_out(evidence),
+        *advertised_symptoms(task, evidence),
     ]
     for spec in task.checks:
         found.extend(kinds[spec.kind].examine(spec.params, task, evidence))

@@ -66,7 +66,6 @@ _STREAM_WINDOW = 6 * 1024 * 1024
 _CONNECTION_WINDOW = 15 * 1024 * 1024
 _FIRST_CONNECTION_WINDOW = 65_535
 _FRAMES_AT_MOST = 1_000
-_ALT_SVC_KEPT = 8
 _SETTINGS_SENT = {
     h2.settings.SettingCodes.ENABLE_PUSH: 0,
     h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: _STREAM_WINDOW,
@@ -92,7 +91,7 @@ class Http2Reader:
 
     `body_bytes`: of the body so far, without framing. Views given to `on_body` hold for the call only. `others`: how
     many frames and interim heads came that are no part of the final head or the body. `followed`: bytes came behind
-    the end. `alt_svc`: the values of ALTSVC frames (RFC 7838 section 4).
+    the end.
     """
 
     surplus = False  # what follows the end is not looked at
@@ -106,7 +105,6 @@ class Http2Reader:
         self.followed = False
         self.body_bytes = 0
         self.others = 0
-        self.alt_svc: list[bytes] = []
         self._limits = limits
         self._method = method
         self._on_head = on_head
@@ -290,8 +288,6 @@ class Http2Reader:
         for event in events:
             if isinstance(event, h2.events.StreamReset):
                 raise _reset(int(event.error_code or 0), self.body_bytes)
-            if isinstance(event, h2.events.AlternativeServiceAvailable) and len(self.alt_svc) < _ALT_SVC_KEPT:
-                self.alt_svc.append(bytes(event.field_value or b""))
 
     def _goaway(self, head: FrameHead, frame: bytes) -> None:
         if head.stream or head.length < 8:
