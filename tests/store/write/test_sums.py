@@ -139,7 +139,7 @@ async def test_they_are_written_when_a_grain_is_over_and_hold_up_to_there(direct
 
 async def test_a_part_keeps_the_sums_of_what_was_written_to_it(directory: Path) -> None:
     chance, clock = random.Random(2), SetClock()
-    store = Store.open(directory, "a1", clock, limits=Limits(size_bytes=130_000))
+    store = Store.open(directory, "a1", clock, limits=Limits(span_us=150_000_000))
     for turn in range(40):
         clock.at_s += 20
         await store.append(of_kinds(chance, 20 * turn))
@@ -165,11 +165,13 @@ async def test_what_was_not_summed_before_a_kill_is_read_again(
     """Rows of an earlier version, without any sums, are caught up with in the same way."""
     chance, clock = random.Random(3), SetClock()
     monkeypatch.setattr(sums.Sums, "save", lambda *args, **options: None)
-    store = Store.open(directory, "a1", clock, limits=Limits(size_bytes=130_000))
+    store = Store.open(directory, "a1", clock, limits=Limits(span_us=150_000_000))
     for turn in range(40):
+        clock.at_s += 20
         await store.append(of_kinds(chance, 20 * turn))
     await store.close()
     monkeypatch.undo()
+    assert len(parts_of(directory)) > 2
     assert not compared(directory)
 
     monkeypatch.setattr(sums, "CATCH_UP_ROWS", 50)
