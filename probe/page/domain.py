@@ -100,7 +100,7 @@ def _times(of: DomainView, say: Tongue, clock: Clock) -> Node:
     last = max((max(slices) for slices in of.facts.times.values() if slices), default=None)
     if last is None:
         return None
-    first = last - 47
+    first = last - 23
     made: list[Node] = []
     for phase, words in _PHASES.items():
         slices = of.facts.times.get(phase)

@@ -5,11 +5,12 @@ Taken from each record as it comes; bounded, the newest kept.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections import OrderedDict, deque
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from probe.core.model.times import epoch_s
 from probe.core.records.observation import Comparison, Observation, Relation, Role
@@ -20,13 +21,15 @@ from probe.core.records.transport import Tls
 from probe.core.sla.facts.grain_rows import TTFB_BOUNDS_US
 
 US = 1_000_000
-SLICE_US = 1_800_000_000  # half an hour: what a point of the curve is made of
-SLICES_KEPT = 52
+SLICE_US = 3_600_000_000  # an hour: what a point of the curve is made of
+SLICES_KEPT = 26
+GROUP_SLICE_US = 4 * SLICE_US  # of regions and carriers sums are shown, and no curve
+GROUP_SLICES_KEPT = 7
 PHASES = ("resolve_us", "connect_us", "tls_us", "processing_us", "transfer_us", "ttfb_us")
 CERTIFICATES_KEPT, OBJECTS_KEPT, SERVED_KEPT, ARRIVALS_KEPT = 8, 50, 500, 50
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
-Counts = list[int]
+Counts: TypeAlias = "array[int]"
 Group = tuple[str | None, str | None]
 """Region and carrier."""
 
@@ -93,20 +96,24 @@ class DomainFacts:
 
     def add_first_bytes(self, group: Group, at_us: int, counts: Sequence[int]) -> None:
         """Kept sums, of a time before anything was taken."""
-        for known in (self.times.setdefault("ttfb_us", {}), self.groups.setdefault(group, {})):
-            sums = known.setdefault(at_us // SLICE_US, [0] * (len(TTFB_BOUNDS_US) + 1))
+        for sums in (
+            _slice(self.times.setdefault("ttfb_us", {}), at_us // SLICE_US, SLICES_KEPT),
+            _slice(self.groups.setdefault(group, {}), at_us // GROUP_SLICE_US, GROUP_SLICES_KEPT),
+        ):
             for bucket, count in enumerate(counts):
                 sums[bucket] += count
-            _cut(known)
 
     def _time(self, record: SlotRecord, seen: Observation, at_us: int, *, summed: bool) -> None:
         took = phases(seen.timing, record.resolution)
         for phase in PHASES:
             value_us = getattr(took, phase)
             if value_us is not None and not (summed and phase == "ttfb_us"):
-                _count(self.times.setdefault(phase, {}), at_us, value_us)
+                sums = _slice(self.times.setdefault(phase, {}), at_us // SLICE_US, SLICES_KEPT)
+                sums[bisect_right(TTFB_BOUNDS_US, value_us)] += 1
         if took.ttfb_us is not None and not summed:
-            _count(self.groups.setdefault((record.region, record.carrier), {}), at_us, took.ttfb_us)
+            group = self.groups.setdefault((record.region, record.carrier), {})
+            sums = _slice(group, at_us // GROUP_SLICE_US, GROUP_SLICES_KEPT)
+            sums[bisect_right(TTFB_BOUNDS_US, took.ttfb_us)] += 1
 
     def _certificate(self, tls: Tls, node: str, at_us: int) -> None:
         leaf = tls.chain_sha256[0]
@@ -154,26 +161,24 @@ def quantile_us(counts: Sequence[int], share: float) -> int | None:
 
 def summed(slices: dict[int, Counts]) -> Counts:
     """All together."""
-    made = [0] * (len(TTFB_BOUNDS_US) + 1)
+    made = array("Q", bytes(8 * (len(TTFB_BOUNDS_US) + 1)))
     for counts in slices.values():
         for bucket, count in enumerate(counts):
             made[bucket] += count
     return made
 
 
-def _count(slices: dict[int, Counts], at_us: int, value_us: int) -> None:
-    number = at_us // SLICE_US
+def _slice(slices: dict[int, Counts], number: int, kept: int) -> Counts:
+    """The sums of one slice; the oldest ones go. Of one that is too old: sums that nobody keeps."""
     sums = slices.get(number)
     if sums is None:
-        sums = slices[number] = [0] * (len(TTFB_BOUNDS_US) + 1)
-        _cut(slices)
-    sums[bisect_right(TTFB_BOUNDS_US, value_us)] += 1
-
-
-def _cut(slices: dict[int, Counts]) -> None:
-    oldest = max(slices) - SLICES_KEPT
-    for number in [number for number in slices if number < oldest]:
-        del slices[number]
+        sums = array("I", bytes(4 * (len(TTFB_BOUNDS_US) + 1)))
+        if slices and number <= max(slices) - kept:
+            return sums
+        slices[number] = sums
+        for gone in [one for one in slices if one <= max(slices) - kept]:
+            del slices[gone]
+    return sums
 
 
 def _keep(kept: OrderedDict[Key, Value], key: Key, value: Value, most: int) -> None:
