@@ -79,7 +79,7 @@ class SparkEngine(SqlEngine):
         for name, files in (("facts", facts), ("looks", looks)):
             if not files:
                 continue
-            places = [Path(file).absolute().as_uri() for file in files]
+            places = [f"file://{Path(file).absolute()}" for file in files]  # Hadoop takes it as it is written
             with self._in_words():
                 read = self._db.read.parquet(*places).select(*self.tables[name])
                 read.createOrReplaceTempView(name)

@@ -166,10 +166,12 @@ def test_a_report_by_spark_is_that_of_duckdb(url: str, tmp_path: Path) -> None:
         encoding="utf-8",
     )
     assert cdn_probe("sla", "ingest", copy, "--into", tables).code == 0
-    by_duckdb, by_spark = (
-        json.loads(cdn_probe("sla", "report", agreement, tables, "--format", "json", *engine).out)
-        for engine in (("--engine", "duckdb"), ("--engine", "spark", "--connect", url))
-    )
+    made = []
+    for engine in (("--engine", "duckdb"), ("--engine", "spark", "--connect", url)):
+        done = cdn_probe("sla", "report", agreement, tables, "--format", "json", *engine)
+        assert done.code == 3, done.err
+        made.append(json.loads(done.out))
+    by_duckdb, by_spark = made
     assert by_spark["subjects"] == by_duckdb["subjects"]
     assert dict(by_spark["versions"])["added up by"].startswith("spark ")
     assert url not in json.dumps(by_spark)
