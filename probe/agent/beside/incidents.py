@@ -5,10 +5,10 @@ Theory of operation. `Incidents` is shown every stored row and every event of a 
 of calls (`core.calls`). A job does both every second, and the calls (`probe.calls`) have a job of their own.
 
 Tracker and queue are written to `_incidents.json` together, when all that was told by then is in the streams, at once
-after an event and else once a minute. A start reads the file and then feeds what the streams got since (`replay`): what
-comes out of that and is in a stream already is not put there again, and a call that a stream calls delivered is not
-made again. Where the file is lost or damaged, open incidents are read from the streams' events, then the last half hour
-of rows is fed.
+after an event and else once a minute. A start reads the file and then feeds what the streams got since: what comes out
+of that and is in a stream already is not put there again, and a call that a stream calls delivered is not made again.
+Where the file is lost, damaged or long outdated, open incidents are read from the streams' events, then the last half
+hour of rows is fed.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ FILE = "_incidents.json"
 ROUND_S = 1.0
 SAVE_EVERY_US = 60_000_000
 REBUILD_US = 1_800_000_000
+MOST_LINES = 200_000  # that are read at a start; where more came since, the file is as good as lost
 EVENTS_READ = 2_000  # of incidents, of one stream, where the file is lost
 
 
@@ -263,6 +264,12 @@ class Incidents:
         except StoreError:
             return since  # nothing was ever stored
         with reader:
+            behind = (
+                sum(head - kept.seqs.get(name, 0) for name, head in reader.heads().items()) if kept else 0
+            )
+            if behind > MOST_LINES:
+                log.warning("incidents.state_outdated", extra=fields(file=FILE, lines=behind))
+                self._tracker, kept = Tracker(self._tracker.rules), None
             if kept is not None:
                 self._seqs = kept.seqs
                 for record in reader.follow(kept.seqs):

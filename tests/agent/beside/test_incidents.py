@@ -179,8 +179,10 @@ async def test_one_domain_of_two_fails_and_is_called_by_name(
     assert "www.acme.example fails since" in logged[0].fields["sentence"]  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("kept", ["file", "none", "damaged", "another agent's"])
-async def test_a_restart_opens_nothing_twice_and_forgets_nothing(world: World, kept: str) -> None:
+@pytest.mark.parametrize("kept", ["file", "none", "damaged", "another agent's", "outdated"])
+async def test_a_restart_opens_nothing_twice_and_forgets_nothing(
+    world: World, kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await world.minute(".", ".")
     await world.minute("X", ".")
     await world.minute("X", ".")
@@ -189,6 +191,8 @@ async def test_a_restart_opens_nothing_twice_and_forgets_nothing(world: World, k
         file.unlink()
     elif kept == "damaged":
         file.write_bytes(file.read_bytes()[:100])
+    elif kept == "outdated":
+        monkeypatch.setattr("probe.agent.beside.incidents.MOST_LINES", -1)
     elif kept != "file":
         file.write_bytes(file.read_bytes().replace(b'"agent":"a1"', b'"agent":"a2"', 1))
     world.begin()
