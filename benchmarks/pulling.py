@@ -31,6 +31,7 @@ from probe.core.model.times import utc_text
 from probe.core.model.value import replace
 from probe.core.text.tokens import hash_token, make_token
 from probe.host.clock import SystemClock
+from probe.pull import Copy
 from probe.store.store import Store
 
 AGENT, CUSTOMER = "bench", "acme"
@@ -177,7 +178,7 @@ def _bytes_of(directory: Path) -> int:
 
 
 def _lines_in(copy: Path) -> int:
-    return sum(1 for part in copy.rglob("0*.ndjson") for _ in part.open("rb"))
+    return sum(1 for stream in Copy(copy).streams() for _ in Copy(copy).lines(stream.agent, stream.customer))
 
 
 def main() -> None:

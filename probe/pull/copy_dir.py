@@ -1,7 +1,8 @@
 """Rule: what the cursor counts is on the disk; the cursor is read from the files and from nowhere else.
 
 Lines are appended in verified order and fsynced before a head that counts them is kept. Killed at any moment, the files
-hold an exact prefix of the stream and at most one torn line, which the next start cuts off.
+hold an exact prefix of the stream and at most one torn line, which the next start cuts off. A file that is full is
+packed: the packed one takes its place when it is whole and on the disk, and until then the plain one stays.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from types import TracebackType
 from typing import Self
 
 import msgspec
+import zstandard
 
 from probe.host.files import sync_directory
 from probe.pull import layout
@@ -27,7 +29,7 @@ from probe.pull.layout import CopyError, KeptHead, known_key
 from probe.pull.page import Page
 
 FILE_ROWS = 100_000
-FILE_BYTES = 256 * 1024 * 1024
+FILE_BYTES = 8 * 1024 * 1024  # of lines, before they are packed: so much of a stream at most lies there plain
 ASIDE_FILES, ASIDE_BYTES = 100, 1024 * 1024
 HEADS_READ_BYTES = 4 * 1024 * 1024
 
@@ -72,6 +74,7 @@ class StreamFiles:
         self._stream = stream
         self._file_rows = file_rows
         self._handle: int | None = None
+        self._file: Path | None = None
         self._rows = self._bytes = 0
         self._day: str | None = None
         self.cursor: Cursor = START
@@ -149,9 +152,12 @@ class StreamFiles:
         return self._rows >= self._file_rows or self._bytes >= FILE_BYTES or later
 
     def _begin_file(self, first_seq: int) -> None:
+        full, self._file = self._file, self._path / layout.file_name(first_seq)
         self.close()
+        if full is not None:
+            pack(full)
         self._handle = os.open(
-            self._path / layout.file_name(first_seq),
+            self._file,
             os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC,
             0o644,
         )
@@ -187,6 +193,9 @@ class StreamFiles:
     def _open_last(self, sure: int) -> None:
         """The last file with a whole line. `sure`: the last number that was on the disk for certain."""
         files = layout.data_files(self._path)
+        for _, file in files:
+            if file.suffix == layout.PACKED:  # a kill may have left the plain one too
+                file.with_suffix("").unlink(missing_ok=True)
         while files:
             first, file = files.pop()
             if self._open_file(file, first, sure):
@@ -205,14 +214,17 @@ class StreamFiles:
                 self._day = self._day or line.day
         except TamperedError as problem:
             # What was never on the disk for certain may be anything after a loss of power: it is pulled again.
-            if cursor.seq < sure:
+            if cursor.seq < sure or file.suffix == layout.PACKED:
                 raise CopyError(f"{file}: {problem}: the copy was damaged or altered; restore it") from None
             torn = problem
         if not self._rows:
             return False
+        if file.suffix == layout.PACKED:
+            self.cursor, self._rows, self._day = cursor, 0, None
+            return True
         if torn is not None or size < file.stat().st_size:
             truncate(file, size)
-        self.cursor, self._bytes = cursor, size
+        self.cursor, self._bytes, self._file = cursor, size, file
         self._handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         os.fsync(self._handle)  # what a killed pull wrote may not be on the disk yet
         return True
@@ -325,6 +337,20 @@ def write_all(handle: int, data: bytes) -> None:
         if not written:
             raise OSError(errno.EIO, "nothing was written")
         view = view[written:]
+
+
+def pack(file: Path) -> None:
+    """Put a packed file in place of a plain one that is on the disk and written no more. Raises OSError."""
+    place = layout.packed_name(file)
+    aside = place.with_name(f".{place.name}.new")
+    packer = zstandard.ZstdCompressor(level=layout.PACK_LEVEL, write_checksum=True)
+    with open(file, "rb") as plain, open(aside, "wb") as packed:
+        packer.copy_stream(plain, packed, size=file.stat().st_size)
+        packed.flush()
+        os.fsync(packed.fileno())
+    os.replace(aside, place)
+    sync_directory(file.parent)
+    file.unlink()
 
 
 def truncate(file: Path, size: int) -> None:

@@ -3,7 +3,7 @@
 DIR/.lock                                 held by the one pull that writes
 DIR/<agent>/agent.pub                     the agent's public key (PEM), known since the first pull or given
 DIR/<agent>/agent.key-id                  where nobody gave the key: only which one it is
-DIR/<agent>/<customer>/000000000001.ndjson    lines, by the number of the first one
+DIR/<agent>/<customer>/000000000001.ndjson    lines, by the number of the first one; `.ndjson.zst` once it is full
 DIR/<agent>/<customer>/heads.ndjson       every head received
 DIR/<agent>/<customer>/stamps.ndjson      time stamps by a third party, as the host gave them
 DIR/<agent>/<customer>/rejected/          what failed verification, with the reason
@@ -16,15 +16,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import zstandard
 
 from probe.core.syntax.values import OWN_NAME
 from probe.pull.chain import BrokenLinkError, Cursor, Followed, StreamName, follow
 from probe.pull.heads import Key, WrongKeyError, read_key
 
 LOCK, PUBLIC_KEY, KEY_ID, HEADS, REJECTED = ".lock", "agent.pub", "agent.key-id", "heads.ndjson", "rejected"
-FILE_NAME = re.compile(r"([0-9]{12,19})\.ndjson")
+FILE_NAME = re.compile(r"([0-9]{12,19})\.ndjson(\.zst)?")
+PACKED = ".zst"
+PACK_LEVEL = 3
 STAMPS = "stamps.ndjson"
 READ_BYTES = 1 << 20
+PACKED_BYTES = 4096  # at once into the decompressor: what comes of it is 128 MiB at most
+UNPACKED_MOST_BYTES = 1 << 30  # much more than any pull puts into a file
+WINDOW_BYTES = 1 << 27
 
 
 class CopyError(Exception):
@@ -63,11 +69,27 @@ def _directories(directory: Path) -> list[Path]:
 
 
 def data_files(path: Path) -> list[tuple[int, Path]]:
-    """(number of the first line, file), in order."""
+    """(number of the first line, file), in order. Of a file that is there plain and packed, the packed one."""
     if not path.is_dir():
         return []
-    found = [(int(match[1]), file) for file in path.iterdir() if (match := FILE_NAME.fullmatch(file.name))]
-    return sorted(found)
+    found, before = _data_files(path), None
+    while before is None or before.keys() != found.keys():
+        # A directory that is read while a file is packed in it may show neither of the two.
+        found, before = _data_files(path), found
+    return sorted(found.items())
+
+
+def _data_files(path: Path) -> dict[int, Path]:
+    found: dict[int, Path] = {}
+    for file in sorted(path.iterdir()):  # the plain one of two comes first
+        if match := FILE_NAME.fullmatch(file.name):
+            found[int(match[1])] = file
+    return found
+
+
+def packed_name(file: Path) -> Path:
+    """What a file of lines is called once it is packed."""
+    return file.with_name(file.name + PACKED)
 
 
 def file_name(first_seq: int) -> str:
@@ -144,8 +166,21 @@ def follow_file(file: Path, cursor: Cursor, stream: StreamName) -> Iterator[tupl
 
 
 def read_lines(file: Path, skip: int = 0) -> Iterator[tuple[bytes, int]]:
-    """Each whole line without its line feed, and the offset behind it; those that begin at `skip` or later."""
-    with open(file, "rb", buffering=READ_BYTES) as stream:
+    """Each whole line without its line feed, and the offset behind it; those that begin at `skip` or later.
+
+    Of a packed file all lines, and offsets of the plain one. Raises CopyError where it cannot be unpacked, OSError.
+    """
+    if file.suffix == PACKED:
+        yield from _unpacked(file)
+        return
+    try:
+        opened = open(file, "rb", buffering=READ_BYTES)  # noqa: SIM115 (below)
+    except FileNotFoundError:
+        if not packed_name(file).exists():
+            raise
+        yield from _unpacked(packed_name(file))  # a pull that goes on has packed it meanwhile
+        return
+    with opened as stream:
         end = max(0, skip - 1)
         stream.seek(end)
         if skip:
@@ -157,8 +192,30 @@ def read_lines(file: Path, skip: int = 0) -> Iterator[tuple[bytes, int]]:
             yield text[:-1], end
 
 
+def _unpacked(file: Path) -> Iterator[tuple[bytes, int]]:
+    """The lines of a packed file, a piece of it at a time."""
+    end, rest = 0, b""
+    unpacker = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES).decompressobj()
+    with open(file, "rb") as stream:
+        try:
+            while data := stream.read(PACKED_BYTES):
+                *lines, rest = (rest + unpacker.decompress(data)).split(b"\n")
+                if end + len(rest) > UNPACKED_MOST_BYTES:
+                    raise CopyError(f"{file}: it holds more than any file of a copy")
+                for text in lines:
+                    end += len(text) + 1
+                    yield text, end
+        except zstandard.ZstdError as error:
+            raise CopyError(f"{file}: cannot be unpacked: it was damaged or altered ({error})") from None
+    if rest or not unpacker.eof or unpacker.unused_data:
+        raise CopyError(f"{file}: its end is missing or is another: it was cut or altered")
+
+
 def lines_backwards(file: Path) -> Iterator[bytes]:
-    """The whole lines from the last to the first. Raises OSError."""
+    """The whole lines from the last to the first. Raises CopyError, OSError."""
+    if file.suffix == PACKED or not file.exists():
+        yield from reversed([text for text, _ in read_lines(file)])
+        return
     end = whole_size(file) - 1  # without the last line feed
     if end < 0:
         return

@@ -143,14 +143,27 @@ def _reports(path: Path, proofs: Proofs, tick: Callable[[int], None]) -> list[St
 
 def _copies(root: Path) -> dict[Stream, list[tuple[int, Path]]]:
     """Files of lines by stream: their directories are named `<agent>/<customer>`."""
-    found: dict[Stream, list[tuple[int, Path]]] = {}
+    found, before = _files(root), None
+    while before is None or before.keys() != found.keys():
+        # A directory that is read while a pull packs a file in it may show neither of the two.
+        found, before = _files(root), found
+    streams: dict[Stream, list[tuple[int, Path]]] = {}
+    for (stream, first), path in sorted(found.items()):
+        streams.setdefault(stream, []).append((first, path))
+    return streams
+
+
+def _files(root: Path) -> dict[tuple[Stream, int], Path]:
+    """By stream and number. Of one that is there plain and packed, the packed one: so does whoever reads a copy."""
+    found: dict[tuple[Stream, int], Path] = {}
     for pattern in ("*", "*/*", "*/*/*"):
         for path in root.glob(pattern):
             match = _LINES.fullmatch(path.name)
             if match is not None and path.is_file() and "rejected" not in path.parts[-2:-1]:
                 stream = path.absolute().parent.parent.name, path.absolute().parent.name
-                found.setdefault(stream, []).append((int(match[1]), path))
-    return {stream: sorted(files) for stream, files in found.items()}
+                key = stream, int(match[1])
+                found[key] = max(path, found.get(key, path))
+    return found
 
 
 def _signed_at_all(report: StreamReport) -> StreamReport:

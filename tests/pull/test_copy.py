@@ -7,19 +7,22 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from probe.core.proof.chain import GENESIS, line_digest
 from probe.core.records.codec import encode
 from probe.core.records.rows import EventRecord, SlotRecord
-from probe.pull import Copy, CopyError, State, copy_dir
+from probe.pull import Copy, CopyError, State, copy_dir, layout
 from probe.pull.chain import StreamName
-from probe.pull.copy_dir import StreamFiles
+from probe.pull.copy_dir import StreamFiles, pack
 from probe.pull.layout import lines_backwards, whole_size
+from probe.services.verification import verify
 from tests.pull.server import FakeAgent, Signing, make_line, make_lines, serving
 from tests.pull.test_pull import pull_options, pulled, texts
 from tests.support.rows import at, event, missed, slot
@@ -34,6 +37,16 @@ async def copied(into: Path, lines: list[str] = LINES, signing: Signing = SIGNIN
     async with serving(FakeAgent(streams={"acme": lines}, signing=signing)) as agent:
         assert (await pulled(agent, into, **more)).complete
     return into / "a1" / "acme"
+
+
+def edit(file: Path, change: Callable[[str], str]) -> None:
+    """Change the lines of a file, plain or packed."""
+    data = file.read_bytes()
+    if file.suffix != ".zst":
+        file.write_bytes(change(data.decode()).encode())
+        return
+    packed = zstandard.ZstdDecompressor().decompressobj()
+    file.write_bytes(zstandard.compress(change(packed.decompress(data).decode()).encode()))
 
 
 def opened(into: Path) -> int:
@@ -87,12 +100,12 @@ async def test_a_copy_whose_tail_was_cut_is_told(tmp_path: Path, cut: int) -> No
 async def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:
     path = await copied(tmp_path, file_rows=10)
     for seq, bad in ((11, 11), (31, 31)):
-        away = path / f"{seq:012d}.ndjson"
+        (away,) = path.glob(f"{seq:012d}.ndjson*")
         kept = away.read_bytes()
         away.unlink()
         assert Copy(tmp_path).verify()[0].first_bad == bad
         away.write_bytes(kept)
-    (path / "000000000001.ndjson").unlink()
+    (path / "000000000001.ndjson.zst").unlink()
     (verified,) = Copy(tmp_path).verify()
     assert (verified.ok, verified.begins_at, verified.rows) == (True, 11, 30)
 
@@ -100,9 +113,10 @@ async def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", [1, 2, 17, 38, 39, 40])
 async def test_an_edited_line_is_named(tmp_path: Path, place: int) -> None:
     path = await copied(tmp_path, file_rows=10)
-    for file in path.glob("0*.ndjson"):
-        text = file.read_text()
-        file.write_text(re.sub(rf'"kind":"slot","seq":{place},', f'"kind":"slit","seq":{place},', text))
+    for file in path.glob("0*.ndjson*"):
+        edit(
+            file, lambda text: re.sub(rf'"kind":"slot","seq":{place},', f'"kind":"slit","seq":{place},', text)
+        )
     assert Copy(tmp_path).verify()[0].first_bad == place
     if place > 30:
         with pytest.raises(CopyError, match="altered"):
@@ -279,3 +293,97 @@ async def test_a_record_of_another_version_is_named(tmp_path: Path) -> None:
 
 def test_manner_is_not_shared() -> None:
     assert pull_options().stop is not pull_options().stop
+
+
+# --- files that are packed ----------------------------------------------------------------------------
+
+
+async def test_a_full_file_is_packed_and_read_as_before(tmp_path: Path) -> None:
+    path = await copied(tmp_path, file_rows=10)
+    names = sorted(file.name for file in path.glob("0*"))
+    assert names == [*(f"{seq:012d}.ndjson.zst" for seq in (1, 11, 21)), "000000000031.ndjson"]
+    plain = zstandard.decompress((path / names[0]).read_bytes())  # one frame that tells its size
+    assert plain.decode().splitlines() == LINES[:10]
+    copy = Copy(tmp_path)
+    assert texts(tmp_path) == LINES
+    assert [line.text for line in copy.lines_backwards("a1", "acme")] == LINES[::-1]
+    assert [line.seq for line in copy.lines("a1", "acme", after=14)] == list(range(15, 41))
+    assert copy.verify()[0].ok
+    assert copy.streams()[0].seq == 40
+    assert verify(tmp_path).good
+
+
+@pytest.mark.parametrize("moment", ["not begun", "half", "both", "no next"])
+async def test_a_kill_while_a_file_is_packed_loses_nothing(tmp_path: Path, moment: str) -> None:
+    """The plain file stays until the packed one is whole; of both, the packed one is read."""
+    path = await copied(tmp_path, LINES[:20], file_rows=10)
+    packed, last = path / "000000000001.ndjson.zst", path / "000000000011.ndjson"
+    whole = packed.read_bytes()
+    text = "".join(f"{line}\n" for line in LINES[:10])
+    if moment == "no next":
+        pack(last)
+    else:
+        (path / "000000000001.ndjson").write_text(text)
+        if moment != "both":
+            packed.unlink()
+        if moment == "half":
+            (path / ".000000000001.ndjson.zst.new").write_bytes(whole[:50])
+    assert texts(tmp_path) == LINES[:20]
+    assert Copy(tmp_path).verify()[0].ok
+    assert verify(tmp_path).good
+    assert opened(tmp_path) == 20
+    await copied(tmp_path, file_rows=10)
+    assert texts(tmp_path) == LINES
+    assert Copy(tmp_path).verify()[0].ok
+    assert len(list(path.glob("000000000001.ndjson*"))) == 1
+
+
+@pytest.mark.parametrize("how", ["cut", "flipped", "more", "other frame", "empty"])
+async def test_a_packed_file_that_is_damaged_is_named(tmp_path: Path, how: str) -> None:
+    path = await copied(tmp_path, file_rows=10)
+    file = path / "000000000011.ndjson.zst"
+    data = file.read_bytes()
+    middle = len(data) // 2
+    file.write_bytes(
+        {
+            "cut": data[:-3],
+            "flipped": data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :],
+            "more": data + b"x",
+            "other frame": data + zstandard.compress(b"{}\n"),
+            "empty": b"",
+        }[how]
+    )
+    (verified,) = Copy(tmp_path).verify()
+    assert not verified.ok
+    assert verified.first_bad is not None
+    assert 11 <= verified.first_bad <= 21
+    assert not verify(tmp_path).good
+    with pytest.raises(CopyError, match="000000000011"):
+        texts(tmp_path)
+
+
+async def test_lines_are_read_while_files_are_packed(tmp_path: Path) -> None:
+    """A file that was plain when the directory was read is found under its other name."""
+    path = await copied(tmp_path, LINES[:20])
+    lines = Copy(tmp_path).lines("a1", "acme")
+    files = layout.data_files(path)
+    pack(files[0][1])
+    assert [line.text for line in lines] == LINES[:20]
+    assert [text.decode() for text, _ in layout.read_lines(files[0][1])] == LINES[:20]
+    assert [text.decode() for text in layout.lines_backwards(files[0][1])] == LINES[19::-1]
+
+
+async def test_a_copy_of_before_is_gone_on_with(tmp_path: Path) -> None:
+    """Its files, larger and plain, stay as they are."""
+    path = await copied(tmp_path, LINES[:30], file_rows=10)
+    for file in sorted(path.glob("0*.zst")):
+        old = zstandard.ZstdDecompressor().decompressobj().decompress(file.read_bytes())
+        file.with_suffix("").write_bytes(old)
+        file.unlink()
+    before = {file: file.read_bytes() for file in path.glob("0*")}
+    await copied(tmp_path, file_rows=10)
+    assert texts(tmp_path) == LINES
+    assert Copy(tmp_path).verify()[0].ok
+    first, second, third = sorted(before)
+    assert (first.read_bytes(), second.read_bytes()) == (before[first], before[second])
+    assert not third.exists(), "full by what this version counts, and written to now: packed"
