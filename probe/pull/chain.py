@@ -183,7 +183,9 @@ def _previous(cursor: Cursor, previous: str | None, text: bytes) -> None:
             raise TamperedError(
                 due, f"the line {due} does not say which line it follows, and those before did"
             )
-    elif cursor.digest != UNKNOWN and previous != cursor.digest:
+    elif previous == cursor.digest != UNKNOWN:
+        return
+    elif cursor.digest != UNKNOWN:
         if cursor.seq == 0:
             raise TamperedError(due, "the first line says that there was one before it")
         raise BrokenLinkError(due, text)

@@ -26,6 +26,7 @@ from probe.pull.chain import (
 from probe.pull.heads import BadHeadError, Key, SeenHead, check_head, is_moment
 
 PAGE_MARK = b'"page"'
+MARK_WITHIN = 64  # bytes
 
 
 class TruncatedError(Exception):
@@ -152,7 +153,8 @@ class PageReader:
             raise TamperedError(self._cursor.seq + 1, f"a line of more than {LINE_MOST_BYTES} bytes")
         if self._end is not None:
             raise TamperedError(self._cursor.seq + 1, "a line after the end of the page")
-        if PAGE_MARK in text and _kind(text) == "page":
+        # An agent says first what a line is: the rest of a long line need not be looked through.
+        if text.find(PAGE_MARK, 0, MARK_WITHIN) >= 0 and _kind(text) == "page":
             self._end = self._ending(text)
         elif len(self._lines) >= self._most_lines:
             raise TruncatedError(
@@ -166,6 +168,12 @@ class PageReader:
                     self._unfitting = problem  # the line after it shows which of the two it was
                     return
                 raise
+            except TamperedError:
+                if _kind(text) != "page":
+                    raise
+                self._end = self._ending(text)
+                self.broken = b""
+                return
             self._witnessed.check(line)
             self._lines.append(line)
             self._cursor = line.cursor
