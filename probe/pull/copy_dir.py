@@ -19,7 +19,6 @@ from types import TracebackType
 from typing import Self
 
 import msgspec
-import zstandard
 
 from probe.host.files import sync_directory
 from probe.pull import layout
@@ -155,7 +154,7 @@ class StreamFiles:
         full, self._file = self._file, self._path / layout.file_name(first_seq)
         self.close()
         if full is not None:
-            pack(full)
+            layout.pack(full)
         self._handle = os.open(
             self._file,
             os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC,
@@ -337,20 +336,6 @@ def write_all(handle: int, data: bytes) -> None:
         if not written:
             raise OSError(errno.EIO, "nothing was written")
         view = view[written:]
-
-
-def pack(file: Path) -> None:
-    """Put a packed file in place of a plain one that is on the disk and written no more. Raises OSError."""
-    place = layout.packed_name(file)
-    aside = place.with_name(f".{place.name}.new")
-    packer = zstandard.ZstdCompressor(level=layout.PACK_LEVEL, write_checksum=True)
-    with open(file, "rb") as plain, open(aside, "wb") as packed:
-        packer.copy_stream(plain, packed, size=file.stat().st_size)
-        packed.flush()
-        os.fsync(packed.fileno())
-    os.replace(aside, place)
-    sync_directory(file.parent)
-    file.unlink()
 
 
 def truncate(file: Path, size: int) -> None:

@@ -11,6 +11,7 @@ DIR/<agent>/<customer>/rejected/          what failed verification, with the rea
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ import msgspec
 import zstandard
 
 from probe.core.syntax.values import OWN_NAME
+from probe.host.files import sync_directory
 from probe.pull.chain import BrokenLinkError, Cursor, Followed, StreamName, follow
 from probe.pull.heads import Key, WrongKeyError, read_key
 
@@ -95,6 +97,20 @@ def packed_name(file: Path) -> Path:
 def file_name(first_seq: int) -> str:
     """`000000000042.ndjson`."""
     return f"{first_seq:012d}.ndjson"
+
+
+def pack(file: Path) -> None:
+    """Put a packed file in place of a plain one that is on the disk and written no more. Raises OSError."""
+    place = packed_name(file)
+    aside = place.with_name(f".{place.name}.new")
+    packer = zstandard.ZstdCompressor(level=PACK_LEVEL, write_checksum=True)
+    with open(file, "rb") as plain, open(aside, "wb") as packed:
+        packer.copy_stream(plain, packed, size=file.stat().st_size)
+        packed.flush()
+        os.fsync(packed.fileno())
+    os.replace(aside, place)
+    sync_directory(file.parent)
+    file.unlink()
 
 
 def whole_size(file: Path) -> int:

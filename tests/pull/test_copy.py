@@ -20,8 +20,8 @@ from probe.core.records.codec import encode
 from probe.core.records.rows import EventRecord, SlotRecord
 from probe.pull import Copy, CopyError, State, copy_dir, layout
 from probe.pull.chain import StreamName
-from probe.pull.copy_dir import StreamFiles, pack
-from probe.pull.layout import lines_backwards, whole_size
+from probe.pull.copy_dir import StreamFiles
+from probe.pull.layout import lines_backwards, pack, whole_size
 from probe.services.verification import verify
 from tests.pull.server import FakeAgent, Signing, make_line, make_lines, serving
 from tests.pull.test_pull import pull_options, pulled, texts
