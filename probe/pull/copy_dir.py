@@ -186,7 +186,7 @@ class StreamFiles:
         if file.exists():
             size = layout.whole_size(file)
             if size < file.stat().st_size:
-                truncate(file, size)
+                layout.truncate(file, size)
         return list(layout.kept_heads(self._path, HEADS_READ_BYTES))
 
     def _open_last(self, sure: int) -> None:
@@ -222,7 +222,7 @@ class StreamFiles:
             self.cursor, self._rows, self._day = cursor, 0, None
             return True
         if torn is not None or size < file.stat().st_size:
-            truncate(file, size)
+            layout.truncate(file, size)
         self.cursor, self._bytes, self._file = cursor, size, file
         self._handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         os.fsync(self._handle)  # what a killed pull wrote may not be on the disk yet
@@ -336,16 +336,6 @@ def write_all(handle: int, data: bytes) -> None:
         if not written:
             raise OSError(errno.EIO, "nothing was written")
         view = view[written:]
-
-
-def truncate(file: Path, size: int) -> None:
-    """Cut off what is behind `size`, on the disk. Raises OSError."""
-    handle = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.ftruncate(handle, size)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def make_directory(path: Path) -> None:

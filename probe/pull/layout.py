@@ -113,6 +113,16 @@ def pack(file: Path) -> None:
     file.unlink()
 
 
+def truncate(file: Path, size: int) -> None:
+    """Cut off what is behind `size`, on the disk. Raises OSError."""
+    handle = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.ftruncate(handle, size)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def whole_size(file: Path) -> int:
     """Up to where the file holds whole lines, in bytes. Raises OSError."""
     with open(file, "rb") as stream:

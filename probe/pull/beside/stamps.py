@@ -15,8 +15,9 @@ from probe.core.proof.chain import line_digest
 from probe.core.proof.stamp import STAMPED, parse_stamp
 from probe.pull import layout
 from probe.pull.chain import Followed, StreamName
-from probe.pull.copy_dir import append_line, truncate
+from probe.pull.copy_dir import append_line
 from probe.pull.heads import BadHeadError, Key, WrongKeyError, check_head
+from probe.pull.layout import truncate
 from probe.pull.page import TruncatedError
 
 AT_ONCE = 500
