@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 
 from probe.core.sla.contract.load import Agreed, problem_at
 from probe.core.sla.contract.profile import Credit
@@ -36,11 +35,6 @@ def _found(agreed: Agreed) -> Iterator[tuple[Loc, str]]:
     for number, purge in enumerate(agreement.purges):
         if purge.domain not in known:
             yield ("purges", number, "domain"), _stranger([purge.domain])
-    for number, day in enumerate(agreement.working_days):
-        try:
-            date.fromisoformat(day)
-        except ValueError:
-            yield ("working_days", number), 'not a day: write it in quotes, such as "2026-10-08"'
     if isinstance(profile.credit, Credit) and agreement.fee is None:
         yield ("agreement",), "the contract owes a share of the fee, and the agreement names no fee"
     if not ways(agreed):

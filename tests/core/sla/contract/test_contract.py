@@ -219,7 +219,6 @@ def test_an_override_is_refused_at_its_own_place() -> None:
             20,
             "not a domain of this",
         ),
-        ('working_days: ["2026-13-01"]', 20, "not a day"),
     ],
 )
 def test_what_contradicts_the_contract_or_itself_is_told_with_its_place(
@@ -252,6 +251,7 @@ def test_kinds_that_are_not_computed_are_refused_and_not_computed_wrongly() -> N
         ("domains: [www.acme.example]", "domains: []", 4, "at least 1"),
         ("service: {from: 2026-10-01T00:00:00+08:00}", "service: {from: 2026-10-01}", 5, "not an instant"),
         ('amount: "30000.00"', "amount: 30000.00", 6, "in quotes"),
+        ("customer: acme", 'customer: acme\nworking_days: ["2026-13-01"]', 4, "not a day"),
         ("to: 2026-11-25T02:00:00+08:00", "to: 2026-11-24T02:00:00+08:00", 8, "ends after it begins"),
     ],
 )
