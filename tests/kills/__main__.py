@@ -78,7 +78,6 @@ class Life:
             self.progress_s = max(to_us(text) for text in until if text) // 1_000_000 + 86_400
         self.ledger = Ledger(self.directory, self.agent, place / "witness.ndjson", authority.ca)
         self.ledger.pull()
-        self.ledger.earlier = frozenset(self.ledger.pulled)
         self.chance = chance
         self.moments = 600
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from probe.core.proof.chain import GENESIS, line_digest
-from probe.core.tables.columns import Row
 from probe.host.clock import SystemClock
 from probe.seal.keys import PRIVATE, PUBLIC, Keys, Signer
 from probe.seal.stamps.files import ENDING as STAMPS
@@ -18,7 +17,7 @@ from probe.services.verification import verify
 from probe.store.base.parts import parts_of
 from probe.store.base.schema import catalogue_file
 from probe.store.read.reader import Reader
-from tests.support.sums import expected, kept, lines_of
+from tests.support.sums import expected, kept
 
 
 @dataclass
@@ -34,7 +33,6 @@ class Ledger:
     firsts: set[tuple[str, str, str]] = field(default_factory=set)
     complete: dict[str, str] = field(default_factory=dict)
     stamps: dict[str, list[bytes]] = field(default_factory=dict)
-    earlier: frozenset[str] = frozenset()  # whose streams an earlier version wrote, without sums
     key: str | None = None
     counts: Counter[str] = field(default_factory=Counter)
     lines: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
@@ -134,17 +132,7 @@ class Ledger:
         gone = [seq for seq, text in self.lines[customer] if text.startswith('{"kind":"dropped"')]
         if gone and spans and spans[0][0] <= gone[-1]:
             return  # nobody saw them: what they add up to is the agent's word
-        found, pulled = kept(grains), expected(self.agent, customer, self.lines[customer], spans)
-        words = f"{customer}: the sums of {spans} are not what the rows add up to"
-        if found != pulled:
-            # Rows of before the sums are added up as time allows: of those that retention took before, or while a kill
-            # kept it from being written, some are in no sum. None is counted twice, and none that is there is left out.
-            assert customer in self.earlier, words
-            there = expected(self.agent, customer, lines_of(reader, customer), spans)
-            assert _due(there) <= _due(found) <= _due(pulled), words
-            self.counts["sums without rows that retention took first"] += 1
+        assert kept(grains) == expected(self.agent, customer, self.lines[customer], spans), (
+            f"{customer}: the sums of {spans} are not what the rows add up to"
+        )
         self.counts["rows in sums"] += sum(last - first + 1 for first, last in spans)
-
-
-def _due(rows: list[Row]) -> int:
-    return sum(int(row["due"]) for row in rows)

@@ -2,8 +2,8 @@
 
 A part holds the sums of five minutes (`core.sla.facts.grain_rows`) that were written while it was the newest: a row of
 `grain` for each domain and grain of each time that sums were written; rows of one grain are added up. `body`: the sums
-by object, vantage point and address, packed. `grain_end`: of which records they are, `first_seq` to `seq`, and what
-later rows need of earlier ones. Old parts have no such tables.
+by object, vantage point and address, packed. `grain_end`: of which records they are, `first_seq` to `seq` without those
+that were `unseen`, and what later rows need of earlier ones. Old parts have no such tables.
 """
 
 from __future__ import annotations
@@ -39,16 +39,22 @@ _INSERT = (
 )
 _LINES = msgspec.msgpack.Decoder(tuple[int, list[list[Any]]])
 _CARRIED = msgspec.msgpack.Decoder(Carried)
+Span = tuple[int, int]  # the first and the last `seq`
+_SPANS = msgspec.msgpack.Decoder(tuple[Span, ...])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrainEnd:
-    """Of which records of a stream the sums in one part are: from `first_seq` to `seq`."""
+    """Of which records of a stream the sums in one part are: from `first_seq` to `seq`, without the spans `unseen`.
+
+    Those were gone before they could be added up: rows of an earlier version, which kept no sums.
+    """
 
     first_seq: int
     seq: int
     complete_up_to: str | None
     carried: Carried
+    unseen: tuple[Span, ...] = ()
 
 
 def write_grains(db: Database, stream: int, end: GrainEnd, keyed: Iterable[tuple[Key, KeySums]]) -> None:
@@ -63,11 +69,13 @@ def write_grains(db: Database, stream: int, end: GrainEnd, keyed: Iterable[tuple
         rows.append((stream, grain, domain, end.seq, *totals, body))
     db.conn.executemany(_INSERT, rows)
     carried = packer.compress(msgspec.msgpack.encode(end.carried))
+    before = db.execute("SELECT unseen FROM grain_end WHERE stream = ?", (stream,)).fetchone()
+    unseen = (*(() if before is None else _spans(before[0])), *end.unseen)
     db.execute(
-        "INSERT INTO grain_end (stream, first_seq, seq, complete_up_to, carried) VALUES (?, ?, ?, ?, ?)"
+        "INSERT INTO grain_end (stream, first_seq, seq, complete_up_to, carried, unseen) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (stream) DO UPDATE SET seq = excluded.seq, complete_up_to = excluded.complete_up_to,"
-        " carried = excluded.carried",
-        (stream, end.first_seq, end.seq, end.complete_up_to, carried),
+        " carried = excluded.carried, unseen = excluded.unseen",
+        (stream, end.first_seq, end.seq, end.complete_up_to, carried, msgspec.msgpack.encode(unseen)),
     )
 
 
@@ -81,12 +89,21 @@ def end_in(query: Query, agent: str, customer: str) -> GrainEnd | None:
     if not has_grains(query):
         return None
     sql = (
-        "SELECT g.first_seq, g.seq, g.complete_up_to, g.carried FROM grain_end g JOIN stream s ON s.id = g.stream"
-        " WHERE s.agent = ? AND s.customer = ?"
+        "SELECT g.first_seq, g.seq, g.complete_up_to, g.carried, g.unseen FROM grain_end g"
+        " JOIN stream s ON s.id = g.stream WHERE s.agent = ? AND s.customer = ?"
     )
-    for first, seq, complete, packed in query.rows(sql, agent, customer):
-        return GrainEnd(first_seq=first, seq=seq, complete_up_to=complete, carried=_carried(packed))
+    for first, seq, complete, packed, unseen in query.rows(sql, agent, customer):
+        return GrainEnd(
+            first_seq=first, seq=seq, complete_up_to=complete, carried=_carried(packed), unseen=_spans(unseen)
+        )
     return None
+
+
+def _spans(packed: bytes) -> tuple[Span, ...]:
+    try:
+        return _SPANS.decode(packed)
+    except msgspec.DecodeError:
+        return ()
 
 
 def _carried(packed: bytes) -> Carried:
@@ -150,7 +167,7 @@ def copy_grains(query: Query, db: Database) -> None:
         return
     for table, columns in (
         ("grain", ("stream", "grain", "domain", "last_seq", *SUMS, "body")),
-        ("grain_end", ("stream", "first_seq", "seq", "complete_up_to", "carried")),
+        ("grain_end", ("stream", "first_seq", "seq", "complete_up_to", "carried", "unseen")),
     ):
         names, marks = ", ".join(columns), ", ".join("?" * len(columns))
         rows = query.each(f"SELECT {names} FROM {table}")  # noqa: S608 (names of ours)

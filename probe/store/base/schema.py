@@ -136,7 +136,7 @@ def _grains(db: Database) -> None:
     )
     db.execute(
         "CREATE TABLE grain_end (stream INTEGER PRIMARY KEY REFERENCES stream (id), first_seq INTEGER NOT NULL,"
-        " seq INTEGER NOT NULL, complete_up_to TEXT, carried BLOB NOT NULL) STRICT"
+        " seq INTEGER NOT NULL, complete_up_to TEXT, carried BLOB NOT NULL, unseen BLOB NOT NULL) STRICT"
     )
 
 

@@ -6,13 +6,13 @@ record, which is the last one or at most some minutes behind it: `Summed` says w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from probe.core.model.value import Value
 from probe.core.sla.facts.grain_rows import SUMS, added
 from probe.core.tables.columns import Row
-from probe.store.base.grains import detail_rows, end_in, has_grains
+from probe.store.base.grains import Span, detail_rows, end_in, has_grains
 from probe.store.base.query import Query
 from probe.store.read.sources import Sources, place_of
 
@@ -60,6 +60,17 @@ class Summed:
     complete_up_to: str | None
 
 
+def without(whole: Span, holes: Iterable[Span]) -> Iterator[Span]:
+    """The spans of `whole` that are left; `holes` in order."""
+    first, last = whole
+    for begins, ends in holes:
+        if first < begins:
+            yield first, min(begins - 1, last)
+        first = max(first, ends + 1)
+    if first <= last:
+        yield first, last
+
+
 @dataclass(frozen=True, slots=True)
 class Grains:
     """The sums of one stream; `Reader.grains` makes it. Spans are whole grains, [first, end). Raises StoreError."""
@@ -77,10 +88,11 @@ class Grains:
             if end is None:
                 continue
             complete = end.complete_up_to or complete
-            if spans and end.first_seq <= spans[-1][1] + 1:
-                spans[-1] = spans[-1][0], max(end.seq, spans[-1][1])
-            else:
-                spans.append((end.first_seq, end.seq))
+            for first, last in without((end.first_seq, end.seq), end.unseen):
+                if spans and first <= spans[-1][1] + 1:
+                    spans[-1] = spans[-1][0], max(last, spans[-1][1])
+                else:
+                    spans.append((first, last))
         return Summed(spans=tuple(spans), complete_up_to=complete)
 
     def next(self, first: int, end: int) -> int | None:

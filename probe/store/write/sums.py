@@ -14,19 +14,19 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from probe.core.proof.chain import Line
-from probe.core.records.codec import CodecError
+from probe.core.records.codec import CodecError, dropped_span
 from probe.core.records.rows import Record
 from probe.core.sla.facts.grain_rows import NOTHING_CARRIED, RULE, GrainTable
 from probe.core.tables.rows import rows_of
 from probe.host.clock import Clock
-from probe.store.base.grains import GrainEnd, end_in, write_grains
+from probe.store.base.grains import GrainEnd, Span, end_in, write_grains
 from probe.store.base.parts import parts_of
 from probe.store.base.query import Query
 from probe.store.base.schema import StoreError, damaged
@@ -77,6 +77,7 @@ class _Summed:
     written: int
     complete_up_to: str | None
     rows: int = 0
+    unseen: list[Span] = field(default_factory=list)  # gone before they could be added up
     caught_up_at_s: float = -math.inf
 
     def reached(self, seq: int, complete_up_to: str | None) -> None:
@@ -165,6 +166,7 @@ class Sums:
                     seq=summed.seq,
                     complete_up_to=summed.complete_up_to,
                     carried=summed.table.carried,
+                    unseen=tuple(summed.unseen),
                 )
                 write_grains(db, number, end, summed.table.keyed())
 
@@ -174,6 +176,7 @@ class Sums:
             if summed.rows:
                 summed.table = GrainTable.after(summed.table)
                 summed.written, summed.rows = summed.seq, 0
+                summed.unseen.clear()
 
     def _grain_now(self) -> int:
         return (self._clock.time_ns() // 1000 - GRACE_US) // RULE.length_us
@@ -203,6 +206,8 @@ class Sums:
             reader = self._readers[agent] = self._lines_of(agent)
         for line in reader.lines(customer, summed.seq, CATCH_UP_ROWS):
             data = line.text.encode()
+            if (gone := dropped_span(data)) is not None:
+                summed.unseen.append((max(gone.first_seq, summed.seq + 1), line.seq))
             try:
                 summed.table.feed(rows_of(agent, customer, data))
             except CodecError as error:  # it is in no sum, as it is in no table

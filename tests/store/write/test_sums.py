@@ -183,6 +183,43 @@ async def test_what_was_not_summed_before_a_kill_is_read_again(
     assert compared(directory) == [(1, 166)]
 
 
+async def test_rows_that_retention_took_before_they_were_added_up_are_named_as_in_no_sum(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of an earlier version, which kept no sums: whoever pulled them finds the sums of the others right."""
+    clock = SetClock()
+    monkeypatch.setattr(sums.Sums, "save", lambda *args, **options: None)
+    store = Store.open(directory, "a1", clock, limits=Limits(span_us=150_000_000))
+    for turn in range(20):
+        clock.at_s += 20
+        await store.append(
+            [KINDS["well"](20 * turn), KINDS["refused"](20 * turn + 1), KINDS["well"](20 * turn + 2)]
+        )
+    await store.close()
+    monkeypatch.undo()
+    with Reader.open(directory, "a1") as reader:
+        pulled = lines_of(reader, "acme")
+    taken = closed_parts(directory)
+    assert len(taken) > 1
+    for part in taken:
+        thin(part, at(0))
+    monkeypatch.setattr(sums, "CATCH_UP_ROWS", 7)
+    monkeypatch.setattr(sums, "CATCH_UP_S", 0.0)
+    for turn in range(12):  # each start writes what it has caught up with
+        store = Store.open(directory, "a1", clock)
+        await store.append([KINDS["well"](1000 + turn)])
+        await store.close()
+    with Reader.open(directory, "a1") as reader:
+        whole = lines_of(reader, "acme")
+        grains = reader.grains("acme")
+        spans = grains.summed().spans
+        both = [*pulled, *(line for line in whole if line[0] > pulled[-1][0])]
+        assert kept(grains) == expected("a1", "acme", both, spans)
+    held = {seq for first, last in spans for seq in range(first, last + 1)}
+    assert held == {seq for seq, text in whole if not text.startswith('{"kind":"dropped"')}
+    assert len(spans) > 1
+
+
 async def test_they_are_caught_up_with_a_little_at_a_time(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
