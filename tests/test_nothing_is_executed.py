@@ -43,7 +43,8 @@ STARTS_PROCESSES = {
 LOADS_BY_NAME = {
     "seal/parquet.py",
     "seal/stamps/tokens.py",
-    "sla/duckdb_engine.py",
+    "sla/engines/duckdb_engine.py",
+    "sla/engines/spark_engine.py",
 }  # a constant name, optional libraries
 
 

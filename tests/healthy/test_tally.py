@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import pytest
@@ -97,7 +98,7 @@ def test_the_table_fits_80_columns_and_says_what_does_not_hold() -> None:
     lines = out.getvalue().splitlines()
     assert len(lines) == 12, "no line of the table is broken"
     assert max(map(len, lines)) <= 80
-    (whole,) = (line.split() for line in lines if line.startswith("all"))
+    (whole,) = (line.split() for line in lines if re.match(r"all +\d", line))
     assert whole == ["all", "5,000,002", "2,500,001", "2,500,000", "0", "0", "1", "25,000"]
     assert "       1 × failed · cdn · http.protocol_violation" in lines
     assert lines[-1:] == breaches(phases) == ["1 rows accuse somebody who did nothing"]

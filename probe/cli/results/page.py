@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -31,6 +28,10 @@ def page(copies: tuple[Path, ...], into: Path, follow: bool, seconds: float | No
     `results verify` does that.
     """
     with loading():
+        import asyncio
+        import signal
+        from contextlib import suppress
+
         from probe.core.records.codec import CodecError
         from probe.net.event_loop import on_signals, run
         from probe.services.page.files import PageWriter

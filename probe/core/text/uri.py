@@ -19,6 +19,7 @@ _CODE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 # What stands in a URI as it is: unreserved, reserved, and the percent sign of a code (section 2).
 _AS_IT_IS = _UNRESERVED | frozenset("%:/?#[]@!$&'()*+,;=")
+_ENCODED = {code: f"%{code:02X}" for code in range(256) if chr(code) not in _AS_IT_IS}
 
 
 class Uri(NamedTuple):
@@ -97,10 +98,7 @@ def encoded(value: str) -> str:
 
     Browsers and curl do the same with a Location. What is a percent code already stays one.
     """
-    if all(character in _AS_IT_IS for character in value):
-        return value
-    data = value.encode("latin-1", "replace")
-    return "".join(chr(byte) if chr(byte) in _AS_IT_IS else f"%{byte:02X}" for byte in data)
+    return value.encode("latin-1", "replace").decode("latin-1").translate(_ENCODED)
 
 
 def with_ascii_host(uri: Uri) -> Uri:
