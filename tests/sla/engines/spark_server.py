@@ -52,9 +52,16 @@ def spark_connect(directory: Path) -> Iterator[str]:
             env={**os.environ, "SPARK_HOME": str(HOME), "SPARK_LOCAL_IP": "127.0.0.1",
                  "SPARK_LOCAL_DIRS": str(directory)},
         )  # fmt: skip
+    before = os.environ.get("SPARK_HOME")
+    os.environ["SPARK_HOME"] = str(
+        HOME
+    )  # the client looks for it too where its own tests' modules are loaded
     try:
         yield f"sc://127.0.0.1:{_port(child, log)}"
     finally:
+        os.environ.pop("SPARK_HOME")
+        if before is not None:
+            os.environ["SPARK_HOME"] = before
         child.terminate()
         try:
             child.wait(20)
