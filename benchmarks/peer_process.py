@@ -43,8 +43,15 @@ def serving(directory: Path, sizes: Sequence[int]) -> Iterator[Ports]:
     pki = Pki(directory / "pki")
     certificate = pki.leaf("server", [NAME])
     command = [sys.executable, str(_PROGRAM), str(certificate), *map(str, sizes)]
+    with started(command, pki.ca_file) as ports:
+        yield ports
+
+
+@contextmanager
+def started(command: Sequence[str], ca: Path, directory: Path | None = None) -> Iterator[Ports]:
+    """A program of ours that prints its ports, in `directory`, until its input ends. Raises RuntimeError."""
     with subprocess.Popen(  # noqa: S603 - our own program, no foreign words
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=directory
     ) as child:
         assert child.stdin is not None
         assert child.stdout is not None
@@ -52,7 +59,7 @@ def serving(directory: Path, sizes: Sequence[int]) -> Iterator[Ports]:
             line = child.stdout.readline()
             if not line:
                 raise RuntimeError("the benchmark's server did not start; its message stands above")
-            yield Ports(**json.loads(line), ca=pki.ca_file)
+            yield Ports(**json.loads(line), ca=ca)
         finally:
             child.stdin.close()
             try:

@@ -15,7 +15,6 @@ import itertools
 import json
 import random
 import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.peer_process import Ports
+from benchmarks.peer_process import Ports, started
 from benchmarks.pulling import client_pull, served
 from benchmarks.server import NAME, ORIGIN
 from probe.agent.agent import Agent
@@ -57,20 +56,8 @@ def cdn(directory: Path, edges: int) -> Iterator[Ports]:
     """The CDN in a process of its own. Raises RuntimeError if it does not start."""
     pki = Pki(directory / "pki")
     command = [sys.executable, "-m", _PROGRAM, str(pki.leaf("server", [NAME])), str(edges)]
-    root = Path(__file__).parent.parent
-    with subprocess.Popen(  # noqa: S603 - our own program, no foreign words
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root
-    ) as child:
-        assert child.stdin is not None
-        assert child.stdout is not None
-        try:
-            line = child.stdout.readline()
-            if not line:
-                raise RuntimeError("the servers did not start; their message stands above")
-            yield Ports(**json.loads(line), ca=pki.ca_file)
-        finally:
-            child.stdin.close()
-            child.wait(5)
+    with started(command, pki.ca_file, Path(__file__).parent.parent) as ports:
+        yield ports
 
 
 def write_config(ports: Ports, directory: Path, interval_s: float) -> Path:

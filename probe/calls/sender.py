@@ -12,11 +12,11 @@ from typing import Protocol
 
 import aiohttp
 
-from probe import __version__
 from probe.core.calls.messages import alerts, signature, webhook
 from probe.core.calls.queue import Delivery
 from probe.core.calls.target import Target, Via
 from probe.core.model.times import retry_after_s
+from probe.host.posting import PostError, posted
 from probe.settings.secrets import SecretError, reveal
 
 CONNECT_S, TOTAL_S = 5.0, 15.0
@@ -66,27 +66,16 @@ class HttpSender:
         except (OSError, ssl.SSLError) as error:
             raise CallError(f"its `ca` cannot be used: {error.strerror or type(error).__name__}") from None
         try:
-            async with (
-                aiohttp.ClientSession(
-                    auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar(), timeout=self._timeout
-                ) as session,
-                session.post(url, data=body, headers=fields, allow_redirects=False, ssl=tls) as response,
-            ):
+            async with posted(url, body, fields, self._timeout, tls) as response:
                 _judge(response)
-        except TimeoutError:
-            raise CallError("it did not answer in time") from None
-        except aiohttp.ClientConnectorCertificateError:
-            raise CallError("its TLS certificate is not trusted by this host") from None
-        except aiohttp.ClientConnectorError as error:
-            raise CallError(f"it was not reached: {error.os_error.strerror or error.os_error}") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise CallError(f"its answer was cut off or is no HTTP: {type(error).__name__}") from None
+        except PostError as error:
+            raise CallError(str(error)) from None
 
     @staticmethod
     def _fields(delivery: Delivery, body: bytes, now_us: int) -> dict[str, str]:
         """Raises SecretError."""
         to = delivery.target
-        fields = {"Content-Type": "application/json", "User-Agent": f"cdn-probe/{__version__}"}
+        fields = {"Content-Type": "application/json"}
         if to.via is Via.WEBHOOK:
             fields["CDN-Probe-Delivery"] = delivery.id
         if to.secret is not None:

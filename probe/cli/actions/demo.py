@@ -103,10 +103,10 @@ def _print_news(scene: Scene, shown: set[str], out: Console) -> None:
         shown -= {line for line in shown if line.startswith(_FOUND)}
         out.print(f"{scene.elapsed_s:5.1f}s injected {name}")
     for row in scene.fresh:
-        found = f"{_FOUND}{row.domain}{row.path} from {row.vantage_point}: {verdict_text(row)}"
+        verdict = verdict_text(row)
+        found = f"{_FOUND}{row.domain}{row.path} from {row.vantage_point}: {verdict}"
         if row.outcome != "ok" and found not in shown:
             shown.add(found)
-            verdict = verdict_text(row)
             room = WIDTH - len(f"{scene.elapsed_s:5.1f}s    from {row.vantage_point}: {verdict}")
             name = f"{row.domain}{row.path}"
             name = name if len(name) <= room else f"…{name[1 - room :]}"

@@ -193,12 +193,7 @@ def _never_judged(data: dict[str, Any], reader: ParamsReader) -> Iterator[Compla
         if domain.get("origin") is not None:
             continue
         for o, item in enumerate(_mappings(domain.get("objects"))):
-            levels: tuple[tuple[Place, dict[str, Any]], ...] = (
-                (("domains", d, "objects", o), item),
-                (("domains", d), domain),
-                (("defaults",), _mapping(data.get("defaults"))),
-            )
-            place, site = next((level for level in levels if level[1].get("checks") is not None), levels[0])
+            place, site = _where_given(data, d, domain, o, item, "checks")
             for kind, value in _mapping(site.get("checks")).items():
                 loc = (*place, "checks", kind)
                 what = _needs_origin(kind, value, reader)
@@ -211,6 +206,18 @@ def _never_judged(data: dict[str, Any], reader: ParamsReader) -> Iterator[Compla
                     )
 
 
+def _where_given(
+    data: dict[str, Any], d: int, domain: dict[str, Any], o: int, item: dict[str, Any], key: str
+) -> tuple[Place, dict[str, Any]]:
+    """Where an object's `key` is written: with itself, its domain or the defaults; else the object itself."""
+    levels: tuple[tuple[Place, dict[str, Any]], ...] = (
+        (("domains", d, "objects", o), item),
+        (("domains", d), domain),
+        (("defaults",), _mapping(data.get("defaults"))),
+    )
+    return next((level for level in levels if level[1].get(key) is not None), levels[0])
+
+
 def _over_plain_http(data: dict[str, Any]) -> Iterator[Complaint]:
     """HTTP/2 and HTTP/3 of a domain that is asked over plain HTTP, where clients speak HTTP/1.1."""
     reported: set[Place] = set()
@@ -218,12 +225,7 @@ def _over_plain_http(data: dict[str, Any]) -> Iterator[Complaint]:
         if domain.get("scheme", "https") != "http":
             continue
         for o, item in enumerate(_mappings(domain.get("objects"))):
-            levels: tuple[tuple[Place, dict[str, Any]], ...] = (
-                (("domains", d, "objects", o), item),
-                (("domains", d), domain),
-                (("defaults",), _mapping(data.get("defaults"))),
-            )
-            place, site = next((level for level in levels if level[1].get("protocol") is not None), levels[0])
+            place, site = _where_given(data, d, domain, o, item, "protocol")
             wanted = site.get("protocol")
             for index, value in enumerate(wanted if isinstance(wanted, list) else [wanted]):
                 loc = (*place, "protocol", *((index,) if isinstance(wanted, list) else ()))

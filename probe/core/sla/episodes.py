@@ -10,17 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from probe.core.incidents.looks import Sight
 from probe.core.model.value import replace
 from probe.core.records.verdict import Fault
 from probe.core.sla.periods import Span
-
-
-class Sight(StrEnum):
-    """What a look saw. `unknown`: it was due and says nothing."""
-
-    WELL = "well"
-    TROUBLE = "trouble"
-    UNKNOWN = "unknown"
 
 
 class Ending(StrEnum):

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from probe.core.sla.episodes import Look, Sight, at_once, episodes
+from probe.core.incidents.looks import Sight
+from probe.core.sla.episodes import Look, at_once, episodes
 from probe.core.sla.figures import Word
 from probe.core.sla.periods import Span, union
 

@@ -188,24 +188,29 @@ def parse_anchor(text: str) -> AnchorSpec:
 
 def parse_authority_url(text: str) -> str:
     """`https://host[:port][/path]` or `http://...`: the address of a time-stamping authority."""
-    scheme, _, rest = text.partition("://")
-    if scheme not in ("http", "https"):
-        raise ValueError("a time-stamping authority is http://host/path or https://host/path")
-    if "@" in rest:
-        raise ValueError("an authority's address holds no user name or password")
-    authority, _, path = rest.partition("/")
-    split_host_port(authority, 443)
-    parse_path(f"/{path}")
-    return text
+    return _own_url(
+        text,
+        scheme="a time-stamping authority is http://host/path or https://host/path",
+        user="an authority's address holds no user name or password",
+    )
 
 
 def parse_call_url(text: str) -> str:
     """`https://host[:port][/path]` or `http://...`: the address of an Alertmanager or a webhook."""
-    scheme, _, rest = text.partition("://")
-    if scheme not in ("http", "https"):
-        raise ValueError("who is called has an address such as https://host/path or http://host:9093")
+    return _own_url(
+        text,
+        scheme="who is called has an address such as https://host/path or http://host:9093",
+        user="the address holds no user name or password: use user and password, or bearer",
+    )
+
+
+def _own_url(text: str, *, scheme: str, user: str) -> str:
+    """An address that the agent itself posts to. `scheme`, `user`: what is said of a wrong one."""
+    named, _, rest = text.partition("://")
+    if named not in ("http", "https"):
+        raise ValueError(scheme)
     if "@" in rest:
-        raise ValueError("the address holds no user name or password: use user and password, or bearer")
+        raise ValueError(user)
     authority, _, path = rest.partition("/")
     split_host_port(authority, 443)
     parse_path(f"/{path}")

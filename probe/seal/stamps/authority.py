@@ -10,8 +10,8 @@ from typing import Protocol
 
 import aiohttp
 
-from probe import __version__
 from probe.core.proof.stamp import RESPONSE_MOST_BYTES
+from probe.host.posting import PostError, posted
 
 QUERY, REPLY = "application/timestamp-query", "application/timestamp-reply"
 CONNECT_S, TOTAL_S = 10.0, 20.0
@@ -38,24 +38,13 @@ class HttpAuthority:
 
     async def ask(self, request: bytes) -> bytes:
         """Its reply. Raises AuthorityError."""
-        fields = {"Content-Type": QUERY, "Accept": REPLY, "User-Agent": f"cdn-probe/{__version__}"}
+        fields = {"Content-Type": QUERY, "Accept": REPLY}
         try:
-            async with (
-                aiohttp.ClientSession(
-                    auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar(), timeout=self._timeout
-                ) as session,
-                session.post(self._url, data=request, headers=fields, allow_redirects=False) as response,
-            ):
+            async with posted(self._url, request, fields, self._timeout) as response:
                 _refuse(response)
                 return await _bounded(response)
-        except TimeoutError:
-            raise AuthorityError("it did not answer in time") from None
-        except aiohttp.ClientConnectorCertificateError:
-            raise AuthorityError("its TLS certificate is not trusted by this host") from None
-        except aiohttp.ClientConnectorError as error:
-            raise AuthorityError(f"it was not reached: {error.os_error.strerror or error.os_error}") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise AuthorityError(f"its answer was cut off or is no HTTP: {type(error).__name__}") from None
+        except PostError as error:
+            raise AuthorityError(str(error)) from None
 
 
 def _refuse(response: aiohttp.ClientResponse) -> None:

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from probe.core.incidents.looks import Sight
 from probe.core.records.rows import State
 from probe.core.records.verdict import Fault, Outcome
 from probe.core.sla.contract.load import Agreed
-from probe.core.sla.episodes import Look, Sight, episodes
+from probe.core.sla.episodes import Look, episodes
 from probe.core.sla.facts.row import SlotLook
 from probe.core.sla.figures import Word
 from probe.core.sla.periods import US, Span, instant_us

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
+from probe.core.incidents.looks import Sight
 from probe.core.records.rows import State
 from probe.core.records.verdict import Fault, Outcome
 from probe.core.sla.contract.load import Agreed
 from probe.core.sla.contract.terms import Condition
-from probe.core.sla.episodes import Look, Sight, episodes
+from probe.core.sla.episodes import Look, episodes
 from probe.core.sla.facts.histogram import Histogram, Quantity, quantile
 from probe.core.sla.facts.row import SlotLook
 from probe.core.sla.incidents import Incident, Seen, incidents
