@@ -9,6 +9,7 @@ import yaml
 from click.testing import CliRunner
 
 from probe.checks import CHECKS
+from probe.cli.main import cli
 from probe.cli.setup.first_files import (
     FirstAgent,
     FirstCustomer,
@@ -16,7 +17,6 @@ from probe.cli.setup.first_files import (
     customer_text,
     proposed_suffixes,
 )
-from probe.cli.setup.init import init
 from probe.core.config.load import parse_agent, parse_customer
 from probe.lab.lab import Lab
 from probe.settings.config_files import load_config
@@ -66,7 +66,7 @@ def test_whatever_is_typed_is_read_back_as_typed(text: str) -> None:
 
 def test_two_files_are_written_that_are_good(tmp_path: Path) -> None:
     made = CliRunner().invoke(
-        init, ["--into", str(tmp_path / "c d"), "--no-look", "--region", "CN-BJ", *TYPED]
+        cli, ["init", "--into", str(tmp_path / "c d"), "--no-look", "--region", "CN-BJ", *TYPED]
     )
     assert made.exit_code == 0, made.output
     assert f"cdn-probe check-config -c '{tmp_path}/c d/agent.yaml'" in made.stdout
@@ -79,17 +79,17 @@ def test_two_files_are_written_that_are_good(tmp_path: Path) -> None:
 
 
 def test_a_second_customer_joins_the_first_and_nothing_is_overwritten(tmp_path: Path) -> None:
-    arguments = ["--into", str(tmp_path), "--no-look", *TYPED]
-    assert CliRunner().invoke(init, arguments).exit_code == 0
+    arguments = ["init", "--into", str(tmp_path), "--no-look", *TYPED]
+    assert CliRunner().invoke(cli, arguments).exit_code == 0
     before = {file: file.read_bytes() for file in tmp_path.rglob("*.yaml")}
-    again = CliRunner().invoke(init, arguments)
+    again = CliRunner().invoke(cli, arguments)
     assert again.exit_code == 1
     assert "shop.yaml is there already: edit it, or give another --customer" in again.output
-    joined = CliRunner().invoke(init, [*arguments, "--customer", "other"])
+    joined = CliRunner().invoke(cli, [*arguments, "--customer", "other"])
     assert joined.exit_code == 0, joined.output
     assert {file: file.read_bytes() for file in before} == before
     assert {c.customer for c in load_config(tmp_path / "agent.yaml", CHECKS).customers} == {"shop", "other"}
-    elsewhere = CliRunner().invoke(init, [*arguments, "--customer", "third", "--vantage", "moon"])
+    elsewhere = CliRunner().invoke(cli, [*arguments, "--customer", "third", "--vantage", "moon"])
     assert "has no vantage point 'moon': local" in elsewhere.output
     assert not (tmp_path / "customers" / "third.yaml").exists()
 
@@ -123,7 +123,7 @@ def test_what_was_not_typed_is_asked_for_until_it_can_be_used(
 ) -> None:
     monkeypatch.setattr("probe.cli.setup.making._can_ask", lambda: True)
     answers = "192.0.2.1\nwww.acme.example\nftp://x\n198.51.100.10:8080\n\n"
-    made = CliRunner().invoke(init, ["--into", str(tmp_path), "--no-look"], input=answers)
+    made = CliRunner().invoke(cli, ["init", "--into", str(tmp_path), "--no-look"], input=answers)
     assert made.exit_code == 0, made.output
     assert "Name of the customer [acme]:" in made.output
     text = (tmp_path / "customers" / "acme.yaml").read_text()
