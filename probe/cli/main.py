@@ -26,7 +26,7 @@ from probe.cli.commands.token import token
 from probe.cli.commands.trace import trace
 from probe.cli.commands.vantage import vantage
 from probe.cli.incidents.command import incidents
-from probe.cli.loading import end_at_once
+from probe.cli.loading import end_at_once, was_interrupted
 from probe.cli.results.nodes import nodes
 from probe.cli.results.page import page
 from probe.cli.results.replay import replay
@@ -93,19 +93,27 @@ def _exit_code() -> int:
     except click.Abort:
         _forget_what_never_began()
         return INTERRUPTED
-    except click.ClickException as error:
+    except Exception as error:
+        if was_interrupted():  # whatever a library made of it
+            _forget_what_never_began()
+            return INTERRUPTED
+        return _failed(error)
+
+
+def _failed(error: Exception) -> int:
+    """Say what went wrong. Raises what was not foreseen: a defect of ours."""
+    if isinstance(error, click.ClickException):
         error.show()
         return CANNOT_RUN
-    except BrokenPipeError:  # `results list | head`: the reader closed the pipe
+    if isinstance(error, BrokenPipeError):  # `results list | head`: the reader closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception as error:
-        lines = _in_words(error)
-        if lines is None:
-            raise
-        for line in lines:
-            click.echo(line, err=True)
-        return CANNOT_RUN
+    lines = _in_words(error)
+    if lines is None:
+        raise error
+    for line in lines:
+        click.echo(line, err=True)
+    return CANNOT_RUN
 
 
 def _in_words(error: Exception) -> Iterable[str] | None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import signal
+import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -223,6 +225,20 @@ def polls_of(loop: asyncio.AbstractEventLoop) -> Polls | None:
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """As `asyncio.run`, on such a loop."""
-    with asyncio.Runner(loop_factory=DatedLoop) as runner:
+    """As `asyncio.run`, on such a loop; SIGINT cancels `main` also where a handler of the program's own takes it."""
+    with _interrupts_cancel(), asyncio.Runner(loop_factory=DatedLoop) as runner:
         return runner.run(main)
+
+
+@contextmanager
+def _interrupts_cancel() -> Iterator[None]:
+    """A Runner leaves SIGINT alone, and its loop torn in two, unless Python's own handler is there."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)

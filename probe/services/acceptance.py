@@ -7,7 +7,6 @@ record 1 on, signed with one key, which is what a forger makes.
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from probe.core.model.value import replace
 from probe.core.records.rows import SlotRecord
 from probe.core.results.bundle import Bundle
 from probe.host.clock import Clock, SystemClock
+from probe.net.event_loop import run
 from probe.seal.keys import Keys
 from probe.services.dispute import DisputeError, Made, make
 from probe.store.store import Store
@@ -62,7 +62,7 @@ class Acceptance:
             try:
                 yield cls(renamed, into, results, store, directory)
             finally:
-                asyncio.run(store.close(within_s=CLOSED_WITHIN_S))
+                run(store.close(within_s=CLOSED_WITHIN_S))
 
     def take(self, tasks: Sequence[Task]) -> None:
         """What will be measured. Raises DisputeError where that is of several customers: a file is for one."""

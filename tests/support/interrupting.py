@@ -43,7 +43,7 @@ def _once_loaded(counting: _Counting) -> None:
 
     def giving(number: int, handler: object) -> object:
         before = set_handler(number, handler)  # type: ignore[arg-type]
-        if handler is signal.default_int_handler:
+        if callable(handler):
             sys.setprofile(counting.event)
         return before
 

@@ -19,7 +19,7 @@ from probe.cli.options import TOKEN_VARIABLE
 from probe.cli.render.pull import Shown
 from probe.core.model.task import SecretRef
 from probe.core.model.units import parse_size_bytes
-from probe.net.event_loop import on_signals
+from probe.net.event_loop import on_signals, run
 from probe.pull.client import RefusedError, Source
 from probe.pull.heads import WrongKeyError
 from probe.pull.layout import CopyError
@@ -59,7 +59,7 @@ def pull(
     ]
     options = PullOptions(follow=follow, ack=ack, evidence_bytes=_size(evidence_size) if evidence else None)
     try:
-        board = asyncio.run(_run(sources, into, customers, options, seconds))
+        board = run(_run(sources, into, customers, options, seconds))
     except (RefusedError, WrongKeyError, CopyError) as error:
         raise click.ClickException(str(error)) from None
     if not board.complete:

@@ -14,7 +14,7 @@ from probe.api.request.calls import MakeDispute
 from probe.api.request.settings import read_agent
 from probe.checks import CHECKS
 from probe.core.config.load import Config, ConfigError
-from probe.net.event_loop import on_signals
+from probe.net.event_loop import on_signals, run
 from probe.settings.config_files import load_config
 from probe.telemetry.logs import set_up
 
@@ -22,7 +22,7 @@ from probe.telemetry.logs import set_up
 def serve(config_file: Path, while_stdin_open: bool, json_logs: bool | None) -> None:
     """Offer results for pulling; `run` starts this by itself where agent.yaml has `api`."""
     set_up(read_agent(config_file).log_level, json_lines=json_logs)
-    asyncio.run(_serve(config_file, while_stdin_open))
+    run(_serve(config_file, while_stdin_open))
 
 
 async def _serve(config_file: Path, while_stdin_open: bool) -> None:
