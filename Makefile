@@ -8,6 +8,8 @@ STAMP  := $(VENV)/.installed
 LONG   := $(VENV)/.long
 # A Spark of its own for the tests of the extra `spark`: what users have is a cluster, and its thin client.
 SPARK  := $(VENV)/spark/.unpacked
+# Sphinx, which makes the site of the documents.
+DOCS   := $(VENV)/.docs
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SECONDS ?=
 PAGE ?=
@@ -16,7 +18,7 @@ PYTEST_ARGS ?=
 # Most tests wait for sockets, clocks and other programs rather than for a processor.
 WORKERS ?= 3
 
-.PHONY: demo test long check lint run bench install deb audit lock clean
+.PHONY: demo test long check lint run bench docs install deb audit lock clean
 
 demo: $(RUNS)                 ## the main job on the embedded lab; SECONDS=40 bounds it, PAGE=1 serves the page
 	@$(BIN)/cdn-probe demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PAGE),--page)
@@ -26,7 +28,7 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-re
 test: $(STAMP)                ## every test but the long ones; system tests run where their programs are installed
 	$(PYTEST) -m 'not long' $(PYTEST_ARGS)
 
-long: $(LONG) $(SPARK)        ## the rest: proofs in bulk, real servers, an agent for minutes
+long: $(LONG) $(SPARK) $(DOCS)     ## the rest: proofs in bulk, real servers, an agent for minutes
 	LONG=1 $(PYTEST) -m 'long or scaled or hypothesis' $(PYTEST_ARGS)
 
 lint: $(STAMP)
@@ -40,6 +42,10 @@ check: lint test              ## ruff, mypy --strict, the contracts of imports, 
 
 run: $(RUNS)                  ## the daemon with CONFIG=config/agent.yaml
 	$(BIN)/cdn-probe run -c $(CONFIG)
+
+docs: $(DOCS)                 ## build/site: the documents as a site, without a network; a warning fails
+	$(BIN)/python -m sphinx -b html -W --keep-going -q -c packaging/site -d build/site-cache . build/site
+	@echo "build/site/index.html"
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
@@ -78,6 +84,10 @@ $(LONG): $(STAMP) requirements-long.lock
 	$(PIP) --require-hashes --no-build-isolation -r requirements-long.lock
 	touch $@
 
+$(DOCS): $(RUNS) requirements-docs.lock
+	$(PIP) --require-hashes -r requirements-docs.lock
+	touch $@
+
 # Unpacked and not installed: the thin client and the whole of PySpark are packages of one name.
 $(SPARK): $(LONG) requirements-spark-server.lock
 	rm -rf $(@D) && mkdir $(@D)
@@ -96,6 +106,7 @@ lock:                         ## renew the lock files; needs `uv` on the PATH
 	uv pip compile pyproject.toml --extra http3 --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements.lock -q -o requirements-http3.lock
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements.lock -q -o requirements-dev.lock
 	uv pip compile pyproject.toml --extra dev --extra long --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements-dev.lock -q -o requirements-long.lock
+	uv pip compile pyproject.toml --extra docs --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements-long.lock -q -o requirements-docs.lock
 	sed -n 's/^pyspark-client==\([0-9.]*\).*/pyspark==\1/p' requirements-long.lock | \
 	  uv pip compile - --no-deps --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-spark-server.lock
 

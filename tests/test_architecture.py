@@ -28,6 +28,7 @@ OTHER_THAN_ROOMS = {
         "alterations",
         "benchmarks",
         "conformance",
+        "documents",
         "fixtures",
         "healthy",
         "leaks",
