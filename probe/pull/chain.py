@@ -62,8 +62,7 @@ class StreamName:
         return f"{self.agent}/{self.customer}"
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(msgspec.Struct, frozen=True, gc=False):
     """Where a stream was followed to.
 
     `digest`: of the line `seq`; UNKNOWN where it is not known. `chained`: a line before carried its predecessor's
@@ -79,8 +78,7 @@ class Cursor:
 START = Cursor()
 
 
-@dataclass(frozen=True, slots=True)
-class Followed:
+class Followed(msgspec.Struct, frozen=True, gc=False):
     """One line that goes on where the one before ended. `day`: UTC date of its time; `kind`: slot, event, dropped."""
 
     text: bytes
@@ -90,15 +88,15 @@ class Followed:
     day: str | None = None
 
 
-class _Host(msgspec.Struct):
+class _Host(msgspec.Struct, gc=False):
     agent: str | None = None
 
 
-class _Head(msgspec.Struct):
+class _Head(msgspec.Struct, gc=False):
     digest: str | None = None
 
 
-class _Line(msgspec.Struct):
+class _Line(msgspec.Struct, gc=False):
     """What the chain needs of a line; the rest is looked at by whoever reads records."""
 
     kind: str
@@ -215,6 +213,6 @@ class Witnessed:
             raise TamperedError(seq, "two signed heads name two lines for one number")
 
     def forget(self, seq: int) -> None:
-        """Heads before the line `seq`, which are past."""
-        for known in [known for known in self.heads if known < seq]:
+        """Heads before the line `seq`, which are past. May be called while lines behind `seq` are checked."""
+        for known in [known for known in list(self.heads) if known < seq]:
             del self.heads[known]

@@ -1,7 +1,8 @@
 """Rule: a stream goes on from what is on the disk, page by page; the first thing that is wrong with it ends it, loudly.
 
 One stream from one host into one directory. After a passing error (a cut transfer, a busy host, a full disk) the
-request is repeated from the cursor that the files give.
+request is repeated from the cursor that the files give. While a page is written, the one behind it is on its way; it is
+kept only after the one before.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from probe.pull.beside.ahead import Ahead, Transfer, transfer
 from probe.pull.beside.stamps import AT_ONCE, StampsPull, read_page
-from probe.pull.chain import LINE_MOST_BYTES, UNKNOWN, Followed, TamperedError
+from probe.pull.chain import LINE_MOST_BYTES, UNKNOWN, Cursor, Followed, TamperedError
 from probe.pull.client import IDLE_S, Client, ConflictError, Offered, RefusedError, TransientError, back_off_s
 from probe.pull.copy_dir import FILE_ROWS, Keys, StreamFiles
 from probe.pull.evidence import EvidencePull
@@ -96,6 +98,7 @@ class StreamPull:
         self._progress = progress
         self._files: StreamFiles | None = None
         self._lines = options.lines
+        self._ahead = Ahead()
         self._target: int | None = None
         self._acknowledged = 0
         self._failures = 0
@@ -110,6 +113,7 @@ class StreamPull:
             while not self._options.stop.is_set() and self._progress.state in (State.PULLING, State.WAITING):
                 await self._guarded(self._turn)
         finally:
+            await self._ahead.drop()
             if self._progress.state in (State.PULLING, State.WAITING):
                 well = self._options.follow and not self._failures
                 self._end(State.COMPLETE if well else State.INCOMPLETE, self._progress.note or "stopped")
@@ -119,7 +123,11 @@ class StreamPull:
     async def _guarded(self, turn: Callable[[], Awaitable[None]]) -> None:
         """One turn; an error in it is reported and, where it may pass, waited out."""
         try:
-            await turn()
+            try:
+                await turn()
+            except Exception:
+                await self._ahead.drop()  # what it begins behind may not be on the disk
+                raise
         except (TamperedError, ConflictError, WrongKeyError, CopyError) as error:
             self._end(State.REFUSED, self._words(error))
         except RefusedError as error:
@@ -167,6 +175,7 @@ class StreamPull:
         at_end = self._options.follow and before >= self._progress.head and self._progress.proved is not None
         self._progress.state = State.WAITING if at_end else State.PULLING
         page = await self._page(files, wait_s=self._options.wait_s if at_end else 0)
+        self._look_ahead(files, page)
         await whole(self._keep, files, page)
         self._told(files, page.lines)
         self._progress.head = page.head.seq
@@ -203,18 +212,34 @@ class StreamPull:
         self._files, self._progress.seq = files, files.cursor.seq
         return files
 
-    async def _page(self, files: StreamFiles, wait_s: int) -> Page:
+    def _look_ahead(self, files: StreamFiles, page: Page) -> None:
+        """Ask for the page behind this one before this one is written: the host works while our disk does.
+
+        Not while following, where streams are pulled side by side, nor before the agent's key is known.
+        """
+        assert self._target is not None
+        more = page.lines and page.cursor.seq < self._target
+        if more and not self._options.follow and self._keys.known(self._offered.stream.agent) is not None:
+            self._ahead.begin(self._begin(files, page.cursor, 0))
+
+    def _begin(self, files: StreamFiles, cursor: Cursor, wait_s: int) -> Transfer:
         key = self._keys.known(self._offered.stream.agent)
         most_bytes = max(4 * self._options.page_bytes, (LINES_LEAST + 1) * LINE_MOST_BYTES)
         reader = PageReader(
-            self._offered.stream, files.cursor, key, files.witnessed, most_bytes, most_lines=self._lines
+            self._offered.stream, cursor, key, files.witnessed, most_bytes, most_lines=self._lines
         )
+        return transfer(reader, self._receive(reader, cursor, self._lines, wait_s))
+
+    async def _receive(self, reader: PageReader, cursor: Cursor, lines: int, wait_s: int) -> None:
+        async with self._client.page(self._offered, cursor, limit=lines, wait_s=wait_s) as pieces:
+            async for piece in pieces:
+                reader.feed(piece)
+
+    async def _page(self, files: StreamFiles, wait_s: int) -> Page:
+        coming = self._ahead.take() or self._begin(files, files.cursor, wait_s)
+        reader = coming.reader
         try:
-            async with self._client.page(
-                self._offered, files.cursor, limit=self._lines, wait_s=wait_s
-            ) as pieces:
-                async for piece in pieces:
-                    reader.feed(piece)
+            await coming.received
             page = reader.finish()
         except (TruncatedError, TransientError) as error:
             if isinstance(error, PageTooLargeError):

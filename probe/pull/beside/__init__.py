@@ -1,1 +1,1 @@
-"""What is pulled beside the lines of a stream: time stamps. In: what a host gave. Out: files of the copy."""
+"""What is beside a page of lines: time stamps of the stream, the page that comes next. In: what a host gave."""
