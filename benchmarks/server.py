@@ -1,6 +1,7 @@
 """Rule: what answers is another process, so that its CPU time is not counted, and it does as little as it can.
 
-HTTP and HTTPS on two loopback addresses (edge and origin) and one DNS server, on ports that the kernel chose.
+HTTP and HTTPS on two loopback addresses (edge and origin) and one DNS server that sends every name to the edge, on
+ports that the kernel chose.
 Run by `benchmarks.peer_process` as a program: CERTIFICATE SIZE...; prints its ports as one line of JSON and serves
 until its standard input ends. The object `/<n>` is n bytes long.
 """
@@ -62,8 +63,9 @@ class _Dns(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         query = dns.message.from_wire(data)
         response = dns.message.make_response(query, recursion_available=True)
+        asked = query.question[0].name
         response.answer = [
-            dns.rrset.from_text(f"{NAME}.", 60, "IN", "CNAME", f"{CDN_NAME}."),
+            dns.rrset.from_text(asked, 60, "IN", "CNAME", f"{CDN_NAME}."),
             dns.rrset.from_text(f"{CDN_NAME}.", 60, "IN", "A", EDGE),
         ]
         self._transport.sendto(response.to_wire(), addr)

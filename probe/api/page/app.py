@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
@@ -25,6 +27,7 @@ from probe.api.request.auth import Gate
 from probe.api.request.calls import Call, Services
 from probe.api.request.params import Target
 from probe.api.request.settings import Settings
+from probe.core.config.results import PageConfig
 from probe.page.domain import domain
 from probe.page.incident import incident
 from probe.page.look.clock import zone_of
@@ -52,6 +55,9 @@ PATHS = ("/", "/sign-in", "/sign-out")
 _PLACES = ("/domain/", "/incident/", "/row/")
 _ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,60}")
 _STRANGERS_PER_MINUTE = 240
+_SOMEBODY = secrets.token_hex(
+    16
+)  # stands for the reader's name in a page that several get: nobody can write it
 
 
 def is_page(path: str) -> bool:
@@ -153,11 +159,20 @@ class PageApp:
     ) -> web.StreamResponse:
         if target.path.startswith("/row/"):
             return await self._row(request, target, viewer, looking)
-        standing = await self._standing(viewer, settings)
+        standing, complete = await self._standing(viewer, settings)
         seen = viewer.looking(looking)
-        draw = _drawing(target.path, viewer, seen, standing)
-        key = target.path, seen, viewer, standing.trouble, standing.fed
-        return _html(request, await self._feed.draw(key, draw))
+        name = seen.reader
+        if name is not None:  # one page for all who may see the same
+            seen = replace(seen, reader=_SOMEBODY)
+        drawn = _drawing(target.path, viewer, seen, standing)
+
+        def draw(feed: Feed) -> str:
+            _told(feed, self._services.agent, complete)
+            return drawn(feed)
+
+        key = target.path, seen, viewer.rights, standing.trouble, standing.fed, standing.refresh_s
+        text = await self._feed.draw(key, draw)
+        return _html(request, text if name is None else text.replace(_SOMEBODY, name))
 
     async def _row(
         self, request: web.BaseRequest, target: Target, viewer: Viewer, looking: Looking
@@ -171,24 +186,26 @@ class PageApp:
         headers = {**HEADERS, "Content-Type": media, "Content-Disposition": f'attachment; filename="{name}"'}
         return web.Response(body=data, headers=headers)
 
-    async def _standing(self, viewer: Viewer, settings: Settings) -> Standing:
+    async def _standing(self, viewer: Viewer, settings: Settings) -> tuple[Standing, dict[str, str]]:
+        """And up to when the living agent says that each stream is complete."""
         view = await self._services.link.view()
+        complete: dict[str, str] = {}
         trouble: tuple[str, ...] = ("the agent does not answer: nothing new is measured",)
         if view is not None:
             told = view.concerns or ([view.trouble] if view.trouble is not None else [])
             alone = () if view.trouble is None else ("it cannot store what it measures",)
             trouble = tuple(told) if viewer.caller is not None and viewer.caller.sees_all else alone
             complete = dict(view.complete_up_to)
-            await self._feed.ask(lambda feed: _told(feed, self._services.agent, complete))
         if self._feed.behind:
             trouble = (*trouble, "the page is still being made of what was stored before: parts are missing")
-        refresh_s = 15 if settings.page is None else settings.page.refresh // 1_000_000
-        return Standing(
+        page = settings.page or PageConfig()
+        standing = Standing(
             as_of_us=self._services.clock.time_ns() // 1000,
             trouble=trouble,
             fed=view is not None,
-            refresh_s=refresh_s,
+            refresh_s=page.refresh // 1_000_000,
         )
+        return standing, complete
 
 
 def _told(feed: Feed, agent: str, complete: dict[str, str]) -> None:

@@ -1,6 +1,6 @@
 """Rule: rows are read when they come, in a thread of its own, and drawn in the same: looking never waits for the disk.
 
-Follows the store beside the agent. What was drawn a moment ago is given again while nothing new has come.
+Follows the store beside the agent. What was drawn a moment ago is given again (`drawn`).
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from probe.api.page.drawn import Drawn
 from probe.api.page.past import Past
 from probe.core.records.codec import CodecError
 from probe.page.model.feed import Feed
@@ -27,8 +27,6 @@ log = logging.getLogger("probe.api")
 POLL_S = 1.0
 BATCH = 500
 FIRST_S = 3.0
-KEPT_S = 2.0
-KEPT_PAGES = 64
 Answer = TypeVar("Answer")
 
 
@@ -43,8 +41,7 @@ class LiveFeed:
         self._past: dict[str, Past] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="api-page")
         self._task: asyncio.Task[None] | None = None
-        self._pages: OrderedDict[object, tuple[int, float, str]] = OrderedDict()
-        self._changes = 0
+        self._drawn = Drawn()
         self._first = asyncio.Event()
         self.behind = True  # what was stored before is not all taken yet
 
@@ -60,22 +57,18 @@ class LiveFeed:
             await asyncio.gather(self._task, return_exceptions=True)
         self._thread.shutdown(wait=True)
 
-    async def draw(self, key: object, make: Callable[[Feed], str]) -> str:
+    async def draw(self, key: Hashable, make: Callable[[Feed], str]) -> str:
         """What `make` gives, in the thread that feeds; the same again for `key` a moment later."""
         self.begin()
         with suppress(TimeoutError):  # what there is by then is shown, and that it is not all
             async with asyncio.timeout(FIRST_S):
                 await self._first.wait()
-        kept = self._pages.get(key)
-        if kept is not None and kept[0] == self._changes and time.monotonic() - kept[1] < KEPT_S:
-            return kept[2]
-        changes = self._changes
-        text = await self.ask(make)
-        self._pages[key] = changes, time.monotonic(), text
-        self._pages.move_to_end(key)
-        while len(self._pages) > KEPT_PAGES:
-            self._pages.popitem(last=False)
-        return text
+
+        def timed(feed: Feed) -> tuple[str, float]:
+            begun_s = time.thread_time()
+            return make(feed), time.thread_time() - begun_s
+
+        return await self._drawn.page(key, lambda: self.ask(timed))
 
     async def ask(self, make: Callable[[Feed], Answer]) -> Answer:
         """Something of the sums, in the thread that feeds."""
@@ -92,8 +85,6 @@ class LiveFeed:
                 if not failed:  # the same, until it works again
                     log.warning("api.page_not_fed", extra=fields(problem=str(error)))
                 failed = True
-            if count:
-                self._changes += 1
             self.behind = count >= BATCH
             if not self.behind:
                 self._first.set()

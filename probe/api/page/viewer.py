@@ -32,6 +32,13 @@ class Viewer:
             return None
         return frozenset(self.caller.token.customers)
 
+    @property
+    def rights(self) -> tuple[object, ...]:
+        """Who has the same sees the same."""
+        if self.caller is None:
+            return (self.anonymous,)
+        return (self.customers, frozenset(self.caller.token.may))
+
     def sees(self, customer: str | None, domain: str | None) -> bool:
         """Whether the state of a domain of a customer may be shown; `customer` None: a vantage point's own."""
         if self.caller is None:

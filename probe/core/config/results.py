@@ -49,7 +49,7 @@ class PageConfig(t.Strict):
         default=(), description="Domains whose state anybody may see without a token; their rows nobody"
     )
     refresh: Annotated[DurationUs, Field(ge=5_000_000, le=3_600_000_000)] = Field(
-        default=15_000_000, description="Time after which a browser asks for the page again"
+        default=5_000_000, description="Time after which a browser asks for the page again"
     )
 
 
