@@ -1,3 +1,3 @@
 """cdn-probe: active monitoring agent for CDN contracts."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

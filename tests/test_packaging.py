@@ -138,7 +138,10 @@ def test_the_package_says_what_it_needs(tree: Path) -> None:
 @pytest.mark.long
 def test_what_an_administrator_changes_survives_an_upgrade(tree: Path) -> None:
     conffiles = (tree / "DEBIAN" / "conffiles").read_text().split()
-    assert conffiles == ["/etc/cdn-probe/agent.yaml", "/etc/cdn-probe/customers/acme.yaml.example"]
+    assert conffiles == [
+        "/etc/cdn-probe/agent.yaml.example",
+        "/etc/cdn-probe/customers/acme.yaml.example",
+    ]
 
 
 @pytest.mark.long

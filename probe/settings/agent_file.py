@@ -17,7 +17,8 @@ MAX_BYTES = 8 * 1024 * 1024
 VARIABLE = "CDN_PROBE_CONFIG"
 SYSTEM_FILE = Path("/etc/cdn-probe/agent.yaml")
 OWN_FILE = Path("config/agent.yaml")
-LOOKED_FOR = f"without -c it is the file that ${VARIABLE} names, else {SYSTEM_FILE}, else {OWN_FILE}"
+LOOKED_FOR = f"`cdn-probe init` writes a first one; without -c it is the file that ${VARIABLE} names, else {SYSTEM_FILE}, else {OWN_FILE}"
+CLOSED = "it may not be read by this user: run this as root, or as the agent does (sudo -u cdn-probe)"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")  # as probe.core.syntax.values, which loads more
 
 
@@ -34,7 +35,10 @@ def usual_file() -> Path:
     named = os.environ.get(VARIABLE)
     if named:
         return Path(named)
-    return SYSTEM_FILE if SYSTEM_FILE.exists() else OWN_FILE
+    if OWN_FILE.exists() and not os.path.exists(SYSTEM_FILE):
+        return OWN_FILE
+    # Nobody's is there yet, or the package's directory is closed to this user: it is the package's that is meant.
+    return SYSTEM_FILE if SYSTEM_FILE.parent.is_dir() else OWN_FILE
 
 
 def read_agent_text(file: Path) -> str:
@@ -43,6 +47,8 @@ def read_agent_text(file: Path) -> str:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         raise OSError(f"{file} does not exist; {LOOKED_FOR}") from None
+    except PermissionError:
+        raise OSError(f"{file}: {CLOSED}") from None
     with open(descriptor, "rb") as stream:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:

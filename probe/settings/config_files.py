@@ -27,7 +27,7 @@ from probe.core.config.load import (
 )
 from probe.core.content.check_kind import Kinds
 from probe.core.text.redaction import without_secret_query
-from probe.settings.agent_file import LOOKED_FOR
+from probe.settings.agent_file import CLOSED, LOOKED_FOR
 from probe.settings.permissions import open_to_additions, replaceable
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -112,13 +112,22 @@ def _read_agent(agent_file: Path) -> _ReadAgent:
     try:
         if (open_to_all := replaceable(base)) is not None:
             raise ConfigError([_whole(agent_file, open_to_all)])
-        if not agent_file.exists():
-            raise ConfigError([_whole(agent_file, f"there is no such file; {LOOKED_FOR}")])
+        _demand_file(agent_file)
         text = _read_text(agent_file)
         config = parse_agent(text, str(agent_file), base=base)
         return _ReadAgent(config, outline_of(config), text, [])
     except ConfigError as error:
         return _ReadAgent(None, outline(text, base), text, list(error.problems))
+
+
+def _demand_file(agent_file: Path) -> None:
+    """Raises ConfigError where it is not there, or not for this user."""
+    try:
+        agent_file.stat()
+    except PermissionError:
+        raise ConfigError([_whole(agent_file, CLOSED)]) from None
+    except OSError:
+        raise ConfigError([_whole(agent_file, f"there is no such file; {LOOKED_FOR}")]) from None
 
 
 def _directory(file: Path) -> Path:

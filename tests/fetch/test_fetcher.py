@@ -11,6 +11,7 @@ import brotli
 import pytest
 import zstandard
 
+from probe import __version__
 from probe.core.content.reading import Reading, read_content
 from probe.core.model.task import SecretRef
 from probe.core.records.failure import FailureType, Phase
@@ -117,7 +118,7 @@ async def test_fields_sent() -> None:
     lines = server.requests[0].decode().split("\r\n")[1:-2]
     assert lines == [
         f"Host: {HOST}:{server.port}",
-        "User-Agent: cdn-probe/0.1.0",
+        f"User-Agent: cdn-probe/{__version__}",
         "Accept-Encoding: gzip, br",
         "Connection: close",
         "X-Probe: one",

@@ -138,7 +138,7 @@ def test_a_link_to_nowhere(agent_file: Path) -> None:
 
 def test_no_agent_file(tmp_path: Path) -> None:
     [problem] = problems(tmp_path / "agent.yaml")
-    assert problem.startswith("agent.yaml: there is no such file; without -c it is the file that")
+    assert problem.startswith("agent.yaml: there is no such file; `cdn-probe init` writes a first one; without -c")
 
 
 def test_no_customers_directory(agent_file: Path) -> None:
@@ -269,6 +269,13 @@ def test_without_a_name_it_is_where_the_environment_the_package_or_a_working_cop
     system = tmp_path / "agent.yaml"
     monkeypatch.setattr(usual, "SYSTEM_FILE", system)
     monkeypatch.delenv(usual.VARIABLE, raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert usual.usual_file() == system  # nobody has one yet, and a package made its directory
+    monkeypatch.setattr(usual, "SYSTEM_FILE", tmp_path / "no package" / "agent.yaml")
+    assert usual.usual_file() == Path("config/agent.yaml")
+    monkeypatch.setattr(usual, "SYSTEM_FILE", system)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "agent.yaml").touch()
     assert usual.usual_file() == Path("config/agent.yaml")
     system.write_text("agent: one\n")
     assert usual.usual_file() == system

@@ -70,7 +70,7 @@ def make(
     tls = TlsPolicy(ca=ca)
     wanted = _wanted(customer, url, origin, tls)
     customer_file = agent_file.parent / "customers" / f"{wanted.customer}.yaml"
-    if customer_file.exists():
+    if os.path.exists(customer_file):
         raise click.ClickException(f"{customer_file} is there already: edit it, or give another --customer")
     text, settings = _agent(agent_file, vantage or "local", resolvers, allow, host)
     points = tuple(point.name for point in settings.vantage_points)
@@ -99,7 +99,7 @@ def _agent(
     host: dict[str, str | None],
 ) -> tuple[str | None, AgentConfig]:
     """The text of agent.yaml that is to be written, None where one is there already; and what it says."""
-    if agent_file.exists():
+    if os.path.exists(agent_file):
         click.echo(f"{agent_file} is there already and stays as it is.")
         return None, parse_agent(read_agent_text(agent_file), str(agent_file))
     first = FirstAgent(
@@ -261,8 +261,12 @@ def _write(file: Path, text: str) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         with open(file, "x", encoding="utf-8") as stream:
             stream.write(text)
+            if SYSTEM_FILE.parent in file.parents:  # of the service's group, which reads it whatever root's umask is
+                os.fchown(stream.fileno(), -1, SYSTEM_FILE.parent.stat().st_gid)
+                os.fchmod(stream.fileno(), 0o640)
     except OSError as error:
-        raise click.ClickException(f"{file} could not be written: {error.strerror}") from None
+        hint = ": run this as root, or give --into" if isinstance(error, PermissionError) else ""
+        raise click.ClickException(f"{file} could not be written: {error.strerror}{hint}") from None
     click.echo(f"wrote {file}")
 
 
