@@ -17,7 +17,10 @@ MAX_BYTES = 8 * 1024 * 1024
 VARIABLE = "CDN_PROBE_CONFIG"
 SYSTEM_FILE = Path("/etc/cdn-probe/agent.yaml")
 OWN_FILE = Path("config/agent.yaml")
-LOOKED_FOR = f"`cdn-probe init` writes a first one; without -c it is the file that ${VARIABLE} names, else {SYSTEM_FILE}, else {OWN_FILE}"
+LOOKED_FOR = (
+    "`cdn-probe init` writes a first one; "
+    f"without -c it is the file that ${VARIABLE} names, else {SYSTEM_FILE}, else {OWN_FILE}"
+)
 CLOSED = "it may not be read by this user: run this as root, or as the agent does (sudo -u cdn-probe)"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")  # as probe.core.syntax.values, which loads more
 

@@ -138,7 +138,9 @@ def test_a_link_to_nowhere(agent_file: Path) -> None:
 
 def test_no_agent_file(tmp_path: Path) -> None:
     [problem] = problems(tmp_path / "agent.yaml")
-    assert problem.startswith("agent.yaml: there is no such file; `cdn-probe init` writes a first one; without -c")
+    assert problem.startswith(
+        "agent.yaml: there is no such file; `cdn-probe init` writes a first one; without -c"
+    )
 
 
 def test_no_customers_directory(agent_file: Path) -> None:

@@ -261,7 +261,7 @@ def _write(file: Path, text: str) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         with open(file, "x", encoding="utf-8") as stream:
             stream.write(text)
-            if SYSTEM_FILE.parent in file.parents:  # of the service's group, which reads it whatever root's umask is
+            if SYSTEM_FILE.parent in file.parents:  # the service's group reads it whatever root's umask is
                 os.fchown(stream.fileno(), -1, SYSTEM_FILE.parent.stat().st_gid)
                 os.fchmod(stream.fileno(), 0o640)
     except OSError as error:
