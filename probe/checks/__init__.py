@@ -10,6 +10,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from probe.checks import (
+    advertised,
     alias,
     availability,
     certificate,
@@ -39,6 +40,7 @@ CHECKS: Kinds = MappingProxyType(
             headers,
             throughput,
             negotiation,
+            advertised,
         )
     }
 )

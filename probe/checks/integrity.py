@@ -8,11 +8,13 @@ lifetime is over-long caching and a case of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from probe.core.content.by_protocol import differing, requests
 from probe.core.content.check_kind import CheckKind, FollowUpRequest, Params, Symptom, SymptomKind
 from probe.core.content.comparison_notes import detail_of, meaning_of, plainest
 from probe.core.content.html_elements import check_selector
@@ -87,6 +89,11 @@ class Integrity(Params):
         default=None, description="sampled: size of each range; default 128KiB"
     )
 
+    protocols: tuple[Literal["h1", "h2", "h3"], ...] | None = Field(
+        default=None,
+        description="exact, normalised: HTTP versions by which one edge in turn is asked for the object once more",
+    )
+
     @model_validator(mode="after")
     def _keys_of_the_mode(self) -> Integrity:
         given = {name for name in set().union(*_KEYS.values()) if getattr(self, name)}
@@ -94,6 +101,8 @@ class Integrity(Params):
         if strange:
             owners = ", ".join(mode for mode, keys in _KEYS.items() if strange[0] in keys)
             raise ValueError(f"{strange[0]} belongs to mode {owners}, this is mode {self.mode}")
+        if self.protocols and self.mode not in ("exact", "normalised"):
+            raise ValueError(f"protocols belongs to mode exact, normalised, this is mode {self.mode}")
         if self.mode == "normalised" and self.remove is None:
             raise ValueError("mode normalised needs remove: what changes with each request")
         if self.mode == "markers" and not (self.contain or self.not_contain):
@@ -120,10 +129,11 @@ def method(params: Integrity) -> str | None:
 
 
 def follow_ups(params: Integrity, task: Task, slot_number: int) -> Iterator[FollowUpRequest]:
-    """The ranges of this slot, of one edge in turn and of the origin.
+    """The object by other HTTP versions; the ranges of this slot, of one edge in turn and of the origin.
 
     Where bytes decide and a body is over our limit: of every such edge, in place of the whole.
     """
+    yield from requests(params.protocols or ())
     if params.mode not in ("sampled", "exact") or (params.mode == "exact" and task.origin is None):
         return
     sampled = params.mode == "sampled"
@@ -180,6 +190,9 @@ def examine(params: Integrity, task: Task, evidence: Evidence) -> Iterator[Sympt
         yield from _compared(task, evidence)
     if params.mode == "exact":
         yield from _other_bytes(evidence)
+    for kind, reason, index, detail in differing(evidence) if params.protocols else ():
+        odd = kind is SymptomKind.NOTE and reason.startswith("content.")
+        yield replace(_symptom(kind, reason, index, detail), warning=odd)
 
 
 def _compared(task: Task, evidence: Evidence) -> Iterator[Symptom]:

@@ -14,6 +14,7 @@ import logging
 import ssl
 import traceback
 
+from probe.core.http.alternatives import alternatives
 from probe.core.http.content_coding import DecodedTooLargeError, decodable
 from probe.core.http.head import Framing, Head
 from probe.core.model.protocols import H1
@@ -232,7 +233,8 @@ class Attempt:
         collected, self._collector = self._collector, None  # it refers to us from now on
         if collected is not None and self._connection.source is not None:
             collected.keep(self._captured)
-        target, quic = self._target, self._connection.quic_info
+        target, quic, response = self._target, self._connection.quic_info, self._response(failure)
+        frames = () if self._exchange is None else self._exchange.altsvc
         return Observation(
             role=target.role,
             address=target.address,
@@ -242,7 +244,8 @@ class Attempt:
             source=self._connection.source,
             proxy=self._through,
             timing=self._watch.timing(complete=self._complete),
-            response=self._response(failure),
+            response=response,
+            advertised=() if response is None else alternatives(response.fields, frames),
             failure=failure,
             tls=self._presented()[0],
             tcp_info=parse_tcp_info(self._connection.tcp_info),

@@ -94,7 +94,7 @@ class Exchange(Interface):
     `head`: the final one, once it came. `begun_head`: what was read of one that was not read to its end. `body`: made
     by the factory for that head. `protocol`: as ALPN names the version (RFC 7301). `raw_head`: the heads as they
     crossed the wire; of a version that codes them, as text. `breaches`: of the protocol, as far as they were tolerated,
-    in words of `core.http.tolerance`.
+    in words of `core.http.tolerance`. `altsvc`: the values of ALTSVC frames (RFC 7838 section 4), where there are any.
     """
 
     @property
@@ -114,6 +114,9 @@ class Exchange(Interface):
 
     @property
     def breaches(self) -> tuple[str, ...]: ...
+
+    @property
+    def altsvc(self) -> tuple[str, ...]: ...
 
     def shown(self, method: str, path: str, fields: list[tuple[str, str]]) -> list[str]:
         """The lines of a request as this version sends it, for people: what `ask` makes of the same arguments."""

@@ -18,9 +18,11 @@ from probe.core.records.verdict import CHECK_REQUESTS
 from probe.core.text.redaction import without_secret_query
 from probe.fetch.fetcher import Fetcher
 from probe.fetch.target import FetchTarget, target_of
+from probe.measure.advertised import note_https_records
 from probe.measure.edge_pace import EdgePace
 from probe.measure.slot import Slot
 from probe.measure.stagger import Staggered
+from probe.resolver.lookups import Lookups
 
 Lookup = Callable[[str, Task, int], Awaitable[str | Failure]]
 
@@ -34,15 +36,18 @@ def follow_up_request(request: Request, ask: FollowUpRequest) -> Request:
         request,
         method=ask.method or request.method,
         path=ask.path or request.path,
+        protocol=ask.protocol or request.protocol,
+        port=ask.port or request.port,
         fields=(*kept, *added),
     )
 
 
-async def ask_further(slot: Slot, kinds: Kinds, pace: EdgePace, lookup: Lookup) -> None:
-    """Make the further requests that the task's checks want, and append what was seen to the slot.
+async def ask_further(slot: Slot, kinds: Kinds, pace: EdgePace, lookups: Lookups) -> None:
+    """Ask what the DNS advertises, then what the task's checks want, and append what was seen to the slot.
 
     What the edge's pace does not admit is left out, for the origin too.
     """
+    await note_https_records(slot, lookups)
     wanted = [
         (spec.kind, ask)
         for spec in slot.task.checks
@@ -60,7 +65,9 @@ async def ask_further(slot: Slot, kinds: Kinds, pace: EdgePace, lookup: Lookup) 
         ]
         asked = await _fetch_each(slot, settled, pace)
         for settled_ask in {ask.name: ask for ask in asked if ask.origin}.values():
-            await ask_origin(slot, settled_ask, pace, lookup)
+            await ask_origin(slot, settled_ask, pace, lookups.origin_address)
+    if any(ask.compared for _, ask in wanted):
+        slot.compare_all()
 
 
 def _for_edge(ask: FollowUpRequest, kind: str, edge: Observation) -> FollowUpRequest | None:
@@ -88,7 +95,9 @@ async def _fetch_each(
 
 def _target(slot: Slot, ask: FollowUpRequest, address: str) -> FetchTarget:
     request = follow_up_request(slot.task.request, ask)
-    return limited(target_of(slot.task, Role.CHECK, address, slot.start_ns, request=request), ask)
+    reading = slot.reading if ask.compared else None
+    target = target_of(slot.task, Role.CHECK, address, slot.start_ns, request=request, reading=reading)
+    return limited(target, ask)
 
 
 def limited(target: FetchTarget, ask: FollowUpRequest) -> FetchTarget:

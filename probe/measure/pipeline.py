@@ -167,7 +167,7 @@ class Pipeline:
         with self._anchors_checked_if_slow(slot.task):
             slot.resolution = await self._lookups.resolve(slot.task, slot.start_ns)
             await self._first_round(slot)
-        await ask_further(slot, self._kinds, self._fetcher, self._lookups.origin_address)
+        await ask_further(slot, self._kinds, self._fetcher, self._lookups)
         evidence = slot.evidence
         symptoms = examine(slot.task, evidence, self._kinds)
         if not suspicious(symptoms, evidence):
@@ -311,7 +311,7 @@ class Pipeline:
     def _health(self, slot: Slot, start_ns: int) -> VantageHealth | None:
         watch, task = self._line_health, slot.task
         health = None if watch is None else watch.health(task.vantage_point, task.ip_version, start_ns)
-        if task.request.protocol != H3:
+        if task.request.protocol != H3 and all(seen.quic_info is None for seen in slot.observations):
             return health
         return self._http3.with_answers(health, task, slot.observations)
 

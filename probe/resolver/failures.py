@@ -10,6 +10,7 @@ import errno
 import ssl
 
 from probe.core.dns.message import MalformedError, TooManyRecordsError
+from probe.core.records.dns import Resolution
 from probe.core.records.failure import Failure, FailureType, Phase
 from probe.net.failures import SocketLateError, SourceError
 from probe.resolver.doh import HttpsError
@@ -104,3 +105,23 @@ def _words(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno and error.strerror:
         return f"{errno.errorcode.get(error.errno, error.errno)}: {error.strerror}"
     return str(error) or type(error).__name__
+
+
+def unaskable(qname: str, qtype: str, words: str) -> Resolution:
+    """The end of a look-up of what is no name: nobody was asked."""
+    failure = Failure(
+        phase=Phase.HOST, type=FailureType.AGENT_INTERNAL_ERROR, operation="resolve", detail=words
+    )
+    return Resolution(
+        qname=qname,
+        qtype=qtype,
+        rcode=None,
+        cname_chain=(),
+        canonical_name=qname,
+        addresses=(),
+        ttl_s=None,
+        resolver=None,
+        transport=None,
+        failing_name=qname,
+        failure=failure,
+    )

@@ -11,6 +11,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 
 from probe.core.dns.chain import ONLY_IPV6
+from probe.core.dns.https_record import question_name
 from probe.core.model.task import Task, VantagePoint
 from probe.core.model.value import replace
 from probe.core.records.dns import AddressRecord, Resolution
@@ -18,6 +19,7 @@ from probe.core.records.failure import Failure, FailureType, Phase
 from probe.core.vantage.via_proxy import left_to_proxy, resolution_by_proxy
 from probe.resolver.resolver import Resolver
 
+_HTTPS_AT_MOST_US = 1_000_000  # some resolvers say nothing to types that they do not know
 _WITHOUT_ADDRESS = (FailureType.DNS_NO_DATA, FailureType.DNS_DANGLING_ALIAS)
 
 
@@ -60,6 +62,18 @@ class Lookups:
             task.vantage_point,
             slot_start_ns=slot_start_ns,
             deadline_us=task.deadlines.connect_us,
+        )
+
+    async def with_https_records(self, resolution: Resolution, task: Task, slot_start_ns: int) -> Resolution:
+        """The resolution with the name's HTTPS records; as it is where no resolver gave it, or it failed."""
+        if resolution.resolver is None or resolution.failure is not None:
+            return resolution
+        return await self._resolver.ask_https_records(
+            resolution,
+            question_name(task.domain, task.request.port),
+            task.vantage_point,
+            slot_start_ns=slot_start_ns,
+            deadline_us=min(_HTTPS_AT_MOST_US, task.deadlines.connect_us),
         )
 
     async def address(self, host: str, task: Task, slot_start_ns: int) -> str | Failure:

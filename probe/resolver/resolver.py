@@ -15,6 +15,7 @@ from probe.core.dns.answers import compared, in_order
 from probe.core.dns.authority import UNPROVEN
 from probe.core.dns.chain import WalkEnd
 from probe.core.dns.control import PASSED
+from probe.core.dns.https_record import HTTPS, PURPOSE, https_records
 from probe.core.dns.message import ascii_name
 from probe.core.model.addresses import refusal
 from probe.core.model.task import ResolverSpec, VantagePoint
@@ -23,6 +24,7 @@ from probe.core.records.dns import AddressRecord, Resolution
 from probe.core.records.failure import Failure, FailureType, Phase
 from probe.host.clock import Clock
 from probe.resolver.bootstrap import NamedResolvers
+from probe.resolver.failures import unaskable
 from probe.resolver.nxdomain_rewriting import examine
 from probe.resolver.other_resolvers import consult
 from probe.resolver.resolv_conf import resolv_conf_of, system_resolvers
@@ -91,7 +93,7 @@ class Resolver:
         try:
             name = ascii_name(qname)
         except ValueError as error:
-            return _unaskable(qname, qtype, str(error))
+            return unaskable(qname, qtype, str(error))
         context = _lookup_context(vantage, slot_start_ns, deadline_us)
         specs = await self._resolvers(vantage, context.longest_try_s)
         if vantage.resolver_policy == "all":
@@ -203,6 +205,29 @@ class Resolver:
             return resolution
         context = _lookup_context(vantage, slot_start_ns, _for_the_servers_us(deadline_us))
         return await self._compared_with_the_zone(resolution, specs, context)
+
+    async def ask_https_records(
+        self,
+        resolution: Resolution,
+        owner: str,
+        vantage: VantagePoint,
+        *,
+        slot_start_ns: int,
+        deadline_us: int,
+    ) -> Resolution:
+        """With the HTTPS records of `owner`, from the resolver that gave this resolution.
+
+        Within `deadline_us`; raises nothing. What comes of it is recorded: no answer accuses nobody.
+        """
+        context = _lookup_context(vantage, slot_start_ns, deadline_us)
+        specs = await self._resolvers(vantage, context.longest_try_s)
+        spec = next((spec for spec in specs if str(spec) == resolution.resolver), None)
+        if spec is None:
+            return resolution
+        walk = self._walk(context, PURPOSE, spec)
+        end = await walk.run(owner, HTTPS)
+        records = https_records(end.name, end.addresses)
+        return replace(resolution, https_records=records, queries=(*resolution.queries, *walk.queries))
 
     async def _compared_with_the_zone(
         self,
@@ -317,23 +342,4 @@ def _bogus(name: str, addresses: tuple[AddressRecord, ...]) -> Failure | None:
         type=FailureType.DNS_BOGUS_ADDRESS,
         operation="resolve",
         detail=f"{name}: {words}; name the prefix in allow_addresses if this is meant",
-    )
-
-
-def _unaskable(qname: str, qtype: str, words: str) -> Resolution:
-    failure = Failure(
-        phase=Phase.HOST, type=FailureType.AGENT_INTERNAL_ERROR, operation="resolve", detail=words
-    )
-    return Resolution(
-        qname=qname,
-        qtype=qtype,
-        rcode=None,
-        cname_chain=(),
-        canonical_name=qname,
-        addresses=(),
-        ttl_s=None,
-        resolver=None,
-        transport=None,
-        failing_name=qname,
-        failure=failure,
     )

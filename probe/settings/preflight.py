@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from operator import eq
 from pathlib import PurePath
 
+from probe.core.config.effective import MeasuredObject
 from probe.core.config.load import Config, ConfigError, CustomerConfig, Problem
 from probe.core.config.plan import Plan, uncarried
 from probe.core.model.protocols import H3
@@ -116,12 +117,19 @@ def unspoken(config: Config) -> tuple[Problem, ...]:
     found = []
     for customer in config.customers:
         file = files.get(customer.customer, customer.customer)
-        for item in (o for o in customer.objects if H3 in o.protocols):
+        for item in (o for o in customer.objects if _asks_http3(o)):
             asked = [p for p in points if not item.vantage_points or p.name in item.vantage_points]
             words = [problem for point in asked if (problem := no_http3(point)) is not None]
             mark = place_of(config.texts.get(file, ""), file, "domain", partial(eq, item.domain))
             found += [Problem(file, *mark, f"{item.domain}: {text}") for text in words]
     return (*dict.fromkeys(found), *_unspoken_anchors(config))
+
+
+def _asks_http3(item: MeasuredObject) -> bool:
+    """Also where a check does, beside what is measured."""
+    return H3 in item.protocols or any(
+        H3 in (getattr(spec.params, "protocols", None) or ()) for spec in item.checks
+    )
 
 
 def _unspoken_anchors(config: Config) -> Iterator[Problem]:

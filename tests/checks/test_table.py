@@ -53,6 +53,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "headers": {"present": ["A"], "equal": {"B": "1"}, "match": {"C": "[0-9]+"}, "same_as_origin": ["D"]},
     "throughput": {"at_least": "10Mbps", "size_at_least": "4MiB"},
     "negotiation": {"head": False, "ranges": "required"},
+    "advertised": {"protocols": ["h3"]},
 }
 
 
@@ -82,6 +83,7 @@ def test_the_table_cannot_be_changed_from_outside() -> None:
         ("headers", {"present": ["etag"]}),
         ("throughput", {"at_least": "1Mbps"}),
         ("negotiation", {}),
+        ("advertised", {}),
     ],
 )
 def test_nothing_observed_is_no_symptom(key: str, params: dict[str, object]) -> None:

@@ -778,7 +778,12 @@ def test_every_failure_that_a_fetch_can_give_was_produced(request: pytest.Fixtur
     elsewhere |= {F.VANTAGE_PROXY_UNREACHABLE, F.VANTAGE_PROXY_REFUSED}  # test_proxy
     elsewhere |= {F.AGENT_SECRET_MISSING, F.AGENT_SOCKET_LATE}  # test_failures, test_line
     elsewhere |= {F.AGENT_LIMIT_REDIRECTS, F.AGENT_LIMIT_DNS_RECORDS}  # test_redirects, test_message
-    elsewhere |= {F.HTTP_STREAM_REFUSED, F.HTTP_STREAM_RESET, F.HTTP_GOAWAY}  # test_http2
+    elsewhere |= {
+        F.HTTP_STREAM_REFUSED,
+        F.HTTP_STREAM_RESET,
+        F.HTTP_GOAWAY,
+        F.HTTP_1_1_REQUIRED,
+    }  # test_http2
     elsewhere |= {F.HTTP_EXCESSIVE_FRAMES}
     elsewhere |= {F.HTTP_STREAM_STOPPED, *(t for t in F if t.value.startswith("quic."))}  # test_http3
     table = {F.TLS_CERT_REVOKED, F.TLS_CERT_INVALID}  # test_failures: no CRL is read, so only from the table

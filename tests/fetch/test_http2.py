@@ -116,9 +116,11 @@ async def test_what_a_server_may_say(pki: Pki, name: str) -> None:
         assert (seen.failure.phase is Phase.BODY) == (seen.response is not None)
 
 
-@provokes("http.stream_refused", "http.stream_reset", "http.goaway", "http.excessive_frames")
+@provokes(
+    "http.stream_refused", "http.stream_reset", "http.goaway", "http.excessive_frames", "http.requires_1_1"
+)
 async def test_ends_of_their_own(pki: Pki) -> None:
-    for name in ("REFUSED_STREAM", "RST_STREAM before the head", "PING without end"):
+    for name in ("REFUSED_STREAM", "HTTP_1_1_REQUIRED", "RST_STREAM before the head", "PING without end"):
         saw(await ask(pki, saying(CASES[name].wire)))
     saw(await ask(pki, saying(CASES["GOAWAY in the body, then the end"].wire)))
 

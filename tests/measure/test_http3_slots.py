@@ -52,6 +52,7 @@ class World:
     anchor: How | Answer | str | None = None
     tcp_anchor: bool = True
     slots: int = 1
+    protocol: str = "h3"
     checks: dict[str, dict[str, Any]] = field(default_factory=lambda: {"availability": {}})
 
 
@@ -65,6 +66,9 @@ class Names:
         return build.resolution(*self._addresses)
 
     async def diagnose(self, resolution: Resolution, *_: object, **__: object) -> Resolution:
+        return resolution
+
+    async def ask_https_records(self, resolution: Resolution, *_: object, **__: object) -> Resolution:
         return resolution
 
 
@@ -132,7 +136,7 @@ async def measured(world: World, tmp_path: Path, between: Callable[[], None] = l
 
 
 def _task(pki: Pki, port: int, anchors: tuple[AnchorSpec, ...], world: World) -> Task:
-    request = Request(scheme="https", host=HOST, port=port, path="/object", protocol="h3")
+    request = Request(scheme="https", host=HOST, port=port, path="/object", protocol=world.protocol)
     return build.task(
         request=request,
         tls=pki.policy(),

@@ -27,7 +27,7 @@ from probe.core.model.task import (
 )
 from probe.core.model.value import replace
 from probe.core.records.codec import encode
-from probe.core.records.dns import Resolution, ResolverAnswer
+from probe.core.records.dns import HttpsRecord, Resolution, ResolverAnswer
 from probe.core.records.failure import Failure, FailureType, Phase
 from probe.core.records.observation import Observation, Role
 from probe.core.records.response import Response
@@ -64,6 +64,7 @@ class MadeResolver:
         self.interrogated = 0
         self.examined = 0
         self.others: tuple[ResolverAnswer, ...] = ()
+        self.records: tuple[HttpsRecord, ...] = ()
 
     async def resolve(self, qname: str, qtype: str, vantage: VantagePoint, **_: Any) -> Resolution:
         self.asked.append(f"{qname} {qtype}")
@@ -72,6 +73,12 @@ class MadeResolver:
     async def diagnose(self, resolution: Resolution, vantage: VantagePoint, **_: Any) -> Resolution:
         self.interrogated += 1
         return resolution
+
+    async def ask_https_records(
+        self, resolution: Resolution, owner: str, vantage: VantagePoint, **_: Any
+    ) -> Resolution:
+        self.asked.append(f"{owner} HTTPS")
+        return replace(resolution, https_records=self.records)
 
     async def examine_resolver(self, resolution: Resolution, vantage: VantagePoint, **_: Any) -> Resolution:
         self.examined += 1

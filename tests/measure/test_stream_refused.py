@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from probe.core.records.observation import Role
 from tests.support.http2 import PREFACE, goaway, healthy, plain, reset, saying, tls_of
 from tests.support.http_server import Script, response
 from tests.support.slots import Setting, measure
@@ -36,3 +37,28 @@ async def test_refused_once_and_twice(
     assert (row.outcome, row.fault) == expected, row.summary
     assert row.reason == "http.stream_refused"
     assert row.protocol == "h2"
+
+
+@pytest.mark.parametrize("refusal", [reset(13), goaway(0, 13)], ids=["RST_STREAM", "GOAWAY"])
+@pytest.mark.parametrize(
+    ("protocol", "expected"), [("auto", ("inconclusive", "agent")), ("h2", ("failed", "cdn"))]
+)
+async def test_http_1_1_required(
+    tmp_path: Path, refusal: bytes, protocol: str, expected: tuple[str, str]
+) -> None:
+    """RFC 9113 section 7: it is on record, asked again only as a second look, and the sentence says what to do."""
+    setting = Setting(
+        edge=saying(PREFACE + refusal),
+        tls=tls_of,
+        request={"protocol": protocol},
+        origin=response(b"content"),
+    )
+    _, row = await measure(setting, tmp_path)
+    assert (row.outcome, row.fault, row.reason) == (*expected, "http.requires_1_1"), row.summary
+    assert "`protocol: h1` measures that" in row.summary
+    asked = [o for o in row.observations if o.role in (Role.EDGE, Role.CONFIRM)]
+    assert [(o.role, o.tls.alpn if o.tls else None) for o in asked] == [
+        (Role.EDGE, "h2"),
+        (Role.CONFIRM, "h2"),
+    ]
+    assert {o.failure.type for o in asked if o.failure} == {"http.requires_1_1"}

@@ -71,6 +71,9 @@ class Net:
     async def diagnose(self, resolution: Resolution, *_: object, **__: object) -> Resolution:
         return resolution
 
+    async def ask_https_records(self, resolution: Resolution, *_: object, **__: object) -> Resolution:
+        return resolution
+
 
 class World:
     def __init__(self, interval_s: int = 10, **net: Any) -> None:

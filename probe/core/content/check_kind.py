@@ -37,6 +37,7 @@ class SymptomKind(StrEnum):
     RESOLVER = "resolver"  # one resolver failed where another answered
     ALIAS = "alias"  # the chain passes no expected CDN suffix
     TRANSPORT = "transport"  # an edge gave no complete reply
+    ADVERTISED = "advertised"  # it did not serve, where it was tried, what is advertised of it
     STATUS = "status"  # it gave one with a status outside the set
     TIMING = "timing"  # it took longer than the limit
     CONTENT = "content"  # content that the origin never served
@@ -81,23 +82,28 @@ class Symptom:
 class FollowUpRequest:
     """A further request that a check wants made in each slot, beside the object's own.
 
-    `name` names its observations (`Observation.ask`), as `check.name`. `method` and `path` None: the object's.
+    `name` names its observations (`Observation.ask`), as `check.name`. `method`, `path`, `protocol` and `port`
+    None: the object's.
     `fields` are set over the object's own header fields, by name; a value of None takes a field away. `edges`: `one`
     of the edges visited in this slot, in turn, or `all`. `origin`: also of the origin, as role `control`;
     `origin_if_off`: of it only once something is off with what an edge answered.
     `settle` makes the ask that is meant from the edge's own reply in this slot; None: then nothing is asked.
-    `limit_bytes`: no more of a body is read.
+    `limit_bytes`: no more of a body is read. `compared`: the content is read and held against the origin's as the
+    object's own.
     """
 
     name: str
     method: str | None = None
     path: str | None = None
+    protocol: str | None = None
+    port: int | None = None
     fields: tuple[tuple[str, str | None], ...] = ()
     edges: str = "one"
     origin: bool = False
     origin_if_off: bool = False
     settle: Callable[[Observation], FollowUpRequest | None] | None = None
     limit_bytes: int | None = None
+    compared: bool = False
 
 
 # Parameters, task, number of the slot (counts up by one from slot to slot: a seed that can be repeated).

@@ -36,7 +36,7 @@ class DnsQuery(Value, frozen=True, kw_only=True):
     far the chain leads), zone_cut (after a failure: SOA, to learn whose zone it is), rewriting (a name that cannot
     exist, to learn whether this resolver invents addresses), authority_servers (who the zone's own servers are),
     authority (one of them, asked directly without recursion), authority_control (one of another zone's, to learn
-    whether this line reaches any), other_version (AAAA of a name that has no A).
+    whether this line reaches any), other_version (AAAA of a name that has no A), https (HTTPS records of the name).
     """
 
     qname: str
@@ -56,6 +56,26 @@ class DnsQuery(Value, frozen=True, kw_only=True):
         str, ...
     ] = ()  # RFC 8914: "22 No Reachable Authority", with EXTRA-TEXT behind a colon
     failure: Failure | None = None
+
+
+class HttpsRecord(Value, frozen=True, kw_only=True):
+    """An HTTPS record (RFC 9460) as it was answered; nobody follows it.
+
+    `priority` 0: an alias to `target` (section 2.4.2). `target` without its final dot, empty for the owner itself.
+    `alpn`: the HTTP versions named; `default_alpn`: HTTP/1.1 is meant too. `hints`: addresses. `ech`: Encrypted
+    ClientHello is offered. `keys`: which parameters it has, in its own order.
+    """
+
+    owner: str
+    ttl_s: int
+    priority: int
+    target: str
+    alpn: tuple[str, ...] = ()
+    default_alpn: bool = True
+    port: int | None = None
+    hints: tuple[str, ...] = ()
+    ech: bool = False
+    keys: tuple[str, ...] = ()
 
 
 class ResolverAnswer(Value, frozen=True, kw_only=True):
@@ -80,7 +100,7 @@ class Resolution(Value, frozen=True, kw_only=True):
     `canonical_name` is the last name reached; on failure `failing_name` is the name whose look-up failed, and
     `zone` the apex of the zone that it lies in, where SOA records showed it. `answers`: what each resolver said, in the
     vantage point's order, where all are asked and compared. `authority_aliases`: where the zone's own servers, asked
-    directly, lead the name now.
+    directly, lead the name now. `https_records`: of the name, from the same resolver, where they were asked for.
     """
 
     qname: str
@@ -100,4 +120,5 @@ class Resolution(Value, frozen=True, kw_only=True):
     flags: tuple[str, ...] = ()  # doubled_cname, ecs_ignored, ...
     answers: tuple[ResolverAnswer, ...] = ()
     authority_aliases: tuple[str, ...] = ()
+    https_records: tuple[HttpsRecord, ...] = ()
     queries: tuple[DnsQuery, ...] = ()

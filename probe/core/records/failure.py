@@ -80,6 +80,7 @@ class FailureType(StrEnum):
     HTTP_PROTOCOL_VIOLATION = "http.protocol_violation"  # what came back is not one HTTP/1.1 response
     HTTP_STREAM_REFUSED = "http.stream_refused"  # RFC 9113 section 8.7: the request was not processed
     HTTP_STREAM_RESET = "http.stream_reset"  # RST_STREAM before the end of the response
+    HTTP_1_1_REQUIRED = "http.requires_1_1"  # RFC 9113 section 7, RFC 9114 section 8.1: not over this version
     HTTP_STREAM_STOPPED = "http.stream_stopped"  # STOP_SENDING with an error, and no whole response
     HTTP_GOAWAY = "http.goaway"  # GOAWAY, and the connection ended within the response
     HTTP_EXCESSIVE_FRAMES = "http.excessive_frames"  # beside the response, more than any client needs

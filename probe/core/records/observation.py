@@ -46,6 +46,24 @@ class Relation(StrEnum):
     UNVERIFIED = "unverified"  # nothing to compare with
 
 
+class Alternative(Value, frozen=True, kw_only=True):
+    """Where else, or by which other HTTP version, a server is said to serve the same content. Nobody follows it.
+
+    `protocol` by its name in ALPN; `host` empty where it is the same; `max_age_s`: for how long that holds. `by`: who
+    says so: alt-svc, the field (RFC 7838 section 3), altsvc, the frame of HTTP/2 (section 4), or https, the DNS
+    (RFC 9460).
+    """
+
+    protocol: str
+    host: str
+    port: int
+    max_age_s: int | None = None
+    by: str = "alt-svc"
+
+    def __str__(self) -> str:
+        return f'{self.protocol}="{self.host}:{self.port}"'
+
+
 class Comparison(Value, frozen=True, kw_only=True):
     """One observation's content beside the origin's version history (pure result of `core.content.compare`)."""
 
@@ -89,6 +107,7 @@ class Observation(Value, frozen=True, kw_only=True):
     comparison: Comparison | None = None
     of: int | None = None  # confirm, redirect, elsewhere: index in `observations` of the one it follows
     vantage_point: str | None = None  # elsewhere: over whose line, where it is not the slot's own
+    advertised: tuple[Alternative, ...] = ()  # what is said of this server, by itself or by its HTTPS records
     ask: str | None = None  # check, control: which further request, as `check.name`: hotlink.without_referer
     tainted: bool = False  # our own loop stalled while it ran: its times are not the network's
 

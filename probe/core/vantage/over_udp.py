@@ -1,9 +1,9 @@
 """Rule: a server that is silent over QUIC is accused only beside proof that its host is well and that UDP passes here.
 
 Pure. Many networks carry TCP and drop UDP, whole or from some packet on; a dead QUIC listener looks the same. Two
-witnesses tell them apart: TCP to the same address (asked in the slot, role `elsewhere`), and somebody else who
-answered over HTTP/3 over this line, an anchor `quic://`, another node, or lately anybody. ICMP's word that nobody
-listens can be forged by whoever is on the way, and needs the same witnesses.
+witnesses tell them apart: TCP to the same address (asked in the slot: role `elsewhere`, or the edge's own reply), and
+somebody else who answered over HTTP/3 over this line, an anchor `quic://`, another node, or lately anybody. ICMP's word
+that nobody listens can be forged by whoever is on the way, and needs the same witnesses.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NO_HANDSHAKE = frozenset(
     {FailureType.QUIC_TIMED_OUT, FailureType.QUIC_REFUSED, FailureType.QUIC_IDLE_TIMED_OUT}
 )
 _LATER = frozenset({FailureType.HTTP_TIMED_OUT, FailureType.BODY_TIMED_OUT})
-_ASKED_AS_THE_EDGE = frozenset({Role.EDGE, Role.SWEEP, Role.CONFIRM})
+_ASKED_AS_THE_EDGE = frozenset({Role.EDGE, Role.SWEEP, Role.CONFIRM, Role.CHECK})
 
 
 def silent_over_quic(observation: Observation) -> bool:
@@ -48,7 +48,7 @@ class OverUdp:
 def over_udp(evidence: Evidence, index: int) -> OverUdp:
     """Beside observation `index`, which was silent over QUIC."""
     edge = evidence.observations[index]
-    looks = [o for o in evidence.observations if o.role is Role.ELSEWHERE and o.of == index and _by_tcp(o)]
+    looks = [o for o in evidence.observations if _by_tcp(o) and _beside(o, edge, index)]
     others = list(_others(evidence, edge.address))
     # Where nothing came at all, whoever was heard shows that UDP passes, whatever he said; later silence takes a reply.
     passed = _heard if edge.failure is not None and edge.failure.type in _NO_HANDSHAKE else reacted
@@ -78,6 +78,12 @@ def unproven_over_udp(evidence: Evidence, index: int | None) -> Fault | None:
 def _heard(look: Observation) -> bool:
     """Datagrams of QUIC came back for this very connection."""
     return look.quic_info is not None and look.quic_info.version is not None
+
+
+def _beside(look: Observation, asked: Observation, index: int) -> bool:
+    """The same node over TCP: a look made for that; of a check's further request over QUIC, the edge's own reply."""
+    own = look.role is Role.EDGE and asked.role is Role.CHECK and look.address == asked.address
+    return own or (look.role is Role.ELSEWHERE and look.of == index)
 
 
 def _by_tcp(look: Observation) -> bool:

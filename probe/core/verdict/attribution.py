@@ -11,10 +11,8 @@ from dataclasses import dataclass
 
 from probe.core.caching.cache_status import asked_origin, may_have_waited
 from probe.core.content.check_kind import AtOrigin, Symptom, SymptomKind
-from probe.core.dns.authority import ANSWERS, DENIES, FAILS, UNPROVEN
-from probe.core.dns.chain import ANSWERED_FAILURES, ONLY_IPV6, RESOLVER_FAILURES
-from probe.core.dns.control import NOT_ALIVE, blames_signatures, blames_the_network
-from probe.core.dns.fault_zone import failing_zone
+from probe.core.dns import fault
+from probe.core.model.protocols import AUTO
 from probe.core.records.failure import OWN_LIMITS, FailureType, Phase
 from probe.core.records.observation import Observation, Role
 from probe.core.records.verdict import Fault, Outcome
@@ -24,6 +22,7 @@ from probe.core.vantage.over_udp import unproven_over_udp
 from probe.core.vantage.refusals import refusal, wants_another_protocol
 from probe.core.verdict.corroboration import OF_THE_LINE_TOO, TIMEOUTS, Corroboration
 from probe.core.verdict.hijack import alias_hidden, changed_by_the_zone, disbelieved, foreign, outdated
+from probe.core.verdict.node_symptoms import ADVERTISED
 from probe.core.verdict.origin_controls import asked_when_all_was_well
 from probe.core.verdict.proxy_reports import is_proxy_report, may_be_the_name, proxy_lost
 from probe.core.verdict.symptoms import final_of
@@ -172,49 +171,11 @@ def _observation(symptom: Symptom, corroboration: Corroboration) -> Observation:
 
 
 def _resolution(symptom: Symptom, corroboration: Corroboration) -> Blame:
-    """The failing name's zone is to blame, once it is clear that not just our resolver failed.
-
-    A resolver that does not answer for the root, or says itself that it reached nobody, shows nothing about a zone.
-    """
-    resolution = corroboration.evidence.resolution
+    resolution, nodes = corroboration.evidence.resolution, corroboration.evidence.nodes
     assert resolution is not None, "a resolution symptom comes from a resolution"
-    flags = resolution.flags
+    task, known = corroboration.task, nodes is not None and bool(nodes.known)
     kind = FailureType(symptom.reason)
-    nodes = corroboration.evidence.nodes
-    if ONLY_IPV6 in flags and (nodes is None or not nodes.known):
-        return _inconclusive(Fault.UNKNOWN, "dns.only_ipv6")
-    told = _zone_itself(kind, corroboration)
-    if told is not None:
-        return told
-    if "resolvers_disagree" in flags:
-        return _inconclusive(Fault.VANTAGE, "dns.resolvers_disagree")
-    others_agree = "other_resolvers_failed" in flags
-    if not NOT_ALIVE.isdisjoint(flags) or blames_the_network(resolution):
-        return _inconclusive(Fault.VANTAGE, "dns.resolver_failed")
-    if kind in RESOLVER_FAILURES and not others_agree:
-        return _inconclusive(Fault.VANTAGE, symptom.reason)
-    if kind is FailureType.DNS_UNREACHABLE:
-        return _inconclusive(Fault.VANTAGE, "dns.resolver_failed")
-    if kind is FailureType.DNS_TIMED_OUT and not others_agree:
-        return _inconclusive(Fault.UNKNOWN, symptom.reason)
-    zone = failing_zone(resolution, corroboration.task.domain, corroboration.task.cdn_suffixes)
-    return _failed(Fault(zone), symptom.reason)
-
-
-def _zone_itself(kind: FailureType, corroboration: Corroboration) -> Blame | None:
-    """What the zone's own servers told, asked directly; None where they were not asked, or told nothing."""
-    resolution = corroboration.evidence.resolution
-    assert resolution is not None, "a resolution symptom comes from a resolution"
-    flags = resolution.flags
-    if ANSWERS in flags and not blames_signatures(resolution):
-        # The resolver or its cache is at fault, nobody else.
-        return _inconclusive(Fault.VANTAGE, "dns.resolver_failed")
-    if (DENIES in flags and kind in ANSWERED_FAILURES) or FAILS in flags:
-        zone = failing_zone(resolution, corroboration.task.domain, corroboration.task.cdn_suffixes)
-        return _failed(Fault(zone), kind.value)
-    if DENIES in flags or (UNPROVEN in flags and kind not in ANSWERED_FAILURES):
-        return _inconclusive(Fault.VANTAGE, "dns.resolver_failed")
-    return None
+    return Blame(*fault.blame(resolution, kind, task.domain, task.cdn_suffixes, nodes_known=known))
 
 
 def _resolver(symptom: Symptom, corroboration: Corroboration) -> Blame:
@@ -229,6 +190,10 @@ def _transport(symptom: Symptom, corroboration: Corroboration) -> Blame:
     observation = _observation(symptom, corroboration)
     failure = observation.failure
     assert failure is not None, "a transport symptom comes from a failure"
+    if failure.type is FailureType.HTTP_1_1_REQUIRED and corroboration.task.request.protocol == AUTO:
+        return _inconclusive(
+            Fault.AGENT, symptom.reason
+        )  # browsers ask again, which would not be this request
     refused = failure.type is FailureType.HTTP_STREAM_REFUSED  # then clients ask again (RFC 9113 section 8.7)
     once = refused and not corroboration.confirmed(symptom.observation)
     if once or failure.type is FailureType.TCP_ADDRESS_BLOCKED:
@@ -252,6 +217,20 @@ def _transport(symptom: Symptom, corroboration: Corroboration) -> Blame:
 def _origin_explains(phase: Phase, corroboration: Corroboration) -> bool:
     """An edge may wait for its origin only once the request is sent: its port and its handshake need none."""
     return corroboration.origin_failing and phase not in (Phase.TCP, Phase.TLS, Phase.QUIC)
+
+
+def _advertised(symptom: Symptom, corroboration: Corroboration) -> Blame:
+    """What is advertised was tried twice and not served: the CDN's, by the rules of any edge that fails.
+
+    Once is a note: what a server advertises, it need not serve in each moment (RFC 7838 section 2.4).
+    """
+    confirmed = corroboration.confirmed(symptom.observation)
+    if confirmed is False:
+        return Blame(Outcome.OK, None, ADVERTISED)
+    blame = _transport(symptom, corroboration)
+    if confirmed is None and blame.fault is Fault.CDN:
+        return _inconclusive(Fault.UNKNOWN, ADVERTISED)
+    return _failed(Fault.CDN, ADVERTISED) if blame.fault is Fault.CDN else blame
 
 
 def _status(symptom: Symptom, corroboration: Corroboration) -> Blame:
@@ -342,6 +321,7 @@ RULES: dict[SymptomKind, Rule] = {
     SymptomKind.RESOLVER: _resolver,
     SymptomKind.ALIAS: _elsewhere,
     SymptomKind.TRANSPORT: _transport,
+    SymptomKind.ADVERTISED: _advertised,
     SymptomKind.STATUS: _status,
     SymptomKind.TIMING: _timing,
     SymptomKind.CONTENT: _content,

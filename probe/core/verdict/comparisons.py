@@ -6,6 +6,7 @@ Evidence -> the same evidence with every edge-side observation beside the refere
 from __future__ import annotations
 
 from probe.core.caching.cache_status import words_of
+from probe.core.content.by_protocol import asked_by_protocol
 from probe.core.content.compare import compare
 from probe.core.model.task import Task
 from probe.core.model.times import epoch_s, utc_text
@@ -38,7 +39,8 @@ def with_comparisons(task: Task, evidence: Evidence) -> Evidence:
 
     def compared(observation: Observation) -> Observation:
         end = observation.role is Role.REDIRECT and id(observation) in ends
-        if not (end or observation.role in _COMPARED) or observation.ask is not None:
+        own = (end or observation.role in _COMPARED) and observation.ask is None
+        if not own and not asked_by_protocol(observation):
             return observation
         asked_at = utc_text(started_s + (observation.timing.request_start_us or 0) / 1e6)
         unsure = _is_off_by_its_checksum(observation)

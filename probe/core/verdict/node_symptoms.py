@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 from probe.core.content.check_kind import Symptom, SymptomKind
 from probe.core.content.origin_standing import considered
-from probe.core.http.alternatives import Alternative, alternatives
+from probe.core.http.alternatives import SHOWN, alternatives
 from probe.core.model.addresses import in_prefixes
 from probe.core.model.task import Task
 from probe.core.nodes.eligibility import BY_PROXY, is_address, other_carrier
 from probe.core.records.failure import Phase
-from probe.core.records.observation import Observation, Role
+from probe.core.records.observation import Alternative, Observation, Role
 from probe.core.records.surroundings import Reach
 from probe.core.records.verdict import Evidence
 from probe.core.verdict.corroboration import TIMEOUTS, Corroboration
@@ -177,21 +177,26 @@ def advertised_symptoms(task: Task, evidence: Evidence) -> Iterator[Symptom]:
                 kind=SymptomKind.NOTE,
                 reason=ADVERTISED,
                 observation=index,
-                detail=f"Alt-Svc: {told}",
+                detail=f"{SHOWN[told.by]}: {told}",
                 warning=True,
             )
 
 
 def _told(task: Task, seen: Observation, other: Observation) -> Alternative | None:
-    """What `other`, a reply of the same edge, advertises of the version and port that `seen` asked for."""
-    if other.address != seen.address or other.response is None:
+    """What `other`, of the same edge, advertises of the version and port that `seen` asked for; or the DNS of both."""
+    if other.address != seen.address:
         return None
     return next(
         (
             each
-            for each in alternatives(other.response.fields)
+            for each in other.advertised
+            or alternatives(_fields(other))  # rows of earlier versions have the field alone
             if (each.protocol, each.port) == (task.request.protocol, seen.port)
             and each.host in ("", task.request.host.lower())
         ),
         None,
     )
+
+
+def _fields(observation: Observation) -> tuple[tuple[str, str], ...]:
+    return () if observation.response is None else observation.response.fields

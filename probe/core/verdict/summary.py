@@ -61,6 +61,9 @@ _FAILURES: dict[str, str] = {
     FailureType.QUIC_STATELESS_RESET: "no longer knew the QUIC connection and reset it",
     FailureType.QUIC_IDLE_TIMED_OUT: "let the QUIC connection go idle before the end of its reply",
     FailureType.QUIC_PROTOCOL_ERROR: "sent something that breaks QUIC",
+    FailureType.HTTP_1_1_REQUIRED: "refuses this object over the HTTP version it agreed to and asks for HTTP/1.1;"
+    " `protocol: h1` measures that",
+    "http.advertised_unserved": "is advertised to serve an HTTP version that it does not serve there",
     FailureType.HTTP_STREAM_STOPPED: "stopped reading the request and gave no whole reply",
     "quic.blocked": "did not answer over HTTP/3, and nothing shows that UDP passes on this line",
     FailureType.HTTP_FIELDS_TOO_LARGE: "sent a longer head than browsers take",
@@ -77,6 +80,7 @@ _FAILURES: dict[str, str] = {
     FailureType.BODY_TIMED_OUT: "did not finish the body in time",
     FailureType.BODY_DECODE_FAILED: "sent a body whose content coding is damaged",
     "content.mismatch": "sent content that the origin was never seen to serve",
+    "content.protocols_differ": "sent other content over one HTTP version than over another, where the origin's was",
     "content.hijacked": "sent content that the origin never served, and the right content by another way",
     "content.range_wrong": "gave another range than the one asked for",
     "content.marker_missing": "sent content without what must be in it",
@@ -153,7 +157,9 @@ UNVERIFIED = frozenset(
         "integrity.origin_changing",
     }
 )
-_WITH_DETAIL = frozenset({"timing.over_limit", "content.mismatch"})  # which says what the words rest on
+_WITH_DETAIL = frozenset(
+    {"timing.over_limit", "content.mismatch", "content.protocols_differ", "http.advertised_unserved"}
+)  # which says what the words rest on
 _MUTE = "the origin, asked directly, never answered us and excuses nobody: "
 _WHOSE = {
     Fault.CDN: "the CDN's fault",

@@ -77,7 +77,7 @@ _HTTP = {
     0x202: "QPACK_DECODER_STREAM_ERROR",
 }
 NO_HTTP_ERROR, FRAME_ERROR, EXCESSIVE_LOAD = 0x100, 0x106, 0x107
-REQUEST_REJECTED, REQUEST_CANCELLED = 0x10B, 0x10C
+REQUEST_REJECTED, REQUEST_CANCELLED, VERSION_FALLBACK = 0x10B, 0x10C, 0x110
 # The alerts that end a handshake of ours (RFC 8446 section 6.2).
 ALERT_BAD_CERTIFICATE = _CRYPTO_ERROR + 42
 ALERT_NO_APPLICATION_PROTOCOL = _CRYPTO_ERROR + _NO_APPLICATION_PROTOCOL
@@ -136,7 +136,8 @@ def stream_reset(code: int) -> StreamError:
     """RESET_STREAM of our stream."""
     if code == REQUEST_REJECTED:
         return StreamError(_F.HTTP_STREAM_REFUSED, "the server rejected our request: it was not processed")
-    return StreamError(_F.HTTP_STREAM_RESET, f"the server reset our stream with {http_code(code)}")
+    kind = _F.HTTP_1_1_REQUIRED if code == VERSION_FALLBACK else _F.HTTP_STREAM_RESET
+    return StreamError(kind, f"the server reset our stream with {http_code(code)}")
 
 
 def stopped(code: int) -> StreamError:

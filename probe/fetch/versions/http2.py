@@ -28,6 +28,7 @@ class Http2Exchange(ReaderExchange[Http2Reader]):
         self, connection: Connection, limits: Limits, method: str, body_of: Callable[[Head], Body]
     ) -> None:
         super().__init__(connection, body_of)
+        self._authority = b""
         self._reader = Http2Reader(limits, method, self._on_head, self._on_body)
 
     def shown(self, method: str, path: str, fields: list[tuple[str, str]]) -> list[str]:
@@ -39,8 +40,16 @@ class Http2Exchange(ReaderExchange[Http2Reader]):
         named = [("host", host), *((name, value) for name, value in lines if not name.startswith(":"))]
         return [f"{method} {path} HTTP/2", *(f"{name}: {value}" for name, value in named)]
 
+    @property
+    def altsvc(self) -> tuple[str, ...]:
+        """See `Exchange`. Those for other origins are none of this server's (RFC 7838 section 4)."""
+        own = (self._authority.lower(), b"https://" + self._authority.lower())
+        return tuple(value.decode("latin-1") for of, value in self._reader.altsvc if of.lower() in own)
+
     def _request(self, method: str, path: str, fields: list[tuple[str, str]]) -> bytes:
-        return self._reader.request(request_lines(method, "https", path, fields))
+        lines = request_lines(method, "https", path, fields)
+        self._authority = next((value for name, value in lines if name == b":authority"), b"")
+        return self._reader.request(lines)
 
     def received(self, data: bytes | memoryview) -> None:
         """Bytes of the connection; what is owed to the server in return goes out."""

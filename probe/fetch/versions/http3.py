@@ -63,6 +63,7 @@ class Http3Exchange:
         assert carrier.transport is not None, "the handshake is done"
         self.body: Body | None = None
         self.breaches: tuple[str, ...] = ()
+        self.altsvc: tuple[str, ...] = ()  # HTTP/3 has no such frame
         self._carrier = carrier
         self._transport = carrier.transport
         self._http: H3Connection | None = None
@@ -72,9 +73,8 @@ class Http3Exchange:
         self._loop = asyncio.get_running_loop()
         self._alarm = Alarm(self._loop)
         self._deadlines_s = (0.0, 0.0)  # for the first byte, for all
-        self._begun = False  # bytes of a head came
         self._body_bytes = 0
-        self._fin = False
+        self._begun = self._fin = False  # bytes of a head came; the end did
         self._error: Exception | None = None
         self._stopped: int | None = None  # STOP_SENDING, and why
         self._bounds = StreamBounds(0)

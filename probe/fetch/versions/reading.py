@@ -189,6 +189,11 @@ class ReaderExchange(Generic[R]):
         """See `Exchange`. Surplus counts only where the whole response was read and its end waited for."""
         return (*self._reader.breaches, "surplus_bytes") if self._surplus else self._reader.breaches
 
+    @property
+    def altsvc(self) -> tuple[str, ...]:
+        """See `Exchange`: HTTP/1.1 has no such frame."""
+        return ()
+
     async def _wait(self) -> None:
         self._waiter = self._loop.create_future()
         try:

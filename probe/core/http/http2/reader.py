@@ -25,13 +25,13 @@ from functools import lru_cache
 
 import h2.config
 import h2.connection
-import h2.errors
 import h2.events
 import h2.exceptions
 import h2.settings
 
 from probe.core.http.head import Framing, Head
 from probe.core.http.http2 import frames
+from probe.core.http.http2.error_codes import code_name, goaway_error, reset_error
 from probe.core.http.http2.frames import (
     CONTINUATION,
     DATA,
@@ -66,6 +66,7 @@ _STREAM_WINDOW = 6 * 1024 * 1024
 _CONNECTION_WINDOW = 15 * 1024 * 1024
 _FIRST_CONNECTION_WINDOW = 65_535
 _FRAMES_AT_MOST = 1_000
+_ALTSVC_AT_MOST = 32
 _SETTINGS_SENT = {
     h2.settings.SettingCodes.ENABLE_PUSH: 0,
     h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: _STREAM_WINDOW,
@@ -91,7 +92,7 @@ class Http2Reader:
 
     `body_bytes`: of the body so far, without framing. Views given to `on_body` hold for the call only. `others`: how
     many frames and interim heads came that are no part of the final head or the body. `followed`: bytes came behind
-    the end.
+    the end. `altsvc`: what ALTSVC frames said (RFC 7838 section 4), each with the origin or authority that it is for.
     """
 
     surplus = False  # what follows the end is not looked at
@@ -105,6 +106,7 @@ class Http2Reader:
         self.followed = False
         self.body_bytes = 0
         self.others = 0
+        self.altsvc: list[tuple[bytes, bytes]] = []
         self._limits = limits
         self._method = method
         self._on_head = on_head
@@ -164,7 +166,7 @@ class Http2Reader:
         if self._farewell is None:
             return None
         return HeadError(
-            _F.HTTP_GOAWAY, f"GOAWAY ({_name(self._farewell[1])}), then the end, within the response"
+            _F.HTTP_GOAWAY, f"GOAWAY ({code_name(self._farewell[1])}), then the end, within the response"
         )
 
     def end(self) -> bool:
@@ -287,7 +289,12 @@ class Http2Reader:
         self._out += self._connection.data_to_send()
         for event in events:
             if isinstance(event, h2.events.StreamReset):
-                raise _reset(int(event.error_code or 0), self.body_bytes)
+                raise reset_error(int(event.error_code or 0), self.body_bytes)
+            if (
+                isinstance(event, h2.events.AlternativeServiceAvailable)
+                and len(self.altsvc) < _ALTSVC_AT_MOST
+            ):
+                self.altsvc.append((event.origin or b"", event.field_value or b""))
 
     def _goaway(self, head: FrameHead, frame: bytes) -> None:
         if head.stream or head.length < 8:
@@ -295,8 +302,7 @@ class Http2Reader:
         last = int.from_bytes(frame[9:13], "big") & 0x7FFFFFFF
         self._farewell = last, int.from_bytes(frame[13:17], "big")
         if last < STREAM:
-            detail = f"GOAWAY ({_name(self._farewell[1])}) for all streams: the request was not processed"
-            raise HeadError(_F.HTTP_STREAM_REFUSED, detail)
+            raise goaway_error(self._farewell[1])
 
     # --- field sections --------------------------------------------------------------------------
 
@@ -333,14 +339,3 @@ class Http2Reader:
             raise violation("a second head within the response")
         check_trailer(lines)
         self._finish()
-
-
-def _reset(code: int, body_bytes: int) -> HeadError:
-    if code == h2.errors.ErrorCodes.REFUSED_STREAM:
-        return HeadError(_F.HTTP_STREAM_REFUSED, "RST_STREAM (REFUSED_STREAM): the request was not processed")
-    return HeadError(_F.HTTP_STREAM_RESET, f"RST_STREAM ({_name(code)}) after {body_bytes} bytes of the body")
-
-
-def _name(code: int) -> str:
-    """An error code as RFC 9113 section 7 names it."""
-    return next((each.name for each in h2.errors.ErrorCodes if each == code), f"code {code}")
