@@ -22,6 +22,7 @@ CASES = {
     for case in json.loads((Path(__file__).parents[1] / "core" / "sla" / name).read_text("utf-8"))["cases"]
     if case["profile"] == "A"
 }
+pytestmark = pytest.mark.timeout(600)  # a month of rows, on a machine that may be busy
 QUICK = ("A05",)  # the others in the long run
 MINUTE_US = 60_000_000
 

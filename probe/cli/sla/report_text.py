@@ -21,6 +21,7 @@ from probe.core.sla.report.words import (
     VIEWS,
     WHY,
     Said,
+    declared_in_words,
 )
 
 COLUMNS = 80
@@ -117,6 +118,8 @@ def _down(subject: Subject, say: Said) -> Iterator[Part]:
         )
         for begin, end in down.spans[:MOST_LINES]:
             yield Text(f"    {begin} {say('to')} {end}")
+    for begin, end in subject.unreported[:MOST_LINES]:
+        yield Text(f"  {say('not reported in time, and not counted')}: {begin} {say('to')} {end}")
     if subject.allowed_us is not None:
         yield Text(f"  {say('allowed')}: {duration(subject.allowed_us)}")
 
@@ -143,7 +146,10 @@ def _beside(subject: Subject, say: Said) -> Iterator[Part]:
             if one.refused is None
             else f"{say('refused')}: {say.code(REFUSED, one.refused)}"
         )
-        yield Text(f"  {say('exclusion')}: {what}, {one.begin} {say('to')} {one.end}: {told}; {one.source}")
+        yield Text(
+            f"  {say('exclusion')}: {what}, {one.begin} {say('to')} {one.end}: {told};"
+            f" {'; '.join(declared_in_words(one, say))}"
+        )
     for incident in subject.incidents[:MOST_LINES]:
         faults = ", ".join(f"{fault} {count}" for fault, count in incident.faults)
         reasons = ", ".join(reason for reason, _ in incident.reasons[:3])

@@ -30,6 +30,7 @@ from probe.core.sla.report.words import (
     VIEWS,
     WHY,
     Said,
+    declared_in_words,
 )
 from probe.sla.html.charts import bounds, strip
 from probe.sla.html.pieces import between, evidence_of, keys_of, made_table, right, time_of, word_of
@@ -132,7 +133,12 @@ def _down(subject: Subject, say: Said) -> Node:
         for part in subject.down
     ]
     words = "" if allowed is None else f"{say('allowed')} {duration(allowed)}"
-    return [bounds(bars, allowed, words), made_table(("", *right(say("at least"), say("at most")), ""), rows)]
+    unreported = [
+        p[f"{say('not reported in time, and not counted')}: ", between(begin, end, say)]
+        for begin, end in subject.unreported
+    ]
+    table = made_table(("", *right(say("at least"), say("at most")), ""), rows)
+    return [bounds(bars, allowed, words), table, unreported]
 
 
 def _runs(subject: Subject, say: Said) -> Node:
@@ -196,7 +202,7 @@ def _exclusions(subject: Subject, say: Said) -> Node:
                 if one.refused is None
                 else f"{say('refused')}: {say.code(REFUSED, one.refused)}"
             ],
-            td(".small.dim")[one.source],
+            td(".small.dim")["; ".join(declared_in_words(one, say))],
         ]
         for one in subject.exclusions
     ]

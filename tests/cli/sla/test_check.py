@@ -54,3 +54,17 @@ def test_mistakes_of_all_files_are_told_together_with_their_places(tmp_path: Pat
     assert done.code == 2
     assert f"{one}:4:1: no profile cloud-sla is shipped" in done.err
     assert f"{other}:12:5: the contract names no reason sunspots" in done.err
+
+
+def test_what_was_answered_before_it_began_is_a_mistyped_day(tmp_path: Path) -> None:
+    file = tmp_path / "b.yaml"
+    text = (ROOT / "config/agreements/b-cdn-annex.yaml").read_text(encoding="utf-8")
+    wrong = text.replace("reported_at: 2026-11-11T10:12", "reported_at: 2026-10-11T10:12").replace(
+        "reported_at: 2026-11-12T15:00", "reported_at: 2026-11-12T08:59"
+    )
+    file.write_text(wrong, encoding="utf-8")
+    done = cdn_probe("sla", "check", file)
+    assert done.code == 2
+    assert f"{file}:12:5: 2026-10-11T10:12:00+08:00 is before the incident began" in done.err
+    assert f"{file}:18:" in done.err
+    assert "2026-11-12T08:59:00+08:00 is before the complaint" in done.err

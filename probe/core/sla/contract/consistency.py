@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from probe.core.sla.contract.agreement import Agreement
 from probe.core.sla.contract.load import Agreed, problem_at
 from probe.core.sla.contract.profile import Credit
+from probe.core.sla.periods import instant_us
 from probe.core.syntax.problem import Problem
 from probe.core.syntax.yaml import Document, Loc
 
@@ -32,6 +34,7 @@ def _found(agreed: Agreed) -> Iterator[tuple[Loc, str]]:
             yield ("exclusions", number, "reason"), words
         if strangers := sorted(set(one.scope.domains) - known):
             yield ("exclusions", number, "scope", "domains"), _stranger(strangers)
+    yield from _against_time(agreement)
     for number, purge in enumerate(agreement.purges):
         if purge.domain not in known:
             yield ("purges", number, "domain"), _stranger([purge.domain])
@@ -39,6 +42,17 @@ def _found(agreed: Agreed) -> Iterator[tuple[Loc, str]]:
         yield ("agreement",), "the contract owes a share of the fee, and the agreement names no fee"
     if not ways(agreed):
         yield ("profile",), f"{profile.profile} has nothing by which it could be computed"
+
+
+def _against_time(agreement: Agreement) -> Iterator[tuple[Loc, str]]:
+    """What was answered or reported before there was anything: a day or a month that was mistyped."""
+    for number, one in enumerate(agreement.incidents):
+        for key, told in (("reported_at", one.reported_at), ("responded_at", one.responded_at)):
+            if told is not None and instant_us(told) < instant_us(one.from_):
+                yield ("incidents", number, key), f"{told} is before the incident began, {one.from_}"
+    for number, of in enumerate(agreement.complaints):
+        if of.reported_at is not None and instant_us(of.reported_at) < instant_us(of.complaint_at):
+            yield ("complaints", number, "reported_at"), f"{of.reported_at} is before the complaint"
 
 
 def _stranger(names: list[str]) -> str:

@@ -6,18 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from probe.core.model.value import replace
 from probe.core.records.rows import State
-from probe.core.records.verdict import Outcome
 from probe.core.sla.contract.load import Agreed
 from probe.core.sla.contract.rules import NotComputableError, credit_rule
 from probe.core.sla.contract.terms import Condition, Scope
 from probe.core.sla.credits import begun, credit, money
-from probe.core.sla.deadlines import Kept, in_time
 from probe.core.sla.exclusions import Exclusions
 from probe.core.sla.facts.row import SlotLook
 from probe.core.sla.figures import Word
-from probe.core.sla.periods import Span, instant_us
+from probe.core.sla.periods import Span
+from probe.core.sla.report.deadlines_shown import counted_of
 from probe.core.sla.report.looking import interval_us, not_counted, sight_of, tracks
 from probe.core.sla.report.shown import duration, instant, share
 from probe.core.sla.report.subject import Known, Named, exclusions_shown, last_word, service_in
@@ -43,7 +41,7 @@ def subject_by_spans(
     gap = _gap_us(agreed, rows)
     kinds = [(kind, _down(agreed, kind, rows, within, excluded, gap)) for kind in _kinds(agreed)]
     down = of_any(part for kind, part in kinds if kind.counts)
-    reported, unreported = _reported(agreed, down, known, rows)
+    reported, unreported = counted_of(agreed, down, known, rows, _whole(agreed, kinds, rows, gap))
     allowed_us = _allowed_us(agreed, within)
     inside = [row for row in rows if within.holds(row.scheduled_us)]
     final = known.complete_up_to_us is not None and known.complete_up_to_us >= period.span.to_us
@@ -69,6 +67,7 @@ def subject_by_spans(
         objective=_objective(agreed),
         down=tuple(_shown(kind.name, part, kind.counts, zone) for kind, part in kinds),
         allowed_us=allowed_us.numerator // allowed_us.denominator,
+        unreported=tuple((instant(span.from_us, zone), instant(span.to_us, zone)) for span in unreported),
         exclusions=exclusions_shown(agreed, excluded, period),
         credit=_credit(agreed, reported),
         lost=lost,
@@ -151,38 +150,18 @@ def _of_condition(
     return of(rows)
 
 
-def _reported(
-    agreed: Agreed, down: TimeDown, known: Known, rows: Sequence[SlotLook]
-) -> tuple[TimeDown, bool]:
-    """What counts of what is shown, where the contract asks that it was reported in time; whether anything does not."""
-    terms = agreed.profile.exclusions.unreported
-    if terms is None:
-        return down, False
-    told = [
-        (instant_us(one.from_), None if one.to is None else instant_us(one.to), one.reported_at)
-        for one in agreed.agreement.incidents
-    ]
+def _whole(
+    agreed: Agreed, kinds: Sequence[tuple[_Kind, TimeDown]], rows: Sequence[SlotLook], gap_us: int | None
+) -> TimeDown | None:
+    """Time down as whole pieces of trouble: neither cut at the period's ends, nor by what is excluded of them.
 
-    def counts(span: Span) -> bool:
-        times = [
-            instant_us(reported)
-            for begin, end, reported in told
-            if reported is not None and begin <= span.to_us and (end is None or end >= span.from_us)
-        ]
-        if "first_pull" in terms.witness:
-            times += [at for at in (_first_pull(span, rows, known),) if at is not None]
-        return in_time(span.from_us, times, terms.after, known.complete_up_to_us) in (Kept.IN_TIME, Kept.OPEN)
-
-    kept = tuple(span for span in down.shown if counts(span))
-    return replace(down, shown=kept), len(kept) < len(down.shown)
-
-
-def _first_pull(span: Span, rows: Sequence[SlotLook], known: Known) -> int | None:
-    """When a reader first had a row that shows the span."""
-    shown = [row for row in rows if span.from_us <= row.scheduled_us <= span.to_us]
-    failed = [row for row in shown if row.outcome is Outcome.FAILED]
-    times = [known.pulled_us(row.agent, row.seq) for row in failed] if known.pulls else []
-    return min((at for at in times if at is not None), default=None)
+    None where the contract does not ask when trouble began.
+    """
+    if agreed.profile.exclusions.unreported is None or not rows:
+        return None
+    everything = Span(rows[0].scheduled_us, rows[-1].scheduled_us + 1)
+    counting = [kind for kind, _ in kinds if kind.counts]
+    return of_any(_down(agreed, kind, rows, everything, Exclusions(), gap_us) for kind in counting)
 
 
 def _allowed_us(agreed: Agreed, within: Span) -> Fraction:

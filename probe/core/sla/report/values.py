@@ -300,7 +300,8 @@ class Subject(Value, frozen=True, kw_only=True):
     """What is said of one domain in one period.
 
     `why`: codes, for a word that is `not decided`; docs/sla.md has them. `judged` False: figures without a word.
-    `final`: all rows are here that could still change it.
+    `final`: all rows are here that could still change it. `unreported`: time down that does not count, since nobody
+    reported it in time.
     """
 
     customer: str
@@ -321,6 +322,7 @@ class Subject(Value, frozen=True, kw_only=True):
     apart: tuple[Slice, ...] = ()
     down: tuple[TimeDownShown, ...] = ()
     allowed_us: int | None = None
+    unreported: tuple[tuple[str, str], ...] = ()
     incidents: tuple[IncidentShown, ...] = ()
     exclusions: tuple[ExclusionShown, ...] = ()
     traffic: TrafficShown | None = None

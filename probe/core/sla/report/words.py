@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from probe.core.sla.report.values import Words
+from probe.core.sla.periods import instant_us
+from probe.core.sla.report.values import ExclusionShown, Words
 
 
 def _of(**words: tuple[str, str]) -> Mapping[str, Words]:
@@ -134,6 +135,10 @@ PHRASES: Mapping[str, str] = {
     "at least": "至少",
     "at most": "至多",
     "allowed": "允许",
+    "not reported in time, and not counted": "未在时限内报告,不计入",
+    "declared": "申报于",
+    "announced": "通知于",
+    "after the fact": "事后",
     "bad time, shown": "异常时段,已证明",
     "bad time, literal": "异常时段,字面",
     "and": "另有",
@@ -201,3 +206,13 @@ class Said:
     def code(self, table: Mapping[str, Words], code: str) -> str:
         """A code in words."""
         return self.of(words_of(table, code))
+
+
+def declared_in_words(one: ExclusionShown, say: Said) -> Iterator[str]:
+    """Who says so, and when: a declaration that was made after its span ended is told to be one."""
+    if one.announced_at is not None:
+        yield f"{say('announced')} {one.announced_at}"
+    if one.declared_at is not None:
+        late = instant_us(one.declared_at) >= instant_us(one.end)
+        yield f"{say('declared')} {one.declared_at}" + (f" ({say('after the fact')})" if late else "")
+    yield one.source
