@@ -97,7 +97,7 @@ def test_every_page_is_two_clicks_or_fewer_from_the_start_page() -> None:
 
 def test_the_start_page_lists_every_page_once_under_its_last_heading() -> None:
     text = START.read_text(encoding="utf-8")
-    listed = re.findall(r"^- \[[^]]+\]\(([^)#]+)\):", text.partition("\n## Every page\n")[2], re.M)
+    listed = re.findall(r"^- \[[^]]+\]\(([^)#]+)\)[:：]", text.partition("\n## Every page\n")[2], re.M)
     places = [(START.parent / place).resolve() for place in listed]
     assert len(places) == len(set(places)), "a page is listed twice"
     decisions = set((ROOT / "docs" / "decisions").glob("0*.md"))
