@@ -2,9 +2,11 @@
 
 A whole agent measures a small CDN whose replies differ each time (`benchmarks.varied_server`), through one, three and
 eight edges; one slot in twenty fails. More rows are made of these: the same observations, with new times, digests,
-ids and jitter. They are written by the store, as an agent writes them, and pulled by the real client. Evidence is left
-out: it has a room of its own.
-`python -m benchmarks.row_bytes [--real 20000] [--rows 1000000] [--edges 3]`
+ids and jitter; what is equal within a row stays equal. The store writes them as an agent's, the real client pulls
+them. Evidence is left out: it has a room of its own. Slots in which the agent itself stood still are left
+out too, and counted: they say what the machine did.
+`python -m benchmarks.row_bytes [--real 20000] [--rows 1000000] [--edges 3]`; rows of a results directory instead, as
+of `cdn-probe demo --dir DIR`: `--results DIR/results`.
 """
 
 from __future__ import annotations
@@ -33,13 +35,15 @@ from probe.agent.agent import Agent
 from probe.agent.parts import build
 from probe.checks import CHECKS
 from probe.core.model.times import utc_text
+from probe.core.model.value import replace
 from probe.core.records.codec import decode, encode
 from probe.core.records.rows import SlotRecord, State
-from probe.core.records.verdict import Outcome
+from probe.core.records.verdict import Fault, Outcome
 from probe.core.scheduling.grid import to_us
 from probe.host.clock import SystemClock
 from probe.lab.pki import Pki
 from probe.settings.config_files import load_config
+from probe.store.read.reader import Reader
 from probe.store.store import Store
 
 EDGES = (1, 3, 8)
@@ -91,19 +95,23 @@ def write_config(ports: Ports, directory: Path, interval_s: float) -> Path:
     return agent
 
 
-async def real_rows(directory: Path, edges: int, rows: int) -> list[SlotRecord]:
-    """So many slots, measured by a whole agent."""
+async def real_rows(directory: Path, edges: int, rows: int, pace: float) -> tuple[list[SlotRecord], int]:
+    """So many slots, measured by a whole agent; and in how many others the agent was at fault."""
     tasks = OBJECTS * len(VANTAGE_POINTS)
     with cdn(directory, edges) as ports:
         config = load_config(
-            write_config(ports, directory / "agent", tasks * (0.004 + 0.006 * (1 + edges))), CHECKS
+            write_config(ports, directory / "agent", pace * tasks * (0.004 + 0.006 * (1 + edges))), CHECKS
         )
         store = Store.open(directory / "agent" / "results", AGENT, SystemClock())
         found: list[SlotRecord] = []
+        ours = 0
         enough, stop = asyncio.Event(), asyncio.Event()
 
         def on_row(row: SlotRecord) -> None:
-            if row.state is State.MEASURED:
+            nonlocal ours
+            if row.state is State.MEASURED and row.fault is Fault.AGENT:
+                ours += 1
+            elif row.state is State.MEASURED:
                 found.append(row)
             if len(found) >= rows:
                 enough.set()
@@ -118,7 +126,14 @@ async def real_rows(directory: Path, edges: int, rows: int) -> list[SlotRecord]:
             stop.set()
             await running
             await store.close()
-    return found[:rows]
+    return found[:rows], ours
+
+
+def rows_of(results: Path) -> list[SlotRecord]:
+    """The measured slots that are stored in a results directory, oldest first."""
+    with Reader.open(results) as reader:
+        rows = [row for row in reader.follow({}) if isinstance(row, SlotRecord)]
+    return [replace(row, host=replace(row.host, agent=AGENT)) for row in rows if row.state is State.MEASURED]
 
 
 _RANDOM_HEX = re.compile(r"[0-9a-f]{16,}")
@@ -147,8 +162,22 @@ class Anew:
             yield row
 
     def _moved(self, row: dict[str, Any], by_us: int) -> dict[str, Any]:
+        self._times_us: dict[int, int] = {}
+        self._ages_s: dict[int, int] = {}
         moved: dict[str, Any] = self._value("", row, by_us)
         return moved
+
+    def _time_us(self, us: int) -> int:
+        """The look-up's times stand in every observation, an end is often a start: they stay the same."""
+        if us not in self._times_us:
+            self._times_us[us] = max(1, round(us * self._chance.uniform(0.8, 1.25)))
+        return self._times_us[us]
+
+    def _age_s(self, age_s: float) -> float:
+        """The field Age and what was made of it go together, but for the time that the reply took."""
+        whole = int(age_s)
+        moved = self._ages_s.setdefault(whole, self._chance.randrange(600))
+        return moved if age_s == whole else round(moved + self._chance.random(), 3)
 
     def _value(self, name: str, value: Any, by_us: int) -> Any:
         if isinstance(value, dict):
@@ -158,7 +187,9 @@ class Anew:
                 return [value[0], self._field(value[0].lower(), value[1], by_us)]
             return [self._value(name, inner, by_us) for inner in value]
         if isinstance(value, int) and not isinstance(value, bool) and name.endswith("_us") and value > 20:
-            return max(1, round(value * self._chance.uniform(0.8, 1.25)))
+            return self._time_us(value)
+        if name == "age_s" and value:
+            return self._age_s(value)
         if isinstance(value, str) and name in ("scheduled_at", "started_at", "finished_at"):
             return utc_text(
                 (to_us(value) + by_us + (0 if name == "scheduled_at" else self._chance.randrange(900))) / 1e6
@@ -172,8 +203,8 @@ class Anew:
     def _field(self, name: str, value: str, by_us: int) -> str:
         if name == "date":
             return formatdate(time.time() + by_us / 1e6, usegmt=True)
-        if name == "age":
-            return str(self._chance.randrange(600))
+        if name == "age" and value.isdigit() and int(value):
+            return str(self._age_s(int(value)))
         if name == "via":
             chance = self._chance
             return _CACHE.sub(
@@ -216,22 +247,19 @@ def bytes_of_rows(results: Path) -> int:
     )
 
 
-async def run(directory: Path, edges: int, real: int, rows: int, keep: Path | None = None) -> dict[str, Any]:
-    """All of one kind; names say the units."""
-    measured = await real_rows(directory, edges, real)
+async def run(directory: Path, measured: Sequence[SlotRecord], rows: int) -> dict[str, Any]:
+    """All of rows made of these; names say the units."""
     lines = [len(encode(row)) for row in measured]
     place = directory / "served"
     count = await fill(place / "results", Anew(measured).rows(rows))
     async with served(place) as (url, token, _):
         rate = await client_pull(url, token, directory / "copy", count)
-    if keep is not None:
-        (keep / f"{edges}.ndjson").write_bytes(b"".join(encode(row) + b"\n" for row in measured))
     failed = sum(row.outcome is not Outcome.OK for row in measured)
     return {
-        "edges": edges,
         "real_rows": len(measured),
         "rows": count,
         "not_ok_share": round(failed / len(measured), 4),
+        "observations": round(sum(len(row.observations) for row in measured) / len(measured), 2),
         "line_bytes": round(sum(lines) / len(lines)),
         "bytes_a_row": round(bytes_of_rows(place / "results") / count, 1),
         "copy_bytes_a_row": round(bytes_below(directory / "copy") / count, 1),
@@ -242,15 +270,26 @@ async def run(directory: Path, edges: int, real: int, rows: int, keep: Path | No
 def main() -> None:
     """See above."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--real", type=int, default=600)
-    parser.add_argument("--rows", type=int, default=6_000)
+    parser.add_argument("--real", type=int, default=600, help="Slots that are measured.")
+    parser.add_argument("--rows", type=int, default=6_000, help="Rows that are made of them.")
     parser.add_argument("--edges", type=int, nargs="*", default=EDGES)
+    parser.add_argument("--pace", type=float, default=1.0, help="So many times slower, on a busy machine.")
+    parser.add_argument("--results", type=Path, help="Take the rows of this results directory instead.")
     parser.add_argument("--keep-lines", type=Path, help="Write the real rows there too, one file a kind.")
     options = parser.parse_args()
-    for edges in options.edges:
+    for edges in [None] if options.results else options.edges:
         with tempfile.TemporaryDirectory(prefix="cdn-probe-bytes-") as directory:
-            found = asyncio.run(run(Path(directory), edges, options.real, options.rows, options.keep_lines))
-        sys.stdout.write(json.dumps(found) + "\n")
+            told: dict[str, Any] = {}
+            if edges is None:
+                measured = rows_of(options.results)
+            else:
+                measured, ours = asyncio.run(real_rows(Path(directory), edges, options.real, options.pace))
+                told = {"edges": edges, "left_out": ours}
+            if options.keep_lines:
+                lines = b"".join(encode(row) + b"\n" for row in measured)
+                (options.keep_lines / f"{edges or 'rows'}.ndjson").write_bytes(lines)
+            told |= asyncio.run(run(Path(directory), measured, options.rows))
+        sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()
 
 

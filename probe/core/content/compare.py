@@ -23,6 +23,9 @@ from probe.core.records.observation import Comparison, Observation, Relation
 from probe.core.records.origin import OriginVersion, Reference, identity, undecoded
 from probe.core.records.response import Response
 
+# Of an age in seconds: Age and Date tell whole ones, so that a thousandth is more than they vouch for.
+_AGE_DIGITS = 3
+
 
 def compare(
     observation: Observation,
@@ -98,7 +101,8 @@ class _Look:
         taken_us = (timing.response_start_us or 0) - (timing.request_start_us or 0)
         date = first_value(self.response.fields, "date")
         answered_s = self.at_s + max(0, taken_us) / 1e6
-        self.age_s = current_age_s(self.response.age_s, date, self.at_s, answered_s)
+        age_s = current_age_s(self.response.age_s, date, self.at_s, answered_s)
+        self.age_s = None if age_s is None else round(age_s, _AGE_DIGITS)
 
     def compared(self) -> Comparison:
         """The relation, and for an older version how old."""

@@ -69,6 +69,16 @@ def test_content_that_names_no_version_at_all_is_unknown() -> None:
     assert relation(seen(digest=OTHER, fields=())) is Relation.UNKNOWN_VERSION
 
 
+def test_an_age_has_the_digits_that_its_sources_vouch_for() -> None:
+    """By Date, whole seconds, and our clock: a difference of floats had seventeen digits in every observation."""
+    dated = seen(fields=(("date", "Sun, 22 Nov 2026 09:59:18 GMT"),))
+    found = compare(dated, reference(version(GOOD)), "2026-11-22T10:00:00.105185Z", origin_failing=False)
+    assert found is not None
+    assert found.age_s is not None
+    assert 42.1 < found.age_s < 43
+    assert found.age_s == round(found.age_s, 3)
+
+
 def test_same_etag_other_bytes_is_unknown() -> None:
     assert relation(seen(digest=OTHER, fields=(("etag", '"v1"'),))) is Relation.UNKNOWN_VERSION
 
