@@ -19,7 +19,6 @@ import random
 import re
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from email.utils import formatdate
@@ -164,6 +163,7 @@ class Anew:
     def _moved(self, row: dict[str, Any], by_us: int) -> dict[str, Any]:
         self._times_us: dict[int, int] = {}
         self._ages_s: dict[int, int] = {}
+        self._at_s = (to_us(row["scheduled_at"]) + by_us) // 1_000_000
         moved: dict[str, Any] = self._value("", row, by_us)
         return moved
 
@@ -202,7 +202,7 @@ class Anew:
 
     def _field(self, name: str, value: str, by_us: int) -> str:
         if name == "date":
-            return formatdate(time.time() + by_us / 1e6, usegmt=True)
+            return formatdate(self._at_s + self._chance.randrange(2), usegmt=True)
         if name == "age" and value.isdigit() and int(value):
             return str(self._age_s(int(value)))
         if name == "via":

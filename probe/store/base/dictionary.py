@@ -29,7 +29,7 @@ LEAST_BYTES, MOST_BYTES = 32 * 1024, 255 * 1024
 # How much of one line goes into a dictionary in one piece: long pieces keep what stands together together.
 PIECE_BYTES = 4_000
 ENDING = ".zdict"
-_BASE = Path(__file__).with_name(f"lines{ENDING}")
+BASE = Path(__file__).with_name(f"lines{ENDING}")
 
 
 class UnpackError(ValueError):
@@ -76,7 +76,7 @@ class Packer:
 @cache
 def base() -> bytes:
     """The dictionary that comes with the program, for an agent that has no lines yet."""
-    return _BASE.read_bytes()
+    return BASE.read_bytes()
 
 
 def digest_of(dictionary: bytes) -> str:
