@@ -21,6 +21,7 @@ import msgspec
 
 from benchmarks.facts import machine_facts
 from probe.core.sla.report.values import Input
+from probe.sla.engines import sql
 from probe.sla.engines.duckdb_engine import DuckDbEngine, loaded
 from probe.sla.ingest import LEDGER, VERSION, Ingested, Ledger
 
@@ -100,7 +101,8 @@ def made(into: Path, facts: int, domains: int) -> int:
                     f"SELECT * REPLACE (scheduled_us + {day * DAY_US} AS scheduled_us,"  # noqa: S608
                     f" seq + {day * a_day * domains * objects} AS seq) FROM '{into / _name(table, 0)}'"
                 )
-                rows = f"SELECT {told} FROM ({text.format(**words)})" if drawn else later  # noqa: S608
+                beside = f", {sql.buckets_text('duckdb')}" if table == "facts" else ""
+                rows = f"SELECT {told}{beside} FROM ({text.format(**words)})" if drawn else later  # noqa: S608
                 database.execute(
                     f"COPY ({rows}) TO '{file}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 250000)"
                 )

@@ -18,9 +18,19 @@ from probe.core.sla.periods import Span
 from probe.sla.engines import sql
 from probe.sla.engines.engine import OBJECT, Grains, Group, Parts, Question
 
+COUNTED = (
+    "weight", "first", "state", "outcome", "fault", "status_code", "failure_phase", "clock", "clock_max_error_us",
+    "scheduled_us",
+)  # fmt: skip
+
 
 class SqlEngine(ABC):
-    """An engine over two tables, `facts` and `looks`. `tables`: name -> column -> `int`, `bool` or `str`."""
+    """An engine over two tables, `facts` and `looks`. `tables`: name -> column -> `int`, `bool` or `str`.
+
+    `bucketed`: its facts have the columns `sql.BUCKETS` too.
+    """
+
+    bucketed = False
 
     dialect: ClassVar[str]
     version: str
@@ -77,12 +87,13 @@ class SqlEngine(ABC):
     def parts(
         self, asked: Question, rule: CountingRule, by: Sequence[str], least: int, bounds: tuple[int, int]
     ) -> tuple[dict[int, Grain], Parts]:
-        """Sums of grains of all together, and parts for each of these columns by itself: two passes over the facts.
+        """Sums of grains of all together, and parts for each of these columns by itself: three passes over the facts.
 
         Objects are added up apart: with nodes and vantage points together there are as many sums as slots.
         """
         where, given = _where(asked)
         places = [name for name in by if name != OBJECT]
+        self.keep("others", sql.others_text(where, rule, asked.excluded, [*by, *COUNTED]), given)
         self.keep("places", self._sums(asked, rule, where, places), given)
         whole = self._grains(sql.sums_text("places", ()), (), 0).get((), {})
         made = {name: self._parts("places", name, least, bounds) for name in places}
@@ -91,10 +102,13 @@ class SqlEngine(ABC):
             self.keep("objects", self._sums(asked, rule, where, [OBJECT]), given)
             made[OBJECT] = self._parts("objects", OBJECT, least, bounds)
             self.forget_table("objects")
+        self.forget_table("others")
         return whole, {name: made[name] for name in by}
 
     def _sums(self, asked: Question, rule: CountingRule, where: str, by: Sequence[str]) -> str:
-        return sql.grains_text(self.dialect, "facts", where, rule, asked.excluded, by)
+        """By way of the table `others`."""
+        others = sql.grains_text(self.dialect, "others", "TRUE", rule, asked.excluded, by)
+        return sql.two_sums_text(self.dialect, where, others, rule.length_us, by)
 
     def _parts(self, source: str, name: str, least: int, bounds: tuple[int, int]) -> dict[str | None, Part]:
         troubled: dict[str | None, dict[int, Grain]] = {}
@@ -114,7 +128,8 @@ class SqlEngine(ABC):
         """Histograms of what requests tell of a quantity, for each group of these columns."""
         where, given = _where(asked)
         made: dict[Group, dict[int, int]] = {}
-        for row in self.rows(sql.values_text(self.dialect, "facts", where, by, quantity), given):
+        text = sql.values_text(self.dialect, "facts", where, by, quantity, bucketed=self.bucketed)
+        for row in self.rows(text, given):
             made.setdefault(tuple(row[: len(by)]), {})[row[len(by)]] = row[len(by) + 1]
         return made
 

@@ -84,15 +84,27 @@ class DuckDbEngine(SqlEngine):
 
     def take_tables(self, facts: Sequence[str], looks: Sequence[str]) -> None:
         """Parquet files beside what was taken; they are read where they lie. After `settle`, and once."""
+        self.bucketed = bool(facts) and self._have_buckets(facts)
         for name, files in (("facts", facts), ("looks", looks)):
             if files:
                 names = ", ".join(self.tables[name])
-                listed = ", ".join(_quoted(file) for file in files)
+                computed = told = ""
+                if self.bucketed and name == "facts":
+                    computed = f", {sql.buckets_text(self.dialect)}"
+                    told = "".join(f", {column}" for column in sql.BUCKETS.values())
                 self._db.execute(f"ALTER TABLE {name} RENAME TO {name}_taken")
                 self._db.execute(
-                    f"CREATE VIEW {name} AS SELECT {names} FROM {name}_taken"  # noqa: S608
-                    f" UNION ALL SELECT {names} FROM read_parquet([{listed}], hive_partitioning = false)"
+                    f"CREATE VIEW {name} AS SELECT {names}{computed} FROM {name}_taken"  # noqa: S608
+                    f" UNION ALL SELECT {names}{told} FROM {_parquet(files)}"
                 )
+
+    def _have_buckets(self, files: Sequence[str]) -> bool:
+        """Whether each file has them: those that an earlier version wrote have not."""
+        wanted = ", ".join(_quoted(column) for column in sql.BUCKETS.values())
+        listed = ", ".join(_quoted(file) for file in files)
+        text = f"SELECT COUNT(*) FROM parquet_schema([{listed}]) WHERE name IN ({wanted})"  # noqa: S608
+        ((found,),) = self._db.execute(text).fetchall()
+        return bool(found == len(files) * len(sql.BUCKETS))
 
     def days(self) -> list[str]:
         """The days (UTC) in which facts are due."""
@@ -101,11 +113,10 @@ class DuckDbEngine(SqlEngine):
 
     def forget(self, table: str, files: Sequence[str]) -> None:
         """What is due at a time at which these files have a row of the same task."""
-        listed = ", ".join(_quoted(file) for file in files)
         same = " AND ".join(f"{table}.{name} = had.{name}" for name in ("task", "scheduled_us"))
         self._db.execute(
             f"DELETE FROM {table} USING (SELECT DISTINCT task, scheduled_us FROM"  # noqa: S608
-            f" read_parquet([{listed}], hive_partitioning = false)) AS had WHERE {same}"
+            f" {_parquet(files)}) AS had WHERE {same}"
         )
 
     def write(self, table: str, file: Path, day: str) -> bool:
@@ -114,9 +125,11 @@ class DuckDbEngine(SqlEngine):
         where = f"scheduled_us >= {begin} AND scheduled_us < {begin + DAY_US}"
         if not self._db.execute(f"SELECT COUNT(*) FROM {table} WHERE {where}").fetchone()[0]:  # noqa: S608
             return False
-        order = "customer, domain, task, scheduled_us, seq" + (", number" if table == "facts" else "")
+        order, beside = "customer, domain, task, scheduled_us, seq", ""
+        if table == "facts":
+            order, beside = f"{order}, number", f", {sql.buckets_text(self.dialect)}"
         self._db.execute(
-            f"COPY (SELECT * FROM {table} WHERE {where} ORDER BY {order}) TO {_quoted(str(file))}"  # noqa: S608
+            f"COPY (SELECT *{beside} FROM {table} WHERE {where} ORDER BY {order}) TO {_quoted(str(file))}"  # noqa: S608
             " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 250000)"
         )
         return True
@@ -176,6 +189,12 @@ class DuckDbEngine(SqlEngine):
         answer = cursor.execute(text, list(given))
         while rows := answer.fetchmany(PAGE):
             yield from rows
+
+
+def _parquet(files: Sequence[str]) -> str:
+    """Files as a source of rows."""
+    listed = ", ".join(_quoted(file) for file in files)
+    return f"read_parquet([{listed}], hive_partitioning = false)"
 
 
 def _quoted(text: str) -> str:

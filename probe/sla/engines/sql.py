@@ -79,6 +79,36 @@ def grains_text(
     )
 
 
+def others_text(where: str, rule: CountingRule, excluded: Sequence[Span], columns: Sequence[str]) -> str:
+    """Facts that are not simply good: nearly always few, so that what is asked of each costs little."""
+    inside = " OR ".join(f"scheduled_us >= {s.from_us} AND scheduled_us < {s.to_us}" for s in excluded)
+    good = (
+        f"state = 'measured' AND {vouched(rule)} AND COALESCE({_SERVED}, FALSE) AND NOT ({inside or 'FALSE'})"
+    )
+    return f"SELECT {', '.join(columns)} FROM facts WHERE {where} AND NOT ({good})"  # noqa: S608
+
+
+def two_sums_text(dialect: str, where: str, others: str, length_us: int, by: Sequence[str]) -> str:
+    """The same as `grains_text`: each fact as if it were good, and `others` (of these, sums) taken from it.
+
+    A group-by of many rows takes as long as it has sums: here it has two.
+    """
+    groups = "".join(f"{name}, " for name in by)
+    every = (
+        "CAST(SUM(weight) AS BIGINT) AS n, 0 AS errors, 0 AS unknown, 0 AS excluded,"
+        " CAST(SUM(CASE WHEN first THEN 1 ELSE 0 END) AS BIGINT) AS due"
+    )
+    grain = f"scheduled_us {DIVIDE[dialect]} {length_us}"
+    facts = f"SELECT {groups}weight, first, {grain} AS grain FROM facts WHERE {where}"  # noqa: S608
+    added = f"SELECT {groups}grain, {every} FROM ({facts}) AS facts GROUP BY {groups}grain"  # noqa: S608
+    both = (
+        f"SELECT {groups}grain, n, errors, unknown, excluded, due, due AS measured, 0 AS clock_unsure"  # noqa: S608
+        f" FROM ({added}) AS added UNION ALL SELECT {groups}grain, -(unknown + excluded) AS n, errors, unknown,"
+        f" excluded, 0 AS due, measured - due AS measured, clock_unsure FROM ({others}) AS others"
+    )
+    return sums_text(f"({both}) AS parts", by)
+
+
 def sums_text(source: str, by: Sequence[str]) -> str:
     """Sums of sums: grains that were made for more columns, for fewer."""
     groups = "".join(f"{name}, " for name in by)
@@ -98,12 +128,14 @@ def part_text(source: str, name: str, least: int, bounds: tuple[int, int]) -> st
     return f"SELECT {name}, troubled, {told} FROM ({marked}) AS marked GROUP BY {name}, troubled"  # noqa: S608
 
 
-def values_text(dialect: str, source: str, where: str, by: Sequence[str], quantity: Quantity) -> str:
-    """The columns `by`, `bucket`, and how many requests have their value of the quantity within it."""
-    divide = DIVIDE[dialect]
-    groups = "".join(f"{name}, " for name in by)
+BUCKETS = {Quantity.FIRST_BYTE: "first_byte_bucket", Quantity.THROUGHPUT: "throughput_bucket"}
+"""Columns that tables have beside those of facts, so that a report does not find each request's bucket again."""
+
+
+def told_text(divide: str, quantity: Quantity) -> tuple[str, str]:
+    """Two expressions: the value of a fact, and whether it tells one."""
     served = f"state = 'measured' AND {_SERVED}"
-    value, told = {
+    return {
         Quantity.FIRST_BYTE: ("ttfb_us", f"ttfb_us IS NOT NULL AND {served}"),
         Quantity.THROUGHPUT: (
             f"body_bytes * {US} {divide} transfer_us",
@@ -111,11 +143,36 @@ def values_text(dialect: str, source: str, where: str, by: Sequence[str], quanti
         ),
         Quantity.PROPAGATION: ("propagated_us", "propagated_us IS NOT NULL"),
     }[quantity]
-    values = f"SELECT {groups}weight, {value} AS value FROM {source} WHERE {where} AND {told}"  # noqa: S608
-    counted = f"SELECT {groups}weight, {bucket_sql('value', divide)} AS bucket FROM ({values}) AS told"  # noqa: S608
+
+
+def buckets_text(dialect: str) -> str:
+    """The columns BUCKETS, by expressions, each null where the fact tells nothing."""
+    made = []
+    for quantity, name in BUCKETS.items():
+        value, told = told_text(DIVIDE[dialect], quantity)
+        bucket = bucket_sql(f"({value})", DIVIDE[dialect])
+        made.append(f"CAST(CASE WHEN {told} THEN {bucket} END AS SMALLINT) AS {name}")
+    return ", ".join(made)
+
+
+def values_text(
+    dialect: str, source: str, where: str, by: Sequence[str], quantity: Quantity, *, bucketed: bool = False
+) -> str:
+    """The columns `by`, `bucket`, and how many requests have their value of the quantity within it.
+
+    `bucketed`: the source has the columns BUCKETS.
+    """
+    groups = "".join(f"{name}, " for name in by)
+    if bucketed and quantity in BUCKETS:
+        counted = f"SELECT {groups}weight, {BUCKETS[quantity]} AS bucket FROM {source} WHERE {where}"  # noqa: S608
+    else:
+        value, told = told_text(DIVIDE[dialect], quantity)
+        values = f"SELECT {groups}weight, {value} AS value FROM {source} WHERE {where} AND {told}"  # noqa: S608
+        bucket = bucket_sql("value", DIVIDE[dialect])
+        counted = f"SELECT {groups}weight, {bucket} AS bucket FROM ({values}) AS told"  # noqa: S608
     return (
         f"SELECT {groups}bucket, CAST(SUM(weight) AS BIGINT) AS count FROM ({counted}) AS counted"  # noqa: S608
-        f" GROUP BY {groups}bucket ORDER BY {groups}bucket"
+        f" GROUP BY {groups}bucket HAVING bucket IS NOT NULL ORDER BY {groups}bucket"
     )
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 
+import duckdb
 import pytest
 
 from probe.core.model.value import replace
@@ -191,3 +193,34 @@ def test_grains_of_parts_add_up_to_those_of_the_whole(engines: tuple[Engine, Eng
             for number, grain in whole(engine.grains(asked(span=Span(low, high)), RULES[0])).items():
                 parts[number] = parts.get(number, Grain()) + grain
         assert parts == whole(engine.grains(asked(), RULES[0]))
+
+
+@pytest.mark.parametrize("stripped", [(), (0,), (0, 1)], ids=["as written", "one older", "older"])
+def test_tables_of_an_earlier_version_give_the_same(tmp_path: Path, stripped: tuple[int, ...]) -> None:
+    """Tables keep each request's bucket; those that were written without are computed, beside what is read directly."""
+    draw = Random(9)
+    facts = [fact(number, draw, 2 * 86_400_000_000) for number in range(1_500)]
+    plain, written, read = PlainEngine(), DuckDbEngine(threads=1), DuckDbEngine(threads=1)
+    for engine, some in ((plain, facts), (written, facts[500:]), (read, facts[:500])):
+        engine.take(some, [])
+        engine.settle()
+    files = [str(tmp_path / f"{day}.parquet") for day in written.days()]
+    for place, (file, day) in enumerate(zip(files, written.days(), strict=True)):
+        assert written.write("facts", Path(file), day)
+        if place in stripped:
+            names = ", ".join(written.tables["facts"])
+            duckdb.sql(f"COPY (SELECT {names} FROM read_parquet('{file}')) TO '{file}.old' (FORMAT parquet)")
+            files[place] = f"{file}.old"
+    read.take_tables(files, [])
+    assert read.bucketed is not bool(stripped)
+    question = asked(span=Span(FROM_US, FROM_US + 2 * 86_400_000_000))
+    for quantity in Quantity:
+        told = plain.values(question, quantity, ("region", "carrier"))
+        assert told == read.values(question, quantity, ("region", "carrier"))
+        assert told
+    bounds = FROM_US // RULES[0].length_us, FROM_US // RULES[0].length_us + 300
+    assert plain.parts(question, RULES[0], DIMENSIONS, 2, bounds) == read.parts(
+        question, RULES[0], DIMENSIONS, 2, bounds
+    )
+    for engine in (plain, written, read):
+        engine.close()
