@@ -118,6 +118,11 @@ def _down(subject: Subject, say: Said) -> Iterator[Part]:
         )
         for begin, end in down.spans[:MOST_LINES]:
             yield Text(f"    {begin} {say('to')} {end}")
+    if subject.together_us is not None and len(subject.down) > 1:
+        least, most = subject.together_us
+        yield Text(
+            f"  {say('together')}: {say('at least')} {duration(least)}, {say('at most')} {duration(most)}"
+        )
     for begin, end in subject.unreported[:MOST_LINES]:
         yield Text(f"  {say('not reported in time, and not counted')}: {begin} {say('to')} {end}")
     if subject.allowed_us is not None:

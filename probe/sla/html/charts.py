@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from htpy import Element, g, line, rect, svg, text, title
+from htpy import Element, defs, g, line, pattern, rect, svg, text, title
 from markupsafe import Markup
 
-from probe.sla.html.style import COLOURS
+from probe.sla.html.style import COLOURS, HATCHED
 
 WIDTH = 960
 STRIP = 46
@@ -31,7 +31,7 @@ def strip(
             y="0",
             width=_n(max(width, LEAST) if grave else width),
             height=str(STRIP),
-            fill=COLOURS[state],
+            fill=f"url(#{state})" if state in HATCHED else COLOURS[state],
         )[title[f"{names[state]}: {count}"]]
         (trouble if grave else boxes).append(box)
         at += count
@@ -39,7 +39,19 @@ def strip(
     for number, words in labels:
         anchor = {"text-anchor": _anchor(number, total)}
         marks.append(text(x=_n(number * WIDTH / total), y=str(STRIP + 14), **anchor)[words])
-    return svg(".strip", viewBox=f"0 0 {WIDTH} {STRIP + 20}", role="img")[boxes, trouble, marks]
+    frame = rect(x="0", y="0", width=str(WIDTH), height=str(STRIP), fill="none", stroke="#5c6675")
+    hatched = defs[(_hatching(state) for state in HATCHED if any(state == one for one, _ in states))]
+    drawing = (hatched, boxes, trouble, frame, marks)
+    return svg(".strip", viewBox=f"0 0 {WIDTH} {STRIP + 20}", role="img")[drawing]
+
+
+def _hatching(state: str) -> Element:
+    """Lines on white: what is neither good nor bad is told from both by more than its colour."""
+    turned = {"patternTransform": f"rotate({HATCHED[state]})", "patternUnits": "userSpaceOnUse"}
+    return pattern(id=state, width="6", height="6", **turned)[
+        rect(width="6", height="6", fill="#fff"),
+        line(x1="0", y1="0", x2="6", y2="0", stroke=COLOURS[state], **{"stroke-width": "4"}),
+    ]
 
 
 def bounds(bars: Sequence[tuple[str, int, int]], allowed_us: int | None, words: str) -> Element:

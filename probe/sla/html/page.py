@@ -95,8 +95,9 @@ def _summary(report: Report, say: Said) -> Element:
 
 def _headline(subject: Subject) -> str:
     shown = [figure.unavailable_us for figure in subject.figures if figure.view == "shown"]
-    down = [part.shown_us for part in subject.down if part.counts]
-    return duration(shown[0]) if shown else duration(sum(down)) if down else ""
+    if subject.together_us is not None:
+        return duration(subject.together_us[0])
+    return duration(shown[0]) if shown else ""
 
 
 def _overrides(report: Report, say: Said) -> Node:
@@ -140,8 +141,10 @@ def _foot(report: Report, say: Said) -> Element:
             f" · {say('profile')} ",
             code(".key")[contract.profile_digest],
         ],
-        p(".small.dim")[" · ".join(f"{name} {version}" for name, version in report.versions)],
-        p(".small.dim")[f"{say('times are those of')} {zones}"],
+        p(".small.dim")[
+            " · ".join(f"{name} {version}" for name, version in report.versions),
+            f" · {say('times are those of')} {zones}",
+        ],
     ]
 
 

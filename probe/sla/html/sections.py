@@ -34,7 +34,7 @@ from probe.core.sla.report.words import (
 )
 from probe.sla.html.charts import bounds, strip
 from probe.sla.html.pieces import between, evidence_of, keys_of, made_table, right, time_of, word_of
-from probe.sla.html.style import COLOURS
+from probe.sla.html.style import COLOURS, swatch
 
 
 def subject_of(subject: Subject, say: Said) -> Node:
@@ -63,7 +63,7 @@ def _strip(subject: Subject, say: Said) -> Node:
         return None
     names = {state: say.code(STATES, state) for state in COLOURS}
     total = sum(count for _, count in subject.strip)
-    legend = [span[i(style=f"background:{COLOURS[state]}"), names[state]] for state in COLOURS]
+    legend = [span[i(style=swatch(state)), names[state]] for state in COLOURS]
     return [strip(subject.strip, _labels(subject, total), names), p(".legend.small")[legend]]
 
 
@@ -137,6 +137,9 @@ def _down(subject: Subject, say: Said) -> Node:
         p[f"{say('not reported in time, and not counted')}: ", between(begin, end, say)]
         for begin, end in subject.unreported
     ]
+    if subject.together_us is not None and len(subject.down) > 1:
+        least, most = subject.together_us
+        rows.append(tr(".main")[td[say("together")], td(".n")[duration(least)], td(".n")[duration(most)], td])
     table = made_table(("", *right(say("at least"), say("at most")), ""), rows)
     return [bounds(bars, allowed, words), table, unreported]
 
@@ -177,7 +180,7 @@ def _incidents(subject: Subject, say: Said) -> Node:
                 ", ".join(f"{fault} {count}" for fault, count in one.faults),
                 div(".small")[", ".join(f"{reason} {count}" for reason, count in one.reasons)],
             ],
-            td(".small")[", ".join(one.vantage_points), div(".key")[", ".join(one.nodes)]],
+            td(".small")[", ".join(one.vantage_points), (div(".key.whole")[node] for node in one.nodes)],
             td(".key")[
                 keys_of(one.rows, one.more_rows), evidence_of(one.evidence, say), div(".dim")[one.name]
             ],
@@ -223,7 +226,8 @@ def _deadlines(subject: Subject, say: Said) -> Node:
         ]
         for one in subject.deadlines
     ]
-    return [h3[say("deadlines")], made_table(("", "", "", "", "", ""), rows)]
+    heads = ("", say("from"), say("declared"), *right(say("within")), "", "")
+    return [h3[say("deadlines")], made_table(heads, rows)]
 
 
 def _criteria(subject: Subject, say: Said) -> Node:
@@ -250,7 +254,7 @@ def _slices(subject: Subject, say: Said) -> Node:
     rows = [
         tr[
             td(".dim")[say.code(DIMENSIONS, part.dimension)],
-            td(".key")[part.name],
+            td(".key.long")[part.name],
             td(".n")[part.requests],
             td(".n")[part.errors],
             td(".n")[part.unknown_requests],

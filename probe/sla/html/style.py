@@ -1,12 +1,23 @@
 """How the page looks, on a screen and on paper."""
 
+# Told apart without colours too, as a printer in grey has them: light, middle, dark, and two hatchings (`HATCHED`).
 COLOURS = {
-    "good": "#3d8f5f",
-    "bad": "#e0a63a",
-    "shown": "#c0392b",
-    "unknown": "#b9bec6",
-    "excluded": "#6f8fc4",
+    "good": "#c3e3cf",
+    "bad": "#d99a2b",
+    "shown": "#8e1a12",
+    "unknown": "#7b828c",
+    "excluded": "#54719f",
 }
+HATCHED = {"unknown": 90, "excluded": 45}  # degrees of the lines
+
+
+def swatch(state: str) -> str:
+    """The background of a field of a legend."""
+    colour = COLOURS[state]
+    if state not in HATCHED:
+        return f"background:{colour}"
+    return f"background:repeating-linear-gradient({180 - HATCHED[state]}deg,{colour} 0 1.5px,#fff 1.5px 4px)"
+
 
 CSS = """
 :root { color-scheme: light; --ink: #1d2430; --dim: #5c6675; --line: #d9dee5; --paper: #fff; --tint: #f5f7fa; }
@@ -26,12 +37,14 @@ table { border-collapse: collapse; width: 100%; margin: .5rem 0; font-variant-nu
 th, td { text-align: left; padding: .28rem .7rem .28rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; color: var(--dim); font-size: .86rem; }
 td.n, th.n { text-align: right; white-space: nowrap; }
-td.key, .key { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: .82rem; overflow-wrap: anywhere; }
+td.key, .key { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: .82rem; overflow-wrap: break-word; }
+.long { overflow-wrap: anywhere; } .whole { white-space: nowrap; }
 tr.main td { font-weight: 650; background: var(--tint); }
 svg { display: block; width: 100%; height: auto; margin: .4rem 0; }
 svg text { font: 11px sans-serif; fill: #5c6675; }
 .legend span { display: inline-block; margin-right: 1.1rem; }
-.legend i { display: inline-block; width: .8rem; height: .8rem; margin-right: .35rem; vertical-align: -.08rem; }
+.legend i { display: inline-block; width: .8rem; height: .8rem; margin-right: .35rem; vertical-align: -.08rem;
+  border: 1px solid var(--dim); }
 span.time { white-space: nowrap; }
 details { margin: .5rem 0; } summary { cursor: pointer; color: var(--dim); }
 footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line); }
@@ -39,14 +52,15 @@ footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line);
   body { padding: 1rem 1rem 3rem; font-size: 14px; }
   table { display: block; overflow-x: auto; }
   th, td { min-width: 4.6rem; } td.n, th.n { min-width: 3.2rem; }
-  td.key, .key { overflow-wrap: normal; }
+  td.key, .key, .long { overflow-wrap: normal; }
   .word { white-space: nowrap; }
   svg text { font-size: 20px; } svg.strip text[text-anchor="middle"] { display: none; }
 }
 @media print {
   body { max-width: none; padding: 0; font-size: 10.5pt; }
   h2 { break-before: auto; } h2, h3 { break-after: avoid; } tr, svg { break-inside: avoid; }
-  details { display: block; } details > * { display: block; } thead { display: table-header-group; }
+  details::details-content { content-visibility: visible; } svg text { font-size: 16px; }
+  thead { display: table-header-group; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 @page { margin: 16mm; }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from probe.core.sla.report.words import PHRASES, VERDICTS, WHY
 from probe.sla.agreement_files import load_agreement
 from probe.sla.engines.engine import PlainEngine
 from probe.sla.html.page import as_html
+from probe.sla.html.style import COLOURS, HATCHED
 from probe.sla.report import Asked, make_report
 from tests.fixtures.frozen import unpacked
 
@@ -89,3 +91,33 @@ def test_both_languages_have_every_code() -> None:
     for table in (VERDICTS, WHY):
         assert all(words.en.isascii() and not words.zh.isascii() for words in table.values())
     assert all(not words.isascii() for words in PHRASES.values())
+
+
+def test_a_printer_in_grey_tells_the_states_of_the_strip_apart(report: Report) -> None:
+    """ITU-R BT.601: what is left of a colour; what is hatched is told from everything by its lines."""
+
+    def grey(colour: str) -> float:
+        red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+        return 0.299 * red + 0.587 * green + 0.114 * blue
+
+    solid = sorted(grey(colour) for state, colour in COLOURS.items() if state not in HATCHED)
+    assert all(darker + 50 < lighter for darker, lighter in pairwise(solid))
+    assert len(set(HATCHED.values())) == len(HATCHED)
+    page = as_html(report, "en")
+    assert 'fill="url(#unknown)"' in page
+    assert page.count("repeating-linear-gradient") == len(HATCHED) * sum(
+        1 for one in report.subjects if one.strip
+    )
+
+
+def test_time_down_of_two_kinds_is_the_same_time_once(report: Report) -> None:
+    """An interruption is a fault of all regions too: the head of the page and the line `together` add nothing twice."""
+    of_spans = next(one for one in report.subjects if len(one.down) == 2)
+    twice = replace(
+        of_spans,
+        down=tuple(replace(part, shown_us=3_600_000_000) for part in of_spans.down),
+        together_us=(3_600_000_000, 7_200_000_000),
+    )
+    page = as_html(replace(report, subjects=(twice,)), "en")
+    assert '<td class="n">1h</td><td class="n"></td><td><span class="word' in page
+    assert '<tr class="main"><td>together</td><td class="n">1h</td><td class="n">2h</td>' in page

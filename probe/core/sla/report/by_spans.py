@@ -67,6 +67,7 @@ def subject_by_spans(
         objective=_objective(agreed),
         down=tuple(_shown(kind.name, part, kind.counts, zone) for kind, part in kinds),
         allowed_us=allowed_us.numerator // allowed_us.denominator,
+        together_us=(reported.shown_us, reported.possible_us),
         unreported=tuple((instant(span.from_us, zone), instant(span.to_us, zone)) for span in unreported),
         exclusions=exclusions_shown(agreed, excluded, period),
         credit=_credit(agreed, reported),

@@ -301,7 +301,7 @@ class Subject(Value, frozen=True, kw_only=True):
 
     `why`: codes, for a word that is `not decided`; docs/sla.md has them. `judged` False: figures without a word.
     `final`: all rows are here that could still change it. `unreported`: time down that does not count, since nobody
-    reported it in time.
+    reported it in time. `together_us`: time down of all kinds, what overlaps once: what counts at least, and at most.
     """
 
     customer: str
@@ -322,6 +322,7 @@ class Subject(Value, frozen=True, kw_only=True):
     apart: tuple[Slice, ...] = ()
     down: tuple[TimeDownShown, ...] = ()
     allowed_us: int | None = None
+    together_us: tuple[int, int] | None = None
     unreported: tuple[tuple[str, str], ...] = ()
     incidents: tuple[IncidentShown, ...] = ()
     exclusions: tuple[ExclusionShown, ...] = ()

@@ -117,6 +117,7 @@ def test_ten_minutes_of_silence_are_possibly_an_interruption_and_eleven_surely()
     second = said(annex, day(outage(600, 611)))
     assert second.down[0].shown_us == 660_000_000
     assert second.word is Word.BREACH_SHOWN, "eleven minutes of a day are more than a thousandth"
+    assert second.together_us == (660_000_000, 780_000_000), "the fault of all regions is the same time"
 
 
 def test_what_the_customer_did_not_report_does_not_count() -> None:
