@@ -154,23 +154,27 @@ def _traffic(of: AgreementFile) -> tuple[Told, str] | None:
 
 
 def _subjects(agreed: Agreed, asked: Asked, engine: Engine, known: Known, tick: Tick) -> Iterator[Subject]:
+    periods = _periods(agreed, asked, engine)
     for domain in agreed.agreement.domains:
-        for period in _periods(agreed, asked, engine, domain):
+        for period in periods:
             yield _subject(agreed, domain, period, engine, known)
             tick(1)
 
 
-def _periods(agreed: Agreed, asked: Asked, engine: Engine, domain: str) -> Iterable[Named]:
+def _periods(agreed: Agreed, asked: Asked, engine: Engine) -> Sequence[Named]:
+    """Those asked for, or all that rows of any domain lie in: of one that nobody measured, that is to be told."""
     terms = agreed.profile.period
     if asked.periods and terms.unit != "span":
         try:
-            return [period_of(terms, name) for name in asked.periods]
+            return [period_of(terms, name) for name in dict.fromkeys(asked.periods)]
         except ValueError as error:
             raise NotComputed(str(error)) from None
-    extent = engine.extent(agreed.agreement.customer, domain)
-    if extent is None:
+    told = (engine.extent(agreed.agreement.customer, domain) for domain in agreed.agreement.domains)
+    extents = [extent for extent in told if extent is not None]
+    if not extents:
         return [period_of(terms, "span")] if terms.unit == "span" else []
-    return periods_in(terms, extent)
+    first_us, end_us = min(one.from_us for one in extents), max(one.to_us for one in extents)
+    return periods_in(terms, Span(first_us, end_us))
 
 
 def _subject(agreed: Agreed, domain: str, period: Named, engine: Engine, known: Known) -> Subject:

@@ -226,8 +226,8 @@ def _deadlines(subject: Subject, say: Said) -> Node:
         ]
         for one in subject.deadlines
     ]
-    heads = ("", say("from"), say("declared"), *right(say("within")), "", "")
-    return [h3[say("deadlines")], made_table(heads, rows)]
+    made = made_table(("", say("from"), say("declared"), *right(say("within")), "", ""), rows)
+    return [h3[say("deadlines")], made]
 
 
 def _criteria(subject: Subject, say: Said) -> Node:

@@ -68,3 +68,54 @@ def test_what_was_answered_before_it_began_is_a_mistyped_day(tmp_path: Path) -> 
     assert f"{file}:12:5: 2026-10-11T10:12:00+08:00 is before the incident began" in done.err
     assert f"{file}:18:" in done.err
     assert "2026-11-12T08:59:00+08:00 is before the complaint" in done.err
+
+
+REFUSED = {
+    "unit": ("a-cloud-cdn-sla", "unit: slot", "requests are counted, not slots"),
+    "subject": ("b-cdn-annex", "subject: [customer]", "figures are of one domain"),
+    "grain.evidence": ("a-cloud-cdn-sla", "grain: {evidence: shown}", "stand side by side"),
+    "grain.length": ("a-cloud-cdn-sla", "grain: {length: 7m}", "no whole number of such grains"),
+    "node_down.dead": ("a-cloud-cdn-sla", "node_down: {dead: {fault: [origin]}}", "failed by the CDN"),
+    "exclusions.by_observation": (
+        "a-cloud-cdn-sla", "exclusions: {by_observation: [{fault: cdn}]}", "failures of cdn are errors"
+    ),
+    "duration.decide_by": ("b-cdn-annex", "duration: {decide_by: possible}", "decides nothing"),
+    "surge.compare.figure": ("b-cdn-annex", "surge: {compare: {figure: total_us}}", "first byte"),
+    "deadlines.response.from": ("b-cdn-annex", "deadlines: {response: {from: complaint_at}}", "it runs from"),
+    "deadlines.complaint_report.declared": (
+        "b-cdn-annex", "deadlines: {complaint_report: {declared: responded_at}}", "declared of it is reported_at"
+    ),
+    "trigger.down": ("c-network-agreement", "trigger: {down: 60m}", "credits begin where credit.over ends"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", REFUSED)
+def test_what_would_change_nothing_is_refused(key: str, tmp_path: Path) -> None:
+    """A key that is listed as agreed, and by which nothing is computed, would be a promise that the report breaks."""
+    example, override, why = REFUSED[key]
+    file = tmp_path / "a.yaml"
+    text = (ROOT / f"config/agreements/{example}.yaml").read_text(encoding="utf-8")
+    file.write_text(f"{text}\noverrides: {{{override}}}\n", encoding="utf-8")
+    done = cdn_probe("sla", "check", file)
+    assert done.code == 2
+    assert f": {key} is not computed by this version: " in done.err
+    assert why in done.err
+
+
+@pytest.mark.parametrize(
+    ("zone", "length", "good"),
+    [
+        ("Asia/Shanghai", "1h", True),
+        ("Asia/Kolkata", "1h", False),
+        ("Asia/Kolkata", "30m", True),
+        ("Australia/Lord_Howe", "1h", False),
+        ("Asia/Kathmandu", "15m", True),
+        ("Asia/Kathmandu", "5m", True),
+    ],
+)
+def test_a_grain_fits_the_days_of_its_zone(zone: str, length: str, good: bool, tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    text = (ROOT / "config/agreements/a-cloud-cdn-sla.yaml").read_text(encoding="utf-8")
+    more = f"overrides: {{period: {{time_zone: {zone}}}, grain: {{length: {length}}}}}"
+    file.write_text(f"{text}\n{more}\n", encoding="utf-8")
+    assert cdn_probe("sla", "check", file).code == (0 if good else 2)

@@ -105,6 +105,17 @@ def test_rows_of_another_customer_alone_cannot_be_reported_on(copy: Path, tmp_pa
     assert "no rows of customer nobody in these inputs; there are those of media, shop" in done.err
 
 
+def test_a_domain_that_nobody_measured_is_told_and_is_not_kept(copy: Path, tmp_path: Path) -> None:
+    """Left out, the others' word would stand for it."""
+    file = tmp_path / "a.yaml"
+    text = A.read_text(encoding="utf-8").replace("img.shop.example]", "img.shop.example, new.shop.example]")
+    file.write_text(text, encoding="utf-8")
+    done = cdn_probe("sla", "report", file, copy)
+    assert "new.shop.example, 2026-11: not decided: because there is no row of the period" in done.out
+    twice = cdn_probe("sla", "report", file, copy, "--period", "2026-11", "--period", "2026-11")
+    assert twice.out.count("new.shop.example, 2026-11:") == 1
+
+
 def test_a_period_is_named_as_the_contract_has_it(copy: Path) -> None:
     done = cdn_probe("sla", "report", A, copy, "--period", "2026-12")
     assert done.code == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probe.core.sla.contract.agreement import Agreement
+from probe.core.sla.contract.computed import not_computed_of
 from probe.core.sla.contract.load import Agreed, problem_at
 from probe.core.sla.contract.profile import Credit
 from probe.core.sla.periods import instant_us
@@ -40,6 +41,8 @@ def _found(agreed: Agreed) -> Iterator[tuple[Loc, str]]:
             yield ("purges", number, "domain"), _stranger([purge.domain])
     if isinstance(profile.credit, Credit) and agreement.fee is None:
         yield ("agreement",), "the contract owes a share of the fee, and the agreement names no fee"
+    for key, words in not_computed_of(profile):
+        yield ("overrides", *key.split(".")), f"{key} is not computed by this version: {words}"
     if not ways(agreed):
         yield ("profile",), f"{profile.profile} has nothing by which it could be computed"
 

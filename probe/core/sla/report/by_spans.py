@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from probe.core.incidents.looks import Sight
 from probe.core.records.rows import State
+from probe.core.records.verdict import Fault, Outcome
 from probe.core.sla.contract.load import Agreed
 from probe.core.sla.contract.rules import NotComputableError, credit_rule
 from probe.core.sla.contract.terms import Condition, Scope
@@ -32,6 +34,9 @@ class _Kind:
     counts: bool
 
 
+STALE = _Kind(name="overlong_caching", conditions=(), counts=False)
+
+
 def subject_by_spans(
     agreed: Agreed, domain: str, period: Named, rows: Sequence[SlotLook], known: Known, excluded: Exclusions
 ) -> Subject:
@@ -41,6 +46,7 @@ def subject_by_spans(
     gap = _gap_us(agreed, rows)
     kinds = [(kind, _down(agreed, kind, rows, within, excluded, gap)) for kind in _kinds(agreed)]
     down = of_any(part for kind, part in kinds if kind.counts)
+    apart = [(STALE, part) for part in _overlong(agreed, rows, within, excluded, gap)]
     reported, unreported = counted_of(agreed, down, known, rows, _whole(agreed, kinds, rows, gap))
     allowed_us = _allowed_us(agreed, within)
     inside = [row for row in rows if within.holds(row.scheduled_us)]
@@ -65,7 +71,7 @@ def subject_by_spans(
         final=final,
         complete_up_to=known.shown_until(zone),
         objective=_objective(agreed),
-        down=tuple(_shown(kind.name, part, kind.counts, zone) for kind, part in kinds),
+        down=tuple(_shown(kind.name, part, kind.counts, zone) for kind, part in (*kinds, *apart)),
         allowed_us=allowed_us.numerator // allowed_us.denominator,
         together_us=(reported.shown_us, reported.possible_us),
         unreported=tuple((instant(span.from_us, zone), instant(span.to_us, zone)) for span in unreported),
@@ -151,6 +157,23 @@ def _of_condition(
     return of(rows)
 
 
+def _overlong(
+    agreed: Agreed, rows: Sequence[SlotLook], within: Span, excluded: Exclusions, gap_us: int | None
+) -> Iterator[TimeDown]:
+    """Time in which nodes served an outdated version, at some vantage point of some object; told apart, never down."""
+    if not any(one.outcome is Outcome.STALE for one in agreed.profile.not_unavailable):
+        return
+
+    def sight(row: SlotLook) -> Sight:
+        if row.outcome is Outcome.STALE and row.fault is Fault.CDN:
+            return Sight.TROUBLE
+        return Sight.WELL if sight_of(row, None, frozenset()) is Sight.WELL else Sight.UNKNOWN
+
+    rule = SpanRule(gap_us=gap_us)
+    found = tracks(rows, sight, ("vantage_point", "task"))
+    yield of_any(time_down({"": looks}, rule, within, excluded.spans) for looks in found.values())
+
+
 def _whole(
     agreed: Agreed, kinds: Sequence[tuple[_Kind, TimeDown]], rows: Sequence[SlotLook], gap_us: int | None
 ) -> TimeDown | None:
@@ -170,7 +193,9 @@ def _allowed_us(agreed: Agreed, within: Span) -> Fraction:
     if objective is None:
         raise NotComputableError(f"{agreed.profile.profile}: no objective, and nothing is promised")
     if objective.allowance is not None:
-        return Fraction(objective.allowance)
+        if objective.fixed or objective.of is None:
+            return Fraction(objective.allowance)
+        return Fraction(objective.allowance * within.length_us, objective.of)
     assert isinstance(objective.at_least, Fraction), "what is still to be agreed was refused"
     return within.length_us * (1 - objective.at_least)
 

@@ -32,10 +32,10 @@ def deadlines_shown(
 def _declared(agreed: Agreed, known: Known) -> Iterator[DeadlineShown]:
     deadlines = agreed.profile.deadlines
     for one in agreed.agreement.incidents:
-        if deadlines.response is not None and one.reported_at is not None:
-            yield from _of(
-                "response", deadlines.response, one.reported_at, one.responded_at, one.source, known
-            )
+        if deadlines.response is not None:
+            begin = one.from_ if deadlines.response.from_ == "incident_begin" else one.reported_at
+            if begin is not None:
+                yield from _of("response", deadlines.response, begin, one.responded_at, one.source, known)
         if deadlines.first_notice is not None:
             yield from _of(
                 "first_notice", deadlines.first_notice, one.from_, one.responded_at, one.source, known
@@ -99,7 +99,7 @@ def counted_of(
             times += _first_pull(one.span, rows, known)
         # A report that came before our first failing look came in time: the trouble was there, and we had not looked.
         times = [max(at_us, one.span.from_us) for at_us in times]
-        word = in_time(one.span.from_us, times, terms.after, known.complete_up_to_us)
+        word = in_time(one.span.from_us, times, terms.after - (not terms.strict), known.complete_up_to_us)
         return word in (Kept.IN_TIME, Kept.OPEN)
 
     kept = tuple(span for span in down.shown if counts(span))

@@ -53,7 +53,14 @@ def not_computed(agreed: Agreed) -> tuple[Words, ...]:
     """What the contract speaks of and this version does not compute, or nobody sees from outside."""
     profile = agreed.profile
     line = any(one.carrier_line is not None for one in profile.not_unavailable)
+    stale = any(one.when == "overlong_cache_agreed" for one in profile.not_unavailable)
     told = (
+        (
+            stale and not agreed.agreement.overlong_cache_agreed,
+            "over-long caching as unavailability: it is told apart and never counted, though this agreement does not"
+            " say that both sides agreed on that (overlong_cache_agreed)",
+            "超长缓存是否算不可用:另列且不计入, 但本协议未写明双方同意 (overlong_cache_agreed)",
+        ),
         (
             profile.surge is not None and not agreed.agreement.surges,
             "response time under a surge: none is declared, and bandwidth is not seen from outside",

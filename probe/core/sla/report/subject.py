@@ -16,7 +16,7 @@ from probe.core.sla.facts.stream import FirstPull, Lost
 from probe.core.sla.facts.traffic import ByNode
 from probe.core.sla.figures import Word
 from probe.core.sla.grains import Grain
-from probe.core.sla.periods import US, Span, instant_us, month, year
+from probe.core.sla.periods import US, Span, instant_us, month, union, year
 from probe.core.sla.report.shown import instant
 from probe.core.sla.report.values import ExclusionShown, Period, Words
 from probe.core.sla.spans import common, without
@@ -112,8 +112,18 @@ def periods_in(terms: PeriodTerms, extent: Span) -> list[Named]:
 
 
 def excluded_by(agreed: Agreed, domain: str) -> Exclusions:
-    """What was declared, and what of it the contract admits for a domain."""
-    return exclusions(declared(agreed), clauses(agreed), domain)
+    """What was declared, and what of it the contract admits for a domain; where it says so, of whole grains."""
+    found = exclusions(declared(agreed), clauses(agreed), domain)
+    grain = agreed.profile.grain
+    if grain is None or agreed.profile.exclusions.partial_grain == "rows":
+        return found
+    by = tuple((one, tuple(_widened(span, grain.length) for span in spans)) for one, spans in found.by)
+    return Exclusions(spans=union(span for _, spans in by for span in spans), by=by, refused=found.refused)
+
+
+def _widened(span: Span, length_us: int) -> Span:
+    """To whole grains: each that it touches."""
+    return Span(span.from_us // length_us * length_us, -(-span.to_us // length_us) * length_us)
 
 
 def exclusions_shown(agreed: Agreed, found: Exclusions, period: Named) -> tuple[ExclusionShown, ...]:

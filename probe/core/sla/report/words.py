@@ -93,6 +93,7 @@ KINDS = _of(
     down=("disconnected", "中断"),
     interruption=("interruption", "服务中断"),
     fault=("fault", "服务故障"),
+    overlong_caching=("over-long caching, not counted", "超长缓存,不计入"),
 )
 
 SOURCES = _of(

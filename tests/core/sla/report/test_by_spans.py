@@ -17,6 +17,7 @@ from probe.core.sla.figures import Word
 from probe.core.sla.periods import instant_us
 from probe.core.sla.report.by_spans import subject_by_spans
 from probe.core.sla.report.deadlines_shown import deadlines_shown
+from probe.core.sla.report.evaluate import not_computed
 from probe.core.sla.report.looking import incidents_in
 from probe.core.sla.report.subject import Known, excluded_by, period_of
 from probe.core.sla.report.values import Subject
@@ -153,6 +154,7 @@ def test_a_fault_of_one_region_is_one_and_the_other_region_is_well() -> None:
     assert [(part.kind, part.shown_us) for part in found.down] == [
         ("interruption", 0),
         ("fault", 1_800_000_000),
+        ("overlong_caching", 0),
     ]
 
 
@@ -167,7 +169,7 @@ def test_wrong_content_is_an_interruption_once_it_is_confirmed() -> None:
 @pytest.mark.parametrize("fault", [Fault.ORIGIN, Fault.CUSTOMER, Fault.PATH])
 def test_what_others_cause_is_no_time_down(fault: Fault) -> None:
     found = said(contract("cdn-annex"), day(outage(600, 660, fault=fault)))
-    assert [part.possible_us for part in found.down] == [0, 0]
+    assert [part.possible_us for part in found.down if part.counts] == [0, 0]
     assert found.word is Word.KEPT_SHOWN
 
 
@@ -182,6 +184,28 @@ def test_a_day_that_is_not_over_is_not_kept() -> None:
     assert said(contract("cdn-annex"), day({})).word is Word.KEPT_SHOWN
     early = said(contract("cdn-annex"), day({}), up_to="2026-11-11T23:59:00+08:00")
     assert (early.word, early.why) == (Word.NOT_DECIDED, ("not_final",))
+
+
+def test_overlong_caching_is_told_apart_and_is_no_time_down() -> None:
+    """Outdated from 10:00 to 11:00 at one vantage point, of an object that is well at the other one."""
+    outdated = outage(600, 660, outcome=Outcome.STALE, reason="content.stale", reach_answered=3)
+    found = said(contract("cdn-annex"), day(outdated, ("bj", "sh")))
+    stale = found.down[2]
+    assert (stale.kind, stale.counts) == ("overlong_caching", False)
+    assert (stale.shown_us, stale.possible_us) == (60 * MINUTE_US, 62 * MINUTE_US)
+    assert found.together_us == (0, 0)
+    assert found.word is Word.KEPT_SHOWN
+    said_apart = [one.en for one in not_computed(contract("cdn-annex")) if "over-long caching" in one.en]
+    assert len(said_apart) == 1
+    agreed_on = not_computed(contract("cdn-annex", "overlong_cache_agreed: true"))
+    assert not [one for one in agreed_on if "over-long caching" in one.en]
+
+
+def test_an_allowance_that_is_not_fixed_goes_with_the_time() -> None:
+    """44 of 43,200 minutes: of a day 88 seconds."""
+    whole = "objective: {{fixed: false}}, period:"
+    loose = contract("network-agreement", agreement=TEXT.replace("period:", whole))
+    assert said(loose, day({})).allowed_us == 88_000_000
 
 
 # --- C ------------------------------------------------------------------------------------------------
