@@ -60,6 +60,8 @@ def _contents(_app: Sphinx, name: str, source: list[str]) -> None:
     """
     place = (ROOT / name).parent
     source[0] = re.sub(r"\[([^]]+)\]\(([^)#:]+)\)", lambda link: _files(place, link), source[0])
+    if _is_chinese(name):
+        source[0] = _joined(source[0])
     if name == START:
         _, _, listed = source[0].partition("\n## Every page\n")
         parts = re.split(r"^### (.+)\n", listed, flags=re.M)[1:]
@@ -67,6 +69,11 @@ def _contents(_app: Sphinx, name: str, source: list[str]) -> None:
             source[0] += _toctree(text, caption)
     elif name == "docs/decisions/README":
         source[0] += _toctree(source[0], "")
+
+
+def _joined(text: str) -> str:
+    """Chinese has no blanks between words: a line that goes on in the next one is joined without any."""
+    return re.sub(r"(?<=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])\n *(?![\n|#>-]|```|\d+\. )", "", text)
 
 
 def _files(place: Path, link: re.Match[str]) -> str:
@@ -105,5 +112,8 @@ def _names_of_files(_app: Sphinx, doctree: nodes.document, _name: str) -> None:
 
 def _language(app: Sphinx, name: str, _template: str, context: dict[str, Any], _tree: object) -> None:
     """Chinese pages say that they are: for screen readers, and for the shapes of characters."""
-    chinese = name.startswith("docs/zh/") or name.endswith(".zh")
-    context["language"] = "zh-CN" if chinese else "en"
+    context["language"] = "zh-CN" if _is_chinese(name) else "en"
+
+
+def _is_chinese(name: str) -> bool:
+    return name.startswith("docs/zh/") or name.endswith(".zh")
