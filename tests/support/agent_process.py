@@ -131,10 +131,20 @@ def events(directory: Path) -> list[EventRecord]:
     return [record for record in records(directory) if isinstance(record, EventRecord)]
 
 
-async def until_measuring(directory: Path, rows: int = 1) -> None:
+async def until_measuring(directory: Path, rows: int = 1, within_s: float = 20.0) -> None:
     """Until so many measured slots are stored."""
 
     async def there() -> bool:
         return sum(slot.state == "measured" for slot in slots(directory)) >= rows
 
-    await until(there)
+    await until(there, within_s)
+
+
+async def listens(port: int) -> bool:
+    """Whether anybody answers on this port of loopback."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True

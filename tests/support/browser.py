@@ -47,12 +47,16 @@ class BrowserError(Exception):
 
 @dataclass(slots=True)
 class Tab:
-    """One page. `console`: whatever was written there, or went wrong; `hosts`: who was asked for anything."""
+    """One page. `console`: whatever was written there, or went wrong; `hosts`: who was asked for anything.
+
+    `loads`: how many pages were loaded so far, by whatever asked for them.
+    """
 
     _socket: aiohttp.ClientWebSocketResponse
     console: list[str] = field(default_factory=list)
     hosts: set[str] = field(default_factory=set)
     responses: dict[str, int] = field(default_factory=dict)
+    loads: int = 0
     _next: int = 0
     _waiting: dict[int, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
     _loaded: asyncio.Event = field(default_factory=asyncio.Event)
@@ -175,6 +179,7 @@ class Tab:
     def _event(self, method: str, told: dict[str, Any]) -> None:
         if method == "Page.loadEventFired" or method == "Page.downloadWillBegin":
             self._loaded.set()
+            self.loads += method == "Page.loadEventFired"
         elif method == "Runtime.consoleAPICalled":
             self.console.append(" ".join(str(arg.get("value", "")) for arg in told["args"]))
         elif method == "Runtime.exceptionThrown":

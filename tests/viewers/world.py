@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -15,7 +14,7 @@ from benchmarks.peer_process import Ports, serving
 from benchmarks.server import ORIGIN
 from probe.core.text.tokens import hash_token, make_token
 from tests.leaks.watching import family
-from tests.support.agent_process import ended, start, until, until_measuring
+from tests.support.agent_process import ended, listens, start, until, until_measuring
 from tests.system.programs import free_port
 
 SIZE = 10_000
@@ -125,8 +124,8 @@ async def measuring(directory: Path, size: Size) -> AsyncIterator[World]:
     with serving(directory, [SIZE]) as ports:
         agent = await start("run", "-c", write(directory, ports, size, tokens, port))
         try:
-            await until_measuring(directory / "results")
-            await until(lambda: _listens(port))
+            await until_measuring(directory / "results", within_s=60)
+            await until(lambda: listens(port), 60)
             yield World(
                 url=f"http://127.0.0.1:{port}", results=directory / "results", pid=agent.pid, tokens=tokens
             )
@@ -134,12 +133,3 @@ async def measuring(directory: Path, size: Size) -> AsyncIterator[World]:
             agent.send_signal(signal.SIGTERM)
             made = await ended(agent)
     assert made.code == 0, made.err
-
-
-async def _listens(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
