@@ -1,4 +1,4 @@
-"""Faults that begin and end while the page is open, in a browser that nobody touches; all: `python -m tests.page.playing`."""
+"""Faults that begin and end while the page is open, in a browser that nobody touches; all: `-m tests.page.playing`."""
 
 from __future__ import annotations
 
