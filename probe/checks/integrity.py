@@ -38,6 +38,7 @@ _KEYS = {
     "headers": {"fields"},
     "sampled": {"ranges", "range"},
 }
+_DISAGREES = frozenset({Relation.OLDER, Relation.UNKNOWN_VERSION, Relation.UNSEEN_VERSION})
 _SAYS = {
     "mismatch": (SymptomKind.CONTENT, "content.mismatch"),
     "range_wrong": (SymptomKind.CONTENT, "content.range_wrong"),
@@ -211,7 +212,12 @@ def _compared(task: Task, evidence: Evidence) -> Iterator[Symptom]:
             continue
         kind, reason = meaning_of(comparison)
         yield Symptom(
-            check=KIND.name, kind=kind, reason=reason, observation=index, detail=detail_of(comparison)
+            check=KIND.name,
+            kind=kind,
+            reason=reason,
+            observation=index,
+            detail=detail_of(comparison),
+            asked_again=comparison.relation in _DISAGREES,
         )
 
 

@@ -12,23 +12,19 @@ from contextlib import closing
 from pathlib import Path
 
 from probe.core.proof.manifest import ENDING, parse_manifest, parse_stem
-from probe.core.records.rows import SlotRecord
-from probe.core.scheduling.grid import to_us
 from probe.seal.keys import PUBLIC, PublicKey
 from probe.seal.position import HEAD, STATE, noted_streams, read_head
 from probe.store.base.ends import KnownEnd
-from probe.store.base.packing import unpack
-from probe.store.base.schema import StoreError, catalogue_file
+from probe.store.base.schema import NOTES_ENDS, catalogue_file
 from probe.store.confirmations import Confirmations
-from probe.store.read.reader import Reader
 from probe.store.read.sources import Sources
 from probe.telemetry.logs import fields
 
 log = logging.getLogger("probe.sealing")
 
 MOST_SEQ = 2**53  # more is nobody's number
-BETWEEN_US = 60_000_000  # a row comes so long after its bundle at most
-_NEWEST = "SELECT body FROM bundle WHERE scheduled_at = ? AND customer = ?"
+_VERSION = "SELECT value FROM meta WHERE key = 'schema_version'"
+_NOTED = "SELECT agent, customer, seq, digest, complete_up_to FROM stream_end"
 
 
 def known_ends(directory: Path) -> list[KnownEnd]:
@@ -109,39 +105,23 @@ def _confirmed(directory: Path) -> list[KnownEnd]:
 
 
 def _of_evidence(directory: Path) -> list[KnownEnd]:
-    """Streams whose newest bundle is of a slot later than all rows that are there.
+    """How far streams went when the last bundle of each was written: files of evidence note it with the bundle.
 
-    A bundle is written just before its row: a kill between the two leaves one without; anything more is a loss.
+    The bundle's own row, and whatever was written after it, may lie behind that.
     """
     if not catalogue_file(directory).is_file():
         return []
-    newest: dict[tuple[str, str], str] = {}
     with closing(Sources(directory)) as sources:
-        for query in sources.evidence():
-            sql = "SELECT customer, max(scheduled_at) FROM bundle GROUP BY customer"
-            for customer, at in query.rows(sql):
-                agent = _agent(query.rows(_NEWEST, at, customer))
-                if agent is not None:
-                    newest[agent, customer] = max(at, newest.get((agent, customer), ""))
-    found = []
-    with Reader.open(directory) as reader:
-        for (agent, customer), at in newest.items():
-            reader.agent = agent
-            rows = (row for row in reader.iterate(customer, since=at) if isinstance(row, SlotRecord))
-            if next(rows, None) is not None:
-                continue
-            last = next((row for row in reader.iterate(customer) if isinstance(row, SlotRecord)), None)
-            if last is None and reader.head(customer).seq:
-                continue  # retention took the rows
-            if last is None or to_us(at) - to_us(last.scheduled_at) > BETWEEN_US:
-                found.append(KnownEnd(agent=agent, customer=customer, seq=None, source="evidence"))
-    return found
-
-
-def _agent(rows: list[tuple[bytes]]) -> str | None:
-    for (body,) in rows:
-        try:
-            return unpack(body).record.host.agent
-        except StoreError:
-            continue
-    return None
+        return [
+            KnownEnd(
+                agent=agent,
+                customer=customer,
+                seq=seq,
+                digest=digest,
+                source=f"the evidence {query.path.name}",
+                complete_up_to=complete,
+            )
+            for query in sources.evidence()
+            if int(query.value(_VERSION) or 0) >= NOTES_ENDS
+            for agent, customer, seq, digest, complete in query.rows(_NOTED)
+        ]

@@ -164,14 +164,16 @@ class Store:
         if self._writer.health.queued > BUNDLES_UP_TO:
             return None
         body, digest = packed(bundle)
-        self._writer.put_statement(put_packed(bundle.id, bundle.record, body), of_evidence=True)
+        self._writer.put_statement(
+            put_packed(bundle.id, bundle.record, body), evidence_of=bundle.record.customer
+        )
         return digest
 
     def put_packed_bundle(self, row: SlotRecord, body: bytes) -> bool:
         """The same for the bundle of this row, which `store.base.packing` has packed in another process."""
         if row.evidence_id is None or self._writer.health.queued > BUNDLES_UP_TO:
             return False
-        self._writer.put_statement(put_packed(row.evidence_id, row, body), of_evidence=True)
+        self._writer.put_statement(put_packed(row.evidence_id, row, body), evidence_of=row.customer)
         return True
 
     def look(self) -> str | None:

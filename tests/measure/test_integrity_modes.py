@@ -122,8 +122,15 @@ async def test_headers_stand_for_the_content(tmp_path: Path) -> None:
     assert triple(await slot(tmp_path, wrong, one, mode="headers", fields=["ETag"])) == OK
 
 
-async def test_none_compares_nothing(tmp_path: Path) -> None:
-    assert triple(await slot(tmp_path, page("a"), response(b"other", ETAG), mode="none")) == OK
+@pytest.mark.parametrize("integrity", [{"mode": "none"}, {"mode": "markers", "contain": ["Welcome"]}])
+async def test_content_that_nothing_is_held_against_is_not_asked_for_again(
+    tmp_path: Path, integrity: dict[str, Any]
+) -> None:
+    """Content that differs each time cost a round of confirmation in every slot."""
+    row = await slot(tmp_path, page("a"), response(b"Welcome, other", ETAG), **integrity)
+    assert triple(row) == OK
+    assert [o.role for o in row.observations if o.role not in ("edge", "origin")] == []
+    assert row.confirmed is None
 
 
 @pytest.mark.parametrize(

@@ -116,24 +116,41 @@ async def test_what_readers_confirmed_or_pulled_counts(tmp_path: Path) -> None:
 async def test_evidence_whose_rows_are_gone_counts(tmp_path: Path) -> None:
     store = Store.open(tmp_path, AGENT, SystemClock())
     failed = slot(600, outcome=Outcome.FAILED, evidence_id="e" * 32)
+    await store.append([slot(0), slot(300)])
     store.put_bundle(Bundle(bundle_version=1, id="e" * 32, record=failed, definition="{}"))
-    await store.append([slot(0), failed])
+    await store.append([failed])
     await store.close()
-    assert not [end for end in known_ends(tmp_path) if end.seq is None], "its row is there"
+    assert [(end.customer, end.seq) for end in known_ends(tmp_path)] == [("acme", 2)], (
+        "as far as it went before"
+    )
     (tmp_path / "results.db").unlink()
     shutil.rmtree(tmp_path / "_parts")
     await Store.open(tmp_path, AGENT, SystemClock()).close()  # an empty one in its place
     first, spans = await go_on(tmp_path)
-    assert first == SKIPPED + 1
-    assert spans == [("1", str(SKIPPED))]
+    assert first == 2 + SKIPPED + 1
+    assert spans == [("1", str(2 + SKIPPED))]
 
 
-async def test_a_kill_between_bundle_and_row_is_no_loss(tmp_path: Path) -> None:
+async def test_a_start_that_ended_before_it_put_the_loss_on_record_leaves_that_to_the_next(
+    tmp_path: Path,
+) -> None:
+    await emptied(tmp_path)
+    await Store.open(tmp_path, AGENT, SystemClock(), known=known_ends(tmp_path)).close()
+    first, spans = await go_on(tmp_path)
+    assert first == SEALED + SKIPPED + 1
+    assert spans == [("1", str(SEALED + SKIPPED))]
+    assert verify(tmp_path).good
+    store = Store.open(tmp_path, AGENT, SystemClock(), known=known_ends(tmp_path))
+    assert store.take_notices() == [], "said once"
+    await store.close()
+
+
+@pytest.mark.parametrize("later", [5, 86_400], ids=["soon", "of a task that is due once a day"])
+async def test_a_kill_between_bundle_and_row_is_no_loss(tmp_path: Path, later: int) -> None:
     store = Store.open(tmp_path, AGENT, SystemClock())
     await store.append([slot(0)])
-    store.put_bundle(Bundle(bundle_version=1, id="e" * 32, record=slot(5), definition="{}"))
+    store.put_bundle(Bundle(bundle_version=1, id="e" * 32, record=slot(later), definition="{}"))
     await store.close()
-    assert not [end for end in known_ends(tmp_path) if end.seq is None]
     _, spans = await go_on(tmp_path)
     assert spans == []
 

@@ -180,10 +180,10 @@ async def test_records_that_are_patient_wait_for_others_until_one_is_not(
 async def test_durability_is_what_sqlite_calls_full(store: Store) -> None:
     found: list[object] = []
     for name in ("synchronous", "journal_mode", "foreign_keys"):
-        for of_evidence in (False, True):
+        for evidence_of in (None, "acme"):
             store._writer.put_statement(
                 lambda db, name=name: found.extend(db.execute(f"PRAGMA {name}").fetchone()),
-                of_evidence=of_evidence,
+                evidence_of=evidence_of,
             )
     await store.append([slot(0)])
     files = store._writer._files

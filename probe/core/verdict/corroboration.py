@@ -338,5 +338,10 @@ def _alike(first: Observation, again: Observation) -> bool:
     if first.ask is not None:
         return first.answer.digest == again.answer.digest
     if first.comparison is not None and again.comparison is not None:
-        return first.comparison.relation is again.comparison.relation
+        # Which of two unknown versions may be one that we have not seen depends on when the origin was looked at.
+        was, now = first.comparison.relation, again.comparison.relation
+        unseen = (was, now) == (Relation.UNKNOWN_VERSION, Relation.UNSEEN_VERSION)
+        return now in (was, Relation.UNKNOWN_VERSION) or (
+            unseen and first.answer.digest == again.answer.digest
+        )
     return True

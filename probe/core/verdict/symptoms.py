@@ -14,7 +14,7 @@ from probe.core.http.tolerance import BREACHES
 from probe.core.model.task import Task
 from probe.core.records.dns import Resolution
 from probe.core.records.failure import OWN_LIMITS
-from probe.core.records.observation import Observation, Relation, Role
+from probe.core.records.observation import Observation, Role
 from probe.core.records.response import Response
 from probe.core.records.verdict import CHECK_REQUESTS, SECOND_LOOKS, Evidence
 from probe.core.vantage.loss import SLOW_LOOKS, may_be_a_lost_packet
@@ -22,7 +22,8 @@ from probe.core.verdict.node_symptoms import advertised_symptoms, node_symptoms
 
 BASE = "observation"
 PACED = frozenset({SECOND_LOOKS, CHECK_REQUESTS})  # what our own pace left out, in `Evidence.left_out`
-_DISAGREES = frozenset({Relation.OLDER, Relation.UNKNOWN_VERSION, Relation.UNSEEN_VERSION})
+_NOTE = SymptomKind.NOTE
+_UNCONFIRMABLE = frozenset({_NOTE, SymptomKind.TIMING, SymptomKind.LIMIT})
 
 
 def examine(task: Task, evidence: Evidence, kinds: Kinds) -> tuple[Symptom, ...]:
@@ -172,7 +173,7 @@ def _blaming(evidence: Evidence) -> Iterator[Symptom]:
 
 
 def suspicious(symptoms: tuple[Symptom, ...], evidence: Evidence) -> bool:
-    """Whether a confirmation round is owed: anything off, or content that disagrees with the origin's."""
+    """Whether a confirmation round is owed: anything off, or something that a second look would tell."""
     if any(symptom.kind not in (SymptomKind.NOTE, SymptomKind.LIMIT) for symptom in symptoms):
         return True
     return bool(doubtful_edges(symptoms, evidence))
@@ -180,12 +181,8 @@ def suspicious(symptoms: tuple[Symptom, ...], evidence: Evidence) -> bool:
 
 def doubtful_edges(symptoms: tuple[Symptom, ...], evidence: Evidence) -> tuple[int, ...]:
     """Indices of the edge observations that a second look can confirm; of slow ones see `late_edges`."""
-    unconfirmable = (SymptomKind.NOTE, SymptomKind.TIMING, SymptomKind.LIMIT)
-    off = {s.observation for s in symptoms if s.kind not in unconfirmable and s.observation is not None}
-    for index, observation in final_observations(evidence):
-        if observation.comparison is not None and observation.comparison.relation in _DISAGREES:
-            off.add(index)
-    return tuple(sorted(off))
+    confirmable = (s for s in symptoms if s.kind not in _UNCONFIRMABLE or (s.kind is _NOTE and s.asked_again))
+    return tuple(sorted({s.observation for s in confirmable if s.observation is not None}))
 
 
 def late_edges(symptoms: tuple[Symptom, ...], evidence: Evidence) -> tuple[int, ...]:

@@ -152,7 +152,8 @@ Step = Callable[["Database"], None]
 CATALOGUE: tuple[Step, ...] = (_first, _nodes, _standings, _stream_ends)
 PART: tuple[Step, ...] = (_part_as_text, _part_as_text, _part, _grains)
 DENSE = 3  # from this version on a part keeps lines packed
-EVIDENCE: tuple[Step, ...] = (_bundles,)
+EVIDENCE: tuple[Step, ...] = (_bundles, _stream_ends)
+NOTES_ENDS = 2  # from this version on a file of evidence notes how far the streams went
 
 
 def catalogue_file(directory: Path) -> Path:

@@ -17,7 +17,7 @@ from probe.core.proof.chain import line_digest
 from probe.core.records.codec import encode
 from probe.core.records.origin import OriginVersion
 from probe.core.records.rows import Record, SlotRecord
-from probe.store.base.ends import Stream
+from probe.store.base.ends import Stream, note_ends
 from probe.store.base.parts import StreamEnd
 from probe.store.base.rows import INSERT_RECORD, indexed, version_row
 from probe.store.base.schema import StoreError
@@ -44,7 +44,9 @@ class Item:
 
     records: tuple[Record, ...] = ()
     statement: Statement | None = None
-    of_evidence: bool = False  # the statement is for the evidence, not for the catalogue
+    evidence_of: str | None = (
+        None  # the statement is for the evidence of this customer, not for the catalogue
+    )
     done: Waiting | None = None
     complete_up_to: str | None = None
     of_loss: bool = False
@@ -74,10 +76,9 @@ def commit(files: Files, agent: str, batch: Sequence[Item]) -> None:
     before them, so that no record is without it. Done again as a whole after an error: each statement may be.
     The end of each stream is read from the database each time: after an error nobody has to know what became of it.
     """
-    _state(files.catalogue, [item.statement for item in batch if item.statement and not item.of_evidence])
-    evidence = [item.statement for item in batch if item.statement and item.of_evidence]
-    if evidence:
-        _state(files.evidence, evidence)
+    _state(files.catalogue, [item.statement for item in batch if item.statement and not item.evidence_of])
+    if any(item.evidence_of for item in batch):
+        _keep_evidence(files, agent, batch)
     if any(item.records for item in batch):
         _append(files, agent, batch)
 
@@ -87,6 +88,17 @@ def _state(db: Database, statements: Sequence[Statement]) -> None:
         with db.atomic():
             for statement in statements:
                 statement(db)
+
+
+def _keep_evidence(files: Files, agent: str, batch: Sequence[Item]) -> None:
+    """With it how far the streams concerned go, which it then knows also where the parts do not any more."""
+    db = files.evidence
+    streams = {(agent, item.evidence_of) for item in batch if item.evidence_of}
+    with db.atomic():
+        for item in batch:
+            if item.statement and item.evidence_of:
+                item.statement(db)
+        note_ends(db, [end for stream, end in files.ends.items() if stream in streams])
 
 
 def _append(files: Files, agent: str, batch: Sequence[Item]) -> None:

@@ -49,7 +49,7 @@ from probe.store.upkeep.training import next_dictionary
 from probe.store.upkeep.upgrade import upgrade
 from probe.store.write.due_times import DueTimes
 from probe.store.write.marks import Marks
-from probe.store.write.notices import Notice, evidence_lost, notices_of, notices_of_loss
+from probe.store.write.notices import Notice, evidence_lost, notices_of, notices_of_loss, untold
 from probe.store.write.packing import Packing
 from probe.store.write.sums import LinesOf, Sums
 
@@ -286,6 +286,8 @@ class Files:
         have = {(end.agent, end.customer): end for end in stream_ends(db)}
         known = of_stream_ends(self.ends.values(), "this run of the agent")
         if not self._held:
+            earlier = [each for each in parts_of(self.directory) if each.number < part.number]
+            self.notices += untold(earlier[-1] if earlier else None, part, self.notices)
             catalogue = self.catalogue
             known += self.known
             known += noted_ends(catalogue, exact=get_meta(catalogue.conn, "closed") == "yes")

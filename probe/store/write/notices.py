@@ -1,12 +1,22 @@
-"""What happened to the store's own files, to be put on record as events in the streams that it touches."""
+"""What happened to the store's own files, to be put on record as events in the streams that it touches.
+
+A loss is first in the part, as rows that are left out, and then on record as an event. What a kill kept from being told
+is told at the next start (`untold`).
+"""
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
+from probe.core.proof.gaps import DAMAGED
+from probe.core.text.spans import Span, uncovered, union
 from probe.host.clock import rfc3339
 from probe.store.base.ends import Shortfall
+from probe.store.base.part_query import PartQuery
 from probe.store.base.parts import Part
 from probe.store.upkeep.salvage import Salvage
 
@@ -15,6 +25,10 @@ log = logging.getLogger("probe.store")
 WRITTEN_LATE_US = (
     3_600_000_000  # at most so long after it was due is a slot's evidence written, where the disk works
 )
+MOST_EVENTS = 10_000  # of one kind in one stream of a part
+_HEADS = "SELECT agent, customer, head FROM stream"
+_BASES = "SELECT id, agent, customer, base FROM stream"
+_GONE = "SELECT first_seq, last_seq FROM dropped WHERE stream = ? AND reason = ?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,3 +83,44 @@ def notices_of_loss(losses: list[Shortfall], file: str) -> list[Notice]:
         detail = {"file": file, "problem": problem, **span}
         found.append(Notice(event="store.damaged", detail=detail, customer=end.customer, agent=end.agent))
     return found
+
+
+def untold(before: Part | None, newest: Part, known: Sequence[Notice] = ()) -> list[Notice]:
+    """Spans that were found gone at an earlier start, which ended before it put that on record.
+
+    `before`: the part before the newest. `known`: what will be put on record anyway. Raises StoreError.
+    """
+    ended: dict[tuple[str, str], int] | None = None
+    if before is not None:
+        with closing(PartQuery(before.path)) as query:
+            ended = {(agent, customer): head for agent, customer, head in query.rows(_HEADS)}
+    found = []
+    with closing(PartQuery(newest.path)) as query:
+        for number, agent, customer, base in query.rows(_BASES):
+            gone = [(first, last) for first, last in query.rows(_GONE, number, DAMAGED)]
+            if ended is not None:  # else retention took what was before
+                gone.append((ended.get((agent, customer), 0) + 1, base))
+            waiting = [n.detail for n in known if (n.agent, n.customer) == (agent, customer)]
+            told = union([*_spans(query, number), *_named(waiting)])
+            for first, last in gone:
+                found += [
+                    _again(agent, customer, newest, *span)
+                    for span in (uncovered(first, last, told) if first <= last else ())
+                ]
+    return found
+
+
+def _spans(query: PartQuery, stream: int) -> Iterator[Span]:
+    return _named(json.loads(line)["detail"] for _, line in query.events(stream, [DAMAGED], MOST_EVENTS))
+
+
+def _named(details: Iterable[dict[str, str]]) -> Iterator[Span]:
+    for detail in details:
+        if "first_seq" in detail:
+            yield int(detail["first_seq"]), int(detail["last_seq"])
+
+
+def _again(agent: str, customer: str, part: Part, first: int, last: int) -> Notice:
+    problem = "rows found gone at an earlier start, which ended before it put that on record"
+    detail = {"file": part.path.name, "problem": problem, "first_seq": str(first), "last_seq": str(last)}
+    return Notice(event=DAMAGED, detail=detail, customer=customer, agent=agent)

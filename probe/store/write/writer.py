@@ -143,14 +143,14 @@ class Writer(threading.Thread):
             self._batching.put(weight, patience_s)
             self._news.notify()
 
-    def put_statement(self, statement: Statement, *, of_evidence: bool = False) -> None:
+    def put_statement(self, statement: Statement, *, evidence_of: str | None = None) -> None:
         """Queue a small write that nobody waits for; it is done before what is put later.
 
-        It may be done more than once. `of_evidence`: it is for the evidence, else for the catalogue.
+        It may be done more than once. `evidence_of`: it is for the evidence of this customer, else for the catalogue.
         """
         with self._news:
             self._check_open()
-            self._queue.append(Item(statement=statement, of_evidence=of_evidence))
+            self._queue.append(Item(statement=statement, evidence_of=evidence_of))
             self._batching.put(self._weight, LONGEST_S)
             self._news.notify()
 
