@@ -21,9 +21,10 @@ import msgspec
 
 from benchmarks.facts import machine_facts
 from probe.core.sla.report.values import Input
+from probe.seal.keys import Keys
 from probe.sla.engines import sql
 from probe.sla.engines.duckdb_engine import DuckDbEngine, loaded
-from probe.sla.ingest import LEDGER, VERSION, Ingested, Ledger
+from probe.sla.ledger import PUBLIC, VERSION, Ingested, Ledger, key_file, write_ledger
 
 CUSTOMER = "shop"
 FROM_US = 1_793_462_400_000_000  # 2026-11-01T00:00:00+08:00
@@ -128,7 +129,9 @@ def _ledger(into: Path, files: dict[str, str]) -> None:
             edges={}, tasks={}, lost=(), pulls=(), proof=proof,
         )  # fmt: skip
     whole = Ledger(version=VERSION, streams=streams, files=files)
-    (into / LEDGER).write_bytes(msgspec.json.encode(whole))
+    keys = Keys.at(key_file(into))
+    (into / PUBLIC).write_bytes(keys.public.pem())
+    write_ledger(into, whole, keys)
 
 
 @click.command()

@@ -6,6 +6,7 @@ Ed25519 (RFC 8032). In the results directory: `_agent.key` (PEM, PKCS #8, mode 0
 
 from __future__ import annotations
 
+import base64
 import logging
 import os
 import stat
@@ -110,6 +111,20 @@ class Keys:
         except OSError as error:
             raise KeyFileError(f"{path}: the agent's key cannot be used: {error.strerror}") from error
         return keys
+
+    @classmethod
+    def at(cls, path: Path) -> Keys:
+        """Those whose private half is in a file, made there if there is none. Raises KeyFileError."""
+        try:
+            return cls(_read(path) or _make(path))
+        except KeyFileError:
+            raise
+        except OSError as error:
+            raise KeyFileError(f"{path}: the key cannot be used: {error.strerror}") from error
+
+    def sign_text(self, text: bytes) -> str:
+        """The signature (Base64) over a text that says itself what it is (`to_be_signed`)."""
+        return base64.b64encode(self._private.sign(text)).decode("ascii")
 
     def sign_head(self, head: Head, at: str, clock: ClockState) -> SignedHead:
         """The head, signed. `at`: when (RFC 3339); `clock`: what the kernel says of its clock."""

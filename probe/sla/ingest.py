@@ -1,14 +1,14 @@
 """Rule: each record enters the tables once, from verified input alone; what is in them and how far is in one file.
 
-Verified inputs -> Parquet by customer and day, and `ingested.json`, which names every file with its digest. Files that
-it does not name are not there: a kill between writing and naming them leaves nothing that counts. Needs DuckDB.
+Verified inputs -> Parquet by customer and day, and `ingested.json` (`ledger`), which names every file with its digest.
+Files that it does not name are not there: a kill between writing and naming them leaves nothing that counts. Needs
+DuckDB.
 
 Beside facts and looks, which reports read, stand `grains`: sums of the same records, each an addition to those before.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,55 +16,34 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from probe.core.model.value import Value
 from probe.core.proof.chain import line_digest
 from probe.core.sla.facts.grain_rows import Carried, GrainTable
-from probe.core.sla.facts.row import FactRow
-from probe.core.sla.facts.stream import FirstPull, Lost, StreamFacts
+from probe.core.sla.facts.stream import StreamFacts
 from probe.core.sla.report.values import Input
 from probe.core.syntax.values import OWN_NAME
 from probe.core.tables.columns import GRAINS, Row
 from probe.core.tables.rows import rows_of
 from probe.host.files import write_whole
+from probe.seal.key_ring import KeyRing
+from probe.seal.keys import Keys
 from probe.seal.proofs import Stream
 from probe.sla.engines.duckdb_engine import EPOCH, DuckDbEngine
 from probe.sla.inputs import BATCH, MARK, Tick, UnverifiedError
+from probe.sla.ledger import (
+    PUBLIC,
+    TABLES,
+    VERSION,
+    Ingested,
+    Ledger,
+    TablesError,
+    digest_of,
+    doubts_of,
+    read_ledger,
+    write_ledger,
+)
 from probe.sla.lines import NOT_HERE, ForkedError, Numbered, span_of, streams_in
 
-LEDGER = "ingested.json"
-VERSION = 1
-TABLES = ("facts", "looks")
 GRAINS_A_DAY = 288
-LEDGER_MODE = 0o640
-
-
-class TablesError(Exception):
-    """The tables cannot be used as they are; the message names the file."""
-
-
-class Ingested(Value, frozen=True, kw_only=True):
-    """What is known of one stream. `edges`, `tasks`: what unmeasured slots to come will weigh, and of what they are."""
-
-    seq: int
-    digest: str
-    complete_up_to: str | None
-    last_us: int | None
-    edges: dict[str, int]
-    tasks: dict[str, FactRow]
-    lost: tuple[Lost, ...]
-    pulls: tuple[FirstPull, ...]
-    proof: Input
-    schemes: dict[str, str | None] = msgspec.field(default_factory=dict)
-
-
-class Ledger(Value, frozen=True, kw_only=True):
-    """`streams`: by `agent/customer`. `files`: name below the directory -> SHA-256."""
-
-    version: int
-    streams: dict[str, Ingested]
-    files: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,55 +56,36 @@ class Taken:
     up_to: int
 
 
-def read_ledger(directory: Path) -> Ledger:
-    """What is in the tables; nothing where there are none yet. Raises TablesError, OSError."""
-    try:
-        made = msgspec.json.decode((directory / LEDGER).read_bytes(), type=Ledger)
-    except FileNotFoundError:
-        return Ledger(version=VERSION, streams={}, files={})
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise TablesError(f"{directory / LEDGER}: {error}") from None
-    if made.version != VERSION:
-        raise TablesError(
-            f"{directory / LEDGER}: version {made.version}, and this one reads version {VERSION}"
-        )
-    return made
-
-
-def is_tables(path: Path) -> bool:
-    """Whether a path holds tables that were ingested."""
-    return path.is_dir() and (path / LEDGER).is_file()
-
-
-def checked_files(directory: Path, ledger: Ledger, customer: str) -> dict[str, list[str]]:
-    """The files of one customer, by table, each as it was written. Raises TablesError: one is missing, or altered."""
-    found: dict[str, list[str]] = {table: [] for table in TABLES}
-    for name, digest in sorted(ledger.files.items()):
-        table, part, *_ = name.split("/")
-        if part != f"customer={customer}" or table not in found:
-            continue
-        file = directory / name
-        if not file.is_file():
-            raise TablesError(f"{file}: is missing, and {LEDGER} names it")
-        if _digest(file) != digest:
-            raise TablesError(f"{file}: is not the file that was written")
-        found[table].append(str(file))
-    return found
-
-
-def ingest(into: Path, paths: Sequence[Path], proofs: dict[Stream, Input], tick: Tick) -> list[Taken]:
-    """Take whatever is new. `proofs`: of each stream that was verified.
+def ingest(
+    into: Path, paths: Sequence[Path], proofs: dict[Stream, Input], keys: Keys, tick: Tick
+) -> list[Taken]:
+    """Take whatever is new. `proofs`: of each stream that was verified; `keys`: who signs what is in the tables.
 
     Raises UnverifiedError for a gap that nobody declared, ForkedError for another history, TablesError, DuckDbMissing.
     """
+    _own(into, keys)
     taken = []
     for stream, lines in streams_in(paths).items():
         if stream in proofs:
-            taken.append(_stream(into, stream, lines, proofs[stream], tick))
+            taken.append(_stream(into, stream, lines, proofs[stream], keys, tick))
     return taken
 
 
-def _stream(into: Path, stream: Stream, lines: Iterator[Numbered], proof: Input, tick: Tick) -> Taken:
+def _own(into: Path, keys: Keys) -> None:
+    """Refuse to sign what another wrote, or what was altered since."""
+    ledger = read_ledger(into)
+    if ledger.streams or ledger.files:
+        doubt = doubts_of(into, ledger, KeyRing(given={keys.id: keys.public}))
+        if doubt is not None:
+            raise TablesError(
+                f"{doubt}; nothing is added: ingest into another directory, or sign with its key (--signing-key)"
+            )
+    write_whole(into / PUBLIC, keys.public.pem(), 0o644)
+
+
+def _stream(
+    into: Path, stream: Stream, lines: Iterator[Numbered], proof: Input, keys: Keys, tick: Tick
+) -> Taken:
     agent, customer = stream
     if not OWN_NAME.fullmatch(agent) or not OWN_NAME.fullmatch(customer):
         raise TablesError(f"{agent}/{customer}: no names of a directory")
@@ -162,7 +122,7 @@ def _stream(into: Path, stream: Stream, lines: Iterator[Numbered], proof: Input,
     )
     streams = {**ledger.streams, f"{agent}/{customer}": now}
     whole = Ledger(version=VERSION, streams=dict(sorted(streams.items())), files={**ledger.files, **files})
-    write_whole(into / LEDGER, msgspec.json.format(msgspec.json.encode(whole), indent=1), LEDGER_MODE)
+    write_ledger(into, whole, keys)
     return Taken(agent=agent, customer=customer, records=count, up_to=last.seq)
 
 
@@ -230,7 +190,7 @@ def _written(
             aside = file.with_name(f".{file.name}.part")
             if engine.write(table, aside, day):
                 os.replace(aside, file)
-                yield name, _digest(file)
+                yield name, digest_of(file)
 
 
 def _grains_written(
@@ -248,9 +208,4 @@ def _grains_written(
         aside = file.with_name(f".{file.name}.part")
         engine.write_rows(GRAINS, rows, aside)
         os.replace(aside, file)
-        yield name, _digest(file)
-
-
-def _digest(file: Path) -> str:
-    with open(file, "rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+        yield name, digest_of(file)

@@ -41,8 +41,8 @@ from probe.sla.agreement_files import AgreementFile, over_the_same_span
 from probe.sla.engines.duckdb_engine import DuckDbEngine, DuckDbMissing
 from probe.sla.engines.engine import DIMENSIONS, Engine, PlainEngine, Question, whole
 from probe.sla.engines.spark_engine import SparkEngine
-from probe.sla.ingest import is_tables
 from probe.sla.inputs import Reading, Tick, read_facts, verified
+from probe.sla.ledger import is_tables
 from probe.sla.tables import take_tables
 from probe.sla.traffic import Told, read_traffic
 
@@ -112,7 +112,7 @@ def make_report(
         with shows("reading") as tick:
             reading = read_facts(lines, customer, engine.take, tick)
             engine.settle()
-            held = take_tables(engine, tables, reading, customer)
+            held = take_tables(engine, tables, reading, customer, asked.keys, unverified=excused)
         if not reading.streams:
             known = ", ".join(sorted(reading.customers)) or "nobody"
             raise NotComputed(f"no rows of customer {customer} in these inputs; there are those of {known}")

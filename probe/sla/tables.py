@@ -7,23 +7,41 @@ from pathlib import Path
 
 from probe.core.model.value import replace
 from probe.core.sla.report.values import Input
+from probe.seal.key_ring import KeyRing
 from probe.sla.engines.by_sql import SqlEngine
 from probe.sla.engines.duckdb_engine import DuckDbMissing
 from probe.sla.engines.engine import Engine
-from probe.sla.ingest import TablesError, checked_files, read_ledger
-from probe.sla.inputs import Reading, StreamRead
+from probe.sla.inputs import Reading, StreamRead, UnverifiedError
+from probe.sla.ledger import TablesError, checked_files, doubts_of, read_ledger
 
-NOTE = "from tables: proved when it was ingested; the list of their files is signed by nobody"
+NOTE = "from tables: proved when it was ingested; the list of their files is signed with the key {key}, which {where}"
+GIVEN, BESIDE = "was given", "lies beside it"
 
 
-def take_tables(engine: Engine, tables: Iterable[Path], reading: Reading, customer: str) -> tuple[Input, ...]:
-    """Add the tables of a customer to what was read. Raises TablesError, DuckDbMissing."""
+def take_tables(
+    engine: Engine,
+    tables: Iterable[Path],
+    reading: Reading,
+    customer: str,
+    keys: Iterable[Path] = (),
+    *,
+    unverified: bool = False,
+) -> tuple[Input, ...]:
+    """Add the tables of a customer to what was read. `keys`: public ones; none: that beside each list.
+
+    Raises UnverifiedError, unless that is `unverified`; TablesError, DuckDbMissing, KeyFileError.
+    """
+    ring = KeyRing.of(keys)
     files: dict[str, list[str]] = {"facts": [], "looks": []}
     held: list[Input] = []
     for directory in tables:
         if not isinstance(engine, SqlEngine):
             raise DuckDbMissing(f"{directory}: tables are read by DuckDB or Spark: install cdn-probe[sla]")
         ledger = read_ledger(directory)
+        doubt = doubts_of(directory, ledger, ring)
+        if doubt is not None and not unverified:
+            raise UnverifiedError([doubt])
+        note = doubt or NOTE.format(key=ledger.key, where=GIVEN if ring.independent else BESIDE)
         reading.customers |= {name.partition("/")[2] for name in ledger.streams}
         found = checked_files(directory, ledger, customer)
         for table, names in found.items():
@@ -47,7 +65,7 @@ def take_tables(engine: Engine, tables: Iterable[Path], reading: Reading, custom
                     pulls=one.pulls,
                 )
             )
-            held.append(replace(one.proof, source="tables", notes=(*one.proof.notes, NOTE)))
+            held.append(replace(one.proof, source="tables", notes=(*one.proof.notes, note)))
     if isinstance(engine, SqlEngine) and any(files.values()):
         engine.take_tables(files["facts"], files["looks"])
     return tuple(sorted(held, key=lambda one: one.agent))

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from probe.cli.loading import loading
-from probe.cli.options import DIRECTORY
+from probe.cli.options import DIRECTORY, FILE
 
 EXISTING = click.Path(path_type=Path, dir_okay=False, exists=True)
 
@@ -19,12 +19,24 @@ EXISTING = click.Path(path_type=Path, dir_okay=False, exists=True)
     "--key", "keys", multiple=True, type=EXISTING, help="An agent's public key, kept since you had it."
 )
 @click.option("--heads", multiple=True, type=EXISTING, help="Signed heads that another witness kept.")
-def ingest(inputs: tuple[Path, ...], into: Path, keys: tuple[Path, ...], heads: tuple[Path, ...]) -> None:
+@click.option(
+    "--signing-key",
+    type=FILE,
+    default=None,
+    help="What signs the tables; DIR.key beside DIR, made if need be.",
+)
+def ingest(
+    inputs: tuple[Path, ...],
+    into: Path,
+    keys: tuple[Path, ...],
+    heads: tuple[Path, ...],
+    signing_key: Path | None,
+) -> None:
     """Take verified results into Parquet by customer and day, each record once; `sla report` reads it.
 
     A second time takes what is new. Needs the extra `sla` (DuckDB).
     """
     with loading():
         from probe.cli.sla.make import ingested
-    for one in ingested(inputs, into, keys, heads):
+    for one in ingested(inputs, into, keys, heads, signing_key):
         click.echo(f"{one.customer} of {one.agent}: {one.records} records, up to {one.up_to}")

@@ -14,15 +14,16 @@ from probe.core.records.codec import CodecError
 from probe.core.sla.contract.rules import NotComputableError
 from probe.core.sla.report.values import Report
 from probe.pull.layout import CopyError
-from probe.seal.keys import KeyFileError
+from probe.seal.keys import KeyFileError, Keys
 from probe.seal.segment_files import LinesError
 from probe.services.dispute import DisputeError, make
 from probe.sla.agreement_files import load_agreement
 from probe.sla.engines.duckdb_engine import DuckDbMissing
 from probe.sla.engines.spark_engine import SparkFailed
 from probe.sla.html.page import as_html
-from probe.sla.ingest import TablesError, Taken, ingest
+from probe.sla.ingest import Taken, ingest
 from probe.sla.inputs import Tick, UnverifiedError, verified
+from probe.sla.ledger import TablesError, key_file
 from probe.sla.lines import ForkedError
 from probe.sla.report import Asked, NotComputed, engine_named, inputs_of, make_report
 from probe.sla.traffic import TrafficError
@@ -52,14 +53,20 @@ def made_report(
         raise click.ClickException(str(error)) from None
 
 
-def ingested(inputs: Sequence[Path], into: Path, keys: Sequence[Path], heads: Sequence[Path]) -> list[Taken]:
-    """What was taken of each stream. Raises ClickException in words for whatever is foreseen."""
+def ingested(
+    inputs: Sequence[Path], into: Path, keys: Sequence[Path], heads: Sequence[Path], signing_key: Path | None
+) -> list[Taken]:
+    """What was taken of each stream. `signing_key`: None: that beside the directory.
+
+    Raises ClickException in words for whatever is foreseen.
+    """
     try:
         with _shows("verifying") as tick:
             proofs = verified(inputs, keys, heads, None, unverified=False, tick=tick)
         into.mkdir(parents=True, exist_ok=True)
+        pair = Keys.at(key_file(into) if signing_key is None else signing_key)
         with _shows("ingesting") as tick:
-            return ingest(into, inputs, inputs_of(proofs), tick)
+            return ingest(into, inputs, inputs_of(proofs), pair, tick)
     except UnverifiedError as error:
         told = "\n".join(error.lines)
         raise click.ClickException(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import duckdb
 import pytest
 
 from probe.host.clock import SystemClock
-from probe.sla.ingest import LEDGER
+from probe.sla.ledger import LEDGER
 from probe.store.store import Store
 from tests.interface.command import cdn_probe
 from tests.seal.made import AGENT, rows_of, sealed
@@ -155,3 +156,58 @@ def test_what_nothing_proves_is_not_taken(results: Path, tmp_path: Path) -> None
     assert done.code == 2
     assert sealed_file.name in done.err
     assert not (tmp_path / "tables" / LEDGER).exists()
+
+
+def tables_of(results: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """Tables, and an agreement to report on them by."""
+    tables, file = tmp_path / "tables", tmp_path / "agreement.yaml"
+    assert cdn_probe("sla", "ingest", results, "--into", tables).code == 0
+    file.write_text(AGREEMENT, encoding="utf-8")
+    return tables, file
+
+
+def test_the_list_of_files_is_signed_with_a_key_that_no_copy_has(results: Path, tmp_path: Path) -> None:
+    tables, file = tables_of(results, tmp_path)
+    assert stat.S_IMODE((tmp_path / "tables.key").stat().st_mode) == 0o600
+    assert sorted(path.name for path in tables.iterdir() if path.is_file()) == [LEDGER, "ingested.pub"]
+    beside = cdn_probe("sla", "report", file, tables, "--format", "json")
+    given = cdn_probe("sla", "report", file, tables, "--format", "json", "--key", tables / "ingested.pub")
+    notes = [json.loads(done.out)["inputs"][0]["notes"][-1] for done in (beside, given)]
+    key = json.loads((tables / LEDGER).read_text())["key"]
+    words = f"from tables: proved when it was ingested; the list of their files is signed with the key {key}, which"
+    assert notes == [f"{words} lies beside it", f"{words} was given"]
+    (tables / "ingested.pub").unlink()
+    assert "there is no ingested.pub beside it" in cdn_probe("sla", "report", file, tables).err
+
+
+def test_an_altered_list_of_files_is_refused_unless_somebody_answers_for_it(
+    results: Path, tmp_path: Path
+) -> None:
+    """A file and its digest replaced together: what the signature is there for."""
+    tables, file = tables_of(results, tmp_path)
+    listed = json.loads((tables / LEDGER).read_text())
+    listed["streams"]["a1/acme"]["complete_up_to"] = "2030-01-01T00:00:00Z"
+    (tables / LEDGER).write_text(json.dumps(listed))
+    done = cdn_probe("sla", "report", file, tables)
+    assert (done.code, done.out) == (2, "")
+    assert f"{tables / LEDGER}: was changed after it was signed" in done.err
+    again = cdn_probe("sla", "ingest", results, "--into", tables)
+    assert again.code == 2
+    assert "was changed after it was signed; nothing is added" in again.err
+    excused = cdn_probe("sla", "report", file, tables, "--unverified", "the auditor wants it")
+    assert excused.code == 3
+    assert "the auditor wants it" in excused.out
+    assert "was changed after it was signed" in " ".join(excused.out.split())
+
+
+def test_a_list_that_nobody_or_another_signed_is_refused(results: Path, tmp_path: Path) -> None:
+    tables, file = tables_of(results, tmp_path)
+    other = cdn_probe("sla", "report", file, tables, "--key", results / "agent.pub")
+    assert other.code == 2
+    assert "not with one that is known here" in other.err
+    more_by_another = cdn_probe("sla", "ingest", results, "--into", tables, "--signing-key", tmp_path / "k")
+    assert more_by_another.code == 2
+    assert "sign with its key (--signing-key)" in more_by_another.err
+    listed = json.loads((tables / LEDGER).read_text())
+    (tables / LEDGER).write_text(json.dumps({**listed, "key": "", "signature": ""}))
+    assert "is signed by nobody" in cdn_probe("sla", "report", file, tables).err
