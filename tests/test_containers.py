@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from probe import __version__
 from probe.checks import CHECKS
 from probe.core.config.load import parse_agent, parse_customer
 from tests.support.packaged import CHECKOUT, build_environment
@@ -165,4 +165,9 @@ def test_the_image_measures_without_root_on_a_read_only_system(image: Image) -> 
     verified = image.run("cdn-probe", "results", "verify", "/var/lib/cdn-probe/demo/results")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert image.run("sh", "-c", "touch /etc/x").returncode == 1
-    assert sys.executable not in image.run("cdn-probe", "--help").stdout
+    # What runs is the image's own, and nothing in it tells where it was built.
+    own = image.run("/opt/cdn-probe/bin/python", "-c", "import probe, sys; print(probe.__file__, sys.prefix)")
+    assert [path.split("/")[:3] for path in own.stdout.split()] == [["", "opt", "cdn-probe"]] * 2, own.stderr
+    assert image.run("cdn-probe", "--version").stdout == f"cdn-probe, version {__version__}\n"
+    told = image.run("grep", "-rlF", str(CHECKOUT), "/opt/cdn-probe", "/usr/local/bin")
+    assert (told.returncode, told.stdout) == (1, "")  # 1: found nowhere

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import fcntl
 import functools
 import os
 import shutil
@@ -29,10 +30,31 @@ def build_environment() -> dict[str, str]:
 
 @functools.cache
 def debian_package() -> Path:
-    """The package of this checkout for Debian's own Python. Skips where this is no Debian."""
+    """The package of this checkout for Debian's own Python. Skips where this is no Debian.
+
+    Built once for all workers of a run; each has the file for itself, since they end at different times.
+    """
     need("dpkg", "dpkg-deb", PYTHON)
     out = Path(tempfile.mkdtemp(prefix="cdn-probe-deb-"))
     atexit.register(shutil.rmtree, out, ignore_errors=True)
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    if run is None:
+        return _built(out)
+    shared = Path(tempfile.gettempdir()) / f"cdn-probe-deb-of-{run}"
+    shared.mkdir(mode=0o700, exist_ok=True)
+    atexit.register(shutil.rmtree, shared, ignore_errors=True)
+    with (shared.with_suffix(".lock")).open("w") as lock:
+        atexit.register(shared.with_suffix(".lock").unlink, missing_ok=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        shared.mkdir(mode=0o700, exist_ok=True)
+        for package in shared.glob("*.deb"):
+            return Path(shutil.copy(package, out))
+        built = _built(out)
+        Path(shutil.copy(built, shared / "part")).rename(shared / built.name)
+        return built
+
+
+def _built(out: Path) -> Path:
     done = subprocess.run(
         [CHECKOUT / "packaging" / "deb", out, PYTHON],
         capture_output=True,
