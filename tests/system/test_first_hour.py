@@ -94,6 +94,7 @@ class Hour:
 
     def until_listed(self, *options: str) -> None:
         def listed() -> bool:
+            time.sleep(1)  # a command starts anew at each look
             out = self.machine.run("cdn-probe", "results", "list", *options, check=False)
             return "www.acme.example" in out
 
@@ -222,9 +223,9 @@ def test_an_upgrade_under_load_loses_nothing_and_there_is_a_way_back(
         said = machine.run("dpkg", "-i", f"/root/{package}", timeout_s=180)
         took_s = time.monotonic() - begun
         assert "onffile" not in said, said  # nobody is asked about a file of theirs
-        measured = len(results(machine))
+        had = _copied(copy)
         machine.until(
-            lambda: len(results(machine)) > measured + 2 * version_before.OBJECTS, "it measures", 90
+            lambda: _copied(copy) > had + 4 * version_before.OBJECTS, "it measures and is pulled", 90
         )
         machine.run("systemctl", "stop", "cdn-probe")
         rows = results(machine)
@@ -243,7 +244,7 @@ def test_an_upgrade_under_load_loses_nothing_and_there_is_a_way_back(
     back = machine.run("dpkg", "-i", "/opt/before.deb", timeout_s=180, check=False)
     assert "0.1.0 does not start on results that 0.2.0 wrote" in back
     machine.run("systemctl", "stop", "cdn-probe")
-    had = max(row["seq"] for row in rows)
+    had = _copied(copy)
     other = "s/^agent: mon-01$/agent: mon-01-back/; s,^results: .*,results: /var/lib/cdn-probe/back,"
     machine.run("sed", "-i", other, CONFIG)
     machine.run("systemctl", "start", "cdn-probe")  # as docs/operations.md says
@@ -256,8 +257,11 @@ def test_an_upgrade_under_load_loses_nothing_and_there_is_a_way_back(
     machine.run("mv", "/var/lib/cdn-probe/back", "/var/lib/cdn-probe-back")
     machine.run("dpkg", "-i", f"/root/{package}", timeout_s=180)
     machine.run("systemctl", "start", "cdn-probe")
-    machine.until(lambda: max(row["seq"] for row in results(machine)) > had + 30, "it goes on", 90)
-    machine.run("systemctl", "stop", "cdn-probe")
+    with version_before.pulled(machine, tmp_path, token) as copy:
+        machine.until(
+            lambda: _copied(copy) > had + 4 * version_before.OBJECTS, "it goes on and is pulled", 90
+        )
+        machine.run("systemctl", "stop", "cdn-probe")
     assert version_before.problems(results(machine)) == []
     verified(machine.run(*verify, "/var/lib/cdn-probe", "--key", "/opt/kept.pub"))
     verified(machine.run(*verify, "/var/lib/cdn-probe-back"))
