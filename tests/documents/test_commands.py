@@ -115,6 +115,21 @@ def test_every_command_that_is_shown_exists_with_its_options() -> None:
     assert not wrong
 
 
+def test_every_command_of_a_group_that_is_named_exists() -> None:
+    groups = {name: group.commands for name, group in cli.commands.items() if isinstance(group, click.Group)}
+    named = [
+        (path, code, found)
+        for path in PAGES
+        if path not in OF_THE_PAST
+        for code in read(path).codes
+        if (found := re.fullmatch(r"(results|sla|vantage) ([a-z]+)(?: [-A-Z./a-z]+)*", code))
+    ]
+    assert len(named) > 40
+    words = {"results cannot be written", "vantage point"}  # of `status`
+    wrong = [(path.name, code) for path, code, found in named if found[2] not in groups[found[1]]]
+    assert [each for each in wrong if each[1] not in words] == []
+
+
 @pytest.mark.parametrize("line", ["result list", "once --jsn", "results --verbose list"])
 def test_a_line_that_is_wrong_is_found(line: str) -> None:
     with pytest.raises(AssertionError):
