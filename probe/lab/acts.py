@@ -43,6 +43,18 @@ def edge_refuses(edge: str) -> Acts:
     return apply, lift
 
 
+def http3_refuses(edge: str) -> Acts:
+    """An edge listens over TCP alone: its host refuses what comes over UDP."""
+
+    async def apply(lab: Lab) -> None:
+        await lab.http3[edge].close()
+
+    async def lift(lab: Lab) -> None:
+        lab.http3[edge].open()
+
+    return apply, lift
+
+
 def stale(edge: str, domain: Domain) -> Acts:
     """The customer publishes a new version of a domain's objects, and one edge keeps the old one."""
 

@@ -6,6 +6,7 @@ A fault is applied to a running lab and lifted again without a trace, but for th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -17,7 +18,9 @@ from probe.lab.servers.world import (
     API,
     BEIJING,
     DEFAULT_LIFETIME_S,
+    HTTP3,
     IMG,
+    LIVE,
     SHANGHAI,
     SLOW_S,
     VOD,
@@ -116,15 +119,27 @@ def _fault(
 # for the edge and one for a cache behind it that does not show itself (`core.caching.staleness.slack_s`).
 _STALE_SETTLES_S = 1.5 + DEFAULT_LIFETIME_S + 2.0
 _APP = WWW.paths[1]
+_REFUSED_OVER_UDP = ("quic.refused",) if HTTP3 else ()
+# With the extra `http3` alone. The first flight is sent again before ICMP's word counts.
+_OVER_UDP: tuple[LabFault, ...] = (
+    _fault(
+        "http3_down",
+        f"edge-3 does not listen for HTTP/3 any more, by which {LIVE.name} is asked",
+        _failed(Fault.CDN, "quic.refused"),
+        _of_edge("edge-3", LIVE),
+        acts.http3_refuses("edge-3"),
+        lasts_s=4.5,
+    ),
+)
 
-FAULTS = MappingProxyType(
+FAULTS: Mapping[str, LabFault] = MappingProxyType(
     {
         fault.name: fault
         for fault in (
             _fault(
                 "edge_down",
                 "edge-1 refuses connections",
-                _failed(Fault.CDN, "tcp.refused"),
+                _failed(Fault.CDN, "tcp.refused", *_REFUSED_OVER_UDP),
                 _of_edge("edge-1"),
                 acts.edge_refuses("edge-1"),
             ),
@@ -252,6 +267,7 @@ FAULTS = MappingProxyType(
                 _of_edge("edge-3", VOD),
                 acts.expired_certificate("edge-3", VOD),
             ),
+            *(_OVER_UDP if HTTP3 else ()),
         )
     }
 )

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from probe.lab import config_files
 from probe.lab.faults import FAULTS, LabFault
@@ -30,11 +30,15 @@ from probe.lab.servers.world import (
     DEFAULT_LIFETIME_S,
     DOMAINS,
     EDGES,
+    HTTP3,
     OTHER_ADDRESS,
     VANTAGES,
     Domain,
 )
 from probe.lab.servers.zones import Zones
+
+if TYPE_CHECKING:
+    from probe.lab.http3 import Http3Listener
 
 __all__ = ["Lab", "LabError"]
 
@@ -43,7 +47,8 @@ class Lab:
     """`async with Lab() as lab`: everything listens on ports chosen free. Raises LabError if it cannot.
 
     Attributes once started: `http_port`, `https_port`, `dns_port` (the same on all addresses), `edges` by name,
-    `origins` by domain, `resolvers` by address, `anchors`, `bystander`, `zones`, `ca_pem`.
+    `http3` by edge (empty without the extra), `origins` by domain, `resolvers` by address, `anchors`, `bystander`,
+    `zones`, `ca_pem`.
     """
 
     def __init__(self, *, lifetime_s: int = DEFAULT_LIFETIME_S) -> None:
@@ -52,6 +57,7 @@ class Lab:
         self.ca_pem = b""
         self.http_port = self.https_port = self.dns_port = 0
         self.edges: dict[str, Edge] = {}
+        self.http3: dict[str, Http3Listener] = {}
         self.origins: dict[str, Origin] = {}
         self.resolvers: dict[str, DnsServer] = {}
         self.anchors: dict[str, HttpServer] = {}
@@ -67,7 +73,7 @@ class Lab:
         origins = [domain.origin for domain in DOMAINS]
         hosts = (*EDGES.values(), *origins, *ANCHORS, OTHER_ADDRESS)
         self.http_port = free_port(hosts)
-        self.https_port = free_port(hosts)
+        self.https_port = free_port(hosts, udp=HTTP3)
         self.dns_port = free_port([r for v in VANTAGES for r in v.resolvers], udp=True)
         with tempfile.TemporaryDirectory(prefix="cdn-probe-lab-") as directory:
             self._build(Pki(Path(directory)))
@@ -134,6 +140,17 @@ class Lab:
                 tls=pki.server_context(name, names),
                 expired_tls=expired,
             )
+            if HTTP3:
+                self._listen_over_udp(self.edges[name], name, pki.leaf(f"{name}-udp", names))
+
+    def _listen_over_udp(self, edge: Edge, name: str, leaf: Path) -> None:
+        from probe.lab.http3 import Http3Listener, configuration
+
+        listener = Http3Listener(
+            edge.server.address, self.https_port, edge.server.answer, configuration(leaf)
+        )
+        edge.server.join(listener)
+        self.http3[name] = listener
 
     # --- what there is --------------------------------------------------------------------------------
 

@@ -271,6 +271,9 @@ SEEN: dict[str, Case] = {
     "request rejected": Case(
         then(lambda ask: ask.quic.reset_stream(ask.stream, 0x10B)), http(F.HTTP_STREAM_REFUSED)
     ),
+    "HTTP/1.1 required": Case(
+        then(lambda ask: ask.quic.reset_stream(ask.stream, 0x110)), http(F.HTTP_1_1_REQUIRED)
+    ),
     "reset within the body": Case(
         then(
             lambda ask: (ask.fields((b"content-length", b"9999")), ask.data(b"some", fin=False)),
@@ -335,10 +338,19 @@ SEEN: dict[str, Case] = {
         section((b":status", b"200"), (b"content-length", b"1"), (b"content-length", b"2"), body=b"x"),
         VIOLATION,
     ),
-    "a field of the connection": Case(
-        section((b":status", b"200"), (b"connection", b"keep-alive"), body=b"x"),
-        None,
-        frozenset({"connection_field"}),
+    **{
+        f"a field of the connection: {name.decode()}": Case(
+            section((b":status", b"200"), (name, value), body=b"x"), VIOLATION
+        )
+        for name, value in (
+            (b"connection", b"keep-alive"),
+            (b"keep-alive", b"timeout=5"),
+            (b"proxy-connection", b"close"),
+            (b"transfer-encoding", b"chunked"),
+        )
+    },
+    "Upgrade": Case(
+        section((b":status", b"200"), (b"upgrade", b"h2"), body=b"x"), None, frozenset({"connection_field"})
     ),
     "a head of 300 kB": Case(
         section((b":status", b"200"), *((b"x-%d" % n, b"y" * 3000) for n in range(100))),
@@ -350,13 +362,14 @@ SEEN: dict[str, Case] = {
         target={"head_bytes": 8192},
     ),
     "interim heads": Case(interim(3), None, frozenset({"interim_response"})),
-    "too many interim heads": Case(interim(20), VIOLATION),
+    "many interim heads": Case(interim(120), None, frozenset({"interim_response"})),
+    "too many interim heads": Case(interim(1_100), VIOLATION),
     "switching protocols": Case(interim(1, b"101"), VIOLATION),
     "trailers": Case(How(good_trailer)),
     "a pseudo-header in trailers": Case(How(bad_trailer), VIOLATION_IN_BODY),
     "unknown frames": Case(then(lambda ask: ask.raw(GREASE), well)),
     "an unknown stream": Case(one_way(b"\x21what", fin=True)),
-    "pushed content": Case(How(pushing)),
+    "pushed content": Case(How(pushing), VIOLATION),
     "an endless unknown frame": Case(
         endless(encode_uint_var(0x21) + encode_uint_var(1 << 30), b"z" * 16_384, lambda ask: ask.stream),
         http(F.HTTP_EXCESSIVE_FRAMES),
@@ -375,7 +388,9 @@ SEEN: dict[str, Case] = {
         http(F.HTTP_EXCESSIVE_FRAMES),
         target={"first_byte_us": 5_000_000, "total_us": 9_000_000},
     ),
-    "content where none may be": Case(section((b":status", b"204"), body=b"x"), VIOLATION_IN_BODY),
+    "content where none may be": Case(
+        section((b":status", b"204"), body=b"x"), None, frozenset({"surplus_bytes"})
+    ),
     "a body that stops": Case(
         then(lambda ask: (ask.fields((b"content-length", b"100")), ask.data(b"x", fin=False))),
         http(F.BODY_TIMED_OUT, Phase.BODY),

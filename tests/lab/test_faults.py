@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable
 
@@ -21,6 +23,7 @@ from probe.lab.servers.world import (
     DOMAINS,
     EDGES,
     IMG,
+    LIVE,
     OTHER_ADDRESS,
     SHANGHAI,
     SLOW_S,
@@ -30,7 +33,7 @@ from probe.lab.servers.world import (
     Reach,
     all_keys,
 )
-from tests.lab.ask import addresses, get, lookup, over_http_2, rcode, records
+from tests.lab.ask import addresses, get, lookup, over_http_2, over_udp, rcode, records
 
 HERO, APP = IMG.paths[0], WWW.paths[1]
 Shows = Callable[[Lab], Awaitable[None]]
@@ -199,19 +202,25 @@ async def tls_expired(lab: Lab) -> None:
     assert (await get(lab, WWW, edge="edge-3")).status == 200
 
 
+async def http3_down(lab: Lab) -> None:
+    assert not await asyncio.to_thread(over_udp, lab, LIVE, edge="edge-3")
+    assert await asyncio.to_thread(over_udp, lab, LIVE, edge="edge-2")
+    assert (await get(lab, LIVE, edge="edge-3")).status == 200, "over TCP it is well"
+
+
 SHOWS: dict[str, Shows] = {
     shows.__name__: shows
     for shows in (
         edge_down, captive_portal, server_error, tampered_body, origin_down, customer_name_gone, stale_version,
         slow_first_byte, truncated_body, goaway, name_gone, alias_changed, resolver_down, resolvers_fail, origin_error,
-        origin_slow, vantage_offline, tls_expired,
+        origin_slow, vantage_offline, tls_expired, http3_down,
     )
 }  # fmt: skip
 
 
 def test_every_fault_is_shown() -> None:
     assert set(SHOWS) == set(FAULTS)
-    assert len(FAULTS) == 18
+    assert len(FAULTS) == 19, "18 without the extra http3"
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -266,7 +275,7 @@ async def test_faults_are_a_closed_list(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("name", "outcome", "fault", "reason"),
     [
-        ("edge_down", "failed", "cdn", "tcp.refused"),
+        ("http3_down", "failed", "cdn", "quic.refused"),
         ("slow_first_byte", "slow", "cdn", "timing.over_limit"),
         ("server_error", "failed", "cdn", "http.error"),
         ("truncated_body", "failed", "cdn", "body.truncated"),
@@ -291,9 +300,36 @@ def test_what_the_agent_must_say(name: str, outcome: str, fault: str, reason: st
     assert FAULTS[name].expected == expected
 
 
+def test_a_dead_edge_is_dead_over_udp_too() -> None:
+    assert FAULTS["edge_down"].expected == Expectation(
+        outcome=Outcome.FAILED, fault=Fault.CDN, reasons=("tcp.refused", "quic.refused")
+    )
+
+
+def test_without_the_extra_the_lab_goes_without() -> None:
+    """Another process, in which qh3 cannot be imported: what is asked over HTTP/3 is not there, the rest is."""
+    script = """
+import asyncio, sys
+sys.modules["qh3"] = None
+from probe.lab.faults import FAULTS
+from probe.lab.lab import Lab
+from probe.lab.servers.world import all_keys
+
+async def main():
+    async with Lab() as lab:
+        return len(FAULTS), len(list(all_keys())), len(lab.http3), FAULTS["edge_down"].expected.reasons
+
+print(asyncio.run(main()))
+"""
+    made = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert made.stdout.strip() == "(18, 10, 0, ('tcp.refused',))", made.stderr
+
+
 def test_reach() -> None:
     everything = frozenset(all_keys())
-    assert len(everything) == 10
+    assert len(everything) == 12, "10 without the extra http3"
     assert Reach().keys() == everything
     assert FAULTS["edge_down"].reach.keys() == {key for key in everything if key[2] == "bj-ct"}
     assert FAULTS["tampered_body"].reach.keys() == {("www.shop.example", "/static/app.js", "sh-cu")}

@@ -139,6 +139,7 @@ def test_sizes_are_as_announced() -> None:
         "/static/app.js": 20_000,
         "/img/hero.bin": 300_000,
         "/large.bin": 1_000_000,
+        "/segment.bin": 100_000,
         "/api/time": 0,
     }
 
@@ -423,4 +424,4 @@ async def test_a_handler_that_is_asked_for_no_host_answers_400() -> None:
 
 async def test_every_server_has_an_address_of_its_own(lab: Lab) -> None:
     addresses_of_all = [server.address for server in lab.http_servers()]
-    assert len(addresses_of_all) == len(set(addresses_of_all)) == 3 + 4 + 2 + 1
+    assert len(addresses_of_all) == len(set(addresses_of_all)) == 3 + len(DOMAINS) + 2 + 1

@@ -136,10 +136,15 @@ def test_found_and_right() -> None:
     rows += [row(4.0, REFUSED, key=key) for key in BJ] + [row(4.0, key=key) for key in SH]
     one, healthy = found(*rows)
     assert (one.outcome, one.blamed, one.reason) == (Outcome.FAILED, Fault.CDN, "tcp.refused")
-    assert (one.right, one.why, one.shown, one.affected) == (True, "", 5, 5)
+    assert (one.right, one.why, one.shown, one.affected) == (True, "", len(BJ), len(BJ))
     assert one.first_seen_after_s == pytest.approx(1.1)
-    assert (one.start_s, one.end_s, one.expected) == (3.0, 6.0, "failed/cdn/tcp.refused")
-    assert (healthy.fault, healthy.right, healthy.outcome, healthy.shown) == ("healthy", True, Outcome.OK, 10)
+    assert (one.start_s, one.end_s, one.expected) == (3.0, 6.0, str(FAULTS["edge_down"].expected))
+    assert (healthy.fault, healthy.right, healthy.outcome, healthy.shown) == (
+        "healthy",
+        True,
+        Outcome.OK,
+        len(BJ + SH),
+    )
 
 
 def test_a_fault_that_a_row_overlooks_is_wrong() -> None:
@@ -243,6 +248,6 @@ def test_faults_at_once_are_told_apart() -> None:
 
 def test_a_run_without_faults() -> None:
     (healthy,) = found(*well(1.0), steps=())
-    assert (healthy.fault, healthy.right, healthy.affected) == ("healthy", True, 10)
+    assert (healthy.fault, healthy.right, healthy.affected) == ("healthy", True, len(BJ + SH))
     (nothing,) = found(steps=())
     assert not nothing.right, "no rows at all are no proof of health"

@@ -197,13 +197,19 @@ class Tab:
 
 
 @asynccontextmanager
-async def browser(directory: Path, command: str = "chromium") -> AsyncIterator[Tab]:
-    """One browser with one tab, of a fresh profile in `directory`, which downloads into `directory/downloads`."""
+async def browser(
+    directory: Path, command: str = "chromium", more: tuple[str, ...] = (), *, quic: bool = False
+) -> AsyncIterator[Tab]:
+    """One browser with one tab, of a fresh profile in `directory`, which downloads into `directory/downloads`.
+
+    `more`: further arguments; `quic`: HTTP/3 is spoken.
+    """
+    arguments = (*(each for each in ARGUMENTS if not (quic and each == "--disable-quic")), *more)
     profile, downloads = directory / "profile", directory / "downloads"
     downloads.mkdir(parents=True, exist_ok=True)
     with (directory / "chromium.log").open("wb") as log:
         child = subprocess.Popen(
-            [command, *ARGUMENTS, f"--user-data-dir={profile}", "about:blank"],
+            [command, *arguments, f"--user-data-dir={profile}", "about:blank"],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

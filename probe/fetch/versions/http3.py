@@ -229,11 +229,11 @@ class Http3Exchange:
         self._wake()
 
     def _admitted(self, event: QuicEvent, came: BoundedTime) -> list[QuicEvent]:
-        """What of it qh3 may have. Pushed content is turned away: nobody asked for it."""
+        """What of it qh3 may have. Pushed content ends it, as in browsers: nobody allowed it (RFC 9114 section 4.6)."""
         bounds = self._bounds
         pieces = bounds.admit(event)
         if bounds.refused is not None:
-            self._transport.quic.stop_stream(bounds.refused, closing.REQUEST_CANCELLED)
+            self._transport.broke(closing.ID_ERROR, "pushed content, which nobody allowed")
         if bounds.passed:
             self._fail(closing.excessive())
             self._transport.quic.close(closing.EXCESSIVE_LOAD)
@@ -307,10 +307,10 @@ class Http3Exchange:
         body, head = self.body, self.head
         if body is None or head is None:
             return
-        if event.data:
+        if event.data and head.framing is Framing.NONE:
+            self.breaches = tuple(dict.fromkeys((*self.breaches, "surplus_bytes")))
+        elif event.data:
             self._body_bytes += len(event.data)
-            if head.framing is Framing.NONE:
-                raise violation("content in a response that has none")
             if head.length_bytes is not None and self._body_bytes > head.length_bytes:
                 raise violation(f"more content than the {head.length_bytes} bytes that were declared")
             self._take(body, event.data)

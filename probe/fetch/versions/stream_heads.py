@@ -13,8 +13,11 @@ from probe.core.http.stream_fields import (
     read_status,
     request_lines,
 )
-from probe.core.http.tolerance import Breaches
+from probe.core.http.tolerance import Breaches, violation
 from probe.core.model.task import Limits
+
+# Of one connection; neither Chromium nor libcurl takes them over HTTP/3 (RFC 9114 section 4.2). Upgrade Chromium takes.
+_REFUSED = frozenset({"connection", "keep-alive", "proxy-connection", "transfer-encoding"})
 
 
 class StreamHeads:
@@ -47,6 +50,9 @@ class StreamHeads:
         except PartialHeadError as error:
             self.begun = error.head
             raise
+        if any(name in _REFUSED for name, _ in self.final.fields):
+            self.final = None
+            raise violation("a field of one connection (RFC 9114 section 4.2), which no browser takes here")
         return self.final
 
     @staticmethod

@@ -34,6 +34,7 @@ CATALOGUE = {
     "/static/app.js": Thing(media_type="text/javascript", size_bytes=20_000, text=True),
     "/img/hero.bin": Thing(media_type="application/octet-stream", size_bytes=300_000),
     "/large.bin": Thing(media_type="application/octet-stream", size_bytes=1_000_000),
+    "/segment.bin": Thing(media_type="application/octet-stream", size_bytes=100_000),
     "/api/time": Thing(media_type="application/json", size_bytes=0, cached=False),
 }
 

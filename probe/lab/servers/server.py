@@ -9,10 +9,25 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from probe.lab.servers.http1 import LOG_LENGTH, Handler, Logged, Reply, Request, read_request, write_reply
 from probe.lab.servers.http2 import Http2Connection
 from probe.lab.servers.listener import Listener
+
+
+class Listening(Protocol):
+    """What listens at an address; `Listener` says what each member is."""
+
+    blocked: set[str]
+    tls_for: dict[str, ssl.SSLContext]
+
+    @property
+    def listening(self) -> bool: ...
+
+    def open(self) -> None: ...
+
+    async def close(self) -> None: ...
 
 
 class HttpServer:
@@ -30,9 +45,17 @@ class HttpServer:
         self.log: deque[Logged] = deque(maxlen=LOG_LENGTH)
         self._handler = handler
         self._captured: dict[str, Handler] = {}
-        self._listeners = [Listener(address, http_port, self._serving("http"))]
+        self._listeners: list[Listening] = [Listener(address, http_port, self._serving("http"))]
         if https_port is not None and tls is not None:
             self._listeners.append(Listener(address, https_port, self._serving("https"), tls))
+
+    def join(self, listener: Listening) -> None:
+        """Open, close, block and capture this one with the others."""
+        self._listeners.append(listener)
+
+    async def answer(self, request: Request) -> Reply:
+        """As to a request over TLS that came by another way."""
+        return await self._answer("https", request)
 
     @property
     def listening(self) -> bool:

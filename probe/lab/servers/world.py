@@ -1,13 +1,14 @@
 """The names, addresses and roles of the lab, defined once; servers, faults and the script refer to them.
 
-Two customers with four domains, a CDN of three edges, two vantage points that are given different nodes. All
-addresses are loopback, all names end in `.example` (RFC 6761), all subnets are for documentation (RFC 5737).
+Two customers with four domains (five with HTTP/3), a CDN of three edges, two vantage points that are given different
+nodes. All addresses are loopback, all names end in `.example` (RFC 6761), all subnets are for documentation (RFC 5737).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 CDN_ZONE = "lab-cdn.example"
 OTHER_ZONE = "other-company.example"
@@ -72,7 +73,18 @@ VOD = Domain(
 API = Domain(
     name="api.media.example", customer="media", scheme="http", origin="127.0.4.4", paths=("/api/time",)
 )
-DOMAINS = (WWW, IMG, VOD, API)
+LIVE = Domain(
+    name="live.media.example",
+    customer="media",
+    scheme="https",
+    origin="127.0.4.5",
+    paths=("/segment.bin",),
+    protocol="h3",
+)
+HTTP3 = (
+    find_spec("qh3") is not None
+)  # the extra `http3`: without it nothing here is served or asked over HTTP/3
+DOMAINS = (WWW, IMG, VOD, API, *((LIVE,) if HTTP3 else ()))
 
 BEIJING = Vantage(
     name="bj-ct",
