@@ -19,6 +19,9 @@ from probe.core.results.concerns import concerns
 from probe.core.results.live_state import from_json
 
 WITHIN_S = 1.0
+METRICS_WITHIN_S = (
+    4.0  # megabytes of text on a busy host, made beside measuring; who scrapes waits for ten seconds
+)
 KEPT_S = 0.5
 SILENT_S = 2.0  # an agent that did not answer is not asked again for so long
 
@@ -43,12 +46,12 @@ class ControlLink:
 
     async def metrics(self) -> str | None:
         """Its metrics."""
-        answer = await self._ask("metrics")
+        answer = await self._ask("metrics", METRICS_WITHIN_S)
         text = None if answer is None else answer.get("text")
         return text if isinstance(text, str) else None
 
     async def _view(self) -> AgentView | None:
-        answer = await self._ask("live")
+        answer = await self._ask("live", WITHIN_S)
         if answer is None:
             return None
         try:
@@ -60,11 +63,11 @@ class ControlLink:
         self._kept = self._now(), made
         return made
 
-    async def _ask(self, question: str) -> dict[str, Any] | None:
+    async def _ask(self, question: str, within_s: float) -> dict[str, Any] | None:
         if self._now() < self._silent_until:
             return None
         try:
-            return await ask_async(self._directory, {"ask": question}, WITHIN_S)
+            return await ask_async(self._directory, {"ask": question}, within_s)
         except ControlError:
             self._silent_until = self._now() + SILENT_S
             return None

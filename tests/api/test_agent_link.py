@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from probe.api.agent_link import KEPT_S, SILENT_S, ControlLink
+from probe.api.agent_link import KEPT_S, METRICS_WITHIN_S, SILENT_S, WITHIN_S, ControlLink
 from probe.api.request.ports import AgentView
 from probe.control.server import ControlServer
 from probe.core.results.live_state import LiveState, to_json
@@ -29,6 +29,7 @@ class Agent:
 
     def __init__(self) -> None:
         self.asked = 0
+        self.metrics_take_s = 0.0
         self.answer: Mapping[str, Any] = to_json(
             LiveState(
                 agent="a1", agent_version="0", pid=1, started_at=at(0), at=at(1), config_digest="c", ready=True,
@@ -42,6 +43,7 @@ class Agent:
         return self.answer
 
     async def metrics(self) -> Mapping[str, Any]:
+        await asyncio.sleep(self.metrics_take_s)
         return {"text": "a 1\n"}
 
     def server(self, directory: Path) -> ControlServer:
@@ -92,6 +94,23 @@ async def test_an_agent_that_is_silent_is_left_alone_for_a_while(tmp_path: Path)
         assert await link.view() is None
         assert await link.metrics() is None
         clock.now += SILENT_S
+        assert await link.view() is not None
+    finally:
+        await server.stop()
+
+
+async def test_metrics_that_take_longer_to_make_than_an_answer_about_itself_are_waited_for(
+    tmp_path: Path,
+) -> None:
+    """Two thousand domains are 5 MB: an agent that makes them is not taken for silent, nor its page for unfed."""
+    assert METRICS_WITHIN_S > 2 * WITHIN_S
+    agent = Agent()
+    agent.metrics_take_s = 1.1 * WITHIN_S
+    server = agent.server(tmp_path)
+    await server.start()
+    try:
+        link = ControlLink(tmp_path)
+        assert await link.metrics() == "a 1\n"
         assert await link.view() is not None
     finally:
         await server.stop()

@@ -23,12 +23,13 @@ from typing import Protocol
 
 import msgspec
 
+from probe.agent.beside.set_clock import SetClock
 from probe.core.calls.queue import DELIVERED, CallQueue, Told
 from probe.core.calls.target import Target
 from probe.core.config.load import Config
 from probe.core.config.plan import Plan
 from probe.core.incidents.incident import EVENTS, Incident, Kind, Stage, Transition, detail_of, from_detail
-from probe.core.incidents.looks import LineLook, Look, line_look_of, look_of
+from probe.core.incidents.looks import AnyLook, Look, event_look_of, look_of
 from probe.core.incidents.sentence import sentence
 from probe.core.incidents.told import told
 from probe.core.incidents.tracker import Tracker
@@ -78,7 +79,7 @@ class _Since:
     told: set[tuple[str, int]] = field(default_factory=set)
     delivered: list[EventRecord] = field(default_factory=list)
     transitions: list[Transition] = field(default_factory=list)
-    looks: list[Look | LineLook] = field(default_factory=list)
+    looks: list[AnyLook] = field(default_factory=list)
 
 
 class Incidents:
@@ -97,13 +98,14 @@ class Incidents:
         self._config = config
         self._plan = plan
         self._clock = clock
+        self._set_clock = SetClock(clock)
         self._record_event = record_event
         self._agent = config().agent.agent
         self._tracker = Tracker(config().agent.incidents.rules())
         self.queue = CallQueue(_targets(config()))
         self._digest = ""
         self._begun = False
-        self._early: deque[Look | LineLook] = deque()  # shown before the streams were read
+        self._early: deque[AnyLook] = deque()  # shown before the streams were read
         self._waiting: deque[Transition] = deque()
         self._seqs: dict[str, int] = {}
         self._saved_us = 0
@@ -122,18 +124,18 @@ class Incidents:
         """Something happened to the agent."""
         try:
             at = utc_text_us(self._clock.time_ns() // 1000)
-            look = line_look_of(_event_of(event, at, dict(detail), self._agent))
+            look = event_look_of(_event_of(event, at, dict(detail), self._agent))
             if look is not None:
                 self._see(look)
         except Exception as error:
             log.error("incidents.defect", exc_info=error)
 
-    def _see(self, look: Look | LineLook) -> None:
+    def _see(self, look: AnyLook) -> None:
         if not self._begun:
             self._early.append(look)
             return
-        if isinstance(look, LineLook):
-            self._waiting += self._tracker.feed_line(look)
+        if not isinstance(look, Look):
+            self._waiting += self._tracker.take(look)
         elif look.seq > self._seqs.get(look.customer, 0):
             self._seqs[look.customer] = look.seq
             self._waiting += self._tracker.feed(look)
@@ -154,7 +156,8 @@ class Incidents:
             if not self._begun:
                 await self._begin()
             self._adopt_configuration()
-            self._waiting += self._tracker.tick(self._clock.time_ns() // 1000)
+            if not self._set_clock.was_set():
+                self._waiting += self._tracker.tick(self._clock.time_ns() // 1000)
             while self._waiting:
                 await self._tell(self._waiting[0])
                 self._waiting.popleft()
@@ -231,11 +234,9 @@ class Incidents:
         since = await asyncio.to_thread(self._read)
         made: list[Transition] = []
         for look in since.looks:
-            if isinstance(look, LineLook):
-                made += self._tracker.feed_line(look)
-            else:
+            if isinstance(look, Look):
                 self._seqs[look.customer] = max(look.seq, self._seqs.get(look.customer, 0))
-                made += self._tracker.feed(look)
+            made += self._tracker.take(look)
         for each in since.transitions:
             self._tracker.adopt(each.incident, each.customers)
         for each in made:
@@ -306,7 +307,7 @@ class Incidents:
             since.transitions.append(Transition(stage, incident, (record.customer,)))
         elif record.event == DELIVERED:
             since.delivered.append(record)
-        elif (look := line_look_of(record)) is not None:
+        elif (look := event_look_of(record)) is not None:
             since.looks.append(look)
 
     def _kept(self) -> _Kept | None:

@@ -57,6 +57,14 @@ class Track(msgspec.Struct, kw_only=True):
         if self.first_well_us is None:
             self.first_well_us = at_us
 
+    def shift(self, delta_us: int) -> None:
+        """The clock was set: what was seen is as long ago as before."""
+        self.last_us += delta_us if self.last_us else 0
+        self.definite_us += delta_us if self.definite_us else 0
+        self.well_us = _shifted(self.well_us, delta_us)
+        self.first_well_us = _shifted(self.first_well_us, delta_us)
+        self.trouble_us = _shifted(self.trouble_us, delta_us)
+
 
 class Shown(msgspec.Struct):
     """How a track showed the trouble."""
@@ -66,7 +74,10 @@ class Shown(msgspec.Struct):
 
 
 class Episode(msgspec.Struct, kw_only=True):
-    """Trouble of one subject. `seqs`: agent and customer -> the last row in it; `told_us`: its last event."""
+    """Trouble of one subject. `seqs`: agent and customer -> the last row in it; `told_us`: its last event.
+
+    `recent_us`: the newest trouble by the clock as it is now, where that was set since it began; 0: it was not.
+    """
 
     subject: Subject
     first_us: int
@@ -74,9 +85,11 @@ class Episode(msgspec.Struct, kw_only=True):
     well_before_us: int | None
     outcome: Outcome = Outcome.INCONCLUSIVE
     id: str = ""
+    again: str = ""  # what its id is made of beside its begin: see `new_id`
     revision: int = 0
     confirmed_us: int | None = None
     told_us: int = 0
+    recent_us: int = 0
     news: bool = False
     lost: bool = False
     adopted_us: int = 0  # read from the stream, with all until then: which tracks showed it is not known
@@ -108,8 +121,22 @@ class Episode(msgspec.Struct, kw_only=True):
         shown = self.shown_by.setdefault(track_key, Shown())
         shown.rows += 1
         shown.confirmed = shown.confirmed or confirmed or shown.rows > 1
-        self.first_us = min(self.first_us, at_us)
+        if self.recent_us:  # what is due again did not begin earlier than the first time
+            self.recent_us = max(self.recent_us, at_us)
+        else:
+            self.first_us = min(self.first_us, at_us)
         self.last_us = max(self.last_us, at_us)
+
+    @property
+    def newest_us(self) -> int:
+        """The newest trouble, by the clock as it is now."""
+        return self.recent_us or self.last_us
+
+    def shift(self, delta_us: int) -> None:
+        """The clock was set."""
+        self.recent_us = self.newest_us + delta_us
+        self.told_us += delta_us if self.told_us else 0
+        self.adopted_us += delta_us if self.adopted_us else 0
 
     def describe(
         self, point: str, fault: Fault, reason: str | None, outcome: Outcome | None, agent: str
@@ -237,15 +264,22 @@ def episode_of(incident: Incident) -> Episode:
     )
 
 
-def new_id(subject: Subject, first_us: int) -> str:
-    """16 hex digits: the same for the same trouble, whoever works it out."""
-    text = "\0".join((subject.kind, subject.owner, subject.name, str(first_us)))
+def new_id(subject: Subject, first_us: int, again: str = "") -> str:
+    """16 hex digits: the same for the same trouble, whoever works it out.
+
+    `again`: stream and number of the row, where the clock was set back: trouble of this time may have been before.
+    """
+    text = "\0".join((subject.kind, subject.owner, subject.name, str(first_us), *filter(None, (again,))))
     return sha256(text.encode()).hexdigest()[:16]
 
 
 def stream_of(agent: str, customer: str) -> str:
     """A stream as a key."""
     return f"{agent}\t{customer}"
+
+
+def _shifted(time_us: int | None, delta_us: int) -> int | None:
+    return None if time_us is None else time_us + delta_us
 
 
 def _gravity(outcome: Outcome) -> int:

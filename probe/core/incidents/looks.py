@@ -26,7 +26,10 @@ class Sight(StrEnum):
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One row, as incidents see it. `domain_sight`: of the domain; `line_sight`: of the vantage point."""
+    """One row, as incidents see it. `domain_sight`: of the domain; `line_sight`: of the vantage point.
+
+    `due_again`: the clock was set back, and another row had this due time before.
+    """
 
     agent: str
     customer: str
@@ -48,6 +51,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     evidence_id: str | None
     exclusions: tuple[str, ...]
     summary: str | None
+    due_again: bool = False
 
 
 class LineLook(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -60,6 +64,18 @@ class LineLook(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     at_us: int
     well: bool
     reason: str
+
+
+class ClockStep(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An agent's clock was set, at `at_us` of the new time, by `delta_us`; so it stands in a stream."""
+
+    agent: str
+    customer: str
+    at_us: int
+    delta_us: int
+
+
+AnyLook = Look | LineLook | ClockStep
 
 
 class _Finding(Protocol):
@@ -103,6 +119,7 @@ class RowFacts(msgspec.Struct):
     findings: tuple[_FindingFacts, ...] = ()
     exclusions: tuple[str, ...] = ()
     evidence_id: str | None = None
+    due_again: bool = False
 
 
 class _Kind(msgspec.Struct):
@@ -171,11 +188,22 @@ def look_of(row: SlotRecord | RowFacts, outcomes: Collection[Outcome]) -> Look:
         evidence_id=row.evidence_id,
         exclusions=row.exclusions,
         summary=row.summary,
+        due_again=row.due_again,
     )
 
 
-def line_look_of(event: EventRecord) -> LineLook | None:
-    """An event about a line; None: it is about something else."""
+def event_look_of(event: EventRecord) -> LineLook | ClockStep | None:
+    """An event about a line, or the clock; None: it is about something else."""
+    if event.event == "clock.stepped":
+        delta_us = event.detail.get("delta_us", "")
+        if not delta_us.removeprefix("-").isdigit():
+            return None
+        return ClockStep(
+            agent=event.agent,
+            customer=event.customer,
+            at_us=round(epoch_s(event.at) * 1e6),
+            delta_us=int(delta_us),
+        )
     if event.event not in _LINE_EVENTS:
         return None
     well, reason = _LINE_EVENTS[event.event]

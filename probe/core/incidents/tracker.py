@@ -16,9 +16,10 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
+from probe.core.incidents.clock_set import is_new, shift
 from probe.core.incidents.episode import Episode, Subject, Track, episode_of, new_id, stream_of
 from probe.core.incidents.incident import Ending, Incident, Kind, Stage, Transition
-from probe.core.incidents.looks import LineLook, Look, Sight
+from probe.core.incidents.looks import AnyLook, ClockStep, LineLook, Look, Sight
 from probe.core.incidents.rules import Rules
 from probe.core.records.verdict import Fault
 
@@ -34,6 +35,8 @@ class _State(msgspec.Struct):
     customers: list[tuple[Subject, list[str]]]
     episodes: list[Episode]
     closed: list[Episode]
+    agents_us: dict[str, int] = {}
+    steps: dict[str, ClockStep] = {}
 
 
 _STATE = msgspec.json.Decoder(_State)
@@ -47,6 +50,8 @@ class Tracker:
         self.rules = rules
         self.seqs: dict[str, int] = {}
         self._now_us = 0
+        self._agents_us: dict[str, int] = {}  # how late it is by each agent's clock
+        self._steps: dict[str, ClockStep] = {}  # agent, or stream -> the newest that it was shifted by
         self._tracks: dict[Subject, dict[str, Track]] = {}
         self._customers: dict[Subject, list[str]] = {}  # of a vantage point: who measures from it
         self._episodes: dict[Subject, Episode] = {}
@@ -54,11 +59,18 @@ class Tracker:
 
     # --- what it is fed -------------------------------------------------------------------------------
 
+    def take(self, look: AnyLook) -> list[Transition]:
+        """Whatever a line of a stream says."""
+        if isinstance(look, ClockStep):
+            self.step(look)
+            return []
+        return self.feed_line(look) if isinstance(look, LineLook) else self.feed(look)
+
     def feed(self, look: Look) -> list[Transition]:
         """A row."""
         stream = stream_of(look.agent, look.customer)
         self.seqs[stream] = max(look.seq, self.seqs.get(stream, 0))
-        self._now_us = max(self._now_us, look.at_us)
+        self._at(look.agent, look.at_us)
         domain = Subject(Kind.DOMAIN, look.customer, look.domain)
         made = self._see(domain, f"{stream}\t{look.task}", look, look.domain_sight)
         line = Subject(Kind.VANTAGE_POINT, look.agent, look.vantage_point)
@@ -67,7 +79,7 @@ class Tracker:
 
     def feed_line(self, look: LineLook) -> list[Transition]:
         """An event about a vantage point's line; in several streams it is one."""
-        self._now_us = max(self._now_us, look.at_us)
+        self._at(look.agent, look.at_us)
         subject = Subject(Kind.VANTAGE_POINT, look.agent, look.vantage_point)
         if look.customer:
             self._of_customer(subject, look.customer)
@@ -84,12 +96,28 @@ class Tracker:
         episode.describe(point, Fault.VANTAGE, look.reason, None, look.agent)
         return self._after(subject, look.at_us)
 
+    def step(self, step: ClockStep) -> None:
+        """An agent's clock was set: what is known from it is as long ago as before, and no trouble is longer for it.
+
+        `customer` "": in all its streams. Comes before the rows that were due by the new time.
+        """
+        shifting = (self._tracks, (self._episodes, self._closed))
+        if is_new(self._steps, step.agent, step):
+            shift(*shifting, Kind.VANTAGE_POINT, step.agent, step.delta_us)
+            self._now_us += 0 if self.rules.several else step.delta_us
+            self._agents_us[step.agent] = self._agents_us.get(step.agent, 0) + step.delta_us
+        known = (stream for stream in self.seqs if stream.startswith(f"{step.agent}\t"))
+        for stream in [stream_of(step.agent, step.customer)] if step.customer else known:
+            if is_new(self._steps, stream, step):
+                shift(*shifting, Kind.DOMAIN, stream, step.delta_us)
+
     def tick(self, now_us: int) -> list[Transition]:
         """It is now at least so late (due times)."""
         self._now_us = max(self._now_us, now_us)
+        self._agents_us = {agent: max(at_us, now_us) for agent, at_us in self._agents_us.items()}
         made = [each for subject in list(self._episodes) for each in self._after(subject)]
         for subject, episode in list(self._closed.items()):
-            if self._now_us - (episode.closed_us or 0) > self.rules.forget_us:
+            if self._now_us - episode.told_us > self.rules.forget_us:
                 del self._closed[subject]
         return made
 
@@ -145,6 +173,8 @@ class Tracker:
                 list(self._customers.items()),
                 list(self._episodes.values()),
                 list(self._closed.values()),
+                self._agents_us,
+                self._steps,
             )
         )
 
@@ -156,7 +186,9 @@ class Tracker:
             read = _STATE.decode(state)
         except msgspec.DecodeError as error:
             raise ValueError(f"this is no state of incidents: {error}") from error
-        made._now_us, made.seqs = read.now_us, read.seqs
+        made._now_us, made.seqs, made._steps = read.now_us, read.seqs, read.steps
+        agents = {stream.partition("\t")[0] for stream in read.seqs}
+        made._agents_us = {agent: read.agents_us.get(agent, read.now_us) for agent in agents}
         for subject, key, track in read.tracks:
             made._tracks.setdefault(subject, {})[key] = track
         made._customers = dict(read.customers)
@@ -165,6 +197,10 @@ class Tracker:
         return made
 
     # --- how ------------------------------------------------------------------------------------------
+
+    def _at(self, agent: str, at_us: int) -> None:
+        self._now_us = max(self._now_us, at_us)
+        self._agents_us[agent] = max(self._agents_us.get(agent, 0), at_us)
 
     def _see(self, subject: Subject, key: str, look: Look, sight: Sight) -> list[Transition]:
         point = self._point(look.agent, look.vantage_point)
@@ -176,23 +212,25 @@ class Tracker:
         known = self._episodes.get(subject) or self._closed.get(subject)
         if known is not None and (look.seq <= known.seqs.get(stream, 0) or look.at_us <= known.adopted_us):
             return []  # it is in it already
-        episode = self._episode(subject, track, look.at_us)
+        again = f"{stream}\t{look.seq}" if look.due_again else ""
+        episode = self._episode(subject, track, look.at_us, again)
         episode.show(key, look.confirmed, look.at_us)
         episode.describe(point, look.fault or Fault.UNKNOWN, look.reason, look.outcome, look.agent)
         episode.add(look)
         return self._after(subject, look.at_us)
 
-    def _episode(self, subject: Subject, track: Track, at_us: int) -> Episode:
+    def _episode(self, subject: Subject, track: Track, at_us: int, again: str = "") -> Episode:
         """The one that goes on; one that ended only just now; a new one."""
         found = self._episodes.get(subject)
         if found is None:
             closed = self._closed.get(subject)
-            if closed is not None and at_us <= closed.last_us + self.rules.calm_us:
+            if closed is not None and at_us <= closed.newest_us + self.rules.calm_us:
                 del self._closed[subject]
                 closed.closed_us = closed.ending = closed.well_after_us = None
                 closed.news, closed.told_us, closed.shown_by, found = True, 0, {}, closed
             else:
                 found = Episode(subject=subject, first_us=at_us, last_us=at_us, well_before_us=track.well_us)
+                found.again = again
                 if subject.kind is Kind.DOMAIN:
                     found.customers = [subject.owner]
             self._episodes[subject] = found
@@ -205,7 +243,7 @@ class Tracker:
             return []
         if trouble_us is not None and not episode.revision and self._enough(episode, trouble_us):
             episode.confirmed_us = trouble_us
-            episode.id = new_id(subject, episode.first_us)
+            episode.id = new_id(subject, episode.first_us, episode.again)
             return [self._tell(episode, Stage.OPENED)]
         self._forget(episode)
         if self._over(episode):
@@ -221,10 +259,12 @@ class Tracker:
     def _tell(self, episode: Episode, stage: Stage) -> Transition:
         if stage is Stage.CLOSED:
             wells = [self._tracks[episode.subject][key].first_well_us for key in self._asked(episode)]
-            episode.closed_us = self._now_us
+            episode.closed_us = max(
+                self._now_us, episode.last_us
+            )  # a clock that was set back ends nothing earlier
             episode.ending = Ending.UNKNOWN if episode.lost or None in wells else Ending.WELL
             if episode.ending is Ending.WELL:
-                episode.well_after_us = max(well for well in wells if well is not None)
+                episode.well_after_us = max(episode.last_us, *(well for well in wells if well is not None))
         episode.revision += 1
         episode.news, episode.told_us = False, self._now_us
         customers = episode.customers
@@ -260,21 +300,23 @@ class Tracker:
         """Whose word it takes that it is over: of those who showed it, or who look, where that is not known."""
         tracks = self._tracks.get(episode.subject, {})
         if episode.adopted_us:
-            return [key for key, track in tracks.items() if not self._gone(track)]
+            return [key for key, track in tracks.items() if not self._gone(key, track)]
         return [key for key in episode.shown_by if key in tracks]
 
     def _calm(self, track: Track, episode: Episode) -> bool:
         last_us = self._now_us if track.steady else track.last_us
-        return track.wells >= WELLS and last_us >= episode.last_us + self.rules.calm_us
+        return track.wells >= WELLS and last_us >= episode.newest_us + self.rules.calm_us
 
-    def _gone(self, track: Track) -> bool:
-        return not track.steady and self._now_us - track.definite_us > self.rules.forget_us
+    def _gone(self, key: str, track: Track) -> bool:
+        """By the clock of the agent that looks: another's may be an hour ahead."""
+        now_us = self._agents_us.get(key.partition("\t")[0], self._now_us)
+        return not track.steady and now_us - track.definite_us > self.rules.forget_us
 
     def _forget(self, episode: Episode) -> None:
         """Who has not looked for long is waited for no longer."""
         tracks = self._tracks.get(episode.subject, {})
         for key in list(episode.shown_by):
-            if key not in tracks or self._gone(tracks[key]):
+            if key not in tracks or self._gone(key, tracks[key]):
                 self._drop(episode.subject, key)
 
     def _drop(self, subject: Subject, key: str) -> None:

@@ -33,6 +33,7 @@ header nav,.bar{display:flex;flex-wrap:wrap;gap:.2rem .8rem;align-items:baseline
 display:flex;flex-wrap:wrap;gap:.1rem 1.2rem}
 .alarm{border:2px solid var(--alarm);padding:.4rem .7rem;margin:.5rem 0;font-weight:600}
 .alarm[hidden]{display:none}
+label{white-space:nowrap}
 .incidents{list-style:none;padding:0}.incidents li{border-left:5px solid var(--grey);padding:.15rem .7rem;
 margin:.4rem 0}
 .incidents li.failed{border-color:var(--cdn)}.incidents li.stale{border-color:var(--stale)}

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from heapq import merge
 
 from probe.core.incidents.incident import EVENTS, Incident, Kind, from_detail
-from probe.core.incidents.looks import LineLook, Look, Sight, line_look_of, look_of
+from probe.core.incidents.looks import AnyLook, Sight, event_look_of, look_of
 from probe.core.incidents.rules import Rules
 from probe.core.incidents.tracker import Tracker
 from probe.core.records.rows import EventRecord, SlotRecord
@@ -37,14 +38,15 @@ class Brief:
 
 @dataclass(slots=True)
 class Book:
-    """Feed it records, then `settle`: looks of several streams are taken in the order of their due times."""
+    """Feed it records, then `settle`: looks of several streams are taken in the order of their due
+    times, those of one in its own."""
 
     several: bool = False
     briefs: OrderedDict[RowName, Brief] = field(default_factory=OrderedDict)
     _tracker: Tracker = field(init=False)
     _found: OrderedDict[str, Incident] = field(default_factory=OrderedDict)
     _told: OrderedDict[str, Incident] = field(default_factory=OrderedDict)
-    _waiting: list[Look | LineLook] = field(default_factory=list)
+    _waiting: list[AnyLook] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._tracker = Tracker(Rules(several=self.several))
@@ -71,7 +73,7 @@ class Book:
 
     def event(self, event: EventRecord) -> None:
         """An event: of a line, or of an incident itself."""
-        if (look := line_look_of(event)) is not None:
+        if (look := event_look_of(event)) is not None:
             self._waiting.append(look)
         if event.event in EVENTS:
             try:
@@ -87,9 +89,13 @@ class Book:
 
     def settle(self, now_us: int | None = None) -> None:
         """Take what waits. `now_us`: it is so late, whether rows come or not."""
-        for look in sorted(self._waiting, key=lambda look: look.at_us):
-            made = self._tracker.feed_line(look) if isinstance(look, LineLook) else self._tracker.feed(look)
-            for transition in made:
+        streams: dict[tuple[str, str], list[AnyLook]] = {}
+        for look in self._waiting:
+            streams.setdefault((look.agent, look.customer), []).append(look)
+        for look in merge(
+            *streams.values(), key=lambda one: one.at_us
+        ):  # each stream in its order, whatever its clock
+            for transition in self._tracker.take(look):
                 _put(self._found, transition.incident)
         self._waiting.clear()
         for transition in self._tracker.tick(now_us) if now_us is not None else ():

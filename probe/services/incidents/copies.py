@@ -10,7 +10,7 @@ from heapq import merge
 from pathlib import Path
 
 from probe.core.incidents.incident import Incident, Transition
-from probe.core.incidents.looks import LineLook, Look, line_look_of, look_of, read_line
+from probe.core.incidents.looks import AnyLook, event_look_of, look_of, read_line
 from probe.core.incidents.rules import Rules
 from probe.core.incidents.told import in_order
 from probe.core.incidents.tracker import Tracker
@@ -41,8 +41,7 @@ class CopyIncidents:
             streams = {(end.agent, end.customer): source for source in sources for end in source.streams()}
             looks = [self._looks(source, stream) for stream, source in sorted(streams.items(), key=_name)]
             for look in merge(*looks, key=lambda one: one.at_us):
-                made = self.tracker.feed_line(look) if isinstance(look, LineLook) else self.tracker.feed(look)
-                yield from self._kept(made)
+                yield from self._kept(self.tracker.take(look))
         finally:
             for source in sources:
                 source.close()
@@ -64,14 +63,14 @@ class CopyIncidents:
                     del self._closed[next(iter(self._closed))]
             yield each
 
-    def _looks(self, source: LineSource, stream: Stream) -> Iterator[Look | LineLook]:
+    def _looks(self, source: LineSource, stream: Stream) -> Iterator[AnyLook]:
         for line in source.lines(*stream, self.seqs.get(stream, 0)):
             self.seqs[stream] = line.seq
             self.lines += 1
             try:
                 read = read_line(line.text)
                 if isinstance(read, EventRecord):
-                    look: Look | LineLook | None = line_look_of(read)
+                    look: AnyLook | None = event_look_of(read)
                 else:
                     look = None if read is None else look_of(read, self.tracker.rules.outcomes)
             except ValueError as error:

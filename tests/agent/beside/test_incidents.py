@@ -36,9 +36,10 @@ MINUTE_S = 60
 @dataclass
 class Clock:
     now_s: float = START_S
+    ahead_s: float = 0.0  # the wall clock was set
 
     def time_ns(self) -> int:
-        return round(self.now_s * 1e9)
+        return round((self.now_s + self.ahead_s) * 1e9)
 
     def monotonic_ns(self) -> int:
         return round(self.now_s * 1e9)
@@ -177,6 +178,40 @@ async def test_one_domain_of_two_fails_and_is_called_by_name(
     logged = [record for record in caplog.records if record.msg == "incident.opened"]
     assert [record.levelno for record in logged] == [logging.WARNING]
     assert "www.acme.example fails since" in logged[0].fields["sentence"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["on", "restarted"])
+@pytest.mark.parametrize("by_s", [-7200, -40, 40, 7200])
+async def test_the_clock_is_set_while_a_domain_fails(world: World, by_s: int, restarted: bool) -> None:
+    """It neither ends nor begins anew for it, and is over when it is well for the usual time."""
+    await world.minute(".", ".")
+    await world.minute("X", ".")
+    await world.minute("X", ".")
+    world.clock.ahead_s = by_s
+    await world.round()  # before anything said so
+    await world.events.append("clock.stepped", {"delta_us": str(by_s * 1_000_000)})
+    if restarted:
+        world.begin()
+    for _ in range(3):
+        await world.minute("X", ".")
+    assert world.told()[-1] in (WWW_STORY[0], "incident.changed www.acme.example")
+    assert [one.domain for one in world.incidents.open()] == ["www.acme.example"]
+    if restarted:
+        world.begin()
+    waited = 0
+    while world.told()[-1] != WWW_STORY[1] and waited < 9:
+        await world.minute(".", ".")
+        waited += 1
+    assert waited in (5, 6)
+    assert [told for told in world.told() if "changed" not in told] == WWW_STORY
+    first, *_, last = (from_detail(event.detail) for event in world.of(*EVENTS))
+    assert first.id == last.id
+    assert last.rows == 5
+    assert last.first_failing_us <= last.last_failing_us <= (last.well_after_us or 0) <= (last.closed_us or 0)
+    assert [line for line in world.called.heard if "desk" in line] == [
+        "desk opened www.acme.example",
+        "desk closed www.acme.example",
+    ]
 
 
 @pytest.mark.parametrize("kept", ["file", "none", "damaged", "another agent's", "outdated"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from probe.core.incidents.incident import EVENTS, Stage, detail_of
-from probe.core.incidents.looks import Sight, line_look_of, look_of, read_line
+from probe.core.incidents.looks import ClockStep, LineLook, Sight, event_look_of, look_of, read_line
 from probe.core.incidents.rules import Rules
 from probe.core.incidents.sentence import sentence, span
 from probe.core.incidents.told import is_of_incident, told
@@ -83,7 +83,7 @@ def test_a_stored_line_says_what_its_row_says() -> None:
 def test_lines_that_are_no_rows() -> None:
     one = read_line(encode(event("agent.started")))
     assert isinstance(one, EventRecord)
-    assert line_look_of(one) is None
+    assert event_look_of(one) is None
     assert read_line('{"kind":"dropped","first_seq":1,"last_seq":2}') is None
     for text in ("", "{}", "no", '{"kind":"slot"}'):
         with pytest.raises(ValueError, match="not a record"):
@@ -100,9 +100,18 @@ def test_lines_that_are_no_rows() -> None:
     ],
 )
 def test_events_of_lines(name: str, detail: dict[str, str], expected: tuple[str, str, bool]) -> None:
-    seen = line_look_of(event_row("acme", "2026-11-29T10:00:00Z", name, detail, HOST))
-    assert seen is not None
+    seen = event_look_of(event_row("acme", "2026-11-29T10:00:00Z", name, detail, HOST))
+    assert isinstance(seen, LineLook)
     assert (seen.vantage_point, seen.part, seen.well) == expected
+
+
+@pytest.mark.parametrize("text", ["-3600000000", "2500000", "", "x", "1.5", "--1"])
+def test_events_of_the_clock(text: str) -> None:
+    seen = event_look_of(event_row("acme", "1970-01-01T00:00:07Z", "clock.stepped", {"delta_us": text}, HOST))
+    if text.removeprefix("-").isdigit():
+        assert seen == ClockStep(agent=HOST.agent, customer="acme", at_us=7_000_000, delta_us=int(text))
+    else:
+        assert seen is None
 
 
 def test_what_a_stream_tells_is_the_newest_of_each() -> None:
