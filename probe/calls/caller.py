@@ -16,6 +16,7 @@ from probe.telemetry.logs import fields
 log = logging.getLogger("probe.calls")
 
 A_ROUND = 200  # deliveries to one target
+AGAIN_S = 1.0  # while one does not answer, the others are told so often
 
 Record = Callable[[Told], Awaitable[None]]
 
@@ -47,8 +48,26 @@ class Caller:
         )
 
     async def run(self) -> str | None:
-        """One round; what could not be delivered, in words."""
-        await asyncio.gather(*(self._tell(name) for name in self._queue.names))
+        """One round; what could not be delivered, in words.
+
+        Lasts until the slowest target answered, or did not in time; what comes up meanwhile is told to the others.
+        """
+        telling: dict[str, asyncio.Task[None]] = {}
+        try:
+            while True:
+                for name in self._queue.names:
+                    if name not in telling:
+                        telling[name] = asyncio.create_task(self._tell(name))
+                if telling:
+                    await asyncio.wait(telling.values(), timeout=AGAIN_S)
+                for name in [name for name, task in telling.items() if task.done()]:
+                    telling.pop(name).result()
+                if not telling:
+                    break
+        finally:
+            for task in telling.values():
+                task.cancel()
+            await asyncio.gather(*telling.values(), return_exceptions=True)
         self._problems = {name: why for name, why in self._problems.items() if name in self._queue.names}
         return "; ".join(f"{name}: {why}" for name, why in sorted(self._problems.items())) or None
 

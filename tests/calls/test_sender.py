@@ -16,6 +16,7 @@ from probe.core.calls.target import Target
 from probe.core.model.task import SecretRef
 from probe.core.model.value import replace
 from probe.host.clock import SystemClock
+from probe.lab.pki import Pki
 from tests.calls.listening import listening
 from tests.core.calls.made import ALERTMANAGER, WEBHOOK, story
 
@@ -114,6 +115,17 @@ async def unused() -> int:
     return port
 
 
+@pytest.mark.parametrize("trusted", [False, True], ids=["unknown authority", "another name"])
+async def test_a_wrong_certificate_is_told_nothing(tmp_path: Path, trusted: bool) -> None:
+    pki = Pki(tmp_path / "pki")
+    async with listening(ssl_context=pki.server_context("x", ["other.example"])) as heard:
+        url = heard.url.replace("http:", "https:")
+        target = replace(WEBHOOK, url=url, ca=str(pki.ca_file) if trusted else None)
+        with pytest.raises(CallError, match="certificate"):
+            await HttpSender("probe-1")(delivery(target), NOW_US)
+    assert not heard.requests
+
+
 async def test_a_secret_that_cannot_be_read_sends_nothing(tmp_path: Path) -> None:
     missing = SecretRef(scheme="file", name=str(tmp_path / "no"))
     async with listening() as heard:
@@ -149,12 +161,16 @@ async def test_one_that_hangs_holds_up_no_other() -> None:
             while not told:
                 await asyncio.sleep(0.01)
         assert [one.detail["target"] for one in told] == ["desk"]
+        for step in story()[1:]:  # nor does it hold up what comes up while it hangs
+            queue.put(step, SystemClock().time_ns() // 1000)
+        async with asyncio.timeout(20):
+            while [one.detail["stage"] for one in told] != ["opened", "changed", "closed"]:
+                await asyncio.sleep(0.01)
+        assert {one.detail["target"] for one in told} == {"desk"}
+        assert not round_.done()
         hung.set()
         assert await round_ is None
-    assert {state.target: (state.delivered, state.waiting) for state in caller.states()} == {
-        "ops": (1, 0),
-        "desk": (1, 0),
-    }
+    assert {state.target: (state.delivered, state.waiting) for state in caller.states()}["desk"] == (3, 0)
 
 
 async def test_trouble_is_the_jobs_until_it_is_over() -> None:
