@@ -60,14 +60,15 @@ def _dispute(agent: str, customer: str, seq: int, into: Path) -> None:
 
 @asynccontextmanager
 async def page_served(
-    tmp_path: Path, results: Path | None = None, agent: str = AGENT, **page: Any
+    tmp_path: Path, results: Path | None = None, agent: str = AGENT, port: int = 0, **page: Any
 ) -> AsyncIterator[PageServed]:
     """`results`: other ones, of `agent`, of now."""
+    tmp_path.mkdir(exist_ok=True)
     file = tmp_path / "agent.yaml"
     write(file, results or unpacked("results", tmp_path), agent, **page)
     link = FakeAgent()
     link.seen = AgentView(complete_up_to={"shop": "2026-11-29T06:17:30Z", "media": "2026-11-29T06:17:30Z"})
     clock = SystemClock() if results is not None else Then()
-    options = Options(link=link, port=0, clock=clock, dispute=_dispute)
-    async with serving(file, read_agent(file), options) as (host, port):
-        yield PageServed(f"http://{host}:{port}", link, file)
+    options = Options(link=link, port=port, clock=clock, dispute=_dispute)
+    async with serving(file, read_agent(file), options) as (host, at):
+        yield PageServed(f"http://{host}:{at}", link, file)

@@ -23,7 +23,7 @@ from tests.page.made import END, board, standing, trouble
 from tests.page.payloads import PAYLOADS
 from tests.page.served_fixture import PageServed, page_served
 from tests.support.browser import Tab, browser
-from tests.system.programs import need
+from tests.system.programs import free_port, need
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 
@@ -217,6 +217,22 @@ async def test_the_files_of_a_copy_are_whole(tmp_path: Path) -> None:
         assert await tab.run("document.querySelectorAll('svg.fall').length") >= 1
         await tab.click("header a", "总览", loads=True)
         quiet(tab)
+
+
+async def test_an_agent_that_goes_away_leaves_the_page_and_comes_back_to_it(tmp_path: Path) -> None:
+    """In place of the browser's own words that nobody is there, which nothing would ever take away again."""
+    port = free_port()
+    async with browser(tmp_path / "b") as tab:
+        await tab.window(1280, 900)
+        async with page_served(tmp_path, port=port, refresh="5s") as served:
+            await sign_in(tab, served)
+            assert await tab.run("document.getElementById('old').hidden")
+        await tab.until("!document.getElementById('old').hidden", 60)
+        assert await tab.run("document.querySelectorAll('.board details').length") >= 3
+        loads = tab.loads
+        async with page_served(tmp_path / "again", port=port, refresh="5s"):
+            await tab.until("document.querySelector('#credential') !== null", 60)  # its sessions went with it
+        assert tab.loads == loads + 1
 
 
 async def test_no_other_page_may_hold_it_in_a_frame(tmp_path: Path) -> None:

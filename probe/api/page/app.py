@@ -84,7 +84,10 @@ class PageApp:
             return await self._answer(request, target, settings, looking)
         except Refused as refused:
             text = wrong(looking, str(refused.status), refused.detail)
-            return _html(request, text, status=refused.status, headers=refused.headers)
+            headers = dict(refused.headers)
+            if "Retry-After" in headers and request.method == "GET":
+                headers["Refresh"] = headers["Retry-After"]  # a page on a wall comes back by itself
+            return _html(request, text, status=refused.status, headers=headers)
 
     async def _answer(
         self, request: web.BaseRequest, target: Target, settings: Settings, looking: Looking

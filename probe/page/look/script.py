@@ -101,12 +101,17 @@ function busy() {
   var typing = a && /^(INPUT|SELECT)$/.test(a.tagName) && a !== pause && (a.type !== 'search' || a.value);
   return d.hidden || (pause && pause.checked) || typing || (window.getSelection && String(window.getSelection()));
 }
+function again() { keep('scroll' + here, window.scrollY); location.reload(); }
+function gone() { if (old) { old.hidden = false; } }  // what is shown stays, in place of a browser's own page
 if (refresh) {
   setInterval(function () {
     var age = Math.max(Date.now() - asOf, Date.now() - loaded) / 1000;
     if (old && age > 60 + 4 * refresh) { old.hidden = false; }
     if (Date.now() - loaded > refresh * 1000 && !busy()) {
-      keep('scroll' + here, window.scrollY); loaded = Date.now(); location.reload();
+      loaded = Date.now();
+      if (body.dataset.static) { again(); } else {
+        fetch('/sign-in', {method: 'HEAD', cache: 'no-store', credentials: 'omit'}).then(again, gone);
+      }
     }
   }, 1000);
 }

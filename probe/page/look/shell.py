@@ -48,7 +48,7 @@ from probe.page.model.values import Looking, Standing
 
 _SOURCES = f"default-src 'none'; style-src {digest_of(CSS)}; script-src {digest_of(SCRIPT)}; base-uri 'none'"
 FILE_POLICY = f"{_SOURCES}; form-action 'none'"
-SERVED_POLICY = f"{_SOURCES}; form-action 'self'; frame-ancestors 'none'"
+SERVED_POLICY = f"{_SOURCES}; connect-src 'self'; form-action 'self'; frame-ancestors 'none'"
 LANGUAGES = {"en": "English", "zh": "中文"}
 ZONES = ("UTC", "Asia/Shanghai")
 _VOUCHED = {"kernel": "vouched for by the kernel", "dates": "vouched for by dates of others"}

@@ -138,9 +138,11 @@ async def test_a_token_is_never_taken_from_an_address_and_the_rate_is_the_apis(t
     async with served(tmp_path, page={}, requests_per_minute=5) as api:
         assert (await look(api, f"/?q={TOKENS['acme']}")).status == 400
         signed = cookie_of(await sign_in(api))
-        seen = [(await look(api, "/", signed)).status for _ in range(8)]
-        assert seen[:3] == [200] * 3
-        assert seen[-1] == 429
+        seen = [await look(api, "/", signed) for _ in range(8)]
+        assert [one.status for one in seen[:3]] == [200] * 3
+        assert seen[-1].status == 429
+        assert seen[-1].headers["Refresh"] == seen[-1].headers["Retry-After"], "a page on a wall comes back"
+        assert "Refresh" not in seen[0].headers
 
 
 async def test_anybody_sees_the_domains_that_are_named_and_nothing_else(tmp_path: Path) -> None:
