@@ -2,7 +2,8 @@
 
 A store of many results, served by its own process and pulled by the real client and by a bare one.
 `python -m benchmarks.pulling [--rows 1000000]`: write rate, size and memory, pages at the beginning, in the middle and
-at the end, the rate of a whole pull.
+at the end, the rate of a whole pull, and the processor time of either side: on a machine with other work the times on
+the clock are those of the other work. `--store DIR` keeps the store there, and takes one that is there.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import asyncio
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -27,11 +29,13 @@ from rich.console import Console
 from benchmarks import samples
 from benchmarks.agents import resident_mb
 from benchmarks.report import rates_table
+from benchmarks.working import processor_us
 from probe.core.model.times import utc_text
 from probe.core.model.value import replace
 from probe.core.text.tokens import hash_token, make_token
 from probe.host.clock import SystemClock
 from probe.pull import Copy
+from probe.store.base.schema import catalogue_file
 from probe.store.store import Store
 
 AGENT, CUSTOMER = "bench", "acme"
@@ -57,12 +61,12 @@ async def fill(directory: Path, rows: int) -> dict[str, float]:
                 ]
                 for first in range(start, min(rows, start + BATCH * AT_ONCE), BATCH)
             ]
-            await asyncio.gather(*[store.append(batch) for batch in batches])
+            await asyncio.gather(*[store.append(batch, batch[-1].scheduled_at) for batch in batches])
             if start % 100_000 == 0:
                 peaks.append(resident_mb())
     finally:
         await store.close()
-    size = _bytes_of(directory)
+    size = _bytes_of(directory, "*.db")
     return {
         "rows_per_s": rows / (time.monotonic() - began),
         "bytes_per_million": size / rows * 1_000_000,
@@ -112,9 +116,9 @@ async def served(place: Path) -> AsyncIterator[tuple[str, str, int]]:
         await child.wait()
 
 
-async def pages(url: str, token: str, coding: str, after: int) -> float:
-    """Seconds a page of PAGE rows, the median of some, beginning behind `after`."""
-    taken = []
+async def pages(url: str, token: str, pid: int, coding: str, after: int) -> tuple[float, float]:
+    """Seconds a page of PAGE rows, the median of some, beginning behind `after`; processor seconds of the server."""
+    taken, before_us = [], processor_us(pid)
     headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": coding}
     async with aiohttp.ClientSession(auto_decompress=False, headers=headers) as session:
         for number in range(PAGES):
@@ -124,7 +128,7 @@ async def pages(url: str, token: str, coding: str, after: int) -> float:
                 assert reply.status == 200, await reply.text()
                 await reply.read()
             taken.append(time.monotonic() - began)
-    return statistics.median(taken)
+    return statistics.median(taken), (processor_us(pid) - before_us) / PAGES / 1e6
 
 
 async def bare_pull(url: str, token: str, coding: str, rows: int) -> float:
@@ -140,9 +144,12 @@ async def bare_pull(url: str, token: str, coding: str, rows: int) -> float:
     return rows / (time.monotonic() - began)
 
 
-async def client_pull(url: str, token: str, into: Path, rows: int) -> float:
-    """Rows a second of the real client: every line verified and on the disk."""
-    began = time.monotonic()
+async def client_pull(url: str, token: str, server: int, into: Path, rows: int) -> dict[str, float]:
+    """The real client: every line verified and on the disk. Rows a second; processor time and memory of either side.
+
+    `rows_per_s_of_processor`: what two idle cores would do, one for each side.
+    """
+    began, server_us, own_us = time.monotonic(), processor_us(server), _children_us()
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "probe", "pull", "--from", url, "--into", str(into)),
         env={**os.environ, "CDN_PROBE_TOKEN": token},
@@ -151,30 +158,46 @@ async def client_pull(url: str, token: str, into: Path, rows: int) -> float:
     )
     assert await child.wait() == 0, "the pull failed"
     seconds = time.monotonic() - began
+    server_us, own_us = processor_us(server) - server_us, _children_us() - own_us
     lines = _lines_in(into)
     assert lines == rows, f"{lines} of {rows} rows came"
-    return rows / seconds
+    return {
+        "rows_per_s": rows / seconds,
+        "rows_per_s_of_processor": rows / max(server_us, own_us) * 1e6,
+        "puller_processor_us_a_row": own_us / rows,
+        "server_processor_us_a_row": server_us / rows,
+        "bytes_a_row_in_copy": _bytes_of(into) / rows,
+        "puller_resident_mb_at_most": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6,
+    }
 
 
 async def run(rows: int, directory: Path) -> dict[str, Any]:
-    """All of it; names say the units."""
-    found: dict[str, Any] = {"rows": rows, "write": await fill(directory / "results", rows)}
+    """All of it; names say the units. A store that is in `directory` is taken as it is."""
+    found: dict[str, Any] = {"rows": rows}
+    if not catalogue_file(directory / "results").exists():
+        found["write"] = await fill(directory / "results", rows)
     async with served(directory) as (url, token, pid):
         last = max(0, rows - PAGES * PAGE)
         places = {"beginning": 0, "middle": last // 2, "end": last}
-        found["page_of_1000_ms"] = {
-            name: 1000 * await pages(url, token, "zstd", after) for name, after in places.items()
-        }
+        await pages(url, token, pid, "zstd", 0)  # what the first requests load is not a page's
+        taken = {name: await pages(url, token, pid, "zstd", after) for name, after in places.items()}
+        found["page_of_1000_ms"] = {name: 1000 * clock for name, (clock, _) in taken.items()}
+        found["page_of_1000_processor_ms"] = {name: 1000 * spent for name, (_, spent) in taken.items()}
+        found["client"] = await client_pull(url, token, pid, directory / "copy", rows)
         found["bare_rows_per_s"] = {
             coding: await bare_pull(url, token, coding, rows) for coding in ("identity", "zstd")
         }
-        found["client_rows_per_s"] = await client_pull(url, token, directory / "copy", rows)
         found["server_resident_mb"] = resident_mb(pid)
     return found
 
 
-def _bytes_of(directory: Path) -> int:
-    return sum(path.stat().st_size for path in directory.rglob("*.db"))
+def _children_us() -> float:
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (spent.ru_utime + spent.ru_stime) * 1e6
+
+
+def _bytes_of(directory: Path, names: str = "*") -> int:
+    return sum(path.stat().st_size for path in directory.rglob(names) if path.is_file())
 
 
 def _lines_in(copy: Path) -> int:
@@ -185,10 +208,15 @@ def main() -> None:
     """See above."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--store", type=Path, help="a directory to keep the store in, or that has one")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cdn-probe-pulling-") as directory:
-        found = asyncio.run(run(options.rows, Path(directory)))
+        place = Path(directory)
+        if options.store is not None:
+            options.store.mkdir(parents=True, exist_ok=True)
+            place.joinpath("results").symlink_to(options.store.absolute())
+        found = asyncio.run(run(options.rows, place))
     if options.json:
         sys.stdout.write(json.dumps(found, indent=1) + "\n")
     else:

@@ -160,9 +160,9 @@ async def work(file: Path, seconds: float) -> Worked:
     try:
         await asyncio.wait([running], timeout=WARM_S)
         before, from_s, pids = Counter(kinds), asyncio.get_running_loop().time(), _workers()
-        spent_before = {pid: _cpu_us(pid) for pid in (os.getpid(), *pids)}
+        spent_before = {pid: processor_us(pid) for pid in (os.getpid(), *pids)}
         await asyncio.wait([running], timeout=seconds)
-        spent_us = {pid: _cpu_us(pid) - us for pid, us in spent_before.items()}
+        spent_us = {pid: processor_us(pid) - us for pid, us in spent_before.items()}
         found, took_s = kinds - before, asyncio.get_running_loop().time() - from_s
         memory_mb = sum(resident_mb(pid) for pid in spent_us)
     finally:
@@ -189,7 +189,7 @@ def _workers() -> list[int]:
     ]
 
 
-def _cpu_us(pid: int) -> float:
+def processor_us(pid: int) -> float:
     """Time of the processor that it took, all threads (proc(5): utime and stime)."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_A_S * 1e6

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
-from probe.core.proof.chain import GENESIS, Line, line_digest
+from probe.core.proof.chain import GENESIS, line_digest
 from probe.store.read.reader import Reader
 
 Said = Literal["right", "wrong", "unknown"]
@@ -31,6 +30,9 @@ class _Marks(msgspec.Struct):
 
 
 _KIND = msgspec.json.Decoder(_Marks)
+_NO_MARK = (
+    b'"complete_up_to":null'  # as the agent writes it; within a text the quotation marks would be escaped
+)
 _DROPPED = msgspec.json.Decoder(_Dropped)
 
 
@@ -46,21 +48,16 @@ class Chunk:
 
 def chunk(reader: Reader, customer: str, after: int, limit: int) -> Chunk:
     """The next lines of a stream as bytes; `count` less than `limit`: there are no more."""
-    return joined(reader.lines(customer, after, limit), after)
-
-
-def joined(lines: Sequence[Line], after: int) -> Chunk:
-    """Lines as they are sent."""
+    lines = reader.texts(customer, after, limit)
     if not lines:
         return Chunk(0, after, b"", None)
-    texts = [line.text for line in lines]
-    texts.append("")
-    mark = next((m for line in reversed(lines) if (m := _mark(line)) is not None), None)
-    return Chunk(len(lines), lines[-1].seq, "\n".join(texts).encode(), mark)
+    texts = [text for _, text in lines]
+    mark = next((m for text in reversed(texts) if (m := _mark(text)) is not None), None)
+    return Chunk(len(lines), lines[-1][0], b"\n".join([*texts, b""]), mark)
 
 
-def _mark(line: Line) -> str | None:
-    return _KIND.decode(line.text).complete_up_to
+def _mark(text: bytes) -> str | None:
+    return _KIND.decode(text).complete_up_to
 
 
 def said_of(reader: Reader, customer: str, seq: int, digest: str) -> Said:

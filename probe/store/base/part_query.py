@@ -96,14 +96,21 @@ class PartQuery(Query):
 
     def line(self, body: Any, seq: int) -> str:
         """A row's line. What cannot be unpacked is a line that says so: it fits no chain, and is no record."""
+        return self.line_bytes(body, seq).decode() if self.dense else str(body)
+
+    def line_bytes(self, body: Any, seq: int) -> bytes:
+        """The same, as whoever hands it on takes it."""
         if not self.dense:
-            return str(body)
+            return str(body).encode()
         for packer in self._known_packers():
             try:
-                return packer.unpack(body).decode()
+                text = packer.unpack(body)
+                if not text.isascii():
+                    text.decode()
             except (UnpackError, UnicodeDecodeError):
                 continue
-        return unreadable(seq)
+            return text
+        return unreadable(seq).encode()
 
     def events(self, stream: int, names: Sequence[str], limit: int) -> Rows:
         """(seq, line) of the last events of these names, the newest first."""

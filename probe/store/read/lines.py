@@ -8,8 +8,7 @@ where whoever asks begins behind the line before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from heapq import merge
+from operator import itemgetter
 
 import msgspec
 
@@ -24,7 +23,12 @@ LAST = 2**62
 
 def lines(sources: Sources, agent: str, customer: str, after: int, limit: int) -> list[Line]:
     """Up to `limit` lines after `seq` `after`; of what is gone, one line for each span."""
-    found: list[Line] = []
+    return [Line(seq, text.decode()) for seq, text in texts(sources, agent, customer, after, limit)]
+
+
+def texts(sources: Sources, agent: str, customer: str, after: int, limit: int) -> list[tuple[int, bytes]]:
+    """The same as bytes, each with the last `seq` that it stands for."""
+    found: list[tuple[int, bytes]] = []
     seq, digest = after, "" if after else GENESIS
     for query in sources.parts_from(lambda part: _ends_behind(part, agent, customer, after)):
         place = place_of(query, agent, customer)
@@ -33,11 +37,10 @@ def lines(sources: Sources, agent: str, customer: str, after: int, limit: int) -
         if place.base > seq:
             found.append(_gone(seq + 1, place.base, digest, place.base_digest, ELSEWHERE))
             seq = place.base
-        for line in _in_part(query, place, seq, limit - len(found)):
-            found.append(line)
-            seq = line.seq
-            if len(found) >= limit:
-                return found
+        found += _in_part(query, place, seq, limit - len(found))
+        if len(found) >= limit:
+            break
+        seq = found[-1][0] if found else seq
         digest = place.digest if place.head == seq else ""
     return found[:limit]
 
@@ -95,8 +98,8 @@ def _ends_behind(query: PartQuery, agent: str, customer: str, after: int) -> boo
     return place is not None and place.head > after
 
 
-def _in_part(query: PartQuery, place: StreamPlace, after: int, limit: int) -> Iterator[Line]:
-    rows = query.rows_with_line(
+def _in_part(query: PartQuery, place: StreamPlace, after: int, limit: int) -> list[tuple[int, bytes]]:
+    rows = query.rows(
         "SELECT seq, body FROM record WHERE stream = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
         place.id, after, place.head, max(0, limit),
     )  # fmt: skip
@@ -105,15 +108,15 @@ def _in_part(query: PartQuery, place: StreamPlace, after: int, limit: int) -> It
         " ORDER BY first_seq LIMIT ?",
         place.id, after, max(0, limit),
     )  # fmt: skip
-    records = (Line(seq, body) for seq, body in rows)
-    spans = (
+    spans = [
         _gone(max(first, after + 1), last, previous if first > after else "", *rest)
         for first, last, previous, *rest in gone
-    )
-    return merge(records, spans, key=lambda line: line.seq)
+    ]
+    records = [(seq, query.line_bytes(body, seq)) for seq, body in rows]
+    return sorted([*records, *spans], key=itemgetter(0))[: max(0, limit)] if spans else records
 
 
-def _gone(first: int, last: int, previous: str, digest: str, reason: str) -> Line:
+def _gone(first: int, last: int, previous: str, digest: str, reason: str) -> tuple[int, bytes]:
     told = {
         "kind": "dropped",
         "first_seq": first,
@@ -122,4 +125,4 @@ def _gone(first: int, last: int, previous: str, digest: str, reason: str) -> Lin
         "digest": digest,
         "reason": reason,
     }
-    return Line(last, msgspec.json.encode(told).decode())
+    return last, msgspec.json.encode(told)

@@ -8,6 +8,7 @@ unless another is named.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -44,6 +45,7 @@ Records = list[Record]  # within the class `list` is a method
 Times = list[int]
 Names = list[str]
 Lines = list[Line]
+Texts = list[tuple[int, bytes]]
 Spans = list[tuple[int, int]]
 ConfigVersions = list[tuple[str, str, str]]
 
@@ -118,6 +120,10 @@ class Reader:
         """
         return store_lines.lines(self._sources, self.agent, customer, min(after, 2**62), limit)
 
+    def texts(self, customer: str, after: int, limit: int) -> Texts:
+        """The same for whoever hands them on: the last `seq` of each, and its bytes."""
+        return store_lines.texts(self._sources, self.agent, customer, min(after, 2**62), limit)
+
     def get(self, customer: str, seq: int) -> Record | None:
         """One record, or None."""
         sql = "SELECT seq, body FROM record WHERE stream = ? AND seq = ?"
@@ -180,13 +186,8 @@ class Reader:
         newest_first: bool = True,
     ) -> Records:
         """Up to `limit` records in the order in which they were stored. `since`: due at or after (RFC 3339)."""
-        found: Records = []
-        if limit > 0:
-            for record in self.iterate(customer, domain, outcome, since, newest_first=newest_first):
-                found.append(record)
-                if len(found) >= limit:
-                    break
-        return found
+        found = self.iterate(customer, domain, outcome, since, newest_first=newest_first)
+        return [*islice(found, max(0, limit))]
 
     def iterate(
         self,
