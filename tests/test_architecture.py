@@ -29,6 +29,7 @@ OTHER_THAN_ROOMS = {
         "benchmarks",
         "conformance",
         "documents",
+        "earlier",
         "fixtures",
         "healthy",
         "leaks",
