@@ -252,8 +252,8 @@ async def run(directory: Path, measured: Sequence[SlotRecord], rows: int) -> dic
     lines = [len(encode(row)) for row in measured]
     place = directory / "served"
     count = await fill(place / "results", Anew(measured).rows(rows))
-    async with served(place) as (url, token, _):
-        rate = await client_pull(url, token, directory / "copy", count)
+    async with served(place) as (url, token, pid):
+        pulled = await client_pull(url, token, pid, directory / "copy", count)
     failed = sum(row.outcome is not Outcome.OK for row in measured)
     return {
         "real_rows": len(measured),
@@ -263,7 +263,8 @@ async def run(directory: Path, measured: Sequence[SlotRecord], rows: int) -> dic
         "line_bytes": round(sum(lines) / len(lines)),
         "bytes_a_row": round(bytes_of_rows(place / "results") / count, 1),
         "copy_bytes_a_row": round(bytes_below(directory / "copy") / count, 1),
-        "pulled_rows_per_s": round(rate),
+        "pulled_rows_per_s": round(pulled["rows_per_s"]),
+        "pulled_rows_per_s_of_processor": round(pulled["rows_per_s_of_processor"]),
     }
 
 
