@@ -83,7 +83,9 @@ class TableParquetWriter:
         self._rows: list[TableRow] = []
         self._batches: list[Any] = []
         self._held = 0
-        self._writer = parquet.ParquetWriter(path, self._schema, compression="zstd", version="2.6")
+        self._writer = parquet.ParquetWriter(
+            path, self._schema, compression="zstd", version="2.6", use_dictionary=_repeating(table)
+        )
 
     def _types(self) -> dict[Type, Any]:
         pa = self._pa
@@ -136,3 +138,23 @@ class TableParquetWriter:
             whole = self._pa.Table.from_batches(self._batches, schema=self._schema)
             self._writer.write_table(whole, row_group_size=TABLE_GROUP_ROWS * 2)
             self._batches, self._held = [], 0
+
+
+def _repeating(table: Table) -> list[str]:
+    """The columns whose values come again and again, as paths within the file.
+
+    Of durations and instants each is another: a dictionary of them is begun, grows too large and is given up in every
+    group of rows, which costs a fifth of the file's size and a quarter of the time to write it.
+    """
+    found: list[str] = []
+    for name, kind in table.columns.items():
+        match kind:
+            case Type.TEXTS | Type.COUNTS:
+                found.append(f"{name}.list.element")
+            case Type.MAP:
+                found += [f"{name}.key_value.key", f"{name}.key_value.value"]
+            case Type.TIME:
+                pass
+            case _ if name != "seq" and not name.endswith("_us"):
+                found.append(name)
+    return found
