@@ -134,7 +134,8 @@ def follow_ups(params: Integrity, task: Task, slot_number: int) -> Iterator[Foll
 
     Where bytes decide and a body is over our limit: of every such edge, in place of the whole.
     """
-    yield from requests(params.protocols or ())
+    if params.protocols:
+        yield from requests(params.protocols)
     if params.mode not in ("sampled", "exact") or (params.mode == "exact" and task.origin is None):
         return
     sampled = params.mode == "sampled"

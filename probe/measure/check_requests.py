@@ -66,7 +66,7 @@ async def ask_further(slot: Slot, kinds: Kinds, pace: EdgePace, lookups: Lookups
         asked = await _fetch_each(slot, settled, pace)
         for settled_ask in {ask.name: ask for ask in asked if ask.origin}.values():
             await ask_origin(slot, settled_ask, pace, lookups.origin_address)
-    if any(ask.compared for _, ask in wanted):
+    if slot.further and any(ask.compared for _, ask in wanted):
         slot.compare_all()
 
 

@@ -311,7 +311,7 @@ class Pipeline:
     def _health(self, slot: Slot, start_ns: int) -> VantageHealth | None:
         watch, task = self._line_health, slot.task
         health = None if watch is None else watch.health(task.vantage_point, task.ip_version, start_ns)
-        if task.request.protocol != H3 and all(seen.quic_info is None for seen in slot.observations):
+        if task.request.protocol != H3 and not (slot.further and slot.asks(H3)):
             return health
         return self._http3.with_answers(health, task, slot.observations)
 

@@ -159,6 +159,10 @@ class Slot:
         self.further[len(self.observations)] = target, ask
         self.append([observation])
 
+    def asks(self, protocol: str) -> bool:
+        """Whether a check's further request was made over this HTTP version."""
+        return any(ask.protocol == protocol for _, ask in self.further.values())
+
     def controls_of(self, indices: Iterable[int]) -> tuple[FollowUpRequest, ...]:
         """The further requests among these observations that the origin is asked too, each once."""
         asks = [self.further[index][1] for index in indices if index in self.further]

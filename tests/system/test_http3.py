@@ -135,7 +135,10 @@ class Net:
         made = f"flush ruleset\nadd table inet t\nadd chain inet t in {{ type filter hook input priority 0; }}\n{table}"
         subprocess.run([*inside(self.far), nft, "-f", "-"], input=made.encode(), check=True, timeout=30)
 
-    async def slot(self, addresses: tuple[str, ...], *, anchor: bool = True) -> SlotRecord:
+    async def slot(
+        self, addresses: tuple[str, ...], *, anchor: bool = True, protocol: str = "h3"
+    ) -> SlotRecord:
+        """One slot; over TCP what Caddy advertises is tried beside it."""
         clock = SystemClock()
         fetcher = HttpFetcher(clock, str, ("10.93.0.0/16",))
         pipeline = Pipeline(
@@ -155,7 +158,7 @@ class Net:
         if anchor:
             anchors.append(AnchorSpec(scheme="quic", host=ANCHOR, port=self.port, path="/small"))
         task = build.task(
-            request=Request(scheme="https", host=HOST, port=self.port, path="/small", protocol="h3"),
+            request=Request(scheme="https", host=HOST, port=self.port, path="/small", protocol=protocol),
             tls=Pki.policy(self),  # type: ignore[arg-type]
             domain=HOST,
             vantage_point=VantagePoint(
@@ -163,7 +166,7 @@ class Net:
             ),
             deadlines=QUICK,
             edges=EdgePolicy(),
-            checks=build.checks(availability={}),
+            checks=build.checks(availability={}, **({} if protocol == "h3" else {"advertised": {}})),
             origin=None,
         )
         try:
@@ -252,3 +255,43 @@ async def test_whose_fault_it_is(
 ) -> None:
     net.filter(*rules)
     assert triple(await net.slot(addresses, anchor=anchor)) == expected
+
+
+UNSERVED = "http.advertised_unserved"
+
+
+@pytest.mark.parametrize(
+    ("rules", "addresses", "anchor", "expected"),
+    [
+        pytest.param((), (EDGE, EDGE_2), True, OK, id="what is advertised is served"),
+        pytest.param((f"ip daddr {EDGE} {NO_UDP}",), (EDGE,), True, cdn(UNSERVED), id="dropped at one edge"),
+        pytest.param(
+            (f"ip daddr {EDGE} udp dport 8443 reject",),
+            (EDGE, EDGE_2),
+            False,
+            cdn(UNSERVED),
+            id="refused at one edge",
+        ),
+        pytest.param(
+            (NO_UDP,), (EDGE,), True, ("inconclusive", "path", "quic.blocked"), id="udp blocked on our line"
+        ),
+        pytest.param(
+            (NO_UDP,),
+            (EDGE,),
+            False,
+            ("inconclusive", "unknown", "quic.blocked"),
+            id="udp blocked, no anchor",
+        ),
+    ],
+)
+async def test_what_caddy_advertises_beside_http_2(
+    net: Net, rules: tuple[str, ...], addresses: tuple[str, ...], anchor: bool, expected: Triple
+) -> None:
+    """Alt-Svc of a server that no one here wrote, at a port that is dead over UDP: nobody follows it."""
+    net.filter(*rules)
+    row = await net.slot(addresses, anchor=anchor, protocol="auto")
+    assert triple(row) == expected, row.summary
+    edge = row.observations[0]
+    assert edge.response is not None
+    assert edge.response.next_hop_protocol == "h2"
+    assert {(each.protocol, each.port, each.by) for each in edge.advertised} == {("h3", net.port, "alt-svc")}

@@ -7,7 +7,7 @@ in the ALTSVC frame of HTTP/2 (section 4), in HTTPS records (RFC 9460).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from probe.core.model.protocols import HTTP_1_1
 from probe.core.records.dns import HttpsRecord
@@ -21,13 +21,19 @@ FIELD, FRAME, RECORD = "alt-svc", "altsvc", "https"
 SHOWN = {FIELD: "Alt-Svc", FRAME: "ALTSVC", RECORD: "HTTPS record"}
 
 
-def alternatives(fields: Iterable[tuple[str, str]], frames: Iterable[str] = ()) -> tuple[Alternative, ...]:
+def alternatives(fields: Iterable[tuple[str, str]], frames: Sequence[str] = ()) -> tuple[Alternative, ...]:
     """Those of a response's fields (names in lower case), then of ALTSVC frames, in order.
 
     What is no alternative is passed over. `frames`: the field values in them.
     """
-    found = [*_of_values((v for name, v in fields if name == FIELD), FIELD), *_of_values(frames, FRAME)]
-    return tuple(dict.fromkeys(found))[:_AT_MOST] if found else ()
+    values = []
+    for name, value in fields:  # of most replies none, and of each it is asked
+        if name == FIELD:
+            values.append(value)
+    if not values and not frames:
+        return ()
+    found = (*_of_values(values, FIELD), *_of_values(frames, FRAME))
+    return tuple(dict.fromkeys(found))[:_AT_MOST]
 
 
 def _of_values(values: Iterable[str], by: str) -> Iterator[Alternative]:
