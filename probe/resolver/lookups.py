@@ -20,6 +20,7 @@ from probe.core.vantage.via_proxy import left_to_proxy, resolution_by_proxy
 from probe.resolver.resolver import Resolver
 
 _HTTPS_AT_MOST_US = 1_000_000  # some resolvers say nothing to types that they do not know
+_HTTPS_EVERY_NS = 600_000_000_000
 _WITHOUT_ADDRESS = (FailureType.DNS_NO_DATA, FailureType.DNS_DANGLING_ALIAS)
 
 
@@ -28,6 +29,7 @@ class Lookups:
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
+        self._https_asked_ns: dict[tuple[str, int, str], int] = {}
 
     async def resolve(self, task: Task, slot_start_ns: int) -> Resolution:
         """The task's domain; after a failure with what the other resolvers and the zone's own servers said."""
@@ -63,6 +65,15 @@ class Lookups:
             slot_start_ns=slot_start_ns,
             deadline_us=task.deadlines.connect_us,
         )
+
+    def https_records_are_due(self, task: Task, slot_start_ns: int) -> bool:
+        """Whether ten minutes passed since it said so of this name, port and vantage point."""
+        key = task.domain, task.request.port, task.vantage_point.name
+        last_ns = self._https_asked_ns.get(key)
+        if last_ns is not None and slot_start_ns - last_ns < _HTTPS_EVERY_NS:
+            return False
+        self._https_asked_ns[key] = slot_start_ns
+        return True
 
     async def with_https_records(self, resolution: Resolution, task: Task, slot_start_ns: int) -> Resolution:
         """The resolution with the name's HTTPS records; as it is where no resolver gave it, or it failed."""

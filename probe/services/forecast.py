@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from itertools import repeat, takewhile
 from types import MappingProxyType
 
+from probe.checks import advertised
 from probe.core.config.agent import AgentConfig
 from probe.core.content.check_kind import Kinds, reading_of
 from probe.core.content.origin_keys import history_key
@@ -86,7 +87,7 @@ def assumed(task: Task, kinds: Kinds, edges: int = EDGES, body_bytes: int = BODY
         edges=asked,
         further=further,
         controls=controls,
-        messages=max(1, resolvers),
+        messages=max(1, resolvers) + any(spec.kind == advertised.KIND.name for spec in task.checks),
         bytes=asked * (size + HEAD_BYTES) + further * HEAD_BYTES,
     )
 

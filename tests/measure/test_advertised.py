@@ -178,6 +178,19 @@ async def test_no_answer_accuses_nobody(dns: DnsScript, tmp_path: Path) -> None:
     assert {q.purpose for q in row.resolution.queries if q.qtype == "HTTPS"} == {"https"}
 
 
+@pytest.mark.parametrize(("checks", "asked"), [({}, False), ({"advertised": {}}, True)])
+async def test_without_the_check_it_is_asked_now_and_then(
+    tmp_path: Path, checks: dict[str, dict[str, object]], asked: bool
+) -> None:
+    """It would add to the cost of each slot."""
+    made = setting(with_records('1 . alpn="h2"'))
+    made = changed(made, slots_before=1, checks=build.checks(availability={}, **checks))
+    _, row = await measure(made, tmp_path)
+    assert row.resolution is not None
+    assert ("HTTPS" in {query.qtype for query in row.resolution.queries}) == asked
+    assert bool(row.resolution.https_records) == asked, "nothing is kept for the next slot"
+
+
 async def test_under_h1_nobody_asks(tmp_path: Path) -> None:
     dns = with_records('1 . alpn="h3"')
     _, row = await measure(setting(dns, "h1", response(OK_BODY)), tmp_path)
