@@ -81,7 +81,7 @@ def _parsed(line: str) -> tuple[str, click.Command, list[str]]:
             break
         name.append(rest[0])
         command, rest = command.commands[rest[0]], rest[1:]
-    assert name, f"{line}: no such command"
+    assert name or line == "--version", f"{line}: no such command"
     options = {option for p in command.params for option in (*p.opts, *p.secondary_opts)} | {"--help"}
     for word in rest:
         if re.match(r"--?[a-z]", word):
@@ -143,6 +143,20 @@ def test_what_each_command_needs_is_told_of_all_of_them() -> None:
     assert more == set(NEEDS_MORE)
     places = {*NEEDS_MORE.values(), *ELSEWHERE.values()}
     assert [place for place in places if not any((ROOT / place).rglob("test_*.py"))] == []
+
+
+def test_every_exit_code_is_told_of() -> None:
+    """Those of the snapshot of the interface, in the section of the command or at the head of the page."""
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    head = text.partition("\n## ")[0]
+    wrong = []
+    for line in (ROOT / "tests" / "interface" / "exit_codes.txt").read_text(encoding="utf-8").splitlines():
+        code, what = line.split(maxsplit=1)
+        name = what.partition(",")[0]
+        section = re.search(rf"^#+ `cdn-probe {re.escape(name)}\b.*?(?=^## |\Z)", text, re.M | re.S)
+        if not re.search(rf"\b{code}\b", head + (section[0] if section else "")):
+            wrong.append(line)
+    assert not wrong
 
 
 def test_every_target_and_module_that_is_shown_is_there() -> None:

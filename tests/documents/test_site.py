@@ -17,7 +17,8 @@ import pytest
 
 from tests.documents.markdown import PAGES, ROOT
 
-pytestmark = pytest.mark.long
+# Building takes some 15 s of a processor, and minutes on a machine that has none to spare.
+pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
 # What a browser fetches by itself; a link (`a href`) is followed by people.
 FETCHED = {
     ("img", "src"),
@@ -64,7 +65,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command += ["-c", "packaging/site", "-d", str(into / "cache"), ".", str(into / "site")]
     if os.geteuid() == 0 and (unshare := shutil.which("unshare")):
         command = [unshare, "--net", *command]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=380, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return into / "site"
 

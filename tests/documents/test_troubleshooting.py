@@ -12,6 +12,10 @@ from functools import cache
 
 import yaml
 
+from probe.core.calls.queue import DELIVERED, FAILED
+from probe.core.incidents.incident import EVENTS
+from probe.core.proof.stamp import STAMPED
+from probe.core.results.witnessing import FIRST_PULLED
 from tests.documents.markdown import ROOT, parse
 
 PAGE = ROOT / "docs" / "troubleshooting.md"
@@ -93,6 +97,18 @@ def recorded() -> set[str]:
     return {code for code in re.findall(r"`([a-z_]+\.[a-z_]+)`", row) if not code.endswith(".md")}
 
 
+def appended() -> set[str]:
+    """Events that the code appends to streams by a name that stands there."""
+    found = set()
+    for call in _nodes():
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.args:
+            first = call.args[0]
+            words = str(first.value) if isinstance(first, ast.Constant) else ""
+            if call.func.attr in ("append", "append_soon") and re.fullmatch(r"[a-z]+\.[a-z_]+", words):
+                found |= {words} if len(call.args) > 1 else set()
+    return found
+
+
 def messages() -> set[tuple[str, ...]]:
     """The fixed parts of what those exceptions say; of those that pass on another's words nothing."""
     found = set()
@@ -128,6 +144,12 @@ def test_every_event_of_the_log_has_a_row_and_no_other_is_told_of() -> None:
     told = set(_section("Events of the log"))
     assert len(logged()) > 70
     assert sorted(logged() | recorded()) == sorted(told)
+
+
+def test_every_event_of_streams_is_in_the_page_of_records() -> None:
+    named = {*EVENTS, DELIVERED, FAILED, FIRST_PULLED, STAMPED}
+    assert len(appended()) > 7
+    assert sorted((appended() | named) - recorded()) == []
 
 
 def test_the_rows_of_events_are_in_order() -> None:
