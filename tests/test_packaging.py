@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
+from probe import __version__
 from probe.cli.main import cli
 from tests.support.packaged import CHECKOUT, PYTHON, build_environment, debian_package
 from tests.system.programs import need
@@ -38,6 +39,23 @@ def test_the_spark_of_the_tests_is_of_the_version_of_its_client() -> None:
     versions = {found and found[1] for found in pinned.values()}
     assert len(versions) == 1
     assert None not in versions
+
+
+def test_one_version_stands_everywhere() -> None:
+    def first(file: str, pattern: str) -> str | None:
+        found = re.search(pattern, (CHECKOUT / file).read_text(encoding="utf-8"), re.MULTILINE)
+        return found and found[1]
+
+    assert {
+        "pyproject.toml": first("pyproject.toml", r'^version = "(.*)"$'),
+        "changelog": first("CHANGELOG.md", r"^## \[(\d.*)\] - \d{4}-\d\d-\d\d$"),
+        "image": first("packaging/container/kubernetes/cdn-probe.yaml", r"image: cdn-probe:(\S+)$"),
+        "role": first(
+            "packaging/ansible/roles/cdn_probe/defaults/main.yml", r"cdn-probe_([\d.]+)_amd64\.deb"
+        ),
+        "first hour": first("docs/first-hour.md", r"cdn-probe_([\d.]+)_amd64\.deb"),
+        "upgrade": first("docs/operations.md", r"\./cdn-probe_([\d.]+)_amd64\.deb"),
+    } == dict.fromkeys(("pyproject.toml", "changelog", "image", "role", "first hour", "upgrade"), __version__)
 
 
 # --- the unit -----------------------------------------------------------------------------------------
