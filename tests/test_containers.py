@@ -47,6 +47,14 @@ def test_the_configuration_in_the_manifest_is_good() -> None:
     assert mounts == {"/etc/cdn-probe", "/var/lib/cdn-probe", "/tmp"}
 
 
+def test_closing_the_store_fits_into_the_time_to_stop() -> None:
+    """As in the unit: limits.drain by default 10 s, two for what is cut off, the store up to 30."""
+    (composition,) = documents("compose/compose.yaml")
+    pod = documents("kubernetes/cdn-probe.yaml")[1]["spec"]["template"]["spec"]
+    assert composition["services"]["cdn-probe"]["stop_grace_period"] == "60s"
+    assert pod["terminationGracePeriodSeconds"] == 60 >= 10 + 2 + 30
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("version", ["1.28", "1.33"])
 def test_the_manifests_are_what_kubernetes_reads(version: str) -> None:
