@@ -96,6 +96,7 @@ def test_what_it_cannot_do_it_says(release: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("python", INTERPRETERS, ids=lambda python: Path(python).name)
+@pytest.mark.timeout(400)  # a library index may be slow
 async def test_the_wheel_measures_in_an_environment_of_its_own(
     release: Path, tmp_path: Path, python: str, lab: Lab
 ) -> None:
