@@ -17,6 +17,8 @@ from probe.calls.sender import HttpSender
 from probe.cli.incidents.text import incidents_view, transition_view
 from probe.cli.render.json_lines import print_json
 from probe.cli.render.layout import Table, Text, drawn, for_standard_output
+from probe.control.client import ask
+from probe.control.socket_place import ControlError, NotRunning
 from probe.core.config.calls import OverCopiesConfig
 from probe.core.config.load import parse_calls
 from probe.core.incidents.incident import Incident, Transition, shown
@@ -33,6 +35,7 @@ from probe.store.read.reader import Reader
 from probe.store.read.told import incidents_of
 
 ROUND_S = 2.0
+ANSWERS_WITHIN_S = 2.0
 
 
 def selection(typed: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,7 +50,20 @@ def of_agent(
     where = whereabouts(config_file)
     with Reader.open(where.results, where.agent) as reader:
         found = incidents_of(reader, [name for name in reader.heads() if customer in (None, name)])
-    return _shown(_selected(found, None, domain, also_closed=also_closed), as_json=as_json)
+    code = _shown(_selected(found, None, domain, also_closed=also_closed), as_json=as_json)
+    if code:
+        _say_if_nobody_measures(where.results)
+    return code
+
+
+def _say_if_nobody_measures(results: Path) -> None:
+    """What is open was so when the agent looked last: that it goes on is not known."""
+    try:
+        ask(results, {"ask": "live"}, ANSWERS_WITHIN_S)
+    except NotRunning:
+        click.echo("no agent runs here: what is open was open when it looked last", err=True)
+    except ControlError as error:
+        click.echo(f"whether it still is open is not known: {error}", err=True)
 
 
 def of_copies(copies: tuple[Path, ...], *, as_json: bool, follow: bool, typed: Mapping[str, Any]) -> int:
