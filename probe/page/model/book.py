@@ -87,17 +87,24 @@ class Book:
         if known is None or known.revision < incident.revision:
             _put(self._told, incident)
 
-    def settle(self, now_us: int | None = None) -> None:
-        """Take what waits. `now_us`: it is so late, whether rows come or not."""
+    def settle(self, now_us: int | None = None, *, up_to_us: int | None = None) -> None:
+        """Take what waits, each stream in its order, whatever its clock.
+
+        `now_us`: it is so late, whether rows come or not. `up_to_us`: what was due later goes
+        on waiting for what other streams have of that time.
+        """
         streams: dict[tuple[str, str], list[AnyLook]] = {}
         for look in self._waiting:
             streams.setdefault((look.agent, look.customer), []).append(look)
-        for look in merge(
-            *streams.values(), key=lambda one: one.at_us
-        ):  # each stream in its order, whatever its clock
+        self._waiting = []
+        for looks in streams.values():
+            if up_to_us is not None:
+                end = next((at for at, one in enumerate(looks) if one.at_us > up_to_us), len(looks))
+                self._waiting += looks[end:]
+                del looks[end:]
+        for look in merge(*streams.values(), key=lambda one: one.at_us):
             for transition in self._tracker.take(look):
                 _put(self._found, transition.incident)
-        self._waiting.clear()
         for transition in self._tracker.tick(now_us) if now_us is not None else ():
             _put(self._found, transition.incident)
 

@@ -95,9 +95,14 @@ class Feed:
             stream.table = fresh
         return count
 
-    def settle(self, now_us: int | None = None) -> None:
-        """What was taken of all streams is one story."""
-        self.book.settle(now_us)
+    def settle(self, now_us: int | None = None, *, up_to_us: int | None = None) -> None:
+        """What was taken of all streams is one story; up to a time that all have reached, where more is to come."""
+        self.book.settle(now_us, up_to_us=up_to_us)
+
+    def reached_us(self, agent: str, customer: str) -> int:
+        """When the newest row was due that was taken of a stream; 0: none was."""
+        found = self._streams.get((agent, customer))
+        return 0 if found is None else found.last_us or 0
 
     def told(self, agent: str, customer: str, complete_up_to: str | None) -> None:
         """What the living agent says of a stream that is read to its end."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,10 +23,11 @@ from probe.page.model.facts import DomainFacts
 from probe.page.model.feed import Feed
 from probe.page.model.values import Looking, RowName, Standing, Trouble
 from probe.page.row import row
-from probe.pull.copy import Copy
-from probe.services.line_sources import CopyLines, LineSource, open_lines
+from probe.services.line_sources import LineSource, open_lines
 from probe.services.page.rows import KeptRows, put
 
+Stream = tuple[str, str]  # agent and customer
+Place = tuple[Path, LineSource, int]  # and the last line that it has of a stream
 LANGUAGES = ("en", "zh")
 BATCH = 2_000
 INCIDENTS = 100  # with a page of their own: the open ones and the newest
@@ -58,7 +59,7 @@ class PageWriter:
 
     def more(self, *, over: bool = False) -> Wrote:
         """Take what is new, and write. `over`: nothing will come any more. Raises NoResults, StoreError, CodecError."""
-        count = sum(self._take(path) for path in self._paths)
+        count = self._take()
         self._feed.settle()
         self._files = 0
         if count or over or time.monotonic() - self._wrote >= CALM_S:
@@ -66,16 +67,34 @@ class PageWriter:
             self._wrote = time.monotonic()
         return Wrote(lines=count, files=self._files)
 
-    def _take(self, path: Path) -> int:
-        count = 0
-        with closing(open_lines(path)) as source:
-            for stream in source.streams():
-                after = self._feed.after(stream.agent, stream.customer)
-                if stream.seq > after:
-                    self._rows.path = path
-                    for batch in _batches(_after(source, path, stream.agent, stream.customer, after)):
-                        count += self._feed.take(stream.agent, stream.customer, batch)
+    def _take(self) -> int:
+        """All that is new, of the stream that is furthest behind first: one story in order, of which little waits."""
+        count, feed = 0, self._feed
+        places: dict[Stream, list[Place]] = {}
+        with ExitStack() as stack:
+            for path in self._paths:
+                source = stack.enter_context(closing(open_lines(path)))
+                for end in source.streams():
+                    places.setdefault((end.agent, end.customer), []).append((path, source, end.seq))
+            going = {stream: self._new(stream, found) for stream, found in places.items()}
+            while going:
+                stream = min(going, key=lambda one: feed.reached_us(*one))
+                found = next(going[stream], None)
+                if found is None:
+                    del going[stream]
+                else:
+                    self._rows.path, batch = found
+                    count += feed.take(*stream, batch)
+                feed.settle(up_to_us=min((feed.reached_us(*one) for one in going), default=None))
         return count
+
+    def _new(self, stream: Stream, places: list[Place]) -> Iterator[tuple[Path, list[Line]]]:
+        """What each place has of a stream beyond what was taken before, and from where."""
+        for path, source, seq in places:
+            after = self._feed.after(*stream)
+            if seq > after:
+                for batch in _batches(source.lines(*stream, after)):
+                    yield path, batch
 
     def _write(self, over: bool) -> None:
         standing = Standing(
@@ -137,16 +156,6 @@ class PageWriter:
     def _put(self, path: str, text: str, language: str) -> None:
         put(self._into / file_of(path, language), text.encode("utf-8", "backslashreplace"))
         self._files += 1
-
-
-def _after(source: LineSource, path: Path, agent: str, customer: str, after: int) -> Iterator[Line]:
-    """The lines behind `after`; of a copy without reading those before."""
-    if after and isinstance(source, CopyLines):
-        yield from Copy(path).lines(agent, customer, after)
-        return
-    for line in source.lines(agent, customer):
-        if line.seq > after:
-            yield line
 
 
 def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from selectolax.lexbor import LexborHTMLParser
 
 from probe.cli.main import cli
+from probe.core.records.rows import Record
+from probe.core.records.verdict import Fault, Outcome
+from probe.page.model.book import Book
 from probe.services.page.files import PageWriter
+from tests.api.served import fill
 from tests.fixtures.frozen import unpacked
+from tests.support.rows import slot
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +62,42 @@ def test_what_came_since_is_taken_once(tmp_path: Path) -> None:
     assert first + parts.more().lines == count
     assert parts.more().lines == 0
     assert _told(tmp_path / "parts") == _told(tmp_path / "whole")
+
+
+async def test_of_many_rows_little_waits_and_streams_are_one_story(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of two customers in batches: a line that is down for both is one incident, as if all was taken at once."""
+    rows: list[Record] = []
+    for second in range(0, 4000, 20):
+        down = {"fault": Fault.VANTAGE, "outcome": Outcome.INCONCLUSIVE, "reason": "vantage.offline"}
+        for name in ("acme", "zeta"):
+            rows.append(
+                slot(second, customer=name, id=f"{name}-1", **(down if 1000 <= second < 1400 else {}))
+            )
+    await fill(tmp_path / "r", rows)
+    waits = list[int]()
+    settle = Book.settle
+
+    def counted(book: Book, *args: Any, **more: Any) -> None:
+        waits.append(len(book._waiting))
+        settle(book, *args, **more)
+
+    monkeypatch.setattr(Book, "settle", counted)
+    shown = {}
+    for batch in (10, 1000):
+        monkeypatch.setattr("probe.services.page.files.BATCH", batch)
+        waits.clear()
+        writer = PageWriter([tmp_path / "r"], tmp_path / f"page-{batch}", refresh_s=10)
+        assert writer.more().lines == len(rows)
+        assert max(waits) <= 3 * batch
+        assert writer.more().lines == 0
+        shown[batch] = _told(tmp_path / f"page-{batch}")
+        page = LexborHTMLParser((tmp_path / f"page-{batch}" / "index.html").read_text(encoding="utf-8"))
+        assert [node.text() for node in page.css("#over ~ ul strong")] == [
+            "The line of vantage point bj-ct is down, vantage.offline."
+        ]
+    assert shown[10] == shown[1000]
 
 
 def _told(page: Path) -> str:
