@@ -6,7 +6,7 @@ An agreement and inputs -> the report: verify, read, add up, decide.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,9 +40,11 @@ from probe.services.verification import Verification
 from probe.sla.agreement_files import AgreementFile, over_the_same_span
 from probe.sla.engines.duckdb_engine import DuckDbEngine, DuckDbMissing
 from probe.sla.engines.engine import DIMENSIONS, Engine, PlainEngine, Question, whole
+from probe.sla.engines.grain_engine import GrainEngine
 from probe.sla.engines.spark_engine import SparkEngine
 from probe.sla.inputs import Reading, Tick, read_facts, verified
 from probe.sla.ledger import is_tables
+from probe.sla.sealed_grains import NOT_IN_SUMS, alone, engine_of
 from probe.sla.tables import take_tables
 from probe.sla.traffic import Told, read_traffic
 
@@ -95,7 +97,8 @@ def make_report(
     agreed = agreement.agreed
     if agreed.blank:
         raise NotComputed(f"{agreement.file}: still to be agreed: {', '.join(agreed.blank)}")
-    with closing(engine):
+    with ExitStack() as opened:
+        opened.enter_context(closing(engine))
         tables = [path for path in asked.inputs if is_tables(path)]
         lines = [path for path in asked.inputs if path not in tables]
         customer, excused = agreed.agreement.customer, asked.unverified is not None
@@ -110,9 +113,14 @@ def make_report(
                 tick=tick,
             )
         with shows("reading") as tick:
-            reading = read_facts(lines, customer, engine.take, tick)
-            engine.settle()
-            held = take_tables(engine, tables, reading, customer, asked.keys, unverified=excused)
+            held: tuple[Input, ...] = ()
+            if sums := alone(proofs, customer):
+                engine, reading = engine_of(agreed, sums, asked.inputs)
+                opened.enter_context(closing(engine))
+            else:
+                reading = read_facts(lines, customer, engine.take, tick)
+                engine.settle()
+                held = take_tables(engine, tables, reading, customer, asked.keys, unverified=excused)
         if not reading.streams:
             known = ", ".join(sorted(reading.customers)) or "nobody"
             raise NotComputed(f"no rows of customer {customer} in these inputs; there are those of {known}")
@@ -194,18 +202,19 @@ def _subject(agreed: Agreed, domain: str, period: Named, engine: Engine, known: 
     seen = incidents_in(looks, period)
     inside = replace(asked, span=period.span)
     promised = _promised(agreed, domain, period, engine, known, excluded)
+    of_sums = isinstance(engine, GrainEngine)
     return replace(
         made,
         criteria=(*made.criteria, *promised),
         incidents=seen,
-        deadlines=deadlines_shown(agreed, period, seen, known),
+        deadlines=() if of_sums else deadlines_shown(agreed, period, seen, known),
         times=times_shown(engine.values(inside, Quantity.FIRST_BYTE, PLACES)),
         quantiles=tuple(
             one
             for quantity in (Quantity.THROUGHPUT, Quantity.PROPAGATION)
             for one in quantiles_shown(quantity, engine.values(inside, quantity, PLACES))
         ),
-        not_measured=not_computed(agreed),
+        not_measured=(*not_computed(agreed), *((NOT_IN_SUMS,) if of_sums else ())),
     )
 
 

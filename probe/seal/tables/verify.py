@@ -7,7 +7,7 @@ says what it does not prove: that the tables say what the lines said is the agen
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from probe.core.model.value import replace
 from probe.core.proof.findings import DeclaredGap, Kind, Problem, StreamReport
@@ -42,12 +42,13 @@ def verify_tables(stream: Stream, proofs: Proofs, tick: Tick) -> StreamReport:
     check.jump(first.first_seq, first.first_previous)
     rows: Counter[str] = Counter()
     used: list[Sealed] = []
+    here = _here(segments)
     for sealed in segments:
         before = used[-1] if used else None
         if not follows(check, proofs, sealed, before):
             continue
         _links(check.problems.add, proofs, sealed, before)
-        for wrong in _files(proofs, sealed, rows):
+        for wrong in _files(proofs, sealed, rows, here):
             check.problems.add(wrong)
         manifest = sealed.manifest
         check.jump(manifest.last_seq + 1, manifest.head.digest)
@@ -72,7 +73,7 @@ def verify_tables(stream: Stream, proofs: Proofs, tick: Tick) -> StreamReport:
         notes=(
             *report.notes,
             *proofs.stamped_beyond(stream, sealed_up_to),
-            *_notes(first.first_seq, rows),
+            *_notes(first.first_seq, rows, _left_out(segments, here)),
         ),
     )
 
@@ -86,9 +87,29 @@ def _links(add: Callable[[Problem], None], proofs: Proofs, sealed: Sealed, befor
         add(Problem(kind=Kind.FILE, seq=manifest.first_seq, file=proofs.shown(sealed.path), words=words))
 
 
-def _files(proofs: Proofs, sealed: Sealed, rows: Counter[str]) -> Iterator[Problem]:
+def _here(segments: Sequence[Sealed]) -> frozenset[str]:
+    """The kinds of files that some segment has here. One that none has was left out; one that some lack is missing."""
+    return frozenset(
+        _ending(sealed, entry.name)
+        for sealed in segments
+        for entry in sealed.manifest.files
+        if is_beside(entry.name) and (sealed.path.parent / entry.name).is_file()
+    )
+
+
+def _left_out(segments: Sequence[Sealed], here: frozenset[str]) -> list[str]:
+    """The tables that no segment has here."""
+    named = {_ending(sealed, e.name) for sealed in segments for e in sealed.manifest.files} - here
+    return [name for name in EXPORTED if any(ending.partition(".")[0] == name for ending in named)]
+
+
+def _ending(sealed: Sealed, name: str) -> str:
+    return name.removeprefix(sealed.manifest.stem + ".")
+
+
+def _files(proofs: Proofs, sealed: Sealed, rows: Counter[str], here: frozenset[str]) -> Iterator[Problem]:
     for entry in sealed.manifest.files:
-        if entry.name.endswith(ZST):
+        if entry.name.endswith(ZST) or (is_beside(entry.name) and _ending(sealed, entry.name) not in here):
             continue
         path = sealed.path.parent / entry.name
         wrong = None
@@ -99,7 +120,7 @@ def _files(proofs: Proofs, sealed: Sealed, rows: Counter[str]) -> Iterator[Probl
                 wrong = "is not the file that was sealed"
         except OSError as error:
             wrong = f"cannot be read: {error.strerror}"
-        table = entry.name.removeprefix(sealed.manifest.stem + ".").partition(".")[0]
+        table = _ending(sealed, entry.name).partition(".")[0]
         rows[table] += entry.rows if table in EXPORTED else 0
         if wrong is not None:
             yield Problem(
@@ -111,11 +132,13 @@ def _files(proofs: Proofs, sealed: Sealed, rows: Counter[str]) -> Iterator[Probl
             )
 
 
-def _notes(first_seq: int, rows: Counter[str]) -> Iterator[str]:
+def _notes(first_seq: int, rows: Counter[str], left_out: Sequence[str]) -> Iterator[str]:
     held = ", ".join(f"{rows[name]} {name}" for name in EXPORTED if name in rows)
     yield (
         f"tables alone ({held}), without the lines that they were made of: they are the files that the agent sealed and"
         " signed; that they say what the lines say is its word, which the lines would prove"
     )
+    if left_out:
+        yield f"the manifests name tables that are not here: {', '.join(left_out)}"
     if first_seq > 1:
         yield f"begins with record {first_seq}: older segments are not here"

@@ -100,8 +100,8 @@ class DuckDbEngine(SqlEngine):
 
     def _have_buckets(self, files: Sequence[str]) -> bool:
         """Whether each file has them: those that an earlier version wrote have not."""
-        wanted = ", ".join(_quoted(column) for column in sql.BUCKETS.values())
-        listed = ", ".join(_quoted(file) for file in files)
+        wanted = ", ".join(quoted(column) for column in sql.BUCKETS.values())
+        listed = ", ".join(quoted(file) for file in files)
         text = f"SELECT COUNT(*) FROM parquet_schema([{listed}]) WHERE name IN ({wanted})"  # noqa: S608
         ((found,),) = self._db.execute(text).fetchall()
         return bool(found == len(files) * len(sql.BUCKETS))
@@ -129,7 +129,7 @@ class DuckDbEngine(SqlEngine):
         if table == "facts":
             order, beside = f"{order}, number", f", {sql.buckets_text(self.dialect)}"
         self._db.execute(
-            f"COPY (SELECT *{beside} FROM {table} WHERE {where} ORDER BY {order}) TO {_quoted(str(file))}"  # noqa: S608
+            f"COPY (SELECT *{beside} FROM {table} WHERE {where} ORDER BY {order}) TO {quoted(str(file))}"  # noqa: S608
             " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 250000)"
         )
         return True
@@ -143,7 +143,7 @@ class DuckDbEngine(SqlEngine):
         )
         self._db.execute(
             f"COPY (SELECT * FROM read_json('{lines}', format='newline_delimited', columns={{{told}}}))"  # noqa: S608
-            f" TO {_quoted(str(file))} (FORMAT parquet, COMPRESSION zstd)"
+            f" TO {quoted(str(file))} (FORMAT parquet, COMPRESSION zstd)"
         )
         lines.unlink()
 
@@ -193,10 +193,10 @@ class DuckDbEngine(SqlEngine):
 
 def _parquet(files: Sequence[str]) -> str:
     """Files as a source of rows."""
-    listed = ", ".join(_quoted(file) for file in files)
+    listed = ", ".join(quoted(file) for file in files)
     return f"read_parquet([{listed}], hive_partitioning = false)"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A literal of SQL."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,155 @@
+"""Rule: of sums that were sealed only those count whose manifest was verified, each span of a stream once.
+
+Trees of tables without the lines that they were made of, verified -> the files of `grains`, and what is known of each
+stream. What is proved of them is told by `results verify` and by the report alike: they are what the agent sealed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from probe.core.proof.findings import StreamReport
+from probe.core.proof.manifest import ENDING, Manifest, parse_manifest
+from probe.core.scheduling.grid import to_us
+from probe.core.sla.contract.load import Agreed
+from probe.core.sla.contract.rules import counting_rule, declared
+from probe.core.sla.facts.grain_rows import RULE
+from probe.core.sla.facts.stream import Lost
+from probe.core.sla.report.values import Words
+from probe.seal.tables.verify import SOURCE
+from probe.services.verification import Verification
+from probe.sla.engines.grain_engine import GrainEngine
+from probe.sla.inputs import Reading, StreamRead
+from probe.sla.ledger import TablesError
+
+NOT_IN_SUMS = Words(
+    en="rows, incidents, deadlines and times: sums that hosts sealed do not have them; give the lines",
+    zh="记录、事件、时限与时间分布:主机封存的汇总中没有, 须提供原始记录",
+)
+
+
+def alone(proofs: Iterable[Verification], customer: str) -> list[Verification]:
+    """The inputs of which only tables are here."""
+    return [
+        one
+        for one in proofs
+        if (own := [stream for stream in one.streams if stream.customer == customer])
+        and all(stream.source == SOURCE for stream in own)
+    ]
+
+
+def why_not(agreed: Agreed) -> str | None:
+    """What a contract asks for that sums of five minutes do not say; None: they say all of its figures.
+
+    Raises NotComputableError.
+    """
+    profile = agreed.profile
+    if profile.grain is None:
+        return f"{profile.profile} does not count by grains"
+    rule = counting_rule(agreed)
+    if rule.length_us % RULE.length_us:
+        return "its grain is no multiple of five minutes"
+    for name in ("faults", "errors", "clocks", "clock_max_error_us"):
+        if getattr(rule, name) != getattr(RULE, name):
+            return f"it counts otherwise than the sums do ({name})"
+    if profile.surge is not None or profile.cumulated_fault_time or profile.deadlines.opening is not None:
+        return "it promises what is computed from rows"
+    for one in declared(agreed):
+        if one.span.from_us % RULE.length_us or one.span.to_us % RULE.length_us:
+            return f"an exclusion ({one.reason}) begins or ends within five minutes"
+    return None
+
+
+def engine_of(
+    agreed: Agreed, sums: Sequence[Verification], inputs: Sequence[Path]
+) -> tuple[GrainEngine, Reading]:
+    """What adds them up, and what is known of each stream. `inputs`: all that were given.
+
+    Raises TablesError: they do not say what is asked; DuckDbMissing, NotComputableError.
+    """
+    told = ", ".join(one.path for one in sums)
+    why = why_not(agreed)
+    if len(sums) != len(inputs):
+        why = "other inputs have lines, and both are not added up together: report on them apart"
+    if why is not None:
+        raise TablesError(f"{told}: only tables of segments are here, without the lines: {why}")
+    reading, files = read_sums(sums, agreed.agreement.customer)
+    engine = GrainEngine()
+    engine.take_sums(files)
+    return engine, reading
+
+
+def read_sums(proofs: Iterable[Verification], customer: str) -> tuple[Reading, list[Path]]:
+    """What is known of each stream, and its files. Raises TablesError: spans overlap, or have no sums; OSError."""
+    reading, seen = Reading(), set()
+    files: list[Path] = []
+    for one in proofs:
+        found = _manifests(Path(one.path))
+        reading.customers |= {stream.customer for stream in one.streams}
+        for stream in one.streams:
+            if stream.customer != customer:
+                continue
+            name = stream.agent, stream.customer
+            if name in seen:
+                raise TablesError(
+                    f"{one.path}: {customer} of agent {stream.agent} is in another input too: give one of them"
+                )
+            seen.add(name)
+            segments = sorted(found.get(name, []), key=lambda pair: pair[0].first_seq)
+            files += _files(segments)
+            reading.streams.append(_read(stream, [manifest for manifest, _ in segments]))
+    return reading, files
+
+
+def _manifests(root: Path) -> dict[tuple[str, str], list[tuple[Manifest, Path]]]:
+    made: dict[tuple[str, str], list[tuple[Manifest, Path]]] = {}
+    for path in sorted(root.rglob(f"*{ENDING}")):
+        manifest = parse_manifest(path.read_bytes())
+        made.setdefault((manifest.agent, manifest.customer), []).append((manifest, path))
+    return made
+
+
+def _files(segments: Iterable[tuple[Manifest, Path]]) -> Iterable[Path]:
+    last = 0
+    for manifest, path in segments:
+        if manifest.first_seq <= last:
+            raise TablesError(
+                f"{path}: begins with record {manifest.first_seq}, and the segment before ends with {last}: sums of"
+                " records that lie in both cannot be told apart; give the lines"
+            )
+        last = manifest.last_seq
+        name = next(
+            (entry.name for entry in manifest.files if entry.name.startswith(f"{manifest.stem}.grains.")),
+            None,
+        )
+        if name is None:
+            raise TablesError(
+                f"{path}: it has no sums (grains): it was sealed by an earlier version; give the lines"
+            )
+        yield path.with_name(name)
+
+
+def _read(stream: StreamReport, segments: list[Manifest]) -> StreamRead:
+    """Rows that are gone were due before the end of the segment that says so, or of the first one that is here."""
+    first, lost = segments[0], []
+    if first.first_seq > 1:
+        lost.append(_lost(stream, 1, first.first_seq - 1, "not in these inputs", first))
+    for of in segments:
+        lost += [_lost(stream, gap.first_seq, gap.last_seq, gap.reason, of) for gap in of.gaps]
+    times = [to_us(of.scheduled_last) for of in segments if of.scheduled_last is not None]
+    return StreamRead(
+        agent=stream.agent,
+        customer=stream.customer,
+        rows=stream.records,
+        complete_up_to=stream.complete_up_to,
+        last_us=max(times, default=None),
+        lost=tuple(lost),
+        pulls=(),
+    )
+
+
+def _lost(stream: StreamReport, first: int, last: int, reason: str, of: Manifest) -> Lost:
+    before = None if of.scheduled_last is None else to_us(of.scheduled_last) + 1
+    what = f"rows {first} to {last} ({reason})"
+    return Lost(agent=stream.agent, customer=stream.customer, what=what, before_us=before)

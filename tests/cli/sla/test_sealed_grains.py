@@ -1,0 +1,171 @@
+"""A report from sealed sums alone: the figures are those from the lines, and what the sums do not have is said."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from probe.core.model.times import utc_text_us
+from probe.core.model.value import replace
+from probe.core.records.rows import SlotRecord, State
+from probe.host.clock import SystemClock
+from probe.services.verification import verify
+from probe.store.store import Store
+from tests.interface.command import cdn_probe
+from tests.seal.made import AGENT, sealed
+from tests.sla.golden_rows import KINDS
+
+FROM_US = 1_730_390_400_000_000  # 2024-11-01T00:00:00+08:00
+MINUTE_US, HOURS = 60_000_000, 8
+AGREEMENT = """\
+agreement: acme
+profile: cloud-cdn-sla
+customer: acme
+domains: [www.acme.example]
+service: {from: 2020-01-01T00:00:00+08:00}
+exclusions:
+  - {from: 2024-11-01T04:00:00+08:00, to: 2024-11-01T04:25:00+08:00, reason: attack, source: their letter,
+     declared_at: 2024-11-01T05:00:00+08:00}
+"""
+NOT_IN_SUMS = ("incidents", "deadlines", "times", "quantiles", "not_measured")
+
+
+def records() -> Iterator[SlotRecord]:
+    """A slot a minute of every kind, more of them well; an outage of half an hour, and one in what is excluded."""
+    draw = Random(7)
+    kinds = [KINDS["ok"]] * 60 + list(KINDS.values())
+    for minute in range(HOURS * 60):
+        down = 90 <= minute < 120 or 245 <= minute < 260
+        kind = KINDS["failed_cdn"] if down else draw.choice(kinds)
+        at = utc_text_us(FROM_US + minute * MINUTE_US)
+        edges = tuple(replace(seen, address=f"192.0.2.{minute % 3}") for seen in kind.observations)
+        started = None if kind.state is State.MISSED else at
+        yield replace(kind, scheduled_at=at, started_at=started, observations=edges)
+
+
+async def filled(directory: Path, rows: list[SlotRecord], *, parquet: bool) -> None:
+    store = Store.open(directory, AGENT, SystemClock())
+    for begin in range(0, len(rows), 100):
+        await store.append(rows[begin : begin + 100], "2024-12-02T00:00:00Z")
+    await store.close()
+    await sealed(directory, most_rows=77, parquet=parquet)
+
+
+def tables_alone(results: Path, into: Path) -> Path:
+    for name in ("*.grains.*", "*.manifest.json", "HEAD.json", "agent.pub"):
+        for path in results.rglob(name):
+            place = into / path.relative_to(results)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, place)
+    return into
+
+
+def report(directory: Path, *typed: object, text: str = AGREEMENT) -> Any:
+    file = directory / "agreement.yaml"
+    file.write_text(text, encoding="utf-8")
+    done = cdn_probe("sla", "report", file, *typed, "--format", "json")
+    assert done.code in (0, 1, 3), done.err
+    return json.loads(done.out)
+
+
+def figures(of: Any) -> Any:
+    """What sums say of a subject."""
+    subject = {name: value for name, value in of["subjects"][0].items() if name not in NOT_IN_SUMS}
+    return {
+        **subject,
+        "runs": [{**run, "rows": [], "more_rows": 0, "evidence": []} for run in subject["runs"]],
+    }
+
+
+@pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.long)], ids=["csv", "parquet"])
+def trees(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Path]:
+    """The results of an agent, and what somebody has who took the sums alone."""
+    if request.param:
+        pytest.importorskip("pyarrow")
+    results = tmp_path / "results"
+    asyncio.run(filled(results, list(records()), parquet=request.param))
+    return results, tables_alone(results, tmp_path / "sums")
+
+
+def test_figures_from_sealed_sums_are_those_from_the_lines(trees: tuple[Path, Path], tmp_path: Path) -> None:
+    results, sums = trees
+    told = tables_told(sums, tmp_path)
+    of_lines, of_sums = report(tmp_path, results), report(tmp_path, sums)
+    assert figures(of_sums) == figures(of_lines)
+    subject = of_sums["subjects"][0]
+    assert [figure["bad_grains"] > 0 for figure in subject["figures"]] == [True] * 4
+    assert subject["grains"]["excluded"] == 5
+    assert {part["dimension"] for part in subject["slices"]} == {"address", "path"}
+    assert subject["incidents"] == []
+    assert "give the lines" in subject["not_measured"][-1]["en"]
+    assert told in of_sums["inputs"][0]["notes"]
+
+
+def tables_told(sums: Path, tmp_path: Path) -> str:
+    """What `results verify` says that the tables prove."""
+    (stream,) = verify(sums).streams
+    note = next(note for note in stream.notes if note.startswith("tables alone"))
+    shown = cdn_probe("results", "-d", sums, "verify", sums)
+    assert shown.code == 0, shown.err
+    assert "they are the files that the agent sealed and signed" in " ".join(shown.out.split())
+    return note
+
+
+def test_what_was_tagged_when_measured_and_no_contract_excludes_is_unknown(tmp_path: Path) -> None:
+    """Sums do not say what it was: neither a breach nor kept time is made of it."""
+    rows = [replace(row, exclusions=("attack",)) if 90 <= n < 120 else row for n, row in enumerate(records())]
+    results = tmp_path / "results"
+    asyncio.run(filled(results, rows, parquet=False))
+    (subject,) = report(tmp_path, tables_alone(results, tmp_path / "sums"))["subjects"]
+    by_view = {figure["view"]: figure["unavailable_us"] for figure in subject["figures"]}
+    (of_lines,) = report(tmp_path, results)["subjects"]
+    exact = {figure["view"]: figure["unavailable_us"] for figure in of_lines["figures"]}
+    assert by_view["shown"] < exact["shown"]
+    assert by_view["best"] <= exact["best"] <= exact["worst"] <= by_view["worst"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        ("04:25:00", "04:26:00", "an exclusion (attack) begins or ends within five minutes"),
+        ("overrides: {}", "overrides: {grain: {length: 60s}}", "its grain is no multiple of five minutes"),
+        ("overrides: {}", "overrides: {grain: {clock_max_error: 1s}}", "counts otherwise than the sums do"),
+    ],
+)
+def test_a_contract_that_needs_more_than_sums_is_refused_in_words(
+    tmp_path: Path, before: str, after: str, why: str
+) -> None:
+    results = tmp_path / "results"
+    asyncio.run(filled(results, list(records())[:90], parquet=False))
+    file = tmp_path / "agreement.yaml"
+    file.write_text((AGREEMENT + "overrides: {}\n").replace(before, after), encoding="utf-8")
+    done = cdn_probe("sla", "report", file, tables_alone(results, tmp_path / "sums"))
+    assert done.code == 2
+    assert "only tables of segments are here, without the lines" in done.err
+    assert why in done.err
+
+
+def test_an_altered_or_missing_file_of_sums_is_refused_with_its_place(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    asyncio.run(filled(results, list(records())[:200], parquet=False))
+    sums = tables_alone(results, tmp_path / "sums")
+    file = tmp_path / "agreement.yaml"
+    file.write_text(AGREEMENT, encoding="utf-8")
+    both = cdn_probe("sla", "report", file, sums, results)
+    assert "report on them apart" in both.err
+    named = sorted(sums.rglob("*.grains.csv.zst"))[1]
+    whole = named.read_bytes()
+    named.chmod(0o640)
+    named.write_bytes(whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:])
+    forged = cdn_probe("sla", "report", file, sums)
+    assert (forged.code, forged.out) == (2, "")
+    assert f"{named.name} is not the file that was sealed" in forged.err
+    named.unlink()
+    assert named.name in cdn_probe("sla", "report", file, sums).err
