@@ -56,7 +56,7 @@ Kind = tuple[str, str | None, str | None, str | None]
 
 
 def config_of(lab: Lab, directory: Path, workers: int = 2, interval: str = "500ms") -> Path:
-    """The whole lab: four domains of two customers, each with its own origin.
+    """The whole lab: domains of two customers, each with its own origin.
 
     Nothing is out of time soon: the lab answers from this process, and on a busy machine it answers late.
     """
@@ -264,7 +264,9 @@ async def test_what_a_lost_worker_knew_is_known_to_the_next(lab: Lab, tmp_path: 
         begun = len(made.rows)
 
         async def all_again() -> bool:
-            return len({row.task for row in made.rows[begun:] if row.state == "measured"}) == 10
+            return len({row.task for row in made.rows[begun:] if row.state == "measured"}) == len(
+                made.agent.plan.tasks
+            )
 
         await until(all_again, WITHIN_S)
     first = {row.task: row for row in reversed(made.rows[begun:]) if row.state == "measured"}
