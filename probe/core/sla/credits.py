@@ -44,3 +44,9 @@ def money(amount: Fraction, places: int = 2) -> str:
     assert whole.denominator == 1, "it was rounded"
     units, rest = divmod(whole.numerator, 10**places)
     return f"{units}.{rest:0{places}d}" if places else str(units)
+
+
+def exact_money(amount: Fraction) -> str:
+    """What was agreed, with as many digits as that takes, at least two: 1000.005 is not 1000.01."""
+    places = next((n for n in range(2, 10) if (amount * 10**n).denominator == 1), 9)
+    return money(amount, places)

@@ -85,6 +85,11 @@ REFUSED = {
     "deadlines.complaint_report.declared": (
         "b-cdn-annex", "deadlines: {complaint_report: {declared: responded_at}}", "declared of it is reported_at"
     ),
+    "duration.at_most_gap": ("b-cdn-annex", "duration: {at_most_gap: 2 hours}", "a number of intervals"),
+    "grain": ("a-cloud-cdn-sla", "grain: {denominator: [ok]}", "hides some"),
+    "grain.errors": (
+        "a-cloud-cdn-sla", "grain: {errors: [{fault: cdn, any: [status_5xx]}, {fault: agent}]}", "the same kinds"
+    ),
     "trigger.down": ("c-network-agreement", "trigger: {down: 60m}", "credits begin where credit.over ends"),
 }  # fmt: skip
 
@@ -119,3 +124,36 @@ def test_a_grain_fits_the_days_of_its_zone(zone: str, length: str, good: bool, t
     more = f"overrides: {{period: {{time_zone: {zone}}}, grain: {{length: {length}}}}}"
     file.write_text(f"{text}\n{more}\n", encoding="utf-8")
     assert cdn_probe("sla", "check", file).code == (0 if good else 2)
+
+
+IMPOSSIBLE = {
+    "grain.length": ("a-cloud-cdn-sla", "grain: {length: 0s}", "at least one second"),
+    "objective.at_least": ("a-cloud-cdn-sla", "objective: {at_least: 999%}", "more than 100 %: nothing is"),
+    "grain.bad.over": ("a-cloud-cdn-sla", "grain: {bad: {over: 5/4}}", "more than 100 %: nothing is"),
+    "coverage.at_least": ("b-cdn-annex", "coverage: {at_least: 101%}", "more than 100 %: nothing is"),
+    "surge.bandwidth": ("b-cdn-annex", "surge: {bandwidth: much}", "not a share"),
+    "period.time_zone": ("b-cdn-annex", "period: {time_zone: Mars/Phobos}", "no zone of the IANA database"),
+    "exclusions.by_declaration.0.requires": (
+        "c-network-agreement",
+        'exclusions: {by_declaration: [{reason: maintenance, requires: {between: ["08:00", "02:00"]}}]}',
+        "begin before they end",
+    ),
+    "exclusions.by_declaration.0.requires.time_zone": (
+        "c-network-agreement",
+        "exclusions: {by_declaration: [{reason: maintenance, requires: {time_zone: Mars/Phobos}}]}",
+        "no zone of the IANA database",
+    ),
+}
+
+
+@pytest.mark.parametrize("key", IMPOSSIBLE)
+def test_what_cannot_be_is_told_before_a_report_is_asked_for(key: str, tmp_path: Path) -> None:
+    example, override, why = IMPOSSIBLE[key]
+    file = tmp_path / "a.yaml"
+    text = (ROOT / f"config/agreements/{example}.yaml").read_text(encoding="utf-8")
+    file.write_text(f"{text}\noverrides: {{{override}}}\n", encoding="utf-8")
+    done = cdn_probe("sla", "check", file)
+    assert done.code == 2
+    assert f": overrides {key}: " in done.err, done.err
+    assert why in done.err
+    assert "1 problem in" in done.err

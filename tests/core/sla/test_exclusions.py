@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from probe.core.sla.credits import CreditRule, begun, credit, money, rounded
+from probe.core.sla.credits import CreditRule, begun, credit, exact_money, money, rounded
 from probe.core.sla.exclusions import Clause, Declared, Refusal, exclusions
 from probe.core.sla.lost_requests import LostRule, is_over, lost_requests
 from probe.core.sla.periods import Span, instant_us
+from probe.core.sla.report.shown import exact_percent
 
 HOUR = 3_600 * 1_000_000
 SHANGHAI = "Asia/Shanghai"
@@ -147,3 +148,25 @@ def test_money_is_exact_and_rounded_half_up_at_the_end() -> None:
         "1234.50",
         "8",
     )
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [("1000.005", "1000.005"), ("0.01", "0.01"), ("30000", "30000.00"), ("1/3", "0.333333333")],
+)
+def test_what_was_agreed_is_not_rounded(amount: str, text: str) -> None:
+    assert exact_money(Fraction(amount)) == text
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        ("999/1000", "99.9 %"),
+        ("99999/100000", "99.999 %"),
+        ("1/10", "10 %"),
+        ("1/30", "1/30"),
+        ("1", "100 %"),
+    ],
+)
+def test_a_share_that_was_agreed_has_all_its_digits(part: str, text: str) -> None:
+    assert exact_percent(Fraction(part)) == text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -10,6 +11,8 @@ from probe.core.sla.contract.profile import Credit, Profile
 from probe.core.sla.contract.terms import Deadline, Scope
 from probe.core.sla.periods import US
 
+SERVED = frozenset({"ok", "slow", "stale", "failed"})
+UNKNOWN = frozenset({"missed", "aborted", "inconclusive", "failed_unknown", "clock_unsure"})
 SUBJECT = ("customer", "domain")
 DEAD = {"all_requests_of_node_failed_in": "grain", "fault": ["cdn"]}
 BEGINS = {
@@ -28,6 +31,9 @@ def not_computed_of(profile: Profile) -> Iterator[tuple[str, str]]:
         yield "subject", "figures are of one domain of one customer"
     if profile.grain is not None:
         yield from _of_grains(profile)
+    gap = None if profile.duration is None else profile.duration.at_most_gap
+    if gap is not None and not re.fullmatch(r"[1-9][0-9]{0,3} intervals?", gap):
+        yield "duration.at_most_gap", "a silence is told by a number of intervals, such as 2 intervals"
     if profile.duration is not None and profile.duration.decide_by != "shown":
         yield "duration.decide_by", "what is possible is told, and decides nothing"
     for one in profile.incidents:
@@ -60,6 +66,12 @@ def _of_grains(profile: Profile) -> Iterator[tuple[str, str]]:
         )
     if profile.node_down is not None and profile.node_down.dead != DEAD:
         yield "node_down.dead", "a node is dead in a grain in which all our requests to it failed by the CDN"
+    if set(grain.denominator) != SERVED or set(grain.unknown) != UNKNOWN:
+        yield "grain", "denominator and unknown are all kinds of rows: any other choice hides some"
+    if len({frozenset(one.any_) for one in grain.errors}) != 1 or len(grain.errors) != len(
+        {one.fault for one in grain.errors}
+    ):
+        yield "grain.errors", "each fault once, and all with the same kinds of failures"
     counted = {one.fault for one in grain.errors}
     if both := sorted(one.fault for one in profile.exclusions.by_observation if one.fault in counted):
         yield "exclusions.by_observation", f"failures of {', '.join(both)} are errors of the grain as well"

@@ -70,16 +70,15 @@ def agreed(
     try:
         made = Profile.model_validate_json(json.dumps(after), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
-        told = [
-            problem_at(
-                ("overrides", *e["loc"]),
-                f"overrides {'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}",
-                agreement_file,
-                document,
-            )
-            for e in error.errors(include_url=False)
-        ]
-        raise ConfigError(told) from None
+        told = {}
+        for e in error.errors(include_url=False):
+            loc = tuple(part for part in e["loc"] if isinstance(part, int) or part.isidentifier())
+            words = f"overrides {'.'.join(map(str, loc))}: {e['msg'].removeprefix('Value error, ')}"
+            if (
+                loc not in told or e["type"] == "value_error"
+            ):  # of several ways to write it, the one that says why
+                told[loc] = problem_at(("overrides", *loc), words, agreement_file, document)
+        raise ConfigError(list(told.values())) from None
     changed = tuple((key, _at(before, key), new) for key, new in _leaves(agreement.overrides))
     return Agreed(
         profile=made,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from probe.core.config.types import Strict
 from probe.core.model.protocols import Protocol
@@ -19,8 +18,8 @@ from probe.core.sla.contract.terms import (
     NotUnavailable,
     Surge,
 )
-from probe.core.sla.contract.values import Instant, Name, Required, Share, Words, Zone
-from probe.core.sla.grains import Error
+from probe.core.sla.contract.values import Instant, Name, Part, Required, Share, Words, Zone
+from probe.core.sla.grains import SHORTEST_US, Error
 
 
 class Period(Strict):
@@ -34,12 +33,6 @@ class Period(Strict):
 
     @model_validator(mode="after")
     def _whole(self) -> Period:
-        try:
-            ZoneInfo(self.time_zone)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(
-                f"{self.time_zone} is no zone of the IANA database, such as Asia/Shanghai"
-            ) from None
         if (self.unit == "span") != (self.from_ is not None and self.to is not None):
             raise ValueError("a span has from and to, and a calendar period neither")
         return self
@@ -49,7 +42,7 @@ class Objective(Strict):
     """What is promised: a share of all time, or so many minutes that may be missed in every period."""
 
     figure: Literal["availability", "connected_time"]
-    at_least: Share | Required | None = None
+    at_least: Part | Required | None = None
     denominator: Literal["total_time"] = "total_time"
     allowance: DurationUs | None = None
     of: DurationUs | None = None
@@ -66,7 +59,7 @@ class Bad(Strict):
     """When a grain is bad."""
 
     figure: Literal["error_rate"]
-    over: Share
+    over: Part
     strict: bool = True
 
 
@@ -90,10 +83,16 @@ Protocols = Annotated[
 ]
 
 
+def _a_second(length_us: int) -> int:
+    if length_us < SHORTEST_US:
+        raise ValueError("a grain is at least one second long")
+    return length_us
+
+
 class GrainTerms(Strict):
     """The shortest time that is looked at by itself."""
 
-    length: DurationUs
+    length: Annotated[DurationUs, AfterValidator(_a_second)]
     aligned_to: Literal["epoch"] = "epoch"
     time_of: Literal["scheduled_at"] = "scheduled_at"
     bad: Bad
@@ -105,7 +104,7 @@ class GrainTerms(Strict):
     min_requests: Annotated[int, Field(ge=1)] = 1
     protocols: Protocols = ("h1",)
     evidence: Literal["literal", "shown"] = "literal"
-    significance: Share = Field(default="1/1000", validate_default=True)
+    significance: Part = Field(default="1/1000", validate_default=True)
 
 
 class RunTerms(Strict):
@@ -131,7 +130,7 @@ class NodeDown(Strict):
 class Coverage(Strict):
     """Below which share of due slots measured nothing is judged. Ours, in every profile."""
 
-    at_least: Share
+    at_least: Part
     below: Literal["not_judged"] = "not_judged"
 
 
@@ -166,7 +165,7 @@ class Credit(Strict):
 class CreditStep(Strict):
     """Below this availability so much of the fee is owed."""
 
-    below: Share
+    below: Part
     share: Share
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from probe.core.records.verdict import Fault
+from probe.core.sla.contract.computed import SERVED, UNKNOWN
 from probe.core.sla.contract.load import Agreed
 from probe.core.sla.contract.profile import CountedError, Credit, GrainTerms
 from probe.core.sla.contract.terms import Reason
@@ -17,8 +18,6 @@ from probe.core.sla.lost_requests import LostRule
 from probe.core.sla.periods import US, Span, instant_us
 
 FOREVER_US = 2**62
-SERVED = frozenset({"ok", "slow", "stale", "failed"})
-UNKNOWN = frozenset({"missed", "aborted", "inconclusive", "failed_unknown", "clock_unsure"})
 
 
 class NotComputableError(ValueError):

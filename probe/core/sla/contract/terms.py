@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from probe.core.config.types import Strict
 from probe.core.model.units import DurationUs
 from probe.core.records.verdict import Fault, Outcome
-from probe.core.sla.contract.values import Hour, Name, Required, Share, Zone
+from probe.core.sla.contract.values import Hour, Name, Required, Share, Zone, parse_share
 
 
 class ByFault(Strict):
@@ -23,7 +23,13 @@ class Requires(Strict):
 
     announced_before: DurationUs | None = None
     between: tuple[Hour, Hour] | None = None
-    time_zone: Zone | Literal["local"] = "local"
+    time_zone: Literal["local"] | Zone = "local"
+
+    @model_validator(mode="after")
+    def _on_one_day(self) -> Requires:
+        if self.between is not None and self.between[0] >= self.between[1]:
+            raise ValueError("the hours begin before they end, on one day, such as 00:00 to 08:00")
+        return self
 
 
 class Reason(Strict):
@@ -130,10 +136,15 @@ class Compare(Strict):
     at_most: Share
 
 
+def _more(text: str) -> str:
+    parse_share(text.removeprefix("+"))
+    return text
+
+
 class Surge(Strict):
     """Response time under more bandwidth than usual."""
 
-    bandwidth: str
+    bandwidth: Annotated[str, AfterValidator(_more)]
     response_time: Literal["not_noticeably_above_normal"]
     compare: Compare
 

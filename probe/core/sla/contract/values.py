@@ -6,6 +6,7 @@ import re
 from datetime import date
 from fractions import Fraction
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
@@ -75,6 +76,22 @@ def share_text(share: Fraction) -> str:
     return f"{share.numerator}/{share.denominator}"
 
 
+def at_most_all(share: Fraction) -> Fraction:
+    """A part of something. Raises ValueError with words for a person."""
+    if share > 1:
+        raise ValueError("more than 100 %: nothing is")
+    return share
+
+
+def real_zone(name: str) -> str:
+    """A zone that there is. Raises ValueError with words for a person."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"{name} is no zone of the IANA database, such as Asia/Shanghai") from None
+    return name
+
+
 def amount_text(amount: Fraction) -> str:
     """Six decimals at most, without needless zeros: as it may be typed."""
     scaled = amount * 10**6
@@ -93,6 +110,7 @@ Share = Annotated[
     PlainSerializer(share_text, return_type=str),
     WithJsonSchema({"type": "string", "examples": ["99.9%", "1/1000"]}),
 ]
+Part = Annotated[Share, AfterValidator(at_most_all)]
 Amount = Annotated[
     Fraction,
     PlainValidator(parse_amount),
@@ -125,7 +143,11 @@ def _name(text: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_name)]
-Zone = Annotated[str, Field(description="A zone of the IANA database", examples=["Asia/Shanghai"])]
+Zone = Annotated[
+    str,
+    AfterValidator(real_zone),
+    Field(description="A zone of the IANA database", examples=["Asia/Shanghai"]),
+]
 
 
 class Words(Strict):

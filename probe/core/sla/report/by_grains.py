@@ -10,14 +10,14 @@ from probe.core.sla.binomial import least_errors, rate_at_most, samples_to_resol
 from probe.core.sla.contract.load import Agreed
 from probe.core.sla.contract.profile import Credit
 from probe.core.sla.contract.rules import counting_rule, grain_rule, lost_rule
-from probe.core.sla.credits import money, rounded
+from probe.core.sla.credits import exact_money, money, rounded
 from probe.core.sla.exclusions import Exclusions
 from probe.core.sla.facts.traffic import by_traffic
 from probe.core.sla.figures import Figures, GrainRule, Judged, Table, View, figures
 from probe.core.sla.grains import CountingRule, FactClass, Part, class_of
 from probe.core.sla.periods import Span
 from probe.core.sla.report.interval import interval
-from probe.core.sla.report.shown import instant, percent, percent_up, share
+from probe.core.sla.report.shown import exact_percent, instant, percent, percent_up, share
 from probe.core.sla.report.subject import (
     Grains,
     Known,
@@ -105,7 +105,7 @@ def subject_by_grains(
         apart=tuple(_slice("protocol", name, part, rule, judged) for name, part in counted_.apart.items()),
         exclusions=exclusions_shown(agreed, excluded, period),
         traffic=_traffic(agreed, domain, counted_, known, bounds),
-        credit=_credit(agreed, found),
+        credit=_credit(agreed, found) if found.judged else None,
         lost=lost,
         strip=tuple(_strip(Table.of(counted_.whole, rule, judged))),
     )
@@ -251,12 +251,15 @@ def _credit(agreed: Agreed, found: Figures) -> CreditShown | None:
         shares = [step.share for step in steps if found.availability(view) < step.below]
         return rounded(amount * max(shares, default=Fraction(0)))
 
-    told = "; ".join(f"{percent(step.below, 2)} %: {percent(step.share, 0)} %" for step in steps)
+    told = "; ".join(f"{exact_percent(step.below)}: {exact_percent(step.share)}" for step in steps)
     return CreditShown(
         currency=fee.currency,
         shown=money(owed(View.SHOWN)),
         possible=money(owed(View.WORST)),
-        how=Words(en=f"of a fee of {money(amount)}, below {told}", zh=f"费用 {money(amount)}, 低于 {told}"),
+        how=Words(
+            en=f"of a fee of {exact_money(amount)}, below {told}",
+            zh=f"费用 {exact_money(amount)}, 低于 {told}",
+        ),
     )
 
 

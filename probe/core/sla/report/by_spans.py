@@ -12,7 +12,7 @@ from probe.core.records.verdict import Fault, Outcome
 from probe.core.sla.contract.load import Agreed
 from probe.core.sla.contract.rules import NotComputableError, credit_rule
 from probe.core.sla.contract.terms import Condition, Scope
-from probe.core.sla.credits import begun, credit, money
+from probe.core.sla.credits import begun, credit, exact_money, money
 from probe.core.sla.exclusions import Exclusions
 from probe.core.sla.facts.row import SlotLook
 from probe.core.sla.figures import Word
@@ -76,7 +76,7 @@ def subject_by_spans(
         together_us=(reported.shown_us, reported.possible_us),
         unreported=tuple((instant(span.from_us, zone), instant(span.to_us, zone)) for span in unreported),
         exclusions=exclusions_shown(agreed, excluded, period),
-        credit=_credit(agreed, reported),
+        credit=None if why else _credit(agreed, reported),
         lost=lost,
     )
 
@@ -245,7 +245,7 @@ def _credit(agreed: Agreed, down: TimeDown) -> CreditShown | None:
         shown=money(credit(down.shown_us, fee.amount, rule)),
         possible=money(credit(down.possible_us, fee.amount, rule)),
         how=Words(
-            en=f"{hours} begun hours beyond {allowed}, {part} of {money(fee.amount)} each",
-            zh=f"超出 {allowed} 的 {hours} 小时(不足一小时按一小时), 每小时 {money(fee.amount)} 的 {part}",
+            en=f"{hours} begun hours beyond {allowed}, {part} of {exact_money(fee.amount)} each",
+            zh=f"超出 {allowed} 的 {hours} 小时(不足一小时按一小时), 每小时 {exact_money(fee.amount)} 的 {part}",
         ),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from probe.core.sla.contract.load import Agreed
-from probe.core.sla.credits import money
+from probe.core.sla.credits import exact_money
 from probe.core.sla.figures import Word
 from probe.core.sla.report.values import Clause, Contract, Override, Subject, Words
 
@@ -45,7 +45,7 @@ def contract_shown(agreed: Agreed, agreement_digest: str, profile_digest: str) -
             for key, before, after in agreed.overridden
         ),
         currency=None if agreement.fee is None else agreement.fee.currency,
-        fee=None if agreement.fee is None else money(agreement.fee.amount),
+        fee=None if agreement.fee is None else exact_money(agreement.fee.amount),
     )
 
 

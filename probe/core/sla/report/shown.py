@@ -28,6 +28,14 @@ def percent(value: Fraction, places: int = 4) -> str:
     return f"{units}.{rest:0{places}d}" if places else str(units)
 
 
+def exact_percent(value: Fraction) -> str:
+    """What a contract says, with as many digits as that takes: `99.999 %`; what has no end is written as a fraction."""
+    for places in range(10):
+        if (value * 100 * 10**places).denominator == 1:
+            return f"{percent(value, places)} %"
+    return share(value)
+
+
 def percent_up(value: Fraction, places: int = 4) -> str:
     """Rounded up, as bounds from above are."""
     scaled = -(-value.numerator * 100 * 10**places // value.denominator)

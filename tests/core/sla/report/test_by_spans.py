@@ -239,6 +239,15 @@ def test_maintenance_in_its_hours_is_left_out() -> None:
     assert found.exclusions[0].excluded_us == 60 * MINUTE_US
 
 
+def test_nothing_is_owed_by_a_word_that_is_not_said() -> None:
+    """Coverage below what was agreed: no word, and no money beside it."""
+    few = day(
+        {**outage(600, 720), **{minute: {"state": State.MISSED, "outcome": None} for minute in range(120)}}
+    )
+    found = said(contract("network-agreement"), few)
+    assert (found.judged, found.why, found.credit) == (False, ("coverage",), None)
+
+
 # --- incidents and deadlines --------------------------------------------------------------------------
 
 
