@@ -70,15 +70,13 @@ def agreed(
     try:
         made = Profile.model_validate_json(json.dumps(after), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
-        told = {}
-        for e in error.errors(include_url=False):
-            loc = tuple(part for part in e["loc"] if isinstance(part, int) or part.isidentifier())
-            words = f"overrides {'.'.join(map(str, loc))}: {e['msg'].removeprefix('Value error, ')}"
-            if (
-                loc not in told or e["type"] == "value_error"
-            ):  # of several ways to write it, the one that says why
-                told[loc] = problem_at(("overrides", *loc), words, agreement_file, document)
-        raise ConfigError(list(told.values())) from None
+        told = [
+            problem_at(
+                ("overrides", *loc), f"overrides {'.'.join(map(str, loc))}: {words}", agreement_file, document
+            )
+            for loc, words in _wrong(error).items()
+        ]
+        raise ConfigError(told) from None
     changed = tuple((key, _at(before, key), new) for key, new in _leaves(agreement.overrides))
     return Agreed(
         profile=made,
@@ -86,6 +84,19 @@ def agreed(
         overridden=changed,
         blank=tuple(key for key, value in _leaves(after) if value == "required"),
     )
+
+
+def _wrong(error: ValidationError) -> dict[Loc, str]:
+    """By place, what is wrong there. Of several ways to write a value, what is said of the one that was tried."""
+    told: dict[Loc, str] = {}
+    other: dict[Loc, str] = {}
+    for e in error.errors(include_url=False):
+        loc = tuple(part for part in e["loc"] if isinstance(part, int) or part.isidentifier())
+        (other if e["type"] == "literal_error" else told)[loc] = e["msg"].removeprefix("Value error, ")
+    tried = tuple(told)
+    return told | {
+        loc: words for loc, words in other.items() if not any(one[: len(loc)] == loc for one in tried)
+    }
 
 
 def problem_at(loc: Loc, words: str, file: str, document: Document | None) -> Problem:
