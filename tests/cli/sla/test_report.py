@@ -174,14 +174,23 @@ def test_a_traffic_file_stands_beside_the_figures(copy: Path, tmp_path: Path) ->
     assert f"{told}:2: " in broken.err
 
 
-def test_what_is_not_computed_is_said(copy: Path) -> None:
+def test_what_is_not_computed_is_said(copy: Path, tmp_path: Path) -> None:
     leased = cdn_probe("sla", "report", A.with_name("e-leased-line.yaml"), copy)
     assert "not computed: use of bandwidth, and loss" in " ".join(leased.out.split())
     assert "cumulated_fault_time" in leased.out
     annex = cdn_probe("sla", "report", A.with_name("b-cdn-annex.yaml"), copy, "--language", "zh")
     assert "未计算: 运营商线路中断的切换时间" in annex.out
     assert "带宽突增时的响应时间" not in annex.out, "a surge is declared"
-    assert "not computed" not in cdn_probe("sla", "report", A, copy).out
+    cloud = " ".join(cdn_probe("sla", "report", A, copy).out.split())
+    assert cloud.count("not computed:") == 2, "once for each of two domains"
+    assert "not computed: requests of others lost to a dead node: no traffic file is given" in cloud
+    assert "no incident is declared" not in annex.out
+    bare = A.with_name("b-cdn-annex.yaml").read_text(encoding="utf-8").partition("incidents:")[0]
+    file = tmp_path / "b.yaml"
+    file.write_text(bare, encoding="utf-8")
+    nothing = " ".join(cdn_probe("sla", "report", file, copy).out.split())
+    for words in ("no incident is declared", "no complaint is declared", "under a surge: none is declared"):
+        assert words in nothing
 
 
 def test_a_spark_session_that_is_not_there_is_told_in_words(copy: Path) -> None:

@@ -224,9 +224,13 @@ def _of_purges(
     terms: Criterion, agreed: Agreed, domain: str, facts: Sequence[FactRow]
 ) -> Iterator[CriterionShown]:
     """What was still old when the time for it had passed."""
-    for purge in agreed.agreement.purges:
-        if purge.domain != domain:
-            continue
+    purges = [purge for purge in agreed.agreement.purges if purge.domain == domain]
+    if not purges:
+        yield CriterionShown(
+            name=terms.name, part="", value="", bound=_bound_text(terms), samples=0, word=Word.NOT_DECIDED,
+            why=("no_purge",),
+        )  # fmt: skip
+    for purge in purges:
         due_us = instant_us(purge.at) + _bound(terms)
         after = [
             f for f in facts if f.path in purge.paths and f.scheduled_us >= due_us and f.relation is not None

@@ -54,7 +54,23 @@ def not_computed(agreed: Agreed) -> tuple[Words, ...]:
     profile = agreed.profile
     line = any(one.carrier_line is not None for one in profile.not_unavailable)
     stale = any(one.when == "overlong_cache_agreed" for one in profile.not_unavailable)
+    deadlines, agreement = profile.deadlines, agreed.agreement
     told = (
+        (
+            profile.node_down is not None and agreement.traffic is None,
+            "requests of others lost to a dead node: no traffic file is given, and our own that failed stand for them",
+            "节点不可用导致的他人失败请求:未提供流量文件, 仅计我方失败请求",
+        ),
+        (
+            (deadlines.response or deadlines.first_notice) is not None and not agreement.incidents,
+            "deadlines of answers to incidents: no incident is declared",
+            "故障响应时限:未申报任何故障",
+        ),
+        (
+            deadlines.complaint_report is not None and not agreement.complaints,
+            "the deadline of reports on complaints: no complaint is declared",
+            "投诉答复时限:未申报任何投诉",
+        ),
         (
             stale and not agreed.agreement.overlong_cache_agreed,
             "over-long caching as unavailability: it is told apart and never counted, though this agreement does not"

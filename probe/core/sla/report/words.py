@@ -39,6 +39,7 @@ WHY = _of(
     ),
     working_days_not_listed=("the agreement lists fewer working days", "协议未列明足够的工作日"),
     beyond_what_is_promised=("a larger surge than the promise covers", "突增超出承诺范围"),
+    no_purge=("the agreement declares no purge of this domain", "协议未申报该域名的缓存刷新"),
     criteria=("one of the criteria is not decided", "有验收项未能判定"),
     not_computed=("this version does not compute it", "本版本不计算此项"),
 )  # fmt: skip

@@ -47,8 +47,10 @@ def of(word: Word) -> Subject:
     )  # fmt: skip
 
 
-def said(facts: list[FactRow], looks: list[Any] | None = None, nested: Word = Word.KEPT_SHOWN) -> Subject:
-    agreement = acceptance()
+def said(
+    facts: list[FactRow], looks: list[Any] | None = None, nested: Word = Word.KEPT_SHOWN, more: str = CRITERIA
+) -> Subject:
+    agreement = acceptance(more)
     period = period_of(agreement.profile.period, "span")
     samples = Samples(
         facts=facts, looks=[look(1)] if looks is None else looks, nested=lambda profile: of(nested)
@@ -56,9 +58,9 @@ def said(facts: list[FactRow], looks: list[Any] | None = None, nested: Word = Wo
     return subject_by_criteria(agreement, DOMAIN, period, samples, KNOWN)
 
 
-def acceptance() -> Agreed:
+def acceptance(more: str = CRITERIA) -> Agreed:
     text = (resources.files("probe.core.sla.contract") / "profiles" / "acceptance.yaml").read_text("utf-8")
-    typed = TEXT.format(profile="acceptance", more=CRITERIA).replace(
+    typed = TEXT.format(profile="acceptance", more=more).replace(
         "overrides: {", "overrides: {" + AGREED + ", "
     )
     return agreed(text, "p.yaml", read_agreement(typed, "a.yaml")[0], "a.yaml")
@@ -137,3 +139,9 @@ def test_checks_without_a_failure_are_not_shown_to_be_made() -> None:
 def test_one_breach_is_a_breach_of_all() -> None:
     assert said([], nested=Word.BREACH_SHOWN).word is Word.BREACH_SHOWN
     assert said([]).word is Word.NOT_DECIDED
+
+
+def test_a_refresh_that_nobody_declared_is_named_and_leaves_the_word_open() -> None:
+    """All of them must be kept: one that has nothing to go by is not left out."""
+    refresh = one(said([fact(64)], more=""), "refresh")
+    assert (refresh.word, refresh.why) == (Word.NOT_DECIDED, ("no_purge",))
