@@ -20,6 +20,7 @@ import click
 import msgspec
 
 from benchmarks.facts import machine_facts
+from probe.core.model.times import utc_text_us
 from probe.core.sla.report.values import Input
 from probe.seal.keys import Keys
 from probe.sla.engines import sql
@@ -29,7 +30,6 @@ from probe.sla.ledger import PUBLIC, VERSION, Ingested, Ledger, key_file, write_
 CUSTOMER = "shop"
 FROM_US = 1_793_462_400_000_000  # 2026-11-01T00:00:00+08:00
 DAY_US = 86_400_000_000
-STEP_US = 60_000_000
 VANTAGE_POINTS, NODES, DAYS, OUTAGE_DAY = 12, 3, 30, 8
 AGREEMENT = """\
 agreement: benchmark
@@ -76,19 +76,20 @@ ORDER BY customer, domain, task, scheduled_us, seq
 """
 
 
-def made(into: Path, facts: int, domains: int) -> int:
-    """Tables of a month with about so many facts; how many there are."""
-    a_day = DAY_US // STEP_US
+def made(into: Path, facts: int, domains: int, months: int, every_s: int) -> int:
+    """Tables of months of 30 days, each with about so many facts; how many there are."""
+    step_us = every_s * 1_000_000
+    a_day, days = DAY_US // step_us, DAYS * months
     objects = max(1, round(facts / (DAYS * a_day * VANTAGE_POINTS * NODES * domains)))
     files: dict[str, str] = {}
     columns = DuckDbEngine()
     names = columns.tables
     columns.close()
     with loaded().connect(config={"memory_limit": "4GB", "preserve_insertion_order": "true"}) as database:
-        for day in range(DAYS):
+        for day in range(days):
             words = {
                 "customer": CUSTOMER, "domains": domains, "objects": objects, "vantage_points": VANTAGE_POINTS,
-                "nodes": NODES, "a_day": a_day, "step": STEP_US, "begin": FROM_US + day * DAY_US, "day": day,
+                "nodes": NODES, "a_day": a_day, "step": step_us, "begin": FROM_US + day * DAY_US, "day": day,
                 "tasks": domains * objects,
             }  # fmt: skip
             drawn = day in (0, OUTAGE_DAY)  # the others fail at the same times of day as the first
@@ -108,16 +109,16 @@ def made(into: Path, facts: int, domains: int) -> int:
                     f"COPY ({rows}) TO '{file}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 250000)"
                 )
                 files[_name(table, day)] = hashlib.sha256(file.read_bytes()).hexdigest()
-            print(f"\rday {day + 1} of {DAYS}", end="", file=sys.stderr, flush=True)
-    _ledger(into, files)
-    return DAYS * a_day * VANTAGE_POINTS * NODES * domains * objects
+            print(f"\rday {day + 1} of {days}", end="", file=sys.stderr, flush=True)
+    _ledger(into, files, days)
+    return days * a_day * VANTAGE_POINTS * NODES * domains * objects
 
 
 def _name(table: str, day: int) -> str:
     return f"{table}/customer={CUSTOMER}/day={day:02}/all-{day:012}.parquet"
 
 
-def _ledger(into: Path, files: dict[str, str]) -> None:
+def _ledger(into: Path, files: dict[str, str], days: int) -> None:
     streams = {}
     for place in range(VANTAGE_POINTS):
         proof: Any = Input(
@@ -125,7 +126,8 @@ def _ledger(into: Path, files: dict[str, str]) -> None:
             last_digest="0" * 64, signed_up_to=1, signed_at=None, key=None, heads=1, witnessed=True,
         )  # fmt: skip
         streams[f"agent-{place}/{CUSTOMER}"] = Ingested(
-            seq=1, digest="0" * 64, complete_up_to="2026-12-02T00:00:00Z", last_us=FROM_US + DAYS * DAY_US,
+            seq=1, digest="0" * 64, complete_up_to=utc_text_us(FROM_US + (days + 2) * DAY_US),
+            last_us=FROM_US + days * DAY_US,
             edges={}, tasks={}, lost=(), pulls=(), proof=proof,
         )  # fmt: skip
     whole = Ledger(version=VERSION, streams=streams, files=files)
@@ -135,17 +137,21 @@ def _ledger(into: Path, files: dict[str, str]) -> None:
 
 
 @click.command()
-@click.option("--facts", default=1_000_000, show_default=True, help="About so many, in one month.")
+@click.option("--facts", default=1_000_000, show_default=True, help="About so many, in each month.")
 @click.option("--domains", default=1, show_default=True, help="Shared among so many domains.")
+@click.option("--months", default=1, show_default=True, help="Of 30 days; so many reports in one.")
+@click.option(
+    "--every", "every_s", default=60, show_default=True, help="Seconds between two slots of a task."
+)
 @click.option(
     "--keep", type=click.Path(path_type=Path), default=None, help="The tables; made there unless they are."
 )
-def main(facts: int, domains: int, keep: Path | None) -> None:
-    """Report on a month of facts, and print what it took."""
+def main(facts: int, domains: int, months: int, every_s: int, keep: Path | None) -> None:
+    """Report on months of facts, and print what it took."""
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary) if keep is None else keep
         tables = place / "tables"
-        count = facts if tables.exists() else made(tables, facts, domains)
+        count = facts * months if tables.exists() else made(tables, facts, domains, months, every_s)
         agreement = place / "agreement.yaml"
         named = ", ".join(f"{domain}.shop.example" for domain in range(domains))
         agreement.write_text(AGREEMENT.format(customer=CUSTOMER, domains=named), encoding="utf-8")
