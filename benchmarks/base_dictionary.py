@@ -15,25 +15,20 @@ from pathlib import Path
 import zstandard
 
 from benchmarks.row_bytes import Anew
-from probe.core.records.codec import decode, encode
-from probe.core.records.rows import SlotRecord
 from probe.store.base import dictionary as dictionaries
 
 LINES = Path(__file__).with_name("lines.ndjson.zst")
 TRAINED_BY = (1, 5, 7)  # of libzstd: another version may choose other pieces
 
 
-def rows() -> list[SlotRecord]:
-    """Those that it is made from."""
-    lines = zstandard.ZstdDecompressor().stream_reader(LINES.read_bytes()).read().splitlines()
-    found = [decode(line) for line in lines]
-    return [row for row in found if isinstance(row, SlotRecord)]
+def lines() -> list[bytes]:
+    """Those that it is made from, of the version that wrote them."""
+    return zstandard.ZstdDecompressor().stream_reader(LINES.read_bytes()).read().splitlines()
 
 
 def made() -> bytes:
     """The dictionary. The same at each call, where `trains_alike`."""
-    lines = [encode(row) for row in Anew(rows()).rows(dictionaries.ROWS)]
-    found = dictionaries.trained(lines, dictionaries.LEAST_BYTES)
+    found = dictionaries.trained(list(Anew(lines()).lines(dictionaries.ROWS)), dictionaries.LEAST_BYTES)
     assert found is not None, "as many lines as an agent takes"
     return found
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.row_bytes import AGENT, Anew, rows_of
 from benchmarks.samples import make_task, row, well
 from probe.core.model.value import replace
+from probe.core.records.codec import encode
 from probe.core.records.rows import SlotRecord
 from probe.host.clock import SystemClock
 from probe.store.store import Store
@@ -32,7 +33,7 @@ def _row() -> SlotRecord:
 
 def test_a_row_made_anew_is_of_another_time_and_keeps_what_is_equal() -> None:
     original = _row()
-    first, again = Anew([original]).rows(2)
+    first, again = Anew([encode(original)]).rows(2)
     assert first == original
     assert again.scheduled_at > original.scheduled_at
     one, other = again.observations

@@ -22,6 +22,16 @@ LEVEL = 3
 # Shorter matches save less than it costs to say where they are: tried, docs/performance.md.
 MIN_MATCH = 7
 LINE_BYTES = 16_000  # about which lines the level's tables are laid out
+# From here on a line is searched for longer matches (level 3 with lazy2): 150 us more for one of 26 kB, which eight
+# fetches were made for, and a sixth less to keep. Tried: docs/performance.md.
+LONG_BYTES = 16_000
+LONG: dict[str, int] = {
+    "strategy": zstandard.STRATEGY_LAZY2,
+    "min_match": 6,
+    "search_log": 2,
+    "hash_log": 17,
+    "chain_log": 17,
+}
 LINE_MOST_BYTES = 64 * 1024 * 1024
 ROWS = 1_000  # that a dictionary is trained on
 SAMPLE_MOST_BYTES = 24 * 1024 * 1024
@@ -42,26 +52,19 @@ class Packer:
     def __init__(self, dictionary: bytes) -> None:
         self.dictionary = dictionary
         self._made = zstandard.ZstdCompressionDict(dictionary)
-        self._packing: zstandard.ZstdCompressor | None = None
+        self._short: zstandard.ZstdCompressor | None = None
+        self._long: zstandard.ZstdCompressor | None = None
         self._unpack = zstandard.ZstdDecompressor(dict_data=self._made).decompress
 
     def pack(self, line: bytes) -> bytes:
         """As it is kept."""
-        if self._packing is None:
-            self._packing = self._prepared()
-        return self._packing.compress(line)
-
-    def _prepared(self) -> zstandard.ZstdCompressor:
-        """Its tables are made once: a part's reader needs none."""
-        parameters = zstandard.ZstdCompressionParameters.from_level(
-            LEVEL,
-            source_size=LINE_BYTES,
-            dict_size=len(self.dictionary),
-            min_match=MIN_MATCH,
-            write_dict_id=False,
-        )
-        self._made.precompute_compress(compression_params=parameters)
-        return zstandard.ZstdCompressor(dict_data=self._made, compression_params=parameters)
+        if len(line) < LONG_BYTES:
+            if self._short is None:
+                self._short = _prepared(self._made, {"min_match": MIN_MATCH})
+            return self._short.compress(line)
+        if self._long is None:
+            self._long = _prepared(zstandard.ZstdCompressionDict(self.dictionary), LONG)
+        return self._long.compress(line)
 
     def unpack(self, packed: bytes) -> bytes:
         """The line; never more than LINE_MOST_BYTES of memory. Raises UnpackError."""
@@ -71,6 +74,15 @@ class Packer:
             return self._unpack(packed, max_output_size=LINE_MOST_BYTES)
         except (zstandard.ZstdError, MemoryError, TypeError) as error:
             raise UnpackError(str(error)) from error
+
+
+def _prepared(made: zstandard.ZstdCompressionDict, differing: dict[str, int]) -> zstandard.ZstdCompressor:
+    """With the tables of the dictionary, made once, for who packs: a part's reader needs none."""
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        LEVEL, source_size=LINE_BYTES, dict_size=len(made), write_dict_id=False, **differing
+    )
+    made.precompute_compress(compression_params=parameters)
+    return zstandard.ZstdCompressor(dict_data=made, compression_params=parameters)
 
 
 @cache

@@ -10,11 +10,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from probe.core.proof.chain import line_digest
 from probe.host.clock import SystemClock
 from probe.store.base import dictionary as dictionaries
-from probe.store.base.dictionary import Packer, UnpackError, base, beside, digest_of, trained
+from probe.store.base.dictionary import LONG_BYTES, Packer, UnpackError, base, beside, digest_of, trained
 from probe.store.base.ends import SKIPPED
 from probe.store.base.part_query import PartQuery, dictionary_of
 from probe.store.base.parts import parts_of
@@ -76,6 +77,15 @@ def spoil_beside(part: Path) -> None:
 def test_a_line_comes_back_byte_for_byte(line: bytes) -> None:
     packer = Packer(base())
     assert packer.unpack(packer.pack(line)) == line
+
+
+@pytest.mark.parametrize("length", [LONG_BYTES - 1, LONG_BYTES, LONG_BYTES * 3])
+def test_a_long_line_is_packed_more_thoroughly_and_read_as_any(length: int) -> None:
+    chance = random.Random(length)
+    line = b"".join(b'{"number":%d,"of":"a line"},' % chance.randrange(10**6) for _ in range(length))[:length]
+    packed = Packer(base()).pack(line)
+    plain = zstandard.ZstdDecompressor(dict_data=zstandard.ZstdCompressionDict(base()))
+    assert Packer(base()).unpack(packed) == plain.decompress(packed) == line
 
 
 def test_what_no_line_was_packed_to_is_refused_and_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
