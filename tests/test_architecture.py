@@ -38,6 +38,7 @@ OTHER_THAN_ROOMS = {
         "replay",
         "support",
         "system",
+        "takeover",
     ),
     "truth",
 }
