@@ -218,7 +218,7 @@ def _compared(task: Task, evidence: Evidence) -> Iterator[Symptom]:
             reason=reason,
             observation=index,
             detail=detail_of(comparison),
-            asked_again=comparison.relation in _DISAGREES,
+            asked_again=kind is SymptomKind.NOTE and comparison.relation in _DISAGREES,
         )
 
 

@@ -19,7 +19,7 @@ from qh3.asyncio.server import QuicServer
 from qh3.h3.connection import H3Connection
 from qh3.h3.events import HeadersReceived
 from qh3.quic.configuration import QuicConfiguration
-from qh3.quic.connection import QuicConnectionError
+from qh3.quic.connection import QuicConnection, QuicConnectionError
 from qh3.quic.events import ConnectionTerminated, ProtocolNegotiated, QuicEvent
 
 from probe.lab.servers.http1 import BODYLESS, Reply, Request
@@ -92,7 +92,7 @@ class Http3Listener:
             if source[0] not in self.blocked and source[0] not in self.tls_for:
                 server.datagram_received(data, source)
 
-    def _connection(self, quic: object, **_: object) -> QuicConnectionProtocol:
+    def _connection(self, quic: QuicConnection, **_: object) -> QuicConnectionProtocol:
         return _Connection(quic, self._serve)
 
     def _serve(self, connection: _Connection, stream: int, request: Request) -> None:
@@ -127,9 +127,9 @@ class _Sending(asyncio.DatagramTransport):
 class _Connection(QuicConnectionProtocol):
     """One connection of a client; `serve` is called with each request."""
 
-    def __init__(self, quic: object, serve: Callable[[_Connection, int, Request], None]) -> None:
-        super().__init__(quic)  # type: ignore[arg-type]
-        self._serve = serve
+    def __init__(self, quic: QuicConnection, serve: Callable[[_Connection, int, Request], None]) -> None:
+        super().__init__(quic)
+        self._connection, self._serve = quic, serve
         self._http: H3Connection | None = None
         self._source = ""
 
@@ -143,7 +143,7 @@ class _Connection(QuicConnectionProtocol):
 
     def quic_event_received(self, event: QuicEvent) -> None:
         if isinstance(event, ProtocolNegotiated):
-            self._http = H3Connection(self._quic)
+            self._http = H3Connection(self._connection)
         elif isinstance(event, ConnectionTerminated):
             self._http = None
         if self._http is None:

@@ -13,6 +13,16 @@ from probe.core.records.origin import Reference
 from probe.core.records.verdict import Evidence
 from tests.support.build import AT, evidence, reference, refused, seen, task
 
+# Notes that a second look may turn into more, or into nothing.
+DISAGREES = {
+    "stale_fresh",
+    "stale_lifetime_unknown",
+    "stale_while_revalidate",
+    "stale_if_error",
+    "stale_disconnected",
+    "integrity.version_unseen",
+}
+
 
 def symptoms(of: Evidence, **params: object) -> list[Symptom]:
     return list(KIND.examine(Integrity.model_validate(params), task(), of))
@@ -26,7 +36,14 @@ def compared(
 
 
 def off(kind: SymptomKind, reason: str, detail: str | None = None, observation: int = 0) -> Symptom:
-    return Symptom(check="integrity", kind=kind, reason=reason, observation=observation, detail=detail)
+    return Symptom(
+        check="integrity",
+        kind=kind,
+        reason=reason,
+        observation=observation,
+        detail=detail,
+        asked_again=reason in DISAGREES,
+    )
 
 
 def test_the_origins_present_version_is_no_symptom() -> None:

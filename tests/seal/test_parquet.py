@@ -35,9 +35,11 @@ def cell(kind: Type, number: int) -> Any:
             return number % 200
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("table", [SLOTS, REQUESTS, EVENTS, GRAINS], ids=lambda table: table.name)
 def test_only_what_repeats_has_a_dictionary(table: Table, tmp_path: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
+    from pyarrow import parquet
+
     path = tmp_path / "t.parquet"
     rows = [{name: cell(kind, n) for name, kind in table.columns.items()} for n in range(ROWS)]
     writer = TableParquetWriter(table, path)

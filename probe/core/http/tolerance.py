@@ -23,7 +23,8 @@ BREACHES: dict[str, str] = {
     "line_without_colon": "a line of the head or trailer that is no field; left out (section 5)",
     "invalid_field_name": "a field name with characters that no name has; left out (RFC 9110 section 5.1)",
     "invalid_field_value": "a field value with a line break or NUL; left out (RFC 9113 section 8.2.1)",
-    "connection_field": "a field of one connection, in a version that has none (RFC 9113 section 8.2.2)",
+    "connection_field": "a field of one connection, in a version that has none (RFC 9113 section 8.2.2);"
+    " over HTTP/3 only `upgrade` is delivered",
     "bare_cr": "a carriage return alone; replaced by a space (RFC 9112 section 2.2)",
     "repeated_content_length": "Content-Length several times with one value (RFC 9110 section 8.6)",
     "invalid_content_length": "a Content-Length that is no number (RFC 9110 section 8.6)",

@@ -75,9 +75,10 @@ class SqlEngine(ABC):
         """Sums of grains, for each group."""
         where, given = _where(asked)
         text = sql.grains_text(self.dialect, "facts", where, rule, asked.excluded, by)
-        return self._grains(text, given, len(by))
+        return self.ask_grains(text, given, len(by))
 
-    def _grains(self, text: str, given: Sequence[str], columns: int) -> Grains:
+    def ask_grains(self, text: str, given: Sequence[str], columns: int) -> Grains:
+        """What such a statement answers, by its first columns."""
         made: Grains = {}
         for row in self.rows(text, given):
             grain = Grain(**dict(zip(sql.SUMS, row[columns + 1 :], strict=True)))
@@ -95,12 +96,12 @@ class SqlEngine(ABC):
         places = [name for name in by if name != OBJECT]
         self.keep("others", sql.others_text(where, rule, asked.excluded, [*by, *COUNTED]), given)
         self.keep("places", self._sums(asked, rule, where, places), given)
-        whole = self._grains(sql.sums_text("places", ()), (), 0).get((), {})
-        made = {name: self._parts("places", name, least, bounds) for name in places}
+        whole = self.ask_grains(sql.sums_text("places", ()), (), 0).get((), {})
+        made = {name: self.ask_parts("places", name, least, bounds) for name in places}
         self.forget_table("places")
         if OBJECT in by:
             self.keep("objects", self._sums(asked, rule, where, [OBJECT]), given)
-            made[OBJECT] = self._parts("objects", OBJECT, least, bounds)
+            made[OBJECT] = self.ask_parts("objects", OBJECT, least, bounds)
             self.forget_table("objects")
         self.forget_table("others")
         return whole, {name: made[name] for name in by}
@@ -110,7 +111,10 @@ class SqlEngine(ABC):
         others = sql.grains_text(self.dialect, "others", "TRUE", rule, asked.excluded, by)
         return sql.two_sums_text(self.dialect, where, others, rule.length_us, by)
 
-    def _parts(self, source: str, name: str, least: int, bounds: tuple[int, int]) -> dict[str | None, Part]:
+    def ask_parts(
+        self, source: str, name: str, least: int, bounds: tuple[int, int]
+    ) -> dict[str | None, Part]:
+        """Parts of a table of sums by one of its columns."""
         troubled: dict[str | None, dict[int, Grain]] = {}
         rest: dict[str | None, Grain] = {}
         for value, number, *sums in self.rows(sql.part_text(source, name, least, bounds)):

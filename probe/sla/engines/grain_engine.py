@@ -50,7 +50,7 @@ class GrainEngine(DuckDbEngine):
     def grains(self, asked: Question, rule: CountingRule, by: Sequence[str] = ()) -> Grains:
         """Sums of grains, for each group."""
         text, given = _added(asked, rule, by)
-        return self._grains(text, given, len(by))
+        return self.ask_grains(text, given, len(by))
 
     def parts(
         self, asked: Question, rule: CountingRule, by: Sequence[str], least: int, bounds: tuple[int, int]
@@ -60,7 +60,7 @@ class GrainEngine(DuckDbEngine):
         made: Parts = {}
         for name in by:
             self.keep("places", *_added(asked, rule, (name,)))
-            made[name] = self._parts("places", name, least, bounds)
+            made[name] = self.ask_parts("places", name, least, bounds)
             self.forget_table("places")
         return whole, made
 
