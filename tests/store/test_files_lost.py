@@ -148,6 +148,18 @@ async def test_the_other_files_are_put_back_too(directory: Path, what: str) -> N
     assert list((directory / ASIDE).rglob("*-wal")), "what lay beside it is kept for people"
 
 
+async def test_a_catalogue_that_is_begun_anew_says_whose_store_it_is(directory: Path) -> None:
+    """A disk that failed to read it once left a store in which readers that named no agent found nothing."""
+    store = opened(directory)
+    await store.append([slot(0)])
+    cut_to_nothing(catalogue_file(directory))
+    assert store.look() is not None
+    await store.append([slot(1)])
+    with Reader.open(directory) as reader:
+        assert [line.seq for line in reader.lines("acme", 0, 10)] == [1, 2]
+    await store.close()
+
+
 # --- at the next start --------------------------------------------------------------------------------
 
 

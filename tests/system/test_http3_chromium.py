@@ -126,6 +126,7 @@ DECIDED: dict[str, str] = {
     "gzip cut": _PART,
     "more than declared": "what is meant is ambiguous, and libcurl refuses it",
     "a pseudo-header of requests": "qh3 and libcurl refuse it",
+    "a pseudo-header in trailers": "qh3 and libcurl refuse it; Chromium may have delivered the content before",
     "status behind fields": "qh3 and libcurl refuse it",
     "too many interim heads": "a bound of ours, a thousand: what goes on without end is none of a server's",
     "closed after the response": "all of it came; whether a client has read it before the close is chance",

@@ -30,7 +30,7 @@ FAULTS = {
     "the disk is full": "pwrite64:error=ENOSPC:when=200+331",
     "the quota is used up": "pwrite64:error=EDQUOT:when=300+353",
     "it is read-only for a time": "pwrite64:error=EROFS:when=250+311",
-    "reading fails": "pread64:error=EIO:when=200+101",
+    "reading fails": "pread64:error=EIO:when=230+301",
     "truncating fails": "ftruncate:error=EIO:when=4+23",
 }
 

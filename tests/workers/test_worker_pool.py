@@ -25,6 +25,7 @@ from probe.core.results.live_state import WorkerState
 from probe.host.clock import SystemClock, rfc3339
 from probe.lab.lab import Lab
 from probe.lab.servers.edge import Misdeed
+from probe.lab.servers.world import LIVE
 from probe.services.replay import cases_of_store, rejudge
 from probe.settings.config_files import load_config
 from probe.store.read.reader import Reader
@@ -367,6 +368,10 @@ async def test_a_reload_moves_what_now_belongs_together_with_what_is_known_of_it
     edit(
         tmp_path / "customers" / "shop.yaml", lambda c: c["domains"][1].update(interval="250ms")
     )  # as much as the other
+    edit(
+        tmp_path / "customers" / "media.yaml",
+        lambda c: c.update(domains=[d for d in c["domains"] if d.get("domain") != LIVE.name]),
+    )  # which would have to be evened out as well
     async with running(file) as made:
         await made.until_all_measure()
         before = assigned(made)

@@ -8,6 +8,7 @@ A file that is deleted, moved, replaced or cut while it is open is put back as f
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,14 +17,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from probe.host.clock import Clock, rfc3339
-from probe.store.base.ends import (
-    KnownEnd,
-    Stream,
-    note_ends,
-    noted_ends,
-    of_stream_ends,
-    shortfalls,
-)
+from probe.store.base.ends import KnownEnd, Stream, note_ends, noted_ends, of_stream_ends, shortfalls
 from probe.store.base.parts import (
     EVIDENCE_PARTS,
     PARTS,
@@ -41,7 +35,7 @@ from probe.store.base.parts import (
     size_bytes,
     stream_ends,
 )
-from probe.store.base.schema import CATALOGUE, catalogue_file, damaged, get_meta, open_writer
+from probe.store.base.schema import CATALOGUE, catalogue_file, damaged, get_meta, open_writer, put_meta
 from probe.store.upkeep.check import check_catalogue, check_part, keep_other_copy
 from probe.store.upkeep.put_back import copy_open
 from probe.store.upkeep.salvage import salvage
@@ -73,7 +67,7 @@ class Files:
 
     `known`: how far streams go by what lies elsewhere. `lines_of`: for `sums`, the lines of the streams. `ends`: how
     far they go, as committed. `alarm`: what was done to an open file, in words; it stands for as long as this process
-    runs.
+    runs. `said`: what the catalogue says of this opening of the store, also one that takes the place of another.
     """
 
     directory: Path
@@ -84,6 +78,7 @@ class Files:
     notices: list[Notice] = field(default_factory=list)
     ends: dict[Stream, StreamEnd] = field(default_factory=dict)
     alarm: str | None = None
+    said: Mapping[str, str] = field(default_factory=dict)
     marks: Marks = field(default_factory=Marks)
     due_times: DueTimes = field(init=False)
     packing: Packing = field(default_factory=Packing)
@@ -127,11 +122,22 @@ class Files:
         if self._catalogue is None:
             make(catalogue_file(self.directory), CATALOGUE)
             self._catalogue = open_writer(catalogue_file(self.directory), CATALOGUE)
+            if (
+                self.said and get_meta(self._catalogue.conn, "agent") is None
+            ):  # begun anew while the store is open
+                self.say(self.said)
         if self._records is None:
             self._open_records()
             self.sums.forget()
         if self._evidence is None:
             self._evidence_part, self._evidence = open_newest(self.directory, EVIDENCE_PARTS, self._now())
+
+    def say(self, said: Mapping[str, str]) -> None:
+        """Write this into the catalogue's meta table, and into each that takes its place."""
+        self.said = said
+        with self.catalogue.atomic():
+            for key, value in said.items():
+                put_meta(self.catalogue, key, value)
 
     def _open_records(self) -> None:
         self._part, self._records = open_newest(self.directory, PARTS, self._now(), self._next_dictionary)

@@ -220,9 +220,7 @@ class Writer(threading.Thread):
 
     def _begin(self, db: Database) -> bool:
         clean = get_meta(db.conn, "closed") != "no"
-        with db.atomic():
-            put_meta(db, "closed", "no")
-            put_meta(db, "agent", self._agent)
+        self._files.say({"closed": "no", "agent": self._agent})
         return clean
 
     def _end(self, *, clean: bool) -> None:
