@@ -11,8 +11,8 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 from qh3.asyncio.protocol import QuicConnectionProtocol
 from qh3.asyncio.server import QuicServer
@@ -22,8 +22,8 @@ from qh3.quic.configuration import QuicConfiguration
 from qh3.quic.connection import QuicConnection, QuicConnectionError
 from qh3.quic.events import ConnectionTerminated, ProtocolNegotiated, QuicEvent
 
-from probe.lab.servers.http1 import BODYLESS, Reply, Request
-from probe.lab.servers.listener import LabError
+from probe.lab.servers.http1 import Reply, Request
+from probe.lab.servers.listener import bound_udp
 
 _READ_BYTES = 65_536
 _AT_ONCE = 64  # datagrams
@@ -61,14 +61,7 @@ class Http3Listener:
         """Bind and listen. Raises LabError if the port is taken."""
         if self._socket is not None:
             return
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            sock.setblocking(False)
-            sock.bind((self.address, self.port))
-        except OSError as error:
-            sock.close()
-            raise LabError(f"{self.address}:{self.port}/udp cannot be bound: {error.strerror}") from error
-        self._socket = sock
+        self._socket = sock = bound_udp(self.address, self.port)
         self._server = QuicServer(configuration=self._configuration, create_protocol=self._connection)
         self._server.connection_made(_Sending(sock))
         asyncio.get_running_loop().add_reader(sock.fileno(), self._readable, sock, self._server)
@@ -113,9 +106,9 @@ class _Sending(asyncio.DatagramTransport):
         super().__init__()
         self._sock = sock
 
-    def sendto(self, data: object, addr: object = None) -> None:
+    def sendto(self, data: Any, addr: Any = None) -> None:
         with contextlib.suppress(OSError):
-            self._sock.sendto(data, addr)  # type: ignore[call-overload]
+            self._sock.sendto(data, addr)
 
     def close(self) -> None:
         return None
@@ -151,30 +144,14 @@ class _Connection(QuicConnectionProtocol):
         for said in self._http.handle_event(event):
             if isinstance(said, HeadersReceived):
                 lines = {name.decode(): value.decode("latin-1") for name, value in said.headers}
-                self._serve(self, said.stream_id, self._request(lines))
-
-    def _request(self, lines: dict[str, str]) -> Request:
-        return Request(
-            method=lines.get(":method", ""),
-            path=lines.get(":path", ""),
-            host=lines.get(":authority", "").partition(":")[0].lower(),
-            fields={name: value for name, value in lines.items() if not name.startswith(":")},
-            source=self._source,
-        )
+                self._serve(self, said.stream_id, Request.of_stream(lines, self._source))
 
     def reply(self, stream: int, request: Request, reply: Reply) -> None:
         """Send it, if the client is still there."""
         if self._http is None:
             return
-        fields = [(name.lower(), value) for name, value in reply.fields]
-        if reply.get("date") is None:
-            fields.append(("date", formatdate(usegmt=True)))
-        if reply.status not in BODYLESS:
-            fields.append(("content-length", str(len(reply.body))))
-        body = b"" if reply.status in BODYLESS or request.method == "HEAD" else reply.body
-        sent = body if reply.send_bytes is None else body[: reply.send_bytes]
-        head = [(b":status", str(reply.status).encode())]
-        head += [(name.encode(), value.encode("latin-1")) for name, value in fields]
+        body, sent = reply.content_for(request)
+        head = [(name.encode(), value.encode("latin-1")) for name, value in reply.stream_head()]
         self._http.send_headers(stream, head, end_stream=not body)
         if body:
             self._http.send_data(stream, sent, end_stream=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from probe.core.proof.manifest import ENDING, parse_manifest, parse_stem
 from probe.seal.keys import PUBLIC, PublicKey
 from probe.seal.position import HEAD, STATE, noted_streams, read_head
-from probe.store.base.ends import KnownEnd
+from probe.store.base.ends import NOTED, KnownEnd, ends_of_rows
 from probe.store.base.schema import NOTES_ENDS, catalogue_file
 from probe.store.confirmations import Confirmations
 from probe.store.read.sources import Sources
@@ -24,7 +24,6 @@ log = logging.getLogger("probe.sealing")
 
 MOST_SEQ = 2**53  # more is nobody's number
 _VERSION = "SELECT value FROM meta WHERE key = 'schema_version'"
-_NOTED = "SELECT agent, customer, seq, digest, complete_up_to FROM stream_end"
 
 
 def known_ends(directory: Path) -> list[KnownEnd]:
@@ -113,15 +112,8 @@ def _of_evidence(directory: Path) -> list[KnownEnd]:
         return []
     with closing(Sources(directory)) as sources:
         return [
-            KnownEnd(
-                agent=agent,
-                customer=customer,
-                seq=seq,
-                digest=digest,
-                source=f"the evidence {query.path.name}",
-                complete_up_to=complete,
-            )
+            end
             for query in sources.evidence()
             if int(query.value(_VERSION) or 0) >= NOTES_ENDS
-            for agent, customer, seq, digest, complete in query.rows(_NOTED)
+            for end in ends_of_rows(query.rows(NOTED), f"the evidence {query.path.name}")
         ]

@@ -55,9 +55,8 @@ PATHS = ("/", "/sign-in", "/sign-out")
 _PLACES = ("/domain/", "/incident/", "/row/")
 _ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,60}")
 _STRANGERS_PER_MINUTE = 240
-_SOMEBODY = secrets.token_hex(
-    16
-)  # stands for the reader's name in a page that several get: nobody can write it
+# Stands for the reader's name in a page that several get: nobody can write it.
+_SOMEBODY = secrets.token_hex(16)
 
 
 def is_page(path: str) -> bool:

@@ -259,9 +259,8 @@ class Tracker:
     def _tell(self, episode: Episode, stage: Stage) -> Transition:
         if stage is Stage.CLOSED:
             wells = [self._tracks[episode.subject][key].first_well_us for key in self._asked(episode)]
-            episode.closed_us = max(
-                self._now_us, episode.last_us
-            )  # a clock that was set back ends nothing earlier
+            # A clock that was set back ends nothing earlier.
+            episode.closed_us = max(self._now_us, episode.last_us)
             episode.ending = Ending.UNKNOWN if episode.lost or None in wells else Ending.WELL
             if episode.ending is Ending.WELL:
                 episode.well_after_us = max(episode.last_us, *(well for well in wells if well is not None))

@@ -191,9 +191,8 @@ def _transport(symptom: Symptom, corroboration: Corroboration) -> Blame:
     failure = observation.failure
     assert failure is not None, "a transport symptom comes from a failure"
     if failure.type is FailureType.HTTP_1_1_REQUIRED and corroboration.task.request.protocol == AUTO:
-        return _inconclusive(
-            Fault.AGENT, symptom.reason
-        )  # browsers ask again, which would not be this request
+        # Browsers ask again, which would not be this request.
+        return _inconclusive(Fault.AGENT, symptom.reason)
     refused = failure.type is FailureType.HTTP_STREAM_REFUSED  # then clients ask again (RFC 9113 section 8.7)
     once = refused and not corroboration.confirmed(symptom.observation)
     if once or failure.type is FailureType.TCP_ADDRESS_BLOCKED:

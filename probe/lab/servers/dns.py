@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections import deque
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -25,7 +24,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from probe.lab.servers.listener import LabError, Listener
+from probe.lab.servers.listener import Listener, bound_udp
 from probe.lab.servers.world import Vantage
 from probe.lab.servers.zones import ADDRESS_TTL_S, ALIAS_TTL_S, SCOPE, Network, View, Zones
 
@@ -68,13 +67,7 @@ class DnsServer:
 
     async def open(self) -> None:
         """Listen on UDP and TCP. Raises LabError if the port is taken."""
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            sock.setblocking(False)
-            sock.bind((self.address, self.port))
-        except OSError as error:
-            sock.close()
-            raise LabError(f"{self.address}:{self.port}/udp cannot be bound: {error.strerror}") from error
+        sock = bound_udp(self.address, self.port)
         loop = asyncio.get_running_loop()
         self._udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=sock)
         self._tcp.open()

@@ -29,6 +29,17 @@ class Request:
     fields: dict[str, str]
     source: str
 
+    @classmethod
+    def of_stream(cls, lines: dict[str, str], source: str) -> Request:
+        """Of a stream's field lines, with pseudo-headers (RFC 9113 section 8.3.1, RFC 9114 section 4.3.1)."""
+        return cls(
+            method=lines.get(":method", ""),
+            path=lines.get(":path", ""),
+            host=lines.get(":authority", "").partition(":")[0].lower(),
+            fields={name: value for name, value in lines.items() if not name.startswith(":")},
+            source=source,
+        )
+
     @property
     def accepts_gzip(self) -> bool:
         """RFC 9110 section 12.5.3, without weights but `q=0`."""
@@ -53,6 +64,25 @@ class Reply:
     def get(self, name: str) -> str | None:
         """The first value of a field; names in any case."""
         return next((value for key, value in self.fields if key.lower() == name.lower()), None)
+
+    @property
+    def all_fields(self) -> Fields:
+        """Its own, and those that each response has."""
+        fields = list(self.fields)
+        if self.get("date") is None:
+            fields.append(("Date", formatdate(usegmt=True)))
+        if self.status not in BODYLESS:
+            fields.append(("Content-Length", str(len(self.body))))
+        return fields
+
+    def stream_head(self) -> Fields:
+        """The same as field lines of a stream, names in lower case, behind `:status`."""
+        return [(":status", str(self.status)), *((name.lower(), value) for name, value in self.all_fields)]
+
+    def content_for(self, request: Request) -> tuple[bytes, bytes]:
+        """What belongs behind its head, and what of that is sent."""
+        body = b"" if self.status in BODYLESS or request.method == "HEAD" else self.body
+        return body, body if self.send_bytes is None else body[: self.send_bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,14 +128,8 @@ def parse_head(head: bytes) -> tuple[str, dict[str, str]]:
 
 def write_reply(writer: asyncio.StreamWriter, request: Request, reply: Reply) -> bool:
     """Queue the bytes of the reply; False where it was cut short on purpose."""
-    fields = list(reply.fields)
-    if reply.get("date") is None:
-        fields.append(("Date", formatdate(usegmt=True)))
-    if reply.status not in BODYLESS:
-        fields.append(("Content-Length", str(len(reply.body))))
     lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"]
-    lines += [f"{name}: {value}" for name, value in fields]
-    body = b"" if reply.status in BODYLESS or request.method == "HEAD" else reply.body
-    sent = body if reply.send_bytes is None else body[: reply.send_bytes]
+    lines += [f"{name}: {value}" for name, value in reply.all_fields]
+    body, sent = reply.content_for(request)
     writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + sent)
     return len(sent) == len(body)

@@ -7,7 +7,6 @@ windows.
 from __future__ import annotations
 
 import asyncio
-from email.utils import formatdate
 
 import h2.config
 import h2.connection
@@ -15,7 +14,7 @@ import h2.errors
 import h2.events
 import h2.exceptions
 
-from probe.lab.servers.http1 import BODYLESS, Reply, Request
+from probe.lab.servers.http1 import Reply, Request
 
 _READ_BYTES = 65_536
 _IDLE_S = 15.0
@@ -41,14 +40,8 @@ class Http2Connection:
 
     async def reply(self, stream: int, request: Request, reply: Reply) -> bool:
         """Send it; False where the connection was ended on purpose."""
-        fields = [(name.lower(), value) for name, value in reply.fields]
-        if reply.get("date") is None:
-            fields.append(("date", formatdate(usegmt=True)))
-        if reply.status not in BODYLESS:
-            fields.append(("content-length", str(len(reply.body))))
-        body = b"" if reply.status in BODYLESS or request.method == "HEAD" else reply.body
-        sent = body if reply.send_bytes is None else body[: reply.send_bytes]
-        self._h2.send_headers(stream, [(":status", str(reply.status)), *fields], end_stream=not body)
+        body, sent = reply.content_for(request)
+        self._h2.send_headers(stream, reply.stream_head(), end_stream=not body)
         if body:
             await self._send(stream, sent, end=not reply.goaway)
         if reply.goaway:
@@ -78,19 +71,10 @@ class Http2Connection:
         for event in events:
             if isinstance(event, h2.events.RequestReceived):
                 lines = {str(name): str(value) for name, value in event.headers or ()}
-                self._asked.append((event.stream_id or 0, self._request(lines)))
+                self._asked.append((event.stream_id or 0, Request.of_stream(lines, self._source)))
             elif isinstance(event, h2.events.StreamReset | h2.events.ConnectionTerminated):
                 self._over = True
         await self._flush()
-
-    def _request(self, lines: dict[str, str]) -> Request:
-        return Request(
-            method=lines.get(":method", ""),
-            path=lines.get(":path", ""),
-            host=lines.get(":authority", "").partition(":")[0].lower(),
-            fields={name: value for name, value in lines.items() if not name.startswith(":")},
-            source=self._source,
-        )
 
     async def _flush(self) -> None:
         if data := self._h2.data_to_send():

@@ -49,6 +49,18 @@ def _can_bind(address: str, port: int, *, udp: bool) -> bool:
     return True
 
 
+def bound_udp(address: str, port: int) -> socket.socket:
+    """A socket that takes datagrams there, and never blocks. Raises LabError if the port is taken."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        sock.bind((address, port))
+    except OSError as error:
+        sock.close()
+        raise LabError(f"{address}:{port}/udp cannot be bound: {error.strerror}") from error
+    return sock
+
+
 class Listener:
     """TCP on one address and port, with TLS if given a context.
 

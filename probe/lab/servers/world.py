@@ -81,9 +81,8 @@ LIVE = Domain(
     paths=("/segment.bin",),
     protocol="h3",
 )
-HTTP3 = (
-    find_spec("qh3") is not None
-)  # the extra `http3`: without it nothing here is served or asked over HTTP/3
+# The extra `http3`: without it nothing here is served or asked over HTTP/3.
+HTTP3 = find_spec("qh3") is not None
 DOMAINS = (WWW, IMG, VOD, API, *((LIVE,) if HTTP3 else ()))
 
 BEIJING = Vantage(

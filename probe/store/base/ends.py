@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from probe.core.proof.chain import GENESIS
 from probe.store.base.parts import StreamEnd
@@ -21,6 +21,7 @@ SKIPPED = (
     1_000_000  # numbers left free where the end of a stream is not known exactly: none is given out twice
 )
 Stream = tuple[str, str]  # agent, customer
+NOTED = "SELECT agent, customer, seq, digest, complete_up_to FROM stream_end"
 _PUT = (
     "INSERT OR REPLACE INTO stream_end (agent, customer, seq, digest, complete_up_to) VALUES (?, ?, ?, ?, ?)"
 )
@@ -105,7 +106,7 @@ def of_stream_ends(ends: Iterable[StreamEnd], source: str) -> list[KnownEnd]:
 
 
 def note_ends(db: Database, ends: Iterable[StreamEnd]) -> None:
-    """Write the ends into the catalogue, within the caller's transaction."""
+    """Write the ends into a file that notes them, within the caller's transaction."""
     db.conn.executemany(
         _PUT, [(end.agent, end.customer, end.head, end.digest, end.complete_up_to) for end in ends]
     )
@@ -113,16 +114,20 @@ def note_ends(db: Database, ends: Iterable[StreamEnd]) -> None:
 
 def noted_ends(db: Database, *, exact: bool) -> list[KnownEnd]:
     """What the catalogue notes. `exact`: the store was closed properly after it."""
-    sql = "SELECT agent, customer, seq, digest, complete_up_to FROM stream_end"
+    return ends_of_rows(db.execute(NOTED).fetchall(), "the catalogue", exact=exact)
+
+
+def ends_of_rows(rows: Iterable[tuple[Any, ...]], source: str, *, exact: bool = False) -> list[KnownEnd]:
+    """What a statement NOTED found in a file, which is the source."""
     return [
         KnownEnd(
             agent=agent,
             customer=customer,
             seq=seq,
             digest=digest,
-            source="the catalogue",
+            source=source,
             exact=exact,
             complete_up_to=complete,
         )
-        for agent, customer, seq, digest, complete in db.execute(sql).fetchall()
+        for agent, customer, seq, digest, complete in rows
     ]

@@ -122,9 +122,8 @@ class Files:
         if self._catalogue is None:
             make(catalogue_file(self.directory), CATALOGUE)
             self._catalogue = open_writer(catalogue_file(self.directory), CATALOGUE)
-            if (
-                self.said and get_meta(self._catalogue.conn, "agent") is None
-            ):  # begun anew while the store is open
+            # Begun anew while the store is open.
+            if self.said and get_meta(self._catalogue.conn, "agent") is None:
                 self.say(self.said)
         if self._records is None:
             self._open_records()
