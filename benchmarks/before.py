@@ -17,7 +17,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from statistics import median
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -91,25 +90,29 @@ def side(tree: Path, ports: str) -> Iterator[Client]:
         child.stdin.close()
 
 
-def asked(child: Client, scheme: str, size: int, count: int = SLOTS) -> float:
-    """Microseconds of a slot there."""
-    assert child.stdin is not None
-    assert child.stdout is not None
-    child.stdin.write(f"{scheme} {size} {count}\n")
-    child.stdin.flush()
-    return int(child.stdout.readline()) / 1000
+class Slots:
+    """Slots of one scheme and size in a client, as `benchmarks.earlier` compares them."""
+
+    def __init__(self, child: Client, scheme: str, size: int) -> None:
+        self._child, self._scheme, self._size = child, scheme, size
+
+    def us_a_slot(self, slots: int) -> float:
+        """Of processor time."""
+        assert self._child.stdin is not None
+        assert self._child.stdout is not None
+        self._child.stdin.write(f"{self._scheme} {self._size} {slots}\n")
+        self._child.stdin.flush()
+        return int(self._child.stdout.readline()) / 1000
 
 
 def main(commit: str, rounds: int) -> None:
     """Both sides in turns; a row for each scheme and size."""
     from benchmarks.peer_process import serving
+    from tests.support.history import taken
 
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="before-")))
-        tree = directory / "tree"
-        tree.mkdir()
-        archive = subprocess.run(["git", "archive", commit], cwd=HERE, stdout=subprocess.PIPE, check=True)  # noqa: S603, S607
-        subprocess.run(["tar", "-x", "-C", str(tree)], input=archive.stdout, check=True)  # noqa: S603, S607
+        tree = taken(commit, directory / "tree")
         ports = stack.enter_context(serving(directory, SIZES))
         told = json.dumps({"http": ports.http, "https": ports.https, "dns": ports.dns, "ca": str(ports.ca)})
         now, before = (stack.enter_context(side(place, told)) for place in (HERE, tree))
@@ -119,19 +122,16 @@ def main(commit: str, rounds: int) -> None:
 
 
 def _row(now: Client, before: Client, scheme: str, size: int, rounds: int) -> None:
-    ratios, ours, theirs = [], [], []
+    from benchmarks.earlier import compared
+
     count = SLOTS if size == min(SIZES) else SLOTS // 5
-    for number in range(rounds + 1):
-        pair = [now, before] if number % 2 else [before, now]
-        took = {child: asked(child, scheme, size, count) for child in pair}
-        if number:  # the first one warms both up
-            ours.append(took[now])
-            theirs.append(took[before])
-            ratios.append(took[now] / took[before])
-    spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+    ours, theirs = Slots(now, scheme, size), Slots(before, scheme, size)
+    for side_of in (ours, theirs):
+        side_of.us_a_slot(count)  # warms it up
+    found = compared(ours, theirs, count, rounds)
     print(
-        f"{scheme:5} {size:8} bytes  now {median(ours):7.0f} us  before {median(theirs):7.0f} us "
-        f" ratio {median(ratios):.3f} ({spread})",
+        f"{scheme:5} {size:8} bytes  now {found['now_us']:7} us  before {found['then_us']:7} us "
+        f" ratio {found['ratio']:.3f} ({found['least']:.2f} to {found['most']:.2f})",
         flush=True,
     )
 

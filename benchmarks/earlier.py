@@ -8,11 +8,9 @@ a process of its own, which measures when it is told to. Medians; the ratio is f
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,6 +21,7 @@ from typing import Protocol
 from benchmarks.peer_process import Ports
 from benchmarks.programs import real_servers
 from benchmarks.versus import IN_FLIGHT, LABELS, SIZES
+from tests.support.history import taken
 
 ROOT = Path(__file__).parents[1]
 BEFORE_PACKED = "6cb3dfc^"
@@ -81,16 +80,6 @@ class Side:
         return line
 
 
-def taken(commit: str, into: Path) -> Path:
-    """The files of a commit. Raises CalledProcessError where this checkout does not have it."""
-    files = ["git", "-C", str(ROOT), "archive", commit, "probe", "benchmarks", "tests"]
-    packed = subprocess.run(files, check=True, capture_output=True).stdout  # noqa: S603 - our own words
-    into.mkdir()
-    with tarfile.open(fileobj=io.BytesIO(packed)) as files_of_it:
-        files_of_it.extractall(into, filter="data")
-    return into
-
-
 @contextmanager
 def measuring(
     version: Path, ports: Ports, directory: Path, scheme: str, size: int, flight: int
@@ -142,7 +131,7 @@ def main() -> None:
     cases += [(scheme, min(SIZES), 1) for scheme in ("http", "https")]
     with tempfile.TemporaryDirectory(prefix="cdn-probe-earlier-") as name:
         place = Path(name)
-        version = taken(options.commit, place / "version")
+        version = taken(options.commit, place / "version", "probe", "benchmarks", "tests")
         with real_servers(place / "servers", list(SIZES)) as servers:
             for number, (scheme, size, flight) in enumerate(cases):
                 with ExitStack() as stack:

@@ -12,7 +12,8 @@ import tempfile
 from pathlib import Path
 
 from tests.earlier.pulling import tried
-from tests.earlier.versions import BEFORE_PACKED, FIRST, taken
+from tests.earlier.versions import BEFORE_PACKED, FIRST
+from tests.support.history import NotInHistoryError, taken
 
 
 def main() -> int:
@@ -22,8 +23,9 @@ def main() -> int:
     bad = 0
     for commit in options.parse_args().commits:
         with tempfile.TemporaryDirectory(prefix="earlier-") as place:
-            version = taken(commit, Path(place))
-            if version is None:
+            try:
+                version = taken(commit, Path(place) / f"at-{commit}", "probe")
+            except NotInHistoryError:
                 print(f"{commit}: not in the history of this checkout")
                 bad += 1
                 continue

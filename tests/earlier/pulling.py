@@ -24,8 +24,9 @@ from probe.store.read.reader import Reader
 from probe.store.store import Store
 from tests.agent.test_agent import config_of
 from tests.agent.test_live import running
-from tests.earlier.versions import ROOT, typed
+from tests.earlier.versions import typed
 from tests.support.agent_process import until
+from tests.support.history import ROOT
 from tests.support.rows import HOST, slot
 from tests.system.programs import free_port
 

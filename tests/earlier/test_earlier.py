@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.earlier.pulling import tried
-from tests.earlier.versions import FIRST, taken
+from tests.earlier.versions import FIRST
+from tests.support.history import NotInHistoryError, taken
 
 
 @pytest.mark.long
 async def test_version_0_1_pulls_and_verifies_what_todays_agent_hands_out(tmp_path: Path) -> None:
-    version = taken(FIRST, tmp_path)
-    if version is None:
+    try:
+        version = taken(FIRST, tmp_path / f"at-{FIRST}", "probe")
+    except NotInHistoryError:
         pytest.skip("a checkout without its history")
     steps = await tried(version, tmp_path)
     assert [(step.what, step.words) for step in steps if not step.well] == []

@@ -4,27 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 from tests.support.agent_process import Ended
 
-ROOT = Path(__file__).parents[2]
 FIRST, BEFORE_PACKED = "4ddf4b8", "dbd2f30"
 """Version 0.1.0; the last one before copies and stored lines were packed."""
 WITHIN_S = 120.0
-
-
-def taken(commit: str, into: Path) -> Path | None:
-    """A directory with the files of a commit; None: this checkout has no history, or not that far back."""
-    packed = subprocess.run(["git", "-C", ROOT, "archive", commit, "probe"], capture_output=True, check=False)
-    if packed.returncode:
-        return None
-    place = into / f"at-{commit}"
-    place.mkdir(parents=True)
-    subprocess.run(["tar", "-x", "-C", place], input=packed.stdout, check=True)
-    return place
 
 
 async def typed(version: Path, *arguments: str | Path, token: str = "") -> Ended:

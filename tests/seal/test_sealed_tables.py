@@ -28,10 +28,10 @@ from tests.core.tables.by_json import us
 from tests.core.tables.test_rows import measured
 from tests.seal.made import AGENT, COUNT, CUSTOMERS, Made, lines_of, made, sealed
 from tests.support.build import seen
+from tests.support.history import NotInHistoryError, taken
 from tests.support.rows import HOST, at, missed
 
 KERNEL = ClockStanding(vouched_by="kernel", bound_us=10)
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -212,14 +212,11 @@ def test_names_that_a_manifest_made_by_others_gives_do_no_harm(
 @pytest.mark.long
 def test_the_version_before_verifies_segments_with_tables(world: Made, tmp_path: Path) -> None:
     """By its own code, taken from the history: the manifest's members are as they were. Of what is sealed alone."""
-    before = subprocess.run(
-        ["git", "-C", ROOT, "archive", "4ddf4b8"], capture_output=True, check=False
-    )  # fmt: skip
-    if before.returncode:
+    try:
+        earlier = taken("4ddf4b8", tmp_path / "earlier")
+    except NotInHistoryError:
         pytest.skip("a checkout without its history")
-    earlier, sealed_ = tmp_path / "earlier", tmp_path / "sealed"
-    earlier.mkdir()
-    subprocess.run(["tar", "-x", "-C", earlier], input=before.stdout, check=True)
+    sealed_ = tmp_path / "sealed"
     shutil.copytree(world.results, sealed_, ignore=shutil.ignore_patterns("_*", ".*", "results.db*"))
     done = subprocess.run(
         [sys.executable, "-m", "probe", "results", "verify", sealed_, "--key", world.key, "--json"],

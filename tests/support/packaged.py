@@ -39,7 +39,7 @@ def debian_package() -> Path:
     atexit.register(shutil.rmtree, out, ignore_errors=True)
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
     if run is None:
-        return _built(out)
+        return built(CHECKOUT, out)
     shared = Path(tempfile.gettempdir()) / f"cdn-probe-deb-of-{run}"
     shared.mkdir(mode=0o700, exist_ok=True)
     atexit.register(shutil.rmtree, shared, ignore_errors=True)
@@ -49,14 +49,15 @@ def debian_package() -> Path:
         shared.mkdir(mode=0o700, exist_ok=True)
         for package in shared.glob("*.deb"):
             return Path(shutil.copy(package, out))
-        built = _built(out)
-        Path(shutil.copy(built, shared / "part")).rename(shared / built.name)
-        return built
+        made = built(CHECKOUT, out)
+        Path(shutil.copy(made, shared / "part")).rename(shared / made.name)
+        return made
 
 
-def _built(out: Path) -> Path:
+def built(tree: Path, out: Path) -> Path:
+    """The Debian package of this tree, by its own scripts, in `out`."""
     done = subprocess.run(
-        [CHECKOUT / "packaging" / "deb", out, PYTHON],
+        [tree / "packaging" / "deb", out, PYTHON],
         capture_output=True,
         text=True,
         timeout=300,

@@ -200,22 +200,21 @@ def net(tmp_path_factory: pytest.TempPathFactory, pki: Pki) -> Iterator[Net]:
 
 OK: Triple = ("ok", None, None)
 NO_UDP = "udp dport 8443 drop"
+UDP_BLOCKED = (
+    pytest.param(
+        (NO_UDP,), (EDGE,), True, ("inconclusive", "path", "quic.blocked"), id="udp blocked on our line"
+    ),
+    pytest.param(
+        (NO_UDP,), (EDGE,), False, ("inconclusive", "unknown", "quic.blocked"), id="udp blocked, no anchor"
+    ),
+)
 
 
 @pytest.mark.parametrize(
     ("rules", "addresses", "anchor", "expected"),
     [
         pytest.param((), (EDGE, EDGE_2), True, OK, id="all is well"),
-        pytest.param(
-            (NO_UDP,), (EDGE,), True, ("inconclusive", "path", "quic.blocked"), id="udp blocked on our line"
-        ),
-        pytest.param(
-            (NO_UDP,),
-            (EDGE,),
-            False,
-            ("inconclusive", "unknown", "quic.blocked"),
-            id="udp blocked, no anchor",
-        ),
+        *UDP_BLOCKED,
         pytest.param(
             (f"ip daddr {EDGE} {NO_UDP}",),
             (EDGE, EDGE_2),
@@ -272,16 +271,7 @@ UNSERVED = "http.advertised_unserved"
             cdn(UNSERVED),
             id="refused at one edge",
         ),
-        pytest.param(
-            (NO_UDP,), (EDGE,), True, ("inconclusive", "path", "quic.blocked"), id="udp blocked on our line"
-        ),
-        pytest.param(
-            (NO_UDP,),
-            (EDGE,),
-            False,
-            ("inconclusive", "unknown", "quic.blocked"),
-            id="udp blocked, no anchor",
-        ),
+        *UDP_BLOCKED,
     ],
 )
 async def test_what_caddy_advertises_beside_http_2(

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.packaged import CHECKOUT, PYTHON, build_environment
+from tests.support.history import NotInHistoryError, taken
+from tests.support.packaged import CHECKOUT, built
 from tests.support.with_parent import WITH_PARENT
 from tests.system.booted import Machine
 from tests.system.public_cdn import DOMAIN, HERE, ORIGIN
@@ -51,26 +52,13 @@ CHECKS = "{availability: {status: [200]}, integrity: {mode: exact}}"
 
 def package(directory: Path) -> Path:
     """Its Debian package, by its own scripts, in `directory`. Skips where the history does not go back so far."""
-    tree = directory / "tree"
-    tree.mkdir()
-    archive = subprocess.run(
-        ["git", "-C", CHECKOUT, "archive", COMMIT], capture_output=True, check=False, timeout=60
-    )
-    if archive.returncode != 0:
+    try:
+        tree = taken(COMMIT, directory / "tree")
+    except NotInHistoryError as error:
         if os.environ.get("REQUIRE_SYSTEM") == "1":
-            pytest.fail(f"the history has no {COMMIT}: {archive.stderr.decode()}")
+            pytest.fail(f"the history has no {COMMIT}: {error}")
         pytest.skip(f"the history has no {COMMIT}")
-    subprocess.run(["tar", "-x", "-C", tree], input=archive.stdout, check=True, timeout=60)
-    built = subprocess.run(
-        [tree / "packaging" / "deb", directory, PYTHON],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        env=build_environment(),
-    )
-    assert built.returncode == 0, built.stderr
-    return Path(built.stdout.splitlines()[-1])
+    return built(tree, directory)
 
 
 def configure(machine: Machine) -> str:

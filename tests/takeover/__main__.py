@@ -32,6 +32,7 @@ from probe.pull import Copy
 from probe.store.read.reader import Reader
 from tests.agent.test_agent import config_of
 from tests.support.agent_process import cdn_probe, ended, start, until
+from tests.support.history import taken
 from tests.system.programs import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -54,15 +55,6 @@ def in_history() -> bool:
     """Whether this checkout has version 0.1."""
     asked = ["git", "-C", str(ROOT), "cat-file", "-e", COMMIT]
     return subprocess.run(asked, capture_output=True, check=False).returncode == 0
-
-
-def version_0_1(place: Path) -> Path:
-    """A directory with its files."""
-    files = ["git", "-C", str(ROOT), "archive", COMMIT, "probe", "benchmarks", "tests"]
-    packed = subprocess.run(files, capture_output=True, check=True).stdout
-    place.mkdir()
-    subprocess.run(["tar", "-x", "-C", place], input=packed, check=True)
-    return place
 
 
 def old_lines(results: Path) -> list[str]:
@@ -117,7 +109,11 @@ def _write_configs(today: Path, old: Path, results: Path, token: str) -> str:
 
 async def taken_over(rows: int, place: Path) -> dict[str, Any]:
     """All of it; names say the units."""
-    old, results, copy = version_0_1(place / "version"), place / "results", place / "copy"
+    old, results, copy = (
+        taken(COMMIT, place / "version", "probe", "benchmarks", "tests"),
+        place / "results",
+        place / "copy",
+    )
     fill = [sys.executable, "-c", _FILL, AGENT, CUSTOMER, str(results), str(rows)]
     await asyncio.to_thread(subprocess.run, fill, cwd=old, check=True)
     before = old_lines(results)
