@@ -234,7 +234,7 @@ async def test_a_worker_that_is_killed_loses_only_what_it_held(
         assert made.workers[0].pid not in (None, killed)
         assert [worker.starts for worker in made.workers] == [2, 1]
         after = await made.more(20)
-    rows = slots(made.results)
+        rows = slots(made.results)  # before the agent is stopped, which may abort a slot
     lost = [row for row in rows if row.state != "measured"]
     assert lost
     assert {row.state for row in lost} == {"missed"}

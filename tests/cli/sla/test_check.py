@@ -19,7 +19,8 @@ EXAMPLES = sorted((ROOT / "config" / "agreements").glob("*.yaml"))
 def test_there_is_an_example_of_each_profile_and_all_are_good() -> None:
     done = cdn_probe("sla", "check", *EXAMPLES)
     assert done.code == 0, done.err
-    assert done.out.count(": good. ") == len(EXAMPLES) == len(shipped_profiles()) == 6
+    told = " ".join(done.out.split())  # where a line ends depends on how long the checkout's path is
+    assert told.count(": good. ") == len(EXAMPLES) == len(shipped_profiles()) == 6
     assert all(len(line) <= 80 for line in done.out.splitlines())
 
 
