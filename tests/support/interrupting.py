@@ -2,8 +2,8 @@
 
 `python -m tests.support.interrupting WHAT N ARGUMENTS...`: at the N-th import (`import`), or the N-th call or return of
 a function in Python or C in the main thread, from the first line of `probe.__main__` on (`event`) or once the command
-is loaded and takes SIGINT itself (`body`). A line `sent` on standard error says that it came so far. With N 0 nothing
-is sent, and the last line says how many there were. This module loads nothing that the command line would have to load.
+is loaded and takes SIGINT itself (`body`). A line `sent` on standard error says that it came so far. Where it did not,
+as with N 0, the last line says how many there were. This module loads nothing that the command line would have to load.
 """
 
 import os
@@ -79,7 +79,7 @@ def main() -> None:
         command_line()
     finally:
         sys.setprofile(None)
-        if not counting.at:
+        if counting.at == 0 or counting.count < counting.at:
             sys.stderr.write(f"\n{counting.count}")
 
 

@@ -306,10 +306,11 @@ async def test_a_worker_that_is_stopped_is_replaced_and_its_slots_are_rows(lab: 
         await until(replaced)
         assert not Path(f"/proc/{stopped}").exists(), "it is ended and reaped"
         await made.more(10)
-    lost = [row for row in slots(made.results) if row.state != "measured"]
+        rows = slots(made.results)  # before the agent is stopped, which may abort a slot
+    lost = [row for row in rows if row.state != "measured"]
     assert lost
     assert LOST in {row.missed_reason for row in lost} <= {LOST, "agent.stopped"} | BUSY
-    other = {row.domain for row in slots(made.results)} - {r.domain for r in lost if r.missed_reason == LOST}
+    other = {row.domain for row in rows} - {r.domain for r in lost if r.missed_reason == LOST}
     assert len(other) == 2, "the other worker went on"
     told = [event for event in events(made.results) if event.event == "worker.lost"]
     assert {event.detail["why"] for event in told} == {"silent for 9 s"}
@@ -390,7 +391,7 @@ async def test_a_reload_moves_what_now_belongs_together_with_what_is_known_of_it
         rows = [row for row in await two_of_each(made, digest, least=40) if row.state == "measured"]
         first = {row.task: row for row in reversed(rows) if row.task in moved}
     assert first.keys() == moved
-    assert {row.outcome for row in rows} == {"ok"}, kinds(rows)
+    assert [row for row in rows if row.outcome != "ok"] == []
     earliest = {row.task: row for row in reversed(slots(made.results)) if row.state == "measured"}
     for row in first.values():
         assert row.reference is not None
