@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,7 @@ from probe.core.records.rows import SlotRecord
 from probe.core.results.live_state import WorkerState
 from probe.host.clock import SystemClock, rfc3339
 from probe.lab.lab import Lab
+from probe.lab.servers import upstream
 from probe.lab.servers.edge import Misdeed
 from probe.lab.servers.world import LIVE
 from probe.services.replay import cases_of_store, rejudge
@@ -56,15 +58,29 @@ ROUNDS = 150  # a busy machine misses most slots, and quickly: what ends a test 
 Kind = tuple[str, str | None, str | None, str | None]
 
 
-def config_of(lab: Lab, directory: Path, workers: int = 2, interval: str = "500ms") -> Path:
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lab's edges wait for its origins as long as it takes: theirs is this busy machine too."""
+    monkeypatch.setattr(upstream, "TIMEOUT_S", WITHIN_S)
+
+
+def config_of(lab: Lab, directory: Path, workers: int = 2, interval: str = "2s") -> Path:
     """The whole lab: domains of two customers, each with its own origin.
 
-    Nothing is out of time soon: the lab answers from this process, and on a busy machine it answers late.
+    Nothing is late or soon out of time: the lab answers from this process, and on a busy machine it answers late.
     """
     directory.mkdir(exist_ok=True)
     file = lab.write_config(directory, interval=interval, timeout="20s")
+    for customer in (directory / "customers").iterdir():
+        edit(customer, without_limits)
     edit(file, lambda content: content.update(limits={"workers": workers}, watch_files=False))
     return file
+
+
+def without_limits(customer: dict[str, Any]) -> None:
+    for domain in customer["domains"]:
+        for checked in domain["objects"]:
+            del checked["checks"]["response_time"]
 
 
 class Running:
@@ -170,7 +186,7 @@ async def test_the_rows_are_the_same_in_kind_with_one_process_and_with_two_worke
         await lab.apply(fault)
     seen, nodes = {}, {}
     for workers in (1, 2):
-        async with running(config_of(lab, tmp_path / str(workers), workers, interval="1s")) as made:
+        async with running(config_of(lab, tmp_path / str(workers), workers)) as made:
             await made.more(16)  # each worker's first slots too
             seen[workers] = kinds(await two_of_each(made))
             assert (
@@ -193,7 +209,7 @@ async def test_the_rows_are_the_same_in_kind_with_one_process_and_with_two_worke
 
 
 async def test_a_worker_judges_by_what_all_know_of_the_line(lab: Lab, tmp_path: Path) -> None:
-    async with running(config_of(lab, tmp_path, interval="1s")) as made:
+    async with running(config_of(lab, tmp_path)) as made:
         await made.until_all_measure()
         await made.more(20)
         await lab.apply("vantage_offline")
@@ -282,15 +298,6 @@ async def test_what_a_lost_worker_knew_is_known_to_the_next(lab: Lab, tmp_path: 
         assert row.reference.versions[0].first_seen == mine.versions[0].first_seen
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker beats once a second: two seconds of silence are enough for a test."""
-    monkeypatch.setattr(supervisor, "BEAT_S", 0.25)
-    monkeypatch.setattr(supervisor, "DOUBTED_BEATS", 7)
-    monkeypatch.setattr(supervisor, "SILENT_BEATS", 9)
-
-
-@pytest.mark.usefixtures("impatient")
 @pytest.mark.long
 async def test_a_worker_that_is_stopped_is_replaced_and_its_slots_are_rows(lab: Lab, tmp_path: Path) -> None:
     async with running(config_of(lab, tmp_path)) as made:
@@ -298,6 +305,8 @@ async def test_a_worker_that_is_stopped_is_replaced_and_its_slots_are_rows(lab: 
         await made.more(10)
         stopped = made.workers[1].pid
         assert stopped is not None
+        held = {task for task, worker in assigned(made).items() if worker == 1}
+        begun = len(made.rows)  # a worker that begins late loses slots of its own
         os.kill(stopped, signal.SIGSTOP)
 
         async def replaced() -> bool:
@@ -306,14 +315,13 @@ async def test_a_worker_that_is_stopped_is_replaced_and_its_slots_are_rows(lab: 
         await until(replaced)
         assert not Path(f"/proc/{stopped}").exists(), "it is ended and reaped"
         await made.more(10)
-        rows = slots(made.results)  # before the agent is stopped, which may abort a slot
+        rows = made.rows[begun:]  # before the agent is stopped, which may abort a slot
     lost = [row for row in rows if row.state != "measured"]
     assert lost
     assert LOST in {row.missed_reason for row in lost} <= {LOST, "agent.stopped"} | BUSY
-    other = {row.domain for row in rows} - {r.domain for r in lost if r.missed_reason == LOST}
-    assert len(other) == 2, "the other worker went on"
+    assert {row.task for row in lost if row.missed_reason == LOST} <= held, "the other worker went on"
     told = [event for event in events(made.results) if event.event == "worker.lost"]
-    assert {event.detail["why"] for event in told} == {"silent for 9 s"}
+    assert {event.detail["why"] for event in told} == {"silent for 10 s"}
 
 
 @pytest.mark.parametrize("stopped", [False, True])
@@ -367,7 +375,7 @@ async def test_a_reload_moves_what_now_belongs_together_with_what_is_known_of_it
     """Bytes of a day make a customer's domains one group."""
     file = config_of(lab, tmp_path)
     edit(
-        tmp_path / "customers" / "shop.yaml", lambda c: c["domains"][1].update(interval="250ms")
+        tmp_path / "customers" / "shop.yaml", lambda c: c["domains"][1].update(interval="1s")
     )  # as much as the other
     edit(
         tmp_path / "customers" / "media.yaml",
@@ -391,7 +399,7 @@ async def test_a_reload_moves_what_now_belongs_together_with_what_is_known_of_it
         rows = [row for row in await two_of_each(made, digest, least=40) if row.state == "measured"]
         first = {row.task: row for row in reversed(rows) if row.task in moved}
     assert first.keys() == moved
-    assert [row for row in rows if row.outcome != "ok"] == []
+    assert [(row.outcome, row.fault, row.findings) for row in rows if row.outcome != "ok"] == []
     earliest = {row.task: row for row in reversed(slots(made.results)) if row.state == "measured"}
     for row in first.values():
         assert row.reference is not None
