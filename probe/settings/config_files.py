@@ -6,6 +6,7 @@ together. On a reload an invalid file leaves its former definitions in force; th
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 from collections.abc import Collection, Iterable
@@ -24,6 +25,7 @@ from probe.core.config.load import (
     outline_of,
     parse_agent,
     parse_customer,
+    place_of_customers,
 )
 from probe.core.content.check_kind import Kinds
 from probe.core.text.redaction import without_secret_query
@@ -58,7 +60,7 @@ class _ReadAgent:
 def load_config(agent_file: Path, kinds: Kinds) -> Config:
     """Read agent.yaml and the customers' files that it names. Raises ConfigError with all problems of all files."""
     agent = _read_agent(agent_file)
-    read = _read_customers(agent.outline, agent_file, kinds)
+    read = _read_customers(agent, agent_file, kinds)
     problems = agent.problems + read.problems
     if agent.config is None or problems:
         raise ConfigError(problems)
@@ -72,7 +74,7 @@ def reload_config(previous: Config, agent_file: Path, kinds: Kinds) -> tuple[Con
     customer whose file is gone, without any problem, is gone. Raises nothing.
     """
     agent = _read_agent(agent_file)
-    read = _read_customers(agent.outline, agent_file, kinds, previous.sources)
+    read = _read_customers(agent, agent_file, kinds, previous.sources)
     problems = agent.problems + read.problems
     if agent.config is None:
         return previous, tuple(problems)
@@ -134,10 +136,20 @@ def _directory(file: Path) -> Path:
     return Path(os.path.abspath(file)).parent
 
 
-def _read_customers(agent: Outline, agent_file: Path, kinds: Kinds, owners: Collection[str] = ()) -> _Read:
+def _read_customers(
+    read_agent: _ReadAgent, agent_file: Path, kinds: Kinds, owners: Collection[str] = ()
+) -> _Read:
     """`owners`: files that defined customers before; read first, so that no new file displaces them."""
-    read = _Read()
-    files = [file for place in agent.customers for file in _files_at(Path(place), agent_file, read)]
+    read, agent = _Read(), read_agent.outline
+    files = []
+    for index, place in enumerate(agent.customers):
+        if os.path.lexists(place):
+            files.extend(_files_at(Path(place), agent_file, read))
+            continue
+        mark = place_of_customers(read_agent.text, index)
+        message = f"customers: there is neither a file nor a directory {place}"
+        read.problems.append(Problem(str(agent_file), *mark, message))
+        read.failed.add(_shown_name(Path(os.path.abspath(place)), agent_file))
     if agent.customers and not files and not read.problems:
         where = ", ".join(agent.customers)
         message = f"no customer file (*.yaml) in {where}: nothing would be measured"
@@ -214,6 +226,9 @@ def _read_text(file: Path, shown: Path | None = None) -> str:
         raise ConfigError([_whole(shown, f"cannot be read: {why}")]) from None
     if len(data) > size:
         raise ConfigError([_whole(shown, "it grew while it was read: try again once it is written")])
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:4]:
+        message = "this is UTF-16 (some editors call it Unicode): save the file as UTF-8"
+        raise ConfigError([Problem(str(shown), 1, 1, message)])
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

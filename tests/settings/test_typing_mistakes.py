@@ -437,7 +437,7 @@ MISTAKES = (
         (2, 5),
         "*d refers to no anchor: &d must stand before it",
     ),
-    ("customer", "domains:", "domain:", (1, 1), "'domains' is missing here: Accelerated domains"),
+    ("customer", "domains:", "domain:", (3, 1), "unknown key 'domain': did you mean 'domains'?"),
     (
         "customer",
         "reason: maintenance",
@@ -483,6 +483,337 @@ MISTAKES = (
         (9, 30),
         "Authorization: not a reference to a secret: write env:NAME, a name of letters, digits and _",
     ),
+    # What somebody else typed who had not written the rules.
+    (
+        "agent",
+        "customers: customers/",
+        "customers: customer/",
+        (3, 12),
+        "customers: there is neither a file nor a directory ",
+    ),
+    (
+        "agent",
+        "customers: customers/",
+        "customers: [customers/, others/]",
+        (3, 25),
+        "customers: there is neither a file nor a directory ",
+    ),
+    (
+        "agent",
+        "vantage_points:",
+        "vantage-points:",
+        (4, 1),
+        "unknown key 'vantage-points': did you mean 'vantage_points'?",
+    ),
+    (
+        "agent",
+        "  - name: local\n    region",
+        "    name: local\n    region",
+        (5, 5),
+        "vantage_points: expected a list, found keys and values; an item of a list begins with '- '",
+    ),
+    (
+        "agent",
+        "asn: 4134",
+        "asn: ４１３４",
+        (8, 10),
+        "asn: expected a whole number, found \"４１３４\"; '４' is U+FF14 fullwidth digit four: type '4'",
+    ),
+    (
+        "agent",
+        "carrier: China Telecom",
+        "carrier: 'China Telecom",
+        (7, 14),
+        "the quote ' that opens here is not closed",
+    ),
+    (
+        "agent",
+        "carrier: China Telecom",
+        'carrier: "China" Telecom',
+        (7, 22),
+        'nothing may follow the closing " here: within "double quotes" write \\"',
+    ),
+    (
+        "agent",
+        "carrier: China Telecom",
+        "carrier: China: Telecom",
+        (7, 19),
+        "a second ': ' on one line: quote the value, or begin a line of its own",
+    ),
+    (
+        "agent",
+        "region: CN-BJ",
+        "region: NO",
+        (6, 13),
+        'NO means a truth value to some YAML readers: write true or false, or quote it: "NO"',
+    ),
+    (
+        "agent",
+        "body: 64MiB",
+        "body: 64M",
+        (10, 34),
+        'found "64M"',
+    ),
+    (
+        "agent",
+        "concurrency: 200",
+        "concurrency: 1_000",
+        (10, 23),
+        "1_000 is read as different numbers by different YAML versions: quote it",
+    ),
+    (
+        "agent",
+        "concurrency: 200",
+        'concurrency: "200"',
+        (10, 23),
+        'concurrency: expected a whole number, found "200"',
+    ),
+    (
+        "agent",
+        "concurrency: 200",
+        "concurrency:200",
+        (10, 10),
+        "unknown key 'concurrency:200': after the key 'concurrency' a space is missing behind its ':'",
+    ),
+    (
+        "agent",
+        "agent: my-mon-01",
+        "agent: my\x1bmon",
+        (1, 10),
+        'the character U+001B is not allowed here; in text write it as an escape in "quotes"',
+    ),
+    ("agent", "log_level: info", "log_level = info", (11, 1), "after the key 'log_level' stands ': ', not ="),
+    ("agent", "log_level: info", "log_level: info\nedges: all", (12, 1), "unknown key 'edges'"),
+    (
+        "customer",
+        "customer: acme",
+        "%YAML 1.1\ncustomer: acme",
+        (1, 1),
+        "'%YAML 1.1' is a directive of YAML and not needed: delete this line",
+    ),
+    (
+        "customer",
+        "customer: acme",
+        "сustomer: acme",
+        (1, 1),
+        "unknown key 'сustomer': 'с' is U+0441 cyrillic small letter es: type 'c'",
+    ),
+    ("customer", "customer: acme", "customer: acme\ninterval: 60s", (2, 1), "unknown key 'interval'"),
+    (
+        "customer",
+        "interval: 60s",
+        "interval: 1,5m",
+        (2, 22),
+        "interval: a duration needs its unit (us, ms, s, m, h, d), such as 500ms or 60s; found 1",
+    ),
+    (
+        "customer",
+        "interval: 60s",
+        "interval: ６０s",
+        (2, 22),
+        "found \"６０s\"; '６' is U+FF16 fullwidth digit six: type '6'",
+    ),
+    (
+        "customer",
+        "interval: 60s",
+        "interval: 0s",
+        (2, 22),
+        "interval: an interval is at least 100ms and at most 1d",
+    ),
+    (
+        "customer",
+        "interval: 60s",
+        "interval 60s",
+        (2, 12),
+        "unknown key 'interval 60s': after the key 'interval' a ': ' is missing",
+    ),
+    (
+        "customer",
+        "interval: 60s, timeout",
+        "interval: 60s,, timeout",
+        (2, 26),
+        "nothing stands before this ',': delete it, or write what is missing",
+    ),
+    ("customer", "[local]}", "[local]}}", (2, 65), "nothing may follow the closing } here"),
+    (
+        "customer",
+        "vantage_points: [local]",
+        "vantage_points: ［local］",
+        (2, 57),
+        "vantage_points: expected a list, found \"［local］\"; '［' is U+FF3B fullwidth left square bracket: type '['",
+    ),
+    ("customer", "  - domain: www", "  – domain: www", (4, 3), "'–' is U+2013 en dash: type '-'"),
+    (
+        "customer",
+        "  - domain: www",
+        "    domain: www",
+        (4, 5),
+        "domains: expected a list, found keys and values; an item of a list begins with '- '",
+    ),
+    (
+        "customer",
+        "domain: www.acme.example",
+        "domain: www。acme。example",
+        (4, 13),
+        "domain: 'www。acme。example' is no domain name: '。' is U+3002 ideographic full stop: type '.'",
+    ),
+    (
+        "customer",
+        "domain: www.acme.example",
+        "domain: www.acme\u200b.example",
+        (4, 13),
+        "a character that one does not see is in it, U+200B zero width space: type this text anew",
+    ),
+    (
+        "customer",
+        "domain: www.acme.example",
+        "domain: 例子.测试",
+        (4, 13),
+        "domain: write '例子.测试' in its ASCII form (xn--...)",
+    ),
+    (
+        "customer",
+        "    scheme: https\n    cdn",
+        "  \tscheme: https\n    cdn",
+        (5, 3),
+        "a tab indents this line: indent with spaces, not with tabs",
+    ),
+    (
+        "customer",
+        "scheme: https\n    cdn",
+        "scheme: http\n    scheme: https\n    cdn",
+        (6, 5),
+        "the key 'scheme' is given twice; the first is at 5:5",
+    ),
+    (
+        "customer",
+        "{suffixes: [cdn.example.net]}",
+        "cdn.example.net",
+        (6, 10),
+        'cdn: expected keys and values, found "cdn.example.net"; its keys are prefixes, suffixes',
+    ),
+    (
+        "customer",
+        "address: 198.51.100.10",
+        "address: https://198.51.100.10",
+        (7, 23),
+        "address: 'https://198.51.100.10' is a URL: write its host alone, an IP address or a name",
+    ),
+    (
+        "customer",
+        "address: 198.51.100.10",
+        "address: 198.51.100.10:8443",
+        (7, 23),
+        "address: '198.51.100.10:8443' has a port: write the host alone here, the port has a key of its own",
+    ),
+    (
+        "customer",
+        "edges: all",
+        "edges: all# of them",
+        (8, 12),
+        "such as sample:3; found 'all# of them'; a comment needs a space before its #",
+    ),
+    ("customer", "edges: all", "edges: all\n    // of them", (9, 5), "a comment begins with #, not with //"),
+    (
+        "customer",
+        "    edges: all",
+        "<<<<<<< HEAD\n    edges: all\n=======\n    edges: one\n>>>>>>> other",
+        (8, 1),
+        "a merge was not finished: keep one of the two versions and delete the lines <<<<<<<, =======, >>>>>>>",
+    ),
+    (
+        "customer",
+        "    objects:\n      - path: /app.js\n",
+        "    objects:\n      - /app.js\n      - path: /app.js\n",
+        (10, 9),
+        'objects: expected keys and values, found "/app.js"; write `path: ` before it',
+    ),
+    (
+        "customer",
+        "    objects:",
+        "      objects:",
+        (9, 14),
+        "no key can stand here: check the indentation of this line and the value above it",
+    ),
+    (
+        "customer",
+        "        checks:",
+        "      checks:",
+        (11, 7),
+        "a '- ' item was expected here, as deep as line 10",
+    ),
+    (
+        "customer",
+        "availability: {status: [200]}",
+        "- availability: {status: [200]}",
+        (13, 11),
+        "a '- ' item was expected here, as deep as line 12",
+    ),
+    (
+        "customer",
+        "integrity: {mode: exact}",
+        "integrity: *exact",
+        (14, 22),
+        "*exact refers to no anchor: &exact must stand before it",
+    ),
+    (
+        "customer",
+        "response_time: {",
+        "response_time: & {",
+        (13, 26),
+        '& begins an anchor: quote the value, "&..."',
+    ),
+    (
+        "customer",
+        "mode: exact",
+        "mode: !exact x",
+        (14, 29),
+        "the tag !exact is not allowed: a configuration holds plain values only",
+    ),
+    ("customer", "status: [200]", "status: [2xx]", (12, 35), 'status: expected a whole number, found "2xx"'),
+    (
+        "customer",
+        "exclusions:",
+        "---\nexclusions:",
+        (15, 1),
+        "a second document begins here: one file holds one document",
+    ),
+    ("customer", "exclusions:\n  - {", "    exclusions:\n      - {", (15, 5), "unknown key 'exclusions'"),
+    (
+        "customer",
+        "exclusions:\n",
+        "      - path: /app.js\nexclusions:\n",
+        (15, 15),
+        "object GET /app.js is given twice; the first is number 1",
+    ),
+    (
+        "customer",
+        "  - {from",
+        "  {from",
+        (16, 3),
+        "exclusions: expected a list, found keys and values; an item of a list begins with '- '",
+    ),
+    (
+        "customer",
+        "T00:00:00+08:00, to",
+        "T00：00：00+08:00, to",
+        (16, 12),
+        "found '2026-11-25T00：00：00+08:00'; '：' is U+FF1A fullwidth colon: type ':'",
+    ),
+    (
+        "customer",
+        "2026-11-25T00:00:00+08:00, to",
+        "2026/11/25 00:00, to",
+        (16, 12),
+        "found '2026/11/25 00:00'",
+    ),
+    (
+        "customer",
+        ", source: notice",
+        "",
+        (16, 5),
+        "'source' is missing here: Where it was declared, such as the notice and its date",
+    ),
 )
 
 
@@ -513,6 +844,62 @@ def test_a_mistake_is_answered_with_its_place_and_what_is_meant(
     assert (first.line, first.column) == place
     assert answer in first.message
     assert "Traceback" not in first.message
+
+
+UTF_16 = "this is UTF-16 (some editors call it Unicode): save the file as UTF-8"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "place", "answer"),
+    [
+        ("utf-16", (1, 1), UTF_16),
+        ("utf-16-le", (1, 1), UTF_16),
+        ("utf-16-be", (1, 1), UTF_16),
+        ("gbk", (5, 11), "not UTF-8 text: the byte 0xB1 stands here; save the file as UTF-8"),
+    ],
+)
+def test_another_encoding_is_named(
+    encoding: str, place: tuple[int, int], answer: str, tmp_path: Path
+) -> None:
+    file = written(tmp_path)
+    file.write_bytes(AGENT.replace("local", "北京", 1).encode(encoding))
+    with pytest.raises(ConfigError) as caught:
+        load_config(file, CHECKS)
+    first = caught.value.problems[0]
+    assert (first.line, first.column, first.message) == (*place, answer)
+
+
+def test_a_byte_order_mark_and_ends_of_lines_of_another_system_change_nothing(tmp_path: Path) -> None:
+    meant = load_config(written(tmp_path), CHECKS)
+    for file in (tmp_path / "agent.yaml", tmp_path / "customers" / "acme.yaml"):
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    other = load_config(tmp_path / "agent.yaml", CHECKS)
+    assert (other.agent, other.customers) == (meant.agent, meant.customers)
+
+
+def test_a_file_in_the_wrong_place_is_called_what_it_is(tmp_path: Path) -> None:
+    """One sentence each, and not one a key."""
+    with pytest.raises(ConfigError) as caught:
+        load_config(written(tmp_path, agent=CUSTOMER, customer=AGENT), CHECKS)
+    (only,) = caught.value.problems
+    assert str(only) == (
+        f"{tmp_path}/agent.yaml:1:1: this is a customer's file, not an agent's: it belongs where `customers` of"
+        " agent.yaml leads"
+    )
+    (tmp_path / "agent.yaml").write_text(AGENT)
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path / "agent.yaml", CHECKS)
+    (only,) = caught.value.problems
+    assert str(only) == (
+        f"{tmp_path}/customers/acme.yaml:1:1: this is an agent's file, not a customer's: `customers` of agent.yaml"
+        " leads to it by mistake"
+    )
+
+
+def test_a_token_that_was_typed_as_a_name_is_not_repeated(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(written(tmp_path, agent=AGENT.replace("my-mon-01", "cdnp_aB3dE")), CHECKS)
+    assert "cdnp_aB3dE" not in str(caught.value)
 
 
 def test_keys_that_begin_with_x_hold_what_the_file_itself_refers_to(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from probe.core.model.value import replace
 from probe.core.syntax.messages import problems_of, redact
 from probe.core.syntax.problem import ConfigError, Problem
 from probe.core.syntax.values import parse_resolver
-from probe.core.syntax.yaml import Document, read_document
+from probe.core.syntax.yaml import Document, Mark, read_document
 
 MAX_PROBLEMS = 200
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -48,6 +48,11 @@ def parse_agent(text: str, file: str, *, base: PurePath | None = None) -> AgentC
     """agent.yaml. Paths in it are relative to `base` (default: the directory of `file`). Raises ConfigError."""
     document, problems = read_document(text, file)
     model = None
+    if document is not None and _is_customer(document):
+        message = (
+            "this is a customer's file, not an agent's: it belongs where `customers` of agent.yaml leads"
+        )
+        raise ConfigError([Problem(file, *document.root.mark, message)])
     if document is not None:
         model = _validated(AgentConfig, document, file, _base(file, base), problems)
         problems.extend(agent_problems(document, file))
@@ -104,12 +109,33 @@ def parse_customer(
     document, problems = read_document(text, file)
     reader = ParamsReader(kinds)
     model = None
+    if document is not None and _is_agent(document):
+        message = (
+            "this is an agent's file, not a customer's: `customers` of agent.yaml leads to it by mistake"
+        )
+        raise ConfigError([Problem(file, *document.root.mark, message)])
     if document is not None:
         model = _validated(CustomerFile, document, file, _base(file, base), problems)
         problems.extend(customer_problems(document, file, reader, vantage_points))
     _raise_if_any(problems)
     assert model is not None
     return effective(model, reader)
+
+
+def _is_customer(document: Document) -> bool:
+    keys = document.plain().keys()
+    return "domains" in keys and not keys & {"agent", "vantage_points"}
+
+
+def _is_agent(document: Document) -> bool:
+    keys = document.plain().keys()
+    return {"agent", "vantage_points"} <= keys and "domains" not in keys
+
+
+def place_of_customers(text: str, index: int) -> Mark:
+    """Where agent.yaml names the `index`-th place of customers' files; (0, 0): its text cannot be read."""
+    document, _ = read_document(text, "")
+    return (0, 0) if document is None else document.mark(("customers", index))
 
 
 def make_config(
@@ -173,4 +199,5 @@ __all__ = [
     "parse_agent",
     "parse_customer",
     "parse_resolver",
+    "place_of_customers",
 ]

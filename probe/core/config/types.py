@@ -51,8 +51,12 @@ def _ca(path: str, info: ValidationInfo) -> str:
 
 def _own_name(value: str) -> str:
     if not text.OWN_NAME.fullmatch(value):
+        found = (
+            "" if len(value) > 63 or value.startswith("cdnp_") else f"; found {value!r}"
+        )  # a token is not repeated
         raise ValueError(
             "a name is 1 to 63 characters of a-z, 0-9 and -, beginning with a letter or digit, such as acme-2"
+            + found
         )
     return value
 

@@ -130,7 +130,12 @@ def _references(data: dict[str, Any], vantage_points: Collection[str]) -> Iterat
             for index, value in enumerate(_list(site.get(key))):
                 if value in seen:
                     yield (*place, key, index), f"{value} is given twice in one list"
-                elif key == "vantage_points" and isinstance(value, str) and value not in vantage_points:
+                elif (
+                    key == "vantage_points"
+                    and isinstance(value, str)
+                    and vantage_points  # none: agent.yaml itself is wrong, and says so
+                    and value not in vantage_points
+                ):
                     yield (*place, key, index), unknown("vantage point", value, vantage_points)
                 seen.append(value)
 

@@ -34,10 +34,13 @@ _QUANTITY = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([A-Za-z]{1,4}(?:/s)?)"
 def _parse(text: object, units: dict[str, int], what: str, example: str) -> int:
     choices = ", ".join(units)
     if isinstance(text, int) and not isinstance(text, bool):
-        raise ValueError(f"a {what} needs its unit ({choices}), such as {example}")
+        raise ValueError(f"a {what} needs its unit ({choices}), such as {example}; found {text}")
     match = _QUANTITY.fullmatch(text) if isinstance(text, str) else None
     if match is None or match[2] not in units:
-        raise ValueError(f"not a {what}: write a number and one of {choices}, such as {example}")
+        found = f'"{text[:40]}"' if isinstance(text, str) else type(text).__name__
+        raise ValueError(
+            f"not a {what}: write a number and one of {choices}, such as {example}; found {found}"
+        )
     number, _, fraction = match[1].partition(".")
     scale = units[match[2]]
     return int(number) * scale + (round(int(fraction) * scale / 10 ** len(fraction)) if fraction else 0)

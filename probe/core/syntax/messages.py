@@ -13,6 +13,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from probe.core.model.units import format_like
+from probe.core.syntax.lookalikes import lookalike
 from probe.core.syntax.problem import Problem
 from probe.core.syntax.yaml import Document, Loc
 from probe.core.syntax.yaml_mistakes import colon_lookalike
@@ -51,10 +52,36 @@ def redact(text: str) -> str:
 
 def unknown(what: str, name: str, valid: Collection[str]) -> str:
     """`unknown check 'availabilty': did you mean 'availability'? Valid: ...`."""
-    close = get_close_matches(name, valid, n=1, cutoff=0.6)
-    hint = f": did you mean '{close[0]}'?" if close else "."
+    hint = _hint(name, valid)
     choices = ", ".join(sorted(valid)) or "none"
     return f"unknown {what} '{redact(name[:60])}'{hint} Valid here: {choices}"
+
+
+def _hint(name: str, valid: Collection[str]) -> str:
+    if (odd := lookalike(name)) is not None:
+        return f": {odd}."
+    parts = re.match(r"([\w-]+)([:\s])\s*\S", name)
+    if parts is not None and parts[1] in valid:
+        what = "a space is missing behind its ':'" if parts[2] == ":" else "a ': ' is missing"
+        return f": after the key '{parts[1]}' {what}."
+    close = get_close_matches(name, valid, n=1, cutoff=0.6)
+    return f": did you mean '{close[0]}'?" if close else "."
+
+
+def _elsewhere(model: type[BaseModel], key: str) -> str:
+    """Where in the file a key that is none here may stand; the place nearest to its top."""
+    level: list[tuple[str, type[BaseModel]]] = [("", model)]
+    while level:
+        for place, part in level:
+            if key in keys_of(part):
+                return f". '{key}' stands {f'below {place}' if place else 'at the top of the file'}"
+        level = [
+            (f.alias or name, below)
+            for _, part in level
+            for name, f in part.model_fields.items()
+            if (below := _model_in(f.annotation)) is not None
+        ]
+    return ""
 
 
 def keys_of(model: type[BaseModel]) -> list[str]:
@@ -93,26 +120,50 @@ def problems_of(
 ) -> list[Problem]:
     """Pydantic's errors as problems; `under`: where the model's content stands in the document."""
     found = []
+    errors = list(errors)
+    unknown_keys = [tuple(e["loc"]) for e in errors if e["type"] == "extra_forbidden"]
     # Of several at one place the first is shown: a misspelt key, not the key that is missing for it.
     for error in sorted(errors, key=lambda e: bool(e["type"] == "missing")):
         if error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]:
             continue  # its items were bad, and are reported
         loc: tuple[int | str, ...] = tuple(error["loc"])
+        if error["type"] == "missing" and _misspelt(loc, unknown_keys):
+            continue
         at_key = error["type"] == "extra_forbidden" or loc[-1:] == ("[key]",)
         place = (*under, *(loc[:-1] if loc[-1:] == ("[key]",) else loc))
         mark = document.mark(place, at_key=at_key)
-        words = redact(_words(error, model, loc))
+        words = redact(_with_hints(_words(error, model, loc), error, loc))
         names_the_key = error["type"] in ("extra_forbidden", "missing") or loc[-1:] == ("[key]",)
         label = "" if names_the_key else next((step for step in reversed(place) if isinstance(step, str)), "")
         found.append(Problem(file, *mark, f"{label[:60]}: {words}" if label else words))
     return found
 
 
+def _with_hints(words: str, error: Mapping[str, Any], loc: tuple[int | str, ...]) -> str:
+    """What nobody sees in refused text: characters that look like others, a comment that is none."""
+    value = error.get("input")
+    if not isinstance(value, str) or error["type"] == "extra_forbidden" or _SILENT & set(loc):
+        return words
+    odd = lookalike(value)
+    if odd is not None and odd not in words:
+        words = f"{words}; {odd}"
+    if re.search(r"\S#\s", value):
+        words = f"{words}; a comment needs a space before its #"
+    return words
+
+
+def _misspelt(loc: tuple[int | str, ...], unknown_keys: Iterable[tuple[int | str, ...]]) -> bool:
+    """Whether the key that is missing stands beside its place under another spelling, which is reported itself."""
+    beside = (str(other[-1]) for other in unknown_keys if other[:-1] == loc[:-1])
+    return any(get_close_matches(str(loc[-1]), [key], cutoff=0.85) or lookalike(key) for key in beside)
+
+
 def _words(error: Mapping[str, Any], model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
     kind = error["type"]
     if kind == "extra_forbidden":
         parent, _ = field_at(model, loc[:-1])
-        return unknown("key", str(loc[-1]), keys_of(parent) if parent else [])
+        words = unknown("key", str(loc[-1]), keys_of(parent) if parent else [])
+        return words + _elsewhere(model, str(loc[-1]))
     if kind == "missing":
         _, description = field_at(model, loc)
         return f"'{loc[-1]}' is missing here" + (f": {description}" if description else "")
@@ -123,7 +174,8 @@ def _words(error: Mapping[str, Any], model: type[BaseModel], loc: tuple[int | st
         hint = (
             '; quote it: "..."' if kind == "string_type" and isinstance(error["input"], int | float) else ""
         )
-        return f"expected {_EXPECTED[kind]}{found}{hint or _meant(kind, error['input'])}"
+        meant = hint or _meant(kind, error["input"]) or _as_key(error["input"], model, loc)
+        return f"expected {_EXPECTED[kind]}{found}{meant}"
     if kind == "string_pattern_mismatch":
         _, description = field_at(model, loc)
         return f"expected {description or 'another form'}{found}"
@@ -141,13 +193,32 @@ def _words(error: Mapping[str, Any], model: type[BaseModel], loc: tuple[int | st
 
 def _meant(kind: str, value: object) -> str:
     """What text was probably meant to be, where a collection was due."""
-    if not isinstance(value, str) or kind not in _COLLECTIONS:
+    if kind not in _COLLECTIONS:
+        return ""
+    if isinstance(value, dict) and _EXPECTED[kind] == "a list":
+        return "; an item of a list begins with '- '"
+    if isinstance(value, list):
+        return "; these keys have no '- ' before them"
+    if not isinstance(value, str):
         return ""
     if (instead := colon_lookalike(value)) is not None:
         return f"; {instead}"
     if re.match(r"-\S", value):
         return "; an item of a list begins with '- ', a hyphen and a space"
     return ""
+
+
+def _as_key(value: object, model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
+    """Text where keys and values were due, mostly stands for the first key that is needed there."""
+    part, _ = field_at(model, loc)
+    if not isinstance(value, str) or part is None or _SILENT & set(loc):
+        return ""
+    needed = next((f.alias or name for name, f in part.model_fields.items() if f.is_required()), None)
+    return (
+        f"; its keys are {', '.join(sorted(keys_of(part)))}"
+        if needed is None
+        else f"; write `{needed}: ` before it"
+    )
 
 
 def _found(value: Any) -> str:

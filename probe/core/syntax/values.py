@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 
 from probe.core.model.task import AnchorSpec, EdgePolicy, FieldValue, ResolverSpec, SecretRef
+from probe.core.syntax.lookalikes import lookalike
 
 OWN_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -62,6 +63,8 @@ def parse_name(text: str) -> str:
     """A DNS name (RFC 1035, with underscores) in lower case, without its final dot."""
     name = text.lower()
     if not name.isascii():
+        if (odd := lookalike(text)) is not None:
+            raise ValueError(f"{text[:80]!r} is no domain name: {odd}")
         raise ValueError(f"write {text!r} in its ASCII form (xn--...)")
     if name.endswith("."):
         raise ValueError(f"leave out the final dot of {text!r}")
@@ -98,7 +101,13 @@ def parse_prefix(text: str) -> str:
 
 def parse_host(text: str) -> str:
     """An IP address or a DNS name, normalised. An IPv6 address may stand in brackets."""
+    if "://" in text:
+        raise ValueError(f"{text[:80]!r} is a URL: write its host alone, an IP address or a name")
     inner = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if re.fullmatch(r"[^:]+:[0-9]{1,5}", inner):
+        raise ValueError(
+            f"{text[:80]!r} has a port: write the host alone here, the port has a key of its own"
+        )
     return parse_address(inner) if ":" in inner or re.fullmatch(r"[0-9.]+", inner) else parse_name(inner)
 
 
@@ -287,7 +296,9 @@ def parse_edges(text: str) -> EdgePolicy:
     if kind == "sample" and re.fullmatch(r"[1-9][0-9]{0,2}", count):
         return EdgePolicy(kind="sample", count=int(count))
     if text not in ("all", "one"):
-        raise ValueError("edges is all, one, or sample:N with N from 1 to 999, such as sample:3")
+        raise ValueError(
+            f"edges is all, one, or sample:N with N from 1 to 999, such as sample:3; found {text[:40]!r}"
+        )
     return EdgePolicy(kind=text)
 
 
@@ -295,7 +306,8 @@ def parse_time(text: str) -> str:
     """RFC 3339 with an offset -> the same moment in UTC, as records write it."""
     if not _RFC3339.fullmatch(text):
         raise ValueError(
-            "a time is RFC 3339 with its offset, such as 2026-11-25T00:00:00+08:00 or 2026-11-24T16:00:00Z"
+            "a time is RFC 3339 with its offset, such as 2026-11-25T00:00:00+08:00 or 2026-11-24T16:00:00Z; "
+            f"found {text[:40]!r}"
         )
     try:
         moment = datetime.fromisoformat(text).astimezone(UTC)

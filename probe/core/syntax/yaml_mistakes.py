@@ -18,6 +18,7 @@ Mark = tuple[int, int]
 
 _COLONS = "：﹕︰"
 _OTHER_MARKS = dict(zip("，、；【】［］｛｝－", ",,;[][]{}-", strict=True))
+_DASHES = "‐‑‒–—−"
 _QUOTES = "“”„‟‘’‚‛「」『』＂＇«»"
 _SPACES = "\u00a0\u2002\u2003\u2007\u2009\u202f\u3000\ufeff\u200b"
 _LOOKALIKE = re.compile(f"[{_COLONS}{''.join(map(re.escape, _OTHER_MARKS))}{_QUOTES}{_SPACES}]")
@@ -41,6 +42,30 @@ def explain(error: yaml.MarkedYAMLError, text: str) -> tuple[Mark, str]:
         if found is not None:
             return found
     return places[-1], f"not valid YAML: {raw}"
+
+
+def _merge_conflict(raw: str, places: Sequence[Mark], lines: Sequence[str]) -> tuple[Mark, str] | None:
+    at = next((number for number, line in enumerate(lines, 1) if line.startswith("<<<<<<< ")), None)
+    if at is None:
+        return None
+    words = "a merge was not finished: keep one of the two versions and delete the lines <<<<<<<, =======, >>>>>>>"
+    return (at, 1), words
+
+
+def _directive(raw: str, places: Sequence[Mark], lines: Sequence[str]) -> tuple[Mark, str] | None:
+    at = next((number for number, line in enumerate(lines, 1) if line.startswith("%")), None)
+    if at is None or "document start" not in raw:
+        return None
+    return (at, 1), f"'{lines[at - 1][:20]}' is a directive of YAML and not needed: delete this line"
+
+
+def _dash(raw: str, places: Sequence[Mark], lines: Sequence[str]) -> tuple[Mark, str] | None:
+    """Another dash where an item of a list begins."""
+    for number in _with_lines_before(raw, places, lines):
+        found = re.match(f"(\\s*)([{_DASHES}])\\s", _line(lines, number))
+        if found is not None:
+            return (number, len(found[1]) + 1), _instead(found[2])
+    return None
 
 
 def _line(lines: Sequence[str], number: int) -> str:
@@ -102,7 +127,7 @@ def _instead(character: str) -> str:
         return f"'{character}' is {name}: after a key type ':' and a space"
     if character in _QUOTES:
         return f"{character} is {name}: quote with \" or '"
-    return f"'{character}' is {name}: type '{_OTHER_MARKS[character]}'"
+    return f"'{character}' is {name}: type '{_OTHER_MARKS.get(character, '-')}'"
 
 
 def _tab(raw: str, places: Sequence[Mark], lines: Sequence[str]) -> tuple[Mark, str] | None:
@@ -167,6 +192,8 @@ def _stray_bracket(raw: str, places: Sequence[Mark], lines: Sequence[str]) -> tu
     character = _line(lines, number)[column - 1 : column]
     if character not in ("]", "}", ",") or character == "":
         return None
+    if character == "," and _line(lines, number)[: column - 1].rstrip()[-1:] in ("", ",", "[", "{"):
+        return (number, column), "nothing stands before this ',': delete it, or write what is missing"
     return (number, column), f"'{character}' closes nothing here: quote the value if it is part of it"
 
 
@@ -200,6 +227,10 @@ def _no_colon(raw: str, places: Sequence[Mark], lines: Sequence[str]) -> tuple[M
         return None
     number, column = places[0]
     word = _line(lines, number)[column - 1 :].strip()
+    if word.startswith("//"):
+        return (number, column), "a comment begins with #, not with //"
+    if (equals := re.match(r"([\w-]+)\s*=", word)) is not None:
+        return (number, column), f"after the key '{equals[1]}' stands ': ', not ="
     if re.match(r"[^\s:]+:\S", word):
         return (number, column), _NO_SPACE
     return (number, column), "a key needs ': ' and a value after it, an item of a list '- ' before it"
@@ -249,6 +280,9 @@ def _doubled(quote: str) -> str:
 
 
 _RULES: tuple[Callable[[str, Sequence[Mark], Sequence[str]], tuple[Mark, str] | None], ...] = (
+    _merge_conflict,
+    _directive,
+    _dash,
     _lookalike,
     _tab,
     _escape,
