@@ -77,6 +77,13 @@ class Reporter:
         if self._work is not None:
             await self._work
 
+    def abandon(self) -> None:
+        """Report what is left, and wait for none of it: whoever takes the reports takes them late or not at all."""
+        for task, scheduled_us, reason, _ in self._slots():
+            self._call(task, scheduled_us, reason)
+        if self._work is not None:
+            self._work.cancel()
+
     async def _run(self) -> None:
         while True:
             await self._pending.wait()

@@ -13,10 +13,9 @@ stalls and room is short; each is to be accounted for once, with the reason if i
 - Invariants (`Tally`): due = started + missed + waiting, started = finished + running + aborted.
 - Ending: no new slots, a last beat, those that wait are missed, those that run have until `drain_s`, then are cut off.
 
-Time axis: agent time (`probe.host.clock.AgentTime`), the wall clock at the start carried on by elapsed time. When the
-wall clock is set by more than 2 s, the axis is taken anew from it: forward, what lay in the skipped span never becomes
-due; backward, times that were due before are due again. `on_clock_step` is called; what was due up to the step
-is kept. Time in which the host slept passes on the axis: what was due or measured in it is missed.
+Time axis: agent time (`probe.host.clock.AgentTime`). When the wall clock is set by over 2 s, the axis is taken anew
+from it: forward, what lay in the skipped span never becomes due; backward, times that were due before are due again.
+What was due up to the step is kept. What was due or measured while the host slept is missed.
 """
 
 from __future__ import annotations
@@ -97,8 +96,7 @@ class Scheduler:
 
         `on_missed(task, due, reason)` may be a plain or an async function; async gives back-pressure.
         `on_error` is called with exceptions of `on_slot`; their slots are missed as `agent.internal_error`.
-        `on_clock_step(delta_us)`: new wall time minus old.
-        `on_suspended(slept_us)`: for how long the host was suspended.
+        `on_clock_step(delta_us)`: new wall time minus old. `on_suspended(slept_us)`: how long the host was suspended.
         `stall_s`: a longer silence of the event loop is a stall, and what was due in it is missed.
         `since_us`: slots due between this time and `start` are missed as `since_why`; those due in the last `stall_s`
         seconds before `start` are still measured, late. None: nothing was due before `start`.
@@ -142,7 +140,7 @@ class Scheduler:
         )
 
     def complete_up_to_us(self, customer: str) -> int:
-        """Every slot of the customer due before this time has been accounted for, its callback has returned."""
+        """Every slot of the customer due before this time is accounted for, its callback has returned."""
         earliest_us = self._open.earliest_us(customer)
         return self._last_beat_us if earliest_us is None else earliest_us
 
@@ -177,14 +175,23 @@ class Scheduler:
         """Start nothing more, wait up to `drain_s` seconds for what runs, then cut it off.
 
         Slots due and not started are missed as `agent.stopped`, those cut off as `agent.aborted`, each once.
-        Returns when every callback has returned.
+        Returns when every callback has returned; cancelled, it cuts off what runs and waits for no report.
         """
         self._stopping = True
         self._pump.stop()
         self._beat()
         for slot in self._admission.empty():
             self._miss(slot, "agent.stopped")
-        await self._wait_for_running(drain_s)
+        try:
+            await self._wait_for_running(drain_s)
+            await self._cut_off()
+            await self._reporter.finish()
+        except asyncio.CancelledError:
+            await self._cut_off()
+            self._reporter.abandon()
+            raise
+
+    async def _cut_off(self) -> None:
         cut = list(self._running)
         for measurement in cut:
             measurement.cancel()
@@ -192,7 +199,6 @@ class Scheduler:
             await asyncio.wait(cut, timeout=GRACE_S)
         for slot in list(self._running.values()):  # will not even be cancelled
             self._abort(slot)
-        await self._reporter.finish()
 
     async def _wait_for_running(self, drain_s: float) -> None:
         if not self._running or self._immediate.is_set():
@@ -200,8 +206,7 @@ class Scheduler:
         ended = asyncio.ensure_future(asyncio.wait(set(self._running)))
         immediate = asyncio.ensure_future(self._immediate.wait())
         await asyncio.wait((ended, immediate), timeout=max(0.0, drain_s), return_when=asyncio.FIRST_COMPLETED)
-        ended.cancel()  # only the waiting: what it waits for goes on
-        immediate.cancel()
+        _ = ended.cancel(), immediate.cancel()  # only the waiting: what it waits for goes on
         await asyncio.gather(ended, immediate, return_exceptions=True)
 
     # --- the beat: what is due? -------------------------------------------------------------------
@@ -226,8 +231,7 @@ class Scheduler:
         """All that is due by now waits for room; what was due before `run_from_us` is missed."""
         for task, times in self._agenda.pop_spans(now_us):
             self._counts["due"] += len(times)
-            late = _before(times, run_from_us)
-            if late:
+            if late := _before(times, run_from_us):
                 self._reporter.span(task, late, why)
             for time_us in times[len(late) :]:
                 self._admit(task, time_us)

@@ -28,7 +28,7 @@ async def test_a_companion_that_fails_is_begun_again(
             return
         stop.set()
 
-    await asyncio.wait_for(run_with_restart("x", work, stop), 5)
+    await asyncio.wait_for(run_with_restart("x", work, stop), 60)
     assert begun == 3
     assert [record.message for record in caplog.records] == ["companion.failed", "companion.ended"]
 
@@ -43,7 +43,7 @@ async def test_it_ends_at_once_while_it_pauses(monkeypatch: pytest.MonkeyPatch) 
     await asyncio.sleep(0)
     stop.set()
     async with Awake() as awake:
-        await asyncio.wait_for(running, 10)
+        await asyncio.wait_for(running, 60)
     assert awake.seconds < 0.5
 
 
@@ -68,13 +68,13 @@ async def test_each_follows_its_own_part_of_the_configuration(monkeypatch: pytes
     following = asyncio.ensure_future(
         companions.reconcile(lambda: {n: Service(v, work(n, v)) for n, v in settings.items()}, stop)
     )
-    await asyncio.wait_for(until(2), 5)
+    await asyncio.wait_for(until(2), 60)
     settings["b"] = 2
-    await asyncio.wait_for(until(4), 5)
+    await asyncio.wait_for(until(4), 60)
     del settings["a"]
-    await asyncio.wait_for(until(5), 5)
+    await asyncio.wait_for(until(5), 60)
     stop.set()
-    await asyncio.wait_for(following, 5)
+    await asyncio.wait_for(following, 60)
     assert told == ["a1 begins", "b1 begins", "b1 ends", "b2 begins", "a1 ends", "b2 ends"]
 
 

@@ -44,7 +44,7 @@ async def flood(address: str, request: str, seen: Counter[str]) -> None:
         try:
             if request:
                 writer.write(request.encode("latin-1"))
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     line = await reader.readline()
                 seen[line.split(b" ")[1].decode() if b" " in line else "ended"] += 1
             else:

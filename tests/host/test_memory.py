@@ -47,5 +47,5 @@ async def test_it_is_done_beside_the_loop_and_ends_with_the_block(monkeypatch: p
     loop = asyncio.get_running_loop()
     monkeypatch.setattr("probe.host.memory.give_back", lambda: loop.call_soon_threadsafe(asked.set))
     async with given_back(every_s=0.001):
-        await asyncio.wait_for(asked.wait(), 10)
+        await asyncio.wait_for(asked.wait(), 60)
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "memory"]

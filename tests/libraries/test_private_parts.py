@@ -165,7 +165,7 @@ def test_asyncio_runs_a_handle_that_was_registered_by_the_short_way() -> None:
             loop.add_reader(ours.fileno(), lambda: came.done() or came.set_result(1))
             theirs.send(b"x")
             try:
-                return await asyncio.wait_for(came, 10)
+                return await asyncio.wait_for(came, 60)
             finally:
                 loop.remove_reader(ours.fileno())
 

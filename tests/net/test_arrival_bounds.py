@@ -55,7 +55,7 @@ def _reading(
         sender.start()
         if standing_still_s:
             time.sleep(standing_still_s)
-        await asyncio.wait_for(reader.read.wait(), 10)
+        await asyncio.wait_for(reader.read.wait(), 60)
         await asyncio.to_thread(sender.join)
         transport.abort()
         await asyncio.sleep(0)

@@ -18,7 +18,7 @@ async def test_it_rings_once_at_its_time() -> None:
     alarm = Alarm(loop)
     began = time.monotonic()
     alarm.set(loop.time() + 0.02, lambda: (times.append(time.monotonic() - began), rung.set()))  # type: ignore[func-returns-value]
-    await asyncio.wait_for(rung.wait(), 5)
+    await asyncio.wait_for(rung.wait(), 60)
     await asyncio.sleep(0.03)
     assert len(times) == 1
     assert times[0] >= 0.019
@@ -36,7 +36,7 @@ async def test_what_was_put_off_rings_later_and_what_was_brought_forward_earlier
     assert told == []
     alarm.set(loop.time() + 60, lambda: told.append("third"))
     alarm.set(loop.time() + 0.01, lambda: (told.append("fourth"), over.set()))  # type: ignore[func-returns-value]
-    await asyncio.wait_for(over.wait(), 5)
+    await asyncio.wait_for(over.wait(), 60)
     await asyncio.sleep(0.05)
     assert told == ["fourth"]
     assert _timers() == 0

@@ -63,7 +63,7 @@ async def test_a_large_write_goes_out_whole() -> None:
         return got
 
     assert await asyncio.to_thread(drain) == LARGE
-    assert await asyncio.wait_for(told.over, 10) is None
+    assert await asyncio.wait_for(told.over, 60) is None
     assert told.events == ["made", "eof", "lost"]
 
 
@@ -119,8 +119,8 @@ async def test_who_asks_nothing_has_shaken_hands_for_the_server_too(tmp_path: Pa
         await transport.handshake(10)
         if at_once:
             transport.abort()
-        await asyncio.wait_for(shaken.wait(), 10)
-        await asyncio.wait_for(told.over, 10)
+        await asyncio.wait_for(shaken.wait(), 60)
+        await asyncio.wait_for(told.over, 60)
     server.close()
     await server.wait_closed()
 
@@ -146,7 +146,7 @@ async def test_the_time_for_the_handshake_is_for_the_handshake(over: bool, tmp_p
     else:
         await transport.handshake(10)
         transport._late()
-        await asyncio.wait_for(told.over, 10)
+        await asyncio.wait_for(told.over, 60)
         assert (bytes(told.data), told.events) == (b"well", ["made", "eof", "lost"])
     server.close()
     await server.wait_closed()

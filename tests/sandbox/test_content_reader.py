@@ -182,5 +182,5 @@ async def test_it_ends_with_its_parent() -> None:
     assert child is not None
     assert child.stdin is not None
     child.stdin.close()
-    assert await asyncio.wait_for(child.wait(), 10) == 0
+    assert await asyncio.wait_for(child.wait(), 60) == 0
     await reader.close()

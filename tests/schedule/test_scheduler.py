@@ -321,6 +321,38 @@ def test_a_slot_that_will_not_even_be_cancelled_is_aborted_once() -> None:
     assert bench.missed == [("t1", WALL_US + 10 * S, "agent.aborted")]
 
 
+def test_a_stop_that_is_cancelled_cuts_off_what_runs_and_reports_it_to_whoever_takes_nothing() -> None:
+    bench = Bench(herd(600))
+    reported: list[tuple[str, int, str]] = []
+
+    async def never(task: Task, due: Due) -> None:
+        await asyncio.Event().wait()
+
+    async def refused(task: Task, due: Due, reason: str) -> None:
+        reported.append((task.id, due.scheduled_us, reason))
+        await asyncio.Event().wait()
+
+    bench.body = never
+    bench._on_missed = refused  # type: ignore[assignment,method-assign]
+
+    async def script(bench: Bench) -> None:
+        await asyncio.sleep(25)
+        stopping = asyncio.ensure_future(bench.scheduler.stop(5))
+        await asyncio.sleep(1)
+        stopping.cancel()
+        await asyncio.wait({stopping})
+        assert stopping.cancelled()
+        assert bench.scheduler.tally.running == bench.scheduler.tally.waiting == 0
+        bench.scheduler.stop = done  # type: ignore[assignment,method-assign]
+
+    async def done(drain_s: float) -> None:
+        """It has been stopped."""
+
+    bench.play(script)
+    assert {"agent.aborted", "agent.stopped"} <= {reason for _, _, reason in reported}
+    assert sorted((name, time) for name, time, _ in reported) == bench.due(WALL_US, WALL_US + 25 * S)
+
+
 def test_an_error_is_told_and_its_slot_is_missed_once() -> None:
     bench = Bench([task(period_us=10 * S)])
 

@@ -91,7 +91,7 @@ def _cmdline(pid: str) -> bytes:
         return b""
 
 
-async def until(true: Callable[[], Awaitable[bool]], within_s: float = 20.0) -> None:
+async def until(true: Callable[[], Awaitable[bool]], within_s: float = WITHIN_S) -> None:
     """Ask again and again; TimeoutError if it does not come true."""
     async with asyncio.timeout(within_s):
         while not await true():
@@ -131,7 +131,7 @@ def events(directory: Path) -> list[EventRecord]:
     return [record for record in records(directory) if isinstance(record, EventRecord)]
 
 
-async def until_measuring(directory: Path, rows: int = 1, within_s: float = 20.0) -> None:
+async def until_measuring(directory: Path, rows: int = 1, within_s: float = WITHIN_S) -> None:
     """Until so many measured slots are stored."""
 
     async def there() -> bool:

@@ -116,7 +116,7 @@ class Machine:
         file.write_text(text, encoding="utf-8")
         file.chmod(mode)
 
-    def until(self, true: Callable[[], bool], what: str, within_s: float = 30.0) -> None:
+    def until(self, true: Callable[[], bool], what: str, within_s: float = 60.0) -> None:
         """Ask again and again; fails with the journal of the agent."""
         until = time.monotonic() + within_s
         while not true():

@@ -61,7 +61,7 @@ def questions_are_the_servers(made: World, rows: list[dict[str, Any]], before: d
     for carrier in ("ct", "cm"):
         ours = asked(rows, carrier)
         assert ours
-        until(partial(_same, made, carrier, before[carrier], ours), f"{carrier}: {ours}", 5)
+        until(partial(_same, made, carrier, before[carrier], ours), f"{carrier}: {ours}")
 
 
 def _same(made: World, carrier: str, before: Questions, ours: Questions) -> bool:

@@ -27,7 +27,7 @@ http {{
 """
 
 
-def until(true: Callable[[], Any], what: str, within_s: float = 20.0) -> Any:
+def until(true: Callable[[], Any], what: str, within_s: float = 60.0) -> Any:
     """Wait for a condition, not for a time; gives its first true value."""
     end = time.monotonic() + within_s
     while not (value := true()):

@@ -75,7 +75,7 @@ async def ready(port: int) -> bool:
     return await asyncio.to_thread(ask)
 
 
-async def until(there: Any, within_s: float = 30.0) -> None:
+async def until(there: Any, within_s: float = 60.0) -> None:
     """Look again until it is so."""
     deadline = time.monotonic() + within_s
     while not await there():

@@ -181,10 +181,10 @@ def test_a_cut_line_is_the_vantage_points_and_nobody_elses(
         cut_s = time.time()
         rows = agent.each_measured(cut_s, 2)
         if how == "deleted":
-            until(lambda: not made.has_line(carrier), "the agent keeps no namespace alive", 10)
+            until(lambda: not made.has_line(carrier), "the agent keeps no namespace alive")
     agent.all_well()
     told_of = [("vantage.offline", NAME[carrier]), ("vantage.online", NAME[carrier])]
-    until(lambda: agent.lines_told(before_s) == told_of, f"{told_of}: {agent.lines_told(before_s)}", 10)
+    until(lambda: agent.lines_told(before_s) == told_of, f"{told_of}: {agent.lines_told(before_s)}")
     mine = [row for row in rows if row.vantage_point == NAME[carrier]]
     assert {(row.outcome, row.fault, row.reason) for row in mine} == {("inconclusive", "vantage", reason)}, (
         agent.told()

@@ -69,7 +69,7 @@ async def prometheus(directory: Path, target: str) -> AsyncIterator[str]:
     ]
     with process(arguments, log) as child:
         await asyncio.to_thread(wait_for_tcp, HOST, port, child, log)
-        await until(partial(asyncio.to_thread, ready, f"{HOST}:{port}"), 30)
+        await until(partial(asyncio.to_thread, ready, f"{HOST}:{port}"))
         yield f"{HOST}:{port}"
 
 
@@ -132,7 +132,7 @@ async def test_a_running_agent_is_scraped(tmp_path: Path) -> None:
                 groups = (await get(address, "rules"))["groups"]
                 return all(rule["health"] == "ok" for group in groups for rule in group["rules"])
 
-            await until(evaluated, 30)
+            await until(evaluated)
             groups = (await get(address, "rules"))["groups"]
             assert sum(len(group["rules"]) for group in groups) >= 20
             text = await asyncio.to_thread(

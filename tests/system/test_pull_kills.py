@@ -63,7 +63,7 @@ async def forking(url: str, into: Path, key: Path) -> AsyncIterator[Forker]:
         assert process.stdin is not None
         process.stdin.close()
         try:
-            await asyncio.wait_for(process.wait(), 10)
+            await asyncio.wait_for(process.wait(), 60)
         finally:
             if process.returncode is None:
                 process.kill()

@@ -103,7 +103,7 @@ class End:
         )
 
     async def until(self, count: int) -> list[bytes]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(self.frames) < count:
                 await asyncio.sleep(0.001)
         return self.frames
@@ -119,7 +119,7 @@ async def pair(**options: float) -> AsyncIterator[tuple[End, End]]:
     finally:
         one.channel.abort()
         other.channel.abort()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await one.ended.wait()
             await other.ended.wait()
 
@@ -156,7 +156,7 @@ async def test_the_end_is_told_once_after_all_that_was_said() -> None:
     async with pair() as (one, other):
         one.channel.send(b"last")
         one.channel.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await other.ended.wait()
         assert other.frames == [b"last"]
         other.channel.send(b"to nobody")
@@ -167,7 +167,7 @@ async def test_a_length_that_is_none_ends_the_connection() -> None:
     async with pair() as (one, other):
         assert one.channel._transport is not None
         one.channel._transport.write(HEAD.pack(0xFFFFFFFF) + b"rest")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await other.ended.wait()
             await one.ended.wait()
         assert other.frames == []

@@ -212,7 +212,7 @@ async def test_an_authority_down_for_an_hour_is_caught_up_with_and_rows_never_wa
         while now_s < end_s:
             if now_s >= HOUR_S:
                 world.tsa.mode = "stamp"
-            await asyncio.wait_for(world.rows(1), 5)
+            await asyncio.wait_for(world.rows(1), 60)
             if now_s % 600 == 0:
                 await sealed(world.directory)
             if now_s >= due_s:
