@@ -22,6 +22,7 @@ from probe.store.base.schema import StoreError
 from probe.store.store import Store
 from probe.store.upkeep import retention as store_keep
 from probe.store.upkeep.check import check_part, keep_other_copy
+from probe.store.upkeep.reading import each_time
 from probe.store.upkeep.salvage import salvage
 from probe.store.write.files import Limits
 from probe.store.write.notices import Notice, evidence_lost, notices_of
@@ -140,7 +141,7 @@ class Housekeeping:
             return None
         part = next((part for part in parts if part.number > self._checked), parts[0])
         self._checked = part.number
-        problem = await asyncio.to_thread(check_part, part.path)
+        problem = await asyncio.to_thread(each_time, check_part, part.path)
         if problem is not None:
             now = rfc3339(self._clock.time_ns())
             found = await asyncio.to_thread(salvage, self._directory, part, now)

@@ -31,7 +31,7 @@ def known_ends(directory: Path) -> list[KnownEnd]:
     found: list[KnownEnd] = []
     for look in (_noted, _signed, _confirmed, _of_evidence):
         found += _tried(look, directory)
-    return [end for end in found if end.seq is None or 0 < end.seq <= MOST_SEQ]
+    return [end for end in found if 0 < end.seq <= MOST_SEQ]
 
 
 def _tried(look: Callable[[Path], list[KnownEnd]], directory: Path) -> list[KnownEnd]:

@@ -16,6 +16,7 @@ from probe.host.clock import SystemClock
 from probe.store.store import Store
 from probe.store.write import writer as store_writer
 from probe.store.write.files import Limits
+from probe.telemetry.logs import JsonFormatter
 from tests.support.rows import slot
 
 
@@ -36,5 +37,7 @@ async def main(directory: Path, rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(handlers=[handler])
     asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))

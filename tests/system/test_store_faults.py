@@ -31,6 +31,9 @@ FAULTS = {
     "the quota is used up": "pwrite64:error=EDQUOT:when=300+353",
     "it is read-only for a time": "pwrite64:error=EROFS:when=250+311",
     "reading fails": "pread64:error=EIO:when=230+301",
+    # While a part is begun, looked at or opened anew there are more reads than that: no such round is without one.
+    "reading fails often": "pread64:error=EIO:when=230+101",
+    "reading fails very often": "pread64:error=EIO:when=230+53",
     "truncating fails": "ftruncate:error=EIO:when=4+23",
 }
 

@@ -31,12 +31,12 @@ _PUT = (
 class KnownEnd:
     """A stream goes at least to `seq`, and by the word of `source` its line there has this digest (None: not said).
 
-    `exact`: and no further. `seq` None: not how far, only that it has more than the parts show.
+    `exact`: and no further.
     """
 
     agent: str
     customer: str
-    seq: int | None
+    seq: int
     source: str
     digest: str | None = None
     exact: bool = False
@@ -63,11 +63,10 @@ def shortfalls(have: Mapping[Stream, StreamEnd], known: Iterable[KnownEnd]) -> l
     for (agent, customer), end in furthest.items():
         here = have.get((agent, customer))
         head, complete = (0, None) if here is None else (here.head, here.complete_up_to)
-        seq = head if end.seq is None else end.seq
-        if seq < head or (seq == head and end.seq is not None):
+        if end.seq <= head:
             continue
         exact = end.exact and end.digest is not None
-        last = seq if exact else max(seq, head) + SKIPPED
+        last = end.seq if exact else end.seq + SKIPPED
         found.append(
             Shortfall(
                 first=head + 1,
@@ -86,7 +85,7 @@ def shortfalls(have: Mapping[Stream, StreamEnd], known: Iterable[KnownEnd]) -> l
 
 def _rank(end: KnownEnd) -> tuple[int, bool]:
     # Of two that know the same number, the one that knows that there is no further one.
-    return -1 if end.seq is None else end.seq, end.exact
+    return end.seq, end.exact
 
 
 def of_stream_ends(ends: Iterable[StreamEnd], source: str) -> list[KnownEnd]:

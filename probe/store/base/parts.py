@@ -205,7 +205,8 @@ def bytes_on_disk(part: Part) -> int:
 
 def finish(db: Database) -> None:
     """Close a part that will not be written again; it is one file then, unless somebody reads it right now."""
-    with suppress(sqlite3.OperationalError):  # a reader is in the way: the log stays beside it
+    # A reader is in the way, or the disk: the log stays beside it. Whether it is damaged is seen when it is looked at.
+    with suppress(sqlite3.DatabaseError):
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
     db.close()
 

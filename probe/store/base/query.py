@@ -13,6 +13,9 @@ from probe.core.scheduling.grid import to_us
 from probe.host.clock import rfc3339
 from probe.store.base.schema import BUSY_S, StoreDamaged, StoreError, damaged
 
+TRIES = (
+    3  # where SQLite says "malformed", which it also says where a read failed; pages that were read stay read
+)
 Rows = list[tuple[Any, ...]]
 
 
@@ -34,10 +37,13 @@ class Query:
 
     def rows(self, sql: str, *values: object) -> Rows:
         """All rows at once: for pages and small tables."""
-        try:
-            return self._conn.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
-            raise self._failed(error) from error
+        for left in reversed(range(TRIES)):
+            try:
+                return self._conn.execute(sql, values).fetchall()
+            except sqlite3.Error as error:
+                if not (left and damaged(error)):
+                    raise self._failed(error) from error
+        raise AssertionError("the last try returns or raises")
 
     def value(self, sql: str, *values: object) -> Any:
         """The first column of the first row, or None."""

@@ -31,6 +31,7 @@ FILE = "results.db"
 LOCK = ".lock"
 LEAST_SQLITE = (3, 37, 0)  # STRICT tables
 BUSY_S = 1.0
+SHORT_READ = 522  # SQLITE_IOERR_SHORT_READ: the file ends before the page does
 WAL_BYTES = 64 * 1024 * 1024
 
 
@@ -230,10 +231,13 @@ def put_meta(db: Database, key: str, value: str) -> None:
 
 
 def damaged(error: BaseException) -> bool:
-    """Whether SQLite says that a file is not what was written to it."""
+    """Whether SQLite says that a file is not what was written to it; it says so too where reading failed."""
     if isinstance(error, StoreDamaged):
         return True
     if not isinstance(error, sqlite3.DatabaseError):
         return False
     code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    if code is None:
+        return False
+    # A short read: a log that ends before its frame does was cut.
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or code == SHORT_READ

@@ -15,6 +15,7 @@ from probe.store.base.grains import wrong_grains
 from probe.store.base.part_query import PartQuery, dictionary_of
 from probe.store.base.query import Query
 from probe.store.base.schema import StoreDamaged, StoreError
+from probe.store.upkeep.reading import is_reading_error
 
 log = logging.getLogger("probe.store")
 
@@ -22,15 +23,15 @@ PAGE = 2_000
 
 
 def check_catalogue(path: Path) -> str | None:
-    """What is damaged in a file of SQLite, in words. Raises nothing.
+    """What is damaged in a file of SQLite, in words, as one reading finds it (`each_time`). Raises nothing.
 
     None: nothing, or it could not be read for now (busy, no rights), which says nothing of it.
     """
     query = None
     try:
         query = Query(path)
-        found = query.value("PRAGMA quick_check(1)")
-        return None if found == "ok" else str(found)
+        found = str(query.value("PRAGMA quick_check(1)"))
+        return None if found == "ok" or is_reading_error(found) else found
     except StoreError as error:
         return str(error) if isinstance(error, StoreDamaged) else None
     finally:

@@ -5,7 +5,7 @@ Writing a part anew with fewer rows: after damage, or when healthy rows have bee
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple, dataclass
 from itertools import islice
 from pathlib import Path
@@ -76,11 +76,13 @@ def write_part(
     meta: Mapping[str, str] | None = None,
     sums: Query | None = None,
     dictionary: bytes | None = None,
+    make_room: Callable[[], None] | None = None,
 ) -> None:
     """Write the file aside, then give it its name, in place of what was there. Raises OSError, sqlite3.Error.
 
     `sums`: the part whose sums it is to hold, of whatever rows; StoreError where they cannot be read. `dictionary`: for
-    its lines; None: the one that comes with the program.
+    its lines; None: the one that comes with the program. `make_room`: takes away what was
+    there, when the new one is whole.
     """
     dictionary = dictionary or dictionaries.base()
     aside = path.with_name(f".{path.stem}.rewritten")
@@ -112,7 +114,10 @@ def write_part(
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
     finally:
         db.close()
-    settle(path)
+    if make_room is None:
+        settle(path)
+    else:
+        make_room()
     # A kill after this leaves the part that was there with its own copy of its dictionary.
     dictionaries.put_beside(path, dictionary)
     install(aside, path)

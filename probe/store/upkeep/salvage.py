@@ -1,12 +1,14 @@
 """Rule: of a damaged part only what the chain of digests vouches for is kept; the rest is named as lost.
 
-The damaged file itself is set aside unchanged, for people to look at.
+The damaged file itself is set aside, for people to look at, once what takes its place is whole. What cannot be read is
+read again before it is taken for lost (`upkeep.reading`).
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +21,11 @@ from probe.store.base.ends import SKIPPED
 from probe.store.base.grains import wrong_grains
 from probe.store.base.part_query import is_dense, packers_of
 from probe.store.base.parts import Part, parts_of, set_aside
-from probe.store.base.query import Query
+from probe.store.base.query import Query, Rows
 from probe.store.base.rows import indexed_line
 from probe.store.base.schema import StoreError
 from probe.store.upkeep.check import previous_of
+from probe.store.upkeep.reading import tried_again, tries
 from probe.store.upkeep.rewrite import DroppedSpan, Row, StreamPart, write_part
 
 LEAST_ROW_BYTES = 40
@@ -56,22 +59,13 @@ class _Stream:
 
 def salvage(directory: Path, part: Part, now: str) -> Salvage:
     """Set the part aside, write a new one of its number with what can be kept. Raises OSError, sqlite3.Error."""
-    before = _ends_before(directory, part)
-    place = set_aside(directory, part.path, now)
-    if (copy := read_beside(part.path)) is not None:
-        put_beside(place, copy)  # whoever looks at the file needs it too
-    with closing(_opened(place)) as conn:
-        streams = _streams(conn, before)
-        dictionary = None
-        try:
-            packers = packers_of(conn, place) if is_dense(conn) else None
-        except (sqlite3.Error, ValueError):
-            packers = packers_of(conn, place)
-        if packers:
-            dictionary = packers[0].dictionary if len(packers) == 1 else None
-        for row in _rows(conn, place, packers):
-            if row.stream in streams:
-                streams[row.stream].rows[row.seq] = row
+    path = part.path
+    streams = _streams(path, _ends_before(directory, part))
+    packers = _packers(path)
+    dictionary = packers[0].dictionary if packers and len(packers) == 1 else None
+    for row in _rows(path, packers):
+        if row.stream in streams:
+            streams[row.stream].rows[row.seq] = row
     lost: dict[tuple[str, str], list[Span]] = {}
     kept: list[Row] = []
     parts: list[StreamPart] = []
@@ -82,18 +76,42 @@ def salvage(directory: Path, part: Part, now: str) -> Salvage:
         if spans:
             lost.setdefault((stream.agent, stream.customer), []).extend(spans)
     kept.sort(key=lambda row: row.id)
-    sums = _sums(place)
+    sums = _sums(path)
+    aside: list[Path] = []
+
+    def make_room() -> None:
+        if sums is not None:
+            sums.close()
+        copy = read_beside(path)
+        aside.append(set_aside(directory, path, now))
+        if copy is not None:
+            put_beside(aside[0], copy)  # whoever looks at the file needs it too
+
     try:
-        write_part(part.path, now, parts, kept, sums=sums, dictionary=dictionary)
+        write_part(path, now, parts, kept, sums=sums, dictionary=dictionary, make_room=make_room)
     finally:
         if sums is not None:
             sums.close()
-    return Salvage(place, len(kept), lost)
+    return Salvage(aside[0], len(kept), lost)
 
 
-def _sums(place: Path) -> Query | None:
+def _packers(path: Path) -> list[Packer] | None:
+    """What unpacks its lines; None: they are kept as text."""
+
+    def read() -> list[Packer] | None:
+        with closing(_opened(path)) as conn:
+            return packers_of(conn, path) if is_dense(conn) else None
+
+    try:
+        return tried_again(read, path)
+    except (sqlite3.Error, ValueError):
+        with closing(_opened(path)) as conn:
+            return packers_of(conn, path)
+
+
+def _sums(path: Path) -> Query | None:
     """The damaged part, where its sums are as they were written, all of them; else none are kept."""
-    query = Query(place)
+    query = Query(path)
     try:
         if wrong_grains(query) is None:
             return query
@@ -170,47 +188,76 @@ def _ends_before(directory: Path, part: Part) -> dict[int, _Stream]:
     earlier = [p for p in parts_of(directory) if p.number < part.number]
     if not earlier:
         return {}
-    try:
+
+    def read() -> dict[int, _Stream]:
         with closing(Query(earlier[-1].path)) as query:
             sql = "SELECT id, agent, customer, head, digest FROM stream"
             return {number: _Stream(*rest) for number, *rest in query.rows(sql)}
+
+    try:
+        return tried_again(read, earlier[-1].path)
     except StoreError:
         return {}
 
 
-def _streams(conn: sqlite3.Connection, before: dict[int, _Stream]) -> dict[int, _Stream]:
+def _streams(path: Path, before: dict[int, _Stream]) -> dict[int, _Stream]:
     try:
         sql = "SELECT id, agent, customer, base, base_digest, head, digest, complete_up_to FROM stream"
         found = {
             number: _Stream(agent, customer, base, base_digest, head, digest, until, sure=True)
-            for number, agent, customer, base, base_digest, head, digest, until in conn.execute(sql)
+            for number, agent, customer, base, base_digest, head, digest, until in _all(path, sql)
         }
     except sqlite3.Error:
         return before  # the rows in it go by the numbers of the part before, which a new part keeps
     try:
         sql = "SELECT stream, first_seq, last_seq, previous, digest, reason FROM dropped"
-        for stream, first, *rest in conn.execute(sql):
+        for stream, first, *rest in _all(path, sql):
             found[stream].gone[first] = DroppedSpan(first, *rest)
     except (sqlite3.Error, KeyError):
         pass
     return found
 
 
-def _opened(place: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{quote(str(place.absolute()))}", uri=True, isolation_level=None)
+def _all(path: Path, sql: str) -> Rows:
+    """What a statement finds, once it can be read. Raises the sqlite3.Error that stays."""
+
+    def read() -> Rows:
+        with closing(_opened(path)) as conn:
+            return conn.execute(sql).fetchall()
+
+    return tried_again(read, path)
 
 
-def _rows(conn: sqlite3.Connection, place: Path, packers: list[Packer] | None) -> Iterator[Row]:
-    """Every row that can be read, each asked for by itself. `packers` None: lines are kept as text."""
-    sql = "SELECT stream, seq, body FROM record WHERE id = ?"
-    for number in range(1, _greatest(conn, place) + 1):
-        try:
-            found = conn.execute(sql, (number,)).fetchone()
-        except (sqlite3.Error, OverflowError, UnicodeDecodeError):
-            continue
-        line = None if found is None else _line(found[2], packers)
-        if line is not None:
-            yield Row(number, found[0], found[1], line)
+def _opened(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{quote(str(path.absolute()))}", uri=True, isolation_level=None)
+
+
+def _rows(path: Path, packers: list[Packer] | None) -> list[Row]:
+    """Every row that can be read, each asked for by itself, and again where that failed."""
+    found: list[Row] = []
+    left: Iterable[int] = range(1, _greatest(path) + 1)
+    for _ in tries(path):
+        failed = array("q")
+        with closing(_opened(path)) as conn:
+            for number in left:
+                try:
+                    row = _row(conn, number, packers)
+                except (sqlite3.Error, OverflowError, UnicodeDecodeError):
+                    failed.append(number)
+                    continue
+                if row is not None:
+                    found.append(row)
+        if not failed:
+            break
+        left = failed
+    return found
+
+
+def _row(conn: sqlite3.Connection, number: int, packers: list[Packer] | None) -> Row | None:
+    """`packers` None: lines are kept as text."""
+    found = conn.execute("SELECT stream, seq, body FROM record WHERE id = ?", (number,)).fetchone()
+    line = None if found is None else _line(found[2], packers)
+    return None if line is None else Row(number, found[0], found[1], line)
 
 
 def _line(body: object, packers: list[Packer] | None) -> bytes | None:
@@ -230,11 +277,13 @@ def _line(body: object, packers: list[Packer] | None) -> bytes | None:
     return None
 
 
-def _greatest(conn: sqlite3.Connection, place: Path) -> int:
+def _greatest(path: Path) -> int:
     """The greatest `id` to ask for; where the file does not say it credibly, as many as could have room in it."""
-    most = place.stat().st_size // LEAST_ROW_BYTES + 1000
+    wal = path.with_name(path.name + "-wal")
+    size_bytes = path.stat().st_size + (wal.stat().st_size if wal.exists() else 0)
+    most = size_bytes // LEAST_ROW_BYTES + 1000
     try:
-        found = conn.execute("SELECT max(id) FROM record").fetchone()[0]
+        found = _all(path, "SELECT max(id) FROM record")[0][0]
         return min(int(found or 0), 10 * most)
     except sqlite3.Error:
         return most

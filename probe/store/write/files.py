@@ -35,9 +35,10 @@ from probe.store.base.parts import (
     size_bytes,
     stream_ends,
 )
-from probe.store.base.schema import CATALOGUE, catalogue_file, damaged, get_meta, open_writer, put_meta
+from probe.store.base.schema import CATALOGUE, catalogue_file, get_meta, open_writer, put_meta
 from probe.store.upkeep.check import check_catalogue, check_part, keep_other_copy
 from probe.store.upkeep.put_back import copy_open
+from probe.store.upkeep.reading import each_time
 from probe.store.upkeep.salvage import salvage
 from probe.store.upkeep.training import next_dictionary
 from probe.store.upkeep.upgrade import upgrade
@@ -89,6 +90,7 @@ class Files:
     _part: Part | None = None
     _evidence_part: Part | None = None
     _verified: bool = False
+    _just_verified: bool = False  # and not opened since
     _held: bool = False  # against what is known elsewhere, once
 
     def __post_init__(self) -> None:
@@ -108,13 +110,9 @@ class Files:
         with self.marks.changing():
             if not self._verified:
                 self._verify()
-                self._verified = True
-            try:
-                self._open()
-            except BaseException as error:
-                if damaged(error):
-                    self._verified = False
-                raise
+                self._verified = self._just_verified = True
+            self._open()
+            self._just_verified = False
             self._set_marks()
         return whole
 
@@ -201,9 +199,12 @@ class Files:
         note_ends(db, self.ends.values())
 
     def damaged(self) -> None:
-        """Something in an open file is not what was written: look at them all before they are used again."""
+        """Something in a file seems not to be what was written: look at them all before they are used again.
+
+        Not where they were found whole a moment ago, when they were opened: then it is likely an error of reading.
+        """
         self.close(clean=False)
-        self._verified = False
+        self._verified, self._just_verified = self._just_verified, False
 
     def close(self, *, clean: bool) -> None:
         """Close all; `clean`: with their logs written back."""
@@ -312,15 +313,15 @@ class Files:
         catalogue = catalogue_file(self.directory)
         if upgrade(self.directory, self._now()):
             log.warning("store.upgraded", extra={"fields": {"file": catalogue.name}})
-        if catalogue.exists() and (problem := check_catalogue(catalogue)):
+        if catalogue.exists() and (problem := each_time(check_catalogue, catalogue)):
             self._aside(catalogue, problem)
         for part in parts_of(self.directory, EVIDENCE_PARTS)[-1:]:
-            if problem := check_catalogue(part.path):
+            if problem := each_time(check_catalogue, part.path):
                 last_us = min(part.path.stat().st_mtime_ns // 1000, self._now_us())
                 self._aside(part.path, problem, evidence_lost(last_us - self.limits.span_us, self._now_us()))
                 begin(self.directory, EVIDENCE_PARTS, part.number + 1, self._now(), ())
         for part in parts_of(self.directory)[-1:]:
-            if problem := check_part(part.path):
+            if problem := each_time(check_part, part.path):
                 self.mend(part, problem)
         for part in parts_of(self.directory)[-1:]:
             keep_other_copy(part.path)

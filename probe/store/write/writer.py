@@ -31,8 +31,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from probe.core.nodes.values import Changes
 from probe.core.records.origin import OriginVersion
 from probe.core.records.rows import Record
@@ -40,6 +38,7 @@ from probe.host.clock import Clock, rfc3339
 from probe.store.base.ends import KnownEnd
 from probe.store.base.rows import LostRecords, has_evidence, stripped, time_of
 from probe.store.base.schema import StoreClosed, StoreError, damaged, get_meta, put_meta
+from probe.store.upkeep.reading import asked_again
 from probe.store.write.batching import LONGEST_S, Batching
 from probe.store.write.commit import (
     Item,
@@ -206,8 +205,7 @@ class Writer(threading.Thread):
     def run(self) -> None:
         """Open, write until closed, close."""
         try:
-            self._files.open()
-            clean = self._begin(self._files.catalogue)
+            clean = asked_again(self._begin, self._files.damaged)
         except BaseException as error:  # handed to the caller of Store.open
             self._files.close(clean=False)
             self.opened.set_exception(error)
@@ -218,8 +216,9 @@ class Writer(threading.Thread):
             whole = self._write(batch)
         self._end(clean=whole)
 
-    def _begin(self, db: Database) -> bool:
-        clean = get_meta(db.conn, "closed") != "no"
+    def _begin(self) -> bool:
+        self._files.open()
+        clean = get_meta(self._files.catalogue.conn, "closed") != "no"
         self._files.say({"closed": "no", "agent": self._agent})
         return clean
 
