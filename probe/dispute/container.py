@@ -12,9 +12,10 @@ import os
 import re
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from probe.pull.chain import LINE_MOST_BYTES
 
@@ -70,31 +71,63 @@ class _Member:
         return self.crc, self.packed_bytes, self.size
 
 
-def write_container(path: Path, members: Mapping[str, bytes]) -> None:
-    """Write members in their order; the file appears under its name when it is whole. Raises OSError, ValueError."""
-    total = sum(map(len, members.values()))
-    if len(members) > MEMBERS_MOST or total > TOTAL_MOST_BYTES:
-        raise ValueError(
-            f"{len(members)} members of {total} bytes in all are too many for one file: choose a shorter span"
-        )
-    aside, directory, at = path.with_name(f".{path.name}.new"), b"", 0
+def write_container(path: Path, members: Iterable[tuple[str, Iterable[bytes]]]) -> None:
+    """Write members in their order, each piece by piece: (name, pieces). None is held, only the directory is.
+
+    The same bytes give the same file, in whatever pieces they come. It appears under its name when it is whole. Raises
+    OSError, ValueError, and what `members` raises.
+    """
+    aside, directory, count, total = path.with_name(f".{path.name}.new"), bytearray(), 0, 0
     try:
         with open(aside, "xb") as out:
-            for name, data in members.items():
-                deflate = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
-                packed = deflate.compress(data) + deflate.flush()
-                member = _Member(name.encode(), at, zlib.crc32(data), len(packed), len(data))
-                out.write(member.header() + packed)
+            for count, (name, pieces) in enumerate(members, 1):
+                member = _write_member(out, name.encode(), pieces, TOTAL_MOST_BYTES - total)
                 directory += member.entry()
-                at = out.tell()
-            out.write(
-                directory + _END.pack(b"PK\x05\x06", 0, 0, len(members), len(members), len(directory), at, 0)
-            )
+                total += member.size
+                if count > MEMBERS_MOST:
+                    raise _too_many()
+            at = out.tell()
+            out.write(directory + _END.pack(b"PK\x05\x06", 0, 0, count, count, len(directory), at, 0))
             out.flush()
             os.fsync(out.fileno())
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _write_member(out: BinaryIO, name: bytes, pieces: Iterable[bytes], most_bytes: int) -> _Member:
+    """One member behind what is there; its header last, for that holds its sizes."""
+    at, crc, size, packed_bytes = out.tell(), 0, 0, 0
+    out.write(_Member(name, at, 0, 0, 0).header())
+    deflate = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    for piece in _even(pieces):
+        crc, size = zlib.crc32(piece, crc), size + len(piece)
+        if size > most_bytes:
+            raise _too_many()
+        packed_bytes += out.write(deflate.compress(piece))
+    packed_bytes += out.write(deflate.flush())
+    member = _Member(name, at, crc, packed_bytes, size)
+    out.seek(at)
+    out.write(member.header())
+    out.seek(0, os.SEEK_END)
+    return member
+
+
+def _even(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of PIECE_BYTES, so that nothing hangs on where they were divided."""
+    held = bytearray()
+    for piece in pieces:
+        held += piece
+        while len(held) >= PIECE_BYTES:
+            yield bytes(held[:PIECE_BYTES])
+            del held[:PIECE_BYTES]
+    yield bytes(held)
+
+
+def _too_many() -> ValueError:
+    return ValueError(
+        f"more than {MEMBERS_MOST} members or {TOTAL_MOST_BYTES} bytes are too many for one file: choose a shorter span"
+    )
 
 
 class Container:

@@ -25,13 +25,29 @@ from probe.dispute.page import Overview, Shown, page
 LAYOUT = 1
 
 
-def members_of(contents: Contents) -> dict[str, bytes]:
-    """Every member of the file in order. Raises ValueError where records, heads or evidence cannot be read."""
+def members_of(contents: Contents) -> Iterator[tuple[str, Iterable[bytes]]]:
+    """Every member of the file in order: name, and what is in it, piece by piece. Holds one member at a time.
+
+    What is kept is gone through twice: `dispute.json` comes before what it lists. Raises ValueError where records,
+    heads or evidence cannot be read, or were not the same the second time.
+    """
     overview, summary = _looked_at(contents)
-    made = {name: b"".join(pieces) for name, pieces in _apart(contents)}
     first = page(_shown(contents, overview, summary))
-    listed = [_listed(name, (data,)) for name, data in ((PAGE, first), *made.items())]
-    return {PAGE: first, SUMMARY: _text(summary, listed), **made}
+    listed = [_listed(PAGE, (first,)), *(_listed(name, pieces) for name, pieces in _apart(contents))]
+    yield PAGE, (first,)
+    yield SUMMARY, (_text(summary, listed),)
+    told = iter(listed[1:])
+    for name, pieces in _apart(contents):
+        yield name, _as_listed(next(told, None), name, pieces)
+
+
+def _as_listed(told: dict[str, Any] | None, name: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+        yield piece
+    if told is None or (told["name"], told["sha256"]) != (name, digest.hexdigest()):
+        raise ValueError(f"{name} changed while the file was made, by retention or otherwise: make it again")
 
 
 def digests_of(contents: Contents) -> dict[str, str]:

@@ -6,8 +6,9 @@ silence: a bundle that is missing, and that nothing the agent wrote says is gone
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import msgspec
 
@@ -56,11 +57,49 @@ class _Line(ReadLine):
 _LINE = msgspec.json.Decoder(_Line)
 
 
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """The first `count` lines of a stream behind `after`, read anew each time that they are gone through."""
+
+    stream: Stream
+    after: int
+    count: int
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (line.text.encode() for line in islice(self.stream.lines(self.after), self.count))
+
+
+class _Kept(Mapping[str, tuple[int, bytes]]):
+    """Id -> (record, text) of bundles that are there: each is read when it is asked for."""
+
+    def __init__(self, stream: Stream, named: Mapping[str, NamedEvidence]) -> None:
+        self._stream = stream
+        self._named = named
+
+    def __getitem__(self, identifier: str) -> tuple[int, bytes]:
+        named = self._named[identifier]
+        text = self._stream.evidence(identifier, named.sha256 or "")
+        if text is None:
+            raise SelectionError(
+                f"the evidence of record {named.seq} went while the file was made: make it again"
+            )
+        return named.seq, text
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._named)
+
+    def __len__(self) -> int:
+        return len(self._named)
+
+    def __contains__(self, identifier: object) -> bool:
+        return identifier in self._named
+
+
 @dataclass(slots=True)
 class _Read:
     """Lines of one span: where dropped rows are, which evidence and stamps are named, which heads sign its lines."""
 
-    lines: list[bytes]
+    lines: _Lines
     first_seq: int = 0
     last_seq: int = 0
     gone: list[tuple[int, int]] = field(default_factory=list)
@@ -87,10 +126,12 @@ def seqs_between(lines: Iterable[Line], since: str | None, until: str | None) ->
 
 
 def select(stream: Stream, first: int, last: int) -> Contents:
-    """What a dispute file of the records `first` to `last` holds. Raises SelectionError."""
+    """What a dispute file of the records `first` to `last` holds; lines and evidence are read from the stream as they
+    are asked for, so that it has to stay open. Raises SelectionError.
+    """
     heads = [*stream.heads]
     read = _read(stream, _stamped_before(stream, first), last, heads)
-    if not read.lines or read.first_seq > first or read.last_seq < last:
+    if not read.lines.count or read.first_seq > first or read.last_seq < last:
         raise SelectionError(
             f"the records {first} to {last} are not all here: {read.first_seq or 'none'} to {read.last_seq} are"
         )
@@ -101,7 +142,7 @@ def select(stream: Stream, first: int, last: int) -> Contents:
         customer=stream.customer,
         first_seq=first,
         last_seq=last,
-        records=Span(read.first_seq, tuple(read.lines)),
+        records=Span(read.first_seq, read.lines),
         declared=tuple(declared),
         heads=tuple(_head_lines(read.heads)),
         declared_heads=tuple(_head_lines(declared_heads)),
@@ -137,12 +178,12 @@ def _read(stream: Stream, first: int, least: int, heads: list[SignedHead]) -> _R
     stamped = {
         (s.head.seq, s.head.digest) for s in stream.stamps if least <= s.head.seq <= least + STAMP_BEHIND_MOST
     }
-    lines: list[bytes] = []
-    bare = end = size = 0  # how many lines lead up to `least`, and how many to a line that is signed
-    for line in stream.lines(first - 1):
-        lines.append(line.text.encode())
-        size += len(lines[-1])
-        if len(lines) > LINES_MOST or size > BYTES_MOST:
+    last = b""
+    count = bare = end = size = 0  # how many lines lead up to `least`, and how many to a line that is signed
+    for count, line in enumerate(stream.lines(first - 1), 1):
+        last = line.text.encode()
+        size += len(last)
+        if count > LINES_MOST or size > BYTES_MOST:
             if end:
                 break
             raise SelectionError(
@@ -150,19 +191,19 @@ def _read(stream: Stream, first: int, least: int, heads: list[SignedHead]) -> _R
             )
         if line.seq < least:
             continue
-        bare = bare or len(lines)
+        bare = bare or count
         place = line.seq, _digest(line)
         if place in stamped or (place in signing and not end):
-            end = len(lines)
+            end = count
         if end and (place in stamped or not stamped or line.seq > max(stamped)[0]):
             break
-    if not end and lines and (made := stream.sign_end()) is not None:
+    if not end and count and (made := stream.sign_end()) is not None:
         heads.append(made)
-        end = len(lines) if made.digest == line_digest(lines[-1]) else 0
-    return _looked_at(lines[: end or bare or len(lines)], heads)
+        end = count if made.digest == line_digest(last) else 0
+    return _looked_at(_Lines(stream, first - 1, end or bare or count), heads)
 
 
-def _looked_at(lines: list[bytes], heads: Sequence[SignedHead]) -> _Read:
+def _looked_at(lines: _Lines, heads: Sequence[SignedHead]) -> _Read:
     read = _Read(lines)
     by_place = {(head.seq, head.digest): head for head in heads}
     for data in lines:
@@ -189,20 +230,17 @@ def _digest(line: Line) -> str:
     return told.digest or "" if told.kind == "dropped" else line_digest(line.text.encode())
 
 
-def _evidence(
-    stream: Stream, read: _Read, first: int, last: int
-) -> tuple[dict[str, tuple[int, bytes]], list[NamedEvidence]]:
+def _evidence(stream: Stream, read: _Read, first: int, last: int) -> tuple[_Kept, list[NamedEvidence]]:
     """The bundles of the records in dispute, and those that are not here."""
-    found: dict[str, tuple[int, bytes]] = {}
+    found: dict[str, NamedEvidence] = {}
     missing: list[NamedEvidence] = []
     for named in read.named:
         if named.sha256 is not None and first <= named.seq <= last:
-            text = stream.evidence(named.identifier, named.sha256)
-            if text is None:
+            if stream.evidence(named.identifier, named.sha256) is None:
                 missing.append(named)
             else:
-                found[named.identifier] = (named.seq, text)
-    return found, missing
+                found[named.identifier] = named
+    return _Kept(stream, found), missing
 
 
 def _declared(
@@ -219,7 +257,7 @@ def _declared(
         if line.seq <= covered or not _declares(line, left, read.gone):
             continue
         span = _read(stream, line.seq, line.seq, heads)
-        spans.append(Span(span.first_seq, tuple(span.lines)))
+        spans.append(Span(span.first_seq, span.lines))
         signed += span.heads
         covered = span.last_seq
         left = [named for named in left if not span.declared.has(named)]

@@ -81,8 +81,7 @@ def make(
         with opened(directory, customer, agent, keys) as stream:
             if seqs is None:
                 seqs = seqs_between(stream.lines(0), stored_time(since), stored_time(until))
-            contents = select(stream, *seqs)
-        return write(contents, into)
+            return write(select(stream, *seqs), into)
     except ValueError as error:
         raise DisputeError(str(error)) from error
 

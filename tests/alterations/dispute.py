@@ -15,7 +15,7 @@ from probe.services import dispute
 from tests.alterations.beside import flipped, replaced, status_edited
 from tests.alterations.trying import Act, Done
 from tests.alterations.world import World
-from tests.dispute.made import File
+from tests.dispute.made import File, held, joined
 from tests.seal.attacks import ATTACKS
 
 FIRST, LAST = 5, 40
@@ -70,9 +70,9 @@ def made_anew(
 
     def act(world: World, rng: random.Random) -> Done:
         with dispute.opened(world.made.copy, "acme") as stream:
-            contents, first = change(select(stream, FIRST, LAST), rng)
+            contents, first = change(held(select(stream, FIRST, LAST)), rng)
         path = Path(world.made.copy.parent / "anew.zip")
-        file = File(path, world.made.key).rewritten(members_of(contents), "anew.zip")
+        file = File(path, world.made.key).rewritten(joined(members_of(contents)), "anew.zip")
         return Done(customer="acme", path=file.path, first=first, exact=exact)
 
     return act

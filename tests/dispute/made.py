@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from dataclasses import replace as changed
 from pathlib import Path
 
 from probe.core.model.value import replace
 from probe.core.records.rows import SlotRecord
 from probe.core.results.bundle import bundle_id
 from probe.dispute.container import Container, write_container
-from probe.dispute.contents import SUMMARY
+from probe.dispute.contents import SUMMARY, Contents
 from probe.host.clock import SystemClock
 from probe.seal.keys import PUBLIC, Keys
 from probe.services.verification import Verification, verify
@@ -80,12 +81,32 @@ class File:
             made[SUMMARY] = (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode()
         path = self.path.with_name(name)
         path.unlink(missing_ok=True)
-        write_container(path, made)
+        pack(path, made)
         return File(path, self.key)
 
     def verified(self, *, key: bool = True) -> Verification:
         """By the key that was kept elsewhere, or by the file's own."""
         return verify(self.path, [self.key] if key else [])
+
+
+def pack(path: Path, members: Mapping[str, bytes]) -> None:
+    """Members that are held, as a file."""
+    write_container(path, ((name, (data,)) for name, data in members.items()))
+
+
+def joined(members: Iterable[tuple[str, Iterable[bytes]]]) -> dict[str, bytes]:
+    """Members that come piece by piece, held."""
+    return {name: b"".join(pieces) for name, pieces in members}
+
+
+def held(contents: Contents) -> Contents:
+    """The same, when what it is read from is closed."""
+    return changed(
+        contents,
+        records=changed(contents.records, lines=tuple(contents.records.lines)),
+        declared=tuple(changed(span, lines=tuple(span.lines)) for span in contents.declared),
+        evidence=dict(contents.evidence.items()),
+    )
 
 
 def key_of(directory: Path, into: Path) -> Path:

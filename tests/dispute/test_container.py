@@ -7,7 +7,8 @@ import random
 import resource
 import struct
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from probe.dispute import container
 from probe.dispute.container import Container, DisputeFileError, write_container
 from probe.services.verification import NothingToVerify, verify
+from tests.dispute.made import pack
 
 MEMBERS = {"index.html": b"<p>hello</p>", "a1/acme/000000000001.ndjson": random.Random(3).randbytes(60)}
 
@@ -26,14 +28,47 @@ def whole(path: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
-    write_container(tmp_path / "x.zip", MEMBERS)
+    pack(tmp_path / "x.zip", MEMBERS)
     return tmp_path / "x.zip"
 
 
 def test_what_was_written_is_read_and_the_bytes_are_the_same_each_time(made: Path) -> None:
     assert whole(made) == MEMBERS
-    write_container(made.with_name("y.zip"), MEMBERS)
+    pack(made.with_name("y.zip"), MEMBERS)
     assert made.read_bytes() == made.with_name("y.zip").read_bytes()
+
+
+def held_whole(members: dict[str, bytes]) -> bytes:
+    """As the writer made it that held every member: the bytes of files that were given away."""
+    made, directory = b"", b""
+    for name, data in members.items():
+        deflate = zlib.compressobj(container.LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+        packed = deflate.compress(data) + deflate.flush()
+        member = container._Member(name.encode(), len(made), zlib.crc32(data), len(packed), len(data))
+        made += member.header() + packed
+        directory += member.entry()
+    count = len(members)
+    return (
+        made
+        + directory
+        + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, len(directory), len(made), 0)
+    )
+
+
+@pytest.mark.parametrize("piece_bytes", [1000, 65_536, 1 << 20, 1 << 24])
+def test_in_whatever_pieces_it_comes_the_file_is_the_same(tmp_path: Path, piece_bytes: int) -> None:
+    chance = random.Random(piece_bytes)
+    text = b"".join(b'{"seq":%d,"x":"%d"}\n' % (at, chance.getrandbits(40)) for at in range(90_000))
+    members = {"a": b"", "b": text, "c": chance.randbytes(2_500_000), **MEMBERS}
+    assert len(text) > 2 * container.PIECE_BYTES
+
+    def pieces(data: bytes) -> Iterator[bytes]:
+        for at in range(0, len(data), piece_bytes):
+            yield data[at : at + piece_bytes]
+            yield b""
+
+    write_container(tmp_path / "x.zip", ((name, pieces(data)) for name, data in members.items()))
+    assert (tmp_path / "x.zip").read_bytes() == held_whole(members)
 
 
 def test_no_bit_of_the_file_says_something_else_unseen(made: Path) -> None:
@@ -180,12 +215,20 @@ def _saying(good: bytes, size: int, says: int) -> bytes:
 def test_too_much_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(container, "TOTAL_MOST_BYTES", 50)
     with pytest.raises(ValueError, match="choose a shorter span"):
-        write_container(tmp_path / "x.zip", MEMBERS)
+        pack(tmp_path / "x.zip", MEMBERS)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_too_many_members_are_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(container, "MEMBERS_MOST", 10)
+    pack(tmp_path / "x.zip", {f"m{number}": b"" for number in range(10)})
+    with pytest.raises(ValueError, match="more than 10 members"):
+        pack(tmp_path / "y.zip", {f"m{number}": b"" for number in range(11)})
+    assert [file.name for file in tmp_path.iterdir()] == ["x.zip"]
+
+
 def test_a_directory_of_too_many_members_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_container(tmp_path / "x.zip", {f"m{number}": b"" for number in range(20)})
+    pack(tmp_path / "x.zip", {f"m{number}": b"" for number in range(20)})
     monkeypatch.setattr(container, "MEMBERS_MOST", 10)
     with pytest.raises(DisputeFileError, match="has 20 members, and at most 10 are read"):
         whole(tmp_path / "x.zip")

@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace as changed
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -38,7 +39,7 @@ from probe.store.base.parts import EVIDENCE_PARTS, parts_of
 from probe.store.store import Store
 from probe.store.write.files import Limits
 from tests.api.served import served
-from tests.dispute.made import FIRST, LAST, NASTY, File, fill, keep_nasty, key_of, problems
+from tests.dispute.made import FIRST, LAST, NASTY, File, fill, held, joined, keep_nasty, key_of, problems
 from tests.fixtures.frozen import unpacked
 from tests.pull.test_real_server import pulled, signed
 from tests.seal.kept_evidence import alter, bundle_of, failed
@@ -48,7 +49,7 @@ from tests.seal.stamps.test_verified import fill as stamp_fill
 from tests.seal.test_kept import World as Kept
 from tests.support.authority import make_pki
 from tests.support.parts import by_sql
-from tests.support.rows import HOST, event
+from tests.support.rows import HOST, event, slot
 
 
 @pytest.fixture(scope="module")
@@ -409,18 +410,18 @@ def test_a_member_that_nothing_names_is_found(base: File, name: str) -> None:
 def contents_of(base: File) -> Contents:
     with dispute.opened(base.path.parent / "r", "acme") as stream:
         heads = [parse_head(line) for line in base.members["a1/acme/heads.ndjson"].splitlines()]
-        return select(changed(stream, heads=heads), FIRST, LAST)
+        return held(select(changed(stream, heads=heads), FIRST, LAST))
 
 
 def forged(base: File, contents: Contents) -> list[tuple[str, str | None]]:
     """The problems of a file that was made anew of other contents."""
-    found = base.rewritten(members_of(contents)).verified()
+    found = base.rewritten(joined(members_of(contents))).verified()
     assert not found.good
     return problems(found)
 
 
 def test_made_anew_of_the_same_it_is_the_same(base: File) -> None:
-    assert members_of(contents_of(base)) == base.members
+    assert joined(members_of(contents_of(base))) == base.members
 
 
 def test_evidence_altered_and_all_made_to_fit_is_named(base: File) -> None:
@@ -487,7 +488,7 @@ def test_signed_anew_with_another_key_is_found_by_the_key_that_was_kept(base: Fi
     other = changed(contents, key=keys.public.pem(), heads=(canonical(head),))
     told = forged(base, other)
     assert any(file == "a1/agent.pub" and "another key" in words for words, file in told)
-    own = base.rewritten(members_of(other)).verified(key=False)
+    own = base.rewritten(joined(members_of(other))).verified(key=False)
     assert (own.good, own.independent) == (True, False), "its own key proves only that it belongs together"
 
 
@@ -559,6 +560,63 @@ async def test_memory_does_not_grow_with_what_is_in_the_file(base: File, tmp_pat
         capture_output=True, text=True, timeout=100, check=True,
     )  # fmt: skip
     assert int(done.stdout) < 25, "MiB more; all of it together is 40"
+
+
+MEASURED_MAKING = """
+import resource, sys
+from pathlib import Path
+from probe.services.dispute import make
+place = Path(sys.argv[1])
+make(place, place / "first.zip", "acme", seqs=(1, 4))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+made = make(place, place / "all.zip", "acme", seqs=(1, int(sys.argv[2])))
+assert made.last_seq == int(sys.argv[2])
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.long
+async def test_memory_does_not_grow_with_what_is_put_into_it(tmp_path: Path) -> None:
+    """Records and bundles go from where they are kept to the file one at a time: 36 MB of lines, 16 of bundles."""
+    (tmp_path / "r").mkdir()
+    Keys.open(tmp_path / "r")
+    store = Store.open(tmp_path / "r", "a1", SystemClock())
+    long = "".join(map(chr, range(97, 123))) * 350
+    for turn in range(4):  # the first ones as large as any
+        row = failed(turn)
+        digest = store.put_bundle(bundle_of(row, random.Random(turn).randbytes(1_000_000)))
+        await store.append([with_values(row, evidence_sha256=digest, summary=long)])
+    for turn in range(4, 4_000, 400):
+        await store.append([with_values(slot(turn + each), summary=long) for each in range(400)])
+    for turn in range(4_004, 4_016):
+        row = failed(turn)
+        digest = store.put_bundle(bundle_of(row, random.Random(turn).randbytes(1_000_000)))
+        await store.append([with_values(row, evidence_sha256=digest)])
+    await store.close()
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED_MAKING, tmp_path / "r", "4016"],
+        capture_output=True, text=True, timeout=300, check=True,
+    )  # fmt: skip
+    assert int(done.stdout) < 40, "MiB more; all of it together is 80, with what follows from it 100"
+
+
+def test_what_changes_while_the_file_is_made_makes_none(base: File, tmp_path: Path) -> None:
+    """It is gone through twice: what retention, or somebody else, changes between is not put into a file."""
+    text = [""]
+
+    class Changing(dict[str, tuple[int, bytes]]):
+        def values(self) -> Any:
+            text[0] += " "
+            return [(seq, body + text[0].encode()) for seq, body in super().values()]
+
+        def __getitem__(self, key: str) -> tuple[int, bytes]:
+            seq, body = super().__getitem__(key)
+            return seq, body + text[0].encode()
+
+    contents = contents_of(base)
+    with pytest.raises(ValueError, match="changed while the file was made"):
+        dispute.write(changed(contents, evidence=Changing(contents.evidence)), tmp_path / "x.zip")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_secret_is_in_it(base: File) -> None:
