@@ -19,9 +19,9 @@ OTHER = b"what nobody ever published\n"
 DIFFER = "content.protocols_differ"
 
 
-def by_alpn(over_http2: bytes, over_http1: bytes = GOOD, status: str = "200") -> Script:
-    """A server that answers each version with a body of its own."""
-    fields = (("cache-control", "max-age=60"), ("etag", '"v1"'))
+def by_alpn(over_http2: bytes, over_http1: bytes = GOOD, status: str = "200", etag: str = "v1") -> Script:
+    """A server that answers each version with a body of its own; `etag`: over HTTP/2."""
+    fields = (("cache-control", "max-age=60"), ("etag", f'"{etag}"'))
     second = saying(PREFACE + head(*fields, status=status) + data(over_http2, end=True))
     first = response(over_http1, 'ETag: "v1"', FRESH)
 
@@ -65,6 +65,15 @@ async def test_other_content_over_one_of_them(tmp_path: Path, mode: str) -> None
     assert row.observations[0].comparison is not None
     assert row.observations[0].comparison.relation == "equal", "the edge's own reply is well"
     assert "over HTTP/2; over http/1.1 the origin's content" in row.summary
+
+
+async def test_a_version_that_nobody_saw_over_one_of_them(tmp_path: Path) -> None:
+    """The node has just given the present version over HTTP/1.1: what it gives over HTTP/2 is no older copy."""
+    row = await measured(tmp_path, by_alpn(OTHER, etag="v0"))
+    assert (row.outcome, row.fault, row.reason, row.confirmed) == ("failed", "cdn", DIFFER, True), row.summary
+    other = next(o for o in row.observations if o.role is Role.CHECK)
+    assert other.comparison is not None
+    assert "this node served the origin's present version at" in (other.comparison.detail or "")
 
 
 async def test_wrong_over_the_version_that_is_measured_is_judged_by_itself(tmp_path: Path) -> None:

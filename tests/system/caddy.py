@@ -24,9 +24,12 @@ _CONFIGURATION = """
 }}
 https://{host}:{port} {{
   bind {addresses}
-  tls {directory}/chain.pem {directory}/key.pem
+  tls {directory}/chain.pem {directory}/key.pem {{
+    {tls}
+  }}
   root * {root}
   header /slow X-Slow yes
+  {routes}
   file_server
 }}
 """
@@ -47,10 +50,15 @@ def caddy(
     addresses: tuple[str, ...] = ("127.0.0.1",),
     *,
     protocols: str = "h1 h2 h3",
+    tls: str = "",
+    routes: str = "",
     port: int = 0,
     prefix: tuple[str, ...] = (),
 ) -> Iterator[Caddy]:
-    """`prefix`: before the command, as to run it in a namespace; then `port` must be given."""
+    """`tls`: a line of its TLS, such as `curves secp384r1`; `routes`: lines of its site.
+
+    `prefix`: before the command, as to run it in a namespace; then `port` must be given.
+    """
     need("caddy")
     root = directory / "site"
     root.mkdir(parents=True, exist_ok=True)
@@ -67,6 +75,8 @@ def caddy(
             port=port,
             addresses=" ".join(addresses),
             protocols=protocols,
+            tls=tls,
+            routes=routes,
         )
     )
     program = str(find("caddy"))

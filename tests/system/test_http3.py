@@ -106,6 +106,19 @@ async def test_what_caddy_serves_is_what_libcurl_gets(path: str, pki: Pki, tmp_p
     assert 0 < told["connected_s"] <= told["first_s"] <= told["whole_s"], "the same phases in the same order"
 
 
+@pytest.mark.parametrize("curve", ["x25519", "secp256r1", "secp384r1"])
+async def test_an_edge_that_agrees_on_one_group_alone_is_served(curve: str, pki: Pki, tmp_path: Path) -> None:
+    """The last one asks for another share first (HelloRetryRequest), as of browsers."""
+    with caddy(tmp_path, pki, tls=f"curves {curve}") as server:
+        (server.root / "small").write_bytes(os.urandom(10_000))
+        for protocol in ("h1", "h3"):
+            target = make_target(
+                server.port, scheme="https", protocol=protocol, tls=pki.policy(), path="/small"
+            )
+            seen = await make_fetcher().fetch(target)
+            assert seen.failure is None, (protocol, seen.failure)
+
+
 def test_healthy_slots_in_bulk_accuse_nobody(tmp_path: Path) -> None:
     """The whole number by `python -m tests.healthy.http3`."""
     tally, odd = bulk(tmp_path, 1_000, 1, 4)

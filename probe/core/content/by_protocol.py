@@ -12,8 +12,11 @@ from functools import partial
 from probe.core.content.check_kind import FollowUpRequest, SymptomKind
 from probe.core.content.comparison_notes import detail_of, meaning_of, plainest
 from probe.core.model.protocols import ALPN, SHOWN
+from probe.core.model.times import epoch_s, utc_text
+from probe.core.model.value import replace
 from probe.core.records.observation import Observation, Relation, Role
-from probe.core.records.verdict import Evidence
+from probe.core.records.origin import Reference, identity
+from probe.core.records.verdict import SECOND_LOOKS, Evidence
 from probe.core.vantage.refusals import says_nothing
 
 _CHECK, _BY = "integrity", "by"
@@ -55,6 +58,29 @@ def differing(evidence: Evidence) -> Iterator[Said]:
             yield from _beside(evidence, index, seen, own)
 
 
+def _looked_again(evidence: Evidence, index: int) -> bool:
+    """Or nobody will be: for the edge's pace."""
+    again = any(o.role is Role.CONFIRM and o.of == index for o in evidence.observations)
+    return again or SECOND_LOOKS in evidence.left_out
+
+
+def with_own_reply(evidence: Evidence, seen: Observation) -> Reference:
+    """The reference; where the same node gave the origin's present version just before, as its own reply, that too.
+
+    Then what it gives by another version of HTTP is no older copy: a node that has the present version got it last.
+    """
+    reference, begun_us = evidence.reference, seen.timing.request_start_us
+    own = next((o for o in evidence.observations if o.role is Role.EDGE and o.address == seen.address), None)
+    if own is None or own.response is None or own.timing.response_end_us is None or begun_us is None:
+        return reference
+    present = reference.newest_digest is not None and identity(own.response) == reference.newest_digest
+    if not present or own.timing.response_end_us > begun_us:
+        return reference
+    served_at = utc_text(epoch_s(evidence.started_at) + own.timing.response_end_us / 1e6)
+    others = tuple(pair for pair in reference.served_by if pair[0] != own.address)
+    return replace(reference, served_by=(*others, (own.address, served_at)))
+
+
 def _beside(evidence: Evidence, index: int, seen: Observation, own: Observation) -> Iterator[Said]:
     version = SHOWN[(seen.ask or "").removeprefix(_ASKED)]
     if seen.answer is None or seen.over_our_limit or own.over_our_limit:
@@ -81,6 +107,8 @@ def _beside(evidence: Evidence, index: int, seen: Observation, own: Observation)
         return  # what the edge itself gave is compared by itself
     kind, reason = meaning_of(comparison)
     if own.comparison.relation is Relation.EQUAL:
+        if comparison.relation is Relation.UNSEEN_VERSION and not _looked_again(evidence, index):
+            kind = SymptomKind.CONTENT  # worth a second look, beside which the origin is asked again
         told = detail_of(comparison) or reason
         said = "content.protocols_differ" if kind is SymptomKind.CONTENT else reason
         yield kind, said, index, f"{words}the origin's content; {told}"

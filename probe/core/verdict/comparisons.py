@@ -6,7 +6,7 @@ Evidence -> the same evidence with every edge-side observation beside the refere
 from __future__ import annotations
 
 from probe.core.caching.cache_status import words_of
-from probe.core.content.by_protocol import asked_by_protocol
+from probe.core.content.by_protocol import asked_by_protocol, with_own_reply
 from probe.core.content.compare import compare
 from probe.core.model.task import Task
 from probe.core.model.times import epoch_s, utc_text
@@ -40,13 +40,14 @@ def with_comparisons(task: Task, evidence: Evidence) -> Evidence:
     def compared(observation: Observation) -> Observation:
         end = observation.role is Role.REDIRECT and id(observation) in ends
         own = (end or observation.role in _COMPARED) and observation.ask is None
-        if not own and not asked_by_protocol(observation):
+        by_another = asked_by_protocol(observation)
+        if not own and not by_another:
             return observation
         asked_at = utc_text(started_s + (observation.timing.request_start_us or 0) / 1e6)
         unsure = _is_off_by_its_checksum(observation)
         comparison = compare(
             replace(observation, failure=None) if unsure else observation,
-            evidence.reference,
+            with_own_reply(evidence, observation) if by_another else evidence.reference,
             asked_at,
             origin_failing=failing,
             origin_words=words,

@@ -4,10 +4,11 @@ In: a `FetchTarget`. Out: the head and body of the response, when its bytes came
 loss recovery and TLS messages are qh3's (the extra `http3`), used without its I/O; sockets, times, certificates, limits
 and what counts as a failure are ours (docs/decisions/0033).
 
-    library     all that is used of qh3                                   `installed_problem`, `Quic`
+    library     what is used of qh3's connections                         `make`, `Quic`
+    hellos      our own ClientHello, and an answer to HelloRetryRequest   `offer`
+    swifter     parts of qh3's TLS done by something equal and faster     `install`
     datagrams   a connected UDP socket, and when each datagram came       `Datagrams`
     closing     how a connection ended -> a type of failure               `peer_closed`, `we_closed`
     transport   datagrams and timers in and out of qh3                    `QuicTransport`
-    response    HTTP/3 frames -> head and body                            `ResponseStream`
-    exchange    the connection and the exchange that a fetch sees         `QuicConnection`, `Http3Exchange`
+    carrier     the connection that a fetch sees                          `QuicCarrier`
 """

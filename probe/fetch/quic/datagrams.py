@@ -93,18 +93,33 @@ class Datagrams:
 
         A piece has the time of its last datagram, and the time since its first as its bound.
         """
-        stamps = [arrived_ns(ancillary) for _, ancillary in (read[0], read[-1])] if len(read) > 1 else [None]
-        first_ns, last_ns = stamps[0], stamps[-1]
-        if first_ns is None or last_ns is None or (exact and last_ns - first_ns > _AT_ONCE_NS):
-            for data, ancillary in read:
-                self.dates.received(arrived_ns(ancillary))
-                yield [data], self.dates.pausing()
+        if not exact and len(read) > 1:
+            yield self._piece([data for data, _ in read], arrived_ns(read[0][1]), arrived_ns(read[-1][1]))
             return
+        piece: list[bytes] = []
+        first_ns = last_ns = None
+        for data, ancillary in read:
+            came_ns = arrived_ns(ancillary)
+            if piece and (first_ns is None or came_ns is None or came_ns - first_ns > _AT_ONCE_NS):
+                yield self._piece(piece, first_ns, last_ns)
+                piece = []
+            if not piece:
+                first_ns = came_ns
+            piece.append(data)
+            last_ns = came_ns
+        if piece:
+            yield self._piece(piece, first_ns, last_ns)
+
+    def _piece(
+        self, piece: list[bytes], first_ns: int | None, last_ns: int | None
+    ) -> tuple[list[bytes], BoundedTime]:
         self.dates.received(first_ns)
         began_ns, unsure_ns = self.dates.pausing()
+        if len(piece) == 1:
+            return piece, (began_ns, unsure_ns)
         self.dates.received(last_ns)
         came_ns, late_ns = self.dates.pausing()
-        yield [data for data, _ in read], (came_ns, max(late_ns, came_ns - began_ns + unsure_ns))
+        return piece, (came_ns, max(late_ns, came_ns - began_ns + unsure_ns))
 
     def send(self, data: bytes) -> None:
         """Send one; what does not leave is lost. Raises OSError where this host has no way to send."""

@@ -16,6 +16,8 @@ import qh3.tls
 from qh3 import QuicConfiguration, QuicConnection
 from qh3.tls import SignatureAlgorithm
 
+from probe.fetch.quic import swifter
+from probe.fetch.quic.hellos import offer
 from probe.tls.client import sni_of
 
 DATAGRAM_BYTES = 1200  # the least that every path of QUIC carries (RFC 9000 section 14)
@@ -42,6 +44,7 @@ for _name in ("quic", "http3"):
     logging.getLogger(_name).propagate = False
 # A compressed certificate is expanded without a bound (RFC 8879): it is not offered.
 setattr(qh3.tls, "_brotli", None)  # noqa: B010
+swifter.install()
 
 
 class Quic(QuicConnection):
@@ -59,6 +62,26 @@ class Quic(QuicConnection):
         """Nothing where the end has come: what came before it is read all the same, and would be answered."""
         if self.end is None:
             super().send_stream_data(stream_id, data, end_stream)
+
+    def _create_tls(self, remote_source_cid: bytes | None) -> Any:
+        made = super()._create_tls(remote_source_cid)
+        offer(made.tls)
+        return made
+
+    def receive_many(self, datagrams: list[bytes], now_s: float) -> None:
+        """Datagrams of a connection that was made, from where all of it comes; qh3 asks again for each."""
+        core: Any = getattr(self, "_core", None)
+        core.receive_many_datagrams(datagrams, getattr(self, "_remote_addr", None), now_s)
+        drain: Any = getattr(self, "_drain_core", None)
+        drain()
+
+    def to_send(self, now_s: float) -> list[bytes]:
+        """The datagrams that are to leave now."""
+        core: Any = getattr(self, "_core", None)
+        made: list[bytes] = []
+        while core is not None and (next_one := core.poll_transmit(now_s)) is not None:
+            made.append(next_one[0])
+        return made
 
     @property
     def end(self) -> tuple[int, int | None, str] | None:
@@ -124,5 +147,6 @@ def make(server_name: str) -> Quic:
             probe_datagram_size=False,
             signature_algorithms=_SIGNATURES,
             offer_certificate_status_request=True,
+            offer_ec_key_shares=True,
         )
     )

@@ -231,7 +231,7 @@ class QuicTransport:
             return
         self._now_s = max(self._now_s, came[0] / 1e9)
         if self._done:
-            self._guarded(lambda: self.quic.receive_many_datagrams(datagrams, self._address, self._now_s))
+            self._guarded(lambda: self.quic.receive_many(datagrams, self._now_s))
         else:
             self._look_at_header(datagrams[0])
             self._guarded(lambda: self.quic.receive_datagram(datagrams[0], self._address, self._now_s))
@@ -289,8 +289,7 @@ class QuicTransport:
 
     def _flush(self) -> None:
         try:
-            made = self.quic.datagrams_to_send(self._time())
-            for data, _ in made:
+            for data in self.quic.to_send(self._time()):
                 self.datagrams.send(data)
         except OSError as error:
             self._end(error)
@@ -337,7 +336,7 @@ class QuicTransport:
     def _flush_quietly(self) -> None:
         """Our own CONNECTION_CLOSE, if there is one to be sent."""
         try:
-            for data, _ in self.quic.datagrams_to_send(self._time()):
+            for data in self.quic.to_send(self._time()):
                 self.datagrams.send(data)
         except Exception:
             return
