@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probe.core.proof.chain import Line
+from probe.core.proof.findings import Kind
 from probe.core.proof.signed_head import SignedHead
 from probe.core.proof.signers import KnownHeads
 from probe.core.proof.stamp import Stamp, parse_stamp
@@ -28,8 +29,9 @@ from probe.pull import Copy
 from probe.pull.chain import StreamName
 from probe.pull.layout import read_lines, stream_dir, streams_in
 from probe.seal.key_ring import KeyRing
-from probe.seal.keys import PRIVATE, PUBLIC, KeyFileError, Keys, Signer
+from probe.seal.keys import PRIVATE, PUBLIC, KeyFileError, Keys, PublicKey, Signer
 from probe.seal.proofs import Proofs
+from probe.seal.stamps.files import ENDING as STAMPS
 from probe.seal.stamps.files import stamps_file
 from probe.store.base.query import stored_time
 from probe.store.base.schema import catalogue_file
@@ -45,7 +47,11 @@ class DisputeError(OSError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What was written. `signed`: whether a head signs the records; `stamps`: by a third party."""
+    """What was written. `signed`: whether a head signs the records; `stamps`: by a third party.
+
+    `other_keys`: ids of keys that the agent had before, which signed heads that are stamped: to verify them they are
+    needed too.
+    """
 
     file: str
     agent: str
@@ -56,6 +62,7 @@ class Made:
     evidence: int
     signed: bool
     stamps: int
+    other_keys: tuple[str, ...] = ()
 
 
 def make(
@@ -77,6 +84,8 @@ def make(
     """
     if into.exists():
         raise DisputeError(f"{into}: exists already, and is not written over: name another file")
+    if not into.absolute().parent.is_dir():
+        raise DisputeError(f"{into}: there is no directory {into.parent}: make it first")
     try:
         with opened(directory, customer, agent, keys) as stream:
             if seqs is None:
@@ -107,14 +116,29 @@ def write(contents: Contents, into: Path) -> Made:
         evidence=len(contents.evidence),
         signed=bool(contents.heads),
         stamps=len(contents.stamps),
+        other_keys=_other_keys(contents),
     )
 
 
+def _other_keys(contents: Contents) -> tuple[str, ...]:
+    """Which keys but the file's own signed heads that are stamped."""
+    if contents.key is None:
+        return ()
+    own = PublicKey.parse(contents.key).id
+    return tuple(sorted({parse_stamp(line).head.key for line in contents.stamps} - {own}))
+
+
 def _wrong_with(file: Path) -> str | None:
-    """The first thing that is wrong with a file, by the key that it holds itself."""
+    """The first thing that is wrong with a file, by the key that it holds itself.
+
+    Stamps on heads of a key that the agent had before are no fault: whoever verifies has that key too, or is told.
+    """
     checked = check_dispute_file(file, KeyRing())
     found = [*checked.problems, *(checked.report.problems if checked.report is not None else ())]
-    return found[0].words if found else None
+    for problem in found:
+        if problem.kind is not Kind.OTHER_KEY or not (problem.file or "").endswith(STAMPS):
+            return problem.words
+    return None
 
 
 @contextmanager

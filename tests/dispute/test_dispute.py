@@ -19,6 +19,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from probe.cli.main import cli
+from probe.cli.render.bundle import made_in_words
 from probe.cli.render.verify import verification_text
 from probe.core.config.results import DAY_US
 from probe.core.model.value import replace as with_values
@@ -31,7 +32,7 @@ from probe.dispute.derived import LAYOUT, members_of
 from probe.dispute.page import Overview, Shown, page
 from probe.dispute.selection import select
 from probe.host.clock import SystemClock
-from probe.seal.keys import Keys, Signer
+from probe.seal.keys import Keys, PublicKey, Signer
 from probe.services import dispute
 from probe.services.dispute import DisputeError, make
 from probe.services.verification import verify
@@ -340,6 +341,42 @@ async def test_stamps_come_along_and_say_from_when_to_when(tmp_path: Path) -> No
     assert not verify(bad.path, [key], stamp_ca=pki.ca).good
     other = make_pki(tmp_path / "other")
     assert not verify(file.path, [key], stamp_ca=other.ca).good
+
+
+async def test_records_from_before_another_key_make_a_file_with_their_stamps(tmp_path: Path) -> None:
+    """The old key is lost or known to others: what it signed and the authority stamped proves as much as before."""
+    pki = make_pki(tmp_path / "pki")
+    await stamp_fill(tmp_path / "r", pki)
+    old = key_of(tmp_path / "r", tmp_path / "old.pub")
+    with dispute.opened(tmp_path / "r", "acme") as stream:
+        stamps = sorted(stamp.head.seq for stamp in stream.stamps)
+    (tmp_path / "r" / "_agent.key").unlink()
+    keys = Keys.open(tmp_path / "r")
+    made = make(tmp_path / "r", tmp_path / "x.zip", "acme", seqs=(stamps[0] + 3, stamps[1] + 1))
+    (other,) = made.other_keys
+    assert other == PublicKey.read(old).id != keys.id
+    assert f"--key KEY-{other}.pub" in made_in_words(made)
+    new = key_of(tmp_path / "r", tmp_path / "new.pub")
+    found = verify(tmp_path / "x.zip", [old, new], stamp_ca=pki.ca)
+    assert found.good, problems(found)
+    (report,) = found.streams
+    for seq in (stamps[0] + 3, stamps[1] + 1):
+        (span,) = [span for span in report.vouched if span.first_seq <= seq <= span.last_seq]
+        assert None not in (span.not_earlier, span.not_later)
+    alone = verify(tmp_path / "x.zip", [new], stamp_ca=pki.ca)
+    assert not alone.good
+    assert all("another key" in words for words, _ in problems(alone)), "and not that they were altered"
+    assert "another key" in problems(verify(tmp_path / "x.zip", [old]))[0][0], (
+        "the file's own key is the new one"
+    )
+
+
+async def test_without_a_stamp_whoever_names_an_authority_is_told(base: File) -> None:
+    pki = make_pki(base.path.parent / "no-stamps")
+    (report,) = verify(base.path, [base.key], stamp_ca=pki.ca).streams
+    assert any("no time stamp is here" in note for note in report.notes)
+    (report,) = verify(base.path, [base.key]).streams
+    assert not any("time stamp" in note for note in report.notes), "nobody asked"
 
 
 # --- every member, altered ------------------------------------------------------------------------------

@@ -84,8 +84,10 @@ def made_in_words(made: Made) -> str:
         else "NOT SIGNED: no head signs them, and the agent's private key is not here to sign one"
     )
     stamps = f", {made.stamps} time stamps" if made.stamps else ""
+    before = "".join(f" --key KEY-{key}.pub" for key in made.other_keys)
     return (
         f"{made.file}: records {made.first_seq} to {made.last_seq} of {made.customer}, {signed};"
         f" {made.evidence} evidence bundles{stamps}; {made.bytes} bytes.\n"
-        f"Verify it with: cdn-probe results verify {made.file} --key agent.pub"
+        f"Verify it with: cdn-probe results verify {made.file} --key agent.pub{before}"
+        + ("\nThe agent had other keys before, which signed some of what is stamped." if before else "")
     )

@@ -84,6 +84,8 @@ class Vouching:
         if self.stamps and whole and last >= first:
             spans, wrong = self.spans(counting, first, last)
             problems += wrong
+        elif not self.stamps and not self.named and last >= first:
+            notes.append("no time stamp is here or named: no third party says from when these records are")
         elif self.stamps and not whole:
             notes.append("from when to when is not said of records that do not hold together")
         return Vouched(len({stamp.sha256 for stamp in counting}), spans, tuple(problems), tuple(notes))
