@@ -23,7 +23,7 @@ from probe.evidence.copied import CopiedEvidence
 from probe.seal.position import STATE, Position, noted_streams
 from probe.seal.proofs import Proofs, Sealed, Stream
 from probe.seal.segment_files import ZST, LinesError, Read, digest_of
-from probe.store.base.schema import StoreError
+from probe.store.base.schema import StoreDamaged, StoreError
 from probe.store.read.evidence import Bundles
 from probe.store.read.reader import Reader
 from probe.store.read.sources import Sources, place_of
@@ -119,6 +119,7 @@ def _stored(
             _page_through(reader, check, evidence, end.seq, tick)
     except StoreError as error:
         check.problems.add(Problem(kind=Kind.UNREADABLE, seq=check.last_seq + 1, words=str(error)))
+        check.unread = not isinstance(error, StoreDamaged)
     report = with_evidence(check, evidence)
     return replace(report, problems=tuple(_in_file(directory, stream, p) for p in report.problems))
 

@@ -16,9 +16,15 @@ from probe.agent.events import EventWriter
 from probe.agent.housekeeping import Housekeeping
 from probe.cli.main import cli
 from probe.core.config.results import DAY_US, KeepConfig
+from probe.core.proof.findings import Kind
 from probe.core.records.rows import SlotRecord
+from probe.seal import verify_sources
+from probe.seal.keys import Keys, Signer
 from probe.services.verification import Verification, verify
 from probe.store.base.parts import EVIDENCE_PARTS, parts_of
+from probe.store.base.query import Query
+from probe.store.base.schema import StoreError
+from probe.store.read.reader import Reader
 from probe.store.store import Store
 from probe.store.write.files import Limits
 from tests.api.served import served
@@ -187,6 +193,59 @@ async def test_a_file_of_evidence_that_cannot_be_read_is_said_of_each_row_that_n
     assert (shown.exit_code, "cannot be read" in shown.output) == (1, True), shown.output
     assert world.run("evidence", f"acme/{world.rows[8].seq}").exit_code == 0
     assert world.run("evidence", world.rows[8].evidence_id or "").exit_code == 0
+
+
+async def test_a_file_of_evidence_that_the_disk_does_not_give_is_not_called_altered(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of the disk, or missing rights, accuses nobody."""
+    await world.day(0, count=1)
+    real = Query.rows
+
+    def failing(self: Query, sql: str, *values: object) -> Any:
+        if self.path.parent.name == EVIDENCE_PARTS and "body" in sql:
+            raise StoreError(f"{self.path}: cannot be read: disk I/O error")
+        return real(self, sql, *values)
+
+    monkeypatch.setattr(Query, "rows", failing)
+    found = verify(world.directory)
+    (problem,) = [problem for report in found.streams for problem in report.problems]
+    assert (problem.kind, problem.seq) == (Kind.UNREADABLE, world.rows[0].seq)
+    assert "could not be read, which says nothing" in problem.words
+    assert "altered" not in problem.words
+    shown = world.run("evidence", f"acme/{world.rows[0].seq}")
+    assert shown.exit_code != 0
+    assert "altered" not in shown.output
+    monkeypatch.undo()
+    assert verify(world.directory).good
+
+
+@pytest.mark.parametrize("failing_page", [1, 2, 3])
+async def test_records_that_the_disk_does_not_give_are_not_called_cut_off(
+    world: World, monkeypatch: pytest.MonkeyPatch, failing_page: int
+) -> None:
+    await world.day(0, count=12)
+    Keys.open(world.directory)
+    (world.directory / "acme").mkdir()
+    with Reader.open(world.directory) as reader:
+        head = Signer(Keys.open(world.directory), world.clock).head(reader.head("acme"))
+    (world.directory / "acme" / "HEAD.json").write_text(json.dumps(head.to_json()))
+    real, pages = Reader.lines, [0]
+
+    def lines(self: Reader, customer: str, after: int, limit: int) -> Any:
+        pages[0] += 1
+        if pages[0] == failing_page:
+            raise StoreError("000001.db: cannot be read: disk I/O error")
+        return real(self, customer, after, limit)
+
+    monkeypatch.setattr(verify_sources, "PAGE", 4)
+    monkeypatch.setattr(Reader, "lines", lines)
+    found = verify(world.directory)
+    (problem,) = [problem for report in found.streams for problem in report.problems]
+    assert (problem.kind, problem.seq) == (Kind.UNREADABLE, 4 * failing_page - 3)
+    assert not found.good, "and it is no word that all is well"
+    monkeypatch.undo()
+    assert verify(world.directory).good
 
 
 async def test_a_bundle_that_says_it_is_huge_is_not_unpacked(world: World) -> None:

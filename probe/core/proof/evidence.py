@@ -18,6 +18,7 @@ from probe.core.proof.findings import Kind, Problem
 DROPPED, DAMAGED = "evidence.dropped", "store.damaged"
 IDS_AN_EVENT = 1_000
 UNREADABLE = ""  # the digest of a bundle that is there and cannot be read
+NOT_READ = "not read"  # of one that the disk does not give at present: it may be as it was
 
 _NAMES, _NAMES_DIGEST = b'"evidence_id":"', b'"evidence_sha256":"'
 _DECLARES = f'"event":"{DROPPED}"'.encode(), f'"event":"{DAMAGED}"'.encode()
@@ -94,7 +95,7 @@ class Declared:
 class EvidenceCheck:
     """Of one stream: feed it every line, then `finish`.
 
-    `digest_of`: the digest of the bundle that is kept under an id; None: none is, UNREADABLE: one that cannot be read.
+    `digest_of`: the digest of the bundle that is kept under an id; None: none is; UNREADABLE, NOT_READ.
     `whole`: the evidence is to be here, so that what is gone must be on record; else it is only counted.
     """
 
@@ -127,6 +128,11 @@ class EvidenceCheck:
             )
         elif found == named.sha256:
             self.fitting += 1
+        elif found == NOT_READ:
+            words = (
+                "could not be read, which says nothing of what is in it: look at the disk, and verify again"
+            )
+            self._problems.append(self._problem(named, words, file, line, Kind.UNREADABLE))
         else:
             why = (
                 "cannot be read" if found == UNREADABLE else "is not the one that the row names by its digest"
@@ -160,9 +166,11 @@ class EvidenceCheck:
         return problems, notes
 
     @staticmethod
-    def _problem(named: NamedEvidence, words: str, file: str, line: int) -> Problem:
+    def _problem(
+        named: NamedEvidence, words: str, file: str, line: int, kind: Kind = Kind.EVIDENCE
+    ) -> Problem:
         return Problem(
-            kind=Kind.EVIDENCE,
+            kind=kind,
             seq=named.seq,
             file=file or None,
             line=line or None,

@@ -55,7 +55,8 @@ class _Held:
 class Check:
     """One stream. Feed it all lines in order, then `finish`.
 
-    `after`, `digest`: the line before the first; the digest is None where nobody knows it.
+    `after`, `digest`: the line before the first; the digest is None where nobody knows it. `unread`: the disk did not
+    give all of it, so that nothing is said of the end.
     """
 
     agent: str
@@ -69,6 +70,7 @@ class Check:
     problems: Problems = field(default_factory=Problems)
     lines: int = 0
     records: int = 0
+    unread: bool = False
     _next: int = 0
     _last: _Held | None = None
     _unproven: int = 0
@@ -133,7 +135,8 @@ class Check:
         """What was found. Call it once."""
         self._decide_last(None)
         notes = []
-        if (claim := self.known_heads.missing_after(self.last_seq)) is not None:
+        claim = None if self.unread else self.known_heads.missing_after(self.last_seq)
+        if claim is not None:
             self.problems.add(
                 Problem(
                     kind=Kind.TRUNCATED,
@@ -151,7 +154,7 @@ class Check:
             )
         declared, undeclared = self.gaps.finish()
         for problem in undeclared:
-            if self.known_heads.further_than(self.last_seq) is None:
+            if self.known_heads.further_than(self.last_seq) is None and not self.unread:
                 self.problems.add(problem)
             else:  # what declares it comes after it, and may not be here yet
                 notes.append(f"{problem.words}; what says so may come with the rest")

@@ -9,11 +9,12 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from probe.core.proof.evidence import NOT_READ, UNREADABLE
 from probe.core.records.codec import CodecError, decode
 from probe.core.records.rows import SlotRecord
 from probe.core.results.bundle import bundle_digest
 from probe.store.base.packing import unpack_text
-from probe.store.base.schema import StoreError
+from probe.store.base.schema import StoreDamaged, StoreError
 from probe.store.read.sources import Sources
 
 _BODY = "SELECT body FROM bundle WHERE id = ?"
@@ -29,20 +30,29 @@ def text_of(
 ) -> bytes | None:
     """The text of the bundle that a row names so; None: it is not here. `within`: only in these files.
 
-    Raises EvidenceAlteredError, StoreError.
+    Raises EvidenceAlteredError; StoreError where a file cannot be read at present.
     """
     if identifier is None:
         return None
     wrong: str | None = None
+    unread: StoreError | None = None
     for body in _bodies(sources, identifier, within):
+        if isinstance(body, StoreError):
+            if isinstance(body, StoreDamaged):
+                wrong = str(body)
+            else:
+                unread = body
+            continue
         try:
-            text = unpack_text(_present(body))
+            text = unpack_text(body)
         except StoreError as error:
             wrong = str(error)
             continue
         if sha256 is None or bundle_digest(text) == sha256:
             return text
         wrong = "it is not the one whose digest the row names"
+    if unread is not None:  # it may be in there: nobody altered what the disk does not give at present
+        raise unread
     if wrong is not None:
         raise EvidenceAlteredError(f"the evidence {identifier} was altered: {wrong}")
     return None
@@ -83,7 +93,7 @@ class Bundles:
     def digest_of(self, identifier: str, sha256: str) -> str | None:
         """Digest of the bundle under this id, the wanted one if it is among several; None: there is none.
 
-        Empty where it is another or cannot be read. Raises StoreError.
+        UNREADABLE where it is another or is damaged, NOT_READ where the disk does not give it at present.
         """
         try:
             places = self._places.get(bytes.fromhex(identifier), ())
@@ -92,7 +102,9 @@ class Bundles:
         try:
             return None if text_of(self._sources, identifier, sha256, places or None) is None else sha256
         except EvidenceAlteredError:
-            return ""
+            return UNREADABLE
+        except StoreError:
+            return NOT_READ
 
 
 def _bodies(
@@ -107,12 +119,6 @@ def _bodies(
             continue
         for (body,) in rows:
             yield body
-
-
-def _present(body: bytes | StoreError) -> bytes:
-    if isinstance(body, StoreError):
-        raise body
-    return body
 
 
 def _slot(body: str) -> SlotRecord:
