@@ -91,8 +91,9 @@ def check_head(value: Any, stream: StreamName, key: Key | None) -> SeenHead:
     if key is not None and head.key != key.id:
         raise WrongKeyError(
             f"{stream.agent} signs with the key {head.key}, and the key known here is {key.id}: nothing is taken."
-            " If the agent was set up anew and its operator confirms the new key, put its agent.pub in the place of the"
-            " one in the copy's directory, or pull into a new directory"
+            " If the agent was set up anew and its operator confirms the new key, keep the agent.pub in the copy's"
+            " directory elsewhere, for it verifies what was signed before, and put the new one in its place; or pull"
+            " into a new directory"
         )
     proved = None if key is None else key.signed(head)
     if proved is False:

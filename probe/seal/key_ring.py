@@ -59,7 +59,11 @@ class KeyRing:
         key = keys.get(signed.key)
         if key is None:
             known = ", ".join(sorted(keys))
-            return Kind.OTHER_KEY, f"is signed with another key ({signed.key}); the agent's is {known}"
+            before = "; if the agent had that key before, give it too: --key"
+            return (
+                Kind.OTHER_KEY,
+                f"is signed with another key ({signed.key}); the agent's is {known}{before}",
+            )
         try:
             text = signed.text()
         except ValueError as error:

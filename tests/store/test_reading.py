@@ -17,7 +17,7 @@ from probe.store.base.query import TRIES, Query
 from probe.store.base.schema import StoreDamaged, catalogue_file, damaged
 from probe.store.read.reader import Reader
 from probe.store.store import Store, StoreError
-from probe.store.upkeep import reading, salvage
+from probe.store.upkeep import reading, rewrite, salvage
 from probe.store.upkeep.check import check_catalogue, check_part
 from probe.store.upkeep.reading import each_time, is_reading_error
 from probe.store.write import files
@@ -250,6 +250,28 @@ async def test_a_part_stays_in_its_place_until_what_follows_it_is_whole(
     assert store.take_notices() == []
     await store.close()
     assert catalogue_file(directory).exists()
+
+
+async def test_a_kill_between_the_damaged_part_and_what_takes_its_place_loses_nothing(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = lines(directory)
+
+    def killed(*args: Any) -> None:
+        raise OSError(errno.EIO, "as if it had been killed")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(files, "check_part", lambda path: "database disk image is malformed")
+        broken.setattr(rewrite, "install", killed)
+        with pytest.raises(StoreError, match="as if it had been killed"):
+            Store.open(directory, "a1", SystemClock())
+    assert parts_of(directory) == []
+    store = Store.open(directory, "a1", SystemClock())
+    assert store.take_notices() == []
+    (added,) = await store.append([slot(0)])
+    assert added.seq == ROWS + 1
+    await store.close()
+    assert lines(directory)[:ROWS] == before
 
 
 class Flaky:

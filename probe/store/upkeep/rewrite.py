@@ -5,6 +5,7 @@ Writing a part anew with fewer rows: after damage, or when healthy rows have bee
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple, dataclass
 from itertools import islice
@@ -14,13 +15,15 @@ from typing import TYPE_CHECKING
 from probe.store.base import dictionary as dictionaries
 from probe.store.base.dictionary import Packer
 from probe.store.base.grains import copy_grains
-from probe.store.base.parts import install, put_dictionary, settle
+from probe.store.base.parts import PARTS, install, put_dictionary, settle
 from probe.store.base.query import Query
 from probe.store.base.rows import COLUMNS, Names, indexed_line
 from probe.store.base.schema import PART, open_writer, put_meta
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
+
+log = logging.getLogger("probe.store")
 
 BATCH = 500
 
@@ -121,6 +124,16 @@ def write_part(
     # A kill after this leaves the part that was there with its own copy of its dictionary.
     dictionaries.put_beside(path, dictionary)
     install(aside, path)
+
+
+def finish_begun(directory: Path) -> None:
+    """Give what a kill left written, and whole, the place that had been made for it. Raises OSError."""
+    for aside in sorted((directory / PARTS).glob(".*.rewritten")):
+        path = aside.with_name(f"{aside.name.split('.')[1]}.db")
+        if not path.exists():
+            install(aside, path)
+            problem = "a start ended while it was mended; what was saved of it is in its place now"
+            log.error("store.damaged", extra={"fields": {"file": path.name, "problem": problem}})
 
 
 def put_rows(db: Database, rows: Iterable[Row], packer: Packer) -> None:

@@ -39,6 +39,7 @@ from probe.store.base.schema import CATALOGUE, catalogue_file, get_meta, open_wr
 from probe.store.upkeep.check import check_catalogue, check_part, keep_other_copy
 from probe.store.upkeep.put_back import copy_open
 from probe.store.upkeep.reading import each_time
+from probe.store.upkeep.rewrite import finish_begun
 from probe.store.upkeep.salvage import salvage
 from probe.store.upkeep.training import next_dictionary
 from probe.store.upkeep.upgrade import upgrade
@@ -313,6 +314,7 @@ class Files:
         catalogue = catalogue_file(self.directory)
         if upgrade(self.directory, self._now()):
             log.warning("store.upgraded", extra={"fields": {"file": catalogue.name}})
+        finish_begun(self.directory)
         if catalogue.exists() and (problem := each_time(check_catalogue, catalogue)):
             self._aside(catalogue, problem)
         for part in parts_of(self.directory, EVIDENCE_PARTS)[-1:]:
