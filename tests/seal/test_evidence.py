@@ -28,6 +28,7 @@ from probe.store.read.reader import Reader
 from probe.store.store import Store
 from probe.store.write.files import Limits
 from tests.api.served import served
+from tests.pull.test_real_server import pulled
 from tests.seal.kept_evidence import HEAD, alter, failed, keep
 from tests.seal.made import SetClock
 from tests.support.rows import HOST, START_S
@@ -218,6 +219,28 @@ async def test_a_file_of_evidence_that_the_disk_does_not_give_is_not_called_alte
     assert "altered" not in shown.output
     monkeypatch.undo()
     assert verify(world.directory).good
+
+
+@pytest.mark.parametrize("word", ["scheduled_at FROM bundle", "body FROM bundle"])
+async def test_evidence_that_the_disk_does_not_give_is_asked_for_again_by_a_pull(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    """Once it is answered that it is gone, it is never asked for again: not for an error that passes."""
+    await world.day(0, count=2)
+    real, failed_so_far = Query.rows, [0]
+
+    def failing(self: Query, sql: str, *values: object) -> Any:
+        if word in sql and failed_so_far[0] < 3:
+            failed_so_far[0] += 1
+            raise StoreError(f"{self.path}: cannot be read: disk I/O error")
+        return real(self, sql, *values)
+
+    monkeypatch.setattr(Query, "rows", failing)
+    async with served(tmp_path) as api:
+        assert (await api.ask(f"/v1/evidence/{world.rows[0].evidence_id}")).status == 503
+        board = await pulled(api, tmp_path / "c", "everything", evidence_bytes=10_000_000)
+    assert failed_so_far == [3]
+    assert (board.complete, sum(stream.bundles for stream in board.streams)) == (True, 2)
 
 
 @pytest.mark.parametrize("failing_page", [1, 2, 3])

@@ -59,10 +59,13 @@ def text_of(
 
 
 def row_of(sources: Sources, identifier: str) -> SlotRecord | None:
-    """The row that names this bundle; None where there is none, or no such bundle. Raises StoreError."""
+    """The row that names this bundle; None where there is none, or no such bundle.
+
+    Raises StoreError, also where a file cannot be read at present: who is told that there is none never asks again.
+    """
     times: set[str] = set()
     for query in sources.evidence():
-        with suppress(StoreError):
+        with suppress(StoreDamaged):
             times.update(str(due) for (due,) in query.rows(_DUE, identifier))
     for query in sources.parts(newest_first=True):
         words = query.words
