@@ -95,27 +95,28 @@ def write_config(ports: Ports, directory: Path, interval_s: float) -> Path:
     return agent
 
 
-async def real_rows(directory: Path, edges: int, rows: int, pace: float) -> tuple[list[SlotRecord], int]:
-    """So many slots, measured by a whole agent; and how many others were left out."""
+async def real_lines(
+    directory: Path, edges: int, rows: int, pace: float, most_s: float
+) -> tuple[list[bytes], int]:
+    """The lines of so many slots, measured by a whole agent; and how many others were left out."""
     tasks = OBJECTS * len(VANTAGE_POINTS)
     with cdn(directory, edges) as ports:
         config = load_config(
             write_config(ports, directory / "agent", pace * tasks * (0.004 + 0.006 * (1 + edges))), CHECKS
         )
         store = Store.open(directory / "agent" / "results", AGENT, SystemClock())
-        found: list[SlotRecord] = []
-        failing: list[SlotRecord] = []
-        left_out = 0
+        found: list[bytes] = []
+        failing = left_out = 0
         enough, stop = asyncio.Event(), asyncio.Event()
 
         def on_row(row: SlotRecord) -> None:
-            nonlocal left_out
+            nonlocal failing, left_out
             if row.state is not State.MEASURED:
                 return
             well, failed = row.outcome is Outcome.OK, row.fault is Fault.CDN
-            if well or (failed and len(failing) < len(found) // FAILS_ONE_IN):
-                found.append(row)
-                failing.extend([row] if failed else [])
+            if well or (failed and failing < len(found) // FAILS_ONE_IN):
+                found.append(encode(row))
+                failing += failed
             else:
                 left_out += 1
             if len(found) >= rows:
@@ -125,7 +126,9 @@ async def real_rows(directory: Path, edges: int, rows: int, pace: float) -> tupl
         running = asyncio.ensure_future(agent.run(stop, drain_s=5.0))
         try:
             await asyncio.wait(
-                (running, asyncio.ensure_future(enough.wait())), return_when=asyncio.FIRST_COMPLETED
+                (running, asyncio.ensure_future(enough.wait())),
+                return_when=asyncio.FIRST_COMPLETED,
+                timeout=most_s,
             )
         finally:
             stop.set()
@@ -134,15 +137,36 @@ async def real_rows(directory: Path, edges: int, rows: int, pace: float) -> tupl
     return found[:rows], left_out
 
 
-def rows_of(results: Path) -> list[SlotRecord]:
-    """The measured slots that are stored in a results directory, oldest first."""
+def lines_of(results: Path) -> list[bytes]:
+    """The measured slots that are stored in a results directory, oldest first, or in a file of `--keep-lines`."""
+    if results.is_file():
+        return results.read_bytes().splitlines()
     with Reader.open(results) as reader:
-        rows = [row for row in reader.follow({}) if isinstance(row, SlotRecord)]
-    return [replace(row, host=replace(row.host, agent=AGENT)) for row in rows if row.state is State.MEASURED]
+        rows = (row for row in reader.follow({}) if isinstance(row, SlotRecord))
+        return [
+            encode(replace(row, host=replace(row.host, agent=AGENT)))
+            for row in rows
+            if row.state is State.MEASURED
+        ]
 
 
 _RANDOM_HEX = re.compile(r"[0-9a-f]{16,}")
 _CACHE = re.compile(r"cache\d+\.(l2\w+)-\d+\[\d+,")
+
+
+class _Due(msgspec.Struct):
+    scheduled_at: str
+
+
+_DUE = msgspec.json.Decoder(_Due)
+
+
+class _Seen(msgspec.Struct):
+    outcome: str
+    observations: list[msgspec.Raw]
+
+
+_SEEN = msgspec.json.Decoder(_Seen)
 
 
 class Anew:
@@ -150,10 +174,9 @@ class Anew:
 
     def __init__(self, lines: Sequence[bytes], seed: int = 1) -> None:
         self._lines = lines
-        self._rows = [msgspec.json.decode(line) for line in lines]
         self._chance = random.Random(seed)  # noqa: S311 - no secret
-        first = min(row["scheduled_at"] for row in self._rows)
-        last = max(row["scheduled_at"] for row in self._rows)
+        due = [_DUE.decode(line).scheduled_at for line in lines]
+        first, last = min(due), max(due)
         self._first_us = to_us(first)
         span_us = INTERVAL_S * 1_000_000
         self._span_us = max(span_us, -(-(to_us(last) - self._first_us) // span_us) * span_us)
@@ -161,9 +184,11 @@ class Anew:
     def lines(self, number: int) -> Iterator[bytes]:
         """So many lines, in the order of time; the real ones first. The same in every version of the program."""
         for made in range(number):
-            turn, index = divmod(made, len(self._rows))
-            old = self._rows[index]
-            yield msgspec.json.encode(self._moved(old, turn * self._span_us)) if turn else self._lines[index]
+            turn, index = divmod(made, len(self._lines))
+            line = self._lines[index]
+            if turn:
+                line = msgspec.json.encode(self._moved(msgspec.json.decode(line), turn * self._span_us))
+            yield line
 
     def rows(self, number: int) -> Iterator[SlotRecord]:
         """The same as records."""
@@ -259,19 +284,22 @@ def bytes_of_rows(results: Path) -> int:
     )
 
 
-async def run(directory: Path, measured: Sequence[SlotRecord], rows: int) -> dict[str, Any]:
+async def run(directory: Path, lines: Sequence[bytes], rows: int) -> dict[str, Any]:
     """All of rows made of these; names say the units."""
-    lines = [encode(row) for row in measured]
     place = directory / "served"
     count = await fill(place / "results", Anew(lines).rows(rows))
     async with served(place) as (url, token, pid):
         pulled = await client_pull(url, token, pid, directory / "copy", count)
-    failed = sum(row.outcome is not Outcome.OK for row in measured)
+    failed = observations = 0
+    for line in lines:
+        seen = _SEEN.decode(line)
+        failed += seen.outcome != Outcome.OK.value
+        observations += len(seen.observations)
     return {
-        "real_rows": len(measured),
+        "real_rows": len(lines),
         "rows": count,
-        "not_ok_share": round(failed / len(measured), 4),
-        "observations": round(sum(len(row.observations) for row in measured) / len(measured), 2),
+        "not_ok_share": round(failed / len(lines), 4),
+        "observations": round(observations / len(lines), 2),
         "line_bytes": round(sum(map(len, lines)) / len(lines)),
         "bytes_a_row": round(bytes_of_rows(place / "results") / count, 1),
         "copy_bytes_a_row": round(bytes_below(directory / "copy") / count, 1),
@@ -287,23 +315,26 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=6_000, help="Rows that are made of them.")
     parser.add_argument("--edges", type=int, nargs="*", default=EDGES)
     parser.add_argument("--pace", type=float, default=1.0, help="So many times slower, on a busy machine.")
-    parser.add_argument("--results", type=Path, help="Take the rows of this results directory instead.")
+    parser.add_argument("--minutes", type=float, default=600.0, help="The longest that a kind is measured.")
+    parser.add_argument(
+        "--results", type=Path, help="Take its rows instead: a directory, or a file of lines."
+    )
     parser.add_argument("--keep-lines", type=Path, help="Write the real rows there too, one file a kind.")
     options = parser.parse_args()
     for edges in [None] if options.results else options.edges:
         with tempfile.TemporaryDirectory(prefix="cdn-probe-bytes-") as directory:
             told: dict[str, Any] = {}
             if edges is None:
-                measured = rows_of(options.results)
+                lines = lines_of(options.results)
             else:
-                measured, left_out = asyncio.run(
-                    real_rows(Path(directory), edges, options.real, options.pace)
+                lines, left_out = asyncio.run(
+                    real_lines(Path(directory), edges, options.real, options.pace, 60 * options.minutes)
                 )
                 told = {"edges": edges, "left_out": left_out}
             if options.keep_lines:
-                lines = b"".join(encode(row) + b"\n" for row in measured)
-                (options.keep_lines / f"{edges or 'rows'}.ndjson").write_bytes(lines)
-            told |= asyncio.run(run(Path(directory), measured, options.rows))
+                with (options.keep_lines / f"{edges or 'rows'}.ndjson").open("wb") as file:
+                    file.writelines(line + b"\n" for line in lines)
+            told |= asyncio.run(run(Path(directory), lines, options.rows))
         sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()
 

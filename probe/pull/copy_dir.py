@@ -28,7 +28,7 @@ from probe.pull.layout import CopyError, KeptHead, known_key
 from probe.pull.page import Page
 
 FILE_ROWS = 100_000
-FILE_BYTES = 8 * 1024 * 1024  # of lines, before they are packed: so much of a stream at most lies there plain
+FILE_BYTES = 2 * 1024 * 1024  # of lines, before they are packed: so much of a stream at most lies there plain
 ASIDE_FILES, ASIDE_BYTES = 100, 1024 * 1024
 HEADS_READ_BYTES = 4 * 1024 * 1024
 

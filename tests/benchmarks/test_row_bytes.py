@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.row_bytes import AGENT, Anew, rows_of
+from benchmarks.row_bytes import AGENT, Anew, lines_of
 from benchmarks.samples import make_task, row, well
 from probe.core.model.value import replace
-from probe.core.records.codec import encode
+from probe.core.records.codec import decode, encode
 from probe.core.records.rows import SlotRecord
 from probe.host.clock import SystemClock
 from probe.store.store import Store
@@ -51,14 +51,19 @@ async def test_rows_are_taken_from_a_results_directory(tmp_path: Path) -> None:
     store = Store.open(tmp_path, "theirs", SystemClock())
     await store.append([_row()])
     await store.close()
-    (taken,) = rows_of(tmp_path)
+    (line,) = lines_of(tmp_path)
+    taken = decode(line)
+    assert isinstance(taken, SlotRecord)
     assert taken.host.agent == AGENT
     assert taken.observations == _row().observations
+    kept = tmp_path / "8.ndjson"
+    kept.write_bytes(line + b"\n")
+    assert lines_of(kept) == [line]
 
 
 def test_it_says_how_it_is_called() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.row_bytes", "--help"], capture_output=True, text=True, check=True
     )
-    for option in ("--real", "--rows", "--edges", "--pace", "--results", "--keep-lines"):
+    for option in ("--real", "--rows", "--edges", "--pace", "--minutes", "--results", "--keep-lines"):
         assert option in done.stdout

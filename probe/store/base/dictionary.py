@@ -29,8 +29,8 @@ LONG: dict[str, int] = {
     "strategy": zstandard.STRATEGY_LAZY2,
     "min_match": 6,
     "search_log": 2,
-    "hash_log": 17,
-    "chain_log": 17,
+    "hash_log": 15,
+    "chain_log": 15,
 }
 LINE_MOST_BYTES = 64 * 1024 * 1024
 ROWS = 1_000  # that a dictionary is trained on

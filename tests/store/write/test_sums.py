@@ -65,6 +65,10 @@ KINDS: dict[str, Any] = {
     "missed": missed,
     "aborted": lambda s: at_second(measured(), s, state=State.ABORTED, outcome=None),
     "unsure clock": lambda s: at_second(measured(*EDGES), s, clock=ClockStanding()),
+    "far clock": lambda s: at_second(
+        measured(*EDGES), s, clock=ClockStanding(vouched_by="kernel", bound_us=60_000_001)
+    ),
+    "kernel's word": lambda s: at_second(measured(*EDGES), s, clock=None),
     "version 0.1": lambda s: at_second(measured(*EDGES), s, clock=None, scheme=None),
     "http": lambda s: at_second(measured(*EDGES), s, scheme="http"),
     "excluded": lambda s: at_second(measured(*EDGES), s, exclusions=("maintenance",)),

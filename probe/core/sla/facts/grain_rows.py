@@ -117,18 +117,13 @@ class GrainTable:
             self.feed(Rows(slots=slots, requests=requests))
 
     def _is_plain(self, slot: SlotRecord, edges: Sequence[Observation]) -> bool:
-        """Whether each of its requests is good, and nothing is learned of its task but how many they are."""
-        clock = slot.clock
+        """Whether each of its requests is well, and nothing is learned of its task but how many they are."""
         return (
             slot.outcome is Outcome.OK
             and slot.state is State.MEASURED
             and bool(edges)
             and not slot.exclusions
             and not slot.due_again
-            and clock is not None
-            and clock.vouched_by in RULE.clocks
-            and clock.bound_us is not None
-            and clock.bound_us <= RULE.clock_max_error_us
             and slot.scheme is not None
             and self._schemes.get(slot.task) == slot.scheme
             and all(seen.failure is None for seen in edges)
@@ -146,10 +141,15 @@ class GrainTable:
         counts = self._of((*key, None, grain), seq).counts
         counts[DUE] += 1
         counts[MEASURED] += 1
+        sure = _is_vouched(slot)
         for seen in edges:
             sums = self._of((*key, seen.address, grain), seq)
-            sums.counts[N] += 1
             sums.counts[OK] += 1
+            if not sure:
+                sums.counts[UNKNOWN] += 1
+                sums.counts[CLOCK_UNSURE] += 1
+                continue
+            sums.counts[N] += 1
             begun_us, answered_us = seen.timing.connect_start_us, seen.timing.response_start_us
             if begun_us is not None and answered_us is not None and not seen.tainted:
                 sums.ttfb.append(bisect_right(TTFB_BOUNDS_US, answered_us - begun_us))
@@ -193,6 +193,16 @@ class GrainTable:
             sums = self._sums[key] = Sums(seq)
         sums.seq_last = seq  # rows come in the order of seq
         return sums
+
+
+def _is_vouched(slot: SlotRecord) -> bool:
+    """As `clock_is_vouched` of its facts. Rows of 0.1 have the kernel's word alone."""
+    if slot.clock is not None:
+        by, bound_us = slot.clock.vouched_by, slot.clock.bound_us
+    else:
+        by = "kernel" if slot.host.clock_synchronised else None
+        bound_us = slot.host.clock_max_error_us
+    return by in RULE.clocks and bound_us is not None and bound_us <= RULE.clock_max_error_us
 
 
 def _sorted(found: dict[Key, Sums]) -> Iterator[tuple[Key, Sums]]:
