@@ -34,6 +34,9 @@ BODY_MOST_BYTES = 1 << 32
 PASSING = {408, 425, 429, 500, 502, 503, 504}
 FIRST_S, MOST_S = 0.5, 30.0  # before the second try, and before the last of many
 ASKED_MOST_S = 300.0
+CLOSED = (
+    "closed without a reply, as an API with `client_ca` does where no certificate of it is shown (--cert)"
+)
 
 
 class RefusedError(Exception):
@@ -329,9 +332,10 @@ async def _small(pieces: AsyncIterator[bytes], most_bytes: int = SMALL_BYTES) ->
 
 
 def _words(error: BaseException) -> str:
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return error.os_error.strerror or str(error.os_error)
-    return str(error) or type(error).__name__
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(cause, aiohttp.ServerDisconnectedError | ConnectionResetError):
+        return CLOSED
+    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
 
 
 def back_off_s(

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _BLOCK = re.compile(r"^## (?P<heading>[^\n]+)$|^```console\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-_PROMPT = re.compile(r"(?P<who>host#|desk\$) (?P<text>.*)")
+_PROMPT = re.compile(r"(?P<who>host|desk)(?P<sign>[#$]) (?P<text>.*)")
 _HERE = re.compile(r"<<(\w+)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A command: `who` types it (`host`, `desk`), `text` goes to a shell."""
+    """A command: `text` goes to a shell on the machine `who` (`host`, `desk`), as root where `root`."""
 
     heading: str
     who: str
+    root: bool
     text: str
 
 
@@ -37,5 +38,5 @@ def typed(page: Path) -> list[Typed]:
                     text += f"\n{more}"
                     if more == here[1]:
                         break
-            found.append(Typed(heading, prompt["who"].rstrip("#$"), text))
+            found.append(Typed(heading, prompt["who"], prompt["sign"] == "#", text))
     return found

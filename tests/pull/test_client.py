@@ -25,7 +25,12 @@ PLACE = ConnectionKey("agent.example", 443, True, True, None, None, None)
     [
         (TimeoutError(), TransientError, "no answer in time"),
         (aiohttp.ServerTimeoutError(), TransientError, "no answer in time"),
-        (aiohttp.ServerDisconnectedError(), TransientError, "not reached"),
+        (aiohttp.ServerDisconnectedError(), TransientError, "not reached: closed without a reply.*--cert"),
+        (
+            aiohttp.ClientConnectorError(PLACE, ConnectionResetError()),  # so over TLS 1.2
+            TransientError,
+            "not reached: closed without a reply.*--cert",
+        ),
         (aiohttp.ClientOSError(104, "Connection reset by peer"), TransientError, "not reached"),
         (ConnectionRefusedError(111, "Connection refused"), TransientError, "not reached"),
         (aiohttp.ClientPayloadError("half a page"), TruncatedError, "the transfer was cut: half a page"),

@@ -9,6 +9,7 @@ anything.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -27,6 +28,7 @@ from tests.system.programs import need
 BOOTS_WITHIN_S = 60.0
 CHECKOUT = Path(__file__).parent.parent.parent
 CGROUPS = Path("/sys/fs/cgroup")
+_NUMBER = itertools.count()  # of machines of this process, two of which may run side by side
 
 # $1: a directory of ours, the rest: what hides from the machine, then nspawn's own arguments.
 BOOT = """
@@ -165,7 +167,7 @@ def booted(directory: Path) -> Iterator[Machine]:
         if os.environ.get("REQUIRE_SYSTEM") == "1":
             pytest.fail("booting a machine needs root")
         pytest.skip("booting a machine needs root")
-    name = f"cdn-probe-{os.getpid()}"
+    name = f"cdn-probe-{os.getpid()}-{next(_NUMBER)}"
     log = directory / "boot.log"
     with _cgroups(name) as procs, log.open("wb") as out:
         nspawn = subprocess.Popen(
