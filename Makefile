@@ -97,8 +97,8 @@ $(SPARK): $(LONG) requirements-spark-server.lock
 	rm $(@D)/pyspark-*.tar.gz
 	touch $@
 
-audit:                        ## known vulnerabilities in what is pinned; needs pip-audit and a network
-	pip-audit --strict --disable-pip --require-hashes -r requirements.lock
+audit:                        ## known vulnerabilities in what is pinned; needs pip-audit and a network, and says so
+	@packaging/audit
 
 lock:                         ## renew the lock files; needs `uv` on the PATH
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements.lock

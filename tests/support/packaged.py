@@ -60,7 +60,6 @@ def built(tree: Path, out: Path) -> Path:
         [tree / "packaging" / "deb", out, PYTHON],
         capture_output=True,
         text=True,
-        timeout=300,
         check=False,
         env=build_environment(),
     )
