@@ -19,8 +19,9 @@ from probe.checks import advertised
 from probe.core.config.agent import AgentConfig
 from probe.core.content.check_kind import Kinds, reading_of
 from probe.core.content.origin_keys import history_key
+from probe.core.model.protocols import H3
 from probe.core.model.task import Task
-from probe.core.records.observation import Observation, Role
+from probe.core.records.observation import Alternative, Observation, Role
 from probe.core.records.response import Response
 from probe.core.sla.binomial import least_errors, rate_at_most
 from probe.core.sla.figures import SHOWN_NEEDS
@@ -73,13 +74,14 @@ def assumed(task: Task, kinds: Kinds, edges: int = EDGES, body_bytes: int = BODY
     """Of a task that was never measured: a name that leads to so many edges, an object of this size."""
     policy = task.edges
     asked = {"all": edges, "one": 1}.get(policy.kind, min(policy.count, edges))
-    further = controls = 0.0
+    further = controls = whole = 0.0
     edge = _healthy(task, body_bytes)
     for spec in task.checks:
         for ask in kinds[spec.kind].follow_ups(spec.params, task, 0):
             if ask.settle is not None and ask.settle(edge) is None:
                 continue  # only of replies that are otherwise, as of a body over our limit
             further += asked if ask.edges == "all" else 1
+            whole += ask.compared  # the content once more, by another HTTP version
             controls += ask.origin and task.origin is not None
     resolvers = len(task.vantage_point.resolvers) if task.vantage_point.resolver_policy == "all" else 1
     size = 0 if task.request.method == "HEAD" else min(body_bytes, task.limits.body_bytes)
@@ -88,12 +90,12 @@ def assumed(task: Task, kinds: Kinds, edges: int = EDGES, body_bytes: int = BODY
         further=further,
         controls=controls,
         messages=max(1, resolvers) + any(spec.kind == advertised.KIND.name for spec in task.checks),
-        bytes=asked * (size + HEAD_BYTES) + further * HEAD_BYTES,
+        bytes=(asked + whole) * size + (asked + further) * HEAD_BYTES,
     )
 
 
 def _healthy(task: Task, body_bytes: int) -> Observation:
-    """A reply as it should be."""
+    """A reply as it should be, of an edge that advertises HTTP/3, as most do."""
     response = Response(
         status_code=200,
         fields=(("content-length", str(body_bytes)), ("accept-ranges", "bytes")),
@@ -107,6 +109,9 @@ def _healthy(task: Task, body_bytes: int) -> Observation:
         port=task.request.port,
         url=task.request.shown_url,
         response=response,
+        advertised=()
+        if task.request.protocol == H3
+        else (Alternative(protocol=H3, host="", port=task.request.port),),
     )
 
 
@@ -307,7 +312,7 @@ def _assumptions(unknown: int, edges: int, body_bytes: int, row_bytes: float | N
     if unknown:
         yield (
             f"{unknown} tasks were never measured here: {edges} edges a name (--edges), objects of"
-            f" {body_bytes} bytes (--body), one message a look-up"
+            f" {body_bytes} bytes (--body), one message a look-up; HTTP/3 is advertised where that is checked"
         )
     if row_bytes is None:
         yield (

@@ -325,8 +325,12 @@ SEEN: dict[str, Case] = {
     "no status": Case(section((b"x-a", b"1")), VIOLATION),
     "two statuses": Case(section((b":status", b"200"), (b":status", b"204")), VIOLATION),
     "a status that is none": Case(section((b":status", b"2_0")), VIOLATION),
-    "status behind fields": Case(section((b"x-a", b"1"), (b":status", b"200")), VIOLATION),
-    "a pseudo-header of requests": Case(section((b":status", b"200"), (b":path", b"/")), VIOLATION),
+    "status behind fields": Case(
+        section((b"x-a", b"1"), (b":status", b"200")), None, frozenset({"misplaced_pseudo_header"})
+    ),
+    "a pseudo-header of requests": Case(
+        section((b":status", b"200"), (b":path", b"/")), None, frozenset({"misplaced_pseudo_header"})
+    ),
     "capitals in a name": Case(section((b":status", b"200"), (b"X-A", b"1")), VIOLATION),
     "a line break in a value": Case(
         section((b":status", b"200"), (b"x-a", b"1\r\nx-b: 2")), None, frozenset({"invalid_field_value"})
@@ -366,7 +370,7 @@ SEEN: dict[str, Case] = {
     "too many interim heads": Case(interim(1_100), VIOLATION),
     "switching protocols": Case(interim(1, b"101"), VIOLATION),
     "trailers": Case(How(good_trailer)),
-    "a pseudo-header in trailers": Case(How(bad_trailer), VIOLATION_IN_BODY),
+    "a pseudo-header in trailers": Case(How(bad_trailer), None, frozenset({"misplaced_pseudo_header"})),
     "unknown frames": Case(then(lambda ask: ask.raw(GREASE), well)),
     "an unknown stream": Case(one_way(b"\x21what", fin=True)),
     "pushed content": Case(How(pushing), VIOLATION),

@@ -15,7 +15,7 @@ from probe.cli.main import cli
 from probe.cli.render.layout import drawn
 from probe.cli.render.plan import plan_view
 from probe.core.config.agent import AgentConfig
-from probe.core.model.task import EdgePolicy, OriginSpec, VantagePoint
+from probe.core.model.task import EdgePolicy, OriginSpec, Request, VantagePoint
 from probe.core.model.value import replace
 from probe.core.sla.binomial import least_errors
 from probe.services.forecast import forecast, origin_rate, seen_from
@@ -91,6 +91,25 @@ def test_further_requests_of_checks_are_counted_where_a_healthy_reply_gets_them(
     assert found.edges_per_s == pytest.approx((3 + 4) / 60)
     assert found.origins_per_s[ORIGIN] == pytest.approx(4 / 60 + 1 / 120, rel=0.01)
     assert forecast(agent(), [exact], CHECKS, edges=3).edges_per_s == pytest.approx(3 / 60)
+
+
+def test_what_is_advertised_is_tried_at_each_edge_and_content_is_read_once_more_by_another_version() -> None:
+    tls = Request(scheme="https", host="www.acme.example", port=443, path="/a")
+    tried = task(request=tls, checks=checks(advertised={}))
+    plain = task(request=tls, checks=checks(availability={}))
+    assert forecast(agent(), [tried], CHECKS, edges=3).edges_per_s == pytest.approx((3 + 3) / 60)
+    assert forecast(agent(), [plain], CHECKS, edges=3).edges_per_s == pytest.approx(3 / 60)
+    over_quic = task(request=replace(tls, protocol="h3"), checks=checks(advertised={}))
+    assert forecast(agent(), [over_quic], CHECKS, edges=3).edges_per_s == pytest.approx(3 / 60)
+    bare = task(request=replace(tls, scheme="http"), checks=checks(advertised={}))
+    assert forecast(agent(), [bare], CHECKS, edges=3).edges_per_s == pytest.approx(3 / 60)
+    by_two = task(request=tls, checks=checks(integrity={"protocols": ["h2"]}))
+    once = task(request=tls, checks=checks(integrity={}))
+    more, less = (
+        forecast(agent(), [each], CHECKS, edges=3, body_bytes=10**6).measured_bytes_a_day
+        for each in (by_two, once)
+    )
+    assert more - less == pytest.approx(1_440 * 10**6, rel=0.01)
 
 
 def test_the_view_fits_80_columns() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from probe.core.http.head import Head
 from probe.core.http.tolerance import Breaches, Framing, HeadError, framing_of, too_large, too_many, violation
@@ -27,22 +28,49 @@ INTERIM_AT_MOST = 1_000  # Chromium and libcurl take a hundred and more over HTT
 _LINE_BYTES = 4  # `: ` and CR LF, as the limits count lines of HTTP/1.1
 
 
-def read_status(lines: FieldLines) -> int:
-    """The status code of a response's section. Raises HeadError: it has none, several, or none at its beginning."""
-    pseudo = [(name, value) for name, value in lines if name.startswith(b":")]
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What users' clients take of a version: tried by tests/system/test_http2_clients.py and test_http3_chromium.py.
+
+    `refused`: fields of a connection that no client delivers a response with. `leaves_out`: names and values that none
+    may be are left out, by one client at least; else none delivers it. `misplaced`: the same of pseudo-header fields.
+    """
+
+    refused: frozenset[str]
+    leaves_out: bool
+    misplaced: bool
+
+
+HTTP_2 = Taken(frozenset({"transfer-encoding"}), leaves_out=False, misplaced=False)
+HTTP_3 = Taken(
+    frozenset({"connection", "keep-alive", "proxy-connection", "transfer-encoding"}),
+    leaves_out=True,
+    misplaced=True,
+)
+
+
+def read_status(lines: FieldLines, taken: Taken) -> int:
+    """The status code of a response's section. Raises HeadError: it has none, several, or none where it belongs."""
     if not lines:
         raise violation("a head without any field")
-    if [name for name, _ in pseudo] != [b":status"] or not lines[0][0].startswith(b":"):
+    pseudo = [(name, value) for name, value in lines if name.startswith(b":")]
+    codes = [value for name, value in pseudo if name == b":status"]
+    if len(codes) != 1 or (not taken.misplaced and _misplaced(lines)):
         named = b", ".join(name for name, _ in pseudo)[:60].decode("latin-1")
         raise violation(
             f"pseudo-header fields of a response are one :status before all others, and here: `{named}`"
         )
-    if not _STATUS.fullmatch(pseudo[0][1]):
+    if not _STATUS.fullmatch(codes[0]):
         raise violation("the :status is no number of three digits")
-    code = int(pseudo[0][1])
+    code = int(codes[0])
     if code == 101:
         raise violation("status 101, which these versions do not have (RFC 9113 section 8.6)")
     return code
+
+
+def _misplaced(lines: FieldLines) -> bool:
+    """Whether a pseudo-header field is another than :status at the beginning."""
+    return lines[0][0] != b":status" or any(name.startswith(b":") for name, _ in lines[1:])
 
 
 def check_interim(seen: Sequence[int]) -> None:
@@ -51,11 +79,11 @@ def check_interim(seen: Sequence[int]) -> None:
         raise violation(f"more than {INTERIM_AT_MOST} interim (1xx) heads")
 
 
-def check_trailer(lines: FieldLines) -> None:
-    """Trailer fields are read as fields and dropped. Raises HeadError for pseudo-header fields among them."""
+def check_trailer(lines: FieldLines, breaches: Breaches) -> None:
+    """Trailer fields are read as fields and dropped. Raises HeadError where no client takes them."""
     if any(name.startswith(b":") for name, _ in lines):
-        raise violation("a pseudo-header field in the trailer section")
-    _fields(lines, Breaches())
+        breaches.add("misplaced_pseudo_header")  # Chromium delivers it over both
+    _fields(lines, Breaches(), HTTP_3)
 
 
 class PartialHeadError(HeadError):
@@ -67,17 +95,21 @@ class PartialHeadError(HeadError):
 
 
 def final_head(
-    lines: FieldLines, method: str, limits: Limits, interim: Sequence[int], breaches: Breaches
+    lines: FieldLines, method: str, limits: Limits, interim: Sequence[int], breaches: Breaches, taken: Taken
 ) -> Head:
     """The final head of these lines, whose status is no 1xx. Raises HeadError; PartialHeadError by a limit."""
-    code = read_status(lines)
+    code = read_status(lines, taken)
+    if _misplaced(lines):
+        breaches.add("misplaced_pseudo_header")
     try:
         kept = _within(lines, limits)
     except PartialHeadError as error:
         raise PartialHeadError(
             HeadError(error.type, error.detail), _head(code, error.head.fields, interim)
         ) from None
-    fields = _fields(kept, breaches)
+    fields = _fields(kept, breaches, taken)
+    if any(name in taken.refused for name, _ in fields):
+        raise violation("a field of one connection (RFC 9113 section 8.2.2), which no browser takes here")
     named = [(name, value) for name, value in fields if name != "transfer-encoding"]
     framing, length = framing_of(method, 1, code, named, breaches)
     framing = Framing.STREAM if framing is Framing.CLOSE else framing
@@ -104,7 +136,7 @@ def _head(
     )
 
 
-def _fields(lines: FieldLines, breaches: Breaches) -> tuple[tuple[str, str], ...]:
+def _fields(lines: FieldLines, breaches: Breaches, taken: Taken) -> tuple[tuple[str, str], ...]:
     """Without pseudo-header fields; a word for what is passed over. Raises HeadError where no client takes it."""
     fields = []
     for name, value in lines:
@@ -113,9 +145,13 @@ def _fields(lines: FieldLines, breaches: Breaches) -> tuple[tuple[str, str], ...
         if not _NAME.fullmatch(name):
             if _UPPER.search(name):
                 raise violation("a field name with capital letters (RFC 9113 section 8.2.1)")
+            if not taken.leaves_out:
+                raise violation("a field name with characters that no name has (RFC 9113 section 8.2.1)")
             breaches.add("invalid_field_name")
             continue
         if _NO_VALUE.search(value):
+            if not taken.leaves_out:
+                raise violation("a field value with a line break or NUL (RFC 9113 section 8.2.1)")
             breaches.add("invalid_field_value")
             continue
         text = name.decode("ascii")
@@ -141,7 +177,7 @@ def _within(lines: FieldLines, limits: Limits) -> FieldLines:
         elif count > limits.fields_count:  # the status is none
             error = too_many(limits.fields_count)
         if error is not None:
-            raise PartialHeadError(error, _head(0, _fields(lines[:count], Breaches()), ()))
+            raise PartialHeadError(error, _head(0, _fields(lines[:count], Breaches(), HTTP_3), ()))
     return lines
 
 

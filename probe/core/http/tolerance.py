@@ -21,10 +21,15 @@ BREACHES: dict[str, str] = {
     "folded_field": "a field line that goes on in the next; replaced by a space (section 5.2)",
     "space_before_colon": "white space between a field name and its colon (section 5.1)",
     "line_without_colon": "a line of the head or trailer that is no field; left out (section 5)",
-    "invalid_field_name": "a field name with characters that no name has; left out (RFC 9110 section 5.1)",
-    "invalid_field_value": "a field value with a line break or NUL; left out (RFC 9113 section 8.2.1)",
+    "invalid_field_name": "a field name with characters that no name has; left out (RFC 9110 section 5.1);"
+    " a failure over HTTP/2",
+    "invalid_field_value": "a field value with a line break or NUL; left out (RFC 9113 section 8.2.1);"
+    " a failure over HTTP/2",
     "connection_field": "a field of one connection, in a version that has none (RFC 9113 section 8.2.2);"
-    " over HTTP/3 only `upgrade` is delivered",
+    " over HTTP/3 only `upgrade` is delivered, over HTTP/2 all but `transfer-encoding`",
+    "misplaced_pseudo_header": "over HTTP/3 a pseudo-header field behind other fields, one that is no `:status`, or"
+    " one among the trailers, where over HTTP/2 too; left out (RFC 9114 section 4.3)",
+    "no_settings_first": "over HTTP/2 another frame before the server's SETTINGS (RFC 9113 section 3.4)",
     "bare_cr": "a carriage return alone; replaced by a space (RFC 9112 section 2.2)",
     "repeated_content_length": "Content-Length several times with one value (RFC 9110 section 8.6)",
     "invalid_content_length": "a Content-Length that is no number (RFC 9110 section 8.6)",

@@ -12,6 +12,7 @@ import logging
 import ssl
 from typing import Any
 
+import qh3.h3.connection
 import qh3.tls
 from qh3 import QuicConfiguration, QuicConnection
 from qh3.tls import SignatureAlgorithm
@@ -45,6 +46,21 @@ for _name in ("quic", "http3"):
 # A compressed certificate is expanded without a bound (RFC 8879): it is not offered.
 setattr(qh3.tls, "_brotli", None)  # noqa: B010
 swifter.install()
+
+
+def _status_of(section: list[tuple[bytes, bytes]]) -> int:
+    """Of a response, which we read ourselves (`core.http.stream_fields`); qh3 asks whether another head follows."""
+    status = next((value for name, value in section if name == b":status"), b"")
+    return int(status) if len(status) == 3 and status.isdigit() else 200
+
+
+def _any_trailer(section: list[tuple[bytes, bytes]]) -> None:
+    """As above."""
+
+
+# qh3 refuses what Chromium delivers (docs/decisions/0025).
+setattr(qh3.h3.connection, "validate_response_headers", _status_of)  # noqa: B010
+setattr(qh3.h3.connection, "validate_trailers", _any_trailer)  # noqa: B010
 
 
 class Quic(QuicConnection):

@@ -288,7 +288,7 @@ class Http3Exchange:
 
     def _on_section(self, event: HeadersReceived, came: BoundedTime) -> None:
         if self.head is not None:
-            self._heads.take_trailer(event.headers)
+            self.breaches = (*self.breaches, *self._heads.take_trailer(event.headers))
             if event.stream_ended:
                 self._end(came)
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from probe.core.http.head import Head
 from probe.core.http.stream_fields import (
+    HTTP_3,
     FieldLines,
     PartialHeadError,
     as_text,
@@ -13,11 +14,8 @@ from probe.core.http.stream_fields import (
     read_status,
     request_lines,
 )
-from probe.core.http.tolerance import Breaches, violation
+from probe.core.http.tolerance import Breaches
 from probe.core.model.task import Limits
-
-# Of one connection; neither Chromium nor libcurl takes them over HTTP/3 (RFC 9114 section 4.2). Upgrade Chromium takes.
-_REFUSED = frozenset({"connection", "keep-alive", "proxy-connection", "transfer-encoding"})
 
 
 class StreamHeads:
@@ -39,26 +37,25 @@ class StreamHeads:
     def take_interim(self, section: FieldLines) -> None:
         """Raises HeadError."""
         self._sections.append(section)
-        self._interim.append(read_status(section))
+        self._interim.append(read_status(section, HTTP_3))
         check_interim(self._interim)
 
     def take_final(self, section: FieldLines) -> Head:
         """Raises HeadError."""
         self._sections.append(section)
         try:
-            self.final = final_head(section, self._method, self._limits, self._interim, Breaches())
+            self.final = final_head(section, self._method, self._limits, self._interim, Breaches(), HTTP_3)
         except PartialHeadError as error:
             self.begun = error.head
             raise
-        if any(name in _REFUSED for name, _ in self.final.fields):
-            self.final = None
-            raise violation("a field of one connection (RFC 9114 section 4.2), which no browser takes here")
         return self.final
 
     @staticmethod
-    def take_trailer(section: FieldLines) -> None:
-        """Trailer fields are read and dropped. Raises HeadError."""
-        check_trailer(section)
+    def take_trailer(section: FieldLines) -> tuple[str, ...]:
+        """Trailer fields are read and dropped; words for what is odd of them. Raises HeadError."""
+        breaches = Breaches()
+        check_trailer(section, breaches)
+        return breaches.words
 
 
 def request_as_text(version: str, method: str, path: str, fields: list[tuple[str, str]]) -> list[str]:

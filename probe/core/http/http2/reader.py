@@ -48,6 +48,7 @@ from probe.core.http.http2.frames import (
 )
 from probe.core.http.http2.sections import Lines, Sections
 from probe.core.http.stream_fields import (
+    HTTP_2,
     FieldLines,
     PartialHeadError,
     as_text,
@@ -190,8 +191,10 @@ class Http2Reader:
     def _begins(self, head: FrameHead) -> bool:
         """A frame begins; True: its payload is content, without padding."""
         if not self._greeted:
-            if head.kind != SETTINGS or head.stream or head.flags & 1:
-                raise violation("no HTTP/2: the server's first frame is no SETTINGS")
+            if head.kind > CONTINUATION:
+                raise violation("no HTTP/2: the server's first frame is none of RFC 9113")
+            if head.kind != SETTINGS or head.flags & 1:
+                self._breaches.add("no_settings_first")
             self._greeted = True
         if self._sections.open and head.kind != CONTINUATION:
             raise violation("a field section is interrupted by another frame")
@@ -313,11 +316,11 @@ class Http2Reader:
             self._trailer(lines)
             return
         self._heads.append(lines)
-        if read_status(lines) < 200:
+        if read_status(lines, HTTP_2) < 200:
             self._interim_head(lines)
             return
         try:
-            head = final_head(lines, self._method, self._limits, self._interim, self._breaches)
+            head = final_head(lines, self._method, self._limits, self._interim, self._breaches, HTTP_2)
         except PartialHeadError as error:
             self.begun_head = error.head
             raise
@@ -329,7 +332,7 @@ class Http2Reader:
     def _interim_head(self, lines: Lines) -> None:
         self.others += 1
         self._begun_section = False
-        self._interim.append(read_status(lines))
+        self._interim.append(read_status(lines, HTTP_2))
         check_interim(self._interim)
         if self._sections.ends:
             raise violation("an interim head that ends the stream")
@@ -337,5 +340,5 @@ class Http2Reader:
     def _trailer(self, lines: Lines) -> None:
         if not self._sections.ends:
             raise violation("a second head within the response")
-        check_trailer(lines)
+        check_trailer(lines, self._breaches)
         self._finish()
