@@ -1,9 +1,9 @@
 """A CDN of programs that no one here wrote, for a booted machine: names, caching edges, an origin.
 
-A namespace beside the machine's own network: `net` with the resolver (unbound), the authoritative server (nsd), the
-edges and the origin (nginx). Each program is a unit of the machine's systemd, so that one edge can be stopped alone.
-A second machine can be joined to it by a line, from where results are pulled. The addresses are those of
-documentation (RFC 5737); nothing leaves.
+Two namespaces beside the machine's own network: `net` with the resolver (unbound), the authoritative server (nsd), the
+edges and the origin (nginx); `evaluator`, from where results can be pulled. Each program is a unit of the machine's
+systemd, so that one edge can be stopped alone. A second machine can be joined to it by a line of its own. The addresses
+are those of documentation and of benchmarks (RFC 5737, RFC 2544); nothing leaves.
 """
 
 from __future__ import annotations
@@ -20,18 +20,21 @@ CANONICAL = "www.acme.example.cdn.example.net"
 ORIGIN = "198.51.100.10"
 EDGES = {"edge1": "198.51.100.1", "edge2": "198.51.100.2"}
 HERE = "192.0.2.1"
-THERE = "192.0.2.2"
+LINE = ("198.18.0.1", "198.18.0.2")  # the ends of the line to a second machine
 AUTHORITY = "/usr/local/share/ca-certificates/machine.crt"
 BODY = "console.log('acme');\n" * 400
 
 NETWORK = """
 set -e
-ip netns add net
+ip netns add net; ip netns add evaluator
 ip link add up0 type veth peer name down0 netns net
 ip address add 203.0.113.2/24 dev up0; ip link set up0 up; ip route add 198.51.100.0/24 via 203.0.113.1
 ip -n net address add 203.0.113.1/24 dev down0; ip -n net address add 203.0.113.53/24 dev down0
 ip -n net link set down0 up; ip -n net link set lo up
 for a in 1 2 10; do ip -n net address add 198.51.100.$a/32 dev lo; done
+ip link add to-evaluator type veth peer name eth0 netns evaluator
+ip address add 192.0.2.1/24 dev to-evaluator; ip link set to-evaluator up
+ip -n evaluator address add 192.0.2.2/24 dev eth0; ip -n evaluator link set eth0 up; ip -n evaluator link set lo up
 mkdir -p /srv/www /srv/zones && chmod -R a+rX /srv
 update-ca-certificates >/dev/null 2>&1
 """
@@ -117,13 +120,14 @@ def start(machine: Machine) -> None:
 
 
 def join(machine: Machine, other: Machine) -> None:
-    """A line between the two; `other` trusts whom the machine trusts."""
+    """A line between the two, over which `other` reaches HERE; it trusts whom the machine trusts."""
     # From outside both, where each one's first process has a number that the kernel can tell.
     line = ("ip", "link", "add", "line", "type", "veth", "peer", "name", "line", "netns", str(other.leader))
     subprocess.run(["nsenter", "-t", str(machine.leader), "-n", *line], check=True, timeout=60)
-    for one, address in ((machine, HERE), (other, THERE)):
-        one.run("ip", "address", "add", f"{address}/24", "dev", "line")
+    for one, address in zip((machine, other), LINE, strict=True):
+        one.run("ip", "address", "add", f"{address}/30", "dev", "line")
         one.run("ip", "link", "set", "line", "up")
+    other.run("ip", "route", "add", f"{HERE}/32", "via", LINE[0])
     other.write(AUTHORITY, (machine.root / AUTHORITY.lstrip("/")).read_text())
     other.run("update-ca-certificates")
 
