@@ -16,7 +16,7 @@ from probe.checks.availability import Availability
 from probe.checks.integrity import Integrity
 from probe.cli.actions.vantage import point_named
 from probe.cli.render.json_lines import print_json
-from probe.cli.render.slots import certificate_lines, evidence
+from probe.cli.render.slots import certificate_lines, evidence, transport_lines
 from probe.cli.render.terminal import console
 from probe.core.model.protocols import H3, spoken
 from probe.core.model.task import (
@@ -221,8 +221,11 @@ def _print(out: Console, row: SlotRecord) -> None:
     out.print(evidence(row))
     for observation in row.observations:
         served, certificate = _served(observation), certificate_lines(observation)
-        if observation.role is Role.EDGE and (served or certificate):
+        transport = transport_lines(observation)
+        if observation.role is Role.EDGE and (served or certificate or transport):
             out.print(Text(f"{observation.address}", style="bold"), served, sep="  ")
+            for line in transport:
+                out.print(Text(f"  {line}"))
             for line in certificate:
                 out.print(f"  {line}")
 

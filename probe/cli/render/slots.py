@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from probe.core.model.protocols import H1
 from probe.core.records.dns import Resolution
 from probe.core.records.observation import Observation, Role
 from probe.core.records.phases import phases
@@ -82,7 +83,7 @@ def once_table(rows: Sequence[SlotRecord]) -> Group:
         _once_rows(table, row, scale_us)
     sentences = [
         Text("• ", style=STYLES[row.outcome]).append(
-            f"{row.domain}{row.path} from {row.vantage_point}: {row.summary}"
+            f"{object_of(row)} from {row.vantage_point}: {row.summary}"
         )
         for row in rows
         if row.outcome is not Outcome.OK
@@ -90,8 +91,13 @@ def once_table(rows: Sequence[SlotRecord]) -> Group:
     return Group(table, legend(), *sentences)
 
 
+def object_of(row: SlotRecord) -> str:
+    """Which object, and by which HTTP version it was asked for, where that is not HTTP/1.1."""
+    return f"{row.domain}{row.path}" + ("" if row.protocol == H1 else f" {row.protocol}")
+
+
 def _once_rows(table: Table, row: SlotRecord, scale_us: int) -> None:
-    name, vantage, verdict = f"{row.domain}{row.path}", row.vantage_point, verdict_text(row)
+    name, vantage, verdict = object_of(row), row.vantage_point, verdict_text(row)
     edges = [o for o in row.observations if o.role is Role.EDGE]
     for observation in edges:
         parts = phases(observation.timing, row.resolution)
@@ -153,7 +159,7 @@ def list_table(records: Iterable[Record]) -> Table:
         table.add_row(
             name,
             record.scheduled_at[:23],
-            f"{record.domain}{record.path}",
+            object_of(record),
             record.vantage_point,
             f"{good}/{len(edges)}",
             verdict_text(record),
@@ -248,9 +254,25 @@ def certificate_lines(observation: Observation) -> list[str]:
     return lines
 
 
+def transport_lines(observation: Observation) -> list[str]:
+    """For people: the HTTP version that was agreed on, what is known of QUIC, and what is advertised."""
+    response, quic = observation.response, observation.quic_info
+    lines = [] if response is None else [response.next_hop_protocol]
+    if quic is not None:
+        version = "no version heard" if quic.version is None else f"version {quic.version}"
+        rtt = "" if quic.rtt_us is None else f", round trip {milliseconds(quic.rtt_us)} ms"
+        lines.append(
+            f"QUIC {version}{rtt}, {quic.datagrams_sent} datagrams sent, {quic.datagrams_received} received,"
+            f" {quic.lost_packets} packets lost"
+        )
+    for each in observation.advertised:
+        lines.append(f"advertises {each} ({each.by})")
+    return lines
+
+
 def _title(row: SlotRecord) -> str:
     """Under which number it is stored, or what was looked at if it is not."""
-    return f"{row.domain}{row.path}" if row.seq is None else f"{row.customer}/{row.seq}"
+    return object_of(row) if row.seq is None else f"{row.customer}/{row.seq}"
 
 
 def evidence(row: SlotRecord) -> RenderableType:
