@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Protocol, cast
 
+from probe.core.records.codec import CodecError, decode, dropped_span
 from probe.core.results.columns import COLUMNS, Row, flat_row
 from probe.core.sla.facts.grain_rows import GrainTable
 from probe.core.tables.columns import GRAINS, Table
@@ -111,7 +112,7 @@ class TableSink:
 
     def put(self, agent: str, customer: str, line: str) -> int:
         """One more."""
-        rows = rows_of(agent, customer, line.encode()).of(self._name)
+        rows = rows_of(agent, customer, line.encode(), (self._name,)).of(self._name)
         self._spool.add(rows)
         return len(rows)
 
@@ -135,7 +136,18 @@ class GrainSink:
     def put(self, agent: str, customer: str, line: str) -> int:
         """One more."""
         table = self._tables.setdefault((agent, customer), GrainTable(agent))
-        table.feed(rows_of(agent, customer, line.encode()))
+        data = line.encode()
+        if dropped_span(data) is not None:
+            table.feed(rows_of(agent, customer, data))
+        else:
+            record = decode(data)
+            try:
+                table.see(record)
+            except (
+                ValueError,
+                OverflowError,
+            ) as error:  # a time that is none, of a line that was made by others
+                raise CodecError(f"record {record.seq} of {customer} cannot be read: {error}") from error
         if len(table) >= MOST_KEYS:
             self._spool.add(table.take())
         return 0

@@ -76,6 +76,8 @@ def decode(data: bytes | str) -> Record:
 
 def dropped_span(line: bytes) -> DroppedSpan | None:
     """What a line says that stands in the place of dropped rows; None: it is another line, or cannot be read."""
+    if b"dropped" not in line:
+        return None  # nearly all; a long line is not read twice
     try:
         return _DROPPED.decode(line) if _KIND.decode(line).kind == DROPPED else None
     except (msgspec.DecodeError, UnicodeError, RecursionError):

@@ -7,7 +7,7 @@ names it; what was found of the slot as a whole stands in `slots` alone.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,12 +15,14 @@ from probe.core.records.codec import DROPPED, CodecError, DroppedSpan, decode, d
 from probe.core.records.observation import Observation, Role
 from probe.core.records.phases import phases
 from probe.core.records.rows import EventRecord, Record, SlotRecord
+from probe.core.records.transport import ResourceTiming
 from probe.core.records.verdict import Finding, gravity
 from probe.core.scheduling.grid import to_us
-from probe.core.tables.columns import EVENTS, REQUESTS, SLOTS, Row
+from probe.core.tables.columns import EVENTS, REQUESTS, SLOTS, TABLES, Row
 
 _LISTED = "slots"  # in `ledger.gap`: when each slot without a row was due
 _SCHEMES = ("http", "https")
+_NO_REQUEST: Row = dict.fromkeys(REQUESTS.columns)
 
 
 @dataclass(slots=True)
@@ -37,20 +39,24 @@ class Rows:
         return rows
 
 
-def rows_of(agent: str, customer: str, line: bytes) -> Rows:
-    """The rows of a line of this stream. Raises CodecError for a line that is no record."""
+def rows_of(agent: str, customer: str, line: bytes, tables: Container[str] = TABLES) -> Rows:
+    """The rows of a line of this stream, in these tables. Raises CodecError for a line that is no record."""
     if (dropped := dropped_span(line)) is not None:
-        return Rows(events=[_of_dropped(agent, customer, dropped)])
-    return rows_of_record(agent, decode(line), line)
+        return Rows(events=[_of_dropped(agent, customer, dropped)] if EVENTS.name in tables else [])
+    return rows_of_record(agent, decode(line), line, tables)
 
 
-def rows_of_record(agent: str, record: Record, line: bytes) -> Rows:
+def rows_of_record(agent: str, record: Record, line: bytes, tables: Container[str] = TABLES) -> Rows:
     """The same of a record that was read already. Raises CodecError."""
     try:
         if isinstance(record, EventRecord):
-            return Rows(events=list(event_rows(agent, record)))
-        digest = hashlib.sha256(line).digest()
-        return Rows(slots=[slot_row(agent, record, digest)], requests=list(request_rows(agent, record)))
+            return Rows(events=list(event_rows(agent, record)) if EVENTS.name in tables else [])
+        rows = Rows()
+        if SLOTS.name in tables:
+            rows.slots.append(slot_row(agent, record, hashlib.sha256(line).digest()))
+        if REQUESTS.name in tables:
+            rows.requests += request_rows(agent, record)
+        return rows
     except (ValueError, OverflowError) as error:  # a time or digest of a line that was made by others
         raise CodecError(f"record {record.seq} of {record.customer} cannot be read: {error}") from error
 
@@ -107,9 +113,9 @@ def request_rows(agent: str, slot: SlotRecord) -> Iterator[Row]:
     last = {seen.of: seen for seen in slot.observations if seen.role is Role.REDIRECT}
     scheduled_us = to_us(slot.scheduled_at)
     relied_on = frozenset(slot.rests_on)
+    resolve_us = phases(ResourceTiming(), slot.resolution).resolve_us
     for number, seen in enumerate(slot.observations):
-        row: Row = dict.fromkeys(REQUESTS.columns)
-        row |= {
+        row: Row = _NO_REQUEST | {
             "agent": agent,
             "customer": slot.customer,
             "seq": slot.seq,
@@ -121,7 +127,7 @@ def request_rows(agent: str, slot: SlotRecord) -> Iterator[Row]:
             "task": slot.task,
             "scheduled_at": scheduled_us,
         }
-        row |= _of_observation(slot, seen)
+        row |= _of_observation(seen, resolve_us)
         row |= _ending(last.get(number, seen))
         yield row if number not in gravest else row | _of_finding(gravest[number])
 
@@ -135,9 +141,17 @@ def _of_finding(finding: Finding) -> Row:
     }
 
 
-def _of_observation(slot: SlotRecord, seen: Observation) -> Row:
-    times = phases(seen.timing, slot.resolution if seen.role is Role.EDGE else None)
-    row: Row = {name: getattr(times, name) for name in times.__slots__}
+def _of_observation(seen: Observation, resolve_us: int | None) -> Row:
+    times = phases(seen.timing)
+    row: Row = {
+        "resolve_us": resolve_us if seen.role is Role.EDGE else None,
+        "connect_us": times.connect_us,
+        "tls_us": times.tls_us,
+        "processing_us": times.processing_us,
+        "transfer_us": times.transfer_us,
+        "ttfb_us": times.ttfb_us,
+        "total_us": times.total_us,
+    }
     if (unsure := seen.timing.uncertainty) is not None:
         row["ttfb_unsure_us"] = unsure.until(unsure.response_start_us)
         row["total_unsure_us"] = unsure.until(unsure.response_end_us)

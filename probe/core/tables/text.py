@@ -7,6 +7,8 @@ would calculate gets an apostrophe before it, and so does text that begins with 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from probe.core.model.times import utc_text_us
@@ -15,6 +17,7 @@ from probe.core.tables.columns import Cell, Row, Table, Type
 LINE_END = "\r\n"
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 _QUOTED = frozenset(',"\r\n')
+_CONVERTED = frozenset({Type.TIME, Type.SHA256})
 _JSON = msgspec.json.Encoder()
 
 
@@ -25,26 +28,39 @@ def csv_head(table: Table) -> str:
 
 def csv_line(table: Table, row: Row) -> str:
     """One row."""
-    cells = (_cell(kind, row[name]) for name, kind in table.columns.items())
+    cells = [
+        "" if (value := row[name]) is None else _cell(kind, value) for name, kind in table.columns.items()
+    ]
     return ",".join(cells) + LINE_END
 
 
 def json_line(table: Table, row: Row) -> bytes:
     """One row as an object, every column in order, with a line feed."""
-    return _JSON.encode({name: _plain(kind, row[name]) for name, kind in table.columns.items()}) + b"\n"
+    plain = {
+        name: _plain(kind, row[name]) if kind in _CONVERTED else row[name]
+        for name, kind in table.columns.items()
+    }
+    return _JSON.encode(plain) + b"\n"
 
 
 def _cell(kind: Type, value: Cell) -> str:
-    value = _plain(kind, value)
-    if value is None:
-        return ""
+    """Of what is not null; the likely ones first: a table has some forty columns."""
+    if isinstance(value, str):
+        return _text(value)
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int) and kind is not Type.TIME:
+        return repr(value)
+    value = _plain(kind, value)
     if isinstance(value, tuple | dict):
         return _quoted(_JSON.encode(value).decode())
-    if isinstance(value, str):
-        return _quoted("'" + value if value.startswith(FORMULA) else value)
-    return repr(value)
+    return value if isinstance(value, str) else repr(value)
+
+
+@lru_cache(maxsize=4096)
+def _text(value: str) -> str:
+    """The same words come again and again."""
+    return _quoted("'" + value if value.startswith(FORMULA) else value)
 
 
 def _quoted(text: str) -> str:

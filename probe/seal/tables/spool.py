@@ -31,7 +31,8 @@ SORTED_BY = {
     EVENTS.name: ("customer", "agent", "seq", "slot_at"),
     GRAINS.name: GRAINS.key,
 }
-Sorted = tuple[tuple[Any, ...], bytes]  # what a row is sorted by, and the row
+# What a row is sorted by, the row as it is laid aside, and as it is, where it was unpacked to know its place.
+Sorted = tuple[tuple[Any, ...], bytes, Row | None]
 
 
 class Spool:
@@ -57,21 +58,21 @@ class Spool:
     def add(self, rows: Iterable[Row]) -> None:
         """Some more."""
         for row in rows:
-            self._held.append((self._place_of(row), self._pack(row)))
+            self._held.append((self._place_of(row), self._pack(row), None))
             if len(self._held) >= RUN_ROWS:
                 self._lay_aside()
 
     def pages(self) -> Iterator[list[Row]]:
         """All of them, in order, some at a time."""
         self._held.sort(key=itemgetter(0))
-        ordered = (self._unpack(data) for _, data in self._merged([iter(self._held)]))
+        found = self._merged([iter(self._held)])
+        ordered = (self._unpack(data) if row is None else row for _, data, row in found)
         rows = _summed(ordered) if self._sums else ordered
         while page := list(islice(rows, PAGE_ROWS)):
             yield page
 
     def _place_of(self, row: Row) -> tuple[Any, ...]:
-        values = (row[name] for name in self._by)
-        return tuple((value is not None, value) for value in values)
+        return tuple([(row[name] is not None, row[name]) for name in self._by])
 
     def _lay_aside(self) -> None:
         self._held.sort(key=itemgetter(0))
@@ -89,7 +90,7 @@ class Spool:
     def _written(self, rows: Iterable[Sorted]) -> IO[bytes]:
         run = cast(IO[bytes], tempfile.TemporaryFile(dir=self._place))  # noqa: SIM115 - closed by `__exit__`
         with zstandard.ZstdCompressor(level=1).stream_writer(run, closefd=False) as out:
-            for _, data in rows:
+            for _, data, _ in rows:
                 out.write(len(data).to_bytes(_LENGTH_BYTES, "big") + data)
         return run
 
@@ -98,7 +99,8 @@ class Spool:
         with zstandard.ZstdDecompressor().stream_reader(run, closefd=False) as unpacked:
             while head := unpacked.read(_LENGTH_BYTES):
                 data = unpacked.read(int.from_bytes(head, "big"))
-                yield self._place_of(self._unpack(data)), data
+                row = self._unpack(data)
+                yield self._place_of(row), data, row
 
 
 def _packing(table: Table) -> tuple[Callable[[Row], bytes], Callable[[bytes], Row]]:
