@@ -5,16 +5,14 @@ An agreement and inputs -> the report: verify, read, add up, decide.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from probe import __version__
 from probe.core.model.protocols import PROTOCOLS
 from probe.core.model.value import replace
-from probe.core.proof.findings import StreamReport
 from probe.core.records.rows import SCHEMA_VERSION
 from probe.core.scheduling.grid import to_us
 from probe.core.sla.contract.load import Agreed
@@ -35,15 +33,14 @@ from probe.core.sla.report.evaluate import code_of, contract_shown, not_computed
 from probe.core.sla.report.looking import incidents_in, quantiles_shown, times_shown
 from probe.core.sla.report.subject import Known, Named, excluded_by, period_of, periods_in
 from probe.core.sla.report.values import VERSION, CriterionShown, Input, Report, Subject
-from probe.seal.proofs import Stream
-from probe.services.verification import Verification
 from probe.sla.agreement_files import AgreementFile, over_the_same_span
 from probe.sla.engines.duckdb_engine import DuckDbEngine, DuckDbMissing
 from probe.sla.engines.engine import DIMENSIONS, Engine, PlainEngine, Question, whole
-from probe.sla.engines.grain_engine import GrainEngine
+from probe.sla.engines.grain_engine import Expected, GrainEngine
 from probe.sla.engines.spark_engine import SparkEngine
 from probe.sla.inputs import Reading, Tick, read_facts, verified
 from probe.sla.ledger import is_tables
+from probe.sla.proved import inputs_shown
 from probe.sla.sealed_grains import NOT_IN_SUMS, alone, engine_of
 from probe.sla.tables import take_tables
 from probe.sla.traffic import Told, read_traffic
@@ -133,7 +130,7 @@ def make_report(
         report=VERSION,
         contract=contract_shown(agreed, agreement.digest, agreement.profile_digest),
         subjects=subjects,
-        inputs=(*_inputs(proofs, customer), *held),
+        inputs=(*inputs_shown(proofs, customer), *held),
         unverified=asked.unverified,
         code=code_of(subjects),
         versions=(
@@ -142,15 +139,6 @@ def make_report(
             ("added up by", engine.version),
         ),
     )
-
-
-def inputs_of(proofs: Iterable[Verification]) -> dict[Stream, Input]:
-    """What was proved of each stream; of several inputs the one that reaches furthest."""
-    made: dict[Stream, Input] = {}
-    for one in proofs:
-        for stream in sorted(one.streams, key=lambda s: s.last_seq or 0):
-            made[stream.agent, stream.customer] = _input(stream, one)
-    return made
 
 
 def _traffic(of: AgreementFile) -> tuple[Told, str] | None:
@@ -163,10 +151,27 @@ def _traffic(of: AgreementFile) -> tuple[Told, str] | None:
 
 def _subjects(agreed: Agreed, asked: Asked, engine: Engine, known: Known, tick: Tick) -> Iterator[Subject]:
     periods = _periods(agreed, asked, engine)
+    if isinstance(engine, GrainEngine) and periods:
+        engine.expect(_expected(agreed, periods))
     for domain in agreed.agreement.domains:
         for period in periods:
             yield _subject(agreed, domain, period, engine, known)
             tick(1)
+
+
+def _expected(agreed: Agreed, periods: Sequence[Named]) -> Expected:
+    """What `_by_grains` will ask of each domain and period."""
+    margin = margin_us(agreed)
+    return Expected(
+        questions=tuple(
+            _question(agreed, domain, period, excluded_by(agreed, domain).spans, margin)
+            for domain in agreed.agreement.domains
+            for period in periods
+        ),
+        rule=counting_rule(agreed),
+        least=max(1, grain_rule(agreed).min_requests),
+        bounds=tuple(bounds_of(agreed, period) for period in periods),
+    )
 
 
 def _periods(agreed: Agreed, asked: Asked, engine: Engine) -> Sequence[Named]:
@@ -304,37 +309,4 @@ def _known(reading: Reading) -> Known:
         complete_up_to_us=min(times) if times and len(times) == len(marks) else None,
         lost=tuple(lost for stream in reading.streams for lost in stream.lost),
         pulls=tuple(pull for stream in reading.streams for pull in stream.pulls),
-    )
-
-
-def _inputs(proofs: Iterable[Verification], customer: str) -> Iterator[Input]:
-    """In order of streams, and as they were given; a path is no part of it, so that a moved copy gives the same."""
-    found = [(stream, one) for one in proofs for stream in one.streams if stream.customer == customer]
-    for stream, one in sorted(
-        found, key=lambda pair: (pair[0].agent, pair[0].source, pair[0].first_seq or 0)
-    ):
-        yield _input(stream, one)
-
-
-def _input(stream: StreamReport, of: Verification) -> Input:
-    head: Any = stream.signed_head
-    problems: Sequence[Any] = (*of.problems, *stream.problems)
-    gaps = tuple(f"{gap.first_seq} to {gap.last_seq} are gone: {gap.reason}" for gap in stream.gaps)
-    return Input(
-        agent=stream.agent,
-        customer=stream.customer,
-        source=stream.source,
-        records=stream.records,
-        first_seq=stream.first_seq,
-        last_seq=stream.last_seq,
-        last_digest=stream.last_digest,
-        signed_up_to=stream.signed_up_to,
-        signed_at=None if head is None else head.at,
-        key=None if head is None else head.key,
-        heads=stream.heads,
-        stamps=stream.stamps,
-        vouched=tuple((v.first_seq, v.last_seq, v.not_earlier, v.not_later) for v in stream.vouched),
-        witnessed=of.independent,
-        notes=(*stream.notes, *gaps),
-        problems=tuple(problem.words for problem in problems),
     )

@@ -25,7 +25,8 @@ from probe.sla.ingest import Taken, ingest
 from probe.sla.inputs import Tick, UnverifiedError, verified
 from probe.sla.ledger import TablesError, key_file
 from probe.sla.lines import ForkedError
-from probe.sla.report import Asked, NotComputed, engine_named, inputs_of, make_report
+from probe.sla.proved import inputs_of
+from probe.sla.report import Asked, NotComputed, engine_named, make_report
 from probe.sla.traffic import TrafficError
 from probe.sla.write import as_csv, as_json
 from probe.store.base.schema import StoreError

@@ -134,6 +134,7 @@ def rate_at_most(errors: int, n: int, doubt: Fraction) -> Fraction:
     return Fraction(high, PER_BILLION)
 
 
+@lru_cache(maxsize=64)
 def samples_to_resolve(rate: Fraction, doubt: Fraction = Fraction(1, 20)) -> int:
     """The fewest samples that, without a single error, show at most this rate. 1/2000: 5,990."""
     low, high = 1, 1

@@ -13,9 +13,10 @@ from fractions import Fraction
 
 from probe.core.model.value import replace
 from probe.core.sla.binomial import least_errors
-from probe.core.sla.grains import NOTHING, Grain
+from probe.core.sla.grains import NOTHING, Grain, Part
 from probe.core.sla.periods import Span, union
 from probe.core.sla.runs import GrainState, Run, counted, joined
+from probe.core.sla.series import Series, Sums
 
 SHOWN_NEEDS = 3  # requests in a grain, for it to show something without another error beside it
 SHOWN_ERRORS = 2  # or so many errors in the run
@@ -162,23 +163,23 @@ def _shows(errors: int, n: int, rule: GrainRule) -> bool:
 def figures(grains: Mapping[int, Grain], rule: GrainRule, judged: Judged) -> Figures:
     """All figures of one subject in one period. Grains beside the period tell how long runs at its ends are.
 
-    Takes as long as there are grains that something is to be said of: those without any trouble are good in every view.
+    Takes as long as there are stretches of grains alike, and grains that something is to be said of: those without
+    any trouble are good in every view.
     """
     table = Table.of(grains, rule, judged)
-    inside = [grain for number, grain in grains.items() if table.first <= number < table.end]
+    inside = Sums.of(table.grains.within(table.first, table.end))
     views = {view: _figure(table, view) for view in View}
-    due, measured = sum(g.due for g in inside), sum(g.measured for g in inside)
-    why = list(_not_judged(rule, judged, table.service, due, measured))
-    excluded, unknown = _without_state(table, len(inside))
+    why = list(_not_judged(rule, judged, table.service, inside.due, inside.measured))
+    excluded, unknown = _without_state(table, inside.grains)
     made = Figures(
         total=table.end - table.first,
         excluded=excluded,
         unknown=unknown,
-        requests=sum(g.n for g in inside),
-        errors=sum(g.errors for g in inside),
-        unknown_requests=sum(g.unknown for g in inside),
-        due=due,
-        measured=measured,
+        requests=inside.n,
+        errors=inside.errors,
+        unknown_requests=inside.unknown,
+        due=inside.due,
+        measured=inside.measured,
         views=views,
         objective=rule.objective,
         final=_is_final(rule, judged),
@@ -192,6 +193,13 @@ def figures(grains: Mapping[int, Grain], rule: GrainRule, judged: Judged) -> Fig
     return replace(made, word=word, why=reasons)
 
 
+def figures_of_part(part: Part, rule: GrainRule, judged: Judged) -> tuple[Sums, Figure, Figure]:
+    """Sums of a part's troubled grains in the period, and what it is in the views `literal` and `shown`."""
+    table = Table.of(part.troubled, rule, judged)
+    inside = Sums.of(table.grains.within(table.first, table.end))
+    return inside, _figure(table, View.LITERAL), _figure(table, View.SHOWN)
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """The grains of a subject, those in [first, end) to be counted; `troubled`: whatever is not simply good, in order.
@@ -199,12 +207,12 @@ class Table:
     `excluded`: grains, half open, that declared spans hold whole; apart from each other, and in order.
     """
 
-    grains: Mapping[int, Grain]
+    grains: Series
     rule: GrainRule
     service: Span
     first: int
     end: int
-    troubled: tuple[int, ...]
+    troubled: dict[int, Grain]
     excluded: tuple[tuple[int, int], ...]
 
     @classmethod
@@ -215,15 +223,17 @@ class Table:
             service = Span(judged.period.from_us, judged.period.from_us)
         first, end = -(-service.from_us // rule.length_us), service.to_us // rule.length_us
         fewest = max(rule.min_requests, 1)
-        troubled = sorted(
-            number
-            for number, g in grains.items()
-            if (g.errors or g.unknown or g.excluded or g.n < fewest)
-            and (first <= number < end or not rule.clip)
-        )
+        series = Series.of(grains)
+        troubled = {
+            number: one.each
+            for one in series.stretches
+            if one.each.errors or one.each.unknown or one.each.excluded or one.each.n < fewest
+            for number in range(one.first, one.last + 1)
+            if first <= number < end or not rule.clip
+        }
         whole = [Span(-(-s.from_us // rule.length_us), s.to_us // rule.length_us) for s in judged.excluded]
         spans = tuple((span.from_us, span.to_us) for span in union(whole))
-        return cls(grains, rule, service, first, max(first, end), tuple(troubled), spans)
+        return cls(series, rule, service, first, max(first, end), troubled, spans)
 
     def is_excluded(self, number: int) -> bool:
         """Whether a declared span holds all of a grain."""
@@ -231,17 +241,15 @@ class Table:
         return at >= 0 and self.excluded[at][0] <= number < self.excluded[at][1]
 
     def state(self, number: int, view: View, *, alone: bool = False) -> GrainState:
-        """Of a grain that there are rows of."""
+        """Of a troubled grain."""
         excluded = self.is_excluded(number)
-        return state_of(self.grains.get(number), view, self.rule, excluded=excluded, alone=alone)
+        return state_of(self.troubled.get(number), view, self.rule, excluded=excluded, alone=alone)
 
     def absent(self) -> list[tuple[int, int]]:
         """Grains of the period, both ends included, that no row is of and no declared span excludes."""
-        if sum(1 for number in self.grains if self.first <= number < self.end) == self.end - self.first:
-            return []
-        taken = [Span(number, number + 1) for number in self.grains] + [Span(*span) for span in self.excluded]
+        taken = [Span(one.first, one.last + 1) for one in self.grains.stretches]
         found, at = [], self.first
-        for span in union(taken):
+        for span in union([*taken, *(Span(*span) for span in self.excluded)]):
             if span.from_us > at:
                 found.append((at, min(span.from_us, self.end) - 1))
             at = max(at, span.to_us)
@@ -250,6 +258,11 @@ class Table:
         if at < self.end:
             found.append((at, self.end - 1))
         return [(low, high) for low, high in found if low <= high]
+
+    def hidden(self) -> int:
+        """Grains of the period that there are rows of, and that a declared span excludes."""
+        spans = (Span(*one).cut(Span(self.first, self.end)) for one in self.excluded)
+        return sum(len(self.grains.within(span.from_us, span.to_us)) for span in spans if span is not None)
 
 
 def _without_state(table: Table, inside: int) -> tuple[int, int]:
@@ -262,10 +275,7 @@ def _without_state(table: Table, inside: int) -> tuple[int, int]:
         for number in table.troubled
         if table.first <= number < table.end and not table.is_excluded(number)
     ]
-    hidden = (
-        sum(table.is_excluded(n) for n in table.grains if table.first <= n < table.end) if excluded else 0
-    )
-    absent = total - excluded - (inside - hidden)
+    absent = total - excluded - (inside - table.hidden())
     return excluded + states.count(GrainState.EXCLUDED), absent + states.count(GrainState.UNKNOWN)
 
 
@@ -288,7 +298,7 @@ def _figure(table: Table, view: View) -> Figure:
 def _that_shows(run: Run, table: Table) -> list[Run]:
     """The run, or what is left of it where one error among fewer than three requests stands alone."""
     numbers = range(run.first, run.last + 1)
-    if sum(table.grains[number].errors for number in numbers) >= SHOWN_ERRORS:
+    if sum(table.troubled[number].errors for number in numbers) >= SHOWN_ERRORS:
         return [run]
     return joined((n, n) for n in numbers if table.state(n, View.SHOWN, alone=True) is GrainState.BAD)
 

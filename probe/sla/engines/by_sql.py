@@ -6,7 +6,7 @@ What DuckDB and Spark have in common. Each says how it takes rows, runs a text, 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import msgspec
@@ -79,15 +79,15 @@ class SqlEngine(ABC):
 
     def ask_grains(self, text: str, given: Sequence[str], columns: int) -> Grains:
         """What such a statement answers, by its first columns."""
-        made: Grains = {}
+        made: dict[Group, dict[int, Grain]] = {}
         for row in self.rows(text, given):
             grain = Grain(**dict(zip(sql.SUMS, row[columns + 1 :], strict=True)))
             made.setdefault(tuple(row[:columns]), {})[row[columns]] = grain
-        return made
+        return {**made}
 
     def parts(
         self, asked: Question, rule: CountingRule, by: Sequence[str], least: int, bounds: tuple[int, int]
-    ) -> tuple[dict[int, Grain], Parts]:
+    ) -> tuple[Mapping[int, Grain], Parts]:
         """Sums of grains of all together, and parts for each of these columns by itself: three passes over the facts.
 
         Objects are added up apart: with nodes and vantage points together there are as many sums as slots.

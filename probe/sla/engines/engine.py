@@ -18,7 +18,7 @@ from probe.core.sla.periods import Span
 OBJECT = "path"
 DIMENSIONS = ("region", "carrier", "vantage_point", "address", OBJECT)
 Group = tuple[str | None, ...]
-Grains = dict[Group, dict[int, Grain]]
+Grains = dict[Group, Mapping[int, Grain]]
 Parts = dict[str, dict[str | None, Part]]
 
 
@@ -59,7 +59,7 @@ class Engine(Protocol):
 
     def parts(
         self, asked: Question, rule: CountingRule, by: Sequence[str], least: int, bounds: tuple[int, int]
-    ) -> tuple[dict[int, Grain], Parts]:
+    ) -> tuple[Mapping[int, Grain], Parts]:
         """Sums of grains of all together, and parts for each of these columns by itself (as `part_of` makes them)."""
         ...
 
@@ -132,7 +132,7 @@ class PlainEngine:
 
     def parts(
         self, asked: Question, rule: CountingRule, by: Sequence[str], least: int, bounds: tuple[int, int]
-    ) -> tuple[dict[int, Grain], Parts]:
+    ) -> tuple[Mapping[int, Grain], Parts]:
         """Sums of grains of all together, and parts for each of these columns by itself."""
         made: Parts = {
             name: {
@@ -212,6 +212,6 @@ def _numbers(span: Span, length_us: int) -> range:
     return range(span.from_us // length_us, -(-span.to_us // length_us))
 
 
-def whole(grains: Mapping[Group, dict[int, Grain]]) -> dict[int, Grain]:
+def whole(grains: Grains) -> Mapping[int, Grain]:
     """Of a question without groups."""
     return grains.get((), {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -13,13 +14,20 @@ from probe.core.sla.contract.rules import counting_rule, grain_rule, lost_rule
 from probe.core.sla.credits import exact_money, money, rounded
 from probe.core.sla.exclusions import Exclusions
 from probe.core.sla.facts.traffic import by_traffic
-from probe.core.sla.figures import Figures, GrainRule, Judged, Table, View, figures
-from probe.core.sla.grains import CountingRule, FactClass, Part, class_of
+from probe.core.sla.figures import (
+    Figures,
+    GrainRule,
+    Judged,
+    Table,
+    View,
+    figures,
+    figures_of_part,
+)
+from probe.core.sla.grains import CountingRule, FactClass, Grain, Part, class_of
 from probe.core.sla.periods import Span
 from probe.core.sla.report.interval import interval
 from probe.core.sla.report.shown import exact_percent, instant, percent, percent_up, share
 from probe.core.sla.report.subject import (
-    Grains,
     Known,
     Named,
     RowsIn,
@@ -40,6 +48,7 @@ from probe.core.sla.report.values import (
     Words,
 )
 from probe.core.sla.runs import GrainState, Run, counted
+from probe.core.sla.series import Series, Sums
 
 DOUBT = Fraction(1, 20)
 SHOWN_RUNS = (View.LITERAL, View.SHOWN)
@@ -53,7 +62,7 @@ class Counted:
     `rows_in`: gives the facts in these spans that are errors, or say nothing.
     """
 
-    whole: Grains
+    whole: Mapping[int, Grain]
     parts: Parts = field(default_factory=dict)
     apart: Mapping[str, Part] = field(default_factory=dict)
     rows_in: RowsIn = lambda spans: ()
@@ -81,9 +90,10 @@ def subject_by_grains(
         excluded=excluded.spans,
         complete_up_to_us=known.complete_up_to_us,
     )
-    found = figures(counted_.whole, rule, judged)
+    whole = Series.of(counted_.whole)
+    found = figures(whole, rule, judged)
     bounds = _bounds(judged, rule)
-    inside = {number: grain for number, grain in counted_.whole.items() if bounds[0] <= number < bounds[1]}
+    inside = whole.within(*bounds)
     lost = known.lost_in(period.span)
     word, why = last_word(found.word, found.why, final=found.final, lost=lost, rows=bool(inside))
     return Subject(
@@ -107,7 +117,7 @@ def subject_by_grains(
         traffic=_traffic(agreed, domain, counted_, known, bounds),
         credit=_credit(agreed, found) if found.judged else None,
         lost=lost,
-        strip=tuple(_strip(Table.of(counted_.whole, rule, judged))),
+        strip=tuple(_strip(Table.of(whole, rule, judged))),
     )
 
 
@@ -116,7 +126,7 @@ def _bounds(judged: Judged, rule: GrainRule) -> tuple[int, int]:
     return -(-service.from_us // rule.length_us), service.to_us // rule.length_us
 
 
-def _grains_shown(found: Figures, inside: Grains, rule: GrainRule) -> GrainsShown:
+def _grains_shown(found: Figures, inside: Series, rule: GrainRule) -> GrainsShown:
     return GrainsShown(
         length_us=rule.length_us,
         total=found.total,
@@ -125,7 +135,7 @@ def _grains_shown(found: Figures, inside: Grains, rule: GrainRule) -> GrainsShow
         requests=found.requests,
         errors=found.errors,
         unknown_requests=found.unknown_requests,
-        clock_unsure=sum(grain.clock_unsure for grain in inside.values()),
+        clock_unsure=Sums.of(inside).clock_unsure,
         due=found.due,
         measured=found.measured,
     )
@@ -173,11 +183,10 @@ def _span(run: Run, rule: GrainRule) -> Span:
     return Span(run.first * rule.length_us, (run.last + 1) * rule.length_us)
 
 
-def _resolution(inside: Grains, found: Figures, rule: GrainRule) -> Resolution | None:
-    sizes = sorted(grain.n for grain in inside.values() if grain.n)
-    if not sizes or not 0 < rule.over < 1:
+def _resolution(inside: Series, found: Figures, rule: GrainRule) -> Resolution | None:
+    middle = _median(inside)
+    if middle is None or not 0 < rule.over < 1:
         return None
-    middle = sizes[len(sizes) // 2]
     return Resolution(
         per_grain=middle,
         no_error_shows=percent_up(rate_at_most(0, middle, DOUBT)),
@@ -185,6 +194,20 @@ def _resolution(inside: Grains, found: Figures, rule: GrainRule) -> Resolution |
         period_at_most=percent_up(_rate_bound(found.errors, found.requests)),
         least_errors=least_errors(middle, rule.over, rule.significance),
     )
+
+
+def _median(inside: Series) -> int | None:
+    """Requests of the grain in the middle, of those that have any; of two the greater."""
+    sizes = Counter[int]()
+    for one in inside.stretches:
+        sizes[one.each.n] += one.grains
+    del sizes[0]
+    left = sum(sizes.values()) // 2
+    for size in sorted(sizes):
+        left -= sizes[size]
+        if left < 0:
+            return size
+    return None
 
 
 def _rate_bound(errors: int, n: int) -> Fraction:
@@ -202,16 +225,16 @@ def _slices(parts: Parts, rule: GrainRule, judged: Judged) -> Iterator[Slice]:
 
 def _slice(dimension: str, name: str, part: Part, rule: GrainRule, judged: Judged) -> Slice:
     """The others of its grains are good in every view: they add to the requests alone."""
-    found = figures(part.troubled, rule, judged)
+    sums, literal, shown = figures_of_part(part, rule, judged)
     return Slice(
         dimension=dimension,
         name=name,
-        requests=found.requests + part.rest.n,
-        errors=found.errors,
-        unknown_requests=found.unknown_requests,
-        bad_grains=found.views[View.LITERAL].bad,
-        unavailable_us=found.views[View.LITERAL].unavailable * rule.length_us,
-        shown_unavailable_us=found.views[View.SHOWN].unavailable * rule.length_us,
+        requests=sums.n + part.rest.n,
+        errors=sums.errors,
+        unknown_requests=sums.unknown,
+        bad_grains=literal.bad,
+        unavailable_us=literal.unavailable * rule.length_us,
+        shown_unavailable_us=shown.unavailable * rule.length_us,
     )
 
 

@@ -5,29 +5,31 @@ With a fixed seed and in whole numbers: the same grains give the same interval. 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from fractions import Fraction
+from functools import lru_cache
 from random import Random
 from zoneinfo import ZoneInfo
 
 from probe.core.sla.periods import US
 from probe.core.sla.report.shown import percent
-from probe.core.sla.report.subject import Grains
 from probe.core.sla.report.values import Interval
+from probe.core.sla.series import Series
 
 DRAWS = 2_000
 SEED = 20_261_101
 FEWEST_DAYS = 5
 PER = 10**9
+A_DAY = timedelta(days=1)
 
 
-def interval(grains: Grains, length_us: int, time_zone: str) -> Interval | None:
+def interval(grains: Series, length_us: int, time_zone: str) -> Interval | None:
     """Of the errors among requests that are known, 95 %; None for fewer than five days."""
     days = _days(grains, length_us, time_zone)
     n = sum(day[1] for day in days)
     if len(days) < FEWEST_DAYS or not n:
         return None
-    rates = sorted(_drawn(days, draw) for draw in range(DRAWS))
+    rates = _rates(days)
     return Interval(
         rate=_percent(sum(day[0] for day in days) * PER // n),
         low=_percent(rates[DRAWS * 25 // 1000]),
@@ -36,21 +38,40 @@ def interval(grains: Grains, length_us: int, time_zone: str) -> Interval | None:
     )
 
 
-def _days(grains: Grains, length_us: int, time_zone: str) -> list[tuple[int, int]]:
+def _days(grains: Series, length_us: int, time_zone: str) -> list[tuple[int, int]]:
     """(errors, requests) of each day of the zone."""
     zone = ZoneInfo(time_zone)
     made: dict[int, tuple[int, int]] = {}
-    for number in sorted(grains):
-        day = datetime.fromtimestamp(number * length_us // US, zone).toordinal()
-        errors, n = made.get(day, (0, 0))
-        made[day] = errors + grains[number].errors, n + grains[number].n
+    for one in grains.stretches:
+        first = one.first
+        while first <= one.last:
+            day = datetime.fromtimestamp(first * length_us // US, zone).date()
+            next_us = int(datetime.combine(day + A_DAY, time.min, zone).timestamp()) * US
+            last = min(one.last, -(-next_us // length_us) - 1)
+            errors, n = made.get(day.toordinal(), (0, 0))
+            count = last - first + 1
+            made[day.toordinal()] = errors + count * one.each.errors, n + count * one.each.n
+            first = last + 1
     return [made[day] for day in sorted(made)]
 
 
-def _drawn(days: list[tuple[int, int]], draw: int) -> int:
-    chosen = Random(SEED * DRAWS + draw).choices(days, k=len(days))  # noqa: S311 - to be the same again
-    n = sum(day[1] for day in chosen)
-    return sum(day[0] for day in chosen) * PER // n if n else 0
+def _rates(days: list[tuple[int, int]]) -> list[int]:
+    """What each draw comes to, in parts of a billion, in order."""
+    errors, requests = [day[0] for day in days], [day[1] for day in days]
+    if not any(errors):
+        return [0] * DRAWS
+    made = []
+    for chosen in _draws(len(days)):
+        n = sum(map(requests.__getitem__, chosen))
+        made.append(sum(map(errors.__getitem__, chosen)) * PER // n if n else 0)
+    return sorted(made)
+
+
+@lru_cache(maxsize=8)
+def _draws(days: int) -> list[list[int]]:
+    """Which days are drawn, each time: of every subject the same."""
+    numbers = range(days)
+    return [Random(SEED * DRAWS + draw).choices(numbers, k=days) for draw in range(DRAWS)]  # noqa: S311 - to be the same again
 
 
 def _percent(per_billion: int) -> str:
