@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from math import exp
+from statistics import NormalDist
 
 BITS = 128
 PER_BILLION = 10**9
@@ -124,14 +126,53 @@ def rate_at_most(errors: int, n: int, doubt: Fraction) -> Fraction:
     """
     if errors >= n:
         return Fraction(1)
-    low, high = 0, PER_BILLION
+    # The search may begin anywhere: what it finds is decided exactly, and chances only fall as the rate grows.
+    high = _near(errors, n, doubt)
+    step = 1
+    while high < PER_BILLION and not _leaves(errors, n, high, doubt):
+        high, step = min(PER_BILLION, high + step), step * 2
+    low, step = high - 1, 1
+    while low > 0 and _leaves(errors, n, low, doubt):
+        high, low, step = low, max(0, low - step), step * 2
     while high - low > 1:
         middle = (low + high) // 2
-        if below(errors + 1, n, Fraction(middle, PER_BILLION))[0] <= doubt:
+        if _leaves(errors, n, middle, doubt):
             high = middle
         else:
             low = middle
     return Fraction(high, PER_BILLION)
+
+
+def _leaves(errors: int, n: int, per_billion: int, doubt: Fraction) -> bool:
+    """Whether this rate leaves so few errors with a chance of at most `doubt`."""
+    return per_billion >= PER_BILLION or at_least(errors, n, Fraction(per_billion, PER_BILLION))[0] <= doubt
+
+
+def at_least(errors: int, n: int, rate: Fraction, bits: int = BITS) -> tuple[Fraction, Fraction]:
+    """Lower bounds of P(X <= errors) and of P(X = errors), as near as `below` and cheaper; errors < n."""
+    good, bad = rate.denominator - rate.numerator, rate.numerator
+    first = _power(_Bound(1, 0, bits, up=False).times(good, rate.denominator), n)
+    term, total = first.mantissa, first.mantissa
+    for k in range(errors):
+        term = term * ((n - k) * bad) // ((k + 1) * good)
+        total += term
+    scale = Fraction(1, 1 << -first.exponent) if first.exponent < 0 else Fraction(1 << first.exponent)
+    return total * scale, term * scale
+
+
+def _near(errors: int, n: int, doubt: Fraction) -> int:
+    """Where to begin, in parts of a billion: by the root of a chi-squared quantile, mended by Newton's steps."""
+    m = errors + 1
+    mean = m * (1 - 1 / (9 * m) + NormalDist().inv_cdf(1 - float(doubt)) / (3 * m**0.5)) ** 3
+    rate = 1 - exp(-mean / n)
+    for _ in range(3):
+        place = min(max(1, round(rate * PER_BILLION)), PER_BILLION - 1)
+        chance, last = at_least(errors, n, Fraction(place, PER_BILLION))
+        slope = (n - errors) * float(last) / (1 - place / PER_BILLION)
+        if slope <= 0:
+            break
+        rate = place / PER_BILLION + (float(chance) - float(doubt)) / slope
+    return min(max(1, round(rate * PER_BILLION)), PER_BILLION - 1)
 
 
 @lru_cache(maxsize=64)
