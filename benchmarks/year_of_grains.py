@@ -97,17 +97,27 @@ def _sealed(
         "a_day": A_DAY, "day": day, "first": begin_us // GRAIN_US, "outage": "TRUE" if day % 9 == 8 else "FALSE",
     }  # fmt: skip
     if day < DRAWN:
-        said = ", ".join(f"{_SAID.get(name, '0::BIGINT').format(**words)} AS {name}" for name in GRAINS.columns)
+        said = ", ".join(
+            f"{_SAID.get(name, '0::BIGINT').format(**words)} AS {name}" for name in GRAINS.columns
+        )
         rows = _ROWS.format(said=said, **words)
     else:
         like = FROM_US + day % DRAWN * DAY_US
-        had = place / CUSTOMER / utc_text_us(like)[:10] / f"{stem(agent, day % DRAWN * slots + 1, (day % DRAWN + 1) * slots)}"
+        had = (
+            place
+            / CUSTOMER
+            / utc_text_us(like)[:10]
+            / f"{stem(agent, day % DRAWN * slots + 1, (day % DRAWN + 1) * slots)}"
+        )
         rows = (
             f"SELECT * REPLACE ((grain + {(begin_us - like) // GRAIN_US})::UINTEGER AS grain)"  # noqa: S608
             f" FROM '{had}.grains.parquet'"
         )
     database.execute(f"COPY ({rows}) TO '{file}' (FORMAT parquet, COMPRESSION zstd)")  # type: ignore[attr-defined]
     data = file.read_bytes()
+    sealed = SealedFile(
+        name=file.name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), rows=slots * (NODES + 1)
+    )
     until, clock = utc_text_us(begin_us + 2 * DAY_US), ClockState(synchronised=True, max_error_us=1_000)
     digest = hashlib.sha256(f"{agent} {day}".encode()).hexdigest()
     head = Head(agent=agent, customer=CUSTOMER, seq=last, digest=digest, complete_up_to=until)
@@ -117,7 +127,7 @@ def _sealed(
             first_previous="0" * 64 if before is None else before.digest, head=keys.sign_head(head, until, clock),
             complete_up_to=until, scheduled_first=utc_text_us(begin_us),
             scheduled_last=utc_text_us(begin_us + DAY_US - GRAIN_US),
-            files=(SealedFile(name=file.name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), rows=slots * 4),),
+            files=(sealed,),
             gaps=(), previous_manifest=None if before is None else before.manifest, config_digest=None,
             sealed_at=until, clock_synchronised=True, clock_max_error_us=1_000, key=keys.id,
         )
@@ -131,14 +141,18 @@ def _sealed(
 @click.command()
 @click.option("--domains", default=100, show_default=True, help="Each from 12 vantage points of 3 nodes.")
 @click.option("--days", default=365, show_default=True, help="Of 288 grains.")
-@click.option("--keep", type=click.Path(path_type=Path), default=None, help="The trees; made there unless they are.")
+@click.option(
+    "--keep", type=click.Path(path_type=Path), default=None, help="The trees; made there unless they are."
+)
 @click.option("--profile", is_flag=True, help="Say where the time goes, in this process.")
 def main(domains: int, days: int, keep: Path | None, profile: bool) -> None:
     """Report on a year of sums, and print what it took."""
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary) if keep is None else keep
         trees = place / "trees"
-        if not trees.exists():  # by a process of its own: what it had in memory would be told of the report too
+        if (
+            not trees.exists()
+        ):  # by a process of its own: what it had in memory would be told of the report too
             making = get_context("spawn").Process(target=make, args=(trees, domains, days))
             making.start()
             making.join()
@@ -176,7 +190,7 @@ def main(domains: int, days: int, keep: Path | None, profile: bool) -> None:
 
 def _profiled(typed: list[str]) -> None:
     """The same command in this process."""
-    from probe.__main__ import main as command  # noqa: PLC0415
+    from probe.__main__ import main as command
 
     profiler = cProfile.Profile(time.process_time)
     sys.argv = ["cdn-probe", *typed, "--output", os.devnull]

@@ -78,6 +78,10 @@ KINDS = {
     "well": WELL,
     "silent": _found(Outcome.FAILED, Fault.CDN, "http.error", 0),
     "failed": _found(Outcome.FAILED, Fault.CDN, "http.error", 2),
+    "asked two": replace(
+        _found(Outcome.FAILED, Fault.CDN, "http.error", 0), reach=Reach(known=3, asked=2, answered=0)
+    ),
+    "nameless": replace(_found(Outcome.FAILED, Fault.CDN, "dns.error", 0), observations=(), reach=None),
     "content": _found(Outcome.FAILED, Fault.CDN, "content.mismatch", 3),
     "hearsay": _found(Outcome.FAILED, Fault.CDN, "content.mismatch", 3, confirmed=False),
     "stale": _found(Outcome.STALE, Fault.CDN, "content.stale", 3),

@@ -67,3 +67,14 @@ def test_an_upper_bound_leaves_no_more_doubt_than_it_says() -> None:
 
 def test_how_many_samples_resolve_a_rate() -> None:
     assert samples_to_resolve(RATE) == 5_990
+
+
+@given(
+    n=st.integers(1, 400), share=st.fractions(0, 1), doubt=st.sampled_from((Fraction(1, 20), Fraction(1, 40)))
+)
+def test_an_upper_bound_is_the_least_that_leaves_the_doubt(n: int, share: Fraction, doubt: Fraction) -> None:
+    """Wherever the search begins: a billionth less leaves more."""
+    errors = min(n - 1, int(n * share))
+    found = rate_at_most(errors, n, doubt)
+    assert found == 1 or exactly(errors + 1, n, found) <= doubt
+    assert exactly(errors + 1, n, found - Fraction(1, 10**9)) > doubt

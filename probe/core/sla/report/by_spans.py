@@ -100,7 +100,13 @@ def _kinds(agreed: Agreed) -> list[_Kind]:
             f"{profile.profile}: neither incidents nor down, and nothing is counted by spans"
         )
     down = Condition(
-        outcome="failed", fault=profile.down.fault, over="0s", strict=False, scope="all_vantage_points"
+        all_nodes="unanswered",
+        needs="all_known_nodes_asked",
+        outcome="failed",
+        fault=profile.down.fault,
+        over="0s",
+        strict=False,
+        scope="all_vantage_points",
     )
     return [_Kind(name="down", conditions=(down,), counts=True)]
 

@@ -25,7 +25,7 @@ A_DAY = timedelta(days=1)
 
 def interval(grains: Series, length_us: int, time_zone: str) -> Interval | None:
     """Of the errors among requests that are known, 95 %; None for fewer than five days."""
-    days = _days(grains, length_us, time_zone)
+    days = by_days(grains, length_us, time_zone)
     n = sum(day[1] for day in days)
     if len(days) < FEWEST_DAYS or not n:
         return None
@@ -38,7 +38,7 @@ def interval(grains: Series, length_us: int, time_zone: str) -> Interval | None:
     )
 
 
-def _days(grains: Series, length_us: int, time_zone: str) -> list[tuple[int, int]]:
+def by_days(grains: Series, length_us: int, time_zone: str) -> list[tuple[int, int]]:
     """(errors, requests) of each day of the zone."""
     zone = ZoneInfo(time_zone)
     made: dict[int, tuple[int, int]] = {}

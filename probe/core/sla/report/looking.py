@@ -44,7 +44,8 @@ def sight_of(row: SlotLook, condition: Condition | None, not_counted: frozenset[
     if row.fault in not_counted:
         return Sight.WELL
     if condition.all_nodes is not None:
-        return _unanswered(row, condition)
+        others = condition.fault is not None and row.fault is not condition.fault
+        return Sight.WELL if others else _unanswered(row, condition)
     if condition.reason:
         is_it = row.reason in condition.reason and row.reason not in condition.without
         return Sight.TROUBLE if is_it and (row.confirmed or not condition.confirmed) else Sight.WELL
@@ -53,8 +54,11 @@ def sight_of(row: SlotLook, condition: Condition | None, not_counted: frozenset[
 
 
 def _unanswered(row: SlotLook, condition: Condition) -> Sight:
-    if row.reach_answered or row.reach_answered is None:
-        return Sight.UNKNOWN if row.reach_answered is None else Sight.WELL
+    if row.reach_answered is None:  # a name that does not resolve leads to no node, and none was asked
+        nameless = condition.outcome is Outcome.FAILED and (row.reason or "").startswith("dns.")
+        return Sight.TROUBLE if nameless else Sight.UNKNOWN
+    if row.reach_answered:
+        return Sight.WELL
     every = row.reach_asked is not None and row.reach_asked == row.reach_known
     return Sight.TROUBLE if every or condition.needs is None else Sight.UNKNOWN
 
