@@ -30,7 +30,7 @@ from probe.core.sla.report.by_grains import Counted, bounds_of, margin_us, subje
 from probe.core.sla.report.by_spans import subject_by_spans
 from probe.core.sla.report.deadlines_shown import deadlines_shown
 from probe.core.sla.report.evaluate import code_of, contract_shown, not_computed
-from probe.core.sla.report.looking import incidents_in, quantiles_shown, times_shown
+from probe.core.sla.report.looking import clocks_shown, incidents_in, quantiles_shown, times_shown
 from probe.core.sla.report.subject import Known, Named, excluded_by, period_of, periods_in
 from probe.core.sla.report.values import VERSION, CriterionShown, Input, Report, Subject
 from probe.sla.agreement_files import AgreementFile, over_the_same_span
@@ -219,7 +219,11 @@ def _subject(agreed: Agreed, domain: str, period: Named, engine: Engine, known: 
             for quantity in (Quantity.THROUGHPUT, Quantity.PROPAGATION)
             for one in quantiles_shown(quantity, engine.values(inside, quantity, PLACES))
         ),
-        not_measured=(*not_computed(agreed), *((NOT_IN_SUMS,) if of_sums else ())),
+        not_measured=(
+            *not_computed(agreed),
+            *(clocks_shown(looks, period) if agreed.profile.grain is None else ()),
+            *((NOT_IN_SUMS,) if of_sums else ()),
+        ),
     )
 
 

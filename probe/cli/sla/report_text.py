@@ -61,6 +61,9 @@ def _subject(subject: Subject, say: Said) -> Iterator[Part]:
     why = "; ".join(say.code(WHY, code) for code in subject.why)
     yield title.append(f": {say('because')} {why}" if why else "")
     yield Text(f"  {subject.period.begin} {say('to')} {subject.period.end}", "dim")
+    if not subject.final:
+        until = subject.complete_up_to or say("nobody knows when")
+        yield Text(f"  {say('rows are complete up to')} {until}", "dim")
     yield from _figures(subject, say)
     yield from _down(subject, say)
     yield from _runs(subject, say)
@@ -96,6 +99,8 @@ def _figures(subject: Subject, say: Said) -> Iterator[Part]:
             f"{grains.unknown_requests} {say('unknown')}; "
             f"{grains.measured}/{grains.due} {say('slots measured')}"
         )
+        if grains.clock_unsure:
+            yield Text(f"  {grains.clock_unsure} {say('of the unknown: nobody vouched for their clock')}")
     if (resolution := subject.resolution) is not None:
         yield Text(
             f"  {say('requests a grain')}: {resolution.per_grain}; {say('without an error they show at most')}"

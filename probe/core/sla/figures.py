@@ -13,10 +13,9 @@ from fractions import Fraction
 
 from probe.core.model.value import replace
 from probe.core.sla.binomial import least_errors
-from probe.core.sla.grains import NOTHING, Grain, Part
+from probe.core.sla.grains import NOTHING, Grain, Part, Series, Sums
 from probe.core.sla.periods import Span, union
 from probe.core.sla.runs import GrainState, Run, counted, joined
-from probe.core.sla.series import Series, Sums
 
 SHOWN_NEEDS = 3  # requests in a grain, for it to show something without another error beside it
 SHOWN_ERRORS = 2  # or so many errors in the run

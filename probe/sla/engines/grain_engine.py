@@ -13,9 +13,8 @@ from pathlib import Path
 from probe.core.sla.facts.grain_rows import RULE
 from probe.core.sla.facts.histogram import Quantity
 from probe.core.sla.facts.row import FactRow, SlotLook
-from probe.core.sla.grains import CountingRule, Grain, Part
+from probe.core.sla.grains import CountingRule, Grain, Part, Series, Stretch
 from probe.core.sla.periods import Span
-from probe.core.sla.series import Series, Stretch
 from probe.core.tables.columns import GRAINS
 from probe.sla.engines import sql, sums_sql
 from probe.sla.engines.duckdb_engine import DuckDbEngine, quoted

@@ -43,6 +43,7 @@ def subject_of(subject: Subject, say: Said) -> Node:
         h2[f"{subject.domain} · {subject.period.name}"],
         p[word_of(subject.word, say), f" {say('because')} {why}" if why else ""],
         p(".dim.small")[between(subject.period.begin, subject.period.end, say)],
+        _complete(subject, say),
         _strip(subject, say),
         _figures(subject, say),
         _down(subject, say),
@@ -55,6 +56,14 @@ def subject_of(subject: Subject, say: Said) -> Node:
         _times(subject, say),
         _quantiles(subject, say),
         _remarks(subject, say),
+    ]
+
+
+def _complete(subject: Subject, say: Said) -> Node:
+    if subject.final:
+        return None
+    return p(".dim.small")[
+        f"{say('rows are complete up to')} {subject.complete_up_to or say('nobody knows when')}"
     ]
 
 
@@ -93,12 +102,13 @@ def _figures(subject: Subject, say: Said) -> Node:
     ]
     made: list[Node] = [made_table(("", *right(say("bad grains"), say("unavailable"), "%"), "", ""), rows)]
     if (grains := subject.grains) is not None:
+        unsure = f"; {grains.clock_unsure} {say('of the unknown: nobody vouched for their clock')}"
         made.append(
             p(".small")[
                 f"{grains.total} {say('grains of')} {duration(grains.length_us)}: {grains.unknown} {say('unknown')},"
                 f" {grains.excluded} {say('excluded')}; {grains.requests} {say('requests')}, {grains.errors}"
                 f" {say('errors')}, {grains.unknown_requests} {say('unknown')}; {grains.measured}/{grains.due}"
-                f" {say('slots measured')}"
+                f" {say('slots measured')}{unsure if grains.clock_unsure else ''}"
             ]
         )
     if (resolution := subject.resolution) is not None:

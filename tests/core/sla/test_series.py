@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.core.sla.grains import Grain
+from probe.core.sla.grains import Grain, Series, Sums
 from probe.core.sla.periods import US
 from probe.core.sla.report.interval import by_days
-from probe.core.sla.series import Series, Sums
 
 GRAINS = st.dictionaries(
     st.integers(-30, 30),

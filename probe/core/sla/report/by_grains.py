@@ -23,7 +23,7 @@ from probe.core.sla.figures import (
     figures,
     figures_of_part,
 )
-from probe.core.sla.grains import CountingRule, FactClass, Grain, Part, class_of
+from probe.core.sla.grains import CountingRule, FactClass, Grain, Part, Series, Sums, class_of
 from probe.core.sla.periods import Span
 from probe.core.sla.report.interval import interval
 from probe.core.sla.report.shown import exact_percent, instant, percent, percent_up, share
@@ -48,7 +48,6 @@ from probe.core.sla.report.values import (
     Words,
 )
 from probe.core.sla.runs import GrainState, Run, counted
-from probe.core.sla.series import Series, Sums
 
 DOUBT = Fraction(1, 20)
 SHOWN_RUNS = (View.LITERAL, View.SHOWN)

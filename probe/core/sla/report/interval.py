@@ -11,10 +11,10 @@ from functools import lru_cache
 from random import Random
 from zoneinfo import ZoneInfo
 
+from probe.core.sla.grains import Series
 from probe.core.sla.periods import US
 from probe.core.sla.report.shown import percent
 from probe.core.sla.report.values import Interval
-from probe.core.sla.series import Series
 
 DRAWS = 2_000
 SEED = 20_261_101

@@ -22,12 +22,13 @@ from probe.core.sla.incidents import Incident, Seen, incidents
 from probe.core.sla.periods import Span
 from probe.core.sla.report.shown import instant
 from probe.core.sla.report.subject import MOST_ROWS, Named
-from probe.core.sla.report.values import IncidentShown, QuantilesShown, TimesShown
+from probe.core.sla.report.values import IncidentShown, QuantilesShown, TimesShown, Words
 
 KIND = Callable[[SlotLook], Sight]
 Tracks = dict[tuple[str, ...], list[Look]]
 QUANTILES = (Fraction(1, 2), Fraction(95, 100), Fraction(99, 100))
 ENDS = (Fraction(5, 100), Fraction(1, 2), Fraction(95, 100))
+UNSURE_US = 60_000_000
 UNJUDGED = frozenset({None, Fault.UNKNOWN, Fault.VANTAGE, Fault.AGENT})
 
 
@@ -90,6 +91,25 @@ def _look(row: SlotLook, sight: Sight) -> Look:
         fault=row.fault if trouble else None,
         reason=row.reason if trouble else None,
         evidence_id=row.evidence_id if trouble else None,
+    )
+
+
+def clocks_shown(rows: Iterable[SlotLook], period: Named) -> tuple[Words, ...]:
+    """Of a contract that says nothing of clocks: that looks count whose time nobody vouches for to within a minute."""
+    inside = [row for row in rows if period.span.holds(row.scheduled_us) and row.state is State.MEASURED]
+    unsure = sum(
+        row.clock is None or row.clock_max_error_us is None or row.clock_max_error_us > UNSURE_US
+        for row in inside
+    )
+    if not unsure:
+        return ()
+    return (
+        Words(
+            en=f"whether times are right: of {len(inside)} looks {unsure} have a clock that nobody vouched for"
+            " to within a minute; the contract says nothing of clocks, and they count",
+            zh=f"时间是否准确:{len(inside)} 次观测中有 {unsure} 次的时钟无人担保误差在一分钟以内;"
+            "合同未提及时钟, 仍予计入",
+        ),
     )
 
 
