@@ -41,7 +41,7 @@ from probe.sla.engines.spark_engine import SparkEngine
 from probe.sla.inputs import Reading, Tick, read_facts, verified
 from probe.sla.ledger import is_tables
 from probe.sla.proved import inputs_shown
-from probe.sla.sealed_grains import NOT_IN_SUMS, alone, engine_of
+from probe.sla.sealed_grains import NOT_IN_SUMS, alone, engine_of, engine_of_files, unsigned
 from probe.sla.tables import take_tables
 from probe.sla.traffic import Told, read_traffic
 
@@ -97,7 +97,8 @@ def make_report(
     with ExitStack() as opened:
         opened.enter_context(closing(engine))
         tables = [path for path in asked.inputs if is_tables(path)]
-        lines = [path for path in asked.inputs if path not in tables]
+        loose = unsigned(asked.inputs)
+        lines = [path for path in asked.inputs if path not in tables and path not in loose]
         customer, excused = agreed.agreement.customer, asked.unverified is not None
         with shows("verifying") as tick:
             proofs = verified(
@@ -111,7 +112,10 @@ def make_report(
             )
         with shows("reading") as tick:
             held: tuple[Input, ...] = ()
-            if sums := alone(proofs, customer):
+            if loose:
+                engine, reading, held = engine_of_files(agreed, loose, asked.inputs, excused=excused)
+                opened.enter_context(closing(engine))
+            elif sums := alone(proofs, customer):
                 engine, reading = engine_of(agreed, sums, asked.inputs)
                 opened.enter_context(closing(engine))
             else:

@@ -16,17 +16,87 @@ from probe.core.sla.contract.load import Agreed
 from probe.core.sla.contract.rules import counting_rule, declared
 from probe.core.sla.facts.grain_rows import RULE
 from probe.core.sla.facts.stream import Lost
-from probe.core.sla.report.values import Words
+from probe.core.sla.report.values import Input, Words
+from probe.seal.segment_files import Read
 from probe.seal.tables.verify import SOURCE
 from probe.services.verification import Verification
 from probe.sla.engines.grain_engine import GrainEngine
-from probe.sla.inputs import Reading, StreamRead
-from probe.sla.ledger import TablesError
+from probe.sla.inputs import Reading, StreamRead, UnverifiedError
+from probe.sla.ledger import TablesError, digest_of
 
+FOOTER_BYTES = 1 << 16
 NOT_IN_SUMS = Words(
     en="rows, incidents, deadlines and times: sums that hosts sealed do not have them; give the lines",
     zh="记录、事件、时限与时间分布:主机封存的汇总中没有, 须提供原始记录",
 )
+
+
+UNSIGNED = (
+    "sums that nobody signed: the file says what it says, whoever wrote it; which records they are of is its word, and"
+    " that none is missing is nobody's"
+)
+
+
+def unsigned(paths: Iterable[Path]) -> list[Path]:
+    """Files of the table `grains`, as `GET /v1/grains` answers or `results export` writes them. Raises OSError."""
+    return [path for path in paths if path.is_file() and _is_sums(path)]
+
+
+def _is_sums(path: Path) -> bool:
+    kind = path.name.removesuffix(".zst").rpartition(".")[2]
+    if kind not in ("csv", "ndjson", "parquet"):
+        return False
+    if kind == "parquet":
+        with open(path, "rb") as file:
+            file.seek(max(0, path.stat().st_size - FOOTER_BYTES))
+            return b"errors_cdn" in file.read()
+    read = Read(path, digested=False)
+    first = next(iter(read.lines()), b"")
+    return b"errors_cdn" in first and b"grain" in first
+
+
+def engine_of_files(
+    agreed: Agreed, files: Sequence[Path], inputs: Sequence[Path], *, excused: bool
+) -> tuple[GrainEngine, Reading, tuple[Input, ...]]:
+    """What adds up files that nobody signed, which are complete up to nowhere: *kept* is never said of them.
+
+    Raises UnverifiedError unless that is `excused`; TablesError, DuckDbMissing, NotComputableError.
+    """
+    told = ", ".join(map(str, files))
+    if not excused:
+        raise UnverifiedError(f"{file}: {UNSIGNED}" for file in files)
+    why = why_not(agreed)
+    if len(files) != len(inputs):
+        why = "other inputs are given too, and they are not added up together: report on them apart"
+    if why is not None:
+        raise TablesError(f"{told}: sums alone: {why}")
+    engine = GrainEngine()
+    engine.take_sums(files)
+    twice = engine.given_twice()
+    if twice is not None:
+        engine.close()
+        raise TablesError(
+            f"{told}: sums of agent {twice[0]} for grain {twice[1]} are in it twice: give each page once"
+        )
+    reading, held = Reading(), []
+    digests = tuple(f"{UNSIGNED}; SHA-256 {digest_of(file)}" for file in files)
+    for agent, customer, first, last in engine.streams():
+        reading.customers.add(customer)
+        if customer == agreed.agreement.customer:
+            reading.streams.append(
+                StreamRead(
+                    agent=agent, customer=customer, rows=last - first + 1, complete_up_to=None, last_us=None,
+                    lost=(), pulls=(),
+                )
+            )  # fmt: skip
+            held.append(
+                Input(
+                    agent=agent, customer=customer, source="sums", records=last - first + 1, first_seq=first,
+                    last_seq=last, last_digest=None, signed_up_to=None, signed_at=None, key=None, heads=0,
+                    witnessed=False, notes=digests,
+                )
+            )  # fmt: skip
+    return engine, reading, tuple(held)
 
 
 def alone(proofs: Iterable[Verification], customer: str) -> list[Verification]:

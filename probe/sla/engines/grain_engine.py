@@ -21,10 +21,11 @@ from probe.sla.engines.duckdb_engine import DuckDbEngine, quoted
 from probe.sla.engines.engine import Grains, Group, Parts, Question
 
 COLUMNS = (
-    "customer", "domain", "path", "protocol", "vantage_point", "region", "carrier", "address",
-    "grain", "due", "measured", "n", "errors_cdn", "unknown", "excluded", "clock_unsure",
+    "agent", "customer", "domain", "path", "scheme", "protocol", "vantage_point", "region", "carrier", "address",
+    "ip_version", "grain", "due", "measured", "n", "errors_cdn", "unknown", "excluded", "clock_unsure",
+    "seq_first", "seq_last",
 )  # fmt: skip
-TEXTS = COLUMNS[:8]
+TEXTS = COLUMNS[:10]
 STEP_US = RULE.length_us
 ROWS_AT_ONCE = 4_000_000  # of files that are next to each other in time, so that their sums are few
 _Troubled = dict[str, list[tuple[int, Grain, int]]]
@@ -61,13 +62,36 @@ class GrainEngine(DuckDbEngine):
         self._parts: dict[tuple[Question, str], tuple[_Troubled, _Rest]] = {}
 
     def take_sums(self, files: Sequence[Path]) -> None:
-        """Files of the table `grains`, CSV (zstd) or Parquet; once."""
+        """Files of the table `grains`, CSV or NDJSON (both also by zstd) or Parquet; once."""
         parquet = [str(file) for file in files if file.name.endswith(".parquet")]
-        if lines := [str(file) for file in files if file.name.endswith(".csv.zst")]:
-            made = self._place / "sums.parquet"
-            self._db.execute(f"COPY ({_of_csv(lines)}) TO {quoted(str(made))} (FORMAT parquet)")
-            parquet.append(str(made))
+        for ending, reads in ((".csv", _of_csv), (".ndjson", _of_ndjson)):
+            if some := [str(file) for file in files if file.name.removesuffix(".zst").endswith(ending)]:
+                made = self._place / f"sums{ending}.parquet"
+                self._db.execute(f"COPY ({reads(some)}) TO {quoted(str(made))} (FORMAT parquet)")
+                parquet.append(str(made))
         self._files = list(self._neighbours(parquet))
+
+    def streams(self) -> list[tuple[str, str, int, int]]:
+        """Agent and customer of all sums, and the numbers of the first and the last record in them."""
+        found: dict[tuple[str, str], tuple[int, int]] = {}
+        for source in self._chunks():
+            text = f"SELECT agent, customer, MIN(seq_first), MAX(seq_last) FROM {source} GROUP BY agent, customer"  # noqa: S608
+            for agent, customer, first, last in self._db.execute(text).fetchall():
+                had = found.get((agent, customer), (first, last))
+                found[agent, customer] = min(had[0], first), max(had[1], last)
+        return [(*name, *ends) for name, ends in sorted(found.items())]
+
+    def given_twice(self) -> tuple[str, int] | None:
+        """An agent and a grain of which two rows of one key sum up the same records; None: there is none."""
+        files = [file for some in self._files for file in some]
+        key = ", ".join(GRAINS.key)
+        lag = f"LAG(seq_last) OVER (PARTITION BY {key} ORDER BY seq_first, seq_last)"
+        text = (
+            f"SELECT agent, grain FROM (SELECT agent, grain, seq_first, {lag} AS before FROM"  # noqa: S608
+            f" ({_of_parquet(files)}) AS sums) AS beside WHERE seq_first <= before ORDER BY grain, agent LIMIT 1"
+        )
+        row = self._db.execute(text).fetchone()
+        return None if row is None else (row[0], row[1])
 
     def _neighbours(self, files: Sequence[str]) -> Iterator[Sequence[str]]:
         """Files in order of time, so many at once that their rows are a few million."""
@@ -267,4 +291,14 @@ def _of_csv(files: Sequence[str]) -> str:
     return (
         f"SELECT {texts}, {numbers} FROM read_csv([{listed}], header = true, columns = {{{kinds}}},"  # noqa: S608
         " quote = '\"', escape = '\"', allow_quoted_nulls = false)"
+    )
+
+
+def _of_ndjson(files: Sequence[str]) -> str:
+    """As `GET /v1/grains` answers, page after page; a page's last line, which is no row, is passed over."""
+    listed = ", ".join(quoted(file) for file in files)
+    kinds = ", ".join(f"{quoted(name)}: '{'VARCHAR' if name in TEXTS else 'BIGINT'}'" for name in COLUMNS)
+    return (
+        f"SELECT {', '.join(COLUMNS)} FROM read_json([{listed}], format = 'newline_delimited',"  # noqa: S608
+        f" columns = {{{kinds}}}) WHERE grain IS NOT NULL"
     )

@@ -169,3 +169,31 @@ def test_an_altered_or_missing_file_of_sums_is_refused_with_its_place(tmp_path: 
     assert f"{named.name} is not the file that was sealed" in forged.err
     named.unlink()
     assert named.name in cdn_probe("sla", "report", file, sums).err
+
+
+@pytest.mark.parametrize("kind", ["csv", "ndjson"])
+def test_sums_that_nobody_signed_need_words_and_never_say_kept(tmp_path: Path, kind: str) -> None:
+    """A file of `results export`, which has the rows of `GET /v1/grains`; whose pages end in a line with `next`."""
+    results, sums = tmp_path / "results", tmp_path / f"sums.{kind}"
+    asyncio.run(filled(results, list(records()), parquet=False))
+    export = ("results", "-d", results, "export", "--table", "grains", "--format", kind, "--output", sums)
+    assert cdn_probe(*export).code == 0
+    if kind == "ndjson":
+        sums.write_text(sums.read_text("utf-8") + '{"next": null}\n', encoding="utf-8")
+    of_lines, of_sums = report(tmp_path, results), report(tmp_path, sums, "--unverified", "asked of the API")
+    ours, theirs = figures(of_sums), figures(of_lines)
+    said = ("word", "why", "final", "complete_up_to")
+    assert {**ours, **dict.fromkeys(said)} == {**theirs, **dict.fromkeys(said)}
+    assert (ours["final"], ours["complete_up_to"]) == (False, None)
+    assert "sums that nobody signed" in of_sums["inputs"][0]["notes"][0]
+    file = tmp_path / "agreement.yaml"
+    refused = cdn_probe("sla", "report", file, sums)
+    assert (refused.code, refused.out) == (2, "")
+    assert "sums that nobody signed" in " ".join(refused.err.split())
+    again = cdn_probe("sla", "report", file, sums, tmp_path / "results", "--unverified", "both")
+    assert "report on them apart" in again.err
+    copy = sums.with_name(f"again.{kind}")
+    shutil.copy(sums, copy)
+    twice = cdn_probe("sla", "report", file, sums, copy, "--unverified", "both")
+    assert twice.code == 2
+    assert "give each page once" in twice.err
