@@ -113,7 +113,7 @@ def _sums(path: Path) -> Query | None:
     """The damaged part, where its sums are as they were written, all of them; else none are kept."""
     query = Query(path)
     try:
-        if wrong_grains(query) is None:
+        if tried_again(lambda: wrong_grains(query), path) is None:
             return query
     except StoreError:
         pass

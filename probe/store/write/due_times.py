@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from probe.store.base.part_query import DENSE_WORDS, PartQuery, Words
 from probe.store.base.parts import parts_of
-from probe.store.base.schema import StoreError
+from probe.store.base.schema import StoreDamaged, StoreError
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
+
+PATIENCE = 8  # so often the writer tries again, with its pauses: some ten seconds
 
 T = TypeVar("T")
 _LAST = f"SELECT max(due_us) FROM record WHERE {DENSE_WORDS.task}"  # noqa: S608
@@ -39,6 +41,7 @@ class DueTimes:
             None  # part, its earliest and latest time; latest part first
         )
         self._open: PartQuery | None = None
+        self._failed: dict[Path, int] = {}  # how often in a row a part could not be read
 
     def forget(self) -> None:
         """The newest part is another one."""
@@ -53,7 +56,10 @@ class DueTimes:
             self._open = None
 
     def has(self, newest: Database, task: str, due_us: int) -> bool:
-        """Whether a stored row of the task was due at that time. `newest`: the part that is written."""
+        """Whether a stored row of the task was due at that time. `newest`: the part that is written.
+
+        Raises what SQLite raises; StoreError as `_ask`.
+        """
         latest_us = self._latest.get(task)
         if latest_us is None:
             found = newest.execute(_LAST, (task,)).fetchone()[0]
@@ -80,17 +86,29 @@ class DueTimes:
         def asked(query: PartQuery) -> bool:
             return query.value(_has(query.words), task, query.time_of(due_us)) is not None
 
-        return self._ask(path, asked) is True
+        found = self._ask(path, asked)
+        if found is not None:
+            self._failed.pop(path, None)
+        return found is True
 
     def _ask(self, path: Path, ask: Callable[[PartQuery], T]) -> T | None:
-        """The answer; None also where retention took the part, or rewrote it, meanwhile."""
+        """The answer; None also where retention took the part, or rewrote it, meanwhile, or where it is damaged.
+
+        Raises StoreError where it cannot be read at present: the rows wait, for else a due time that has a row would
+        get another first one. Where that lasts (`PATIENCE`) they wait no longer.
+        """
         try:
             if self._open is None or self._open.path != path:
                 self.close()
                 self._open = PartQuery(path)
             return ask(self._open)
-        except StoreError:
+        except StoreError as error:
             self.close()
+            if isinstance(error, StoreDamaged) or not path.exists():
+                return None
+            self._failed[path] = self._failed.get(path, 0) + 1
+            if self._failed[path] <= PATIENCE:
+                raise
             return None
 
 

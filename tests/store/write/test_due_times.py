@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from probe.core.records.rows import EventRecord, Record, SlotRecord
 from probe.host.clock import SystemClock
+from probe.store.base.part_query import PartQuery
 from probe.store.base.parts import parts_of, remove
+from probe.store.base.schema import StoreDamaged, StoreError
 from probe.store.read.reader import Reader
 from probe.store.store import Store
+from probe.store.write import writer
+from probe.store.write.due_times import PATIENCE
 from probe.store.write.files import Limits
 from tests.support.rows import at, event, missed, slot
 
@@ -92,3 +97,30 @@ async def test_the_watermark_never_falls(directory: Path) -> None:
         assert told == [at(10), at(20), at(20), at(20), at(21)]
         assert all(row.complete_up_to is None for row in reader.follow({}) if isinstance(row, EventRecord))
         assert reader.heads() == {"acme": 10}
+
+
+@pytest.mark.parametrize(
+    ("errors", "damaged", "again"), [(3, False, True), (100, False, False), (1, True, False)]
+)
+async def test_a_part_that_cannot_be_read_at_present_is_waited_for(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, errors: int, damaged: bool, again: bool
+) -> None:
+    """The row of a due time may be in it; where it stays unreadable, or is damaged, nothing waits for it."""
+    monkeypatch.setattr(writer, "FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(writer, "LONGEST_PAUSE_S", 0.002)
+    rows = [slot(number) for number in range(60)]
+    for first in range(0, 60, 10):
+        await stored(directory, rows[first : first + 10], limits=Limits(size_bytes=12_000))
+    assert len(parts_of(directory)) > 1
+    real, met = PartQuery.value, [0]
+
+    def failing(self: PartQuery, sql: str, *values: object) -> Any:
+        if sql.startswith("SELECT 1 FROM record") and met[0] < errors:
+            met[0] += 1
+            kind = StoreDamaged if damaged else StoreError
+            raise kind(f"{self.path}: cannot be read: disk I/O error")
+        return real(self, sql, *values)
+
+    monkeypatch.setattr(PartQuery, "value", failing)
+    assert await stored(directory, [slot(3)]) == [again]
+    assert met[0] == min(errors, PATIENCE + 1)
