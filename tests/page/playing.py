@@ -1,7 +1,9 @@
 """Faults of the lab that begin and end while the page is open: what is shown when, without a hand on the browser.
 
 `python -m tests.page.playing [FAULT ...]` plays them one after the other (all) and prints a line for each; it exits
-with 1 if one is not shown as what it is, or not within two refreshes of its row, or stays when it is over.
+with 1 if one is not shown as what it is, or stays when it is over, or later than ten seconds and two refreshes after
+the end of its row, or after the event that it is over. The interval is long for a machine that others use as well:
+a lab that asks more than its host can do shows the host's trouble.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from probe.core.incidents.incident import from_detail
+from probe.core.model.times import epoch_s
 from probe.core.records.rows import EventRecord, Record, SlotRecord
 from probe.core.records.verdict import Fault, Outcome
 from probe.core.text.tokens import hash_token, make_token
@@ -31,7 +34,8 @@ from tests.system.programs import free_port
 
 TOKEN = make_token(b"p" * 32)
 MOST_LOADS = 2  # a refresh that had begun may miss it
-WITHIN_S = 60.0
+MOST_S = 10.0
+WITHIN_S = 120.0
 POLL_S = 0.2
 SIGNS = {Fault.CDN: "C", Fault.ORIGIN: "O", Fault.CUSTOMER: "K", Fault.PATH: "P", Fault.VANTAGE: "V"}
 LISTS = """(() => {
@@ -46,7 +50,10 @@ Listed = tuple[str, str, str]
 
 @dataclass(slots=True)
 class Played:
-    """One fault. Seconds and loads of the page from the row that shows it, and from the event that it is over."""
+    """One fault. Seconds and loads of the page from the end of the row that shows it, and from the event of its end.
+
+    Seconds begin with the time that row or event bears; loads are counted from when it was read here.
+    """
 
     name: str
     shown_s: float
@@ -57,7 +64,9 @@ class Played:
 
     @property
     def in_time(self) -> bool:
-        return max(self.shown_loads, self.gone_loads) <= MOST_LOADS
+        """Within ten seconds, or on a host that stands still meanwhile as soon as a browser asked again."""
+        shown = self.shown_s <= MOST_S or self.shown_loads <= MOST_LOADS
+        return shown and (self.gone_s <= MOST_S or self.gone_loads <= MOST_LOADS)
 
 
 @dataclass(slots=True)
@@ -72,15 +81,16 @@ class Scene:
 
     async def play(self, name: str) -> Played:
         """One fault from its begin to its end. Raises TimeoutError where it is not seen at all."""
-        await self.quiet()
+        names = named_in(FAULTS[name])
+        await self._until(lambda opened: not any(_about(one, names) for one in opened))
         await self.drain()
         async with self.lab.fault(name) as fault:
-            await self._stored(
+            row = await self._stored(
                 lambda record: isinstance(record, SlotRecord) and fault.expected.met_by(record)
             )
-            begun_s, loads = time.monotonic(), self.tab.loads
+            loads = self.tab.loads
             said, place = await self._shown(fault)
-            shown_s, shown_loads = time.monotonic() - begun_s, self.tab.loads - loads
+            shown_s, shown_loads = _since(row), self.tab.loads - loads
         gone_s, gone_loads = await self._over(place)
         return Played(name, shown_s, shown_loads, gone_s, gone_loads, said)
 
@@ -92,28 +102,27 @@ class Scene:
             closed = isinstance(record, EventRecord) and record.event == "incident.closed"
             return closed and from_detail(record.detail).id == identifier
 
-        await self._stored(closes)
-        begun_s, loads = time.monotonic(), self.tab.loads
+        closed, loads = await self._stored(closes), self.tab.loads
         async with asyncio.timeout(WITHIN_S):
             while True:
                 shown = await self.tab.until(LISTS, WITHIN_S)
                 if place in [one[2] for one in shown["over"]]:
-                    return time.monotonic() - begun_s, self.tab.loads - loads
-                if any(map(closes, await self.drain())):
-                    begun_s, loads = time.monotonic(), self.tab.loads
+                    return _since(closed), self.tab.loads - loads
+                for again in filter(closes, await self.drain()):
+                    closed, loads = again, self.tab.loads
                 await asyncio.sleep(POLL_S)
 
     async def drain(self) -> list[Record]:
         """What was stored since the last time, read beside the lab's loop."""
         return await asyncio.to_thread(lambda: list(stored_since(self.results, self.seqs)))
 
-    async def quiet(self) -> None:
-        """Until no incident is shown as open."""
-        await self._until(lambda opened: not opened)
-
-    async def _stored(self, wanted: Callable[[Record], bool]) -> None:
+    async def _stored(self, wanted: Callable[[Record], bool]) -> Record:
+        """The first that is wanted."""
         async with asyncio.timeout(WITHIN_S):
-            while not any(wanted(record) for record in await self.drain()):
+            while True:
+                for record in await self.drain():
+                    if wanted(record):
+                        return record
                 await asyncio.sleep(POLL_S)
 
     async def _shown(self, fault: LabFault) -> tuple[str, str]:
@@ -121,7 +130,7 @@ class Scene:
         sign, names = sign_of(fault), named_in(fault)
 
         def of(opened: list[Listed]) -> list[Listed]:
-            return [one for one in opened if one[0] == sign and any(name in one[1] for name in names)]
+            return [one for one in opened if one[0] == sign and _about(one, names)]
 
         opened = await self._until(lambda opened: bool(of(opened)))
         [(_, said, place), *_] = of(opened)
@@ -135,6 +144,16 @@ class Scene:
                 if wanted(shown["open"]):
                     return list(map(tuple, shown["open"]))
                 await asyncio.sleep(POLL_S)
+
+
+def _about(one: Listed, names: tuple[str, ...]) -> bool:
+    return any(name in one[1] for name in names)
+
+
+def _since(record: Record) -> float:
+    """Seconds since the end of a row, or since an event."""
+    at = record.at if isinstance(record, EventRecord) else record.finished_at
+    return time.time() - epoch_s(at or "")
 
 
 def sign_of(fault: LabFault) -> str:
@@ -151,14 +170,14 @@ def named_in(fault: LabFault) -> tuple[str, ...]:
 
 
 @asynccontextmanager
-async def scene(directory: Path) -> AsyncIterator[Scene]:
+async def scene(directory: Path, *, interval: str = "3s") -> AsyncIterator[Scene]:
     """All of it, the page signed into."""
     port = free_port()
     reader = {"name": "desk", "hash": hash_token(TOKEN), "customers": ["*"]}
     api: dict[str, Any] = {"listen": f"127.0.0.1:{port}", "page": {}, "tokens": [reader]}
     async with Lab() as lab:
         await lab.warm()
-        file = lab.write_config(directory / "agent", interval="1s", api=api)
+        file = lab.write_config(directory / "agent", interval=interval, timeout="4s", api=api)
         edit(file, lambda content: content.update({"incidents": {"calm": "1s"}}))
         agent = await start("run", "-c", file)
         try:
@@ -183,10 +202,11 @@ async def main() -> int:
     """See above."""
     options = argparse.ArgumentParser(prog="python -m tests.page.playing", description=__doc__)
     options.add_argument("faults", nargs="*", metavar="FAULT", help=", ".join(FAULTS))
-    wrong = 0
+    options.add_argument("--interval", default="3s", help="of each object; 3s where it is not given")
+    asked, wrong = options.parse_args(), 0
     with tempfile.TemporaryDirectory(prefix="playing-") as place:
-        async with scene(Path(place)) as on:
-            for name in options.parse_args().faults or list(FAULTS):
+        async with scene(Path(place), interval=asked.interval) as on:
+            for name in asked.faults or list(FAULTS):
                 try:
                     one = await on.play(name)
                 except TimeoutError:

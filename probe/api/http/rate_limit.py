@@ -21,13 +21,13 @@ class Buckets:
         self._keys = keys
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, key: str, per_minute: float, burst: float | None = None) -> float:
-        """0 if there was room, which is taken; else the seconds until there is."""
+    def take(self, key: str, per_minute: float, burst: float | None = None, *, weight: float = 1.0) -> float:
+        """0 if there was room for `weight` requests, which is taken; else the seconds until there is."""
         now, room, rate = self._now(), per_minute if burst is None else burst, per_minute / 60
         level, at = self._levels.pop(key, (room, now))
         level = min(room, level + max(0.0, now - at) * rate)
-        wait = 0.0 if level >= 1 else (1 - level) / rate
-        self._levels[key] = (level - 1 if wait == 0.0 else level, now)
+        wait = 0.0 if level >= weight else (weight - level) / rate
+        self._levels[key] = (level - weight if wait == 0.0 else level, now)
         while len(self._levels) > self._keys:
             self._levels.popitem(last=False)
         return wait

@@ -1,7 +1,8 @@
 """Rule: a page shows a reader what its token shows it; nothing changes by a GET; nobody else's page acts for it.
 
 Requests for HTML, in this order: the method (405), who looks (303 to the form), how often (429), then the page.
-A form is taken from our own pages alone.
+A form is taken from our own pages alone. An office behind one token looks at one page: what others look at as well
+costs little, and counts little; one browser that asks without end is refused alone.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
+from functools import lru_cache
 from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
@@ -21,7 +23,7 @@ from probe.api.http.protocol import Connection
 from probe.api.http.rate_limit import Buckets, address_key
 from probe.api.page import rows
 from probe.api.page.feed import LiveFeed
-from probe.api.page.sessions import Sessions, cookie, sent
+from probe.api.page.sessions import Sessions, cookie, sent, session_key
 from probe.api.page.viewer import Viewer
 from probe.api.request.auth import Gate
 from probe.api.request.calls import Call, Services
@@ -54,7 +56,9 @@ HEADERS = {
 PATHS = ("/", "/sign-in", "/sign-out")
 _PLACES = ("/domain/", "/incident/", "/row/")
 _ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,60}")
-_STRANGERS_PER_MINUTE = 240
+_STRANGERS_PER_MINUTE = 240  # of an address
+_BROWSER_PER_MINUTE = 240  # of a session: twenty pages open, each refreshed as it asks for it
+_SHARED_WEIGHT = 0.1  # of a request: a page that somebody looks at already
 # Stands for the reader's name in a page that several get: nobody can write it.
 _SOMEBODY = secrets.token_hex(16)
 
@@ -73,6 +77,7 @@ class PageApp:
         self._feed = feed
         self._sessions = Sessions(now)
         self._strangers = Buckets(now)
+        self._browsers = Buckets(now)
 
     async def handle(
         self, request: web.BaseRequest, target: Target, settings: Settings
@@ -103,16 +108,25 @@ class PageApp:
             allowed = "GET, POST" if target.path.startswith("/sign-") else "GET"
             raise Refused(405, f"this path takes {allowed}", {"Allow": allowed})
         if target.path == "/sign-in":
-            return _html(request, sign_in(looking))
+            return _html(request, _form(looking.language))
         if target.path == "/sign-out":
             raise Refused(405, "nothing changes by looking: this path takes POST", {"Allow": "POST"})
         viewer = self._viewer(request, settings, value)
         if viewer is None:
             return _to(f"/sign-in?lang={looking.language}")
-        return await self._page(request, target, viewer, looking, settings)
+        if target.path.startswith("/row/"):
+            self._count(request, viewer, settings, value)
+            return await self._row(request, target, viewer, looking)
+        seen = viewer.looking(looking)
+        if seen.reader is not None:  # one page for all who may see the same
+            seen = replace(seen, reader=_SOMEBODY)
+        key = target.path, seen, viewer.rights
+        shared = self._feed.is_looked_at(key)
+        self._count(request, viewer, settings, value, weight=_SHARED_WEIGHT if shared else 1.0)
+        return await self._page(request, target, viewer, seen, settings, key)
 
     def _viewer(self, request: web.BaseRequest, settings: Settings, value: str | None) -> Viewer | None:
-        """Raises Refused (403, 429)."""
+        """Raises Refused (403)."""
         caller = self._sessions.caller(value, settings.tokens)
         anonymous = frozenset(settings.page.anonymous if settings.page is not None else ())
         if caller is not None:
@@ -120,13 +134,30 @@ class PageApp:
                 request.protocol.on_known()
             if "results" not in caller.token.may:
                 raise Refused(403, "this token may not ask for results: see `may` in agent.yaml")
-            self._gate.count(caller, settings.requests_per_minute)
             return Viewer(caller, anonymous)
-        if not anonymous:
-            return None
-        if wait := self._strangers.take(address_key(request.remote or ""), _STRANGERS_PER_MINUTE):
-            raise Refused(429, "too many requests", {"Retry-After": str(max(1, round(wait + 0.5)))})
-        return Viewer(None, anonymous)
+        return Viewer(None, anonymous) if anonymous else None
+
+    def _count(
+        self,
+        request: web.BaseRequest,
+        viewer: Viewer,
+        settings: Settings,
+        value: str | None,
+        *,
+        weight: float = 1.0,
+    ) -> None:
+        """Raises Refused (429): of an address, or of a browser and of the token that it signed in with."""
+        if viewer.caller is None:
+            who, most = "this address", _STRANGERS_PER_MINUTE
+            wait = self._strangers.take(address_key(request.remote or ""), most, weight=weight)
+        else:
+            who, most = "this browser", _BROWSER_PER_MINUTE
+            wait = self._browsers.take(session_key(value or ""), most)
+        if wait:
+            words = f"{who} asks for more than {most} pages a minute"
+            raise Refused(429, words, {"Retry-After": str(max(1, round(wait + 0.5)))})
+        if viewer.caller is not None:
+            self._gate.count(viewer.caller, settings.requests_per_minute, weight=weight)
 
     async def _sign_in(
         self,
@@ -150,6 +181,7 @@ class PageApp:
             return _html(request, sign_in(looking, words), status=status)
         if "results" not in caller.token.may:
             return _html(request, sign_in(looking, "This token may not look at results."), status=403)
+        self._gate.count(caller, settings.requests_per_minute)
         self._sessions.end(before)
         tls = secure or request.headers.get("Origin", "").startswith(
             "https:"
@@ -157,24 +189,24 @@ class PageApp:
         return _to(f"/?lang={looking.language}", cookie(self._sessions.begin(caller), secure=secure, tls=tls))
 
     async def _page(
-        self, request: web.BaseRequest, target: Target, viewer: Viewer, looking: Looking, settings: Settings
+        self,
+        request: web.BaseRequest,
+        target: Target,
+        viewer: Viewer,
+        seen: Looking,
+        settings: Settings,
+        key: Hashable,
     ) -> web.StreamResponse:
-        if target.path.startswith("/row/"):
-            return await self._row(request, target, viewer, looking)
         standing, complete = await self._standing(viewer, settings)
-        seen = viewer.looking(looking)
-        name = seen.reader
-        if name is not None:  # one page for all who may see the same
-            seen = replace(seen, reader=_SOMEBODY)
         drawn = _drawing(target.path, viewer, seen, standing)
 
         def draw(feed: Feed) -> str:
             _told(feed, self._services.agent, complete)
             return drawn(feed)
 
-        key = target.path, seen, viewer.rights, standing.trouble, standing.fed, standing.refresh_s
         text = await self._feed.draw(key, draw)
-        return _html(request, text if name is None else text.replace(_SOMEBODY, name))
+        caller = viewer.caller
+        return _html(request, text if caller is None else text.replace(_SOMEBODY, caller.token.name))
 
     async def _row(
         self, request: web.BaseRequest, target: Target, viewer: Viewer, looking: Looking
@@ -208,6 +240,12 @@ class PageApp:
             refresh_s=page.refresh // 1_000_000,
         )
         return standing, complete
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def _form(language: str) -> str:
+    """The form of whoever was not refused: asked for by open pages too, to see whether the server is there."""
+    return sign_in(Looking(language=language))
 
 
 def _told(feed: Feed, agent: str, complete: dict[str, str]) -> None:

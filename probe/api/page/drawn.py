@@ -42,6 +42,12 @@ class Drawn:
         """How long a page is given again now."""
         return max(KEPT_S, COST_SHARE * sum(page.cost_s for page in self._pages.values()))
 
+    def is_kept(self, key: Hashable) -> bool:
+        """Whether somebody asked for it within `ASKED_S`, and it was given, or is being drawn."""
+        return key in self._drawing or (
+            (kept := self._pages.get(key)) is not None and self._now() - kept.asked_s <= ASKED_S
+        )
+
     async def page(self, key: Hashable, draw: Draw) -> str:
         """What `draw` gives, or gave for this key a moment ago. Raises what it raises."""
         now_s = self._now()

@@ -57,6 +57,10 @@ class LiveFeed:
             await asyncio.gather(self._task, return_exceptions=True)
         self._thread.shutdown(wait=True)
 
+    def is_looked_at(self, key: Hashable) -> bool:
+        """Whether somebody asked for it a moment ago: drawing it again takes of the share of all such pages."""
+        return self._drawn.is_kept(key)
+
     async def draw(self, key: Hashable, make: Callable[[Feed], str]) -> str:
         """What `make` gives, in the thread that feeds; the same again for `key` a moment later."""
         self.begin()

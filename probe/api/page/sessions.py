@@ -1,7 +1,8 @@
 """Rule: a cookie stands for a token for some hours, and for nothing once the token is gone from agent.yaml.
 
 Kept in memory: whoever restarts the server signs everybody out. What a browser sends is looked up and never taken over,
-so nobody can be given a session that somebody else knows.
+so nobody can be given a session that somebody else knows. Who signs in without end ends sessions of the same token, and
+nobody else's.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,8 @@ from probe.api.request.auth import Caller
 from probe.core.config.results import TokenConfig
 
 LASTS_S = 12 * 3600
-MOST = 1_000
+MOST = 10_000
+MOST_EACH = 200  # of one token: an office, each with several browsers
 NAME, SECURE_NAME = "cdn-probe", "__Host-cdn-probe"
 _VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -34,23 +36,35 @@ class Sessions:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._kept: OrderedDict[str, _Session] = OrderedDict()
+        self._of = Counter[str]()
 
     def begin(self, caller: Caller) -> str:
         """A new one; its value goes into the cookie and is not kept, only its digest."""
         value = secrets.token_urlsafe(32)
-        self._kept[_key(value)] = _Session(caller.token.hash, self._now() + LASTS_S)
-        while len(self._kept) > MOST:
-            self._kept.popitem(last=False)
+        if self._of[caller.token.hash] >= MOST_EACH:
+            self._drop(caller.token.hash)
+        elif len(self._kept) >= MOST:
+            self._drop(self._of.most_common(1)[0][0])
+        self._kept[session_key(value)] = _Session(caller.token.hash, self._now() + LASTS_S)
+        self._of[caller.token.hash] += 1
         return value
+
+    def _drop(self, token_hash: str) -> None:
+        """The oldest of a token's."""
+        self._remove(next(key for key, one in self._kept.items() if one.token_hash == token_hash))
+
+    def _remove(self, key: str) -> None:
+        if (found := self._kept.pop(key, None)) is not None:
+            self._of[found.token_hash] -= 1
 
     def end(self, value: str | None) -> None:
         """Whether there is one or not."""
         if value is not None:
-            self._kept.pop(_key(value), None)
+            self._remove(session_key(value))
 
     def caller(self, value: str | None, tokens: Sequence[TokenConfig]) -> Caller | None:
         """Whose it is, by the tokens in force now; None: nobody's."""
-        found = None if value is None else self._kept.get(_key(value))
+        found = None if value is None else self._kept.get(session_key(value))
         if found is None:
             return None
         token = next((token for token in tokens if token.hash == found.token_hash), None)
@@ -60,7 +74,8 @@ class Sessions:
         return Caller(token)
 
 
-def _key(value: str) -> str:
+def session_key(value: str) -> str:
+    """By what a session is known here: the digest of what the browser sends."""
     return hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -73,9 +73,9 @@ class Gate:
         words = "a bearer token is needed: 'Authorization: Bearer ...'; the one sent, if any, is not known"
         raise Refused(401, words, _INVALID if fields else _CHALLENGE)
 
-    def count(self, caller: Caller, per_minute: int) -> None:
-        """Raises Refused (429) where the caller asks too often."""
-        wait = self._requests.take(caller.token.name, per_minute)
+    def count(self, caller: Caller, per_minute: int, *, weight: float = 1.0) -> None:
+        """Raises Refused (429) where the caller asks too often. `weight`: of how many requests this one is worth."""
+        wait = self._requests.take(caller.token.name, per_minute, weight=weight)
         if wait:
             raise Refused(
                 429,

@@ -44,6 +44,19 @@ def test_a_bucket_fills_again_with_time() -> None:
     assert [buckets.take("a", 60) for _ in range(61)][-2:] == [0.0, 1.0]
 
 
+def test_what_costs_little_counts_little_in_the_same_bucket() -> None:
+    clock = Ticking()
+    buckets = Buckets(clock)
+    assert [buckets.take("a", 6, weight=0.5) for _ in range(10)] == [0.0] * 10
+    assert buckets.take("a", 6) == 0.0
+    assert buckets.take("a", 6, weight=0.5) == pytest.approx(5.0), (
+        "a whole one takes ten seconds to come back"
+    )
+    clock.at = 5.0
+    assert buckets.take("a", 6) == pytest.approx(5.0)
+    assert buckets.take("a", 6, weight=0.5) == 0.0
+
+
 def test_the_memory_of_who_asked_is_bounded() -> None:
     buckets = Buckets(Ticking(), keys=10)
     for number in range(1000):

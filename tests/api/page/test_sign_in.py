@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gzip
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from probe.api.page.sessions import LASTS_S, Sessions, cookie, sent
+from probe.api.page.sessions import LASTS_S, MOST_EACH, Sessions, cookie, sent
 from probe.api.request.auth import Caller
 from probe.core.config.results import TokenConfig
 from tests.api.page.signed import OWN, cookie_of, look, sign_in, some_rows
@@ -138,11 +139,67 @@ async def test_a_token_is_never_taken_from_an_address_and_the_rate_is_the_apis(t
     async with served(tmp_path, page={}, requests_per_minute=5) as api:
         assert (await look(api, f"/?q={TOKENS['acme']}")).status == 400
         signed = cookie_of(await sign_in(api))
-        seen = [await look(api, "/", signed) for _ in range(8)]
+        seen = [await look(api, f"/?q={number}", signed) for number in range(8)]
         assert [one.status for one in seen[:3]] == [200] * 3
-        assert seen[-1].status == 429
+        assert seen[-1].status == 429, "pages that nobody looks at count whole"
         assert seen[-1].headers["Refresh"] == seen[-1].headers["Retry-After"], "a page on a wall comes back"
         assert "Refresh" not in seen[0].headers
+
+
+async def test_rows_and_files_count_whole_however_often_they_are_asked_for(tmp_path: Path) -> None:
+    async with served(tmp_path, page={}, requests_per_minute=5) as api:
+        signed = cookie_of(await sign_in(api))
+        seen = [(await look(api, "/row/a1/acme/2", signed)).status for _ in range(8)]
+    assert seen[:3] == [200] * 3
+    assert seen[-1] == 429
+
+
+async def test_an_office_behind_one_token_looks_at_one_page(tmp_path: Path) -> None:
+    """Fifty browsers: signing in counts whole, a page that others look at a tenth, and the API has room left."""
+    async with served(tmp_path, page={}, requests_per_minute=80) as api:
+        browsers = [cookie_of(await sign_in(api)) for _ in range(50)]
+        seen = Counter([(await look(api, "/", signed)).status for _ in range(3) for signed in browsers])
+        assert seen == {200: 150}
+        own = Counter([(await look(api, f"/?q={number}", browsers[0])).status for number in range(80)])
+        assert own[429] > 0, "and it is no way around the ceiling"
+
+
+async def test_a_browser_that_asks_without_end_is_refused_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("probe.api.page.app._BROWSER_PER_MINUTE", 4)
+    async with served(tmp_path, page={}) as api:
+        mad, calm = [cookie_of(await sign_in(api)) for _ in range(2)]
+        answers = [await look(api, "/", mad) for _ in range(8)]
+        assert [one.status for one in answers[:4]] == [200] * 4
+        assert answers[-1].status == 429
+        assert b"this browser asks for more than 4 pages a minute" in answers[-1].body
+        assert (await look(api, "/", calm)).status == 200
+
+
+def test_who_signs_in_without_end_ends_sessions_of_its_own_token_alone() -> None:
+    sessions = Sessions(lambda: 0.0)
+    many, other = (TokenConfig(name=name, hash=f"sha256:{name * 64}") for name in "ab")
+    kept = sessions.begin(Caller(other))
+    values = [sessions.begin(Caller(many)) for _ in range(3 * MOST_EACH)]
+    assert sessions.caller(kept, [many, other]) == Caller(other)
+    living = [value for value in values if sessions.caller(value, [many, other]) is not None]
+    assert living == values[-MOST_EACH:]
+    sessions.end(living[0])
+    sessions.begin(Caller(many))
+    assert sessions.caller(living[1], [many]) is not None, "one that ended made room"
+
+
+def test_all_sessions_together_are_bounded_and_the_greatest_share_gives_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("probe.api.page.sessions.MOST", 10)
+    sessions = Sessions(lambda: 0.0)
+    many, other = (TokenConfig(name=name, hash=f"sha256:{name * 64}") for name in "ab")
+    first = [sessions.begin(Caller(many)) for _ in range(10)]
+    kept = [sessions.begin(Caller(other)) for _ in range(3)]
+    assert all(sessions.caller(value, [other]) is not None for value in kept)
+    assert [value for value in first if sessions.caller(value, [many]) is not None] == first[3:]
 
 
 async def test_anybody_sees_the_domains_that_are_named_and_nothing_else(tmp_path: Path) -> None:
