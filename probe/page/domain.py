@@ -218,7 +218,7 @@ def _versions(facts: DomainFacts, say: Tongue, clock: Clock) -> Node:
         tr[
             td[plain(one.path, 200)],
             td(".mono")[plain(one.node)],
-            td[one.relation.value],
+            td[say.term(one.relation.value)],
             td[code[(one.digest or "?")[:16]]],
             figure("" if one.behind_s is None else f"{one.behind_s:.0f} s"),
         ]

@@ -163,8 +163,13 @@ def incident_item(one: Trouble, say: Tongue, clock: Clock, links: Links) -> Elem
             clock.shown(one.first_us),
             f" · {lasted(one, say)} · {one.rows} {say('rows')}",
         ],
-        div(".small")[plain(one.summary, 400)] if one.is_open and one.summary else None,
+        _summary(one, say) if one.is_open and one.summary else None,
     ]
+
+
+def _summary(one: Trouble, say: Tongue) -> Element:
+    """In its row's own words, English: what it says in Chinese stands in the sentence above."""
+    return div(".small", lang="en" if say.zh else None)[plain(one.summary or "", 400)]
 
 
 def _choices(looking: Looking, say: Tongue, links: Links) -> Element:

@@ -41,7 +41,7 @@ from probe.core.records.verdict import Outcome
 from probe.core.results.bundle import Bundle, Difference, Exchange
 from probe.page.links import Links
 from probe.page.look.clock import Clock
-from probe.page.look.pieces import figure, made_table, plain
+from probe.page.look.pieces import figure, made_table, plain, told
 from probe.page.look.shell import document
 from probe.page.look.waterfall import bar, end_us, lookup_bar
 from probe.page.look.words import Tongue
@@ -80,7 +80,9 @@ def row(of: RowView, looking: Looking, standing: Standing | None) -> str:
                 span(".sign", aria_hidden="true")[MARKS.get(state, "·")],
                 strong[say.state(state)],
                 ". ",
-                plain(record.summary or record.missed_reason or "", 1000),
+                told(
+                    record.reason or record.missed_reason, record.summary or record.missed_reason, say, 1000
+                ),
             ],
             _facts(of, say, clock),
             _files(of, say, links),
@@ -150,7 +152,10 @@ def _waterfall(record: SlotRecord, say: Tongue) -> Element:
         rows.append(
             tr[
                 td(".n")[a(href=f"#o{number}")[str(number)]],
-                td[one.role.value, div(".dim.small")["↳ ", str(one.of)] if one.of is not None else None],
+                td[
+                    say.term(one.role.value),
+                    div(".dim.small")["↳ ", str(one.of)] if one.of is not None else None,
+                ],
                 td(".mono")[plain(f"{one.address}:{one.port}")],
                 td[_reply(one)],
                 figure("" if took.total_us is None else f"{took.total_us / 1000:.1f} ms"),
@@ -191,10 +196,10 @@ def _findings(record: SlotRecord, say: Tongue) -> Node:
         tr[
             td[plain(one.check)],
             td[plain(one.reason)],
-            td[plain(one.outcome.value)],
-            td[plain(one.fault.value if one.fault is not None else "")],
+            td[say.term(one.outcome.value)],
+            td[say.term(one.fault.value) if one.fault is not None else ""],
             td[a(href=f"#o{one.observation}")[str(one.observation)] if one.observation is not None else ""],
-            td[plain(one.detail or "", 500)],
+            td[told(one.reason, one.detail, say, 500)],
         ]
         for one in record.findings
     ]
@@ -227,7 +232,9 @@ def _exchange(
     kept = exchanges.get(number)
     return details(id=f"o{number}", open=number == 0)[
         summary[
-            span(".name")[b[f"{number} {one.role.value}"], " ", plain(f"{one.address} {_reply(one)}", 300)]
+            span(".name")[
+                b[f"{number} {say.term(one.role.value)}"], " ", plain(f"{one.address} {_reply(one)}", 300)
+            ]
         ],
         div(".inside")[
             p(".mono")[plain(f"{one.method} {one.url}", 1000)],

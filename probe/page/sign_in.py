@@ -43,10 +43,30 @@ def sign_in(looking: Looking, problem: str | None = None) -> str:
 
 
 def wrong(looking: Looking, name: str, words: str) -> str:
-    """An answer that is no page, in words."""
+    """An answer that is no page: what went wrong. `name`: its status code; `words`: of the server, in English."""
+    say = Tongue(looking.language)
+    said = say(_WRONG[name]) if say.zh and name in _WRONG else None
     return document(
-        plain(name), p(".alarm", role="alert")[plain(words)], looking, None, home="/", to_language=_home
+        plain(name),
+        [
+            p(".alarm", role="alert")[plain(words) if said is None else said],
+            p(".small.dim", lang="en")[plain(words)] if said is not None else None,
+        ],
+        looking,
+        None,
+        home="/",
+        to_language=_home,
     )
+
+
+_WRONG = {
+    "403": "not allowed to this token or this form",
+    "404": "nothing here that this token may see",
+    "405": "this path takes another method",
+    "429": "asked too often: the page comes back by itself",
+    "500": "the server made a mistake; its log says which",
+    "503": "not to be had at this moment: try again a little later",
+}
 
 
 def _at(language: str) -> str:

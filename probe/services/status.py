@@ -65,7 +65,7 @@ def look(directory: Path, agent: str, timeout_s: float = 5.0) -> Status:
     live, problems, running = None, list[str](), True
     try:
         live = from_json(ask(directory, {"ask": "live"}, timeout_s))
-        problems.extend(concerns(live))
+        problems.extend(one.words for one in concerns(live))
     except NotRunning as error:
         running = False
         problems.append(str(error))

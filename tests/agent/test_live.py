@@ -150,7 +150,7 @@ async def test_a_part_that_is_taken_away_is_trouble_until_the_next_start(tmp_pat
             state = await live(directory)
             assert "was deleted or moved" in (state.trouble or "")
             assert state.queue.trouble is None, "rows are written all the same"
-            assert any("Find out who did it" in words for words in concerns(state))
+            assert any("Find out who did it" in one.words for one in concerns(state))
             assert (await ControlLink(directory).view()).trouble == state.trouble  # type: ignore[union-attr]
 
             async def on_record() -> bool:

@@ -93,7 +93,7 @@ async def test_an_authority_that_is_down_is_told_and_slots_go_on(
             assert state.ready
             assert state.stamps is not None
             assert "HTTP 503" in str(state.stamps.problem)
-            (said,) = [words for words in concerns(state) if "stamping" in words]
+            (said,) = [one.words for one in concerns(state) if "stamping" in one.words]
             assert f"{tsa.url}: HTTP 503" in said
             status = await asyncio.to_thread(look, directory, state.agent)
             assert any(

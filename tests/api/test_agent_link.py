@@ -10,6 +10,7 @@ from typing import Any
 from probe.api.agent_link import KEPT_S, METRICS_WITHIN_S, SILENT_S, WITHIN_S, ControlLink
 from probe.api.request.ports import AgentView
 from probe.control.server import ControlServer
+from probe.core.results.concerns import Concern
 from probe.core.results.live_state import LiveState, to_json
 from tests.support.rows import at
 
@@ -70,7 +71,7 @@ async def test_one_question_for_all_and_again_only_after_a_while(tmp_path: Path)
         assert await link.view() == AgentView(
             complete_up_to={"acme": at(5)},
             trouble="No space left on device",
-            concerns=("No space left on device. Find out who did it, then start the agent again",),
+            concerns=(Concern("interference", (("problem", "No space left on device"),)),),
         )
         clock.now += KEPT_S + 0.1
         agent.answer = {**agent.answer, "trouble": None, "ready": False}

@@ -76,7 +76,7 @@ def test_it_is_verified_by_the_file_and_the_key_alone(base: File) -> None:
     (report,) = found.streams
     assert (found.good, found.independent) == (True, True)
     assert (report.first_seq, report.signed_up_to) == (FIRST, 25)
-    words = verification_text(found).plain
+    words = "".join(text for text, _ in verification_text(found).pieces)
     assert words.startswith("nothing altered was found")
     assert "4 evidence bundles are as their rows say" in words
     assert "records 5 to 12 are in dispute; those around" in words

@@ -15,6 +15,7 @@ import yaml
 from probe.core.calls.queue import DELIVERED, FAILED
 from probe.core.incidents.incident import EVENTS
 from probe.core.proof.stamp import STAMPED
+from probe.core.results.concerns import SENTENCES
 from probe.core.results.witnessing import FIRST_PULLED
 from tests.documents.markdown import ROOT, parse
 
@@ -122,14 +123,8 @@ def messages() -> set[tuple[str, ...]]:
 
 def sentences() -> set[tuple[str, ...]]:
     """The fixed parts of the sentences in which `status` says what is to be acted on."""
-    tree = ast.parse((ROOT / "probe" / "core" / "results" / "concerns.py").read_text(encoding="utf-8"))
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Yield) and node.value is not None:
-            found.add(_words(node.value))
-        elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.JoinedStr):
-            found.add(_words(node.slice))
-    return found - {()}
+    fixed = (re.split(r"\{\w+\}", text) for text in SENTENCES.values())
+    return {tuple(part for part in parts if re.search(r"[a-z]{2}", part)) for parts in fixed}
 
 
 def _without_a_row(texts: set[tuple[str, ...]], *sections: str) -> list[str]:

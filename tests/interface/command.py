@@ -20,9 +20,14 @@ class Ended:
     err: str
 
 
-def cdn_probe(*arguments: str | Path) -> Ended:
-    """Run a command on a terminal that is 80 columns wide."""
-    out, err = io.StringIO(), io.StringIO()
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def cdn_probe(*arguments: str | Path, terminal: bool = False) -> Ended:
+    """Run a command where 80 columns are told, its output into a pipe or at a terminal."""
+    out, err = _Terminal() if terminal else io.StringIO(), io.StringIO()
     code: object = 0
     with (
         patch.object(sys, "argv", ["cdn-probe", *map(str, arguments)]),

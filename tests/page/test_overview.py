@@ -10,6 +10,7 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 from probe.core.records.verdict import Fault, Outcome
+from probe.core.results.concerns import Concern
 from probe.page.look.clock import Clock
 from probe.page.look.heat import Strips, runs_of
 from probe.page.look.script import SCRIPT
@@ -21,6 +22,9 @@ from probe.page.overview import Overview, overview, pages_of
 from tests.page.made import END, END_US, board, row, standing, trouble
 
 BOARD = board()
+
+
+FULL = Concern("unwritten", (("problem", "disk full"), ("count", "7")))
 
 
 def shown(of: Board = BOARD, *troubles: object, end: int = END, **looking: object) -> str:
@@ -86,9 +90,13 @@ def test_a_box_tells_when_how_many_and_what() -> None:
 def test_twenty_domains_from_twelve_places_over_a_day_are_small_and_quick() -> None:
     """Every second track with a burst of trouble: one cell of a hundred."""
     text = shown()
-    began = time.process_time()
-    text = shown()
-    took_s = time.process_time() - began
+    took_s = 1.0
+    for _ in range(8):  # a processor that others share takes twice as long now and then
+        began = time.process_time()
+        text = shown()
+        took_s = min(took_s, time.process_time() - began)
+        if took_s < 0.3:
+            break
     assert len(text.encode()) <= 120_000
     assert len(gzip.compress(text.encode(), 1)) <= 60_000
     assert text.count("<svg class=h") >= 20 * (1 + 12)
@@ -196,12 +204,20 @@ def test_every_page_says_as_of_when_it_is_and_whether_it_is_fed() -> None:
     assert 'http-equiv="refresh" content="15"' in fed
     assert "Nothing was measured yet." in fed
     old = LexborHTMLParser(
-        overview(view, Looking(), standing(fed=False, refresh_s=None, trouble=("disk full",)))
+        overview(
+            view,
+            Looking(),
+            standing(
+                fed=False,
+                refresh_s=None,
+                trouble=(FULL,),
+            ),
+        )
     )
     alarms = [node.text() for node in old.css(".alarm") if "hidden" not in node.attributes]
     assert alarms == [
         "This page is no longer fed: what it shows is as old as it says.",
-        "Trouble of the agent's own: disk full",
+        "Trouble of the agent's own: results cannot be written: disk full; 7 records wait",
     ]
 
 

@@ -111,7 +111,7 @@ def test_what_recurs_is_shown_with_its_last_and_next_run_within_80_columns() -> 
 
 def test_what_did_not_work_in_a_job_is_to_be_acted_on() -> None:
     jobs = (replace(STATE.jobs[0], problem="acme: no room"), replace(STATE.jobs[1], problem="cut"))
-    assert [words for words in concerns(replace(STATE, jobs=jobs)) if "did not do" in words] == [
+    assert [one.words for one in concerns(replace(STATE, jobs=jobs)) if one.kind == "job"] == [
         "sealing did not do all its work when it ran last: acme: no room; it is tried again by itself",
         "anchors bj-ct IPv4 did not do all its work when it ran last: cut; it is tried again by itself",
     ]
@@ -273,4 +273,4 @@ def test_a_look_at_what_is_damaged_tells_it_and_raises_nothing(tmp_path: Path) -
 
 
 def test_the_sample_state_has_its_concern() -> None:
-    assert concerns(STATE)[-1] == "not in force: acme.yaml:1:2: no"
+    assert concerns(STATE)[-1].words == "not in force: acme.yaml:1:2: no"

@@ -28,8 +28,10 @@ from probe.api.page.viewer import Viewer
 from probe.api.request.auth import Gate
 from probe.api.request.calls import Call, Services
 from probe.api.request.params import Target
+from probe.api.request.ports import AgentView
 from probe.api.request.settings import Settings
 from probe.core.config.results import PageConfig
+from probe.core.results.concerns import Concern
 from probe.page.domain import domain
 from probe.page.incident import incident
 from probe.page.look.clock import zone_of
@@ -224,14 +226,13 @@ class PageApp:
         """And up to when the living agent says that each stream is complete."""
         view = await self._services.link.view()
         complete: dict[str, str] = {}
-        trouble: tuple[str, ...] = ("the agent does not answer: nothing new is measured",)
+        trouble: tuple[Concern, ...] = (Concern("silent"),)
         if view is not None:
-            told = view.concerns or ([view.trouble] if view.trouble is not None else [])
-            alone = () if view.trouble is None else ("it cannot store what it measures",)
-            trouble = tuple(told) if viewer.caller is not None and viewer.caller.sees_all else alone
+            all_seen = viewer.caller is not None and viewer.caller.sees_all
+            trouble = view.concerns if all_seen and view.concerns else _for_others(view)
             complete = dict(view.complete_up_to)
         if self._feed.behind:
-            trouble = (*trouble, "the page is still being made of what was stored before: parts are missing")
+            trouble = (*trouble, Concern("unread"))
         page = settings.page or PageConfig()
         standing = Standing(
             as_of_us=self._services.clock.time_ns() // 1000,
@@ -246,6 +247,14 @@ class PageApp:
 def _form(language: str) -> str:
     """The form of whoever was not refused: asked for by open pages too, to see whether the server is there."""
     return sign_in(Looking(language=language))
+
+
+def _for_others(view: AgentView) -> tuple[Concern, ...]:
+    """What readers of one customer's results are told: that nothing new comes, and nothing of the agent's insides."""
+    if view.trouble is None:
+        return ()
+    unstored = any(one.kind in ("unwritten", "interference") for one in view.concerns)
+    return (Concern("unstored" if unstored else "not_measuring"),)
 
 
 def _told(feed: Feed, agent: str, complete: dict[str, str]) -> None:

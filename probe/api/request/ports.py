@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from probe.core.config.load import Config
 from probe.core.proof.chain import Head
+from probe.core.results.concerns import Concern
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,7 @@ class AgentView:
 
     complete_up_to: Mapping[str, str] = field(default_factory=dict)
     trouble: str | None = None
-    concerns: tuple[str, ...] = ()
+    concerns: tuple[Concern, ...] = ()
 
 
 class AgentLink(Protocol):

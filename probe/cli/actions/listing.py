@@ -14,7 +14,7 @@ from probe.checks import CHECKS
 from probe.cli.options import PLACE
 from probe.cli.render.bundle import bundle_view
 from probe.cli.render.json_lines import print_json
-from probe.cli.render.nodes import propagation_table
+from probe.cli.render.nodes import propagation_tables
 from probe.cli.render.slots import evidence, list_table
 from probe.cli.render.terminal import console
 from probe.core.nodes.propagation import propagation_report
@@ -188,6 +188,6 @@ def propagation(
         for node in found:
             print_json(encode_any(node))
     elif found:
-        console().print(propagation_table(found))
+        console().print(propagation_tables(found))
     else:
         click.echo("no object changed at its origin in these results")

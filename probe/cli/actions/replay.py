@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from rich.progress import track
 from rich.table import Table
+from rich.text import Text
 
 from probe.checks import CHECKS
 from probe.cli.render.terminal import console
@@ -39,16 +40,17 @@ def _report(cases: list[Case]) -> None:
         change for case in track(cases, "judging", transient=True) if (change := rejudge(case, CHECKS))
     ]
     if changes:
-        out.print(_table(changes))
+        out.print(changes_table(changes))
     out.print(f"{len(cases)} judged again, {len(changes)} changed")
     if changes or not cases:
         raise click.exceptions.Exit(1)
 
 
-def _table(changes: list[Change]) -> Table:
+def changes_table(changes: list[Change]) -> Table:
+    """A line for each that would be judged otherwise now."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("case", "was", "is", "why"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for change in changes:
-        table.add_row(change.name, change.was, change.now, change.summary)
+        table.add_row(*map(Text, (change.name, change.was, change.now, change.summary)))
     return table

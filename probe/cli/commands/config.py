@@ -27,7 +27,7 @@ def check_config(config_file: Path) -> None:
     shard = "" if plan.shard is None else f" as host {plan.shard}"
     click.echo(
         f"{config_file}: good. {_count(len(config.customers), 'customer')}, "
-        f"{_count(len(config.agent.vantage_points), 'vantage point')}, {_count(len(plan.tasks), 'task')}{shard}, "
+        f"{_count(len(config.agent.vantage_points), 'vantage point')}, {_count(len(plan.tasks), 'task')}{shard}\n"
         f"digest {config.digest[:12]}"
     )
     warn_of_unanswering(plan.tasks, kept_standings(Path(config.agent.results)))

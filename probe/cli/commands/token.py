@@ -49,9 +49,9 @@ def token(name: str, customers: tuple[str, ...], may: tuple[str, ...], as_json: 
     if as_json:
         click.echo(json.dumps({"token": made, "entry": shown}))
         return
-    click.echo("# The token. It is shown this once: give it to its reader by a way that nobody else reads.")
+    click.echo("# The token, shown this once: give it to its reader by a way nobody else reads.")
     click.echo(made)
-    click.echo("# Into agent.yaml, below api: tokens: (in force with the next request, without a restart)")
+    click.echo("# Into agent.yaml, below api: tokens: (in force at once, without a restart)")
     click.echo(f"    - name: {entry.name}")
     click.echo(f"      hash: {entry.hash}")
     click.echo(f"      customers: {json.dumps(list(entry.customers))}")

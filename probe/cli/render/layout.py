@@ -15,7 +15,7 @@ from itertools import zip_longest
 
 from probe.core.text.control_characters import CONTROL
 
-NO_TERMINAL_COLUMNS = 160
+NO_TERMINAL_COLUMNS = 80
 _GAP = "  "
 _SGR = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _ATTRIBUTES = {"bold", "dim"}
@@ -43,7 +43,10 @@ class Text:
         return self
 
     def lines(self, width: int) -> Iterator[list[Piece]]:
-        """Cut where it breaks lines, between words where it is too wide, and within a word that is too long itself."""
+        """Cut where it breaks lines, between words where it is too wide, and within a word that is too long itself.
+
+        What goes on in a line below stands as far in as it began.
+        """
         line: list[Piece] = []
         for text, style in self.pieces:
             first, *others = text.split("\n")
@@ -83,6 +86,13 @@ def drawn(parts: Iterable[Text | Table], width: int, *, styles: Iterable[str] = 
     """All parts, one below the other, each line at most `width` columns; `styles` are those that may be used."""
     allowed = frozenset(styles)
     return "".join(_line(line, allowed) + "\n" for part in parts for line in part.lines(width))
+
+
+def printed(*parts: Text | Table | str) -> str:
+    """The same for standard output as it is."""
+    width, styles = for_standard_output()
+    made = (Text(part) if isinstance(part, str) else part for part in parts)
+    return drawn(made, width, styles=styles)
 
 
 def for_standard_output() -> tuple[int, frozenset[str]]:
@@ -145,18 +155,21 @@ def _cut(line: list[Piece], width: int) -> Iterator[list[Piece]]:
     characters = [
         (character, style, _character_width(character)) for text, style in line for character in text
     ]
+    inset = next((at for at, one in enumerate(characters) if one[0] != " "), 0)
+    inset = inset if inset < width // 2 else 0
     start = 0
     while start < len(characters):
-        end, taken, space = start, 0, None
+        begin: list[tuple[str, str, int]] = [(" ", "", 1)] * (inset if start else 0)
+        end, taken, space = start, len(begin), None
         while end < len(characters) and taken + characters[end][2] <= width:
             taken += characters[end][2]
             end += 1
-            if end < len(characters) and characters[end][0] == " ":
+            if inset < end < len(characters) and characters[end][0] == " ":
                 space = end
         if end < len(characters) and space is not None:
             end = space
         end = max(end, start + 1)
-        yield _pieces(characters[start:end])
+        yield _pieces([*begin, *characters[start:end]])
         start = end
         while start < len(characters) and characters[start][0] == " ":
             start += 1

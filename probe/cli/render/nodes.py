@@ -6,7 +6,9 @@ Nodes, and how long each served an old version, as rich tables. Reads values, de
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -22,7 +24,7 @@ def nodes_table(nodes: Iterable[ListedNode]) -> Table:
     several = len({node.customer for node in rows}) > 1
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in (*(("customer",) if several else ()), *_COLUMNS):
-        table.add_column(name, no_wrap=name in ("address", "first seen", "last seen"))
+        table.add_column(name, overflow="fold")
     for node in rows:
         cells = (
             node.address,
@@ -55,16 +57,24 @@ def _swept(node: ListedNode) -> Text:
 _VERDICTS = {True: ("over its lifetime", "red"), False: ("in time", "green"), None: ("open", "dim")}
 
 
-def propagation_table(found: Iterable[NodePropagation]) -> Table:
-    """A line for each node and change, by object, then change, then node."""
+def propagation_tables(found: Iterable[NodePropagation]) -> Group:
+    """For each object its address, and below it a line for each change and node."""
+    parts: list[RenderableType] = []
+    order = sorted(found, key=lambda n: (n.customer, n.url, n.changed_before, n.address))
+    for (customer, url), nodes in groupby(order, lambda n: (n.customer, n.url)):
+        parts += [Text(f"{customer} {url}", style="bold", overflow="fold"), _propagation(nodes), Text()]
+    return Group(*parts[:-1])
+
+
+def _propagation(nodes: Iterable[NodePropagation]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("object", "changed by", "node", "from", "took s", "allowed s", ""):
-        table.add_column(name, justify="right" if name.endswith(" s") else "left")
-    for node in sorted(found, key=lambda n: (n.customer, n.url, n.changed_before, n.address)):
+    for name in ("changed by", "node", "from", "took s", "allowed s", ""):
+        right = name.endswith(" s")
+        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    for node in nodes:
         words, style = _VERDICTS[node.over_lifetime]
         table.add_row(
-            node.url,
-            node.changed_before[:19].replace("T", " ") + "Z",
+            _moment(node.changed_before),
             node.address,
             node.vantage_point,
             _span(node),

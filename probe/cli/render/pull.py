@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from probe.cli.render.layout import harmless
+from probe.cli.render.layout import NO_TERMINAL_COLUMNS, harmless
 from probe.cli.render.terminal import HarmlessConsole
 from probe.core.model.times import epoch_s
 from probe.pull.progress import Board, State, StreamProgress
@@ -32,16 +32,15 @@ STYLES = {
 def board_table(board: Board, now_s: float, wall_s: float) -> Table:
     """A line for each stream. `now_s`: the clock of the board; `wall_s`: seconds since the epoch, for the lag."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("from", "agent", "customer", "rows", "rows/s", "up to", "of", "behind", "heads", "state"):
-        right = name in ("rows", "rows/s", "up to", "of", "behind")
-        table.add_column(name, justify="right" if right else "left", no_wrap=name != "state")
+    for name in ("stream", "rows", "rows/s", "up to, of", "behind", "heads", "state"):
+        right = name in ("rows", "rows/s", "up to, of", "behind")
+        folded = name in ("stream", "state")
+        table.add_column(name, justify="right" if right else "left", no_wrap=not folded, overflow="fold")
     for item in board.streams:
-        stream = item.stream
+        name = "" if item.stream is None else f"{item.stream.agent}/{item.stream.customer}\n"
         table.add_row(
-            Text(item.url),
-            "" if stream is None else stream.agent,
-            "" if stream is None else stream.customer,
-            *([""] * 6 if stream is None else _figures(item, now_s, wall_s)),
+            Text(name).append(item.url, style="dim"),
+            *([""] * 5 if item.stream is None else _figures(item, now_s, wall_s)),
             _state(item),
         )
     return table
@@ -51,10 +50,9 @@ def _figures(item: StreamProgress, now_s: float, wall_s: float) -> list[str]:
     return [
         f"{item.rows:,}",
         f"{item.rate(now_s):,.0f}",
-        f"{item.seq:,}",
-        f"{item.head:,}",
+        f"{item.seq:,}\n{item.head:,}",
         lag(item.complete_up_to, wall_s),
-        {None: "", True: "signed", False: "not proved"}[item.proved],
+        {None: "", True: "signed", False: "not\nproved"}[item.proved],
     ]
 
 
@@ -101,7 +99,7 @@ class Shown:
         self._wall_s = wall_s
         self._console = HarmlessConsole(file=out)
         if not self._console.is_terminal:
-            self._console = HarmlessConsole(file=out, width=200)
+            self._console = HarmlessConsole(file=out, width=NO_TERMINAL_COLUMNS)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._told: dict[int, tuple[State, str | None]] = {}
 

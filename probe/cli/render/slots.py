@@ -73,7 +73,7 @@ def once_table(rows: Sequence[SlotRecord]) -> Group:
         table.add_column(
             name,
             justify="right" if name.endswith("ms") else "left",
-            no_wrap=name not in ("object", "status", "phases", "verdict"),
+            no_wrap=name.endswith("ms"),
             overflow="crop" if name == "phases" else "fold",
             min_width=12 if name in ("object", "verdict") else None,
         )
@@ -137,7 +137,7 @@ def list_table(records: Iterable[Record]) -> Table:
     """One line a record: `results list`."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("stream/seq", "scheduled (UTC)", "object", "from", "edges", "verdict"):
-        table.add_column(name, no_wrap=name not in ("object", "verdict"), overflow="fold")
+        table.add_column(name, no_wrap=name in ("scheduled (UTC)", "edges"), overflow="fold")
     records = list(records)
     several = len({_agent(record) for record in records}) > 1
     for record in records:
@@ -201,11 +201,11 @@ def observation_table(row: SlotRecord) -> Table:
         "total ms",
         "phases",
     ):
-        right, folded = name in ("bytes", "ttfb ms", "total ms"), name in ("address", "status")
+        right = name in ("bytes", "ttfb ms", "total ms")
         table.add_column(
             name,
             justify="right" if right else "left",
-            overflow="fold" if folded else "ellipsis",
+            overflow="crop" if name == "phases" else "fold",
             min_width=15 if name == "address" else None,
         )
     scale_us = max((_total_us(o, None) for o in row.observations), default=0)
@@ -219,7 +219,7 @@ def observation_table(row: SlotRecord) -> Table:
             "–"
             if response is None or response.encoded_body_bytes is None
             else str(response.encoded_body_bytes),
-            "–" if response is None or response.content_digest is None else response.content_digest[:12],
+            "–" if response is None or response.content_digest is None else response.content_digest[:8],
             cache_text(o),
             milliseconds(parts.ttfb_us),
             milliseconds(parts.total_us),

@@ -65,7 +65,9 @@ def point_look(look: PointLook) -> Group:
     parts: list[RenderableType] = [_headline(look)]
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 2))
     for name in ("mark", "what", "which", "result", "ms", "words"):
-        table.add_column(name, justify="right" if name == "ms" else "left", no_wrap=name != "words")
+        table.add_column(
+            name, justify="right" if name == "ms" else "left", no_wrap=name == "ms", overflow="fold"
+        )
     if look.line_problem is not None:
         table.add_row(_mark(well=False), "line", "", "", "", Text(look.line_problem))
     for line in look.lines:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.text import Text
-
+from probe.cli.render.layout import Text
 from probe.core.proof.findings import Problem, StreamReport, VouchedSpan
 from probe.services.verification import Verification
 
@@ -34,8 +33,7 @@ def verification_text(found: Verification) -> Text:
         text.append(f"  {_place(problem)}{problem.words}\n", style="red")
     for report in found.streams:
         _stream(text, report)
-    for line in _keys(found):
-        text.append(line + "\n")
+    text.append("\n".join(_keys(found)))
     return text
 
 

@@ -59,7 +59,7 @@ def verify_(
         from probe.cli.actions.listing import directory_of
         from probe.cli.actions.progress import progress
         from probe.cli.render.json_lines import print_json
-        from probe.cli.render.terminal import console
+        from probe.cli.render.layout import printed
         from probe.cli.render.verify import verification_text
         from probe.core.records.codec import encode_any
         from probe.services.verification import verify
@@ -69,5 +69,5 @@ def verify_(
     if as_json:
         print_json(encode_any({"good": found.good, **asdict(found)}))
     else:
-        console().print(verification_text(found), soft_wrap=True, end="")
+        click.echo(printed(verification_text(found)), nl=False)
     return 0 if found.good else ALTERED

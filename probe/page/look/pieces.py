@@ -81,7 +81,7 @@ def sentence(one: Trouble, say: Tongue) -> str:
     else:
         parts = [f"{plain(one.domain)} {say(_DOES.get(one.outcome, 'fails'))}", say(_BLAME[one.fault])]
     if one.reasons:
-        parts.append(plain(one.reasons[0][0]))
+        parts.append(named(one.reasons[0][0], say))
     if one.looking and one.domain is not None:
         seen = f"{len(one.vantage_points)}/{one.looking}"
         parts.append(f"{say('seen by')} {seen} {say('of vantage points')}")
@@ -90,6 +90,21 @@ def sentence(one: Trouble, say: Tongue) -> str:
     if one.excluded:
         parts.append(say("within a declared exclusion"))
     return comma.join(parts) + say.stop
+
+
+def named(reason: str, say: Tongue) -> str:
+    """A reason by its code, and where no English sentence may stand in what it says."""
+    said = say.reason(reason)
+    return plain(reason) if said is None else f"{plain(reason)}（{said}）"
+
+
+def told(reason: str | None, summary: str | None, say: Tongue, most: int) -> Node:
+    """A row's own sentence, which is kept in English; in Chinese what its reason says stands before it."""
+    text = plain(summary or "", most)
+    said = None if reason is None else say.reason(reason)
+    if not say.zh:
+        return text
+    return [said, span(".dim", lang="en")[f" {text}"] if text else None]
 
 
 def lasted(one: Trouble, say: Tongue) -> str:

@@ -113,7 +113,7 @@ if (refresh) {
         fetch('/sign-in', {method: 'HEAD', cache: 'no-store', credentials: 'omit'}).then(again, gone);
       }
     }
-  }, 1000);
+  }, 250);
 }
 })();
 """

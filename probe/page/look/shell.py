@@ -162,7 +162,9 @@ def _standing(of: Standing, say: Tongue, clock: Clock) -> Node:
             say("This page is no longer fed: what it shows is as old as it says.")
         ],
         div(".alarm", role="alert")[
-            say("Trouble of the agent's own"), ": ", ul[(li[plain(one, 400)] for one in of.trouble)]
+            say("Trouble of the agent's own"),
+            ": ",
+            ul[(li[plain(say.concern(one), 400)] for one in of.trouble)],
         ]
         if of.trouble
         else None,

@@ -40,7 +40,7 @@ def bar(one: Observation, whole_us: int, say: Tongue) -> Markup:
     known = [at for at in _instants(one.timing) if at is not None]
     if not parts and known:
         parts.append(_box("wait", min(known), max(known), whole_us, say("waiting")))
-    return _svg(parts, f"{one.role.value} {one.address}")
+    return _svg(parts, f"{say.term(one.role.value)} {one.address}")
 
 
 def lookup_bar(resolution: Resolution, whole_us: int, say: Tongue) -> Markup:

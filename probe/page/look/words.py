@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from probe.core.results.concerns import Concern
+from probe.page.look.concerns import CHINESE, ENGLISH, in_chinese
+from probe.page.look.reasons import meaning
 from probe.page.model.states import State
 
 PHRASES: Mapping[str, str] = {
@@ -173,6 +176,12 @@ PHRASES: Mapping[str, str] = {
     "within a declared exclusion": "处于申报的免责时段内",
     "The line of vantage point": "监测点线路",
     "is down": "中断",
+    "not allowed to this token or this form": "此令牌或此表单无此权限",
+    "nothing here that this token may see": "此处没有此令牌可见的内容",
+    "this path takes another method": "此路径不接受这种请求方法",
+    "asked too often: the page comes back by itself": "请求过于频繁:本页会自行恢复",
+    "the server made a mistake; its log says which": "服务器出错;详见其日志",
+    "not to be had at this moment: try again a little later": "此刻无法取得:请稍后再试",
 }
 
 STATES: Mapping[State, tuple[str, str]] = {
@@ -192,6 +201,36 @@ STATES: Mapping[State, tuple[str, str]] = {
     State.NONE: ("no data", "无数据"),
 }
 
+# Words of closed lists that rows carry.
+TERMS: Mapping[str, str] = {
+    "ok": "正常",
+    "slow": "慢",
+    "stale": "陈旧",
+    "failed": "失败",
+    "inconclusive": "未能判定",
+    "cdn": "CDN",
+    "origin": "源站",
+    "customer": "客户",
+    "path": "网络路径",
+    "vantage": "我方线路",
+    "agent": "我方主机",
+    "unknown": "未能判定",
+    "edge": "边缘",
+    "confirm": "复核",
+    "sweep": "其他节点",
+    "anchor": "锚点",
+    "redirect": "跳转",
+    "check": "检查",
+    "control": "对照",
+    "elsewhere": "另一途径",
+    "equal": "一致",
+    "older": "旧版本",
+    "unknown_version": "源站从未有过",
+    "unseen_version": "源站未见过",
+    "origin_changing": "源站变更中",
+    "unverified": "未比对",
+}
+
 
 class Tongue:
     """Says phrases in one language: `en` or `zh`."""
@@ -207,6 +246,23 @@ class Tongue:
     def state(self, state: State) -> str:
         """A state in words."""
         return STATES[state][self.zh]
+
+    def concern(self, one: Concern) -> str:
+        """What is wrong with who measures."""
+        values = dict(one.values)
+        if not self.zh:
+            return ENGLISH[one.kind].format(**values)
+        if "problem" in values:
+            values["problem"] = in_chinese(values["problem"])
+        return CHINESE[one.kind].format(**values)
+
+    def reason(self, code: str) -> str | None:
+        """What a reason says, where a row's own sentence does not say it in this language."""
+        return meaning(code) if self.zh else None
+
+    def term(self, word: str) -> str:
+        """A word of a closed list, such as a role or an outcome; one that is not known stays as it is."""
+        return TERMS.get(word, word) if self.zh else word
 
     @property
     def stop(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from probe.core.records.verdict import Fault, Outcome
+from probe.core.results.concerns import Concern
 
 RowName = tuple[str, str, int]
 """Agent, customer and number of a record."""
@@ -58,14 +59,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What is always visible. `trouble`: the agent's own, in words. `refresh_s` None: nobody feeds this page any more.
+    """What is always visible. `trouble`: the agent's own. `refresh_s` None: nobody feeds this page any more.
 
     `fed`: what the page is fed from goes on; False: it has stopped, which the page says.
     """
 
     as_of_us: int
     sources: tuple[Source, ...] = ()
-    trouble: tuple[str, ...] = ()
+    trouble: tuple[Concern, ...] = ()
     fed: bool = True
     refresh_s: int | None = None
 

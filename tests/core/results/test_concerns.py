@@ -5,17 +5,23 @@ from __future__ import annotations
 import pytest
 
 from probe.core.model.value import replace
-from probe.core.results.concerns import concerns
+from probe.core.results.concerns import concerns as found_in
 from probe.core.results.live_state import (
     ClockFacts,
     Disk,
     Lateness,
+    LiveState,
     Queue,
     SlotCounts,
     VantageState,
     WorkerState,
 )
 from tests.core.results.test_live_state import STATE
+
+
+def concerns(state: LiveState) -> tuple[str, ...]:
+    return tuple(one.words for one in found_in(state))
+
 
 WELL = replace(STATE, config_problems=(), disk=Disk(store_bytes=1, free_bytes=1 << 40))
 
