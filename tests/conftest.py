@@ -22,6 +22,9 @@ from tests.support.sizes import scaled
 
 __all__ = ["provokes_what_it_says"]  # a fixture of every test
 ROOT = Path(__file__).parent
+os.environ["COLUMNS"] = (
+    "160"  # so that words are looked for where they stand; how wide it is has tests of its own
+)
 FIRST = (
     "system",
     "truth",

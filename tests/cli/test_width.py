@@ -17,7 +17,7 @@ import pytest
 from probe.checks import CHECKS
 from probe.cli.actions.replay import changes_table
 from probe.cli.main import cli
-from probe.cli.render.layout import NO_TERMINAL_COLUMNS, drawn
+from probe.cli.render.layout import NO_TERMINAL_COLUMNS, drawn, for_standard_output
 from probe.cli.render.nodes import nodes_table, propagation_tables
 from probe.cli.render.pull import board_table
 from probe.cli.render.slots import list_table, observation_table, once_table
@@ -45,6 +45,11 @@ LONG = "a-very-long-name-of-a-customer-or-agent-that-has-63-characters1"
 V6 = "2001:db8:1234:5678:9abc:def0:1234:5678"
 URL = f"https://{'sub.' * 30}example.com/{'deep/' * 40}app.js"
 SGR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.fixture(autouse=True)
+def _as_people_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
 
 
 def columns(line: str) -> int:
@@ -199,6 +204,16 @@ def test_a_table_of_the_longest_names_fits_and_loses_nothing(
     text = capsys.readouterr().out
     fits(text)
     assert "…" not in text
+
+
+def test_who_reads_a_file_may_have_it_wider(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for told, width in (("200", 200), ("", 80), ("wide", 80), ("0", 80)):
+        monkeypatch.setenv("COLUMNS", told)
+        console().print("word " * 100)
+        assert width - 5 <= max(map(len, capsys.readouterr().out.splitlines())) <= width
+        assert for_standard_output()[0] == width
 
 
 def test_status_of_the_longest_names_fits() -> None:

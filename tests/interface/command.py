@@ -26,7 +26,7 @@ class _Terminal(io.StringIO):
 
 
 def cdn_probe(*arguments: str | Path, terminal: bool = False) -> Ended:
-    """Run a command where 80 columns are told, its output into a pipe or at a terminal."""
+    """Run a command where COLUMNS is 80, its output into a pipe or at a terminal."""
     out, err = _Terminal() if terminal else io.StringIO(), io.StringIO()
     code: object = 0
     with (

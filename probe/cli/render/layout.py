@@ -95,10 +95,16 @@ def printed(*parts: Text | Table | str) -> str:
     return drawn(made, width, styles=styles)
 
 
+def columns_without_terminal() -> int:
+    """As terminals usually are wide, or as `COLUMNS` says (POSIX, 8.3), so that who reads a file may have it wider."""
+    told = os.environ.get("COLUMNS", "")
+    return int(told) if told.isdecimal() and int(told) > 0 else NO_TERMINAL_COLUMNS
+
+
 def for_standard_output() -> tuple[int, frozenset[str]]:
     """The columns of standard output, and the styles it takes (no colour where NO_COLOR says so, no-color.org)."""
     if not sys.stdout.isatty():
-        return NO_TERMINAL_COLUMNS, frozenset()
+        return columns_without_terminal(), frozenset()
     if os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
         styles: frozenset[str] = frozenset()
     else:

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from probe.cli.render.layout import NO_TERMINAL_COLUMNS, harmless
+from probe.cli.render.layout import columns_without_terminal, harmless
 from probe.cli.render.terminal import HarmlessConsole
 from probe.core.model.times import epoch_s
 from probe.pull.progress import Board, State, StreamProgress
@@ -99,7 +99,7 @@ class Shown:
         self._wall_s = wall_s
         self._console = HarmlessConsole(file=out)
         if not self._console.is_terminal:
-            self._console = HarmlessConsole(file=out, width=NO_TERMINAL_COLUMNS)
+            self._console = HarmlessConsole(file=out, width=columns_without_terminal())
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._told: dict[int, tuple[State, str | None]] = {}
 

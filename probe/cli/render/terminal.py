@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from probe.cli.render.layout import NO_TERMINAL_COLUMNS
+from probe.cli.render.layout import columns_without_terminal
 from probe.core.text.control_characters import CONTROL
 
 
@@ -29,4 +29,4 @@ class HarmlessConsole(Console):
 def console() -> Console:
     """Standard output; as wide as the terminal, and as terminals usually are where there is none."""
     out = HarmlessConsole()
-    return out if out.is_terminal else HarmlessConsole(width=NO_TERMINAL_COLUMNS)
+    return out if out.is_terminal else HarmlessConsole(width=columns_without_terminal())

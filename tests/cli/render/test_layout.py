@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.cli.render.layout import NO_TERMINAL_COLUMNS, Table, Text, drawn, for_standard_output
+from probe.cli.render.layout import Table, Text, drawn, for_standard_output
 
 ANY = st.text(max_size=60)
 CELL = st.text(alphabet="ab 界e\u0301-", max_size=40)
@@ -81,7 +81,7 @@ def test_what_a_terminal_takes(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: False)
-    assert for_standard_output() == (NO_TERMINAL_COLUMNS, frozenset())
+    assert for_standard_output() == (72, frozenset())
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     width, styles = for_standard_output()
     assert width == 72
