@@ -12,7 +12,17 @@ from probe.page.domain import board_of
 from probe.page.links import Links
 from probe.page.look.clock import Clock
 from probe.page.look.heat import Strips
-from probe.page.look.pieces import lasted, linked, made_table, plain, sentence, sign, state_of_trouble, told
+from probe.page.look.pieces import (
+    lasted,
+    linked,
+    made_table,
+    newest,
+    plain,
+    sentence,
+    sign,
+    state_of_trouble,
+    told,
+)
 from probe.page.look.shell import document
 from probe.page.look.words import Tongue
 from probe.page.model.board import GRAIN_US, SPANS, DomainSums, Track
@@ -44,7 +54,7 @@ def incident(of: IncidentView, looking: Looking, standing: Standing) -> str:
         [
             p[span(".sign", aria_hidden="true")[_mark(one)], strong[sentence(one, say)]],
             p[say("open") if one.is_open else say("over"), f" · {lasted(one, say)}"],
-            p(".dim", lang="en" if say.zh else None)[plain(one.summary)] if one.summary else None,
+            p[newest(one, say)] if one.summary else None,
             _course(one, say, clock),
             _where(of, say, clock),
             _matrix(of, say),

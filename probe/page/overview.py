@@ -40,7 +40,7 @@ from probe.core.sla.report.shown import percent
 from probe.page.links import Links, file_part
 from probe.page.look.clock import Clock
 from probe.page.look.heat import CLASSES, Strips
-from probe.page.look.pieces import lasted, linked, plain, sentence, sign, state_of_trouble
+from probe.page.look.pieces import lasted, linked, newest, plain, sentence, sign, state_of_trouble
 from probe.page.look.shell import document
 from probe.page.look.words import Tongue
 from probe.page.model.board import GRAIN_US, SPANS, DomainSums, Place, Span, Track
@@ -162,14 +162,10 @@ def incident_item(one: Trouble, say: Tongue, clock: Clock, links: Links) -> Elem
             f"{say('since')} ",
             clock.shown(one.first_us),
             f" · {lasted(one, say)} · {one.rows} {say('rows')}",
+            f" · {plain(one.customer)}" if one.customer is not None else None,
         ],
-        _summary(one, say) if one.is_open and one.summary else None,
+        div(".small")[newest(one, say)] if one.is_open and one.summary else None,
     ]
-
-
-def _summary(one: Trouble, say: Tongue) -> Element:
-    """In its row's own words, English: what it says in Chinese stands in the sentence above."""
-    return div(".small", lang="en" if say.zh else None)[plain(one.summary or "", 400)]
 
 
 def _choices(looking: Looking, say: Tongue, links: Links) -> Element:
@@ -263,9 +259,15 @@ def _named(one: DomainSums, of: Overview, say: Tongue) -> Element:
     told = availability(one.whole, SPANS["24h"], of.end)
     return span(".name")[
         b[plain(one.domain)],
-        div(".small")[sign(now_of(one.whole, of.end), say)],
+        div(".small")[sign(now_of(one.whole, of.end), say), _whose(one, of)],
         div(".small.dim")[_figures(told, say)],
     ]
+
+
+def _whose(one: DomainSums, of: Overview) -> Node:
+    """Whose domain it is, where several customers have it."""
+    several = sum(other.domain == one.domain for other in of.domains) > 1
+    return span(".dim")[f" · {plain(one.customer)}"] if several else None
 
 
 def _row(name: str, track: Track, of: Overview, strips: Strips) -> Element:

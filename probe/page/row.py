@@ -139,7 +139,7 @@ def _waterfall(record: SlotRecord, say: Tongue) -> Element:
         reply = ", ".join(one.address for one in found.addresses[:4]) or (found.rcode or "?")
         rows.append(
             tr[
-                td,
+                td(".n"),
                 td["dns"],
                 td[plain(found.qname)],
                 td[plain(reply)],
@@ -230,7 +230,7 @@ def _exchange(
     number: int, one: Observation, exchanges: Mapping[int, Exchange], say: Tongue, clock: Clock
 ) -> Element:
     kept = exchanges.get(number)
-    return details(id=f"o{number}", open=number == 0)[
+    return details(".one", id=f"o{number}", open=number == 0)[
         summary[
             span(".name")[
                 b[f"{number} {say.term(one.role.value)}"], " ", plain(f"{one.address} {_reply(one)}", 300)

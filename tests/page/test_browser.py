@@ -32,6 +32,10 @@ WIDTHS = (390, 1280, 1920)
 ASK_AXE = """axe.run(document, {resultTypes: ['violations']}).then(r => JSON.stringify(r.violations.map(
   v => [v.id, v.nodes.slice(0, 3).map(n => n.html.slice(0, 160) + n.failureSummary.slice(0, 200))])))"""
 
+# Words of a table that stand letter below letter, since a column had no room.
+ASK_SQUEEZED = """[...document.querySelectorAll('th, td')].filter(c => c.textContent.trim().length > 3
+  && c.getBoundingClientRect().width > 0 && c.getBoundingClientRect().width < 30).map(c => c.textContent)"""
+
 
 @pytest.fixture(autouse=True)
 def _installed() -> None:
@@ -167,6 +171,7 @@ async def test_every_width_and_light_and_language(tmp_path: Path) -> None:
                         await tab.window(width, 900, dark=dark)
                         wide = await tab.run("document.documentElement.scrollWidth - innerWidth")
                         assert wide <= 0, (path, width)
+                        assert await tab.run(ASK_SQUEEZED) == [], (path, width)
                     found += [(path, language, dark, *one) for one in await violations(tab)]
         assert found == []
         quiet(tab, served)

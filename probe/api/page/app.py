@@ -60,6 +60,7 @@ _PLACES = ("/domain/", "/incident/", "/row/")
 _ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,60}")
 _STRANGERS_PER_MINUTE = 240  # of an address
 _BROWSER_PER_MINUTE = 240  # of a session: twenty pages open, each refreshed as it asks for it
+_AGENT_ASKED_S = 2.0  # however many look
 _SHARED_WEIGHT = 0.1  # of a request: a page that somebody looks at already
 # Stands for the reader's name in a page that several get: nobody can write it.
 _SOMEBODY = secrets.token_hex(16)
@@ -80,6 +81,8 @@ class PageApp:
         self._sessions = Sessions(now)
         self._strangers = Buckets(now)
         self._browsers = Buckets(now)
+        self._now = now
+        self._view: tuple[float, AgentView | None] | None = None
 
     async def handle(
         self, request: web.BaseRequest, target: Target, settings: Settings
@@ -222,9 +225,16 @@ class PageApp:
         headers = {**HEADERS, "Content-Type": media, "Content-Disposition": f'attachment; filename="{name}"'}
         return web.Response(body=data, headers=headers)
 
+    async def _agent_view(self) -> AgentView | None:
+        """What the agent knows, or knew a moment ago: it says so in the loop in which it measures."""
+        now_s = self._now()
+        if self._view is None or now_s - self._view[0] > _AGENT_ASKED_S:
+            self._view = now_s, await self._services.link.view()
+        return self._view[1]
+
     async def _standing(self, viewer: Viewer, settings: Settings) -> tuple[Standing, dict[str, str]]:
         """And up to when the living agent says that each stream is complete."""
-        view = await self._services.link.view()
+        view = await self._agent_view()
         complete: dict[str, str] = {}
         trouble: tuple[Concern, ...] = (Concern("silent"),)
         if view is not None:

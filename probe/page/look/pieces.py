@@ -77,7 +77,9 @@ def sentence(one: Trouble, say: Tongue) -> str:
     """What, whose fault, seen from where: one sentence, without its times."""
     comma = "，" if say.zh else ", "
     if one.domain is None:
-        parts = [f"{say('The line of vantage point')} {plain(one.vantage_point or '?')} {say('is down')}"]
+        offline = not one.reasons or one.reasons[0][0] == "vantage.offline"
+        does = say("is down" if offline else "does not serve us")
+        parts = [f"{say('The line of vantage point')} {plain(one.vantage_point or '?')} {does}"]
     else:
         parts = [f"{plain(one.domain)} {say(_DOES.get(one.outcome, 'fails'))}", say(_BLAME[one.fault])]
     if one.reasons:
@@ -85,6 +87,8 @@ def sentence(one: Trouble, say: Tongue) -> str:
     if one.looking and one.domain is not None:
         seen = f"{len(one.vantage_points)}/{one.looking}"
         parts.append(f"{say('seen by')} {seen} {say('of vantage points')}")
+    if one.domain is None:
+        parts.append(say("nobody else is accused"))
     if one.confirmed_us is None:
         parts.append(say("not confirmed"))
     if one.excluded:
@@ -105,6 +109,14 @@ def told(reason: str | None, summary: str | None, say: Tongue, most: int) -> Nod
     if not say.zh:
         return text
     return [said, span(".dim", lang="en")[f" {text}"] if text else None]
+
+
+def newest(one: Trouble, say: Tongue) -> Node:
+    """The newest row's own sentence, called so: it may speak of other trouble than the whole does. English as it is."""
+    if not one.summary:
+        return None
+    words = span(lang="en" if say.zh else None)[plain(one.summary, 400)]
+    return [span(".dim")[say("newest row"), "：" if say.zh else ": "], words]
 
 
 def lasted(one: Trouble, say: Tongue) -> str:

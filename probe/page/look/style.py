@@ -49,6 +49,7 @@ border:1px solid var(--grey);border-radius:.25rem;padding:.15rem .55rem}
 summary{cursor:pointer;list-style:none;border-top:1px solid var(--line);padding:.15rem 0}
 summary::-webkit-details-marker{display:none}
 .name{position:sticky;left:0;background:var(--paper);padding-right:.4rem;max-width:15.5rem}
+.one>summary{grid-template-columns:auto}.one .name{max-width:none}
 .name b::before{content:"\\25B8\\A0"}
 details[open]>summary .name b::before{content:"\\25BE\\A0"}.row .name{padding-left:1.1rem;font-size:.85rem}
 .inside{padding-bottom:.6rem}.inside p{position:sticky;left:1.1rem;width:max-content;max-width:90vw;
@@ -71,7 +72,9 @@ table{border-collapse:collapse;margin:.4rem 0;font-variant-numeric:tabular-nums;
 caption{text-align:left}
 th,td{text-align:left;padding:.2rem .8rem .2rem 0;border-bottom:1px solid var(--line);vertical-align:top;
 font-size:.88rem}
-th{color:var(--dim);font-weight:600}td.n,th.n{text-align:right}.wide{overflow-x:auto}
+th{color:var(--dim);font-weight:600;white-space:nowrap}td.n,th.n{text-align:right;white-space:nowrap}
+.wide{overflow-x:auto}.wide table{max-width:none}td{min-width:6.5rem}td.n{min-width:0}td a{white-space:nowrap}td.mono{min-width:9.5rem}
+td:last-child{min-width:12rem}td.n:last-child{min-width:0}
 pre{background:var(--tint);padding:.5rem .7rem;white-space:pre-wrap;margin:.3rem 0}
 .tree,.tree ul{list-style:none;padding-left:1.1rem;border-left:1px solid var(--line)}
 .curves{display:flex;flex-wrap:wrap;gap:.4rem 1.2rem}.curve h3{margin:.3rem 0 0}svg.lines{width:384px;

@@ -95,7 +95,7 @@ async def test_of_many_rows_little_waits_and_streams_are_one_story(
         shown[batch] = _told(tmp_path / f"page-{batch}")
         page = LexborHTMLParser((tmp_path / f"page-{batch}" / "index.html").read_text(encoding="utf-8"))
         assert [node.text() for node in page.css("#over ~ ul strong")] == [
-            "The line of vantage point bj-ct is down, vantage.offline."
+            "The line of vantage point bj-ct is down, vantage.offline, nobody else is accused."
         ]
     assert shown[10] == shown[1000]
 
