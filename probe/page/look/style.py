@@ -73,8 +73,8 @@ caption{text-align:left}
 th,td{text-align:left;padding:.2rem .8rem .2rem 0;border-bottom:1px solid var(--line);vertical-align:top;
 font-size:.88rem}
 th{color:var(--dim);font-weight:600;white-space:nowrap}td.n,th.n{text-align:right;white-space:nowrap}
-.wide{overflow-x:auto}.wide table{max-width:none}td{min-width:6.5rem}td.n{min-width:0}td a{white-space:nowrap}td.mono{min-width:9.5rem}
-td:last-child{min-width:12rem}td.n:last-child{min-width:0}
+.wide{overflow-x:auto}.wide table{max-width:none}td{min-width:6.5rem}td.n{min-width:0}td a{white-space:nowrap}
+td.mono{min-width:9.5rem}td:last-child{min-width:12rem}td.n:last-child{min-width:0}
 pre{background:var(--tint);padding:.5rem .7rem;white-space:pre-wrap;margin:.3rem 0}
 .tree,.tree ul{list-style:none;padding-left:1.1rem;border-left:1px solid var(--line)}
 .curves{display:flex;flex-wrap:wrap;gap:.4rem 1.2rem}.curve h3{margin:.3rem 0 0}svg.lines{width:384px;
