@@ -62,10 +62,10 @@ def _dispute(agent: str, customer: str, seq: int, into: Path) -> None:
 async def page_served(
     tmp_path: Path, results: Path | None = None, agent: str = AGENT, port: int = 0, **page: Any
 ) -> AsyncIterator[PageServed]:
-    """`results`: other ones, of `agent`, of now."""
+    """`results`: other ones, of `agent`, of now. It refreshes itself seldom: what a hand does is not to be undone."""
     tmp_path.mkdir(exist_ok=True)
     file = tmp_path / "agent.yaml"
-    write(file, results or unpacked("results", tmp_path), agent, **page)
+    write(file, results or unpacked("results", tmp_path), agent, **{"refresh": "10m", **page})
     link = FakeAgent()
     link.seen = AgentView(complete_up_to={"shop": "2026-11-29T06:17:30Z", "media": "2026-11-29T06:17:30Z"})
     clock = SystemClock() if results is not None else Then()
