@@ -32,6 +32,10 @@ class Members(Mapping[str, bytes]):
             raise KeyError(name)
         return b"".join(self._container.pieces(name))
 
+    def __contains__(self, name: object) -> bool:
+        """Without reading it."""
+        return name in self.sha256
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.sha256)
 

@@ -27,8 +27,10 @@ from probe.core.proof.chain import line_digest
 from probe.core.proof.evidence import DROPPED, evidence_named
 from probe.core.proof.signed_head import canonical, parse_head
 from probe.core.records.rows import SlotRecord
+from probe.dispute.container import Container
 from probe.dispute.contents import PAGE, SUMMARY, Contents
 from probe.dispute.derived import LAYOUT, members_of
+from probe.dispute.members import Members
 from probe.dispute.page import Overview, Shown, page
 from probe.dispute.selection import select
 from probe.host.clock import SystemClock
@@ -603,25 +605,21 @@ async def test_memory_does_not_grow_with_what_is_in_the_file(base: File, tmp_pat
 MEASURED_MAKING = """
 import resource, sys
 from pathlib import Path
-from probe.dispute.container import write_container
-from probe.dispute.derived import members_of
-from probe.dispute.selection import select
-from probe.services.dispute import opened
-
-def make(place, last):
-    with opened(place, "acme") as stream:
-        write_container(place / "made.zip", members_of(select(stream, 1, last)))
-
-make(Path(sys.argv[1]), 1)
+from probe.services.dispute import make
+small, large = map(Path, sys.argv[1:3])
+make(small, small / "made.zip", "acme", seqs=(1, 1))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-make(Path(sys.argv[2]), int(sys.argv[3]))
+make(large, large / "made.zip", "acme", seqs=(1, int(sys.argv[3])))
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
 
 
 @pytest.mark.long
 async def test_memory_does_not_grow_with_what_is_put_into_it(tmp_path: Path) -> None:
-    """Records and bundles go from where they are kept to the file one at a time: 36 MB of lines, 16 of bundles."""
+    """Records and bundles go from where they are kept to the file one at a time: 36 MB of lines, 16 of bundles.
+
+    Nor does it when the file is verified, as it is before it has its name.
+    """
     # The page does not show it of slots that are well.
     long = with_values(seen(), url="https://www.acme.example/" + "".join(map(chr, range(97, 123))) * 350)
     for name, bundles, lines in (("small", 1, 0), ("large", 16, 4_000)):
@@ -640,6 +638,16 @@ async def test_memory_does_not_grow_with_what_is_put_into_it(tmp_path: Path) -> 
         capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
     assert int(done.stdout) < 30, "MiB more"
+
+
+def test_whether_a_member_is_there_is_known_without_reading_it(
+    base: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Container(base.path) as container:
+        members = Members(container)
+        monkeypatch.setattr(Container, "pieces", None)
+        assert PAGE in members
+        assert "another" not in members
 
 
 def test_what_changes_while_the_file_is_made_makes_none(base: File, tmp_path: Path) -> None:
