@@ -51,6 +51,7 @@ ENVIRONMENT = {
     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
     "LANG": "C.UTF-8",
     "DEBIAN_FRONTEND": "noninteractive",
+    "COLUMNS": "160",  # as for all tests: words are looked for where they stand
 }
 
 
