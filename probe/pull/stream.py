@@ -251,6 +251,7 @@ class StreamPull:
                 self._failures = 0
             raise
         except TamperedError as problem:
+            self._end(State.REFUSED, problem.reason)  # also where we are stopped while it is kept
             where = await whole(files.set_aside, problem, reader.text(), self._options.now_text())
             kept_at = "" if where is None else f"; what came is kept in {where}"
             raise TamperedError(problem.seq, f"{problem.reason}{kept_at}") from None

@@ -11,6 +11,7 @@ from probe.core.records.rows import SlotRecord
 from tests.conformance.document import PAGE, document
 from tests.conformance.oracles import RawServer, asked_of_chromium, asked_of_curl
 from tests.conformance.replies import BODY, REPLIES, SECTIONS, Reply
+from tests.fetch import test_http3
 from tests.support.http2_cases import CASES
 from tests.support.http_server import reply as raw
 from tests.support.http_server import response
@@ -35,9 +36,10 @@ def test_what_a_client_delivers_and_we_call_an_outage_has_its_reason() -> None:
 
 
 def test_each_word_of_a_breach_has_its_line() -> None:
-    """Those that only HTTP/2 can have are seen there."""
-    of_http_2 = {word for case in CASES.values() for word in case.breaches}
-    assert {word for reply in REPLIES for word in reply.breaches} | of_http_2 == set(BREACHES)
+    """Those that only HTTP/2 or HTTP/3 can have are seen there."""
+    of_streams = {word for case in CASES.values() for word in case.breaches}
+    of_streams |= {word for case in test_http3.SEEN.values() for word in case.notes} - {"interim_response"}
+    assert {word for reply in REPLIES for word in reply.breaches} | of_streams == set(BREACHES)
 
 
 @pytest.mark.long
