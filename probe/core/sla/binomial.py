@@ -171,7 +171,10 @@ def _near(errors: int, n: int, doubt: Fraction) -> int:
         slope = (n - errors) * float(last) / (1 - place / PER_BILLION)
         if slope <= 0:
             break
-        rate = place / PER_BILLION + (float(chance) - float(doubt)) / slope
+        better = place / PER_BILLION + (float(chance) - float(doubt)) / slope
+        if not 0 < better < 1:
+            break  # far in a tail, where it is flat
+        rate = better
     return min(max(1, round(rate * PER_BILLION)), PER_BILLION - 1)
 
 

@@ -69,6 +69,14 @@ def test_how_many_samples_resolve_a_rate() -> None:
     assert samples_to_resolve(RATE) == 5_990
 
 
+@pytest.mark.parametrize("n", [1, 2, 98])
+def test_the_search_for_a_bound_begins_well_in_every_tail(n: int) -> None:
+    for errors in range(0, n, max(1, n // 50)):
+        for doubt in (Fraction(1, 20), Fraction(1, 40), Fraction(1, 10**6)):
+            found = rate_at_most(errors, n, doubt)
+            assert found == 1 or exactly(errors + 1, n, found) <= doubt
+
+
 @given(
     n=st.integers(1, 400), share=st.fractions(0, 1), doubt=st.sampled_from((Fraction(1, 20), Fraction(1, 40)))
 )
