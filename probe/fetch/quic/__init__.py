@@ -5,8 +5,7 @@ loss recovery and TLS messages are qh3's (the extra `http3`), used without its I
 and what counts as a failure are ours (docs/decisions/0033).
 
     library     what is used of qh3's connections                         `make`, `Quic`
-    hellos      our own ClientHello, and an answer to HelloRetryRequest   `offer`
-    swifter     parts of qh3's TLS done by something equal and faster     `install`
+    hellos      the groups that we offer, an answer to HelloRetryRequest  `offer`
     datagrams   a connected UDP socket, and when each datagram came       `Datagrams`
     closing     how a connection ended -> a type of failure               `peer_closed`, `we_closed`
     transport   datagrams and timers in and out of qh3                    `QuicTransport`

@@ -17,8 +17,7 @@ import qh3.tls
 from qh3 import QuicConfiguration, QuicConnection
 from qh3.tls import SignatureAlgorithm
 
-from probe.fetch.quic import swifter
-from probe.fetch.quic.hellos import offer
+from probe.fetch.quic.hellos import offer, push_client_hello
 from probe.tls.client import sni_of
 
 DATAGRAM_BYTES = 1200  # the least that every path of QUIC carries (RFC 9000 section 14)
@@ -45,7 +44,7 @@ for _name in ("quic", "http3"):
     logging.getLogger(_name).propagate = False
 # A compressed certificate is expanded without a bound (RFC 8879): it is not offered.
 setattr(qh3.tls, "_brotli", None)  # noqa: B010
-swifter.install()
+setattr(qh3.tls, "push_client_hello", push_client_hello)  # noqa: B010
 
 
 def _status_of(section: list[tuple[bytes, bytes]]) -> int:
