@@ -107,6 +107,14 @@ class Running:
         await until(there)
         return self.rows[before:]
 
+    async def until_held(self, worker: int) -> None:
+        """Until it has a slot to measure."""
+
+        async def there() -> bool:
+            return self.workers[worker].running > 0
+
+        await until(there)
+
     async def until_all_measure(self) -> None:
         async def there() -> bool:
             return all(worker.measuring for worker in self.workers)
@@ -238,10 +246,11 @@ def slow_down(lab: Lab, seconds: float) -> None:
 async def test_a_worker_that_is_killed_loses_only_what_it_held(
     lab: Lab, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    slow_down(lab, 0.3)
+    slow_down(lab, 1.0)
     async with running(config_of(lab, tmp_path)) as made:
         await made.until_all_measure()
         await made.more(20)
+        await made.until_held(0)
         begun = len(made.rows)  # a worker that begins late loses slots of its own
         killed = made.workers[0].pid
         assert killed is not None
