@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Protocol
@@ -81,13 +81,9 @@ class Side:
 
 
 @contextmanager
-def measuring(
-    version: Path, ports: Ports, directory: Path, scheme: str, size: int, flight: int
-) -> Iterator[Side]:
-    """A version in a process of its own."""
-    told = {"http": ports.http, "https": ports.https, "dns": ports.dns, "ca": str(ports.ca)}
-    given = {"ports": told, "scheme": scheme, "size": size, "directory": str(directory), "in_flight": flight}
-    command = [sys.executable, "-c", _MEASURES, json.dumps(given)]
+def started(version: Path, program: str, *arguments: str) -> Iterator[Side]:
+    """A version in a process of its own, which runs this text of Python and measures when it is told to."""
+    command = [sys.executable, "-c", program, *arguments]
     with subprocess.Popen(  # noqa: S603 - our own program, no foreign words
         command, cwd=version, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
@@ -97,9 +93,18 @@ def measuring(
             assert child.stdin is not None
             child.stdin.close()
             try:
-                child.wait(10)
+                child.wait(30)
             except subprocess.TimeoutExpired:
                 child.kill()
+
+
+def measuring(
+    version: Path, ports: Ports, directory: Path, scheme: str, size: int, flight: int
+) -> AbstractContextManager[Side]:
+    """A version that measures slots."""
+    told = {"http": ports.http, "https": ports.https, "dns": ports.dns, "ca": str(ports.ca)}
+    given = {"ports": told, "scheme": scheme, "size": size, "directory": str(directory), "in_flight": flight}
+    return started(version, _MEASURES, json.dumps(given))
 
 
 def compared(now: Version, then: Version, slots: int, rounds: int) -> dict[str, float]:

@@ -11,17 +11,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
 
 from benchmarks.base_dictionary import lines as kept_lines
-from benchmarks.earlier import BEFORE_PACKED, ROOT, Side, compared
+from benchmarks.earlier import BEFORE_PACKED, ROOT, Side, compared, started
 from benchmarks.row_bytes import EDGES, FAILS_ONE_IN, Anew
 from probe.core.model.times import utc_text_us
 from probe.core.model.value import replace
@@ -92,22 +90,9 @@ def rows_with(edges: int, number: int) -> list[bytes]:
     ]
 
 
-@contextmanager
-def storing(version: Path, lines: Path, directory: Path) -> Iterator[Side]:
-    """A version in a process of its own, which stores rows when it is told to."""
-    command = [sys.executable, "-c", _STORES, str(lines), str(directory), str(BATCH), str(BEFORE)]
-    with subprocess.Popen(  # noqa: S603 - our own program, no foreign words
-        command, cwd=version, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as child:
-        try:
-            yield Side(child)
-        finally:
-            assert child.stdin is not None
-            child.stdin.close()
-            try:
-                child.wait(30)
-            except subprocess.TimeoutExpired:
-                child.kill()
+def storing(version: Path, lines: Path, directory: Path) -> AbstractContextManager[Side]:
+    """A version that stores rows."""
+    return started(version, _STORES, str(lines), str(directory), str(BATCH), str(BEFORE))
 
 
 def main() -> None:

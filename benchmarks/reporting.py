@@ -7,19 +7,14 @@ reports on them. What is timed is `cdn-probe sla report` alone, in a process of 
 from __future__ import annotations
 
 import hashlib
-import os
-import resource
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
-from benchmarks.facts import machine_facts
+from benchmarks.timed_report import CUSTOMER, tell, timed, typed
 from probe.core.model.times import utc_text_us
 from probe.core.sla.report.values import Input
 from probe.seal.keys import Keys
@@ -27,17 +22,9 @@ from probe.sla.engines import sql
 from probe.sla.engines.duckdb_engine import DuckDbEngine, loaded
 from probe.sla.ledger import PUBLIC, VERSION, Ingested, Ledger, key_file, write_ledger
 
-CUSTOMER = "shop"
 FROM_US = 1_793_462_400_000_000  # 2026-11-01T00:00:00+08:00
 DAY_US = 86_400_000_000
 VANTAGE_POINTS, NODES, DAYS, OUTAGE_DAY = 12, 3, 30, 8
-AGREEMENT = """\
-agreement: benchmark
-profile: cloud-cdn-sla
-customer: {customer}
-domains: [{domains}]
-service: {{from: 2026-01-01T00:00:00+08:00}}
-"""
 # One request in 20,000 fails by the CDN, one in 10,000 says nothing; the third node is down for twenty minutes of the
 # ninth day. A slot asks all nodes.
 _SLOTS = """
@@ -152,34 +139,9 @@ def main(facts: int, domains: int, months: int, every_s: int, keep: Path | None)
         place = Path(temporary) if keep is None else keep
         tables = place / "tables"
         count = facts * months if tables.exists() else made(tables, facts, domains, months, every_s)
-        agreement = place / "agreement.yaml"
-        named = ", ".join(f"{domain}.shop.example" for domain in range(domains))
-        agreement.write_text(AGREEMENT.format(customer=CUSTOMER, domains=named), encoding="utf-8")
-        size = sum(file.stat().st_size for file in tables.rglob("*.parquet"))
-        command = [
-            str(Path(sys.executable).with_name("cdn-probe")),
-            "sla",
-            "report",
-            str(agreement),
-            str(tables),
-        ]
-        begun = time.perf_counter()
-        done = subprocess.run(  # noqa: S603
-            [*command, "--format", "json"], capture_output=True, text=True, check=False
-        )
-        took = time.perf_counter() - begun
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode not in (0, 1, 3):
-        raise click.ClickException(done.stderr)
-    subjects = msgspec.json.decode(done.stdout)["subjects"]
-    requests = sum(subject["grains"]["requests"] for subject in subjects)
-    for name, value in machine_facts().items():
-        print(f"{name}: {value}")
-    print(
-        f"{count:,} facts ({requests:,} requests known), {size / 1e6:,.0f} MB of Parquet, {len(subjects)} subjects:"
-        f" {took:.1f} s, {used.ru_utime + used.ru_stime:.1f} s of processor,"
-        f" {used.ru_maxrss / 1024:,.0f} MB resident; load {os.getloadavg()[0]:.1f}"
-    )
+        names = [f"{domain}.shop.example" for domain in range(domains)]
+        found = timed(place, typed(place, names, [tables]))
+        tell(f"{count:,} facts", found, tables)
 
 
 if __name__ == "__main__":

@@ -15,17 +15,16 @@ import hashlib
 import json
 import os
 import pstats
-import subprocess
 import sys
 import tempfile
 import time
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import click
-import msgspec
 
-from benchmarks.facts import machine_facts
+from benchmarks.timed_report import CUSTOMER, tell, timed, typed
 from probe.core.model.times import utc_text_us
 from probe.core.proof.chain import Head
 from probe.core.proof.manifest import ENDING, VERSION, Manifest, SealedFile, stem
@@ -35,19 +34,11 @@ from probe.seal.keys import Keys
 from probe.seal.position import Position, position_after, write_head
 from probe.sla.engines.duckdb_engine import loaded
 
-CUSTOMER = "shop"
 FROM_US = 1_767_196_800_000_000  # 2026-01-01T00:00:00+08:00
 GRAIN_US, A_DAY = 300_000_000, 288
 DAY_US = GRAIN_US * A_DAY
 VANTAGE_POINTS, NODES, DRAWN = 12, 3, 30
 CARRIERS = ("China Telecom", "China Unicom", "China Mobile")
-AGREEMENT = """\
-agreement: benchmark
-profile: cloud-cdn-sla
-customer: {customer}
-domains: [{domains}]
-service: {{from: 2025-01-01T00:00:00+08:00}}
-"""
 _SAID = {
     "agent": "'agent-{v}'", "customer": "'{customer}'", "domain": "lpad(d::VARCHAR, 3, '0') || '.shop.example'",
     "path": "'/object'", "scheme": "'https'", "protocol": "'h1'", "vantage_point": "'vp-{v}'",
@@ -83,7 +74,7 @@ def make(into: Path, domains: int, days: int) -> None:
 
 
 def _sealed(
-    database: object, place: Path, keys: Keys, v: int, day: int, domains: int, before: Position | None
+    database: Any, place: Path, keys: Keys, v: int, day: int, domains: int, before: Position | None
 ) -> Position:
     """One day of one agent: a segment, whose lines nobody has."""
     agent, slots = f"agent-{v}", domains * A_DAY
@@ -113,7 +104,7 @@ def _sealed(
             f"SELECT * REPLACE ((grain + {(begin_us - like) // GRAIN_US})::UINTEGER AS grain)"  # noqa: S608
             f" FROM '{had}.grains.parquet'"
         )
-    database.execute(f"COPY ({rows}) TO '{file}' (FORMAT parquet, COMPRESSION zstd)")  # type: ignore[attr-defined]
+    database.execute(f"COPY ({rows}) TO '{file}' (FORMAT parquet, COMPRESSION zstd)")
     data = file.read_bytes()
     sealed = SealedFile(
         name=file.name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), rows=slots * (NODES + 1)
@@ -150,50 +141,25 @@ def main(domains: int, days: int, keep: Path | None, profile: bool) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary) if keep is None else keep
         trees = place / "trees"
-        if (
-            not trees.exists()
-        ):  # by a process of its own: what it had in memory would be told of the report too
+        if not trees.exists():  # by a process of its own, whose memory ends with it
             making = get_context("spawn").Process(target=make, args=(trees, domains, days))
             making.start()
             making.join()
-        inputs = sorted(trees.iterdir())
-        agreement = place / "agreement.yaml"
-        named = ", ".join(f'"{domain:03}.shop.example"' for domain in range(domains))
-        agreement.write_text(AGREEMENT.format(customer=CUSTOMER, domains=named), encoding="utf-8")
-        size = sum(file.stat().st_size for file in trees.rglob("*.parquet"))
-        typed = ["sla", "report", str(agreement), *map(str, inputs), "--format", "json"]
-        (place / "report.json").unlink(missing_ok=True)
+        names = [f"{domain:03}.shop.example" for domain in range(domains)]
+        arguments = typed(place, names, sorted(trees.iterdir()))
         if profile:
-            _profiled(typed)
+            _profiled(arguments)
             return
-        done = place / "report.json"
-        begun = time.perf_counter()
-        running = subprocess.Popen(  # noqa: S603
-            [str(Path(sys.executable).with_name("cdn-probe")), *typed, "--output", str(done)]
-        )
-        _, status, used = os.wait4(running.pid, 0)
-        took = time.perf_counter() - begun
-        if os.waitstatus_to_exitcode(status) not in (0, 1, 3):
-            raise click.ClickException("there is no report")
-        subjects = msgspec.json.decode(done.read_bytes())["subjects"]
-        done.unlink()
-    requests = sum(subject["grains"]["requests"] for subject in subjects)
-    for name, value in machine_facts().items():
-        print(f"{name}: {value}")
-    node_grains = domains * days * A_DAY * VANTAGE_POINTS * NODES
-    print(
-        f"{node_grains:,} grains of nodes ({requests:,} requests known), {size / 1e6:,.0f} MB of Parquet,"
-        f" {len(subjects)} subjects: {took:.1f} s, {used.ru_utime + used.ru_stime:.1f} s of processor,"
-        f" {used.ru_maxrss / 1024:,.0f} MB resident; load {os.getloadavg()[0]:.1f}"
-    )
+        found = timed(place, arguments)
+        tell(f"{domains * days * A_DAY * VANTAGE_POINTS * NODES:,} grains of nodes", found, trees)
 
 
-def _profiled(typed: list[str]) -> None:
+def _profiled(arguments: list[str]) -> None:
     """The same command in this process."""
     from probe.__main__ import main as command
 
     profiler = cProfile.Profile(time.process_time)
-    sys.argv = ["cdn-probe", *typed, "--output", os.devnull]
+    sys.argv = ["cdn-probe", *arguments, "--output", os.devnull]
     profiler.enable()
     try:
         command()

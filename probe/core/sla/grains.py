@@ -159,8 +159,12 @@ def kind_of(fact: Fact) -> Error:
 
 def clock_is_vouched(fact: Fact, rule: CountingRule) -> bool:
     """Whether whoever the rule accepts vouches for the row's time, closely enough."""
-    bound_us = fact.clock_max_error_us
-    return fact.clock in rule.clocks and bound_us is not None and bound_us <= rule.clock_max_error_us
+    return is_vouched(fact.clock, fact.clock_max_error_us, rule)
+
+
+def is_vouched(clock: str | None, bound_us: int | None, rule: CountingRule) -> bool:
+    """The same of a clock's word: who gives it, and to within how much."""
+    return clock in rule.clocks and bound_us is not None and bound_us <= rule.clock_max_error_us
 
 
 def distinct(facts: Iterable[Fact]) -> list[Fact]:

@@ -91,16 +91,15 @@ def slot_row(agent: str, slot: SlotRecord, line_sha256: bytes | None = None) -> 
         row |= {f"reach_{name}": getattr(slot.reach, name) for name in ("known", "asked", "answered")}
     if slot.vantage_health is not None:
         row["offline_meanwhile"] = slot.vantage_health.offline_meanwhile
-    return row | _clock(slot)
+    row["clock_vouched_by"], row["clock_bound_us"] = clock_of(slot)
+    return row
 
 
-def _clock(slot: SlotRecord) -> Row:
-    """Who vouches for the clock. Rows of 0.1 have the kernel's word alone."""
+def clock_of(slot: SlotRecord) -> tuple[str | None, int | None]:
+    """Who vouches for the clock, and to within how many microseconds. Rows of 0.1 have the kernel's word alone."""
     if slot.clock is not None:
-        return {"clock_vouched_by": slot.clock.vouched_by, "clock_bound_us": slot.clock.bound_us}
-    if slot.host.clock_synchronised:
-        return {"clock_vouched_by": "kernel", "clock_bound_us": slot.host.clock_max_error_us}
-    return {}
+        return slot.clock.vouched_by, slot.clock.bound_us
+    return ("kernel", slot.host.clock_max_error_us) if slot.host.clock_synchronised else (None, None)
 
 
 def request_rows(agent: str, slot: SlotRecord) -> Iterator[Row]:

@@ -21,9 +21,9 @@ from probe.core.records.verdict import Fault, Outcome
 from probe.core.scheduling.grid import to_us
 from probe.core.sla.facts.row import FactRow
 from probe.core.sla.facts.stream import StreamFacts
-from probe.core.sla.grains import CountingRule, FactClass, class_of, clock_is_vouched, grain_of
+from probe.core.sla.grains import CountingRule, FactClass, class_of, clock_is_vouched, grain_of, is_vouched
 from probe.core.tables.columns import GRAINS, Row
-from probe.core.tables.rows import Rows, event_rows, request_rows, slot_row
+from probe.core.tables.rows import Rows, clock_of, event_rows, request_rows, slot_row
 
 RULE = CountingRule()
 # Upper bounds, exclusive, in microseconds: 1 ms, then each the root of two times the one before, up to 32.8 s.
@@ -141,7 +141,7 @@ class GrainTable:
         counts = self._of((*key, None, grain), seq).counts
         counts[DUE] += 1
         counts[MEASURED] += 1
-        sure = _is_vouched(slot)
+        sure = is_vouched(*clock_of(slot), RULE)
         for seen in edges:
             sums = self._of((*key, seen.address, grain), seq)
             sums.counts[OK] += 1
@@ -193,16 +193,6 @@ class GrainTable:
             sums = self._sums[key] = Sums(seq)
         sums.seq_last = seq  # rows come in the order of seq
         return sums
-
-
-def _is_vouched(slot: SlotRecord) -> bool:
-    """As `clock_is_vouched` of its facts. Rows of 0.1 have the kernel's word alone."""
-    if slot.clock is not None:
-        by, bound_us = slot.clock.vouched_by, slot.clock.bound_us
-    else:
-        by = "kernel" if slot.host.clock_synchronised else None
-        bound_us = slot.host.clock_max_error_us
-    return by in RULE.clocks and bound_us is not None and bound_us <= RULE.clock_max_error_us
 
 
 def _sorted(found: dict[Key, Sums]) -> Iterator[tuple[Key, Sums]]:
