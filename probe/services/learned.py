@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 
-from probe.core.records.codec import encode
 from probe.core.records.observation import Role
 from probe.core.records.rows import SlotRecord, State
 from probe.core.records.verdict import Outcome
@@ -27,6 +27,8 @@ ROW_OVERHEAD_BYTES, ROW_FILL = 115, 1.05
 # for, as the time of day, a row that is well has them.
 _FURTHER = (Role.REDIRECT, Role.CHECK, Role.CONFIRM, Role.SWEEP, Role.ELSEWHERE)
 SENT = frozenset({Role.EDGE, *_FURTHER})
+
+_WELL = "FROM record JOIN outcome ON outcome.id = record.outcome WHERE outcome.name = ?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,31 +69,32 @@ def learned_from(directory: Path) -> Learned:
     for row in rows:
         if row.state is State.MEASURED and row.outcome is Outcome.OK:
             by_task[row.task].append(row)
-    well = [row for found in by_task.values() for row in found]
-    packed = _packed_bytes(directory) if well else None
+    packed = _packed_bytes(directory)
     return Learned(
         slots={task: _average(found) for task, found in by_task.items()},
-        row_bytes=None
-        if packed is None
-        else ROW_OVERHEAD_BYTES + ROW_FILL * packed * _mean_size(well) / _mean_size(rows),
+        row_bytes=None if packed is None else ROW_OVERHEAD_BYTES + ROW_FILL * packed,
     )
 
 
 def _packed_bytes(directory: Path) -> float | None:
-    """Of a line as it is kept, on average, in the newest part with enough of them: by how it packs them now."""
+    """Of the line of a row that is well, as it is kept, in the newest part with enough of them, by how it packs now.
+
+    Rows that failed are larger, events and missed slots smaller. Of an agent that has just begun, rows grow by a
+    tenth as it gets to know the origin's versions: its first ones do not count.
+    """
     for part in reversed(parts_of(directory)):
         with closing(Query(part.path)) as query:
             if query.value("SELECT 1 FROM sqlite_master WHERE name = 'dictionary'") is None:
                 return None  # of an earlier version, whose parts are larger than those to come
-            count, mean = query.rows("SELECT count(*), avg(length(body)) FROM record")[0]
+            count = query.value(f"SELECT count(*) {_WELL}", Outcome.OK)
             if count >= ROWS_TO_LEARN_FROM:
-                return float(mean)
+                newest = query.rows(
+                    f"SELECT length(body) {_WELL} ORDER BY record.id DESC LIMIT ?",
+                    Outcome.OK,
+                    min(NEWEST, count // 2),
+                )
+                return mean(int(size) for [size] in newest)
     return None
-
-
-def _mean_size(rows: Sequence[SlotRecord]) -> float:
-    """Of their lines: rows that failed are much larger than those that are well."""
-    return sum(len(encode(row)) for row in rows) / len(rows)
 
 
 def learned(directory: Path | str) -> Learned:

@@ -9,23 +9,21 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import sqlite3
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
-from probe.core.records.codec import encode
 from probe.core.records.rows import SlotRecord
 from probe.core.records.verdict import Outcome
 from probe.lab.lab import Lab
 from probe.lab.servers.world import VANTAGES
 from probe.services.learned import HEAD_BYTES, SENT
 from probe.store.base.parts import parts_of
+from probe.store.base.query import Query
 from probe.store.base.schema import StoreError
 from probe.store.read.reader import Reader
 from tests.support.agent_process import cdn_probe, ended, start, until
@@ -86,7 +84,7 @@ async def compare(directory: Path, *, interval: str, learn_rows: int, seconds: f
         async with measuring(file, learn_rows):
             pass
         plan = json.loads((await cdn_probe("plan", "-c", file, "--json")).out)
-        size, held = taken(results), records(results)
+        size, held = Kept.of(results), records(results)
         tallies = tally(lab)
         async with measuring(file, held + learn_rows // 4):  # it has begun, and every object was looked at
             before, began_s = counted(tallies), time.monotonic()
@@ -94,7 +92,7 @@ async def compare(directory: Path, *, interval: str, learn_rows: int, seconds: f
             await asyncio.sleep(seconds)
             after, lasted_s = counted(tallies), time.monotonic() - began_s
             last = last_due(results)
-        added = (taken(results) - size) / (records(results) - held) * _of_well_rows(slots(results))
+        added = Kept.of(results).a_well_row_since(size)
         rows = [row for row in slots(results) if first < row.scheduled_at <= last]
     found = Counter((row.domain, row.outcome or row.missed_reason, row.reason) for row in rows)
     other = sum(count for (_, outcome, _), count in found.items() if outcome != Outcome.OK)
@@ -146,12 +144,6 @@ def _bytes(plan: dict[str, Any], rows: list[SlotRecord], stored: float) -> list[
     ]
 
 
-def _of_well_rows(rows: list[SlotRecord]) -> float:
-    """How much larger than others those are that a plan is made of: slots that fell due at the stop take little."""
-    well = [len(encode(row)) for row in rows if row.outcome is Outcome.OK]
-    return mean(well) / mean(len(encode(row)) for row in rows)
-
-
 def slots(results: Path) -> list[SlotRecord]:
     with Reader.open(results) as reader:
         return [row for row in reader.list(limit=100_000) if isinstance(row, SlotRecord)]
@@ -166,14 +158,47 @@ def records(results: Path) -> int:
         return sum(reader.heads().values())
 
 
-def taken(results: Path) -> int:
-    """By the parts' rows: without what each part has once, its dictionary and a page for each table."""
-    return sum(part.path.stat().st_size - _once(part.path) for part in parts_of(results))
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a store takes on the disk. `file_bytes`: without what each part has once, its dictionary and a page for each
+    table. `lines` and `well`: how many records and how many bytes of them, packed; of all, and of rows that are well.
+    """
+
+    file_bytes: int
+    lines: tuple[int, int]
+    well: tuple[int, int]
+
+    @classmethod
+    def of(cls, results: Path) -> Kept:
+        parts = [part.path for part in parts_of(results)]
+        return cls(
+            sum(path.stat().st_size - _once(path) for path in parts),
+            _lines(parts, "1"),
+            _lines(parts, "outcome = (SELECT id FROM outcome WHERE name = 'ok')"),
+        )
+
+    def a_well_row_since(self, before: Kept) -> float:
+        """Bytes on the disk: of what was added, rows of slots that fell due at a stop take less than well ones."""
+        (all_rows, all_bytes), (rows, packed) = _more(self.lines, before.lines), _more(self.well, before.well)
+        return (self.file_bytes - before.file_bytes) / all_rows * (packed / rows) / (all_bytes / all_rows)
+
+
+def _lines(parts: list[Path], which: str) -> tuple[int, int]:
+    rows, packed = 0, 0
+    for part in parts:
+        with closing(Query(part)) as query:
+            [(count, size)] = query.rows(f"SELECT count(*), total(length(body)) FROM record WHERE {which}")
+        rows, packed = rows + count, packed + int(size)
+    return rows, packed
+
+
+def _more(after: tuple[int, int], before: tuple[int, int]) -> tuple[int, int]:
+    return after[0] - before[0], after[1] - before[1]
 
 
 def _once(part: Path) -> int:
-    with closing(sqlite3.connect(f"file:{part}?mode=ro", uri=True)) as conn:
-        [(trees,)] = conn.execute("SELECT count(*) + 1 FROM sqlite_master WHERE rootpage > 0")
-        [(page,)] = conn.execute("PRAGMA page_size")
-        [(dictionary,)] = conn.execute("SELECT coalesce(sum(length(body)), 0) FROM dictionary")
-        return int(trees * page + dictionary)
+    with closing(Query(part)) as query:
+        trees = query.value("SELECT count(*) + 1 FROM sqlite_master WHERE rootpage > 0")
+        page = query.value("PRAGMA page_size")
+        dictionary = query.value("SELECT coalesce(sum(length(body)), 0) FROM dictionary")
+    return int(trees * page + dictionary)

@@ -12,7 +12,7 @@ from tests.plan.compare import compare
 
 @pytest.mark.long
 async def test_requests_within_five_percent_and_bytes_within_ten(tmp_path: Path) -> None:
-    found = await compare(tmp_path, interval="1500ms", learn_rows=110, seconds=62)
+    found = await compare(tmp_path, interval="1500ms", learn_rows=250, seconds=62)
     seen = {one.what: one.share for one in found}
     assert {what for what in seen if what.startswith("bytes")} == {
         "bytes measured a slot",
