@@ -36,9 +36,9 @@ def _typed(text: str | None, now_us: int | None) -> str | None:
         return stored_time(utc_text_us(now_us - parse_duration_us(text)))
     try:
         return stored_time(text)
-    except ValueError as error:
+    except ValueError:
         raise ValueError(
-            f"{text!r} is no time: write 2026-11-22T10:00:00Z, 2026-11-22, or how long ago: 90m, 2h, 7d ({error})"
+            f"{text!r} is no time: write 2026-11-22T10:00:00Z, 2026-11-22, or how long ago: 90m, 2h, 7d"
         ) from None
 
 

@@ -146,6 +146,8 @@ class Listener:
             sock.close()
             raise
         try:
+            if writer.get_extra_info("peername") is None:
+                return  # reset before its turn came: who it was is not said any more, getpeername(2)
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
                 await self._serve(reader, writer)
             await _close(writer)
