@@ -17,6 +17,7 @@ from time import monotonic_ns
 from typing import Protocol
 
 from probe.core.model.protocols import ALPN, HTTP_1_1
+from probe.core.model.value import replace
 from probe.core.records.failure import FailureType
 from probe.core.records.transport import QuicInfo, Tls
 from probe.fetch.connector import Dial, Opening, attach, attach_tls, examine
@@ -59,6 +60,7 @@ class Connection(asyncio.Protocol):
         self.is_open = False  # it can be used, or could until it ended
         self.ended = False
         self.protocol = HTTP_1_1  # as ALPN names it; spoken without ALPN too
+        self.chosen: str | None = None  # by the server, by ALPN
         self._target = target
         self._offered = ALPN[target.request.protocol]
         self._client: TlsClient | None = None
@@ -118,10 +120,10 @@ class Connection(asyncio.Protocol):
         self.watch.tls_done(transport.hello_ns, (transport.handshake_end_ns, transport.handshake_unsure_ns))
         self.is_open = True
         self.certificates = transport.session.chain()
+        chosen = self.chosen = transport.session.alpn()
         if self._offered == (HTTP_1_1,):
             self.tls = describe(transport.session, name, self.certificates)
             return
-        chosen = transport.session.alpn()
         self.tls = describe(transport.session, name, self.certificates, alpn=chosen)
         self.protocol = chosen or HTTP_1_1
         if self.protocol not in self._offered:
@@ -228,6 +230,10 @@ class Connection(asyncio.Protocol):
         """The end."""
         self._looked, self.ended = False, True
         self._error = self._error or exc
+        if self.tls is not None and self.watch.response_start_us is None and not self._closed_by_us:
+            self.tls = replace(
+                self.tls, alpn=self.chosen
+            )  # whether it agreed on HTTP/1.1, or left for want of it
         if not self._closed_by_us and not self._all_came:
             self.look()
         self._transport = None

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from probe.core.model.protocols import AUTO
+from probe.core.model.protocols import AUTO, H1
 from probe.core.model.task import VantagePoint
 from probe.core.model.value import replace
 from probe.core.records.observation import Observation, Relation, Role
 from probe.core.redirects.next_hop import STATUS_CODES as REDIRECTS
 from probe.core.vantage.over_udp import silent_over_quic
+from probe.core.vantage.refusals import left_without_http1
 from probe.core.vantage.via_proxy import can_be_given
 from probe.core.verdict.corroboration import OF_THE_LINE_TOO
 from probe.fetch.target import FetchTarget
@@ -37,9 +38,9 @@ async def look_elsewhere(slot: Slot, lines: Sequence[VantagePoint], pace: EdgePa
         for target in _ways(slot, observation, index, lines)
     ]
     targets += [
-        (_over_tcp(slot, observation, index), index)
+        (_as_browsers_ask(slot, observation, index), index)
         for index, observation in enumerate(slot.observations)
-        if observation.role is Role.EDGE and silent_over_quic(observation)
+        if observation.role is Role.EDGE and _answers_over_another_version(slot, observation)
     ]
     async with Staggered() as staggered:
         asked = pace.admitted(target for target, _ in targets)
@@ -52,8 +53,14 @@ async def look_elsewhere(slot: Slot, lines: Sequence[VantagePoint], pace: EdgePa
     slot.compare_all()
 
 
-def _over_tcp(slot: Slot, observation: Observation, index: int) -> FetchTarget:
-    """The same node and object over TCP: whether its host is well, where it is silent over QUIC."""
+def _answers_over_another_version(slot: Slot, observation: Observation) -> bool:
+    """Whether it may: its host may be well that is silent over QUIC, and speak HTTP/2 that leaves at HTTP/1.1."""
+    asked_h1 = slot.task.request.protocol == H1
+    return silent_over_quic(observation) or (asked_h1 and left_without_http1(observation))
+
+
+def _as_browsers_ask(slot: Slot, observation: Observation, index: int) -> FetchTarget:
+    """The same node and object over TCP, HTTP/2 and HTTP/1.1 offered."""
     target = slot.target(Role.ELSEWHERE, observation.address, of=index)
     return replace(target, request=replace(target.request, protocol=AUTO))
 

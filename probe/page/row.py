@@ -30,6 +30,7 @@ from htpy import (
     ul,
 )
 
+from probe.core.model.protocols import H1, H2, H3, SHOWN
 from probe.core.model.times import epoch_s
 from probe.core.records.dns import Resolution
 from probe.core.records.observation import Observation
@@ -74,7 +75,7 @@ def row(of: RowView, looking: Looking, standing: Standing | None) -> str:
     exchanges = {one.observation: one for one in of.bundle.exchanges} if of.bundle is not None else {}
     agent, customer, seq = of.name
     return document(
-        f"{plain(record.domain)}{plain(record.path, 80)}",
+        f"{plain(record.domain)}{plain(record.path, 80)}{_not_usual(record.protocol)}",
         [
             p[
                 span(".sign", aria_hidden="true")[MARKS.get(state, "·")],
@@ -99,6 +100,11 @@ def row(of: RowView, looking: Looking, standing: Standing | None) -> str:
     )
 
 
+def _not_usual(protocol: str) -> str:
+    """Rows of one object over several HTTP versions are told apart by it."""
+    return "" if protocol == H1 else f" {protocol}"
+
+
 def state_of_row(record: SlotRecord) -> State:
     """As the map draws it."""
     if record.state is not Measured.MEASURED:
@@ -115,6 +121,7 @@ def _facts(of: RowView, say: Tongue, clock: Clock) -> Element:
         (say("row"), f"{plain(of.agent)} {plain(record.customer)}/{record.seq}"),
         (say("due"), clock.shown(round(epoch_s(record.scheduled_at) * 1e6))),
         (say("from"), plain(place)),
+        (say("HTTP version"), say(SHOWN[record.protocol])),
         (say("reason"), plain(record.reason or record.missed_reason or "–")),
         (say("confirmed"), say("yes") if record.confirmed else say("no")),
     ]
@@ -185,7 +192,11 @@ def _reply(one: Observation) -> str:
     if one.failure is not None:
         return plain(f"{one.failure.type.value} {one.failure.detail or ''}".strip(), 300)
     if one.response is not None:
-        return plain(f"{one.response.status_code} {one.response.reason_phrase}".strip(), 300)
+        spoken = one.response.next_hop_protocol
+        version = f"({spoken})" if spoken in (H2, H3) else ""
+        return plain(
+            " ".join(f"{one.response.status_code} {one.response.reason_phrase} {version}".split()), 300
+        )
     return "–"
 
 

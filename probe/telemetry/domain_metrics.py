@@ -1,6 +1,7 @@
 """Rule: one domain of fifty is seen by its name; the names are those of the configuration, and their number is bounded.
 
-Counts and times of rows by customer and domain, and when the first of a domain's certificates expires.
+Counts and times of rows by customer and domain, and when the first of a domain's certificates expires. What is asked
+for over another HTTP version than HTTP/1.1 is counted by that too: a listener of HTTP/3 that is down or slow shows.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Collection
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from probe.core.model.protocols import H1
 from probe.core.model.times import epoch_s
 from probe.core.records.observation import Observation, Role
 from probe.core.records.phases import phases
@@ -54,6 +56,20 @@ class DomainMetrics:
             LABELS,
             registry=registry,
         )
+        self.protocol_slots = Counter(
+            "cdn_probe_domain_protocol_slots",
+            "Those of cdn_probe_domain_slots that were asked for over another version than HTTP/1.1: h2, h3, auto.",
+            (*LABELS, "protocol", "outcome", "fault"),
+            registry=registry,
+        )
+        self.protocol_duration = Histogram(
+            "cdn_probe_domain_protocol_duration_seconds",
+            "Those of cdn_probe_domain_duration_seconds that were asked for over another version than HTTP/1.1.",
+            (*LABELS, "protocol"),
+            registry=registry,
+            buckets=SECONDS,
+        )
+        self._by_protocol: dict[Pair, set[tuple[str, str, str]]] = {}
         self._verdicts: dict[Pair, set[tuple[str, str]]] = {}
         self._expiry: dict[Pair, Least] = {}
 
@@ -65,19 +81,25 @@ class DomainMetrics:
         verdict = (row.outcome or NONE, row.fault or NONE)
         self._verdicts.setdefault(pair, set()).add(verdict)
         self.slots.labels(*pair, *verdict).inc()
+        protocol = None if row.protocol == H1 else row.protocol
+        if protocol is not None:
+            self._by_protocol.setdefault(pair, set()).add((protocol, *verdict))
+            self.protocol_slots.labels(*pair, protocol, *verdict).inc()
         if row.outcome is Outcome.OK:
             self.last_ok.labels(*pair).set(epoch_s(row.scheduled_at))
         for observation in row.observations:
             if observation.role is Role.EDGE:
-                self._edge(observation, pair)
+                self._edge(observation, pair, protocol)
 
-    def _edge(self, observation: Observation, pair: Pair) -> None:
+    def _edge(self, observation: Observation, pair: Pair, protocol: str | None) -> None:
         tls = observation.tls
         until = None if tls is None else tls.chain_not_after or tls.not_after
         if until is not None:
             self._expiry.setdefault(pair, Least()).add(time.monotonic(), epoch_s(until))
         if not observation.tainted and (total_us := phases(observation.timing).total_us) is not None:
             self.duration.labels(*pair).observe(total_us / 1e6)
+            if protocol is not None:
+                self.protocol_duration.labels(*pair, protocol).observe(total_us / 1e6)
 
     def forget_but(self, pairs: Collection[Pair] | None, customers: Collection[str]) -> None:
         """Drop the series of all other domains: they are no longer measured. `pairs` None: but all of `customers`."""
@@ -86,6 +108,11 @@ class DomainMetrics:
         for pair in self._pairs.forget_but(pairs):
             for verdict in self._verdicts.pop(pair, ()):
                 self.slots.remove(*pair, *verdict)
+            by_protocol = self._by_protocol.pop(pair, set())
+            for labels in by_protocol:
+                self.protocol_slots.remove(*pair, *labels)
+            for protocol in {labels[0] for labels in by_protocol}:
+                self.protocol_duration.remove(*pair, protocol)
             self._expiry.pop(pair, None)
             for metric in (self.duration, self.last_ok, self.expiry):
                 metric.remove(*pair)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from pathlib import Path
 
@@ -12,14 +13,16 @@ from probe.core.http.head import HeadError, HeadScanner
 from probe.core.model.task import Limits
 from probe.core.model.value import replace
 from probe.core.records.failure import FailureType
+from probe.core.records.observation import Role
 from probe.core.records.rows import SlotRecord
 from probe.core.records.surroundings import NodeFacts
 from probe.core.results.rows import evidence_of
 from probe.core.verdict.judge import judge
 from tests.codes.provoking import provokes
 from tests.support.dns_server import zone
+from tests.support.http2 import healthy, plain, tls_of
 from tests.support.http_server import HOST, Pki, Script, reply, response
-from tests.support.slots import CANONICAL, Setting, measure
+from tests.support.slots import CANONICAL, GOOD, Setting, measure
 
 SETTINGS = bytes.fromhex("000000040000000000")
 GOAWAY = bytes.fromhex("0000080700000000000000000000000001")
@@ -52,6 +55,41 @@ async def test_a_server_of_http_2_alone(
 ) -> None:
     _, row = await measure(Setting(edge=edge, tls=tls if https else None), tmp_path)
     assert verdict(row) == expected, row.summary
+
+
+def leaving_http1(then: Script) -> Script:
+    """As HAProxy with `proto h2`: whoever does not begin as HTTP/2 does is left without a byte."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2":
+            await then(reader, writer)
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("protocols", "expected"),
+    [
+        (("h2",), UNSUPPORTED),
+        # It agreed on HTTP/1.1 and does not speak it: users of that get nothing.
+        (("h2", "http/1.1"), ("failed", "cdn", "tcp.closed")),
+        # It knows no ALPN, so that browsers speak HTTP/1.1 with it too.
+        ((), ("failed", "cdn", "tcp.closed")),
+    ],
+)
+async def test_a_server_that_just_leaves_at_http_1_1(
+    tmp_path: Path, protocols: tuple[str, ...], expected: tuple[str, str, str]
+) -> None:
+    edge = leaving_http1(healthy(plain(GOOD)))
+    _, row = await measure(
+        Setting(edge=edge, tls=lambda pki: tls_of(pki, *protocols) if protocols else tls(pki)), tmp_path
+    )
+    assert verdict(row) == expected, row.summary
+    looks = [o for o in row.observations if o.role is Role.ELSEWHERE]
+    assert [o.tls.alpn for o in looks if o.tls] == {("h2",): ["h2"], (): [None]}.get(protocols, [])
+    if expected == UNSUPPORTED:
+        assert row.summary is not None
+        assert "`protocol: auto`" in row.summary
 
 
 @pytest.mark.parametrize("size", range(1, len(SETTINGS) + 1))

@@ -71,7 +71,11 @@ def test_http_3_through_a_proxy_is_refused_with_the_reason(
         "customers/acme.yaml:4:14: www.acme.example: protocol: h3 is not measured from local" in result.stderr
     )
     assert "a proxy carries TCP alone" in result.stderr
-    assert checked(tmp_path, "protocol: h2").exit_code == 0
+    assert "good" not in result.stdout
+    assert "`run` refuses it here" in result.stdout
+    well = checked(tmp_path, "protocol: h2")
+    assert well.exit_code == 0
+    assert "agent.yaml: good. " in well.stdout
 
 
 @pytest.mark.parametrize(

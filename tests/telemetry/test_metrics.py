@@ -318,7 +318,9 @@ def test_a_domain_that_is_measured_no_longer_has_no_series() -> None:
     tls = Tls(chain_not_after="2026-12-01T00:00:00Z")
     for domain in ("www.example.net", "img.example.net"):
         made = slot(customer="acme", domain=domain)
-        metrics.row(replace(made, observations=(replace(build.seen(timing=TIMING), tls=tls),)))
+        seen = replace(build.seen(timing=TIMING), tls=tls)
+        for protocol in ("h1", "h2", "h3"):
+            metrics.row(replace(made, protocol=protocol, observations=(seen,)))
     metrics.domains.refresh()
     www = {"customer": "acme", "domain": "www.example.net"}
     expiry = "cdn_probe_domain_certificate_expiry_timestamp_seconds"
@@ -326,6 +328,30 @@ def test_a_domain_that_is_measured_no_longer_has_no_series() -> None:
     metrics.forget_but({("acme", "bj-ct")}, {("acme", "img.example.net")})
     left = {dict(labels).get("domain") for name, labels in samples(metrics, now_s=3.0) if "domain_" in name}
     assert left - {None} == {"img.example.net"}
+
+
+def test_http_3_that_fails_shows_beside_versions_that_are_well() -> None:
+    metrics = Metrics("1")
+    good = replace(slot(customer="acme"), observations=(build.seen(timing=TIMING),))
+    for protocol in ("h1", "h2", "h3", "auto"):
+        metrics.row(replace(good, protocol=protocol))
+    metrics.row(replace(good, protocol="h3", outcome="failed", fault="cdn"))
+    found = samples(metrics)
+    counted = {
+        tuple(dict(labels)[name] for name in ("protocol", "outcome", "fault")): value
+        for (name, labels), value in found.items()
+        if name == "cdn_probe_domain_protocol_slots_total"
+    }
+    assert counted == {
+        ("h2", "ok", "none"): 1,
+        ("h3", "ok", "none"): 1,
+        ("h3", "failed", "cdn"): 1,
+        ("auto", "ok", "none"): 1,
+    }
+    of_h3 = {"customer": "acme", "domain": good.domain, "protocol": "h3"}
+    assert of(found, "cdn_probe_domain_protocol_duration_seconds_count", **of_h3) == 2
+    whole = {"customer": "acme", "domain": good.domain}
+    assert of(found, "cdn_probe_domain_duration_seconds_count", **whole) == 5
 
 
 def test_open_incidents_and_calls_are_of_the_moment() -> None:

@@ -21,12 +21,14 @@ def check_config(config_file: Path) -> None:
         from probe.services.forecast import forecast
         from probe.services.learned import learned
         from probe.settings.config_files import load_config
-        from probe.settings.preflight import missing, warnings
+        from probe.settings.preflight import missing, unspoken, untrusted, warnings
     config = load_config(config_file, CHECKS)
     plan = make_plan(config)
     shard = "" if plan.shard is None else f" as host {plan.shard}"
+    refused = bool(untrusted(config) or unspoken(config))
+    word = "valid, and `run` refuses it here, for the reasons below" if refused else "good"
     click.echo(
-        f"{config_file}: good. {_count(len(config.customers), 'customer')}, "
+        f"{config_file}: {word}. {_count(len(config.customers), 'customer')}, "
         f"{_count(len(config.agent.vantage_points), 'vantage point')}, {_count(len(plan.tasks), 'task')}{shard}\n"
         f"digest {config.digest[:12]}"
     )

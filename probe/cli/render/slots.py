@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from probe.core.model.protocols import H1
+from probe.core.model.protocols import H1, HTTP_1_1
 from probe.core.records.dns import Resolution
 from probe.core.records.observation import Observation, Role
 from probe.core.records.phases import phases
@@ -123,6 +123,13 @@ def status_text(observation: Observation) -> Text:
     return Text("–" if observation.response is None else str(observation.response.status_code))
 
 
+def _status_and_version(observation: Observation) -> Text:
+    """The same, and the HTTP version that was spoken, where that is not HTTP/1.1."""
+    text, response = status_text(observation), observation.response
+    version = "" if response is None else response.next_hop_protocol
+    return text if version in ("", HTTP_1_1, "http/1.0") else text.append(f" {version}", style="dim")
+
+
 def verdict_text(row: SlotRecord) -> Text:
     """outcome, fault and reason in the outcome's colour."""
     if row.state is not State.MEASURED:
@@ -215,7 +222,7 @@ def observation_table(row: SlotRecord) -> Table:
             str(index),
             o.role + (f" of {o.of}" if o.of is not None else ""),
             f"{o.address}:{o.port}",
-            status_text(o),
+            _status_and_version(o),
             "–"
             if response is None or response.encoded_body_bytes is None
             else str(response.encoded_body_bytes),
@@ -271,8 +278,8 @@ def transport_lines(observation: Observation) -> list[str]:
 
 
 def _title(row: SlotRecord) -> str:
-    """Under which number it is stored, or what was looked at if it is not."""
-    return object_of(row) if row.seq is None else f"{row.customer}/{row.seq}"
+    """What was looked at, and under which number it is stored, if it is."""
+    return object_of(row) if row.seq is None else f"{row.customer}/{row.seq}  {object_of(row)}"
 
 
 def evidence(row: SlotRecord) -> RenderableType:

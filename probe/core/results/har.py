@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from msgspec.structs import asdict
 
-from probe.core.model.protocols import HTTP_1_1
+from probe.core.model.protocols import H2, H3, HTTP_1_1
 from probe.core.model.times import epoch_s, utc_text
 from probe.core.records.observation import Observation, Role
 from probe.core.records.phases import phases
@@ -24,6 +24,7 @@ from probe.core.records.rows import SlotRecord
 from probe.core.results.bundle import Bundle, Exchange
 
 _UNKNOWN = -1
+_ASKED_AS_WRITTEN = frozenset({Role.EDGE, Role.CONFIRM, Role.SWEEP})
 
 
 def har_of(bundle: Bundle) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def _entry(
         "pageref": _page_id(row),
         "startedDateTime": utc_text(epoch_s(row.started_at or row.scheduled_at) + begin_us / 1e6),
         "time": sum(v for k, v in timings.items() if v > 0 and k != "ssl"),
-        "request": _request(observation, exchange),
+        "request": _request(row, observation, exchange),
         "response": _response(observation, exchange),
         "cache": {},
         "timings": timings,
@@ -115,13 +116,13 @@ def _ms(value_us: int | None) -> float:
     return _UNKNOWN if value_us is None else value_us / 1000
 
 
-def _request(observation: Observation, exchange: Exchange | None) -> dict[str, Any]:
+def _request(row: SlotRecord, observation: Observation, exchange: Exchange | None) -> dict[str, Any]:
     head = exchange.request_head if exchange is not None else ""
     fields = _fields_of(head)
     return {
         "method": observation.method,
         "url": observation.url,
-        "httpVersion": _asked_over(observation, head),
+        "httpVersion": _asked_over(row, observation, head),
         "cookies": [],
         "headers": fields,
         "queryString": [
@@ -133,10 +134,14 @@ def _request(observation: Observation, exchange: Exchange | None) -> dict[str, A
     }
 
 
-def _asked_over(observation: Observation, head: str) -> str:
-    """The version of the request, as it was written; where none is kept, by what was agreed on."""
+def _asked_over(row: SlotRecord, observation: Observation, head: str) -> str:
+    """The version of the request, as it was written; where none is kept, by what was agreed on or asked for."""
     written = head.partition("\r\n")[0].rpartition(" ")[2]
     agreed = None if observation.tls is None else observation.tls.alpn
+    if observation.quic_info is not None:
+        agreed = H3
+    elif agreed is None and row.protocol == H2 and observation.role in _ASKED_AS_WRITTEN:
+        agreed = H2  # the handshake did not come to its end, and nothing else was offered in it
     return written or _version(agreed or HTTP_1_1)
 
 

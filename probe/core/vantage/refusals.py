@@ -7,8 +7,11 @@ is in Retry-After (RFC 9110 section 10.2.3), within a bound of ours.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from probe.core.http.fields import first_value
 from probe.core.model.times import retry_after_s
+from probe.core.records.failure import FailureType, Phase
 from probe.core.records.observation import Observation, Role
 from probe.core.records.response import Response
 from probe.core.vantage.challenge_marks import CHALLENGE_MARKS, Mark
@@ -19,6 +22,7 @@ WAIT_AT_MOST_S = 300.0
 WITHOUT_A_TIME_S = 10.0  # after a 429 that does not say when to come back
 _TOO_MANY, _UNAVAILABLE = 429, 503
 _UPGRADE_REQUIRED, _VERSION_NOT_SUPPORTED = 426, 505
+_LEFT = frozenset({FailureType.TCP_CLOSED, FailureType.TCP_RESET})
 _FURTHER = frozenset({Role.CHECK, Role.CONTROL, Role.CONFIRM, Role.SWEEP, Role.ELSEWHERE})
 
 
@@ -48,6 +52,37 @@ def wants_another_protocol(observation: Observation) -> bool:
     if response.status_code == _UPGRADE_REQUIRED:
         return any("h2" in value or "http/2" in value for value in upgrades)
     return response.status_code == _VERSION_NOT_SUPPORTED
+
+
+def left_without_http1(observation: Observation) -> bool:
+    """Whether a server was offered HTTP/1.1 by ALPN, agreed on nothing, and left at the request without a byte.
+
+    Who speaks HTTP/1.1 and knows ALPN agrees on it (RFC 7301 section 3.2). Who speaks HTTP/2 alone may just leave, as
+    HAProxy does; so may a broken server that does not know ALPN: `speaks_http2_alone` tells them apart.
+    """
+    failure, tls = observation.failure, observation.tls
+    if failure is None or failure.phase is not Phase.HTTP or failure.type not in _LEFT:
+        return False
+    return tls is not None and tls.alpn is None and observation.timing.response_start_us is None
+
+
+def speaks_http2_alone(observations: Sequence[Observation], index: int | None) -> bool:
+    """Whether the server of observation `index` left so, and answered over HTTP/2 in this slot, where that was offered.
+
+    A server that does not know ALPN agrees on HTTP/2 neither.
+    """
+    return (
+        index is not None
+        and left_without_http1(observations[index])
+        and any(
+            o.role is Role.ELSEWHERE
+            and o.of == index
+            and o.response is not None
+            and o.tls is not None
+            and o.tls.alpn == "h2"
+            for o in observations
+        )
+    )
 
 
 def says_nothing(observation: Observation) -> bool:

@@ -19,7 +19,7 @@ from probe.core.records.verdict import Fault, Outcome
 from probe.core.redirects.next_hop import STATUS_CODES as REDIRECTS
 from probe.core.vantage.line_quality import CUT_OFF, FOREIGN_CERTIFICATE, LOOKUPS_LOST
 from probe.core.vantage.over_udp import unproven_over_udp
-from probe.core.vantage.refusals import refusal, wants_another_protocol
+from probe.core.vantage.refusals import refusal, speaks_http2_alone, wants_another_protocol
 from probe.core.verdict.corroboration import OF_THE_LINE_TOO, TIMEOUTS, Corroboration
 from probe.core.verdict.hijack import alias_hidden, changed_by_the_zone, disbelieved, foreign, outdated
 from probe.core.verdict.node_symptoms import ADVERTISED
@@ -190,6 +190,8 @@ def _transport(symptom: Symptom, corroboration: Corroboration) -> Blame:
     observation = _observation(symptom, corroboration)
     failure = observation.failure
     assert failure is not None, "a transport symptom comes from a failure"
+    if speaks_http2_alone(corroboration.evidence.observations, symptom.observation):
+        return _inconclusive(Fault.AGENT, FailureType.AGENT_PROTOCOL_UNSUPPORTED.value)
     if failure.type is FailureType.HTTP_1_1_REQUIRED and corroboration.task.request.protocol == AUTO:
         # Browsers ask again, which would not be this request.
         return _inconclusive(Fault.AGENT, symptom.reason)

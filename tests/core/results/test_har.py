@@ -15,7 +15,7 @@ from probe.core.records.failure import FailureType, Phase
 from probe.core.records.observation import Observation, Role
 from probe.core.records.response import Response
 from probe.core.records.rows import SlotRecord
-from probe.core.records.transport import ResourceTiming, TimingUncertainty, Tls
+from probe.core.records.transport import QuicInfo, ResourceTiming, TimingUncertainty, Tls
 from probe.core.results.bundle import Exchange
 from probe.core.results.har import har
 from probe.core.results.rows import measured_row
@@ -98,6 +98,18 @@ def test_a_failure_is_an_entry_without_a_response_that_says_why() -> None:
     assert entry["comment"].startswith("tcp.refused")
     assert entry["timings"]["connect"] == -1
     assert entry["time"] == 0
+
+
+def test_a_request_that_failed_says_over_which_version_it_was_asked() -> None:
+    silent = replace(build.broken(FailureType.QUIC_REFUSED, Phase.QUIC), quic_info=QuicInfo())
+    over_tcp = build.seen(Role.ELSEWHERE)
+    entry, beside = entries(har(replace(row(silent, over_tcp), protocol="h3")))
+    assert (entry["request"]["httpVersion"], entry["response"]["httpVersion"]) == ("HTTP/3", "")
+    assert beside["request"]["httpVersion"] == "HTTP/1.1"
+    refused = build.broken(FailureType.TLS_NO_APPLICATION_PROTOCOL, Phase.TLS)
+    anchor = build.broken(FailureType.TCP_REFUSED, Phase.TCP, Role.ANCHOR)
+    entry, beside = entries(har(replace(row(refused, anchor), protocol="h2")))
+    assert (entry["request"]["httpVersion"], beside["request"]["httpVersion"]) == ("HTTP/2", "HTTP/1.1")
 
 
 def test_a_response_cut_in_its_body_has_both() -> None:
