@@ -22,6 +22,7 @@ from probe.core.model.task import Task
 from probe.core.model.value import replace
 from probe.core.records.rows import SlotRecord
 from probe.core.results.bundle import Bundle
+from probe.fetch.exchange import load
 from probe.fetch.fetcher import HttpFetcher
 from probe.host.clock import Clock, SystemClock, rfc3339
 from probe.host.loop_lag import LoopLag
@@ -129,6 +130,7 @@ def build(
         require_secrets(plan, agent.lines())
     lag, suspensions, dates = LoopLag(clock), Suspensions(clock), HostDates(clock)
     worst_lag_us = worst_delay(lag, suspensions)
+    load(frozenset().union(*(task.protocols for task in plan.tasks)))
     fetcher = HttpFetcher(clock, reveal, agent.allowed(), dates.note)
     resolver = Resolver(clock, agent.allowed())
     jobs = Jobs(clock)

@@ -15,8 +15,9 @@ bodies go to a `probe.fetch.body.Body`, times into the `Stopwatch` that the carr
 
 from __future__ import annotations
 
+import importlib
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 from typing import Protocol as Interface
 
@@ -176,6 +177,16 @@ EXCHANGES: dict[str, Callable[[Any, Limits, str, BodyFactory], Exchange]] = {
     "h2": Http2Exchange,
     H3: _http3,
 }
+
+
+def load(protocols: Collection[str]) -> None:
+    """Import now what these versions need (`Task.protocols`): later it would hold up what is being measured then.
+
+    HTTP/3's library takes some 0.2 s of processor time.
+    """
+    if H3 in protocols and problem() is None:
+        importlib.import_module("probe.fetch.quic.carrier")
+        importlib.import_module("probe.fetch.versions.http3")
 
 
 def carrier_of(target: FetchTarget, watch: Stopwatch, dial: Dial) -> Carrier:

@@ -9,6 +9,7 @@ from probe import __version__
 from probe.checks import CHECKS
 from probe.core.model.task import Task
 from probe.core.records.rows import SlotRecord
+from probe.fetch.exchange import load
 from probe.fetch.fetcher import HttpFetcher
 from probe.host.clock import SystemClock, rfc3339
 from probe.host.loop_lag import LoopLag, clock_state
@@ -42,6 +43,7 @@ async def measure_alone(task: Task) -> SlotRecord:
     clock = SystemClock()
     lag = LoopLag(clock)
     dates = HostDates(clock)
+    load(task.protocols)
     fetcher = HttpFetcher(clock, reveal, EVERYWHERE, dates.note)
     pipeline = Pipeline(
         kinds=CHECKS,

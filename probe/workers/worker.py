@@ -19,6 +19,7 @@ from probe.core.model.value import replace
 from probe.core.records.codec import encode
 from probe.core.records.origin import OriginStanding, OriginVersion
 from probe.core.results.bundle import Bundle
+from probe.fetch.exchange import load
 from probe.fetch.fetcher import HttpFetcher
 from probe.host.clock import SystemClock
 from probe.host.gc import settle
@@ -108,7 +109,9 @@ class Worker:
             case m.Tasks():
                 for gone in order.gone:
                     self._tasks.pop(gone, None)
-                self._tasks.update((task.id, self._reader.read(task)) for task in order.tasks)
+                tasks = {task.id: self._reader.read(task) for task in order.tasks}
+                load(frozenset().union(*(task.protocols for task in tasks.values())))
+                self._tasks.update(tasks)
             case m.Seed():
                 self._apply_seed(order)
             case m.Lines():

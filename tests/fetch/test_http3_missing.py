@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from probe.core.model.task import AnchorSpec
+from probe.core.model.value import replace
 from probe.core.records.failure import FailureType, Phase
 from probe.fetch.quic import installed
+from tests.support import build
 from tests.support.http_server import Pki, make_fetcher, make_target, response, serve
 
 HOW = "pip install 'cdn-probe[http3]'"
@@ -56,3 +59,26 @@ def test_nothing_but_http3_imports_it() -> None:
         [sys.executable, "-c", HIDDEN + f"exec({code!r})"], capture_output=True, text=True, check=False
     )
     assert made.stdout == "fine\n", made.stderr
+
+
+def test_what_http_3_needs_is_imported_before_anything_is_measured_and_for_whoever_asks_alone() -> None:
+    code = (
+        "import sys\n"
+        "from probe.fetch.exchange import load\n"
+        "load({'h1', 'h2', 'auto'})\n"
+        "before = 'qh3' in sys.modules\n"
+        "load({'h1', 'h3'})\n"
+        "print(before, 'qh3' in sys.modules, 'probe.fetch.versions.http3' in sys.modules)"
+    )
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert made.stdout == "False True True\n", made.stderr
+
+
+def test_by_which_versions_a_task_asks() -> None:
+    task = build.task(checks=build.checks(availability={}))
+    assert task.protocols == {"h1"}
+    assert replace(task, request=replace(task.request, protocol="h3")).protocols == {"h3"}
+    assert build.task(checks=build.checks(advertised={"protocols": ["h3"]})).protocols == {"h1", "h3"}
+    anchor = AnchorSpec(scheme="quic", host="192.0.2.1", port=443, path="/")
+    line = replace(task.vantage_point, anchors=(anchor,))
+    assert replace(task, vantage_point=line).protocols == {"h1", "h3"}

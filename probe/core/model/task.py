@@ -7,8 +7,10 @@ Frozen values between the configuration (people's words) and the slot (what is d
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
+from probe.core.model.protocols import H3
 from probe.core.model.value import Value
 from probe.core.text.redaction import without_secret_query
 
@@ -269,3 +271,10 @@ class Task(Value, frozen=True, kw_only=True):
     exclusions: tuple[Exclusion, ...]
     carrier_prefixes: tuple[CarrierPrefix, ...] = ()
     bytes_per_day: int | None = None  # of all bodies of this customer's objects; None: no bound
+
+    @property
+    def protocols(self) -> frozenset[str]:
+        """The HTTP versions that it asks by, or its checks or the anchors of its line."""
+        of_checks = (getattr(check.params, "protocols", None) or () for check in self.checks)
+        quic = any(anchor.scheme == "quic" for anchor in self.vantage_point.anchors)
+        return frozenset((self.request.protocol, *chain.from_iterable(of_checks), *((H3,) if quic else ())))
