@@ -43,6 +43,7 @@ TERMS_AS_THEY_ARE = {
         "DNS",
         "dns",
         "TLS",
+        "HTTP",
         "TCP",
         "TTL",
         "HAR",
