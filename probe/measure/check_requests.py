@@ -63,6 +63,8 @@ async def ask_further(slot: Slot, kinds: Kinds, pace: EdgePace, lookups: Lookups
             for edge in (answered if ask.edges == "all" else turn)
             if (settled := _for_edge(ask, kind, edge)) is not None
         ]
+        if not settled:
+            continue  # as nearly always: what only a body over our limit is asked for
         asked = await _fetch_each(slot, settled, pace)
         for settled_ask in {ask.name: ask for ask in asked if ask.origin}.values():
             await ask_origin(slot, settled_ask, pace, lookups.origin_address)
