@@ -6,7 +6,7 @@ Pure, in whole numbers: the same grains give the same figures, whoever added the
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -244,6 +244,16 @@ class Table:
         excluded = self.is_excluded(number)
         return state_of(self.troubled.get(number), view, self.rule, excluded=excluded, alone=alone)
 
+    def bad(self, view: View) -> Iterator[int]:
+        """Those troubled grains that are bad in a view. Few of them differ: each kind of grain is decided once."""
+        known: dict[Grain, bool] = {}
+        for number, grain in self.troubled.items():
+            is_bad = known.get(grain)
+            if is_bad is None:
+                is_bad = known[grain] = state_of(grain, view, self.rule) is GrainState.BAD
+            if is_bad and not (self.excluded and self.is_excluded(number)):
+                yield number
+
     def absent(self) -> list[tuple[int, int]]:
         """Grains of the period, both ends included, that no row is of and no declared span excludes."""
         taken = [Span(one.first, one.last + 1) for one in self.grains.stretches]
@@ -279,7 +289,7 @@ def _without_state(table: Table, inside: int) -> tuple[int, int]:
 
 
 def _figure(table: Table, view: View) -> Figure:
-    bad = [(n, n) for n in table.troubled if table.state(n, view) is GrainState.BAD]
+    bad = [(n, n) for n in table.bad(view)]
     if view is View.WORST:
         bad = sorted(bad + table.absent())
     runs = [run for run in joined(bad) if run.last >= table.first and run.first < table.end]

@@ -9,27 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from probe.core.sla.facts.grain_rows import RULE
 from probe.core.sla.facts.histogram import Quantity
 from probe.core.sla.facts.row import FactRow, SlotLook
-from probe.core.sla.grains import CountingRule, Grain, Part, Series, Stretch
-from probe.core.sla.periods import Span
+from probe.core.sla.grains import CountingRule, Grain, Part, Series
+from probe.core.sla.periods import Span, union
 from probe.core.tables.columns import GRAINS
-from probe.sla.engines import sql, sums_sql
+from probe.sla.engines import sums_sql
 from probe.sla.engines.duckdb_engine import DuckDbEngine, quoted
 from probe.sla.engines.engine import Grains, Group, Parts, Question
+from probe.sla.engines.steps import PartSeries, Pieces, Well, series_of
+from probe.sla.engines.sums_files import of_csv, of_ndjson, of_parquet
 
-COLUMNS = (
-    "agent", "customer", "domain", "path", "scheme", "protocol", "vantage_point", "region", "carrier", "address",
-    "ip_version", "grain", "due", "measured", "n", "errors_cdn", "unknown", "excluded", "clock_unsure",
-    "seq_first", "seq_last",
-)  # fmt: skip
-TEXTS = COLUMNS[:10]
 STEP_US = RULE.length_us
-ROWS_AT_ONCE = 4_000_000  # of files that are next to each other in time, so that their sums are few
-_Troubled = dict[str, list[tuple[int, Grain, int]]]
-_Rest = dict[str, dict[int, Grain]]
+ROWS_AT_ONCE = 12_000_000  # of files that are next to each other in time
+_Bounds = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,29 +38,40 @@ class Expected:
     bounds: tuple[tuple[int, int], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Parts of a domain of all time, by column and name; and by segment what `near` does not have of them."""
+
+    by: Mapping[str, Mapping[str, PartSeries]]
+    rest: Mapping[tuple[str, str, int], Well]
+
+
 class GrainEngine(DuckDbEngine):
     """DuckDB over files of sealed sums. Raises DuckDbMissing.
 
-    All files are read once for what all domains have in common, and twice for their parts, whatever is asked. After
-    that a question about a domain looks at grains that are alike, at troubled ones, and at counts of the others.
+    Each file is read once, whatever is asked, and its rows that are not well once more. Rows that change from grain to
+    grain are read again for each of the two answers that are made of them.
     """
 
     def __init__(self, threads: int | None = None) -> None:
         super().__init__(threads)
         self.version += ", sums that hosts sealed"
         self._files: list[Sequence[str]] = []
+        self._is_read = False
+        self._ragged: list[int] = []
         self._customer: str | None = None
         self._extents: dict[str, Span] = {}
         self._protocols: dict[str, set[str]] = {}
-        self._width, self._least, self._edges = 0, 0, list[int]()
+        self._expected: tuple[str, int, int] | None = None
+        self._edges: list[int] = []
         self._excluded: dict[str, tuple[Span, ...]] = {}
         self._series: dict[tuple[Question, int], Series] = {}
-        self._parts: dict[tuple[Question, str], tuple[_Troubled, _Rest]] = {}
+        self._parts: dict[Question, _Known] = {}
 
     def take_sums(self, files: Sequence[Path]) -> None:
         """Files of the table `grains`, CSV or NDJSON (both also by zstd) or Parquet; once."""
         parquet = [str(file) for file in files if file.name.endswith(".parquet")]
-        for ending, reads in ((".csv", _of_csv), (".ndjson", _of_ndjson)):
+        for ending, reads in ((".csv", of_csv), (".ndjson", of_ndjson)):
             if some := [str(file) for file in files if file.name.removesuffix(".zst").endswith(ending)]:
                 made = self._place / f"sums{ending}.parquet"
                 self._db.execute(f"COPY ({reads(some)}) TO {quoted(str(made))} (FORMAT parquet)")
@@ -74,7 +81,8 @@ class GrainEngine(DuckDbEngine):
     def streams(self) -> list[tuple[str, str, int, int]]:
         """Agent and customer of all sums, and the numbers of the first and the last record in them."""
         found: dict[tuple[str, str], tuple[int, int]] = {}
-        for source in self._chunks():
+        for number in range(len(self._files)):
+            source = self._source(number)
             text = f"SELECT agent, customer, MIN(seq_first), MAX(seq_last) FROM {source} GROUP BY agent, customer"  # noqa: S608
             for agent, customer, first, last in self._db.execute(text).fetchall():
                 had = found.get((agent, customer), (first, last))
@@ -88,7 +96,7 @@ class GrainEngine(DuckDbEngine):
         lag = f"LAG(seq_last) OVER (PARTITION BY {key} ORDER BY seq_first, seq_last)"
         text = (
             f"SELECT agent, grain FROM (SELECT agent, grain, seq_first, {lag} AS before FROM"  # noqa: S608
-            f" ({_of_parquet(files)}) AS sums) AS beside WHERE seq_first <= before ORDER BY grain, agent LIMIT 1"
+            f" ({of_parquet(files)}) AS sums) AS beside WHERE seq_first <= before ORDER BY grain, agent LIMIT 1"
         )
         row = self._db.execute(text).fetchone()
         return None if row is None else (row[0], row[1])
@@ -111,25 +119,38 @@ class GrainEngine(DuckDbEngine):
         if some:
             yield some
 
-    def _chunks(self) -> Iterator[str]:
-        for files in self._files:
-            self._db.execute(f"CREATE OR REPLACE TEMP VIEW chunk AS {_of_parquet(files)}")
-            yield "chunk"
+    def _source(self, number: int) -> str:
+        """A view of the rows of some files."""
+        self._db.execute(f"CREATE OR REPLACE TEMP VIEW source AS {of_parquet(self._files[number])}")
+        return "source"
 
-    def _merge(self, customer: str) -> None:
-        """What all questions about a customer begin with."""
+    def _read(self) -> None:
+        """What all questions begin with."""
+        if self._is_read:
+            return
+        self._is_read = True
+        for table in sums_sql.TABLES:
+            self._empty(table)
+        for number in range(len(self._files)):
+            source = self._source(number)
+            for text in sums_sql.read_texts(source):
+                self._db.execute(text)
+            if self._db.execute("SELECT 1 FROM fresh_now LIMIT 1").fetchone():
+                self._db.execute(sums_sql.kinds_text(source))
+            for text in (*sums_sql.cells_texts(source), *sums_sql.kept_texts(number)):
+                self._db.execute(text)
+            if self._db.execute("SELECT 1 FROM ragged WHERE source = ? LIMIT 1", [number]).fetchone():
+                self._ragged.append(number)
+                self._db.execute(sums_sql.merged_text(source, number))
+
+    def _know(self, customer: str) -> None:
+        """Which domains and protocols a customer has, and when."""
+        self._read()
         if self._customer == customer:
             return
         self._customer = customer
-        self._empty("merged")
-        for source in self._chunks():
-            for text in sums_sql.merge_texts(source):
-                self._db.execute(text, [customer])
-        told = self._db.execute(
-            "SELECT domain, protocol, MIN(grain), MAX(grain) FROM merged GROUP BY domain, protocol"
-        ).fetchall()
         self._extents, self._protocols = {}, {}
-        for domain, protocol, first, last in told:
+        for domain, protocol, first, last in self._db.execute(sums_sql.EXTENTS, [customer]).fetchall():
             self._protocols.setdefault(domain, set()).add(protocol)
             span = Span(first * STEP_US, (last + 1) * STEP_US)
             had = self._extents.get(domain, span)
@@ -139,102 +160,150 @@ class GrainEngine(DuckDbEngine):
         self._db.execute(f"CREATE OR REPLACE TABLE {table} ({sums_sql.TABLES[table]})")
 
     def expect(self, expected: Expected) -> None:
-        """Read the files for the parts of all domains and periods at once."""
+        """Read what is ragged for the parts of all domains and periods at once."""
         customer = expected.questions[0].customer
-        self._merge(customer)
-        self._width, self._least = expected.rule.length_us // STEP_US, expected.least
+        self._know(customer)
+        width, least = expected.rule.length_us // STEP_US, expected.least
+        self._expected = customer, width, least
         self._excluded |= {asked.domain: asked.excluded for asked in expected.questions}
-        edges = {edge * self._width for bounds in expected.bounds for edge in bounds}
+        edges = {edge * width for bounds in expected.bounds for edge in bounds}
         self._edges = sorted(edges.union(self._edges))
         self._series.clear()
         self._parts.clear()
-        looked_at = None
-        if expected.least <= 1:  # a grain that something was due in has a request, known or not
-            excluded = [(domain, spans) for domain, spans in self._excluded.items() if spans]
-            text = sums_sql.looked_at_text(self._width, excluded, STEP_US)
-            self.keep("looked_at", text, [domain for domain, _ in excluded])
-            looked_at = "looked_at"
         self._empty("near")
         self._empty("rest")
-        for source in self._chunks():
-            self._db.execute(sums_sql.near_text(source, self._width, looked_at), [customer])
-            if len(self._edges) > 1:
-                self._db.execute(sums_sql.rest_text(source, self._edges), [customer])
+        if not self._ragged:
+            return
+        looked_at = None
+        if least <= 1:  # a grain that something was due in has a request, known or not
+            excluded = [(domain, spans) for domain, spans in self._excluded.items() if spans]
+            text = sums_sql.looked_at_text(width, excluded, STEP_US)
+            self.keep("looked_at", text, [customer, *(domain for domain, _ in excluded)])
+            looked_at = "looked_at"
+        for number in self._ragged:
+            source = self._source(number)
+            self._db.execute(sums_sql.near_text(source, number, width, looked_at), [customer])
+            if looked_at is not None and len(self._edges) > 1:
+                self._db.execute(
+                    sums_sql.rest_text(source, number, width, looked_at, self._edges), [customer]
+                )
 
     def extent(self, customer: str, domain: str) -> Span | None:
         """From the begin of the first grain until the end of the last."""
-        self._merge(customer)
+        self._know(customer)
         return self._extents.get(domain)
 
     def grains(self, asked: Question, rule: CountingRule, by: Sequence[str] = ()) -> Grains:
         """Sums of grains, for each group; of all together without any."""
-        self._merge(asked.customer)
-        if by:
-            raise NotImplementedError("sums are told apart by `parts`")
+        self._know(asked.customer)
+        width = rule.length_us // STEP_US
         if not self._protocols.get(asked.domain, set()) & set(asked.protocols):
             return {}
-        return {(): self._whole(asked, rule.length_us // STEP_US)}
+        if not by:
+            return {(): self._whole(asked, width)}
+        self._expect_more(asked, rule, 2, ())  # of what is ragged each row is wanted
+        cut = _numbers(asked.span, width)
+        made = self._pieces(asked, [tuple(by)], "near")[tuple(by)]
+        grains = {
+            group: series_of(of, _short(asked.excluded), width).within(*cut) for group, of in made.items()
+        }
+        return {group: series for group, series in grains.items() if series}
+
+    def _expect_more(
+        self, asked: Question, rule: CountingRule, least: int, bounds: Sequence[_Bounds]
+    ) -> None:
+        """What `expect` was not told is read now."""
+        width = rule.length_us // STEP_US
+        edges = {edge * width for of in bounds for edge in of}
+        known = self._expected == (asked.customer, width, least) and edges <= set(self._edges)
+        if not known or self._excluded.get(asked.domain, ()) != asked.excluded:
+            self.expect(Expected(questions=(asked,), rule=rule, least=least, bounds=tuple(bounds)))
 
     def _whole(self, asked: Question, width: int) -> Mapping[int, Grain]:
         """The domain's grains of all time are asked for once, and cut."""
         key = _key(asked), width
         if key not in self._series:
-            where, given = _where(asked)
-            text = sums_sql.stretches_text(
-                sums_sql.counted_text("merged", (), where, width, asked.excluded, STEP_US)
-            )
-            self._series[key] = Series(
-                Stretch(first, last, _grain(sums)) for first, last, *sums in self.rows(text, given)
-            )
+            self._series = {had: of for had, of in self._series.items() if had[0].domain == asked.domain}
+            pieces = self._pieces(asked, [()], "merged")[()].get((), Pieces())
+            self._series[key] = series_of(pieces, _short(asked.excluded), width)
         return self._series[key].within(*_numbers(asked.span, width))
 
+    def _pieces(
+        self, asked: Question, by: Sequence[tuple[str, ...]], beside: str
+    ) -> dict[tuple[str, ...], dict[Group, Pieces]]:
+        """Of each grouping, its groups."""
+        where, given = _where(asked)
+        columns = sorted({name for names in by for name in names})
+        bits = {
+            sum(1 << at for at, name in enumerate(reversed(columns)) if name not in names): (
+                names,
+                [1 + columns.index(name) for name in names],
+            )
+            for names in by
+        }
+        made: dict[tuple[str, ...], dict[Group, Pieces]] = {names: {} for names in by}
+        behind = 1 + len(columns)
+
+        def of(row: Sequence[Any]) -> Pieces:
+            names, places = bits[row[0]]
+            return made[names].setdefault(tuple([row[place] for place in places]), Pieces())
+
+        for row in self.rows(sums_sql.cells_text(by, where), given):
+            first, last, n, due, measured, rows = row[behind:]
+            of(row).intervals.append((first, last, (n, 0, 0, 0, due, measured, 0, rows)))
+        for row in self.rows(sums_sql.single_text(by, where, beside), given):
+            of(row).single[row[behind]] = row[behind + 1 :]
+        return made
+
     def parts(
-        self, asked: Question, rule: CountingRule, by: Sequence[str], least: int, bounds: tuple[int, int]
+        self, asked: Question, rule: CountingRule, by: Sequence[str], least: int, bounds: _Bounds
     ) -> tuple[Mapping[int, Grain], Parts]:
         """Sums of grains of all together, and parts for each of these columns by itself, of what has a name."""
         width = rule.length_us // STEP_US
+        self._know(asked.customer)
+        self._expect_more(asked, rule, least, (bounds,))
+        key = _key(asked)
+        if key not in self._parts or not set(by) <= self._parts[key].by.keys():
+            self._parts = {key: self._known(asked, by, width, least)}
+        known = self._parts[key]
         edges = [edge * width for edge in bounds]
-        known = (self._width, self._least, self._excluded.get(asked.domain)) == (width, least, asked.excluded)
-        if self._customer != asked.customer or not known or not set(edges) <= set(self._edges):
-            self.expect(Expected(questions=(asked,), rule=rule, least=least, bounds=(bounds,)))
-        made: Parts = {}
         segments = [place for place, edge in enumerate(self._edges) if edges[0] <= edge < edges[1]]
-        first, end = _numbers(asked.span, width)
+        cut = _numbers(asked.span, width)
+        made: Parts = {}
         for name in by:
-            troubled, rest = self._part(asked, name)
             found: dict[str | None, Part] = {}
-            for value in sorted({*troubled, *rest}):
-                bad = [one for one in troubled.get(value, ()) if first <= one[0] < end]
-                left = Grain()
-                for place in segments:
-                    left += rest.get(value, {}).get(place, Grain())
-                for number, one, raw in bad:
-                    if bounds[0] <= number < bounds[1]:
-                        left += Grain(n=-raw, due=-one.due, measured=-one.measured)
-                if bad or left != Grain():
-                    found[value] = Part(troubled={number: one for number, one, _ in bad}, rest=left)
+            for value, of in known.by[name].items():
+                beside = [known.rest.get((name, value, place), (0, 0, 0)) for place in segments]
+                part = of.part(*cut, bounds, beside)
+                if part is not None:
+                    found[value] = part
             made[name] = found
         return self._whole(asked, width), made
 
-    def _part(self, asked: Question, name: str) -> tuple[_Troubled, _Rest]:
-        """Of each value: its troubled grains of all time with their requests, and the sums of segments."""
-        key = _key(asked), name
-        if key not in self._parts:
+    def _known(self, asked: Question, by: Sequence[str], width: int, least: int) -> _Known:
+        """Of all time."""
+        out = _short(asked.excluded)
+        rest: dict[tuple[str, str, int], Well] = {}
+        if self._ragged:
             where, given = _where(asked)
-            where += f" AND {name} IS NOT NULL"
-            counted = sums_sql.counted_text("near", (name,), where, self._width, asked.excluded, STEP_US)
-            trouble = f"errors > 0 OR unknown > 0 OR excluded > 0 OR n < {self._least}"
-            troubled: _Troubled = {}
-            text = f"SELECT * FROM ({counted}) AS counted WHERE {trouble} ORDER BY grain"  # noqa: S608
-            for value, number, *sums, raw in self.rows(text, given):
-                troubled.setdefault(value, []).append((number, _grain(sums), raw))
-            rest: _Rest = {}
-            added = ", ".join(f"CAST(SUM({each}) AS BIGINT)" for each in ("n", "due", "measured"))
-            text = f"SELECT {name}, segment, {added} FROM rest WHERE {where} GROUP BY {name}, segment"  # noqa: S608
-            for value, place, n, due, measured in self.rows(text, given):
-                rest.setdefault(value, {})[place] = Grain(n=n, due=due, measured=measured)
-            self._parts[key] = troubled, rest
-        return self._parts[key]
+            for name in by:
+                added = ", ".join(f"CAST(SUM({each}) AS BIGINT)" for each in ("n", "due", "measured"))
+                text = f"SELECT {name}, segment, {added} FROM rest WHERE {where}"  # noqa: S608
+                text += f" AND {name} IS NOT NULL GROUP BY {name}, segment"
+                rest |= {(name, row[0], row[1]): row[2:] for row in self.rows(text, given)}
+        pieces = self._pieces(asked, [(name,) for name in by], "near")
+        all_here = not self._ragged or least > 1
+        made: dict[str, dict[str, PartSeries]] = {}
+        for name in by:
+            of = {group[0]: some for group, some in pieces[(name,)].items() if group[0] is not None}
+            of |= {value: Pieces() for known, value, _ in rest if known == name and value not in of}
+            made[name] = {}
+            for value in sorted(of):
+                near = {number // width for number in of[value].single}
+                made[name][value] = PartSeries(
+                    series_of(of[value], out, width), least, all_here, near.__contains__
+                )
+        return _Known(made, rest)
 
     def values(self, asked: Question, quantity: Quantity, by: Sequence[str]) -> dict[Group, dict[int, int]]:
         """None: sums have times in other buckets."""
@@ -258,47 +327,17 @@ def _key(asked: Question) -> Question:
 
 def _where(asked: Question) -> tuple[str, list[str]]:
     marks = ", ".join("?" for _ in asked.protocols)
-    return f"domain = ? AND protocol IN ({marks})", [asked.domain, *asked.protocols]
+    given = [asked.customer, asked.domain, *asked.protocols]
+    return f"customer = ? AND domain = ? AND protocol IN ({marks})", given
+
+
+def _short(excluded: Sequence[Span]) -> list[_Bounds]:
+    """Declared spans as grains of five minutes."""
+    cut = (Span(span.from_us // STEP_US, span.to_us // STEP_US) for span in excluded)
+    return [(span.from_us, span.to_us) for span in union(cut)]
 
 
 def _numbers(span: Span, width: int) -> tuple[int, int]:
     """The grains that a span touches, half open."""
     length_us = width * STEP_US
     return span.from_us // length_us, -(-span.to_us // length_us)
-
-
-def _grain(sums: Sequence[int]) -> Grain:
-    return Grain(**dict(zip(sql.SUMS, sums, strict=True)))
-
-
-def _of_parquet(files: Sequence[str]) -> str:
-    listed = ", ".join(quoted(file) for file in files)
-    numbers = ", ".join(f"CAST({name} AS BIGINT) AS {name}" for name in COLUMNS if name not in TEXTS)
-    return (
-        f"SELECT {', '.join(TEXTS)}, {numbers}"  # noqa: S608
-        f" FROM read_parquet([{listed}], hive_partitioning = false)"
-    )
-
-
-def _of_csv(files: Sequence[str]) -> str:
-    """As text, without the apostrophe that keeps a sheet from calculating it."""
-    listed = ", ".join(quoted(file) for file in files)
-    texts = ", ".join(
-        f"CASE WHEN starts_with({name}, '''') THEN {name}[2:] ELSE {name} END AS {name}" for name in TEXTS
-    )
-    numbers = ", ".join(f"CAST({name} AS BIGINT) AS {name}" for name in COLUMNS if name not in TEXTS)
-    kinds = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in GRAINS.columns)
-    return (
-        f"SELECT {texts}, {numbers} FROM read_csv([{listed}], header = true, columns = {{{kinds}}},"  # noqa: S608
-        " quote = '\"', escape = '\"', allow_quoted_nulls = false)"
-    )
-
-
-def _of_ndjson(files: Sequence[str]) -> str:
-    """As `GET /v1/grains` answers, page after page; a page's last line, which is no row, is passed over."""
-    listed = ", ".join(quoted(file) for file in files)
-    kinds = ", ".join(f"{quoted(name)}: '{'VARCHAR' if name in TEXTS else 'BIGINT'}'" for name in COLUMNS)
-    return (
-        f"SELECT {', '.join(COLUMNS)} FROM read_json([{listed}], format = 'newline_delimited',"  # noqa: S608
-        f" columns = {{{kinds}}}) WHERE grain IS NOT NULL"
-    )

@@ -1,7 +1,13 @@
-"""Rule: sums of five minutes are merged before anybody looks at them: what is well leaves the engine as a count.
+"""Rule: rows that are alike for days leave the engine as one; only what is not, grain by grain.
 
-The texts that `GrainEngine` runs. `merged`: sums of all together, by domain, protocol and grain. `near`: rows of the
-grains in which something is not well. `rest`: requests of each part, by segments of time that periods begin and end.
+The texts that `GrainEngine` runs, for each source of rows (some files next to each other in time):
+`kinds`: keys without their grain, and the sums of a row that go with them. `cells`: rows of a kind that are well: how
+many, from which grain until which. `odd`: rows in which something is not well. A cell is *even* where it and the odd
+rows of its key are each grain between its ends once (by their number, and by the hashes of all): it says all of its
+rows. What is not even (grains missing, or given twice, or requests that change from grain to grain) is *ragged*: its
+rows are read again, added up over all together (`merged`), near what is not well row by row (`near`), and elsewhere as
+sums between the ends of periods (`rest`).
+`loose`: rows to be added to what even cells say; where an odd row stands in the midst of one, its grain is taken out.
 """
 
 from __future__ import annotations
@@ -12,64 +18,149 @@ from probe.core.sla.periods import Span
 from probe.sla.engines import sql
 
 PARTS = ("region", "carrier", "vantage_point", "address", "path")
+IDENTITY = (
+    "agent", "customer", "domain", "path", "scheme", "protocol", "vantage_point", "region", "carrier", "address",
+    "ip_version",
+)  # fmt: skip
+_NAMED = ("customer", "domain", "protocol", *PARTS)
 _TOLD = {"n": "n", "errors": "errors_cdn", **{name: name for name in sql.SUMS[2:]}}
-_SUMS = ", ".join(f"{name} BIGINT" for name in sql.SUMS)
-_KEY = "domain VARCHAR, protocol VARCHAR"
-_NAMES = ", ".join(f"{name} VARCHAR" for name in PARTS)
+_WELL = ("n", "due", "measured")
+_NAMES = ", ".join(f"{name} VARCHAR" for name in _NAMED)
+_COUNTS = ", ".join(f"{name} BIGINT" for name in (*sql.SUMS, "rows"))
 TABLES = {
-    "merged": f"{_KEY}, grain BIGINT, {_SUMS}",
-    "near": f"{_KEY}, grain BIGINT, {_NAMES}, {_SUMS}",
-    "rest": f"{_KEY}, segment BIGINT, {_NAMES}, n BIGINT, due BIGINT, measured BIGINT",
+    "cells": f"{_NAMES}, n BIGINT, due BIGINT, measured BIGINT, first BIGINT, last BIGINT, even BOOLEAN",
+    "loose": f"{_NAMES}, grain BIGINT, {_COUNTS}",
+    "near": f"{_NAMES}, grain BIGINT, {_COUNTS}",
+    "merged": f"customer VARCHAR, domain VARCHAR, protocol VARCHAR, grain BIGINT, {_COUNTS}",
+    "rest": f"{_NAMES}, segment BIGINT, n BIGINT, due BIGINT, measured BIGINT",
+    "ragged": "source BIGINT, kind UBIGINT",
+    "kinds": f"kind UBIGINT, key UBIGINT, n BIGINT, due BIGINT, measured BIGINT, {_NAMES}",
 }
+EXTENTS = (
+    "SELECT domain, protocol, MIN(first), MAX(last) FROM (SELECT customer, domain, protocol, first, last FROM cells"
+    " UNION ALL SELECT customer, domain, protocol, grain, grain FROM loose) AS picked WHERE customer = ?"
+    " GROUP BY domain, protocol"
+)
+_ODD = "(errors_cdn | unknown | excluded | clock_unsure) <> 0"
+_IDENTITY = ", ".join(IDENTITY)
+_KEY = f"hash({_IDENTITY}) AS key"
+# Two kinds of one hash (64 bits) have their grains twice, and so are ragged: of these each column is compared.
+_KIND = f"hash({_IDENTITY}, {', '.join(_WELL)}, {_ODD}) AS kind"
+_BETWEEN = "odd_now.key = {0}.key AND odd_now.grain BETWEEN {0}.first AND {0}.last"
 
 
-def merge_texts(source: str) -> tuple[str, str]:
-    """Rows of a source into `merged`: what nearly all rows have, added up; and as they are, what few have."""
-    every = ", ".join(
-        f"CAST(SUM({name}) AS BIGINT)" if name in ("n", "due", "measured") else "0" for name in sql.SUMS
-    )
-    few = ", ".join("0" if name in ("n", "due", "measured") else _TOLD[name] for name in sql.SUMS)
+def read_texts(source: str) -> tuple[str, ...]:
+    """The tables `kinds_now`, `odd_now` and `fresh_now` of a source: what is read of all of its rows."""
+    told = ", ".join(f"{_TOLD[name]} AS {name}" for name in sql.SUMS)
     return (
-        f"INSERT INTO merged SELECT domain, protocol, grain, {every} FROM {source} WHERE customer = ?"  # noqa: S608
-        " GROUP BY domain, protocol, grain ORDER BY domain",
-        f"INSERT INTO merged SELECT domain, protocol, grain, {few} FROM {source} WHERE customer = ?"  # noqa: S608
-        " AND (errors_cdn <> 0 OR unknown <> 0 OR excluded <> 0 OR clock_unsure <> 0)",
+        "CREATE OR REPLACE TEMP TABLE kinds_now AS SELECT kind, COUNT(*) AS rows, MIN(grain) AS first,"  # noqa: S608
+        f" MAX(grain) AS last, BIT_XOR(hash(grain)) AS met FROM (SELECT {_KIND}, grain FROM {source}) AS hashed"
+        " GROUP BY kind",
+        f"CREATE OR REPLACE TEMP TABLE odd_now AS SELECT {_KIND}, {_KEY}, {', '.join(_NAMED)}, grain, {told}"  # noqa: S608
+        f" FROM {source} WHERE {_ODD}",
+        "CREATE OR REPLACE TEMP TABLE fresh_now AS SELECT kind, first FROM kinds_now ANTI JOIN kinds USING (kind)"
+        " ANTI JOIN odd_now USING (kind)",
+    )
+
+
+def kinds_text(source: str) -> str:
+    """What the kinds of `fresh_now` are, which no source had before, into `kinds`."""
+    names = ", ".join(f"any_value({name})" for name in ("key", *_WELL, *_NAMED))
+    begins = f"(SELECT * FROM {source} WHERE grain IN (SELECT first FROM fresh_now)) AS begins"  # noqa: S608
+    return (
+        f"INSERT INTO kinds SELECT kind, {names} FROM (SELECT *, {_KIND}, {_KEY} FROM {begins}) AS hashed"  # noqa: S608
+        " JOIN fresh_now USING (kind) WHERE grain = fresh_now.first GROUP BY kind"
+    )
+
+
+def cells_texts(source: str) -> tuple[str, ...]:
+    """The tables `cells_now` and `even_now` of a source, whose kinds are known."""
+    return (
+        "CREATE OR REPLACE TEMP TABLE cells_now AS SELECT * FROM kinds_now JOIN kinds USING (kind)",
+        "CREATE OR REPLACE TEMP TABLE between_now AS SELECT cells_now.kind, COUNT(*) AS rows,"  # noqa: S608
+        " BIT_XOR(hash(grain)) AS met FROM cells_now JOIN odd_now"
+        f" ON {_BETWEEN.format('cells_now')} GROUP BY cells_now.kind",
+        "CREATE OR REPLACE TEMP TABLE counted_now AS SELECT cells_now.*,"
+        " xor(cells_now.met, COALESCE(between_now.met, 0::UBIGINT)) AS seen"
+        " FROM cells_now LEFT JOIN between_now USING (kind)"
+        " WHERE cells_now.rows + COALESCE(between_now.rows, 0) = last - first + 1",
+        "CREATE OR REPLACE TEMP TABLE wanted_now AS SELECT first, last, BIT_XOR(hash(grain)) AS wanted FROM"
+        " (SELECT first, last, UNNEST(range(first, last + 1)) AS grain FROM"
+        " (SELECT DISTINCT first, last FROM counted_now) AS spans) AS each GROUP BY first, last",
+        "CREATE OR REPLACE TEMP TABLE even_now AS SELECT counted_now.* FROM counted_now"
+        " JOIN wanted_now USING (first, last) WHERE seen = wanted",
+    )
+
+
+def kept_texts(number: int) -> tuple[str, ...]:
+    """What stays of a source, after `cells_texts`."""
+    names = ", ".join(_NAMED)
+    of_odd = ", ".join(f"odd_now.{name}" for name in _NAMED)
+    taken = ", ".join(f"-even_now.{name}" if name in _WELL else "0" for name in sql.SUMS)
+    return (
+        f"INSERT INTO cells SELECT {names}, n, due, measured, first, last,"  # noqa: S608
+        " kind IN (SELECT kind FROM even_now) FROM cells_now",
+        f"INSERT INTO loose SELECT {names}, grain, {', '.join(sql.SUMS)}, 1 FROM odd_now",  # noqa: S608
+        f"INSERT INTO loose SELECT {of_odd}, odd_now.grain, {taken}, -1 FROM odd_now JOIN even_now"  # noqa: S608
+        f" ON {_BETWEEN.format('even_now')}",
+        f"INSERT INTO ragged SELECT {number}, kind FROM cells_now ANTI JOIN even_now USING (kind)",  # noqa: S608
+    )
+
+
+def merged_text(source: str, number: int) -> str:
+    """Ragged rows of a source into `merged`."""
+    added = ", ".join(f"SUM({name})" if name in _WELL else "0" for name in sql.SUMS)
+    return (
+        f"INSERT INTO merged SELECT customer, domain, protocol, grain, {added}, COUNT(*)"  # noqa: S608
+        f" FROM {_ragged(source, number)} GROUP BY customer, domain, protocol, grain"
+    )
+
+
+def _ragged(source: str, number: int) -> str:
+    """Rows of a source that no even cell has, and that are well."""
+    return (
+        f"(SELECT hashed.* FROM (SELECT *, {_KIND} FROM {source} WHERE NOT ({_ODD})) AS hashed SEMI JOIN"  # noqa: S608
+        f" (SELECT kind FROM ragged WHERE source = {number}) AS wanted USING (kind)) AS picked"
     )
 
 
 def looked_at_text(width: int, excluded: Sequence[tuple[str, Sequence[Span]]], step_us: int) -> str:
-    """Grains of `width` sums that are not well, or that a domain's declarations leave out. Marks: domains."""
-    wanted = ["errors <> 0 OR unknown <> 0 OR excluded <> 0"]
-    wanted += [f"(domain = ? AND ({out_text(spans, step_us)}))" for _, spans in excluded if spans]
+    """Grains of `width` sums that are not well, or that a domain's declarations leave out. Marks: customer, domains.
+
+    Of all protocols: where one is not well, a question about several asks how many requests the others had.
+    """
+    out = " OR ".join(f"(domain = ? AND ({out_text(spans, step_us)}))" for _, spans in excluded if spans)
     return (
-        f"SELECT DISTINCT domain, protocol, grain // {width} AS wide FROM merged"  # noqa: S608
-        f" WHERE {' OR '.join(wanted)}"
+        f"SELECT DISTINCT domain, grain // {width} AS wide FROM (SELECT domain, grain FROM loose"  # noqa: S608
+        f" WHERE customer = ? UNION ALL SELECT domain, grain FROM merged WHERE {out or 'FALSE'}) AS picked"
     )
 
 
-def near_text(source: str, width: int, looked_at: str | None) -> str:
-    """Rows of a source into `near`: those of the grains in the table `looked_at`; None: all."""
-    names = ", ".join(PARTS)
-    told = ", ".join(_TOLD[name] for name in sql.SUMS)
-    rows = f"SELECT domain, protocol, grain, {names}, {told} FROM {source}"  # noqa: S608
-    if looked_at is not None:
-        rows += f" SEMI JOIN {looked_at} AS wanted ON wanted.domain = {source}.domain"
-        rows += f" AND wanted.protocol = {source}.protocol AND wanted.wide = {source}.grain // {width}"
-        rows = rows.replace("SELECT domain, protocol", f"SELECT {source}.domain, {source}.protocol")
-    return f"INSERT INTO near {rows} WHERE customer = ? ORDER BY 1"
-
-
-def rest_text(source: str, edges: Sequence[int]) -> str:
-    """Rows of a source into `rest`. `edges`: of the segments, in order; what lies outside belongs to none."""
-    names = ", ".join(PARTS)
-    rows = (
-        f"SELECT domain, protocol, {segment_text(edges)} AS segment, {names}, n, due, measured FROM {source}"  # noqa: S608
-        f" WHERE customer = ? AND grain >= {edges[0]} AND grain < {edges[-1]}"
-    )
+def near_text(source: str, number: int, width: int, looked_at: str | None) -> str:
+    """Ragged rows of a source into `near`: those of the grains in the table `looked_at`; None: all. Mark: customer."""
+    told = ", ".join(name if name in _WELL else "0" for name in sql.SUMS)
+    kept = "" if looked_at is None else f" SEMI JOIN {_same(looked_at, width)}"
     return (
-        f"INSERT INTO rest SELECT domain, protocol, segment, {names}, SUM(n), SUM(due), SUM(measured)"  # noqa: S608
-        f" FROM ({rows}) AS cut GROUP BY domain, protocol, segment, {names}"
+        f"INSERT INTO near SELECT {', '.join(f'picked.{name}' for name in _NAMED)}, grain, {told}, 1"  # noqa: S608
+        f" FROM {_ragged(source, number)}{kept} WHERE customer = ?"
     )
+
+
+def rest_text(source: str, number: int, width: int, looked_at: str, edges: Sequence[int]) -> str:
+    """Ragged rows of a source that are not in `near` into `rest`. Mark: customer.
+
+    `edges`: of the segments, in order; what lies outside belongs to none.
+    """
+    names = ", ".join(f"picked.{name}" for name in _NAMED)
+    return (
+        f"INSERT INTO rest SELECT {names}, {segment_text(edges)} AS segment, SUM(n), SUM(due), SUM(measured)"  # noqa: S608
+        f" FROM {_ragged(source, number)} ANTI JOIN {_same(looked_at, width)}"
+        f" WHERE customer = ? AND grain >= {edges[0]} AND grain < {edges[-1]} GROUP BY {names}, segment"
+    )
+
+
+def _same(looked_at: str, width: int) -> str:
+    return f"{looked_at} AS looked ON looked.domain = picked.domain AND looked.wide = picked.grain // {width}"
 
 
 def segment_text(edges: Sequence[int]) -> str:
@@ -90,39 +181,28 @@ def out_text(excluded: Sequence[Span], step_us: int) -> str:
     return " OR ".join(spans) or "FALSE"
 
 
-def counted_text(
-    source: str, by: Sequence[str], where: str, width: int, excluded: Sequence[Span], step_us: int
-) -> str:
-    """`by`, `grain`, the sums in the order of SUMS, and `raw`: requests whatever is left out.
+def cells_text(by: Sequence[Sequence[str]], where: str) -> str:
+    """Even cells of each of these groupings: its number, PARTS, first, last, n, due, measured, rows."""
+    sums = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in _WELL)
+    return _grouped("cells", by, f"{where} AND even", ("first", "last"), f"{sums}, COUNT(*)")
 
-    What was tagged when it was measured is unknown unless the contract excludes it.
-    """
-    groups = "".join(f"{name}, " for name in by)
-    sums = {
-        "n": "CASE WHEN out THEN 0 ELSE n END",
-        "errors": "CASE WHEN out THEN 0 ELSE errors END",
-        "unknown": "CASE WHEN out THEN 0 ELSE unknown + excluded END",
-        "excluded": "CASE WHEN out THEN n + unknown + excluded ELSE 0 END",
-        "due": "due",
-        "measured": "measured",
-        "clock_unsure": "CASE WHEN out THEN 0 ELSE clock_unsure END",
-    }
-    told = ", ".join(f"CAST(SUM({sums[name]}) AS BIGINT) AS {name}" for name in sql.SUMS)
-    rows = f"SELECT *, ({out_text(excluded, step_us)}) AS out FROM {source} WHERE {where}"  # noqa: S608
+
+def single_text(by: Sequence[Sequence[str]], where: str, beside: str) -> str:
+    """Single grains of each of these groupings: its number, PARTS, grain, SUMS, rows. `beside`: near or merged."""
+    columns = ("domain", "protocol", "customer", "grain", *sql.SUMS, "rows")
+    told = ", ".join((*columns, *(PARTS if beside == "near" else ())))
+    source = f"(SELECT {told} FROM loose UNION ALL SELECT {told} FROM {beside}) AS picked"  # noqa: S608
+    sums = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in (*sql.SUMS, "rows"))
+    return _grouped(source, by, where, ("grain",), sums)
+
+
+def _grouped(source: str, by: Sequence[Sequence[str]], where: str, within: Sequence[str], sums: str) -> str:
+    """GROUPING(...) has a bit for each column, set where the grouping is not by it."""
+    columns = sorted({name for names in by for name in names})
+    sets = ", ".join(f"({', '.join((*names, *within))})" for names in by)
+    which = f"GROUPING({', '.join(columns)})" if columns else "0"
+    shown = "".join(f"{name}, " for name in columns)
     return (
-        f"SELECT {groups}grain // {width} AS grain, {told}, CAST(SUM(n) AS BIGINT) AS raw"  # noqa: S608
-        f" FROM ({rows}) AS marked GROUP BY {groups}grain // {width}"
-    )
-
-
-def stretches_text(counted: str) -> str:
-    """Grains of `counted_text` one after another that are alike, as one: the first, the last, the sums of each."""
-    sums = ", ".join(sql.SUMS)
-    marked = (
-        f"SELECT grain, {sums}, grain - ROW_NUMBER() OVER (PARTITION BY {sums} ORDER BY grain) AS stretch"  # noqa: S608
-        f" FROM ({counted}) AS counted"
-    )
-    return (
-        f"SELECT MIN(grain) AS first, MAX(grain) AS last, {sums} FROM ({marked}) AS marked"  # noqa: S608
-        f" GROUP BY {sums}, stretch ORDER BY first"
+        f"SELECT {which}, {shown}{', '.join(within)}, {sums} FROM {source} WHERE {where}"  # noqa: S608
+        f" GROUP BY GROUPING SETS ({sets})"
     )

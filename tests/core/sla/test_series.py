@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
+from fractions import Fraction
 from itertools import pairwise
+from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.core.sla.grains import Grain, Series, Sums
 from probe.core.sla.periods import US
-from probe.core.sla.report.interval import by_days
+from probe.core.sla.report.interval import DRAWS, PER, SEED, by_days, interval
+from probe.core.sla.report.shown import percent
+from tests.support.sizes import scaled
 
 GRAINS = st.dictionaries(
     st.integers(-30, 30),
@@ -66,3 +70,26 @@ def test_each_grain_belongs_to_the_day_of_its_begin(zone: str, around: str) -> N
     assert by_days(Series.of(grains), LENGTH_US, zone) == [
         (count, 2 * count) for _, count in sorted(slowly.items())
     ]
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 10**12)), min_size=5, max_size=40))
+@settings(max_examples=scaled(60, 5), deadline=None)
+def test_the_interval_is_that_of_days_drawn_one_by_one(days: list[tuple[int, int]]) -> None:
+    a_day = 288
+    grains = {
+        number * a_day: Grain(n=max(errors, n), errors=errors) for number, (errors, n) in enumerate(days)
+    }
+    sums = [(one.errors, one.n) for one in grains.values()]
+    rates = []
+    for draw in range(DRAWS):
+        chosen = Random(SEED * DRAWS + draw).choices(range(len(sums)), k=len(sums))
+        n = sum(sums[day][1] for day in chosen)
+        rates.append(sum(sums[day][0] for day in chosen) * PER // n if n else 0)
+    rates.sort()
+    found = interval(Series.of(grains), LENGTH_US, "UTC")
+    if not any(n for _, n in sums):
+        assert found is None
+        return
+    assert found is not None
+    low, high = rates[DRAWS * 25 // 1000], rates[DRAWS * 975 // 1000]
+    assert (found.low, found.high) == (percent(Fraction(low, PER), 5), percent(Fraction(high, PER), 5))

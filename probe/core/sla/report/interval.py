@@ -5,9 +5,13 @@ With a fixed seed and in whole numbers: the same grains give the same interval. 
 
 from __future__ import annotations
 
+import sys
+from array import array
+from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from fractions import Fraction
 from functools import lru_cache
+from operator import mul
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -16,7 +20,7 @@ from probe.core.sla.periods import US
 from probe.core.sla.report.shown import percent
 from probe.core.sla.report.values import Interval
 
-DRAWS = 2_000
+DRAWS, BITS = 2_000, 64
 SEED = 20_261_101
 FEWEST_DAYS = 5
 PER = 10**9
@@ -60,18 +64,28 @@ def _rates(days: list[tuple[int, int]]) -> list[int]:
     errors, requests = [day[0] for day in days], [day[1] for day in days]
     if not any(errors):
         return [0] * DRAWS
-    made = []
-    for chosen in _draws(len(days)):
-        n = sum(map(requests.__getitem__, chosen))
-        made.append(sum(map(errors.__getitem__, chosen)) * PER // n if n else 0)
-    return sorted(made)
+    draws = zip(_drawn(errors), _drawn(requests), strict=True)
+    return sorted(bad * PER // n if n else 0 for bad, n in draws)
+
+
+def _drawn(of_days: list[int]) -> Sequence[int]:
+    """The sum of each draw. All draws are added up at once, as the digits of one number, each of 64 bits."""
+    if sum(of_days) * len(of_days) >> BITS:
+        raise OverflowError("more requests than the sums of draws have room for")
+    together = sum(map(mul, _times(len(of_days)), of_days))
+    return memoryview(together.to_bytes(DRAWS * BITS // 8, sys.byteorder)).cast("Q")
 
 
 @lru_cache(maxsize=8)
-def _draws(days: int) -> list[list[int]]:
-    """Which days are drawn, each time: of every subject the same."""
+def _times(days: int) -> list[int]:
+    """Of each day, how often each draw has it (a digit): of every subject the same."""
     numbers = range(days)
-    return [Random(SEED * DRAWS + draw).choices(numbers, k=days) for draw in range(DRAWS)]  # noqa: S311 - to be the same again
+    digits = [array("Q", bytes(DRAWS * BITS // 8)) for _ in numbers]
+    for draw in range(DRAWS):
+        chosen = Random(SEED * DRAWS + draw).choices(numbers, k=days)  # noqa: S311 - to be the same again
+        for day in chosen:
+            digits[day][draw] += 1
+    return [int.from_bytes(one.tobytes(), sys.byteorder) for one in digits]
 
 
 def _percent(per_billion: int) -> str:
