@@ -12,6 +12,7 @@ from statistics import mean
 from probe.core.records.observation import Role
 from probe.core.records.rows import SlotRecord, State
 from probe.core.records.verdict import Outcome
+from probe.store.base.dictionary import base, digest_of
 from probe.store.base.parts import parts_of
 from probe.store.base.query import Query
 from probe.store.base.schema import StoreError, catalogue_file
@@ -50,10 +51,14 @@ class PerSlot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learned:
-    """What earlier results show: by task, and bytes on the disk for a row that is well (None: too few rows)."""
+    """What earlier results show: by task, and bytes on the disk for a row that is well (None: too few rows).
+
+    `own_dictionary`: whether those rows were packed by one that was made of this agent's lines.
+    """
 
     slots: Mapping[str, PerSlot]
     row_bytes: float | None = None
+    own_dictionary: bool = True
 
 
 NOTHING_LEARNED = Learned(slots={})
@@ -69,15 +74,17 @@ def learned_from(directory: Path) -> Learned:
     for row in rows:
         if row.state is State.MEASURED and row.outcome is Outcome.OK:
             by_task[row.task].append(row)
-    packed = _packed_bytes(directory)
-    return Learned(
-        slots={task: _average(found) for task, found in by_task.items()},
-        row_bytes=None if packed is None else ROW_OVERHEAD_BYTES + ROW_FILL * packed,
-    )
+    slots = {task: _average(found) for task, found in by_task.items()}
+    packed = _packed(directory)
+    if packed is None:
+        return Learned(slots=slots)
+    line_bytes, own = packed
+    return Learned(slots=slots, row_bytes=ROW_OVERHEAD_BYTES + ROW_FILL * line_bytes, own_dictionary=own)
 
 
-def _packed_bytes(directory: Path) -> float | None:
-    """Of the line of a row that is well, as it is kept, in the newest part with enough of them, by how it packs now.
+def _packed(directory: Path) -> tuple[float, bool] | None:
+    """Bytes of the line of a row that is well, as it is kept, in the newest part with enough of them, by how it packs
+    now; and whether by a dictionary of its own.
 
     Rows that failed are larger, events and missed slots smaller. Of an agent that has just begun, rows grow by a
     tenth as it gets to know the origin's versions: its first ones do not count.
@@ -93,7 +100,8 @@ def _packed_bytes(directory: Path) -> float | None:
                     Outcome.OK,
                     min(NEWEST, count // 2),
                 )
-                return mean(int(size) for [size] in newest)
+                used = query.value("SELECT sha256 FROM dictionary")
+                return mean(int(size) for [size] in newest), used != digest_of(base())
     return None
 
 
