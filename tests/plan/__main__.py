@@ -18,7 +18,12 @@ def main() -> int:
     options = argparse.ArgumentParser(prog="python -m tests.plan", description=__doc__)
     options.add_argument("--seconds", type=float, default=600.0)
     options.add_argument("--interval", default="5s")
-    options.add_argument("--learn", type=int, default=1_300, help="rows before, so that they are packed by a dictionary of their own")
+    options.add_argument(
+        "--learn",
+        type=int,
+        default=1_300,
+        help="rows before, so that they are packed by a dictionary of their own",
+    )
     asked = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="plan-") as place:
         found = asyncio.run(
