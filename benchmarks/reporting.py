@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import tempfile
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,8 @@ ORDER BY customer, domain, task, scheduled_us, seq
 """
 
 
-def made(into: Path, facts: int, domains: int, months: int, every_s: int) -> int:
-    """Tables of months of 30 days, each with about so many facts; how many there are."""
+def make(into: Path, facts: int, domains: int, months: int, every_s: int) -> None:
+    """Tables of months of 30 days, each with about so many facts."""
     step_us = every_s * 1_000_000
     a_day, days = DAY_US // step_us, DAYS * months
     objects = max(1, round(facts / (DAYS * a_day * VANTAGE_POINTS * NODES * domains)))
@@ -97,8 +98,15 @@ def made(into: Path, facts: int, domains: int, months: int, every_s: int) -> int
                 )
                 files[_name(table, day)] = hashlib.sha256(file.read_bytes()).hexdigest()
             print(f"\rday {day + 1} of {days}", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
     _ledger(into, files, days)
-    return days * a_day * VANTAGE_POINTS * NODES * domains * objects
+
+
+def _facts_in(tables: Path) -> int:
+    """How many there are, by what the files say of themselves."""
+    with loaded().connect() as database:
+        text = "SELECT SUM(num_rows) FROM parquet_file_metadata(?)"
+        return int(database.execute(text, [str(tables / "facts/**/*.parquet")]).fetchone()[0])
 
 
 def _name(table: str, day: int) -> str:
@@ -138,10 +146,15 @@ def main(facts: int, domains: int, months: int, every_s: int, keep: Path | None)
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary) if keep is None else keep
         tables = place / "tables"
-        count = facts * months if tables.exists() else made(tables, facts, domains, months, every_s)
+        if not tables.exists():  # by a process of its own, whose memory ends with it
+            making = get_context("spawn").Process(target=make, args=(tables, facts, domains, months, every_s))
+            making.start()
+            making.join()
+            if making.exitcode:
+                raise click.ClickException("the tables could not be made")
         names = [f"{domain}.shop.example" for domain in range(domains)]
         found = timed(place, typed(place, names, [tables]))
-        tell(f"{count:,} facts", found, tables)
+        tell(f"{_facts_in(tables):,} facts", found, tables)
 
 
 if __name__ == "__main__":
