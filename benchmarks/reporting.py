@@ -19,7 +19,7 @@ from benchmarks.timed_report import CUSTOMER, tell, timed, typed
 from probe.core.model.times import utc_text_us
 from probe.core.sla.report.values import Input
 from probe.seal.keys import Keys
-from probe.sla.engines import sql
+from probe.sla.engines import beside_sql
 from probe.sla.engines.duckdb_engine import DuckDbEngine, loaded
 from probe.sla.ledger import PUBLIC, VERSION, Ingested, Ledger, key_file, write_ledger
 
@@ -91,8 +91,8 @@ def make(into: Path, facts: int, domains: int, months: int, every_s: int) -> Non
                     f"SELECT * REPLACE (scheduled_us + {day * DAY_US} AS scheduled_us,"  # noqa: S608
                     f" seq + {day * a_day * domains * objects} AS seq) FROM '{into / _name(table, 0)}'"
                 )
-                beside = f", {sql.buckets_text('duckdb')}" if table == "facts" else ""
-                rows = f"SELECT {told}{beside} FROM ({text.format(**words)})" if drawn else later  # noqa: S608
+                beside = beside_sql.beside_text("duckdb", table)
+                rows = f"SELECT {told}, {beside} FROM ({text.format(**words)})" if drawn else later  # noqa: S608
                 database.execute(
                     f"COPY ({rows}) TO '{file}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 250000)"
                 )

@@ -15,7 +15,7 @@ from probe.core.sla.facts.histogram import Quantity
 from probe.core.sla.facts.row import FactRow, SlotLook
 from probe.core.sla.grains import CountingRule, Grain, Part
 from probe.core.sla.periods import Span
-from probe.sla.engines import sql
+from probe.sla.engines import beside_sql, sql
 from probe.sla.engines.engine import OBJECT, Grains, Group, Parts, Question
 
 COUNTED = (
@@ -27,10 +27,13 @@ COUNTED = (
 class SqlEngine(ABC):
     """An engine over two tables, `facts` and `looks`. `tables`: name -> column -> `int`, `bool` or `str`.
 
-    `bucketed`: its facts have the columns `sql.BUCKETS` too.
+    `beside`: which of the columns `beside_sql.BESIDE` they have too. `same`: column -> the value of all rows in it.
+    `within`: where all due times lie, if that is known.
     """
 
-    bucketed = False
+    beside: frozenset[str] = frozenset()
+    same: Mapping[str, str] = {}
+    within: Span | None = None
 
     dialect: ClassVar[str]
     version: str
@@ -68,12 +71,13 @@ class SqlEngine(ABC):
 
     def extent(self, customer: str, domain: str) -> Span | None:
         """From the first due time until behind the last."""
-        ((first, last),) = self.rows(sql.extent_text(), [customer, domain])
+        where, given = self._where_of(customer, domain)
+        ((first, last),) = self.rows(sql.extent_text(where), given)
         return None if first is None else Span(first, last + 1)
 
     def grains(self, asked: Question, rule: CountingRule, by: Sequence[str] = ()) -> Grains:
         """Sums of grains, for each group."""
-        where, given = _where(asked)
+        where, given = self._where(asked)
         text = sql.grains_text(self.dialect, "facts", where, rule, asked.excluded, by)
         return self.ask_grains(text, given, len(by))
 
@@ -92,9 +96,9 @@ class SqlEngine(ABC):
 
         Objects are added up apart: with nodes and vantage points together there are as many sums as slots.
         """
-        where, given = _where(asked)
+        where, given = self._where(asked)
         places = [name for name in by if name != OBJECT]
-        self.keep("others", sql.others_text(where, rule, asked.excluded, [*by, *COUNTED]), given)
+        self.keep("others", *self._others(asked, rule, by))
         self.keep("places", self._sums(asked, rule, where, places), given)
         whole = self.ask_grains(sql.sums_text("places", ()), (), 0).get((), {})
         made = {name: self.ask_parts("places", name, least, bounds) for name in places}
@@ -105,6 +109,12 @@ class SqlEngine(ABC):
             self.forget_table("objects")
         self.forget_table("others")
         return whole, {name: made[name] for name in by}
+
+    def _others(self, asked: Question, rule: CountingRule, by: Sequence[str]) -> tuple[str, list[str]]:
+        where, given = self._where(asked)
+        columns, marked = [*by, *COUNTED], sql.PLAIN in self.beside
+        text = sql.others_text(where, rule, asked.excluded, columns, marked=marked)
+        return text, _for_each_mark(text, given)
 
     def _sums(self, asked: Question, rule: CountingRule, where: str, by: Sequence[str]) -> str:
         """By way of the table `others`."""
@@ -130,42 +140,61 @@ class SqlEngine(ABC):
 
     def values(self, asked: Question, quantity: Quantity, by: Sequence[str]) -> dict[Group, dict[int, int]]:
         """Histograms of what requests tell of a quantity, for each group of these columns."""
-        where, given = _where(asked)
+        where, given = self._where(asked)
         made: dict[Group, dict[int, int]] = {}
-        text = sql.values_text(self.dialect, "facts", where, by, quantity, bucketed=self.bucketed)
-        for row in self.rows(text, given):
+        text = sql.values_text(self.dialect, "facts", where, by, quantity, self.beside)
+        for row in self.rows(text, _for_each_mark(text, given)):
             made.setdefault(tuple(row[: len(by)]), {})[row[len(by)]] = row[len(by) + 1]
         return made
 
     def troubled(self, asked: Question) -> Iterator[SlotLook]:
         """Those looks that are not well, and the ones next to them in their track."""
-        where, given = _where(asked)
-        # Only times in which something is not well are looked at row by row, and the times beside them.
-        ((apart_us,),) = self.rows(sql.apart_text(self.dialect, where), given)
-        stretch_us = max(sql.STRETCH_US, 4 * (apart_us or 0))
-        self.keep("bad_times", sql.bad_times_text(self.dialect, where, stretch_us), given)
-        self.keep("named", sql.beside_bad_times_text(self.dialect, where, stretch_us), given)
+        where, given = self._where(asked)
+        if beside_sql.NEAR in self.beside:
+            where += f" AND {beside_sql.NEAR}"
+            self.keep("named", sql.beside_trouble_text("looks", where), given)
+        else:
+            # Only times in which something is not well are looked at row by row, and the times beside them.
+            ((apart_us,),) = self.rows(sql.apart_text(self.dialect, where), given)
+            stretch_us = max(sql.STRETCH_US, 4 * (apart_us or 0))
+            self.keep("bad_times", sql.bad_times_text(self.dialect, where, stretch_us), given)
+            inside = sql.in_bad_times_text(self.dialect, stretch_us)
+            self.keep("named", sql.beside_trouble_text(inside, where), given)
+            self.forget_table("bad_times")
         names = list(self.tables["looks"])
         for row in self.rows(sql.named_text(names, where), given):
             yield msgspec.convert(dict(zip(names, row, strict=True)), SlotLook)
         self.forget_table("named")
-        self.forget_table("bad_times")
 
     def failing(
         self, asked: Question, rule: CountingRule, within: Sequence[Span], most: int
     ) -> list[FactRow]:
         """The facts that count as errors, or say nothing, in these spans."""
-        where, given = _where(asked)
+        where, given = self._where(asked)
         where += f" AND {sql.failing_text(rule, asked.excluded, within)}"
         return list(self._selected("facts", FactRow, where, given, most))
 
     def facts(self, asked: Question) -> Iterator[FactRow]:
         """All, in order of due time."""
-        yield from self._selected("facts", FactRow, *_where(asked))
+        yield from self._selected("facts", FactRow, *self._where(asked))
 
     def looks(self, asked: Question) -> Iterator[SlotLook]:
         """All, in order of due time."""
-        yield from self._selected("looks", SlotLook, *_where(asked))
+        yield from self._selected("looks", SlotLook, *self._where(asked))
+
+    def _where(self, asked: Question) -> tuple[str, list[str]]:
+        return self._where_of(asked.customer, asked.domain, asked.span, asked.protocols)
+
+    def _where_of(
+        self, customer: str, domain: str, span: Span | None = None, protocols: Sequence[str] = ()
+    ) -> tuple[str, list[str]]:
+        """A condition and what is given for its marks; what is known of all rows is not asked of each."""
+        of = {"customer": customer, "domain": domain}
+        names = [name for name, value in of.items() if self.same.get(name) != value]
+        kinds = () if self.same.get("protocol") in protocols else protocols
+        if span and self.within and span.from_us <= self.within.from_us and self.within.to_us <= span.to_us:
+            span = None
+        return sql.where_text(span, names, len(kinds)), [*(of[name] for name in names), *kinds]
 
     def _selected(
         self, table: str, kind: Any, where: str, given: Sequence[str], most: int | None = None
@@ -175,8 +204,9 @@ class SqlEngine(ABC):
             yield msgspec.convert(dict(zip(names, row, strict=True)), kind)
 
 
-def _where(asked: Question) -> tuple[str, list[str]]:
-    return sql.where_text(asked.span, asked.protocols), [asked.customer, asked.domain, *asked.protocols]
+def _for_each_mark(text: str, given: list[str]) -> list[str]:
+    """What is given, once more for each time that a text repeats a condition with its marks."""
+    return given * (text.count("?") // len(given)) if given else []
 
 
 def _columns(kind: Any) -> dict[str, str]:

@@ -17,8 +17,9 @@ from typing import Any
 import msgspec
 
 from probe.core.sla.facts.row import FactRow, SlotLook
+from probe.core.sla.periods import Span
 from probe.core.tables.columns import Row, Table, Type
-from probe.sla.engines import sql
+from probe.sla.engines import beside_sql, sql
 from probe.sla.engines.by_sql import SqlEngine
 
 MEMORY = "300MB"  # beside it there are the interpreter and what its allocator keeps
@@ -84,27 +85,74 @@ class DuckDbEngine(SqlEngine):
 
     def take_tables(self, facts: Sequence[str], looks: Sequence[str]) -> None:
         """Parquet files beside what was taken; they are read where they lie. After `settle`, and once."""
-        self.bucketed = bool(facts) and self._have_buckets(facts)
+        found: set[str] = set()
+        counts = " + ".join(f"(SELECT COUNT(*) FROM {name})" for name in self.tables)  # noqa: S608
+        alone = not self._db.execute(f"SELECT {counts}").fetchone()[0]
         for name, files in (("facts", facts), ("looks", looks)):
             if files:
-                names = ", ".join(self.tables[name])
-                computed = told = ""
-                if self.bucketed and name == "facts":
-                    computed = f", {sql.buckets_text(self.dialect)}"
-                    told = "".join(f", {column}" for column in sql.BUCKETS.values())
-                self._db.execute(f"ALTER TABLE {name} RENAME TO {name}_taken")
-                self._db.execute(
-                    f"CREATE VIEW {name} AS SELECT {names}{computed} FROM {name}_taken"  # noqa: S608
-                    f" UNION ALL SELECT {names}{told} FROM {_parquet(files)}"
-                )
+                beside = beside_sql.BESIDE[name] if self._have(files, beside_sql.BESIDE[name]) else ()
+                if name == "looks" and beside and self._are_interleaved(files):
+                    beside = ()
+                self._beside(name, files, beside)
+                found.update(beside)
+        self.beside = frozenset(found)
+        if alone and (files := [*facts, *looks]):
+            self._learn(files)
 
-    def _have_buckets(self, files: Sequence[str]) -> bool:
+    def _beside(self, name: str, files: Sequence[str], beside: Sequence[str]) -> None:
+        """What was taken and what files hold, as one. Of looks that were taken each may be near trouble."""
+        names = ", ".join(self.tables[name])
+        computed = told = ""
+        if beside:
+            computed = (
+                f", TRUE AS {beside_sql.NEAR}"
+                if name == "looks"
+                else f", {beside_sql.beside_text(self.dialect, name)}"
+            )
+            told = "".join(f", {column}" for column in beside)
+        self._db.execute(f"ALTER TABLE {name} RENAME TO {name}_taken")
+        self._db.execute(
+            f"CREATE VIEW {name} AS SELECT {names}{computed} FROM {name}_taken"  # noqa: S608
+            f" UNION ALL SELECT {names}{told} FROM {_parquet(files)}"
+        )
+
+    def _have(self, files: Sequence[str], columns: Sequence[str]) -> bool:
         """Whether each file has them: those that an earlier version wrote have not."""
-        wanted = ", ".join(quoted(column) for column in sql.BUCKETS.values())
-        listed = ", ".join(quoted(file) for file in files)
-        text = f"SELECT COUNT(*) FROM parquet_schema([{listed}]) WHERE name IN ({wanted})"  # noqa: S608
+        wanted = ", ".join(quoted(column) for column in columns)
+        text = f"SELECT COUNT(*) FROM parquet_schema([{_listed(files)}]) WHERE name IN ({wanted})"  # noqa: S608
         ((found,),) = self._db.execute(text).fetchall()
-        return bool(found == len(files) * len(sql.BUCKETS))
+        return bool(found == len(files) * len(columns))
+
+    def _are_interleaved(self, files: Sequence[str]) -> bool:
+        """Whether looks next to each other in a track stand in two files, so that neither tells it of its last ones."""
+        track = "customer, domain, vantage_point, task, scheduled_us"
+        near = (
+            f"SELECT {track}, filename AS file FROM read_parquet([{_listed(files)}],"  # noqa: S608
+            f" hive_partitioning = false, filename = true) WHERE {beside_sql.NEAR}"
+            f" UNION ALL SELECT {track}, '' AS file FROM looks"
+        )
+        ((tracks,),) = self._db.execute(beside_sql.interleaved_text(near)).fetchall()
+        return bool(tracks)
+
+    def _learn(self, files: Sequence[str]) -> None:
+        """What all rows of these files have in common, by what they say of each column of a group of rows."""
+        text = (
+            "SELECT path_in_schema AS name, stats_min_value AS low, stats_max_value AS high,"  # noqa: S608
+            " COALESCE(min_is_exact AND max_is_exact AND stats_null_count = 0, FALSE) AS exact"
+            f" FROM parquet_metadata([{_listed(files)}])"
+            " WHERE path_in_schema IN ('customer', 'domain', 'protocol', 'scheduled_us')"
+        )
+        known = (
+            "SELECT name, MIN(low), MAX(high), MIN(TRY_CAST(low AS BIGINT)), MAX(TRY_CAST(high AS BIGINT))"  # noqa: S608
+            f" FROM ({text}) AS said GROUP BY name HAVING BOOL_AND(exact AND low IS NOT NULL AND high IS NOT NULL)"
+        )
+        same: dict[str, str] = {}
+        for name, low, high, first, last in self._db.execute(known).fetchall():
+            if name == "scheduled_us":
+                self.within = Span(first, last + 1)
+            elif low == high:
+                same[name] = low
+        self.same = same
 
     def days(self) -> list[str]:
         """The days (UTC) in which facts are due."""
@@ -125,11 +173,14 @@ class DuckDbEngine(SqlEngine):
         where = f"scheduled_us >= {begin} AND scheduled_us < {begin + DAY_US}"
         if not self._db.execute(f"SELECT COUNT(*) FROM {table} WHERE {where}").fetchone()[0]:  # noqa: S608
             return False
-        order, beside = "customer, domain, task, scheduled_us, seq", ""
+        order, beside = (
+            "customer, domain, task, scheduled_us, seq",
+            beside_sql.beside_text(self.dialect, table),
+        )
         if table == "facts":
-            order, beside = f"{order}, number", f", {sql.buckets_text(self.dialect)}"
+            order += ", number"
         self._db.execute(
-            f"COPY (SELECT *{beside} FROM {table} WHERE {where} ORDER BY {order}) TO {quoted(str(file))}"  # noqa: S608
+            f"COPY (SELECT *, {beside} FROM {table} WHERE {where} ORDER BY {order}) TO {quoted(str(file))}"  # noqa: S608
             " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 250000)"
         )
         return True
@@ -193,8 +244,11 @@ class DuckDbEngine(SqlEngine):
 
 def _parquet(files: Sequence[str]) -> str:
     """Files as a source of rows."""
-    listed = ", ".join(quoted(file) for file in files)
-    return f"read_parquet([{listed}], hive_partitioning = false)"
+    return f"read_parquet([{_listed(files)}], hive_partitioning = false)"
+
+
+def _listed(files: Sequence[str]) -> str:
+    return ", ".join(quoted(file) for file in files)
 
 
 def quoted(text: str) -> str:

@@ -6,7 +6,7 @@ things differ between dialects: how whole numbers are divided, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from probe.core.records.verdict import Fault
 from probe.core.sla.facts.histogram import Quantity, bucket_sql
@@ -79,32 +79,57 @@ def grains_text(
     )
 
 
-def others_text(where: str, rule: CountingRule, excluded: Sequence[Span], columns: Sequence[str]) -> str:
-    """Facts that are not simply good: nearly always few, so that what is asked of each costs little."""
+def plain_text() -> str:
+    """An expression: whether a fact is a single request, measured and served, whatever vouched for its time."""
+    return f"(weight = 1 AND state = 'measured' AND COALESCE({_SERVED}, FALSE))"
+
+
+def others_text(
+    where: str, rule: CountingRule, excluded: Sequence[Span], columns: Sequence[str], *, marked: bool = False
+) -> str:
+    """Facts that are not simply good and one request: nearly always few, so that what is asked of each costs little.
+
+    `marked`: facts have the column PLAIN. Each condition then stands by itself, so that files pass by what they say
+    of a column as a whole.
+    """
     inside = " OR ".join(f"scheduled_us >= {s.from_us} AND scheduled_us < {s.to_us}" for s in excluded)
-    good = (
-        f"state = 'measured' AND {vouched(rule)} AND COALESCE({_SERVED}, FALSE) AND NOT ({inside or 'FALSE'})"
+    told = f"SELECT {', '.join(columns)} FROM facts WHERE {where}"  # noqa: S608
+    if not marked:
+        return f"{told} AND NOT ({plain_text()} AND {vouched(rule)} AND NOT ({inside or 'FALSE'}))"
+    known, exact = (
+        f"clock IN ({_words(sorted(rule.clocks))})",
+        f"clock_max_error_us <= {rule.clock_max_error_us}",
     )
-    return f"SELECT {', '.join(columns)} FROM facts WHERE {where} AND NOT ({good})"  # noqa: S608
+    apart = [
+        f"NOT {PLAIN}",
+        f"{PLAIN} AND clock_max_error_us > {rule.clock_max_error_us}",
+        f"{PLAIN} AND clock_max_error_us IS NULL",
+        f"{PLAIN} AND {exact} AND clock IS NULL",
+        f"{PLAIN} AND {exact} AND NOT {known}",
+    ]
+    if inside:
+        apart.append(f"{PLAIN} AND {exact} AND {known} AND ({inside})")
+    return " UNION ALL ".join(f"{told} AND {one}" for one in apart)
 
 
 def two_sums_text(dialect: str, where: str, others: str, length_us: int, by: Sequence[str]) -> str:
-    """The same as `grains_text`: each fact as if it were good, and `others` (of these, sums) taken from it.
+    """The same as `grains_text`: each fact as if it were good, and one request, and its own sums in place of that for
+    those of the table `others`, which `others` adds up.
 
-    A group-by of many rows takes as long as it has sums: here it has two.
+    A group-by of many rows takes as long as it has sums: here it counts rows, and those that stand for a slot.
     """
     groups = "".join(f"{name}, " for name in by)
-    every = (
-        "CAST(SUM(weight) AS BIGINT) AS n, 0 AS errors, 0 AS unknown, 0 AS excluded,"
-        " CAST(SUM(CASE WHEN first THEN 1 ELSE 0 END) AS BIGINT) AS due"
-    )
-    grain = f"scheduled_us {DIVIDE[dialect]} {length_us}"
-    facts = f"SELECT {groups}weight, first, {grain} AS grain FROM facts WHERE {where}"  # noqa: S608
+    every = "COUNT(*) AS n, COUNT(*) FILTER (WHERE first) AS due"
+    grain = f"scheduled_us {DIVIDE[dialect]} {length_us} AS grain"
+    facts = f"SELECT {groups}first, {grain} FROM facts WHERE {where}"  # noqa: S608
     added = f"SELECT {groups}grain, {every} FROM ({facts}) AS facts GROUP BY {groups}grain"  # noqa: S608
+    some = f"SELECT {groups}{grain} FROM others"  # noqa: S608
     both = (
-        f"SELECT {groups}grain, n, errors, unknown, excluded, due, due AS measured, 0 AS clock_unsure"  # noqa: S608
-        f" FROM ({added}) AS added UNION ALL SELECT {groups}grain, -(unknown + excluded) AS n, errors, unknown,"
-        f" excluded, 0 AS due, measured - due AS measured, clock_unsure FROM ({others}) AS others"
+        f"SELECT {groups}grain, n, 0 AS errors, 0 AS unknown, 0 AS excluded, due, due AS measured, 0 AS clock_unsure"  # noqa: S608
+        f" FROM ({added}) AS added UNION ALL SELECT {groups}grain, -COUNT(*) AS n, 0 AS errors, 0 AS unknown,"
+        f" 0 AS excluded, 0 AS due, 0 AS measured, 0 AS clock_unsure FROM ({some}) AS counted GROUP BY {groups}grain"
+        f" UNION ALL SELECT {groups}grain, n, errors, unknown, excluded, 0 AS due, measured - due AS measured,"
+        f" clock_unsure FROM ({others}) AS others"
     )
     return sums_text(f"({both}) AS parts", by)
 
@@ -129,7 +154,8 @@ def part_text(source: str, name: str, least: int, bounds: tuple[int, int]) -> st
 
 
 BUCKETS = {Quantity.FIRST_BYTE: "first_byte_bucket", Quantity.THROUGHPUT: "throughput_bucket"}
-"""Columns that tables have beside those of facts, so that a report does not find each request's bucket again."""
+PLAIN = "plain"
+"""Columns that tables may have beside those of facts: `beside_sql`."""
 
 
 def told_text(divide: str, quantity: Quantity) -> tuple[str, str]:
@@ -145,26 +171,27 @@ def told_text(divide: str, quantity: Quantity) -> tuple[str, str]:
     }[quantity]
 
 
-def buckets_text(dialect: str) -> str:
-    """The columns BUCKETS, by expressions, each null where the fact tells nothing."""
-    made = []
-    for quantity, name in BUCKETS.items():
-        value, told = told_text(DIVIDE[dialect], quantity)
-        bucket = bucket_sql(f"({value})", DIVIDE[dialect])
-        made.append(f"CAST(CASE WHEN {told} THEN {bucket} END AS SMALLINT) AS {name}")
-    return ", ".join(made)
-
-
 def values_text(
-    dialect: str, source: str, where: str, by: Sequence[str], quantity: Quantity, *, bucketed: bool = False
+    dialect: str,
+    source: str,
+    where: str,
+    by: Sequence[str],
+    quantity: Quantity,
+    beside: Container[str] = (),
 ) -> str:
     """The columns `by`, `bucket`, and how many requests have their value of the quantity within it.
 
-    `bucketed`: the source has the columns BUCKETS.
+    `beside`: which of these columns the source has. A request that is PLAIN weighs one, so rows are counted.
     """
     groups = "".join(f"{name}, " for name in by)
-    if bucketed and quantity in BUCKETS:
-        counted = f"SELECT {groups}weight, {BUCKETS[quantity]} AS bucket FROM {source} WHERE {where}"  # noqa: S608
+    name = BUCKETS.get(quantity, "")
+    if name in beside and PLAIN in beside:
+        plain = f"SELECT {groups}{name} AS bucket FROM {source} WHERE {where}"  # noqa: S608
+        other = f"SELECT {groups}weight - 1 AS weight, {name} AS bucket FROM {source} WHERE {where} AND NOT {PLAIN}"  # noqa: S608
+        counted = (
+            f"SELECT {groups}COUNT(*) AS weight, bucket FROM ({plain}) AS plain GROUP BY {groups}bucket"  # noqa: S608
+            f" UNION ALL SELECT {groups}weight, bucket FROM ({other}) AS other"
+        )
     else:
         value, told = told_text(DIVIDE[dialect], quantity)
         values = f"SELECT {groups}weight, {value} AS value FROM {source} WHERE {where} AND {told}"  # noqa: S608
@@ -178,7 +205,7 @@ def values_text(
 
 # --- rows ---------------------------------------------------------------------------------------------
 
-_WELL = "(state = 'measured' AND COALESCE(outcome IN ('ok', 'slow', 'stale'), FALSE))"
+WELL = "(state = 'measured' AND COALESCE(outcome IN ('ok', 'slow', 'stale'), FALSE))"
 
 
 def again_text(source: str) -> str:
@@ -197,19 +224,19 @@ def first_text(names: Sequence[str], source: str, again: str) -> str:
     )
 
 
-def extent_text() -> str:
-    """The first and the last due time of a customer's domain."""
-    return (
-        "SELECT MIN(scheduled_us) AS first_us, MAX(scheduled_us) AS last_us FROM facts"
-        " WHERE customer = ? AND domain = ?"
-    )
+def extent_text(where: str) -> str:
+    """The first and the last due time."""
+    return f"SELECT MIN(scheduled_us) AS first_us, MAX(scheduled_us) AS last_us FROM facts WHERE {where}"  # noqa: S608
 
 
-def where_text(span: Span, protocols: Sequence[str]) -> str:
-    """A condition, with marks for customer, domain and protocols."""
-    marks = ", ".join("?" for _ in protocols)
-    inside = f"scheduled_us >= {span.from_us} AND scheduled_us < {span.to_us}"
-    return f"customer = ? AND domain = ? AND {inside} AND protocol IN ({marks})"
+def where_text(span: Span | None, names: Sequence[str], protocols: int) -> str:
+    """A condition, with marks for these columns and for so many protocols; TRUE where nothing is asked."""
+    conditions = [f"{name} = ?" for name in names]
+    if span is not None:
+        conditions.append(f"scheduled_us >= {span.from_us} AND scheduled_us < {span.to_us}")
+    if protocols:
+        conditions.append(f"protocol IN ({', '.join('?' * protocols)})")
+    return " AND ".join(conditions) or "TRUE"
 
 
 def failing_text(rule: CountingRule, excluded: Sequence[Span], within: Sequence[Span]) -> str:
@@ -242,23 +269,29 @@ def apart_text(dialect: str, where: str) -> str:
 def bad_times_text(dialect: str, where: str, stretch_us: int) -> str:
     """Of each track: the stretches in which a look is not well, and those beside them."""
     stretch = f"scheduled_us {DIVIDE[dialect]} {stretch_us} AS stretch"
-    bad = f"SELECT vantage_point, task, {stretch} FROM looks WHERE {where} AND NOT {_WELL}"  # noqa: S608
+    bad = f"SELECT vantage_point, task, {stretch} FROM looks WHERE {where} AND NOT {WELL}"  # noqa: S608
     return (
         "SELECT DISTINCT vantage_point, task, stretch + beside AS stretch"  # noqa: S608
         f" FROM ({bad}) AS bad, (VALUES (-1), (0), (1)) AS near(beside)"
     )
 
 
-def beside_bad_times_text(dialect: str, where: str, stretch_us: int) -> str:
+def in_bad_times_text(dialect: str, stretch_us: int) -> str:
+    """Looks of the table `bad_times`, as a source for `beside_trouble_text`."""
+    return (
+        "looks SEMI JOIN bad_times ON looks.task = bad_times.task AND looks.vantage_point = bad_times.vantage_point"
+        f" AND looks.scheduled_us {DIVIDE[dialect]} {stretch_us} = bad_times.stretch"
+    )
+
+
+def beside_trouble_text(source: str, where: str) -> str:
     """Agent and number of looks that are not well, and of those next to them in their track.
 
-    `bad_times` is the table of that name. Few columns go through the window: it sorts whatever it is given.
+    Few columns go through the window: it sorts whatever it is given.
     """
     inside = (
         "SELECT looks.agent, looks.seq, looks.vantage_point, looks.task, looks.scheduled_us,"  # noqa: S608
-        f" {_WELL} AS well FROM looks SEMI JOIN bad_times ON looks.task = bad_times.task"
-        " AND looks.vantage_point = bad_times.vantage_point"
-        f" AND looks.scheduled_us {DIVIDE[dialect]} {stretch_us} = bad_times.stretch WHERE {where}"
+        f" {WELL} AS well FROM {source} WHERE {where}"
     )
     marked = (
         "SELECT agent, seq, task, scheduled_us, well, COALESCE(LAG(well) OVER track, TRUE) AS before,"  # noqa: S608

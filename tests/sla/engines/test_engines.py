@@ -212,7 +212,7 @@ def test_tables_of_an_earlier_version_give_the_same(tmp_path: Path, stripped: tu
             duckdb.sql(f"COPY (SELECT {names} FROM read_parquet('{file}')) TO '{file}.old' (FORMAT parquet)")
             files[place] = f"{file}.old"
     read.take_tables(files, [])
-    assert read.bucketed is not bool(stripped)
+    assert bool(read.beside) is not bool(stripped)
     question = asked(span=Span(FROM_US, FROM_US + 2 * 86_400_000_000))
     for quantity in Quantity:
         told = plain.values(question, quantity, ("region", "carrier"))
