@@ -94,7 +94,7 @@ class ArrivalBounds:
         """When the first byte of what was read last came, and by how much that may be too late. `info`: since."""
         before, self._segments = self._segments, data_segments(info)
         alone = before is not None and self._segments is not None and self._segments - before == 1
-        if alone and self._ends_it(info):
+        if alone and self._stamped and not has_fin(info):  # also what was joined came in that one segment
             return self.came_ns, 0
         noticed_ns = self.came_ns
         if self.first_by_poll and self._polls is not None and self._polls.returned_ns > self.sent_ns > 0:

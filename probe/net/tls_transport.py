@@ -163,7 +163,7 @@ class TlsTransport(Transport):
 
     def _decrypt(self) -> None:
         """Deliver all that can be decrypted, unless the protocol wants no more for now."""
-        more, self.dates.joined = True, False
+        more = True
         while more and self.is_reading():
             filled, more = self._fill()
             if filled:
@@ -178,21 +178,27 @@ class TlsTransport(Transport):
             self._tell_end()
 
     def _fill(self) -> tuple[int, bool]:
-        """Bytes decrypted into the buffer, and whether there may be more at once."""
+        """Bytes decrypted into the buffer, and whether there may be more at once.
+
+        `dates.joined`: something came behind them that is none of them, a record without content or a part of one: the
+        kernel's stamp may be its.
+        """
         filled, session = 0, self.session
+        self.dates.joined = False
         try:
             while filled <= READ_BYTES - RECORD_BYTES:
                 if filled and not session.unread_bytes() and not session.decrypted_bytes():
                     return filled, False  # a read would say the same, dearly
                 count = session.read(filled, RECORD_BYTES)
-                if count == OVER:
-                    self.dates.joined = self._peer_announced = True
                 if count <= 0:
+                    self._peer_announced |= count == OVER
+                    self.dates.joined = True
                     return filled, False
                 filled += count
         except ssl.SSLError as exc:
             self._loop.call_soon(self._end, exc)
             return filled, False
+        self.dates.joined = session.unread_bytes() > 0
         return filled, True
 
     def _over(self) -> None:

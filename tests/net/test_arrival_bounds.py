@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
 
 import pytest
 
-from probe.net.arrival_bounds import BoundedTime
+from probe.net.arrival_bounds import ArrivalBounds, BoundedTime
 from probe.net.event_loop import run
 from probe.net.tcp_info import read_tcp_info
 from probe.net.transport import Transport
@@ -113,3 +114,30 @@ def test_who_looks_in_time_is_sure(pieces: int) -> None:
     (_, (noticed_ns, unsure_ns), _) = told[0]
     assert noticed_ns - unsure_ns - SLACK_NS < sent[0] < noticed_ns + SLACK_NS
     assert unsure_ns < 15_000_000
+
+
+def _info(segments: int, *, state: int = 1) -> bytes:
+    """TCP_INFO with so many segments of data; state 1: established."""
+    return bytes((state,)) + bytes(151) + segments.to_bytes(4, sys.byteorder)
+
+
+@pytest.mark.parametrize(
+    ("segments", "state", "sure"),
+    [(1, 1, True), (2, 1, False), (1, 8, False)],
+    ids=["in one segment", "in two", "with the end of the stream"],
+)
+async def test_what_came_behind_a_head_in_its_own_segment_came_with_it(
+    segments: int, state: int, sure: bool
+) -> None:
+    """TLS: the end, or a part of the next record. Of the last byte nobody knows, as its segment may be another."""
+    dates = ArrivalBounds(asyncio.get_running_loop(), first_by_poll=False)
+    dates.look(_info(0))
+    begun_ns = dates.came_ns
+    dates.received(time.monotonic_ns() + 1_000_000)
+    dates.joined = True
+    info = _info(segments, state=state)
+    late_ns = dates.came_ns - begun_ns
+    assert dates.first(info) == (dates.came_ns, 0 if sure else late_ns)
+    assert dates.last(info) == (dates.came_ns, late_ns)
+    dates.joined = False
+    assert dates.last(info) == (dates.came_ns, 0 if state == 1 else late_ns)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import ssl
 import time
 from pathlib import Path
 
@@ -148,6 +150,70 @@ async def test_the_time_for_the_handshake_is_for_the_handshake(over: bool, tmp_p
         transport._late()
         await asyncio.wait_for(told.over, 60)
         assert (bytes(told.data), told.events) == (b"well", ["made", "eof", "lost"])
+    server.close()
+    await server.wait_closed()
+
+
+class Dated(Told):
+    """Keeps by each delivery whether something else came behind it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.transport: TlsTransport | None = None
+        self.joined: list[bool] = []
+
+    def data_received(self, data: bytes) -> None:
+        assert self.transport is not None
+        self.joined.append(self.transport.dates.joined)
+        super().data_received(data)
+
+
+@pytest.mark.parametrize(
+    ("behind", "joined"),
+    [(0, False), (1, True), (5, True), (23, True), (24, True)],
+    ids=["nothing", "a byte", "its head", "all but a byte", "all"],
+)
+async def test_a_stamp_may_be_that_of_a_part_of_the_servers_end(
+    tmp_path: Path, behind: int, joined: bool
+) -> None:
+    """Content, and so many bytes of close_notify (24 of TLS 1.3) in the same read."""
+    pki, rest = Pki(tmp_path), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        server = pki.issued().wrap_bio(incoming, outgoing, server_side=True)
+        while True:
+            incoming.write(await reader.read(65536))
+            try:
+                server.do_handshake()
+            except ssl.SSLWantReadError:
+                writer.write(outgoing.read())
+                continue
+            break
+        writer.write(outgoing.read())
+        server.write(b"content")
+        content = outgoing.read()
+        with contextlib.suppress(ssl.SSLWantReadError):
+            server.unwrap()
+        end = outgoing.read()
+        assert len(end) == 24
+        writer.write(content + end[:behind])
+        await rest.wait()
+        writer.write(end[behind:])
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    sock = socket.create_connection(server.sockets[0].getsockname())
+    sock.setblocking(False)
+    told = Dated()
+    told.transport = TlsTransport(asyncio.get_running_loop(), sock, told, client_for(pki.policy()), HOST)
+    await told.transport.handshake(60)
+    async with asyncio.timeout(60):
+        while not told.data:
+            await asyncio.sleep(0)
+    rest.set()
+    await asyncio.wait_for(told.over, 60)
+    assert (bytes(told.data), told.joined, told.events) == (b"content", [joined], ["made", "eof", "lost"])
     server.close()
     await server.wait_closed()
 
