@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +15,9 @@ from probe.core.model.task import Deadlines, Limits, Request, TlsPolicy, Vantage
 from probe.core.records.observation import Observation, Role
 from probe.fetch.fetcher import FetchTarget, HttpFetcher
 from probe.host.clock import SystemClock
+from tests.system.agent import COMMAND
 from tests.system.http2_servers import ADDRESS, HOST, OBJECTS, SERVERS, Running, running
-from tests.system.programs import need
+from tests.system.programs import find, free_port, need, process, wait_for_tcp
 
 pytestmark = [pytest.mark.system, pytest.mark.long]
 
@@ -132,3 +136,40 @@ async def test_many_healthy_fetches(servers: Running, server: str) -> None:
         assert seen.response.digest == hashlib.sha256(OBJECTS[name]).hexdigest()
 
     await asyncio.gather(*(one(name) for name in names))
+
+
+_HTTP_2_ALONE = """
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 20s
+  timeout server 20s
+frontend edge
+  bind {address}:{port} ssl crt {pem} alpn h2 proto h2
+  http-request return status 200 content-type text/plain string well
+"""
+
+
+@pytest.mark.parametrize(
+    ("protocol", "expected"),
+    [("h1", ("inconclusive", "agent", "agent.protocol_unsupported")), ("auto", ("ok", None, None))],
+)
+async def test_haproxy_of_http_2_alone_just_leaves_and_is_not_accused(
+    servers: Running, tmp_path: Path, protocol: str, expected: tuple[str, str | None, str | None]
+) -> None:
+    port, file, log = free_port(ADDRESS), tmp_path / "haproxy.conf", tmp_path / "haproxy.log"
+    file.write_text(_HTTP_2_ALONE.format(address=ADDRESS, port=port, pem=servers.ca.parent / "both.pem"))
+    with process([str(find("haproxy")), "-db", "-f", str(file)], log) as child:
+        wait_for_tcp(ADDRESS, port, child, log)
+        asked = [
+            *COMMAND,
+            "trace",
+            "--insecure",
+            "--json",
+            "--protocol",
+            protocol,
+            f"https://{ADDRESS}:{port}/",
+        ]
+        made = await asyncio.to_thread(subprocess.run, asked, capture_output=True, text=True, timeout=120)
+    row = json.loads(made.stdout)
+    assert (row["outcome"], row["fault"], row["reason"]) == expected, made.stderr

@@ -17,6 +17,7 @@ from probe.core.records.failure import FailureType, Phase
 from probe.core.records.observation import Observation, Role
 from probe.fetch.fetcher import FetchTarget, HttpFetcher
 from probe.host.clock import SystemClock
+from tests.system import http2_servers
 from tests.system.agent import COMMAND, json_lines, write_config
 from tests.system.conftest import DOMAIN, EDGES, OBJECTS, ORIGIN, SmallCdn
 from tests.system.programs import free_port
@@ -46,6 +47,12 @@ def proxy(
         yield running
 
 
+@pytest.fixture(scope="module")
+def http2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[http2_servers.Running]:
+    with http2_servers.running(tmp_path_factory.mktemp("h2"), ("haproxy",)) as started:
+        yield started
+
+
 def open_directory(factory: pytest.TempPathFactory) -> Path:
     """One that a program which gave its rights away can still reach."""
     directory = factory.mktemp("proxy")
@@ -65,6 +72,7 @@ async def fetch(
     ca: Path | None = None,
     password: str | None = None,
     total_us: int = 10_000_000,
+    protocol: str = "h1",
 ) -> Observation:
     clock = SystemClock()
     secret = None if password is None else SecretRef(scheme="env", name="X")
@@ -76,7 +84,7 @@ async def fetch(
     target = FetchTarget(
         role=Role.EDGE,
         address=address,
-        request=Request(scheme=scheme, host=DOMAIN, port=port, path=path),
+        request=Request(scheme=scheme, host=DOMAIN, port=port, path=path, protocol=protocol),
         tls=TlsPolicy(ca=None if ca is None else str(ca)),
         deadlines=Deadlines(total_us=total_us, connect_us=total_us),
         limits=Limits(),
@@ -122,6 +130,31 @@ async def test_what_is_fetched_is_the_edges_and_came_by_the_proxy(
         assert (source, edge) == (proxy.source, EDGES[0])
         assert (method, asked, status) == ("GET", f"/{path}", "200")
         assert name == (DOMAIN if scheme == "https" else "-"), "the SNI is the edge's, inside the tunnel"
+
+
+@pytest.mark.parametrize("protocol", ["h2", "auto"])
+async def test_http_2_through_it(proxy: RealProxy, http2: http2_servers.Running, protocol: str) -> None:
+    # By HAProxy: nginx without keep-alive resets a connection on which frames of the client wait, and curl gets no more
+    # of its body through a proxy than we do.
+    name = "1m.bin"
+    seen = await fetch(
+        proxy,
+        http2.ports["haproxy"],
+        address=http2_servers.ADDRESS,
+        scheme="https",
+        path=f"/{name}",
+        ca=http2.ca,
+        protocol=protocol,
+    )
+    assert seen.failure is None, seen.failure
+    assert seen.response is not None
+    assert seen.proxy == proxy.url
+    whole = hashlib.sha256(http2_servers.OBJECTS[name]).hexdigest()
+    assert (seen.response.next_hop_protocol, seen.response.status_code, seen.response.digest) == (
+        "h2",
+        200,
+        whole,
+    )
 
 
 async def test_a_target_that_refuses(proxy: RealProxy) -> None:
