@@ -6,7 +6,7 @@ those sums count. Rows, incidents and times are not in them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,19 @@ from probe.core.sla.facts.grain_rows import RULE
 from probe.core.sla.facts.histogram import Quantity
 from probe.core.sla.facts.row import FactRow, SlotLook
 from probe.core.sla.grains import CountingRule, Grain, Part, Series
-from probe.core.sla.periods import Span, union
+from probe.core.sla.periods import Span
 from probe.core.tables.columns import GRAINS
 from probe.sla.engines import sums_sql
 from probe.sla.engines.duckdb_engine import DuckDbEngine, quoted
 from probe.sla.engines.engine import Grains, Group, Parts, Question
-from probe.sla.engines.steps import PartSeries, Pieces, Well, series_of
+from probe.sla.engines.steps import PartSeries, Pieces, Well, series_of, short_spans
 from probe.sla.engines.sums_files import of_csv, of_ndjson, of_parquet
 
 STEP_US = RULE.length_us
 ROWS_AT_ONCE = 12_000_000  # of files that are next to each other in time
+DOMAINS_AT_ONCE = 10
 _Bounds = tuple[int, int]
+_Grouped = dict[tuple[str, ...], dict[Group, Pieces]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,7 @@ class GrainEngine(DuckDbEngine):
         self._excluded: dict[str, tuple[Span, ...]] = {}
         self._series: dict[tuple[Question, int], Series] = {}
         self._parts: dict[Question, _Known] = {}
+        self._held: dict[tuple[Any, ...], dict[str, _Grouped]] = {}
 
     def take_sums(self, files: Sequence[Path]) -> None:
         """Files of the table `grains`, CSV or NDJSON (both also by zstd) or Parquet; once."""
@@ -170,6 +173,7 @@ class GrainEngine(DuckDbEngine):
         self._edges = sorted(edges.union(self._edges))
         self._series.clear()
         self._parts.clear()
+        self._held.clear()
         self._empty("near")
         self._empty("rest")
         if not self._ragged:
@@ -205,7 +209,8 @@ class GrainEngine(DuckDbEngine):
         cut = _numbers(asked.span, width)
         made = self._pieces(asked, [tuple(by)], "near")[tuple(by)]
         grains = {
-            group: series_of(of, _short(asked.excluded), width).within(*cut) for group, of in made.items()
+            group: series_of(of, short_spans(asked.excluded, STEP_US), width).within(*cut)
+            for group, of in made.items()
         }
         return {group: series for group, series in grains.items() if series}
 
@@ -225,34 +230,45 @@ class GrainEngine(DuckDbEngine):
         if key not in self._series:
             self._series = {had: of for had, of in self._series.items() if had[0].domain == asked.domain}
             pieces = self._pieces(asked, [()], "merged")[()].get((), Pieces())
-            self._series[key] = series_of(pieces, _short(asked.excluded), width)
+            self._series[key] = series_of(pieces, short_spans(asked.excluded, STEP_US), width)
         return self._series[key].within(*_numbers(asked.span, width))
 
-    def _pieces(
-        self, asked: Question, by: Sequence[tuple[str, ...]], beside: str
-    ) -> dict[tuple[str, ...], dict[Group, Pieces]]:
-        """Of each grouping, its groups."""
-        where, given = _where(asked)
+    def _pieces(self, asked: Question, by: Sequence[tuple[str, ...]], beside: str) -> _Grouped:
+        """Of each grouping, its groups. Some domains that are asked for one after another are fetched together."""
+        key = asked.customer, asked.protocols, tuple(by), beside
+        if asked.domain not in self._held.get(key, {}):
+            expected = list(self._excluded)
+            at = expected.index(asked.domain) if asked.domain in expected else 0
+            together = expected[at : at + DOMAINS_AT_ONCE] if expected else []
+            self._held[key] = self._fetched(asked, {asked.domain, *together}, by, beside)
+        return self._held[key][asked.domain]
+
+    def _fetched(
+        self, asked: Question, domains: Set[str], by: Sequence[tuple[str, ...]], beside: str
+    ) -> dict[str, _Grouped]:
+        where, given = sums_sql.where_text(asked, sorted(domains))
         columns = sorted({name for names in by for name in names})
-        bits = {
-            sum(1 << at for at, name in enumerate(reversed(columns)) if name not in names): (
-                names,
-                [1 + columns.index(name) for name in names],
-            )
+        groupings = {
+            sum(1 << at for at, name in enumerate(reversed(columns)) if name not in names): names
             for names in by
         }
-        made: dict[tuple[str, ...], dict[Group, Pieces]] = {names: {} for names in by}
-        behind = 1 + len(columns)
+        made: dict[str, _Grouped] = {domain: {names: {} for names in by} for domain in domains}
+        behind = 2 + len(columns)
+        known: dict[tuple[Any, ...], Pieces] = {}
 
         def of(row: Sequence[Any]) -> Pieces:
-            names, places = bits[row[0]]
-            return made[names].setdefault(tuple([row[place] for place in places]), Pieces())
+            names = groupings[row[0]]
+            group = tuple([row[1 + columns.index(name)] for name in names])
+            found = known[tuple(row[:behind])] = made[row[behind - 1]][names].setdefault(group, Pieces())
+            return found
 
         for row in self.rows(sums_sql.cells_text(by, where), given):
             first, last, n, due, measured, rows = row[behind:]
-            of(row).intervals.append((first, last, (n, 0, 0, 0, due, measured, 0, rows)))
+            pieces = known.get(row[:behind]) or of(row)
+            pieces.intervals.append((first, last, (n, 0, 0, 0, due, measured, 0, rows)))
         for row in self.rows(sums_sql.single_text(by, where, beside), given):
-            of(row).single[row[behind]] = row[behind + 1 :]
+            pieces = known.get(row[:behind]) or of(row)
+            pieces.single[row[behind]] = row[behind + 1 :]
         return made
 
     def parts(
@@ -282,10 +298,10 @@ class GrainEngine(DuckDbEngine):
 
     def _known(self, asked: Question, by: Sequence[str], width: int, least: int) -> _Known:
         """Of all time."""
-        out = _short(asked.excluded)
+        out = short_spans(asked.excluded, STEP_US)
         rest: dict[tuple[str, str, int], Well] = {}
         if self._ragged:
-            where, given = _where(asked)
+            where, given = sums_sql.where_text(asked, [asked.domain])
             for name in by:
                 added = ", ".join(f"CAST(SUM({each}) AS BIGINT)" for each in ("n", "due", "measured"))
                 text = f"SELECT {name}, segment, {added} FROM rest WHERE {where}"  # noqa: S608
@@ -323,18 +339,6 @@ class GrainEngine(DuckDbEngine):
 def _key(asked: Question) -> Question:
     """Questions about several periods of a domain have one answer."""
     return replace(asked, span=Span(0, 0))
-
-
-def _where(asked: Question) -> tuple[str, list[str]]:
-    marks = ", ".join("?" for _ in asked.protocols)
-    given = [asked.customer, asked.domain, *asked.protocols]
-    return f"customer = ? AND domain = ? AND protocol IN ({marks})", given
-
-
-def _short(excluded: Sequence[Span]) -> list[_Bounds]:
-    """Declared spans as grains of five minutes."""
-    cut = (Span(span.from_us // STEP_US, span.to_us // STEP_US) for span in excluded)
-    return [(span.from_us, span.to_us) for span in union(cut)]
 
 
 def _numbers(span: Span, width: int) -> tuple[int, int]:

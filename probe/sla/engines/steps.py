@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from probe.core.sla.grains import Grain, Part, Series, Stretch
+from probe.core.sla.periods import Span, union
 from probe.sla.engines import sql
 
 # n, errors, unknown, excluded, due, measured, clock_unsure (as `sql.SUMS`), and how many rows these are of.
@@ -34,6 +35,12 @@ def plus(one: Raw, other: Raw) -> Raw:
     a, b, c, d, e, f, g, h = one
     i, j, k, l, m, n, o, p = other  # noqa: E741
     return a + i, b + j, c + k, d + l, e + m, f + n, g + o, h + p
+
+
+def short_spans(excluded: Sequence[Span], step_us: int) -> list[tuple[int, int]]:
+    """Declared spans as short grains, half open, in order and apart."""
+    cut = (Span(span.from_us // step_us, span.to_us // step_us) for span in excluded)
+    return [(span.from_us, span.to_us) for span in union(cut)]
 
 
 def raw_stretches(of: Pieces) -> Iterator[Plain]:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from probe.core.sla.periods import Span
 from probe.sla.engines import sql
+from probe.sla.engines.engine import Question
 
 PARTS = ("region", "carrier", "vantage_point", "address", "path")
 IDENTITY = (
@@ -181,19 +182,29 @@ def out_text(excluded: Sequence[Span], step_us: int) -> str:
     return " OR ".join(spans) or "FALSE"
 
 
+def where_text(asked: Question, domains: Sequence[str]) -> tuple[str, list[str]]:
+    """A condition, and what stands for its marks: which rows a question is about, of these domains."""
+    marks, protocols = (", ".join("?" for _ in some) for some in (domains, asked.protocols))
+    given = [asked.customer, *domains, *asked.protocols]
+    return f"customer = ? AND domain IN ({marks}) AND protocol IN ({protocols})", given
+
+
 def cells_text(by: Sequence[Sequence[str]], where: str) -> str:
-    """Even cells of each of these groupings: its number, PARTS, first, last, n, due, measured, rows."""
+    """Even cells of each of these groupings: its number, its columns, domain, first, last, n, due, measured, rows."""
     sums = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in _WELL)
-    return _grouped("cells", by, f"{where} AND even", ("first", "last"), f"{sums}, COUNT(*)")
+    return _grouped("cells", by, f"{where} AND even", ("domain", "first", "last"), f"{sums}, COUNT(*)")
 
 
 def single_text(by: Sequence[Sequence[str]], where: str, beside: str) -> str:
-    """Single grains of each of these groupings: its number, PARTS, grain, SUMS, rows. `beside`: near or merged."""
+    """Single grains of each of these groupings: its number, its columns, domain, grain, SUMS, rows.
+
+    `beside`: `near` or `merged`.
+    """
     columns = ("domain", "protocol", "customer", "grain", *sql.SUMS, "rows")
     told = ", ".join((*columns, *(PARTS if beside == "near" else ())))
     source = f"(SELECT {told} FROM loose UNION ALL SELECT {told} FROM {beside}) AS picked"  # noqa: S608
     sums = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in (*sql.SUMS, "rows"))
-    return _grouped(source, by, where, ("grain",), sums)
+    return _grouped(source, by, where, ("domain", "grain"), sums)
 
 
 def _grouped(source: str, by: Sequence[Sequence[str]], where: str, within: Sequence[str], sums: str) -> str:
