@@ -43,7 +43,7 @@ def unsigned(paths: Iterable[Path]) -> list[Path]:
 
 
 def _is_sums(path: Path) -> bool:
-    kind = path.name.removesuffix(".zst").rpartition(".")[2]
+    kind = path.name.removesuffix(".zst").removesuffix(".gz").rpartition(".")[2]
     if kind not in ("csv", "ndjson", "parquet"):
         return False
     if kind == "parquet":

@@ -72,10 +72,11 @@ class GrainEngine(DuckDbEngine):
         self._held: dict[tuple[Any, ...], dict[str, _Grouped]] = {}
 
     def take_sums(self, files: Sequence[Path]) -> None:
-        """Files of the table `grains`, CSV or NDJSON (both also by zstd) or Parquet; once."""
+        """Files of the table `grains`, CSV or NDJSON (both also by zstd or gzip) or Parquet; once."""
         parquet = [str(file) for file in files if file.name.endswith(".parquet")]
         for ending, reads in ((".csv", of_csv), (".ndjson", of_ndjson)):
-            if some := [str(file) for file in files if file.name.removesuffix(".zst").endswith(ending)]:
+            packed = (ending, f"{ending}.zst", f"{ending}.gz")
+            if some := [str(file) for file in files if file.name.endswith(packed)]:
                 made = self._place / f"sums{ending}.parquet"
                 self._db.execute(f"COPY ({reads(some)}) TO {quoted(str(made))} (FORMAT parquet)")
                 parquet.append(str(made))

@@ -197,3 +197,16 @@ def test_sums_that_nobody_signed_need_words_and_never_say_kept(tmp_path: Path, k
     twice = cdn_probe("sla", "report", file, sums, copy, "--unverified", "both")
     assert twice.code == 2
     assert "give each page once" in twice.err
+
+
+def test_sums_are_taken_as_the_export_packs_them(tmp_path: Path) -> None:
+    """Each ending that `results export` takes is one that a report reads, and they tell the same."""
+    results, told = tmp_path / "results", []
+    asyncio.run(filled(results, list(records())[:60], parquet=False))
+    for ending in ("ndjson", "ndjson.zst", "ndjson.gz", "csv.gz", "parquet"):
+        sums, kind = tmp_path / f"sums.{ending}", ending.partition(".")[0]
+        export = ("results", "-d", results, "export", "--table", "grains", "--format", kind, "--output", sums)
+        assert cdn_probe(*export).code == 0
+        told.append(report(tmp_path, sums, "--unverified", "handed to us")["subjects"])
+    assert all(one == told[0] for one in told)
+    assert told[0][0]["grains"]["requests"] > 0
