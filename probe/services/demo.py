@@ -24,6 +24,7 @@ from probe.core.records.verdict import Outcome
 from probe.core.scheduling.grid import to_us
 from probe.core.text.tokens import hash_token, make_token
 from probe.host.clock import SystemClock, rfc3339
+from probe.host.loop_lag import LoopLag
 from probe.lab import agreement_file
 from probe.lab.assessment import Assessment, assess
 from probe.lab.lab import Lab
@@ -95,6 +96,11 @@ class Demo:
         self.token = make_token(secrets.token_bytes(32)) if page else None
         self._port = free_port(["127.0.0.1"]) if page else 0
         self._stop = asyncio.Event()
+        self._clock = SystemClock()
+        self._lag = LoopLag(self._clock)
+        self._looked_ns = 0
+        self.lab_waited_us = 0
+        """How long the lab's servers waited for a processor at most, while faults could come."""
         self._began_at = ""
         self._player: Player | None = None
         self.scene = Scene(directory=directory, steps=schedule(seconds))
@@ -128,7 +134,9 @@ class Demo:
             )
             async for _ in self._until_measuring(agent):
                 yield self.scene
-            self._began_at = rfc3339(SystemClock().time_ns())
+            await self._lag.start()
+            self._looked_ns = self._clock.monotonic_ns()
+            self._began_at = rfc3339(self._clock.time_ns())
             self.scene.began_s = time.monotonic()
             self._player = Player(lab, self.scene.steps, self.scene.change)
             playing = asyncio.create_task(self._player.run())
@@ -140,6 +148,7 @@ class Demo:
                 playing.cancel()
                 with suppress(asyncio.CancelledError):
                     await playing
+                await self._lag.stop()
         self._read()
         yield self.scene
 
@@ -170,7 +179,11 @@ class Demo:
                 await self._stop.wait()
         if agent.returncode is not None:
             raise DemoError(f"the agent ended by itself with {agent.returncode}; see {self._log}")
-        self._read()
+        await asyncio.to_thread(self._read)  # the lab's servers answer meanwhile
+        if self._player is not None:
+            now_ns = self._clock.monotonic_ns()
+            self.lab_waited_us = max(self.lab_waited_us, self._lag.worst_us(self._looked_ns, now_ns))
+            self._looked_ns = now_ns
 
     @property
     def _log(self) -> Path:
