@@ -15,7 +15,6 @@ bodies go to a `probe.fetch.body.Body`, times into the `Stopwatch` that the carr
 
 from __future__ import annotations
 
-import importlib
 import ssl
 from collections.abc import Callable, Collection
 from typing import Any
@@ -185,8 +184,8 @@ def load(protocols: Collection[str]) -> None:
     HTTP/3's library takes some 0.2 s of processor time.
     """
     if H3 in protocols and problem() is None:
-        importlib.import_module("probe.fetch.quic.carrier")
-        importlib.import_module("probe.fetch.versions.http3")
+        import probe.fetch.quic.carrier
+        import probe.fetch.versions.http3  # noqa: F401
 
 
 def carrier_of(target: FetchTarget, watch: Stopwatch, dial: Dial) -> Carrier:

@@ -40,6 +40,7 @@ def exposed() -> dict[str, set[str]]:
     metrics.row(row(observations=(refused,), resolution=build.resolution("192.0.2.1")))
     tls = Tls(chain_not_after="2026-12-01T00:00:00Z")
     metrics.row(row(observations=(replace(build.seen(timing=TIMING), tls=tls),)))
+    metrics.row(row(protocol="h2", observations=(build.seen(timing=TIMING),)))
     metrics.row(row(state=State.MISSED, missed_reason="agent.stalled"))
     metrics.event("clock.stepped")
     state = replace(
