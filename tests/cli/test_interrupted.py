@@ -115,7 +115,7 @@ COMMANDS = {
         "results -d {frozen} bundle --customer shop --seq 610..620 --into {new}", leaves=whole_file_or_none
     ),
 }
-OFTEN = {"status", "serve", "pull --follow", "results list"}
+OFTEN = {"status", "serve", "pull --follow"}
 """In every run of the tests; the others in the long one."""
 
 
@@ -177,7 +177,14 @@ def bare(words: str, tmp_path: Path) -> list[str]:
 
 @pytest.mark.scaled
 @pytest.mark.parametrize("what", ["import", "event"])
-@pytest.mark.parametrize("name", ["completion", "--version", "schema", "status"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "completion",
+        "status",
+        *(pytest.param(name, marks=pytest.mark.long) for name in ("--version", "schema")),
+    ],
+)
 async def test_while_it_is_loaded(what: str, name: str, tmp_path: Path) -> None:
     typed = COMMANDS[name]
     await assert_ends_well(what, typed, lambda: bare(typed.words, tmp_path), (1, 2, 3, 5, 8))
