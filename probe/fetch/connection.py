@@ -231,9 +231,8 @@ class Connection(asyncio.Protocol):
         self._looked, self.ended = False, True
         self._error = self._error or exc
         if self.tls is not None and self.watch.response_start_us is None and not self._closed_by_us:
-            self.tls = replace(
-                self.tls, alpn=self.chosen
-            )  # whether it agreed on HTTP/1.1, or left for want of it
+            # Whether it agreed on HTTP/1.1, or left for want of it.
+            self.tls = replace(self.tls, alpn=self.chosen)
         if not self._closed_by_us and not self._all_came:
             self.look()
         self._transport = None

@@ -21,6 +21,7 @@ from probe.seal.segment_files import Read
 from probe.seal.tables.verify import SOURCE
 from probe.services.verification import Verification
 from probe.sla.engines.grain_engine import GrainEngine
+from probe.sla.engines.sums_files import kind_of
 from probe.sla.inputs import Reading, StreamRead, UnverifiedError
 from probe.sla.ledger import TablesError, digest_of
 
@@ -43,8 +44,8 @@ def unsigned(paths: Iterable[Path]) -> list[Path]:
 
 
 def _is_sums(path: Path) -> bool:
-    kind = path.name.removesuffix(".zst").removesuffix(".gz").rpartition(".")[2]
-    if kind not in ("csv", "ndjson", "parquet"):
+    kind = kind_of(path)
+    if kind is None:
         return False
     if kind == "parquet":
         with open(path, "rb") as file:

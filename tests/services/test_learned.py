@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from probe.checks import CHECKS
 from probe.core.records.rows import Record
 from probe.core.records.verdict import Outcome
 from probe.host.clock import SystemClock
 from probe.services.forecast import forecast
 from probe.services.learned import learned_from
 from probe.store.store import Store
-from tests.services.test_forecast import CHECKS, agent
+from tests.services.test_forecast import agent
 from tests.support.rows import event, missed, slot
 
 

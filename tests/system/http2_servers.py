@@ -20,7 +20,7 @@ OBJECTS = {
     "1m.bin": bytes(range(256)) * 4096,
     "app.js": b"console.log('cdn-probe');\n" * 800,
 }
-_HAPROXY = """
+HAPROXY_AGREES_ON = """
 global
   maxconn 200
   tune.ssl.default-dh-param 2048
@@ -30,12 +30,16 @@ defaults
   timeout client 20s
   timeout server 20s
 frontend edge
-  bind {address}:{port} ssl crt {pem} alpn h2,http/1.1
+  bind {address}:{port} ssl crt {pem} alpn """
+_HAPROXY = (
+    HAPROXY_AGREES_ON
+    + """h2,http/1.1
   http-response set-header alt-svc 'h3=":{port}"; ma=60'
   default_backend origin
 backend origin
   server origin {address}:{behind}
 """
+)
 _CADDY = """
 {{
   admin off

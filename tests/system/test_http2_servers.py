@@ -16,7 +16,7 @@ from probe.core.records.observation import Observation, Role
 from probe.fetch.fetcher import FetchTarget, HttpFetcher
 from probe.host.clock import SystemClock
 from tests.system.agent import COMMAND
-from tests.system.http2_servers import ADDRESS, HOST, OBJECTS, SERVERS, Running, running
+from tests.system.http2_servers import ADDRESS, HAPROXY_AGREES_ON, HOST, OBJECTS, SERVERS, Running, running
 from tests.system.programs import find, free_port, need, process, wait_for_tcp
 
 pytestmark = [pytest.mark.system, pytest.mark.long]
@@ -138,16 +138,12 @@ async def test_many_healthy_fetches(servers: Running, server: str) -> None:
     await asyncio.gather(*(one(name) for name in names))
 
 
-_HTTP_2_ALONE = """
-defaults
-  mode http
-  timeout connect 5s
-  timeout client 20s
-  timeout server 20s
-frontend edge
-  bind {address}:{port} ssl crt {pem} alpn h2 proto h2
+_HTTP_2_ALONE = (
+    HAPROXY_AGREES_ON
+    + """h2 proto h2
   http-request return status 200 content-type text/plain string well
 """
+)
 
 
 @pytest.mark.parametrize(

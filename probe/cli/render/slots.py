@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from probe.core.model.protocols import H1, HTTP_1_1
+from probe.core.model.protocols import H1, H2, H3
 from probe.core.records.dns import Resolution
 from probe.core.records.observation import Observation, Role
 from probe.core.records.phases import phases
@@ -127,7 +127,7 @@ def _status_and_version(observation: Observation) -> Text:
     """The same, and the HTTP version that was spoken, where that is not HTTP/1.1."""
     text, response = status_text(observation), observation.response
     version = "" if response is None else response.next_hop_protocol
-    return text if version in ("", HTTP_1_1, "http/1.0") else text.append(f" {version}", style="dim")
+    return text.append(f" {version}", style="dim") if version in (H2, H3) else text
 
 
 def verdict_text(row: SlotRecord) -> Text:

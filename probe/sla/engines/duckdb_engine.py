@@ -113,13 +113,13 @@ class DuckDbEngine(SqlEngine):
         self._db.execute(f"ALTER TABLE {name} RENAME TO {name}_taken")
         self._db.execute(
             f"CREATE VIEW {name} AS SELECT {names}{computed} FROM {name}_taken"  # noqa: S608
-            f" UNION ALL SELECT {names}{told} FROM {_parquet(files)}"
+            f" UNION ALL SELECT {names}{told} FROM {parquet(files)}"
         )
 
     def _have(self, files: Sequence[str], columns: Sequence[str]) -> bool:
         """Whether each file has them: those that an earlier version wrote have not."""
         wanted = ", ".join(quoted(column) for column in columns)
-        text = f"SELECT COUNT(*) FROM parquet_schema([{_listed(files)}]) WHERE name IN ({wanted})"  # noqa: S608
+        text = f"SELECT COUNT(*) FROM parquet_schema([{listed(files)}]) WHERE name IN ({wanted})"  # noqa: S608
         ((found,),) = self._db.execute(text).fetchall()
         return bool(found == len(files) * len(columns))
 
@@ -127,7 +127,7 @@ class DuckDbEngine(SqlEngine):
         """Whether looks next to each other in a track stand in two files, so that neither tells it of its last ones."""
         track = "customer, domain, vantage_point, task, scheduled_us"
         near = (
-            f"SELECT {track}, filename AS file FROM read_parquet([{_listed(files)}],"  # noqa: S608
+            f"SELECT {track}, filename AS file FROM read_parquet([{listed(files)}],"  # noqa: S608
             f" hive_partitioning = false, filename = true) WHERE {beside_sql.NEAR}"
             f" UNION ALL SELECT {track}, '' AS file FROM looks"
         )
@@ -139,7 +139,7 @@ class DuckDbEngine(SqlEngine):
         text = (
             "SELECT path_in_schema AS name, stats_min_value AS low, stats_max_value AS high,"  # noqa: S608
             " COALESCE(min_is_exact AND max_is_exact AND stats_null_count = 0, FALSE) AS exact"
-            f" FROM parquet_metadata([{_listed(files)}])"
+            f" FROM parquet_metadata([{listed(files)}])"
             " WHERE path_in_schema IN ('customer', 'domain', 'protocol', 'scheduled_us')"
         )
         known = (
@@ -164,7 +164,7 @@ class DuckDbEngine(SqlEngine):
         same = " AND ".join(f"{table}.{name} = had.{name}" for name in ("task", "scheduled_us"))
         self._db.execute(
             f"DELETE FROM {table} USING (SELECT DISTINCT task, scheduled_us FROM"  # noqa: S608
-            f" {_parquet(files)}) AS had WHERE {same}"
+            f" {parquet(files)}) AS had WHERE {same}"
         )
 
     def write(self, table: str, file: Path, day: str) -> bool:
@@ -242,12 +242,13 @@ class DuckDbEngine(SqlEngine):
             yield from rows
 
 
-def _parquet(files: Sequence[str]) -> str:
+def parquet(files: Sequence[str]) -> str:
     """Files as a source of rows."""
-    return f"read_parquet([{_listed(files)}], hive_partitioning = false)"
+    return f"read_parquet([{listed(files)}], hive_partitioning = false)"
 
 
-def _listed(files: Sequence[str]) -> str:
+def listed(files: Sequence[str]) -> str:
+    """Their names as literals of SQL."""
     return ", ".join(quoted(file) for file in files)
 
 

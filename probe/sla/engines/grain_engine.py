@@ -18,10 +18,10 @@ from probe.core.sla.grains import CountingRule, Grain, Part, Series
 from probe.core.sla.periods import Span
 from probe.core.tables.columns import GRAINS
 from probe.sla.engines import sums_sql
-from probe.sla.engines.duckdb_engine import DuckDbEngine, quoted
+from probe.sla.engines.duckdb_engine import DuckDbEngine, listed, quoted
 from probe.sla.engines.engine import Grains, Group, Parts, Question
 from probe.sla.engines.steps import PartSeries, Pieces, Well, series_of, short_spans
-from probe.sla.engines.sums_files import of_csv, of_ndjson, of_parquet
+from probe.sla.engines.sums_files import kind_of, of_csv, of_ndjson, of_parquet
 
 STEP_US = RULE.length_us
 ROWS_AT_ONCE = 12_000_000  # of files that are next to each other in time
@@ -73,11 +73,10 @@ class GrainEngine(DuckDbEngine):
 
     def take_sums(self, files: Sequence[Path]) -> None:
         """Files of the table `grains`, CSV or NDJSON (both also by zstd or gzip) or Parquet; once."""
-        parquet = [str(file) for file in files if file.name.endswith(".parquet")]
-        for ending, reads in ((".csv", of_csv), (".ndjson", of_ndjson)):
-            packed = (ending, f"{ending}.zst", f"{ending}.gz")
-            if some := [str(file) for file in files if file.name.endswith(packed)]:
-                made = self._place / f"sums{ending}.parquet"
+        parquet = [str(file) for file in files if kind_of(file) == "parquet"]
+        for kind, reads in (("csv", of_csv), ("ndjson", of_ndjson)):
+            if some := [str(file) for file in files if kind_of(file) == kind]:
+                made = self._place / f"sums.{kind}.parquet"
                 self._db.execute(f"COPY ({reads(some)}) TO {quoted(str(made))} (FORMAT parquet)")
                 parquet.append(str(made))
         self._files = list(self._neighbours(parquet))
@@ -109,7 +108,7 @@ class GrainEngine(DuckDbEngine):
         """Files in order of time, so many at once that their rows are a few million."""
         told = self._db.execute(
             "SELECT file_name, MIN(CAST(stats_min_value AS BIGINT)) AS first, SUM(num_values) FROM"  # noqa: S608
-            f" parquet_metadata([{', '.join(quoted(file) for file in files)}]) WHERE path_in_schema = 'grain'"
+            f" parquet_metadata([{listed(files)}]) WHERE path_in_schema = 'grain'"
             " GROUP BY file_name ORDER BY first, file_name"
         ).fetchall()
         some: list[str] = []

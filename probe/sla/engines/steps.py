@@ -168,9 +168,8 @@ class PartSeries:
     def __init__(self, series: Series, least: int, all_here: bool, near: Callable[[int], bool]) -> None:
         self._bad: dict[int, Grain] = {}
         self._well: list[Stretch] = []
-        self._upto = [
-            (0, 0, 0)
-        ]  # of those that are well: requests, slots due and measured before each, and at last
+        # Of those that are well: requests, slots due and measured before each, and at last of all.
+        self._upto: list[Well] = [(0, 0, 0)]
         for one in series.stretches:
             each = one.each
             few = each.n < least
