@@ -7,6 +7,7 @@ time stamps.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -68,13 +69,14 @@ class Proofs:
 
         Heads first: where an agent or a pull works on, what they speak of is there by the time it is looked for.
         """
-        for path in sorted(self.root.rglob(HEAD)):
+        found = _below(self.root)
+        for path in (one for one in found if one.name == HEAD):
             self._head_file(path)
-        for path in sorted(self.root.rglob(HEADS)):
+        for path in (one for one in found if one.name == HEADS):
             self._heads_file(path)
-        for path in sorted(self.root.rglob(f"*{STAMPS}")):
+        for path in (one for one in found if one.name.endswith(STAMPS)):
             self._stamps_file(path)
-        for path in sorted(self.root.rglob(f"*{ENDING}")):
+        for path in (one for one in _below(self.root) if one.name.endswith(ENDING)):
             self._manifest(path)
 
     def witness(self, path: Path) -> None:
@@ -278,3 +280,11 @@ class Proofs:
         """Of the stream that its place speaks of, as far as it does."""
         problem = Problem(kind=Kind.UNREADABLE, file=self.shown(path), line=number, words=words)
         self.report(("", path.parent.name if path.name == HEAD else path.parent.parent.name), problem)
+
+
+def _below(root: Path) -> list[Path]:
+    """Files that speak of streams, anywhere below a directory, in order."""
+    endings = (HEAD, HEADS, STAMPS, ENDING)
+    return sorted(
+        Path(place, name) for place, _, names in os.walk(root) for name in names if name.endswith(endings)
+    )

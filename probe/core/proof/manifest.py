@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, cast
 
 import msgspec
 
@@ -93,7 +93,7 @@ class Manifest:
 
     def to_json(self) -> dict[str, Any]:
         """As it is written."""
-        return asdict(self)
+        return cast(dict[str, Any], msgspec.to_builtins(self))
 
     @property
     def stem(self) -> str:

@@ -19,6 +19,7 @@ from probe.core.sla.runs import GrainState, Run, counted, joined
 
 SHOWN_NEEDS = 3  # requests in a grain, for it to show something without another error beside it
 SHOWN_ERRORS = 2  # or so many errors in the run
+_NO_GRAINS = Series()
 
 
 class View(StrEnum):
@@ -192,10 +193,13 @@ def figures(grains: Mapping[int, Grain], rule: GrainRule, judged: Judged) -> Fig
     return replace(made, word=word, why=reasons)
 
 
-def figures_of_part(part: Part, rule: GrainRule, judged: Judged) -> tuple[Sums, Figure, Figure]:
-    """Sums of a part's troubled grains in the period, and what it is in the views `literal` and `shown`."""
-    table = Table.of(part.troubled, rule, judged)
-    inside = Sums.of(table.grains.within(table.first, table.end))
+def figures_of_part(part: Part, frame: Table) -> tuple[Sums, Figure, Figure]:
+    """Sums of a part's troubled grains in the period, and what it is in the views `literal` and `shown`.
+
+    `frame`: a table of the same rule and period, of any grains.
+    """
+    table = frame.of_part(part)
+    inside = Sums.added((1, each) for n, each in part.troubled.items() if table.first <= n < table.end)
     return inside, _figure(table, View.LITERAL), _figure(table, View.SHOWN)
 
 
@@ -233,6 +237,12 @@ class Table:
         whole = [Span(-(-s.from_us // rule.length_us), s.to_us // rule.length_us) for s in judged.excluded]
         spans = tuple((span.from_us, span.to_us) for span in union(whole))
         return cls(series, rule, service, first, max(first, end), troubled, spans)
+
+    def of_part(self, part: Part) -> Table:
+        """The same period and rule, of the troubled grains of a part alone."""
+        some = sorted(part.troubled.items())
+        troubled = {n: each for n, each in some if self.first <= n < self.end or not self.rule.clip}
+        return replace(self, grains=_NO_GRAINS, troubled=troubled)
 
     def is_excluded(self, number: int) -> bool:
         """Whether a declared span holds all of a grain."""

@@ -6,7 +6,7 @@ before unknown before request (semantics of the contract's rule); which failures
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -214,8 +214,7 @@ def merged(parts: Iterable[dict[int, Grain]]) -> dict[int, Grain]:
     return whole
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(Value, frozen=True):
     """Grains from `first` to `last`, both included, each of which is `each`."""
 
     first: int
@@ -250,12 +249,16 @@ class Series(Mapping[int, Grain]):
         """Those of [first, end)."""
         if not self.stretches or (first <= self.stretches[0].first and self.stretches[-1].last < end):
             return self
-        cut = (
-            Stretch(max(one.first, first), min(one.last, end - 1), one.each)
-            for one in self.stretches[max(0, bisect_right(self._begins, first) - 1) :]
-            if one.first < end
+        found = list(
+            self.stretches[max(0, bisect_right(self._begins, first) - 1) : bisect_left(self._begins, end)]
         )
-        return Series(one for one in cut if one.first <= one.last)
+        if found and found[0].last < first:
+            del found[0]
+        if found and found[0].first < first:
+            found[0] = Stretch(first, found[0].last, found[0].each)
+        if found and found[-1].last >= end:
+            found[-1] = Stretch(found[-1].first, end - 1, found[-1].each)
+        return Series(found)
 
     def __getitem__(self, number: int) -> Grain:
         at = bisect_right(self._begins, number) - 1
@@ -286,13 +289,21 @@ class Sums:
     @classmethod
     def of(cls, series: Series) -> Sums:
         """Stretch by stretch."""
-        made = [0] * 7
-        for one in series.stretches:
-            count, g = one.grains, one.each
-            each = (1, g.n, g.errors, g.unknown, g.due, g.measured, g.clock_unsure)
-            for place, value in enumerate(each):
-                made[place] += count * value
-        return cls(*made)
+        return cls.added((one.last - one.first + 1, one.each) for one in series.stretches)
+
+    @classmethod
+    def added(cls, some: Iterable[tuple[int, Grain]]) -> Sums:
+        """So many of each."""
+        grains = n = errors = unknown = due = measured = clock_unsure = 0
+        for count, each in some:  # written out: there are many of them
+            grains += count
+            n += count * each.n
+            errors += count * each.errors
+            unknown += count * each.unknown
+            due += count * each.due
+            measured += count * each.measured
+            clock_unsure += count * each.clock_unsure
+        return cls(grains, n, errors, unknown, due, measured, clock_unsure)
 
 
 def _stretches(grains: Mapping[int, Grain]) -> Iterator[Stretch]:

@@ -6,8 +6,9 @@ A run is judged over its whole length, also across the end of a period; of it, w
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from probe.core.model.value import Value
 
 
 class GrainState(StrEnum):
@@ -19,8 +20,7 @@ class GrainState(StrEnum):
     EXCLUDED = "excluded"
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Value, frozen=True):
     """Bad grains one after another, both ends included."""
 
     first: int
@@ -34,11 +34,18 @@ class Run:
 def joined(bad: Iterable[tuple[int, int]]) -> list[Run]:
     """Bad grains, in order and both ends included, as runs: those that touch are one."""
     found: list[Run] = []
+    begun: int | None = None
+    until = 0
     for first, last in bad:
-        if found and first <= found[-1].last + 1:
-            found[-1] = Run(found[-1].first, max(last, found[-1].last))
+        if begun is None:
+            begun, until = first, last
+        elif first <= until + 1:
+            until = max(last, until)
         else:
-            found.append(Run(first, last))
+            found.append(Run(begun, until))
+            begun, until = first, last
+    if begun is not None:
+        found.append(Run(begun, until))
     return found
 
 

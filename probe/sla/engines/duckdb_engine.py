@@ -234,12 +234,17 @@ class DuckDbEngine(SqlEngine):
         self._db.execute(f"DROP TABLE {name}")
 
     def rows(self, text: str, given: Sequence[str] = ()) -> Iterator[Any]:
-        """The answer, page by page."""
+        """The answer, row by row."""
+        for page in self.pages(text, given):
+            yield from page
+
+    def pages(self, text: str, given: Sequence[str] = ()) -> Iterator[Sequence[Any]]:
+        """The answer, some thousand rows at once."""
         cursor = self._db.cursor()
         cursor.execute(QUIET)
         answer = cursor.execute(text, list(given))
         while rows := answer.fetchmany(PAGE):
-            yield from rows
+            yield rows
 
 
 def parquet(files: Sequence[str]) -> str:

@@ -262,13 +262,15 @@ class GrainEngine(DuckDbEngine):
             found = known[tuple(row[:behind])] = made[row[behind - 1]][names].setdefault(group, Pieces())
             return found
 
-        for row in self.rows(sums_sql.cells_text(by, where), given):
-            first, last, n, due, measured, rows = row[behind:]
-            pieces = known.get(row[:behind]) or of(row)
-            pieces.intervals.append((first, last, (n, 0, 0, 0, due, measured, 0, rows)))
-        for row in self.rows(sums_sql.single_text(by, where, beside), given):
-            pieces = known.get(row[:behind]) or of(row)
-            pieces.single[row[behind]] = row[behind + 1 :]
+        for page in self.pages(sums_sql.cells_text(by, where), given):
+            for row in page:
+                first, last, n, due, measured, rows = row[behind:]
+                pieces = known.get(row[:behind]) or of(row)
+                pieces.intervals.append((first, last, (n, 0, 0, 0, due, measured, 0, rows)))
+        for page in self.pages(sums_sql.single_text(by, where, beside), given):
+            for row in page:
+                pieces = known.get(row[:behind]) or of(row)
+                pieces.single[row[behind]] = row[behind + 1 :]
         return made
 
     def parts(

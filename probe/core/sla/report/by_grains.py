@@ -90,7 +90,7 @@ def subject_by_grains(
         complete_up_to_us=known.complete_up_to_us,
     )
     whole = Series.of(counted_.whole)
-    found = figures(whole, rule, judged)
+    found, table = figures(whole, rule, judged), Table.of(whole, rule, judged)
     bounds = _bounds(judged, rule)
     inside = whole.within(*bounds)
     lost = known.lost_in(period.span)
@@ -110,13 +110,13 @@ def subject_by_grains(
         runs=tuple(_runs(found, counted_, rule, counting_rule(agreed), period, bounds)),
         resolution=_resolution(inside, found, rule),
         interval=interval(inside, rule.length_us, period.time_zone),
-        slices=tuple(_slices(counted_.parts, rule, judged)),
-        apart=tuple(_slice("protocol", name, part, rule, judged) for name, part in counted_.apart.items()),
+        slices=tuple(_slices(counted_.parts, rule, table)),
+        apart=tuple(_slice("protocol", name, part, rule, table) for name, part in counted_.apart.items()),
         exclusions=exclusions_shown(agreed, excluded, period),
         traffic=_traffic(agreed, domain, counted_, known, bounds),
         credit=_credit(agreed, found) if found.judged else None,
         lost=lost,
-        strip=tuple(_strip(Table.of(whole, rule, judged))),
+        strip=tuple(_strip(table)),
     )
 
 
@@ -216,15 +216,15 @@ def _rate_bound(errors: int, n: int) -> Fraction:
     return rate_at_most(errors, n, DOUBT)
 
 
-def _slices(parts: Parts, rule: GrainRule, judged: Judged) -> Iterator[Slice]:
+def _slices(parts: Parts, rule: GrainRule, table: Table) -> Iterator[Slice]:
     for dimension, named in parts.items():
         for name in sorted(named):
-            yield _slice(dimension, name, named[name], rule, judged)
+            yield _slice(dimension, name, named[name], rule, table)
 
 
-def _slice(dimension: str, name: str, part: Part, rule: GrainRule, judged: Judged) -> Slice:
+def _slice(dimension: str, name: str, part: Part, rule: GrainRule, table: Table) -> Slice:
     """The others of its grains are good in every view: they add to the requests alone."""
-    sums, literal, shown = figures_of_part(part, rule, judged)
+    sums, literal, shown = figures_of_part(part, table)
     return Slice(
         dimension=dimension,
         name=name,
