@@ -332,6 +332,7 @@ def main() -> None:
                 )
                 told = {"edges": edges, "left_out": left_out}
             if options.keep_lines:
+                options.keep_lines.mkdir(parents=True, exist_ok=True)
                 with (options.keep_lines / f"{edges or 'rows'}.ndjson").open("wb") as file:
                     file.writelines(line + b"\n" for line in lines)
             told |= asyncio.run(run(Path(directory), lines, options.rows))
