@@ -19,7 +19,7 @@ from probe.checks import advertised
 from probe.core.config.agent import AgentConfig
 from probe.core.content.check_kind import Kinds, reading_of
 from probe.core.content.origin_keys import history_key
-from probe.core.model.protocols import H3
+from probe.core.model.protocols import H3, spoken
 from probe.core.model.task import Task
 from probe.core.records.observation import Alternative, Observation, Role
 from probe.core.records.response import Response
@@ -37,7 +37,9 @@ LIMIT, SIGNIFICANCE, DOUBT = Fraction(1, 2000), Fraction(1, 1000), Fraction(1, 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainSamples:
-    """What is asked of one domain in a grain, and what that can show, as shares of all requests.
+    """What is asked of one domain by one protocol in a grain, and what that can show, as shares of all requests.
+
+    Apart, since a contract counts requests of the protocols that it names, HTTP/1.1 where it names none.
 
     `no_error_shows`: without any error the rate is at most this, with 95 %. `seen_from`: an error rate that is shown
     to be over the contract's 0.05 % in nine of ten grains; None: by no rate.
@@ -45,6 +47,7 @@ class DomainSamples:
 
     customer: str
     domain: str
+    protocol: str
     requests: float
     no_error_shows: float
     month_shows: float
@@ -249,15 +252,16 @@ def _measured(tasks: Iterable[Task], slots: Mapping[str, PerSlot], rates: Mappin
 def _domains(
     tasks: Iterable[Task], slots: Mapping[str, PerSlot], rates: Mapping[str, float]
 ) -> Iterator[DomainSamples]:
-    found: dict[tuple[str, str], float] = {}
+    found: dict[tuple[str, str, str], float] = {}
     for task in tasks:
-        name = task.customer, task.domain
+        name = task.customer, task.domain, spoken(task.request.protocol, task.request.scheme)
         found[name] = found.get(name, 0.0) + GRAIN_S * rates[task.id] * slots[task.id].edges
-    for (customer, domain), requests in sorted(found.items()):
+    for (customer, domain, protocol), requests in sorted(found.items()):
         count = int(requests)
         yield DomainSamples(
             customer=customer,
             domain=domain,
+            protocol=protocol,
             requests=requests,
             no_error_shows=_no_error(count),
             month_shows=_no_error(int(requests * 30 * DAY_S / GRAIN_S)),

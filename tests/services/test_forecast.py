@@ -137,6 +137,22 @@ def test_an_error_rate_that_is_seen_is_the_least_by_the_exact_distribution(sampl
     assert at_least(rate + Fraction(1, 10**6)) >= Fraction(9, 10) >= at_least(rate - Fraction(1, 10**6))
 
 
+def test_each_protocol_of_a_domain_has_samples_of_its_own() -> None:
+    """A contract counts HTTP/1.1 unless it names others: requests over HTTP/3 make no grain of it finer."""
+    request = task().request
+    tasks = [
+        task(id="t1"),
+        task(id="t2", request=replace(request, protocol="h3")),
+        task(id="t3", request=replace(request, protocol="h3")),
+        task(id="t4", request=replace(request, scheme="http", protocol="auto")),
+    ]
+    found = forecast(agent(), tasks, CHECKS, edges=1).domains
+    assert [(one.protocol, one.requests) for one in found] == [
+        ("h1", pytest.approx(10)),
+        ("h3", pytest.approx(10)),
+    ]
+
+
 def test_samples_that_can_show_nothing_say_so() -> None:
     assert seen_from(0) is None
     assert seen_from(2) is None, "a grain of fewer than three requests shows nothing"

@@ -56,9 +56,10 @@ def _hosts(title: str, rates: Mapping[str, float]) -> Table:
 def _domains(found: Forecast) -> Table:
     names = ("domain", "a grain", "no error", "no error, month", "seen")
     table = Table(*names, whole=names[1:])
+    several = len({each.protocol for each in found.domains}) > 1
     for each in found.domains:
         table.add_row(
-            f"{each.customer} {each.domain}",
+            f"{each.customer} {each.domain}{f' {each.protocol}' if several else ''}",
             f"{each.requests:.3g}",
             _share(each.no_error_shows),
             _share(each.month_shows),
