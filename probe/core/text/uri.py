@@ -15,10 +15,11 @@ DEFAULT_PORTS = {"http": "80", "https": "443"}
 _PARTS = re.compile(r"(?:([^:/?#]+):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
-_CODE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 # What stands in a URI as it is: unreserved, reserved, and the percent sign of a code (section 2).
 _AS_IT_IS = _UNRESERVED | frozenset("%:/?#[]@!$&'()*+,;=")
+# Percent codes that are not written as section 6.2.2 has them: digits in lower case, and codes that need not be.
+_CODE = re.compile("%(?:[a-f][0-9A-Fa-f]|[0-9A-F][a-f]|2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)")
 _ENCODED = {code: f"%{code:02X}" for code in range(256) if chr(code) not in _AS_IT_IS}
 
 
@@ -135,12 +136,12 @@ def normalised(uri: Uri) -> Uri:
 
 def _codes(text: str) -> str:
     """Hexadecimal digits in upper case; codes of unreserved characters undone (6.2.2.1, 6.2.2.2)."""
+    return _CODE.sub(_code, text)
 
-    def code(match: re.Match[str]) -> str:
-        character = chr(int(match[1], 16))
-        return character if character in _UNRESERVED else f"%{match[1].upper()}"
 
-    return _CODE.sub(code, text)
+def _code(match: re.Match[str]) -> str:
+    character = chr(int(match[0][1:], 16))
+    return character if character in _UNRESERVED else match[0].upper()
 
 
 def _authority(scheme: str | None, text: str) -> str:
