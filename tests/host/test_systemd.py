@@ -172,11 +172,10 @@ def test_what_the_socket_refuses_is_told_once_and_sent_with_the_next(
 
 
 def test_a_full_socket_does_not_hold_us_up(manager: Manager) -> None:
+    """Who waited for room would wait for ever: nobody reads until all is sent."""
     notifier = from_environment(manager)
-    before = time.monotonic()
     for _ in range(5000):  # far beyond what a datagram socket holds
         notifier.alive("x")
-    assert time.monotonic() - before < 30
     heard = manager.heard()
     assert 0 < len(heard) < 5000
     notifier.stopping()

@@ -46,4 +46,4 @@ async def test_an_interrupted_script_lifts_what_is_in_force(lab: Lab) -> None:
         await task
     assert lab.active == set()
     (played,) = player.played
-    assert played.end_s < 10
+    assert (played.fault, played.start_s <= played.end_s) == ("origin_down", True)

@@ -233,8 +233,8 @@ async def test_a_namespace_that_may_not_be_entered(
 
 
 async def test_what_is_no_file_of_a_namespace_holds_nobody_up(tmp_path: Path) -> None:
+    """Who opens a pipe that nobody writes to waits for ever, which would be this test's time-out."""
     os.mkfifo(tmp_path / "pipe")
-    began = time.monotonic()
     for path in (tmp_path / "pipe", tmp_path):
         with pytest.raises(SourceError, match="network namespace"):
             await open_socket(point(netns=str(path)), 4, TCP)
@@ -242,7 +242,6 @@ async def test_what_is_no_file_of_a_namespace_holds_nobody_up(tmp_path: Path) ->
     assert (await refused(point(netns=f"{tmp_path}/loop"))).endswith(
         "cannot be opened: Too many levels of symbolic links"
     )
-    assert time.monotonic() - began < 5
 
 
 async def test_memory_that_setns_lacks_is_this_hosts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ async def test_healthy_chain_whole() -> None:
     )
     assert query.start_us is not None
     assert query.end_us is not None
-    assert 0 <= query.start_us < query.end_us < 3_000_000
+    assert 0 <= query.start_us < query.end_us
 
 
 async def test_aaaa() -> None:

@@ -10,7 +10,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -218,10 +217,8 @@ def test_a_reader_that_is_stuck_stops_nobody() -> None:
     with open(write, "w") as stream, open(read) as reader:
         sink = LogSink(stream, room=1000)
         sink.setFormatter(logging.Formatter("%(message)s %(fields)s", defaults={"fields": {}}))
-        begun_s = time.monotonic()
-        for number in range(50_000):
+        for number in range(50_000):  # who waited for the reader, who reads nothing yet, would wait for ever
             sink.emit(record(f"{number} " + "x" * 100))
-        assert time.monotonic() - begun_s < 10
         seen: list[str] = []
         reading = threading.Thread(target=lambda: seen.extend(reader), daemon=True)
         reading.start()

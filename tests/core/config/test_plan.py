@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from typing import Any
 
@@ -14,6 +13,7 @@ from probe.core.config.load import Config, ConfigError, make_config, parse_agent
 from probe.core.config.plan import define, make_plan, phase_us, task_from_json, task_to_json
 from probe.core.model.task import SecretRef, Task
 from probe.core.scheduling.admission import Ceilings
+from tests.support.work import linear
 
 AGENT = "agent: a\nresults: r\ncustomers: c\nvantage_points: [{name: one}, {name: two}]\n"
 DOMAIN = {
@@ -206,9 +206,9 @@ def test_a_definition_with_bad_parameters_is_refused() -> None:
         task_from_json(told, CHECKS)
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.long
-def test_ten_thousand_objects_are_read_and_planned_in_seconds() -> None:
+def test_the_work_of_reading_and_planning_ten_thousand_objects_is_in_line_with_their_number() -> None:
+    """What it takes of a processor is in docs/performance.md (`python -m benchmarks`)."""
     lines = ["customer: acme", "defaults: {vantage_points: [one]}", "domains:"]
     for domain in range(100):
         lines += [
@@ -226,12 +226,13 @@ def test_ten_thousand_objects_are_read_and_planned_in_seconds() -> None:
                 "          integrity: {mode: exact}",
             ]
     agent = parse_agent(AGENT, "agent.yaml")
-    started = time.process_time()
-    customer = parse_customer("\n".join(lines), "acme.yaml", kinds=CHECKS, vantage_points=["one"])
-    plan = make_plan(make_config(agent, [customer], {}, {}))
-    taken_s = time.process_time() - started
+
+    def made() -> Any:
+        customer = parse_customer("\n".join(lines), "acme.yaml", kinds=CHECKS, vantage_points=["one"])
+        return make_plan(make_config(agent, [customer], {}, {}))
+
+    plan = linear(made, 10_000, each=5000)  # seen are 3350
     assert len({task.id for task in plan.tasks}) == 10_000
-    assert taken_s < 12, f"{taken_s:.1f} s"
 
 
 def test_hosts_that_share_make_the_whole_plan_between_them_each_task_as_it_would_be_alone() -> None:
