@@ -206,12 +206,11 @@ async def test_a_second_sigterm_ends_the_draining(lab: Lab, tmp_path: Path) -> N
             for domain in ("api.media.example", "vod.media.example"):
                 edge.misdeeds.append(Misdeed(host=domain, delay_s=90))
         await asyncio.sleep(1.5)  # so that slots hang
-        began = asyncio.get_running_loop().time()
         agent.send_signal(signal.SIGTERM)
         await asyncio.sleep(1)
         assert agent.returncode is None, "it drains"
         agent.send_signal(signal.SIGTERM)
-    assert asyncio.get_running_loop().time() - began < 10
+    # Drained to their end they would have timed out, after a minute, and none would be aborted.
     assert {row.missed_reason for row in slots(results) if row.state == "aborted"} == {"agent.aborted"}
     for customer in CUSTOMERS:
         assert_no_slot_is_lost_or_doubled(results, customer, 500_000)

@@ -19,7 +19,17 @@ from probe.lab.lab import Lab
 from probe.settings.config_files import load_config
 from probe.store.store import Health
 from tests.agent.test_agent import assert_every_due_slot_is_one_row, assert_streams_are_gapless, config_of
-from tests.support.agent_process import BUSY, WITHIN_S, ended, events, records, slots, start, until_measuring
+from tests.support.agent_process import (
+    BUSY,
+    WITHIN_S,
+    edit,
+    ended,
+    events,
+    records,
+    slots,
+    start,
+    until_measuring,
+)
 from tests.support.rows import locked
 
 WELL = Health(trouble=None, queued=0, written=1, shed=0, lost=0)
@@ -120,22 +130,22 @@ async def test_the_stores_last_try_takes_what_waits(
 async def test_told_twice_it_ends_at_once_and_the_next_start_accounts_for_the_slots(
     lab: Lab, tmp_path: Path
 ) -> None:
+    """Told once it would try for the ten minutes of `limits.drain`."""
     file = config_of(lab, tmp_path, "500ms")
+    edit(file, lambda content: content.update(limits={"drain": "10m"}))
     agent = await start("run", "-c", file)
     try:
         await until_measuring(tmp_path / "results", 4)
         with locked(tmp_path / "results"):
             await asyncio.sleep(1.2)
-            began_s = asyncio.get_running_loop().time()
             agent.send_signal(signal.SIGTERM)
             await asyncio.sleep(0.3)
             agent.send_signal(signal.SIGTERM)
-            made = await ended(agent, 25)
-            took_s = asyncio.get_running_loop().time() - began_s
+            made = await ended(agent)
     finally:
         if agent.returncode is None:
             agent.kill()
-    assert (made.code, took_s < 20) == (0, True), made.err
+    assert made.code == 0, made.err
     assert "store.not_written" in made.err
     assert "Traceback" not in made.err
     before = slots(tmp_path / "results")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 from typing import Any
 
 import pytest
 
+from tests.support.awake import Awake
+from tests.support.virtual import VirtualTime, run
 from tests.support.work import counted, linear
 
 
@@ -62,3 +65,27 @@ def test_who_looked_on_before_does_so_afterwards_whatever_happens() -> None:
         sys.setprofile(None)
     assert sys.gettrace() is traced
     assert gc.isenabled()
+
+
+def test_of_a_loop_what_it_waits_counts_and_not_what_holds_it_up() -> None:
+    time = VirtualTime()
+
+    async def work() -> None:
+        async with Awake() as awake:
+            time.advance(30)
+            await asyncio.sleep(0.1)
+            time.advance(30)
+        assert awake.seconds == pytest.approx(0.1)
+        async with Awake() as awake:
+            late = asyncio.timeout(0.1)
+            with pytest.raises(TimeoutError):
+                await _held_up(late, time)
+        assert awake.seconds == 0
+
+    run(time, work())
+
+
+async def _held_up(late: asyncio.Timeout, time: VirtualTime) -> None:
+    async with late:
+        time.advance(30)
+        await asyncio.Event().wait()

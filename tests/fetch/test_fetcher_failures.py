@@ -26,6 +26,7 @@ from probe.core.records.failure import FailureType, Phase
 from probe.core.records.observation import Observation
 from probe.net.failures import failure_of
 from tests.codes.provoking import provokes, saw
+from tests.support.awake import Awake
 from tests.support.http_server import (
     HOST,
     Pki,
@@ -90,9 +91,11 @@ async def test_refused_and_the_other_address_well() -> None:
 async def test_black_hole() -> None:
     with black_hole() as port:
         began = time.monotonic()
-        seen = await make_fetcher().fetch(make_target(port, connect_us=100_000))
+        async with Awake() as awake:
+            seen = await make_fetcher().fetch(make_target(port, connect_us=100_000))
     check(seen, Phase.TCP, F.TCP_TIMED_OUT)
     assert time.monotonic() - began > 0.09
+    assert awake.seconds < 2 * 0.1
 
 
 async def test_total_deadline_bounds_the_connect() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import os
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,7 +68,9 @@ async def fetched(port: int, pki: Pki, **changes: Any) -> Observation:
 
 async def test_a_response_is_whole_once_with_its_times_and_facts(pki: Pki, tmp_path: Path) -> None:
     async with serve_quic(pki, tmp_path) as server:
+        before_ns = time.monotonic_ns()
         seen = await fetched(server.port, pki, fields=(("X-One", "1"),), **PATIENT)
+        whole_us = (time.monotonic_ns() - before_ns) // 1000
     assert seen.failure is None
     assert (server.connections, server.handshakes, len(server.requests)) == (1, 1, 1)
     section = dict(server.requests[0])
@@ -83,7 +86,7 @@ async def test_a_response_is_whole_once_with_its_times_and_facts(pki: Pki, tmp_p
     assert info is not None
     assert (info.version, info.address_validation, info.lost_packets) == (1, "handshake", 0)
     assert info.rtt_us is not None
-    assert 0 < info.rtt_us < 200_000
+    assert 0 < info.rtt_us <= whole_us
     assert timing.connect_start_us is not None
     assert timing.connect_start_us == timing.secure_connection_start_us
     assert timing.connect_end_us is not None

@@ -34,6 +34,7 @@ from probe.lab.servers.world import (
     all_keys,
 )
 from tests.lab.ask import addresses, get, lookup, over_http_2, over_udp, rcode, records
+from tests.support.awake import Awake
 
 HERO, APP = IMG.paths[0], WWW.paths[1]
 Shows = Callable[[Lab], Awaitable[None]]
@@ -127,7 +128,9 @@ async def _seconds(asked: Awaitable[object]) -> float:
 async def slow_first_byte(lab: Lab) -> None:
     assert await _seconds(get(lab, WWW, edge="edge-3")) >= SLOW_S
     await get(lab, WWW, edge="edge-2")
-    assert await _seconds(get(lab, WWW, edge="edge-2")) < SLOW_S
+    async with Awake() as awake:
+        await get(lab, WWW, edge="edge-2")
+    assert awake.seconds < SLOW_S, "the lab's servers wait on this loop"
 
 
 async def truncated_body(lab: Lab) -> None:

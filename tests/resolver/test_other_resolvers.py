@@ -15,6 +15,7 @@ from probe.core.records.failure import FailureType, Phase
 from probe.host.clock import SystemClock
 from probe.resolver.resolv_conf import system_resolvers
 from probe.resolver.resolver import Resolver
+from tests.support.awake import Awake
 from tests.support.dns_server import DnsServer, Query, Script, beside_the_root, reply, root, zone
 
 CLOCK = SystemClock()
@@ -330,9 +331,9 @@ async def test_alias_walk_that_leads_nowhere_changes_nothing() -> None:
 async def test_interrogation_keeps_the_deadline() -> None:
     async with Setting(*[BROKEN["silent"]] * 4, deadline_us=300_000) as setting:
         found = await setting.resolve()
-        started_ns = CLOCK.monotonic_ns()
-        after = await setting.diagnose(found)
-        assert CLOCK.monotonic_ns() - started_ns < 450_000_000
+        async with Awake() as awake:
+            after = await setting.diagnose(found)
+        assert awake.seconds < 0.45
     assert after.flags == ("other_resolvers_unwell", "resolver_silent")
     assert purposes(after) == {"chain", "control", "other_resolver", "alias"}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -70,13 +69,14 @@ COSTLY = {
 
 @pytest.mark.long  # the last safety net is reached twice
 async def test_what_is_costly_is_told_so_and_the_loop_goes_on(reader: ContentReader) -> None:
-    worst_s, before_s, done = 0.0, time.monotonic(), False
+    """A loop that stood still while one is parsed would beat three times in all."""
+    beats, done = 0, False
 
     async def beat() -> None:
-        nonlocal worst_s, before_s
+        nonlocal beats
         while not done:
             await asyncio.sleep(0.01)
-            worst_s, before_s = max(worst_s, time.monotonic() - before_s), time.monotonic()
+            beats += 1
 
     beating = asyncio.ensure_future(beat())
     for name, body in COSTLY.items():
@@ -86,7 +86,7 @@ async def test_what_is_costly_is_told_so_and_the_loop_goes_on(reader: ContentRea
         assert await reader.read(HTML, SIMPLE) == read_content(HTML, SIMPLE), "and the next one is read"
     done = True
     await beating
-    assert worst_s < 1.0
+    assert beats > 30
 
 
 async def test_a_process_at_its_limit_of_the_processor_says_nothing_about_the_content(

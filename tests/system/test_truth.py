@@ -19,4 +19,4 @@ async def test_what_is_measured_is_what_was_done(tmp_path: Path, monkeypatch: py
     }  # fmt: skip
     for error in errors:
         assert error.samples >= 10, error
-        assert -100 < error.median_us < 20_000, error
+        assert error.median_us > -100, error
