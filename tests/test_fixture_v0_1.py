@@ -168,12 +168,12 @@ async def served(results: Path, directory: Path) -> AsyncIterator[tuple[str, str
     server = await start("serve", "-c", config)
     try:
         assert server.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             address = (await server.stdout.readline()).decode().strip()
         yield f"http://{address}", made["token"]
     finally:
         server.send_signal(signal.SIGTERM)
-        await asyncio.wait_for(server.communicate(), 30)
+        await asyncio.wait_for(server.communicate(), 60)
 
 
 async def test_an_old_copy_is_pulled_on(writable: Path, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ async def run_for(config: Config, rows: int) -> list[SlotRecord]:
         if len(seen) >= rows:
             stop.set()
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await run_until(config, CHECKS, stop, on_row=take)
     return seen
 
@@ -140,7 +140,7 @@ async def test_a_locked_store_does_not_keep_it_from_measuring(lab: Lab, tmp_path
     locked_s, seen = 4.0, list[SlotRecord]()
     stop = asyncio.Event()
     running = asyncio.ensure_future(run_until(config, CHECKS, stop, on_row=seen.append))
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(60):
         while len(seen) < 8:
             await asyncio.sleep(0.01)
         with locked(tmp_path / "results"):

@@ -42,7 +42,7 @@ async def running(file: Path, rows: int = 2) -> AsyncIterator[Path]:
         yield directory
     finally:
         stop.set()
-        await asyncio.wait_for(agent, 30)
+        await asyncio.wait_for(agent, 60)
 
 
 async def live(directory: Path) -> LiveState:

@@ -82,7 +82,7 @@ async def test_a_line_that_goes_offline_and_comes_back(
         stop = asyncio.Event()
         running = asyncio.create_task(run_until(load_config(file, CHECKS), CHECKS, stop))
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await _until(lambda: len(slots(tmp_path / "results")) >= 6)
                 answering = False
                 await _until(lambda: bool(told(tmp_path, "vantage.offline")))
@@ -121,7 +121,7 @@ async def test_a_line_that_is_not_there_at_the_start_is_told_and_the_agent_runs(
         stop = asyncio.Event()
         running = asyncio.create_task(run_until(load_config(file, CHECKS), CHECKS, stop))
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await _until(lambda: len(slots(tmp_path / "results")) >= 6)
         finally:
             stop.set()

@@ -129,7 +129,7 @@ class Heard:
         self._socket.close()
 
     async def next(self) -> str:
-        return (await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self._socket, 4096), 20)).decode()
+        return (await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self._socket, 4096), 60)).decode()
 
     def waiting(self) -> list[str]:
         found: list[str] = []
@@ -159,7 +159,7 @@ async def test_what_is_stuck_is_said_in_place_of_feeding(tmp_path: Path) -> None
         async with watchdog_fed(Notifier(heard.address, watchdog_s=0.03), world.progress):
             assert await heard.next() == "STATUS=stuck: 3 records wait and none was written for 62 s"
             world.health = replace(world.health, queued=0, written=3)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while "WATCHDOG=1" not in await heard.next():
                     pass
 
@@ -180,7 +180,7 @@ async def test_feeding_that_fails_is_told(tmp_path: Path, caplog: pytest.LogCapt
         async with watchdog_fed(Notifier(heard.address, watchdog_s=0.03), world.progress):
             await heard.next()
             world.health = None  # type: ignore[assignment]
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while "watchdog.failed" not in caplog.messages:
                     await asyncio.sleep(0.01)
 
@@ -216,4 +216,4 @@ async def test_an_end_before_the_beginning_is_never_ready(tmp_path: Path) -> Non
 async def test_the_event_works_without_a_manager(address: str | None) -> None:
     stop = Stop(Notifier(address))
     asyncio.get_running_loop().call_later(0.01, stop.set)
-    assert await asyncio.wait_for(stop.wait(), 20) is True
+    assert await asyncio.wait_for(stop.wait(), 60) is True

@@ -96,7 +96,7 @@ async def test_measuring_goes_on_while_the_api_is_flooded(
         finally:
             stop.set()
             with suppress(TimeoutError):
-                await asyncio.wait_for(running, 30)
+                await asyncio.wait_for(running, 60)
     rows = slots(tmp_path / "results")
     assert_every_due_slot_is_one_row(config, rows)
     assert {row.missed_reason for row in rows if row.state != "measured"} <= {

@@ -19,7 +19,7 @@ from tests.api.served import TOKENS, fill, rows, write_agent
 from tests.support.agent_process import cdn_probe, ended, start, until
 from tests.system.programs import free_port
 
-WITHIN_S = 30
+WITHIN_S = 60
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ async def fetched(port: int, pki: Pki, **changes: Any) -> Observation:
     target = make_target(
         port, **{"scheme": "https", "protocol": "h3", "tls": pki.policy(), **SHORT, **changes}
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return saw(await make_fetcher().fetch(target))
 
 

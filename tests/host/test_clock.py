@@ -73,8 +73,8 @@ def test_the_time_of_a_suspension_passes() -> None:
 
 def test_the_system_clock_is_the_hosts() -> None:
     clock = SystemClock()
-    assert abs(clock.time_ns() - time.time_ns()) < 1_000_000_000
-    assert abs(time.monotonic_ns() - clock.monotonic_ns()) < 1_000_000_000
+    assert time.time_ns() <= clock.time_ns() <= time.time_ns()
+    assert time.monotonic_ns() <= clock.monotonic_ns() <= time.monotonic_ns()
     first = clock.elapsed_ns()
     assert clock.elapsed_ns() >= first
 

@@ -65,7 +65,7 @@ async def sign_in(tab: Tab, served: PageServed, name: str = "all") -> None:
 
 
 async def downloaded(directory: Path, ending: str) -> bytes:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             for file in (directory / "downloads").glob(f"*{ending}"):
                 if file.stat().st_size and not list(file.parent.glob("*.crdownload")):

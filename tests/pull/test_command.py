@@ -104,7 +104,7 @@ async def test_two_into_one_directory_is_two(tmp_path: Path, token_file: Path) -
         options = ("pull", "--from", agent.url, "--into", tmp_path / "c", "--token-file", token_file)
         first = await start(*options, "--follow")
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while not (tmp_path / "c/a1/acme/heads.ndjson").exists():
                     await asyncio.sleep(0.02)
             second = await cdn_probe(*options)

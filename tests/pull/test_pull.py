@@ -294,7 +294,7 @@ async def test_following_brings_what_comes(tmp_path: Path) -> None:
         running = asyncio.create_task(pull_all([source(agent)], tmp_path, options=following))
         for count in (10, 11, 30):
             agent.grow("acme", lines[len(agent.streams["acme"]) : count])
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not (tmp_path / "a1/acme/heads.ndjson").exists() or texts(tmp_path) != lines[:count]:
                     agent.grown.set()
                     await asyncio.sleep(0.02)
@@ -447,7 +447,7 @@ async def test_one_customers_stream_that_is_tampered_with_does_not_stop_the_othe
     following = pull_options(follow=True, pace_s=0.01)
     async with serving(FakeAgent(streams=streams, spoil=spoil)) as agent:
         running = asyncio.create_task(pull_all([source(agent)], tmp_path, options=following))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (tmp_path / "a1/beta").is_dir() or texts(tmp_path, "beta") != streams["beta"]:
                 await asyncio.sleep(0.02)
             while not list((tmp_path / "a1/zeta").glob("rejected/*")):

@@ -120,7 +120,7 @@ async def test_following_gets_a_row_soon_after_it_is_stored(tmp_path: Path) -> N
             running = asyncio.create_task(pull_all([source], tmp_path / "c", options=following))
             for count in (3, 4, 10):
                 await store.append(rows(count, first=100 * count))
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     while not (tmp_path / "c/a1/acme").is_dir() or texts(tmp_path / "c") != stored(
                         tmp_path / "r"
                     ):

@@ -301,7 +301,7 @@ async def test_without_pyarrow_it_says_so_and_seals_the_rest(
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not holds():
             await asyncio.sleep(0.01)
 
@@ -350,7 +350,7 @@ async def test_it_ends_in_the_middle_of_sealing(tmp_path: Path) -> None:
     running = asyncio.create_task(sealer.run())
     await until(lambda: (tmp_path / "acme").exists())
     sealer.end_run()
-    await asyncio.wait_for(running, 20)
+    await asyncio.wait_for(running, 60)
     assert len(sealed_lines(tmp_path)) < 400
     await sealed(tmp_path)
     assert sealed_lines(tmp_path) == lines_of(tmp_path, "acme")

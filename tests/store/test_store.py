@@ -66,7 +66,7 @@ def version(digest: str, last_seen: int, first_seen: int = 0) -> OriginVersion:
     )
 
 
-async def until(condition: object, seconds: float = 10.0) -> None:
+async def until(condition: object, seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < end, "it never came"
@@ -149,7 +149,7 @@ async def test_records_that_come_one_by_one_share_a_transaction(
     await store.append([slot(100)])
     last = asyncio.ensure_future(store.append([slot(101)]))
     await asyncio.sleep(0)
-    await asyncio.wait_for(store.close(), 20)  # closing waits for no more either
+    await asyncio.wait_for(store.close(), 60)  # closing waits for no more either
     assert [row.seq for row in await last] == [72]
     assert sizes == [1, 5, store_gather.ENOUGH, 1, 1]
 
@@ -162,18 +162,18 @@ async def test_records_that_are_patient_wait_for_others_until_one_is_not(
         await asyncio.sleep(0.02)
         handed.append(store.hand_over([slot(second)], patience_s=60.0))
     assert not any(future.done() for future in handed)
-    await asyncio.wait_for(store.append([event("agent.started")]), 20)
+    await asyncio.wait_for(store.append([event("agent.started")]), 60)
     assert [row.seq for (row,) in [future.result() for future in handed]] == [1, 2, 3, 4]
     assert sizes == [5]
     handed = [store.hand_over([slot(9)], patience_s=60.0), store.hand_over([slot(10)], patience_s=0.05)]
-    await asyncio.wait_for(asyncio.gather(*handed), 20)
+    await asyncio.wait_for(asyncio.gather(*handed), 60)
     assert sizes == [5, 2]
     many = [
         store.hand_over([slot(second)], patience_s=60.0) for second in range(20, 20 + store_gather.ENOUGH)
     ]
-    await asyncio.wait_for(asyncio.gather(*many), 20)
+    await asyncio.wait_for(asyncio.gather(*many), 60)
     last = store.hand_over([slot(200)], patience_s=60.0)
-    await asyncio.wait_for(store.close(), 20)
+    await asyncio.wait_for(store.close(), 60)
     assert [row.seq for row in await last] == [8 + store_gather.ENOUGH]
 
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 ARGUMENTS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--disable-default-apps", "--hide-scrollbars",

@@ -94,7 +94,7 @@ def caddy(
 def _wait_for_words(told: Path, log: Path, child: object) -> None:
     import time
 
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         words = (told.read_text(errors="replace") if told.exists() else "") + log.read_text(errors="replace")
         if "serving initial configuration" in words:

@@ -343,12 +343,12 @@ async def test_the_watch_tells_what_happens_to_a_real_line(line: Line) -> None:
         for name in ("interface down", "namespace deleted", "source removed"):
             trouble = TROUBLES[name]
             trouble.begin(line)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 problem = await told.get()
             assert problem is not None
             assert watch.problem("here") is not None
             trouble.end(line)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while await told.get() is not None:
                     """What is half made again is told too."""
             assert watch.problem("here") is None

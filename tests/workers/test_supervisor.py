@@ -114,7 +114,7 @@ async def supervised(told: Told) -> AsyncIterator[WorkerSupervisor]:
 
     try:
         await until(measuring)  # a slot waits for it only so long, and this host may be busy
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             yield worker
     finally:
         await worker.stop()
@@ -223,7 +223,7 @@ async def test_a_supervisor_that_is_stopped_while_its_worker_ends_leaves_no_proc
         slot = asked(worker, "answers and ends")
         await slot
         waiting = asked(worker, "hangs")
-        await asyncio.wait_for(ending.wait(), 20)
+        await asyncio.wait_for(ending.wait(), 60)
         await worker.stop()
         assert (worker.pid, child.returncode is None) == (None, False)
         with pytest.raises(WorkerLostError):

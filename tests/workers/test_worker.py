@@ -62,7 +62,7 @@ async def working(lab: Lab, directory: Path) -> AsyncIterator[tuple[Ordering, Ta
         yield keeper, plan.tasks[0]
     finally:
         keeper.channel.send(m.Stop())
-        await asyncio.wait_for(work, 20)
+        await asyncio.wait_for(work, 60)
 
 
 @pytest.fixture(autouse=True)

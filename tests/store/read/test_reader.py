@@ -114,7 +114,7 @@ async def test_a_reader_beside_the_writer_sees_no_gap(store: Store, directory: P
                     assert row.seq == after.get(row.customer, 0) + 1
                     after[row.customer] = row.seq
 
-    await asyncio.wait_for(asyncio.to_thread(look), 20)
+    await asyncio.wait_for(asyncio.to_thread(look), 60)
     await asyncio.gather(*writing)
     assert after == {f"c{n}": 1_250 for n in range(4)}
     assert passes > 1
