@@ -3,50 +3,58 @@
 from __future__ import annotations
 
 import asyncio
-import time
+
+import pytest
 
 from probe.net.deadline import Alarm
+from tests.support.virtual import VirtualTime, run
 
 
 def _timers() -> int:
     return len([t for t in asyncio.get_running_loop()._scheduled if not t.cancelled()])  # type: ignore[attr-defined]
 
 
-async def test_it_rings_once_at_its_time() -> None:
-    loop, rung = asyncio.get_running_loop(), asyncio.Event()
-    times: list[float] = []
-    alarm = Alarm(loop)
-    began = time.monotonic()
-    alarm.set(loop.time() + 0.02, lambda: (times.append(time.monotonic() - began), rung.set()))  # type: ignore[func-returns-value]
-    await asyncio.wait_for(rung.wait(), 60)
-    await asyncio.sleep(0.03)
-    assert len(times) == 1
-    assert times[0] >= 0.019
-    assert _timers() == 0
+def test_it_rings_once_at_its_time() -> None:
+    async def work() -> None:
+        loop, times = asyncio.get_running_loop(), list[float]()
+        began_s = loop.time()
+        Alarm(loop).set(began_s + 0.02, lambda: times.append(loop.time() - began_s))
+        await asyncio.sleep(0.05)
+        assert times == [pytest.approx(0.02, abs=1e-5)]
+        assert _timers() == 0
+
+    run(VirtualTime(), work())
 
 
-async def test_what_was_put_off_rings_later_and_what_was_brought_forward_earlier() -> None:
-    loop, told = asyncio.get_running_loop(), []
-    began, over = loop.time(), asyncio.Event()
-    alarm = Alarm(loop)
-    alarm.set(began + 0.01, lambda: told.append("first"))
-    alarm.set(began + 0.05, lambda: told.append("second"))  # later: no timer is touched
-    assert _timers() == 1
-    await asyncio.sleep(0.03)
-    assert told == []
-    alarm.set(loop.time() + 60, lambda: told.append("third"))
-    alarm.set(loop.time() + 0.01, lambda: (told.append("fourth"), over.set()))  # type: ignore[func-returns-value]
-    await asyncio.wait_for(over.wait(), 60)
-    await asyncio.sleep(0.05)
-    assert told == ["fourth"]
-    assert _timers() == 0
+def test_what_was_put_off_rings_later_and_what_was_brought_forward_earlier() -> None:
+    async def work() -> None:
+        loop, told = asyncio.get_running_loop(), list[str]()
+        began_s = loop.time()
+        alarm = Alarm(loop)
+        alarm.set(began_s + 0.01, lambda: told.append("first"))
+        alarm.set(began_s + 0.05, lambda: told.append("second"))  # later: no timer is touched
+        assert _timers() == 1
+        await asyncio.sleep(0.03)
+        assert told == []
+        alarm.set(loop.time() + 60, lambda: told.append("third"))
+        alarm.set(loop.time() + 0.01, lambda: told.append("fourth"))
+        await asyncio.sleep(0.02)
+        assert told == ["fourth"]
+        await asyncio.sleep(100)
+        assert told == ["fourth"]
+        assert _timers() == 0
+
+    run(VirtualTime(), work())
 
 
-async def test_after_its_end_it_is_silent() -> None:
-    loop, told = asyncio.get_running_loop(), []
-    alarm = Alarm(loop)
-    alarm.set(loop.time() + 0.01, lambda: told.append("rung"))
-    alarm.end()
-    assert _timers() == 0
-    await asyncio.sleep(0.02)
-    assert told == []
+def test_after_its_end_it_is_silent() -> None:
+    async def work() -> None:
+        loop, told = asyncio.get_running_loop(), list[str]()
+        alarm = Alarm(loop)
+        alarm.set(loop.time() + 0.01, lambda: told.append("rung"))
+        alarm.end()
+        assert _timers() == 0
+        await asyncio.sleep(0.02)
+        assert told == []
+
+    run(VirtualTime(), work())
