@@ -336,11 +336,13 @@ def _feed_copy(
 
 def first_line(path: Path) -> tuple[Stream, int]:
     """Whose lines a file holds, and the seq of the first one. Raises LinesError, OSError."""
+    why = "it is empty"
     for data in Read(path, digested=False).lines():
         try:
             value = msgspec.json.decode(data)
             whose = value["host"]["agent"] if "host" in value else value["agent"]
             return (str(whose), str(value["customer"])), int(value["seq"])
         except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+            why = "the first line is no record"
             break
-    raise LinesError(f"{path}: the first line is no record")
+    raise LinesError(f"{path}: {why}")

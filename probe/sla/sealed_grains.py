@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from probe.core.proof.findings import StreamReport
 from probe.core.proof.manifest import ENDING, Manifest, parse_manifest
 from probe.core.scheduling.grid import to_us
@@ -21,7 +23,7 @@ from probe.seal.segment_files import Read
 from probe.seal.tables.verify import SOURCE
 from probe.services.verification import Verification
 from probe.sla.engines.grain_engine import GrainEngine
-from probe.sla.engines.sums_files import kind_of
+from probe.sla.engines.sums_files import kind_of, names
 from probe.sla.inputs import Reading, StreamRead, UnverifiedError
 from probe.sla.ledger import TablesError, digest_of
 
@@ -38,6 +40,12 @@ UNSIGNED = (
 )
 
 
+WANTED = (
+    "or sums (GET /v1/grains, results export --table grains), one row a line or as Parquet, in a file whose name ends"
+    f" in {names()}"
+)
+
+
 def unsigned(paths: Iterable[Path]) -> list[Path]:
     """Files of the table `grains`, as `GET /v1/grains` answers or `results export` writes them. Raises OSError."""
     return [path for path in paths if path.is_file() and _is_sums(path)]
@@ -51,9 +59,15 @@ def _is_sums(path: Path) -> bool:
         with open(path, "rb") as file:
             file.seek(max(0, path.stat().st_size - FOOTER_BYTES))
             return b"errors_cdn" in file.read()
-    read = Read(path, digested=False)
-    first = next(iter(read.lines()), b"")
-    return b"errors_cdn" in first and b"grain" in first
+    first = next(iter(Read(path, digested=False).lines()), b"")
+    if kind == "csv":
+        return not first.startswith(b"{") and b"errors_cdn" in first and b"grain" in first
+    try:
+        line = msgspec.json.decode(first)
+    except msgspec.DecodeError:
+        return False
+    # A page of no rows is its last line alone, which tells what was summed.
+    return isinstance(line, dict) and ({"errors_cdn", "grain"} <= line.keys() or "summed" in line)
 
 
 def engine_of_files(
@@ -73,6 +87,11 @@ def engine_of_files(
         raise TablesError(f"{told}: sums alone: {why}")
     engine = GrainEngine()
     engine.take_sums(files)
+    if not engine.streams():
+        engine.close()
+        raise TablesError(
+            f"{told}: no sums in it: the answer, or the export, had no rows; ask for a time of which there are some"
+        )
     twice = engine.given_twice()
     if twice is not None:
         engine.close()

@@ -17,6 +17,7 @@ from probe.pull.layout import CopyError
 from probe.seal.keys import KeyFileError, Keys
 from probe.seal.segment_files import LinesError
 from probe.services.dispute import DisputeError, make
+from probe.services.verification import NothingToVerify
 from probe.sla.agreement_files import load_agreement
 from probe.sla.engines.duckdb_engine import DuckDbMissing
 from probe.sla.engines.spark_engine import SparkFailed
@@ -27,6 +28,7 @@ from probe.sla.ledger import TablesError, key_file
 from probe.sla.lines import ForkedError
 from probe.sla.proved import inputs_of
 from probe.sla.report import Asked, NotComputed, engine_named, make_report
+from probe.sla.sealed_grains import WANTED as SUMS_WANTED
 from probe.sla.traffic import TrafficError
 from probe.sla.write import as_csv, as_json
 from probe.store.base.schema import StoreError
@@ -50,6 +52,8 @@ def made_report(
             f"the input is not proved, and nothing is computed from it:\n{told}\n"
             'Take it all the same with --unverified "why"; the report prints these words'
         ) from None
+    except NothingToVerify as error:
+        raise click.ClickException(f"{error}; {SUMS_WANTED}") from None
     except FORESEEN as error:
         raise click.ClickException(str(error)) from None
 

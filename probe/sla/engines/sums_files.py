@@ -17,14 +17,21 @@ COLUMNS = (
     "seq_first", "seq_last",
 )  # fmt: skip
 TEXTS = COLUMNS[:10]
-KINDS = {".csv": "csv", ".ndjson": "ndjson", ".parquet": "parquet"}
+KINDS = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson", ".parquet": "parquet"}
+PACKED = (".zst", ".gz")
 
 
 def kind_of(file: Path) -> str | None:
     """`csv` or `ndjson`, plain or by zstd or gzip, or `parquet`; by the name. None: another one."""
-    packed = file.suffix in (".zst", ".gz")
+    packed = file.suffix in PACKED
     kind = KINDS.get(Path(file.stem).suffix if packed else file.suffix)
     return None if packed and kind == "parquet" else kind
+
+
+def names() -> str:
+    """The endings of files of sums, in words."""
+    lines = [name for name, kind in KINDS.items() if kind != "parquet"]
+    return f"{', '.join(lines)}, each plain or {' or '.join(PACKED)}, or .parquet"
 
 
 def of_parquet(files: Sequence[str]) -> str:

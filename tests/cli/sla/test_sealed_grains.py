@@ -15,6 +15,7 @@ import pytest
 from probe.core.model.times import utc_text_us
 from probe.core.model.value import replace
 from probe.core.records.rows import SlotRecord, State
+from probe.core.tables.columns import GRAINS
 from probe.host.clock import SystemClock
 from probe.services.verification import verify
 from probe.store.store import Store
@@ -217,3 +218,63 @@ def test_sums_are_taken_as_the_export_packs_them(tmp_path: Path, others: tuple[s
         told.append(report(tmp_path, sums, "--unverified", "handed to us")["subjects"])
     assert all(one == told[0] for one in told)
     assert told[0][0]["grains"]["requests"] > 0
+
+
+PAGE = '{"kind": "page", "agent": "a1", "customer": "acme", "after": null, "next": null, "rows": %d, "summed": []}\n'
+
+
+def lines_exported(tmp_path: Path) -> str:
+    """Sums as lines, each a row."""
+    results, sums = tmp_path / "results", tmp_path / "sums.ndjson"
+    asyncio.run(filled(results, list(records())[:60], parquet=False))
+    export = ("results", "-d", results, "export", "--table", "grains", "--format", "ndjson", "--output", sums)
+    assert cdn_probe(*export).code == 0
+    return sums.read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["page.json", "page.jsonl", "page.ndjson"])
+def test_an_answer_of_the_api_is_taken_by_whatever_name_of_json_it_was_saved(
+    tmp_path: Path, name: str
+) -> None:
+    """An empty page before the others, as of an agent that summed nothing yet, is no reason to refuse them."""
+    lines, page = lines_exported(tmp_path), tmp_path / name
+    page.write_text(PAGE % 0 + lines + PAGE % lines.count("\n"), encoding="utf-8")
+    (subject,) = report(tmp_path, page, "--unverified", "asked of the API")["subjects"]
+    (exported,) = report(tmp_path, tmp_path / "sums.ndjson", "--unverified", "handed to us")["subjects"]
+    assert subject == exported
+    assert subject["grains"]["requests"] > 0
+
+
+def refused(directory: Path, name: str, text: str) -> str:
+    file, given = directory / "agreement.yaml", directory / name
+    file.write_text(AGREEMENT, encoding="utf-8")
+    given.write_text(text, encoding="utf-8")
+    done = cdn_probe("sla", "report", file, given, "--unverified", "asked of the API")
+    assert (done.code, done.out) == (2, "")
+    return " ".join(done.err.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("page.json", PAGE % 0), ("page.ndjson", PAGE % 0), ("sums.csv", ",".join(GRAINS.columns) + "\r\n")],
+)
+def test_an_answer_without_rows_is_no_sums(tmp_path: Path, name: str, text: str) -> None:
+    assert f"{name}: no sums in it" in refused(tmp_path, name, text)
+
+
+def test_a_file_that_is_neither_is_told_what_is_wanted_and_by_which_names(tmp_path: Path) -> None:
+    """Sums by another name, as one text of JSON, of the other kind; the API's refusal; nothing at all."""
+    lines = lines_exported(tmp_path)
+    rows = lines.splitlines()
+    kinds = {
+        "page": lines, "page.txt": lines, "sums.csv": lines, "list.json": f"[{','.join(rows)}]",
+        "spread.json": json.dumps(json.loads(rows[0]), indent=1), "refusal.json": '{"status": 401}',
+        "table.json": ",".join(GRAINS.columns) + "\r\n",
+    }  # fmt: skip
+    for name, text in kinds.items():
+        told = refused(tmp_path, name, text)
+        assert f"{name}: the first line is no record; wanted are .ndjson files of records" in told
+        assert "or sums (GET /v1/grains, results export --table grains), one row a line or as Parquet" in told
+        assert ".csv, .ndjson, .jsonl, .json, each plain or .zst or .gz, or .parquet" in told
+    for name in ("page.ndjson", "page.json", "sums.csv"):
+        assert f"{name}: it is empty; wanted are" in refused(tmp_path, name, "")
