@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from probe.core.model.protocols import H2, H3, SHOWN, spoken
 from probe.core.model.task import Task
 from probe.core.records.failure import FailureType
-from probe.core.records.observation import Role
+from probe.core.records.observation import Observation, Role
 from probe.core.records.verdict import Evidence, Fault, Finding, Outcome
 from probe.core.verdict.corroboration import TIMEOUTS, Corroboration
 from probe.core.verdict.node_symptoms import told_of_nodes
@@ -160,6 +161,8 @@ UNVERIFIED = frozenset(
 _WITH_DETAIL = frozenset(
     {"timing.over_limit", "content.mismatch", "content.protocols_differ", "http.advertised_unserved"}
 )  # which says what the words rest on
+# Late or silent by one HTTP version says nothing of another; what was left to the server is not named.
+_BY_VERSION = frozenset({"timing.over_limit", FailureType.HTTP_TIMED_OUT})
 _MUTE = "the origin, asked directly, never answered us and excuses nobody: "
 _WHOSE = {
     Fault.CDN: "the CDN's fault",
@@ -238,7 +241,14 @@ def _what(finding: Finding, task: Task, corroboration: Corroboration) -> str:
     status = "" if observation.response is None else f" {observation.response.status_code}"
     said = _FAILURES.get(key, f"answered{status}" if status else f"failed with {key}")
     more = status.strip() if key == "http.error" else finding.detail if key in _WITH_DETAIL else None
-    return f"Edge {observation.address} {said}" + (f" ({more})" if more else "")
+    version = _version(task, observation) if key in _BY_VERSION else ""
+    return f"Edge {observation.address} {said}{version}" + (f" ({more})" if more else "")
+
+
+def _version(task: Task, observation: Observation) -> str:
+    """The HTTP version that was asked for, where it was one other than HTTP/1.1."""
+    protocol = spoken(task.request.protocol, observation.url.partition(":")[0])
+    return f" over {SHOWN[protocol]}" if protocol in (H2, H3) else ""
 
 
 def _beside(corroboration: Corroboration) -> str:

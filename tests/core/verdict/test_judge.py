@@ -15,6 +15,7 @@ from probe.core.records.verdict import Fault, Outcome
 from probe.core.verdict.judge import exclusions_at
 from tests.support.build import (
     AT,
+    EDGE,
     EDGE_2,
     MISS,
     OLD,
@@ -173,6 +174,31 @@ def test_over_the_limit_is_slow() -> None:
     made = verdict(evidence(seen(timing=SLOW), ORIGIN_OK))
     assert (made.outcome, made.fault, made.reason) == (Outcome.SLOW, Fault.CDN, "timing.over_limit")
     assert made.findings[0].detail == "ttfb 900.0ms, limit 500ms"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "words"), [("h1", ""), ("auto", ""), ("h2", " over HTTP/2"), ("h3", " over HTTP/3")]
+)
+def test_who_was_late_or_silent_by_a_version_that_was_asked_for_was_so_by_that_one(
+    protocol: str, words: str
+) -> None:
+    """A redirect that led on to plain HTTP was followed by HTTP/1.1."""
+    asked = task(request=replace(task().request, protocol=protocol))
+    slow, mute = seen(timing=SLOW), broken(FailureType.HTTP_TIMED_OUT, Phase.HTTP)
+    told = verdict(evidence(slow, ORIGIN_OK), asked).summary
+    assert told.startswith(
+        f"Edge {EDGE} answered slower than the agreed limit{words} (ttfb 900.0ms, limit 500ms)"
+    )
+    told = verdict(evidence(mute, ORIGIN_OK), asked).summary
+    assert told.startswith(f"Edge {EDGE} did not begin its reply in time{words}; ")
+    both = evidence(mute, broken(FailureType.HTTP_TIMED_OUT, Phase.HTTP, Role.ORIGIN))
+    told = verdict(both, asked).summary
+    assert told.startswith(
+        f"Edge {EDGE} did not begin its reply in time{words}; the origin, asked directly, did not"
+    )
+    hop = replace(mute, role=Role.REDIRECT, of=0, url="http://www.acme.example/b.js")
+    told = verdict(evidence(seen(status=302), hop, ORIGIN_OK), asked).summary
+    assert told.startswith(f"Edge {EDGE} did not begin its reply in time; ")
 
 
 def test_exactly_at_the_limit_is_not_over_it() -> None:
