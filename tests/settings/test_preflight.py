@@ -78,6 +78,28 @@ def test_http_3_through_a_proxy_is_refused_with_the_reason(
     assert "agent.yaml: good. " in well.stdout
 
 
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+def test_trace_over_http_3_says_what_to_type_where_a_proxy_is_on_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """One that was typed is left out; one of a vantage point is not, so another vantage point is named."""
+    monkeypatch.setattr("probe.settings.preflight.find_spec", lambda name: object())
+    proxy = f"{scheme}://192.0.2.80:1080"
+    monkeypatch.setitem(globals(), "AGENT", AGENT.replace("local}", f"local, proxy: {{url: '{proxy}'}}}}"))
+    checked(tmp_path, "protocol: h2")
+    of_vantage = ("--vantage", "local", "-c", str(tmp_path / "agent.yaml"))
+    for typed, instead in (
+        (("--proxy", proxy), "leave out --proxy"),
+        (of_vantage, "name a --vantage without one"),
+    ):
+        traced = CliRunner().invoke(cli, ["trace", "https://127.0.0.1:1/", "--protocol", "h3", *typed])
+        assert traced.exit_code == 1
+        assert " ".join(traced.stderr.split()) == (
+            f"Error: --protocol h3: HTTP/3 goes over UDP, and through the {scheme} proxy goes TCP alone; {instead},"
+            " or take --protocol h2"
+        )
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

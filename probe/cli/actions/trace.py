@@ -68,7 +68,7 @@ def trace(
         if vantage is not None:
             point = point_named(load_config(config_file, CHECKS), vantage)
         point = with_line(point, **line)
-        if protocol == H3 and (problem := no_http3(point)) is not None:
+        if protocol == H3 and (problem := _no_http3(point, line["proxy"])) is not None:
             raise ValueError(problem)
         version = literal_version(request.host) or int(ip_version or min(point.ip_versions or (4,)))
         total_us = parse_duration_us(timeout)
@@ -79,6 +79,18 @@ def trace(
     print_json(encode(row)) if as_json else _print(console(), row)
     if row.outcome is not Outcome.OK:
         raise click.exceptions.Exit(1)
+
+
+def _no_http3(point: VantagePoint, typed_proxy: str | None) -> str | None:
+    """Why HTTP/3 cannot be spoken over this line, and what to type in its place; None: it can."""
+    problem = no_http3(replace(point, proxy=None))
+    if problem is not None or point.proxy is None:
+        return problem
+    instead = "leave out --proxy" if typed_proxy is not None else "name a --vantage without one"
+    return (
+        f"--protocol h3: HTTP/3 goes over UDP, and through the {point.proxy.scheme} proxy goes TCP alone; {instead},"
+        " or take --protocol h2"
+    )
 
 
 def with_line(
