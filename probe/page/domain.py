@@ -79,10 +79,15 @@ def _troubles(troubles: Sequence[Trouble], say: Tongue, clock: Clock, links: Lin
 
 def _map(of: DomainView, strips: Strips) -> Element:
     say = strips.say
-    rows = [(say("all of this domain"), of.sums.whole), *sorted(of.sums.places.items())]
     return section(aria_labelledby="map")[
-        h2(id="map")[say("Vantage points")], board_of(rows, strips, say("Vantage points"))
+        h2(id="map")[say("Vantage points")], board_of(parts_of(of.sums, say), strips, say("Vantage points"))
     ]
+
+
+def parts_of(sums: DomainSums, say: Tongue) -> list[tuple[str, Track]]:
+    """All of a domain; where there are several, each HTTP version; each vantage point."""
+    versions = [(say(name), track) for name, track in sums.versions()]
+    return [(say("all of this domain"), sums.whole), *versions, *sorted(sums.places.items())]
 
 
 def board_of(rows: Sequence[tuple[str, Track]], strips: Strips, label: str) -> Element:

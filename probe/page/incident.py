@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from htpy import Element, Node, div, h2, li, ol, p, section, span, strong, td, tr
 
 from probe.core.records.verdict import Outcome
-from probe.page.domain import board_of
+from probe.page.domain import board_of, parts_of
 from probe.page.links import Links
 from probe.page.look.clock import Clock
 from probe.page.look.heat import Strips
@@ -97,9 +97,8 @@ def _where(of: IncidentView, say: Tongue, clock: Clock) -> Node:
         return None
     end = max(min(of.end, (of.trouble.last_us + 3_600_000_000) // GRAIN_US), of.trouble.first_us // GRAIN_US)
     strips = Strips(SPANS["24h"], end, say, clock)
-    rows = [(say("all of this domain"), of.sums.whole), *sorted(of.sums.places.items())]
     return section(aria_labelledby="around")[
-        h2(id="around")[say("Around it")], board_of(rows, strips, say("Around it"))
+        h2(id="around")[say("Around it")], board_of(parts_of(of.sums, say), strips, say("Around it"))
     ]
 
 

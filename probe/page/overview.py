@@ -225,7 +225,7 @@ def _since(of: Overview, strips: Strips) -> Node:
     if strips.span.grains == 1:
         return None
     since = strips.clock.shown(of.detailed_from * GRAIN_US)
-    return p(".small.dim")[strips.say("Vantage points and nodes are shown since"), " ", since]
+    return p(".small.dim")[strips.say("Vantage points, nodes and HTTP versions are shown since"), " ", since]
 
 
 def _domain(one: DomainSums, of: Overview, strips: Strips, links: Links) -> Element:
@@ -236,6 +236,7 @@ def _domain(one: DomainSums, of: Overview, strips: Strips, links: Links) -> Elem
         summary[_named(one, of, say), _strip(one.whole, strips)],
         div(".inside")[
             p[linked(links.domain(one.customer, one.domain), _more(one, say))],
+            [_row(say(name), track, of, strips) for name, track in one.versions()],
             [
                 _row(_place(one.declared[name]), track, of, strips)
                 for name, track in sorted(one.places.items())

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
+from probe.core.model.protocols import PROTOCOLS
+from probe.core.model.value import replace
 from probe.core.records.observation import Relation, Role
 from probe.core.records.verdict import Fault, Outcome
 from probe.core.results.concerns import SENTENCES, Concern
@@ -23,6 +25,7 @@ from probe.page.sign_in import sign_in, wrong
 from tests.api.page.signed import failed
 from tests.codes.closed_list import ORIGINS, whole
 from tests.page.made import END, board, standing, trouble
+from tests.page.made import row as made_row
 from tests.page.test_details import fed, rich
 
 ROOT = Path(__file__).parents[2]
@@ -117,10 +120,14 @@ def pages() -> dict[str, str]:
         failed(40, customer="acme", domain="a.example"),
         failed(30, customer="acme", domain="a.example"),
         rich(),
+        *(replace(rich(), protocol=protocol) for protocol in PROTOCOLS),
     )
     (one, *_) = feed.book.troubles()
     shown = standing(trouble=CONCERNS, fed=False)
     sums = board(2, 2)
+    sums.add(
+        made_row("www000.acme.example", "place-00", END, protocol=protocol, n=1) for protocol in PROTOCOLS
+    )
     line = trouble(
         id="1" * 16, domain=None, vantage_point="bj-ct", fault=Fault.VANTAGE, outcome=Outcome.INCONCLUSIVE
     )

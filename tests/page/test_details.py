@@ -89,6 +89,33 @@ def test_a_domain_shows_times_nodes_certificate_versions_and_how_fast_they_came(
     assert "30 s" in page.css_first("#propagation ~ .wide").text()  # type: ignore[union-attr]
 
 
+def test_each_http_version_of_a_domain_has_a_strip_of_its_own_where_there_are_several() -> None:
+    """One that fails over HTTP/3 alone is well over HTTP/1.1: added up, it was hidden in what is partly well."""
+    of = {"customer": "acme", "domain": "a.example"}
+    broken = (replace(failed(ago, **of), protocol="h3") for ago in (20, 10))
+    feed = fed(rich(40), rich(30), *broken)
+    key = ("acme", "a.example")
+    sums = feed.board.domains[key]
+    view = DomainView(sums=sums, facts=feed.facts[key], troubles=(), end=feed.board.last)
+    around = IncidentView(
+        trouble=feed.book.troubles()[0], sums=sums, briefs=feed.book.briefs, end=feed.board.last
+    )
+    for page in (domain(view, Looking(), standing()), incident(around, Looking(), standing())):
+        board = shown(page).css_first(".board")
+        assert board is not None
+        strips = {
+            line.css_first(".name").text(): (line.css_first("svg.h").attributes["aria-label"] or "")  # type: ignore[union-attr]
+            for line in board.css(".row")[1:]
+        }
+        assert list(strips)[:3] == ["all of this domain", "HTTP/1.1", "HTTP/3"]
+        assert ["failed: CDN" in told for told in list(strips.values())[:3]] == [True, False, True]
+    alone = fed(rich(40), rich(30))
+    view = DomainView(
+        sums=alone.board.domains[key], facts=alone.facts[key], troubles=(), end=alone.board.last
+    )
+    assert "HTTP/1.1" not in domain(view, Looking(), standing()), "there is nothing to tell it from"
+
+
 def test_a_quantile_is_a_bound_from_above() -> None:
     counts = [0] * 32
     counts[3] = 99

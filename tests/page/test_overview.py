@@ -157,6 +157,21 @@ def test_availability_is_the_evaluators_and_not_decided_where_samples_cannot_tel
     assert texts[1].endswith("not decided")
 
 
+def test_a_domain_opens_to_its_http_versions_where_there_are_several() -> None:
+    made = Board()
+    made.add([row("a.example", "p", END, ok=3, n=3), row("b.example", "p", END, ok=3, n=3)])
+    made.add(row("a.example", "p", END, protocol=of, failed_cdn=3, n=3) for of in ("auto", "h3"))
+    opened = {
+        details.attributes["data-name"]: [node.text() for node in details.css(".inside .name")]
+        for details in LexborHTMLParser(shown(made)).css("details")
+    }
+    place, node = "p CN-BJ China Telecom", "node 192.0.2.1"
+    assert opened["b.example"] == [place, node]
+    assert opened["a.example"] == [
+        "HTTP/1.1", "CHTTP/3", "CHTTP/2 or HTTP/1.1", f"C{place}", f"C{node}",
+    ]  # fmt: skip
+
+
 def test_longer_spans_are_sums_of_hours() -> None:
     made = Board()
     made.add(row("a.example", "p", END - at, ok=1, n=1) for at in range(0, 12 * 24 * 8, 12))
@@ -172,8 +187,10 @@ def test_sums_that_come_later_are_added_and_old_ones_go() -> None:
     [of] = made.of(frozenset({"acme"}))
     assert state_of(of.whole.fine.get(END)) == (State.FAILED_CDN, False)
     later = END + 12 * 24 * 40
-    made.add([row("a.example", "q", later, node="192.0.2.2", ok=1, n=1)])
+    made.add([row("a.example", "q", later, node="192.0.2.2", protocol="h3", ok=1, n=1)])
+    assert list(of.protocols) == ["h1", "h3"]
     made.trim()
+    assert list(of.protocols) == ["h3"]
     assert [number for number, _ in of.whole.fine.items(0, later + 1)] == [later]
     assert (list(of.places), list(of.nodes), list(of.pairs)) == (["q"], ["192.0.2.2"], [("192.0.2.2", "q")])
     made.add([row("a.example", "q", END, ok=1, n=1)])

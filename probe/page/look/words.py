@@ -129,7 +129,7 @@ PHRASES: Mapping[str, str] = {
     "node": "节点",
     "Vantage points": "监测点",
     "Nodes": "节点",
-    "Vantage points and nodes are shown since": "监测点与节点的显示始于",
+    "Vantage points, nodes and HTTP versions are shown since": "监测点、节点与 HTTP 版本的显示始于",
     "nodes more, on the domain's page": "个节点，见域名页",
     "all of this domain": "该域名的全部",
     "times, nodes, certificate": "时间、节点、证书",

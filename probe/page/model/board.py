@@ -1,7 +1,8 @@
 """Rule: sums of five minutes are kept as they come; a page is drawn from them, and rows are never read for it.
 
-Rows of the table `grains`, in any order and partition -> tracks of cells: a domain whole, by vantage point, by node and
-by both. Five minutes of the last day, hours of a month; older ones go. Equal sums are one value, which cells number.
+Rows of the table `grains`, in any order and partition -> tracks of cells: a domain whole, by HTTP version, by vantage
+point, by node and by the latter two. Five minutes of the last day, hours of a month; older ones go. Equal sums are one
+value, which cells number.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
+from probe.core.model.protocols import PROTOCOLS, SHOWN
 from probe.core.sla.grains import Grain
 from probe.core.tables.columns import Row
 from probe.page.model.states import NAMES, NOTHING, Counts, added
@@ -159,7 +161,7 @@ class Place:
 
 @dataclass(slots=True)
 class DomainSums:
-    """All of one domain. `pairs`: by node and vantage point."""
+    """All of one domain. `pairs`: by node and vantage point; `protocols`: by the HTTP version that is asked for."""
 
     customer: str
     domain: str
@@ -167,11 +169,18 @@ class DomainSums:
     places: dict[str, Track] = field(default_factory=dict)
     nodes: dict[str, Track] = field(default_factory=dict)
     pairs: dict[tuple[str, str], Track] = field(default_factory=dict)
+    protocols: dict[str, Track] = field(default_factory=dict)
     declared: dict[str, Place] = field(default_factory=dict)
 
     def tracks(self) -> Iterator[Track]:
         """All of them."""
-        return chain((self.whole,), self.places.values(), self.nodes.values(), self.pairs.values())
+        parts = (self.places, self.nodes, self.pairs, self.protocols)
+        return chain((self.whole,), *(part.values() for part in parts))
+
+    def versions(self) -> list[tuple[str, Track]]:
+        """Each HTTP version that is asked for, as people call it, where there are several."""
+        known = [name for name in PROTOCOLS if name in self.protocols]
+        return [(SHOWN[name], self.protocols[name]) for name in known] if len(known) > 1 else []
 
 
 class Board:
@@ -209,8 +218,8 @@ class Board:
             return
         self._trimmed = self.last
         for of in self.domains.values():
-            for tracks, kept in ((of.places, HOURS_KEPT), (of.nodes, HOURS_KEPT)):
-                for name in [n for n, t in tracks.items() if self._gone(t, kept * IN_HOUR)]:
+            for tracks in (of.places, of.nodes, of.protocols):
+                for name in [n for n, t in tracks.items() if self._gone(t, HOURS_KEPT * IN_HOUR)]:
                     del tracks[name]
             for pair in [pair for pair, track in of.pairs.items() if self._gone(track, FINE_KEPT)]:
                 del of.pairs[pair]
@@ -235,6 +244,10 @@ class Board:
         of = self._of(got["customer"], got["domain"])
         place, node = got["vantage_point"], got["address"]
         of.whole.add(number, counts)
+        version = of.protocols.get(got["protocol"])
+        if version is None:
+            version = of.protocols[got["protocol"]] = self._track()
+        version.add(number, counts)
         known = of.places.get(place)
         if known is None:
             of.declared[place] = Place(place, got["region"], got["carrier"])
