@@ -22,6 +22,7 @@ from probe.core.sla.report.values import Input, Words
 from probe.seal.segment_files import Read
 from probe.seal.tables.verify import SOURCE
 from probe.services.verification import Verification
+from probe.sla.engines.duckdb_engine import loaded
 from probe.sla.engines.grain_engine import GrainEngine
 from probe.sla.engines.sums_files import kind_of, names
 from probe.sla.inputs import Reading, StreamRead, UnverifiedError
@@ -86,7 +87,12 @@ def engine_of_files(
     if why is not None:
         raise TablesError(f"{told}: sums alone: {why}")
     engine = GrainEngine()
-    engine.take_sums(files)
+    try:
+        engine.take_sums(files)
+    except loaded().Error as error:
+        engine.close()
+        why = str(error).partition("\n")[0]
+        raise TablesError(f"{told}: not to be read as sums to its end, cut off perhaps: {why}") from None
     if not engine.streams():
         engine.close()
         raise TablesError(

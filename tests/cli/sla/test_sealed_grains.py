@@ -262,6 +262,13 @@ def test_an_answer_without_rows_is_no_sums(tmp_path: Path, name: str, text: str)
     assert f"{name}: no sums in it" in refused(tmp_path, name, text)
 
 
+def test_a_page_that_was_cut_off_is_told_as_such(tmp_path: Path) -> None:
+    lines = lines_exported(tmp_path)
+    told = refused(tmp_path, "page.json", lines[: len(lines) - 100])
+    assert told.startswith("Error: ")
+    assert "page.json: not to be read as sums to its end, cut off perhaps: " in told
+
+
 def test_a_file_that_is_neither_is_told_what_is_wanted_and_by_which_names(tmp_path: Path) -> None:
     """Sums by another name, as one text of JSON, of the other kind; the API's refusal; nothing at all."""
     lines = lines_exported(tmp_path)
