@@ -30,6 +30,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 
 AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text(encoding="utf-8")
 WIDTHS = (390, 1280, 1920)
+LOADED = "performance.getEntriesByType('navigation')[0].loadEventEnd > 0"  # the event of it was sent before
 ASK_AXE = """axe.run(document, {resultTypes: ['violations']}).then(r => JSON.stringify(r.violations.map(
   v => [v.id, v.nodes.slice(0, 3).map(n => n.html.slice(0, 160) + n.failureSummary.slice(0, 200))])))"""
 
@@ -239,7 +240,7 @@ async def test_an_agent_that_goes_away_leaves_the_page_and_comes_back_to_it(tmp_
         assert await tab.run("document.querySelectorAll('.board details').length") == 2
         loads = tab.loads
         async with page_served(tmp_path / "again", results, "a1", port, refresh="5s"):
-            await tab.until("document.querySelector('#credential') !== null", 60)  # its sessions went with it
+            await tab.until(f"document.querySelector('#credential') !== null && {LOADED}", 60)  # its sessions went
         assert tab.loads == loads + 1
 
 
