@@ -240,7 +240,9 @@ async def test_an_agent_that_goes_away_leaves_the_page_and_comes_back_to_it(tmp_
         assert await tab.run("document.querySelectorAll('.board details').length") == 2
         loads = tab.loads
         async with page_served(tmp_path / "again", results, "a1", port, refresh="5s"):
-            await tab.until(f"document.querySelector('#credential') !== null && {LOADED}", 60)  # its sessions went
+            await tab.until(
+                f"document.querySelector('#credential') !== null && {LOADED}", 60
+            )  # its sessions went
         assert tab.loads == loads + 1
 
 
