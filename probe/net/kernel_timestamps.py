@@ -48,13 +48,13 @@ def arrived_ns(ancillary: Sequence[tuple[int, int, bytes]]) -> int | None:
     for level, kind, data in ancillary:
         if kind == _SO_TIMESTAMPING and level == socket.SOL_SOCKET and len(data) >= _STAMP.size:
             seconds, rest_ns = _STAMP.unpack_from(data)
-            now_ns, wall_ns = _both_clocks()
+            now_ns, wall_ns = both_clocks()
             age_ns = wall_ns - seconds * 1_000_000_000 - rest_ns
             return now_ns - age_ns if 0 <= age_ns < OLDEST_NS else None
     return None
 
 
-def _both_clocks() -> tuple[int, int]:
+def both_clocks() -> tuple[int, int]:
     """CLOCK_MONOTONIC and CLOCK_REALTIME of one moment, though we may be put aside between the two readings."""
     for _ in range(4):
         now_ns, wall_ns = monotonic_ns(), time_ns()

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from probe.net.kernel_timestamps import ANCILLARY_BYTES, arrived_ns, ask_for_stamps
+from probe.net.kernel_timestamps import ANCILLARY_BYTES, arrived_ns, ask_for_stamps, both_clocks
 from probe.net.tls_transport import TlsTransport
 from probe.net.transport import Transport
 from probe.tls.client import client_for
 from tests.support.http_server import HOST, Pki
+from tests.support.stamps import stamp_clock
 
 LARGE = bytes(range(256)) * 16_384  # 4 MiB: more than any socket takes at once
 
@@ -233,19 +234,43 @@ async def test_aborting_is_told_once_and_later() -> None:
     theirs.close()
 
 
-def test_the_kernel_knows_when_it_came() -> None:
+def test_the_kernel_knows_when_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock_ns = stamp_clock(monkeypatch)
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as there,
     ):
         here.bind(("127.0.0.1", 0))
         ask_for_stamps(here)
-        before_ns = time.monotonic_ns()
+        before_ns = clock_ns()
         there.sendto(b"x", here.getsockname())
-        after_ns = time.monotonic_ns()
+        after_ns = clock_ns()
         time.sleep(0.05)
         _, ancillary, _, _ = here.recvmsg(10, ANCILLARY_BYTES)
         came_ns = arrived_ns(ancillary)
     assert came_ns is not None
-    assert before_ns - 1_000_000 < came_ns < after_ns + 1_000_000  # two clocks were read for it
+    assert before_ns <= came_ns <= after_ns
     assert arrived_ns([]) is None
+
+
+def test_both_clocks_are_read_of_one_moment() -> None:
+    before_ns = time.monotonic_ns(), time.time_ns()
+    both_ns = both_clocks()
+    after_ns = time.monotonic_ns(), time.time_ns()
+    for before, read, after in zip(before_ns, both_ns, after_ns, strict=True):
+        assert before <= read <= after
+
+
+def test_who_is_put_aside_between_two_clocks_reads_both_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    aside_ns = [0, 5_000_000, 0, 5_000_000, 0, 0]  # before and after each reading of the wall clock
+    now_ns = 1_000
+
+    def passing() -> int:
+        nonlocal now_ns
+        now_ns += aside_ns.pop(0)
+        return now_ns
+
+    monkeypatch.setattr("probe.net.kernel_timestamps.monotonic_ns", passing)
+    monkeypatch.setattr("probe.net.kernel_timestamps.time_ns", lambda: now_ns + 7)
+    assert both_clocks() == (10_001_000, 10_001_007)
+    assert aside_ns == []
