@@ -53,7 +53,7 @@ async def over_http_2(lab: Lab, domain: Domain, *, edge: str, source: str = SHAN
             frame(WINDOW_UPDATE, (2**30).to_bytes(4, "big"))
             + frame(HEADERS, asked, END_HEADERS | END_STREAM, 1)
         )
-        return await asyncio.wait_for(reader.read(), 5)
+        return await asyncio.wait_for(reader.read(), 60)
     finally:
         writer.close()
 
@@ -63,7 +63,7 @@ def over_udp(lab: Lab, domain: Domain, *, edge: str) -> bool:
     unknown = b"\xc0\x1a\x2a\x3a\x4a" + b"\x08" + b"12345678" + b"\x08" + b"87654321"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.connect((EDGES[edge], lab.port_of(domain)))
-        sock.settimeout(5)
+        sock.settimeout(60)
         try:
             sock.send(unknown.ljust(1200, b"\0"))
             return sock.recv(2000)[1:5] == b"\0\0\0\0"
@@ -96,7 +96,7 @@ async def get(
         named = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
         target = domain.paths[0] if path is None else path
         writer.write(f"{method} {target} HTTP/1.1\r\nHost: {host or domain.name}\r\n{named}\r\n".encode())
-        return await asyncio.wait_for(_read(reader, method), 5)
+        return await asyncio.wait_for(_read(reader, method), 60)
     finally:
         writer.transport.abort()
 
@@ -126,7 +126,7 @@ async def lookup(
     resolver: int = 0,
     subnet: str | None = None,
     tcp: bool = False,
-    timeout_s: float = 3.0,
+    timeout_s: float = 60.0,
 ) -> dns.message.Message:
     """One question to one of a vantage point's resolvers. Raises dns.exception.Timeout."""
     options = []

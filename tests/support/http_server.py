@@ -182,14 +182,14 @@ def openssl_server(context: ssl.SSLContext) -> Iterator[int]:
     listener = socket.create_server(("127.0.0.1", 0))
 
     def one(raw: socket.socket) -> None:
-        raw.settimeout(5)
+        raw.settimeout(60)
         with raw:
             try:
                 # Wrapped by hand: wrap_socket would close at once, and unread bytes turn a close into a reset
                 # that takes the alert with it.
                 sock = context.wrap_socket(raw.dup(), server_side=True, do_handshake_on_connect=False)
                 with sock:
-                    sock.settimeout(5)
+                    sock.settimeout(60)
                     try:
                         sock.do_handshake()
                         sock.recv(65536)

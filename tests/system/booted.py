@@ -97,7 +97,7 @@ class Machine:
                 yield child
                 assert child.stdin is not None
                 child.stdin.close()  # its end: killing nsenter would leave the program
-                child.wait(10)
+                child.wait(60)
             finally:
                 child.kill()
 
@@ -135,7 +135,7 @@ class Machine:
             self._nspawn.wait(10)
         except subprocess.TimeoutExpired:
             self._nspawn.kill()
-            self._nspawn.wait(10)
+            self._nspawn.wait(60)
 
     def _find_leader(self) -> int:
         """The process that is number 1 in there."""
@@ -156,7 +156,7 @@ class Machine:
                         return int(child)
             time.sleep(0.02)
         self._nspawn.kill()
-        self._nspawn.wait(10)
+        self._nspawn.wait(60)
         raise RuntimeError(f"the machine did not boot: {self._log.read_text(errors='replace')[-3000:]}")
 
 
@@ -246,7 +246,7 @@ def _cgroups(name: str) -> Iterator[list[Path]]:
 
 def _rmdir(group: Path) -> None:
     """The last process of a cgroup may take a moment to go."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while group.exists():
         try:
             group.rmdir()
