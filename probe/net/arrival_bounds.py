@@ -24,7 +24,11 @@ from probe.net.tcp_info import data_segments, has_fin
 
 BoundedTime = tuple[int, int]  # an instant, and by how much it may be too late
 _ASTRAY_NS = 5_000_000
-"""A stamp so long before the socket was found to be empty: the wall clock was set meanwhile."""
+"""A stamp so long before the socket was found to be empty is not believed: the wall clock may have been set meanwhile.
+
+Or the whole machine stood still while we were being woken, which no kernel counts: then the poll is what is wrong.
+Nobody can tell the two apart, so that neither is believed, and the bound reaches back to what is known without them.
+"""
 
 
 class ArrivalBounds:
@@ -82,6 +86,8 @@ class ArrivalBounds:
                 empty_ns = max(empty_ns, polls.empty_ns)
             self._poll = polls.count
         self._stamped = stamp_ns is not None and stamp_ns > empty_ns - _ASTRAY_NS
+        if stamp_ns is not None and stamp_ns < empty_ns:  # the poll is contradicted, and so proves nothing
+            empty_ns = self.came_ns
         came_ns = stamp_ns if stamp_ns is not None and self._stamped else monotonic_ns()
         self.came_ns = came_ns = max(came_ns, self.came_ns)
         self._empty_ns = min(empty_ns, came_ns)

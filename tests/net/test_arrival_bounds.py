@@ -176,6 +176,26 @@ async def test_what_a_poll_tells_of_came_after_it_was_empty(
     polls.close()
 
 
+@pytest.mark.parametrize(
+    ("stamp_ns", "told"),
+    [(28_000_000, (28_000_000, 28_000_000)), (10_000_000, (31_000_000, 31_000_000))],
+    ids=["somewhat", "much"],
+)
+async def test_a_poll_that_the_stamp_contradicts_proves_nothing(
+    monkeypatch: pytest.MonkeyPatch, stamp_ns: int, told: BoundedTime
+) -> None:
+    """A machine that stood still while it woke us: what came before that came before the poll was empty."""
+    now_ns = 0
+    monkeypatch.setattr("probe.net.arrival_bounds.monotonic_ns", lambda: now_ns)
+    polls = Polls()
+    monkeypatch.setattr("probe.net.arrival_bounds.polls_of", lambda _: polls)
+    dates = ArrivalBounds(asyncio.get_running_loop(), first_by_poll=False)
+    now_ns, polls.count, polls.slept, polls.empty_ns = 31_000_000, 2, True, 30_000_000
+    dates.received(stamp_ns)
+    assert dates.amid() == told
+    polls.close()
+
+
 def _info(segments: int, *, state: int = 1) -> bytes:
     """TCP_INFO with so many segments of data; state 1: established."""
     return bytes((state,)) + bytes(151) + segments.to_bytes(4, sys.byteorder)
