@@ -279,7 +279,7 @@ async def ask_tls(pki: Pki, context: ssl.SSLContext, script: Script, **changes: 
 
 
 async def ask_openssl(pki: Pki, context: ssl.SSLContext, protocol: str = "h1", **changes: Any) -> Observation:
-    with openssl_server(context) as port:
+    async with openssl_server(context) as port:
         target = make_target(port, scheme="https", tls=pki.policy(**changes), protocol=protocol)
         return await make_fetcher().fetch(target)
 

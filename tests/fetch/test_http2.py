@@ -127,7 +127,7 @@ async def test_ends_of_their_own(pki: Pki) -> None:
 
 @EACH_TLS
 async def test_a_server_that_chooses_http_1_is_asked_so_under_auto_and_refused_under_h2(pki: Pki) -> None:
-    with openssl_server(tls_of(pki, "http/1.1")) as port:
+    async with openssl_server(tls_of(pki, "http/1.1")) as port:
         target = make_target(port, scheme="https", tls=pki.policy(), protocol="auto")
         seen = await make_fetcher().fetch(target)
     assert seen.response is not None

@@ -176,8 +176,8 @@ async def serve(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-@contextlib.contextmanager
-def openssl_server(context: ssl.SSLContext) -> Iterator[int]:
+@contextlib.asynccontextmanager
+async def openssl_server(context: ssl.SSLContext) -> AsyncIterator[int]:
     """A blocking TLS server in a thread: unlike asyncio's it sends the alert when a handshake fails."""
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -212,7 +212,9 @@ def openssl_server(context: ssl.SSLContext) -> Iterator[int]:
         yield listener.getsockname()[1]
     finally:
         listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
+        await asyncio.to_thread(
+            thread.join
+        )  # it may wait for the end of a connection that our loop is about to close
         listener.close()
 
 

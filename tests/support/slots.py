@@ -159,7 +159,7 @@ async def _world(setting: Setting, directory: Path, stack: AsyncExitStack) -> Ta
         servers.append(await stack.enter_async_context(DnsServer(setting.second_resolver)))
     if setting.openssl:
         assert context is not None
-        edge_port = stack.enter_context(openssl_server(context))
+        edge_port = await stack.enter_async_context(openssl_server(context))
     elif setting.second_edge is not None:
         edge_port = await two_servers(stack, setting.edge, setting.second_edge, context)
     else:
