@@ -289,7 +289,7 @@ class Sums:
     @classmethod
     def of(cls, series: Series) -> Sums:
         """Stretch by stretch."""
-        return cls.added((one.last - one.first + 1, one.each) for one in series.stretches)
+        return cls.added((one.grains, one.each) for one in series.stretches)
 
     @classmethod
     def added(cls, some: Iterable[tuple[int, Grain]]) -> Sums:
