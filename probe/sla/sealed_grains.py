@@ -7,6 +7,7 @@ stream. What is proved of them is told by `results verify` and by the report ali
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import msgspec
@@ -86,27 +87,27 @@ def engine_of_files(
         why = "other inputs are given too, and they are not added up together: report on them apart"
     if why is not None:
         raise TablesError(f"{told}: sums alone: {why}")
-    engine = GrainEngine()
-    try:
-        engine.take_sums(files)
-    except loaded().Error as error:
-        engine.close()
-        why = str(error).partition("\n")[0]
-        raise TablesError(f"{told}: not to be read as sums to its end, cut off perhaps: {why}") from None
-    if not engine.streams():
-        engine.close()
-        raise TablesError(
-            f"{told}: no sums in it: the answer, or the export, had no rows; ask for a time of which there are some"
-        )
-    twice = engine.given_twice()
-    if twice is not None:
-        engine.close()
-        raise TablesError(
-            f"{told}: sums of agent {twice[0]} for grain {twice[1]} are in it twice: give each page once"
-        )
+    with ExitStack() as opened:
+        engine = opened.enter_context(closing(GrainEngine()))
+        try:
+            engine.take_sums(files)
+        except loaded().Error as error:
+            why = str(error).partition("\n")[0]
+            raise TablesError(f"{told}: not to be read as sums to its end, cut off perhaps: {why}") from None
+        streams = engine.streams()
+        if not streams:
+            raise TablesError(
+                f"{told}: no sums in it: the answer, or the export, had no rows; ask for a time of which there are some"
+            )
+        twice = engine.given_twice()
+        if twice is not None:
+            raise TablesError(
+                f"{told}: sums of agent {twice[0]} for grain {twice[1]} are in it twice: give each page once"
+            )
+        opened.pop_all()  # from here on it is the caller's to close
     reading, held = Reading(), []
     digests = tuple(f"{UNSIGNED}; SHA-256 {digest_of(file)}" for file in files)
-    for agent, customer, first, last in engine.streams():
+    for agent, customer, first, last in streams:
         reading.customers.add(customer)
         if customer == agreed.agreement.customer:
             reading.streams.append(
