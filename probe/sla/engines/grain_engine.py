@@ -264,9 +264,8 @@ class GrainEngine(DuckDbEngine):
 
         for page in self.pages(sums_sql.cells_text(by, where), given):
             for row in page:
-                first, last, n, due, measured, rows = row[behind:]
                 pieces = known.get(row[:behind]) or of(row)
-                pieces.intervals.append((first, last, (n, 0, 0, 0, due, measured, 0, rows)))
+                pieces.intervals.append((row[behind], row[behind + 1], row[behind + 2 :]))
         for page in self.pages(sums_sql.single_text(by, where, beside), given):
             for row in page:
                 pieces = known.get(row[:behind]) or of(row)
@@ -317,7 +316,7 @@ class GrainEngine(DuckDbEngine):
             of |= {value: Pieces() for known, value, _ in rest if known == name and value not in of}
             made[name] = {}
             for value in sorted(of):
-                near = {number // width for number in of[value].single}
+                near = set() if all_here else of[value].looked_at(width)
                 made[name][value] = PartSeries(
                     series_of(of[value], out, width), least, all_here, near.__contains__
                 )

@@ -29,6 +29,14 @@ class Pieces:
     intervals: list[Plain] = field(default_factory=list)
     single: dict[int, Raw] = field(default_factory=dict)
 
+    def looked_at(self, width: int) -> set[int]:
+        """Grains of `width` short ones of which every row is here: single ones, and intervals of what is not well."""
+        made = {number // width for number in self.single}
+        for first, last, (_, errors, unknown, excluded, _, _, unsure, _) in self.intervals:
+            if errors or unknown or excluded or unsure:
+                made.update(range(first // width, last // width + 1))
+        return made
+
 
 def plus(one: Raw, other: Raw) -> Raw:
     """Both together; written out, since it is done for each grain that is not well."""

@@ -7,7 +7,8 @@ rows of its key are each grain between its ends once (by their number, and by th
 rows. What is not even (grains missing, or given twice, or requests that change from grain to grain) is *ragged*: its
 rows are read again, added up over all together (`merged`), near what is not well row by row (`near`), and elsewhere as
 sums between the ends of periods (`rest`).
-`loose`: rows to be added to what even cells say; where an odd row stands in the midst of one, its grain is taken out.
+What odd rows say beside the even cell that they stand in (a grain of it is taken out) is kept in `runs` where it is the
+same in grain after grain, and else in `loose`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ _WELL = ("n", "due", "measured")
 _NAMES = ", ".join(f"{name} VARCHAR" for name in _NAMED)
 _COUNTS = ", ".join(f"{name} BIGINT" for name in (*sql.SUMS, "rows"))
 TABLES = {
-    "cells": f"{_NAMES}, n BIGINT, due BIGINT, measured BIGINT, first BIGINT, last BIGINT, even BOOLEAN",
+    "cells": "kind UBIGINT, first BIGINT, last BIGINT, even BOOLEAN",
+    "runs": f"{_NAMES}, first BIGINT, last BIGINT, {_COUNTS}",
     "loose": f"{_NAMES}, grain BIGINT, {_COUNTS}",
     "near": f"{_NAMES}, grain BIGINT, {_COUNTS}",
     "merged": f"customer VARCHAR, domain VARCHAR, protocol VARCHAR, grain BIGINT, {_COUNTS}",
@@ -39,6 +41,7 @@ TABLES = {
 }
 EXTENTS = (
     "SELECT domain, protocol, MIN(first), MAX(last) FROM (SELECT customer, domain, protocol, first, last FROM cells"
+    " JOIN kinds USING (kind) UNION ALL SELECT customer, domain, protocol, first, last FROM runs"
     " UNION ALL SELECT customer, domain, protocol, grain, grain FROM loose) AS picked WHERE customer = ?"
     " GROUP BY domain, protocol"
 )
@@ -77,7 +80,7 @@ def kinds_text(source: str) -> str:
 def cells_texts(source: str) -> tuple[str, ...]:
     """The tables `cells_now` and `even_now` of a source, whose kinds are known."""
     return (
-        "CREATE OR REPLACE TEMP TABLE cells_now AS SELECT * FROM kinds_now JOIN kinds USING (kind)",
+        "CREATE OR REPLACE TEMP TABLE cells_now AS SELECT kinds_now.*, key FROM kinds_now JOIN kinds USING (kind)",
         "CREATE OR REPLACE TEMP TABLE between_now AS SELECT cells_now.kind, COUNT(*) AS rows,"  # noqa: S608
         " BIT_XOR(hash(grain)) AS met FROM cells_now JOIN odd_now"
         f" ON {_BETWEEN.format('cells_now')} GROUP BY cells_now.kind",
@@ -88,22 +91,38 @@ def cells_texts(source: str) -> tuple[str, ...]:
         "CREATE OR REPLACE TEMP TABLE wanted_now AS SELECT first, last, BIT_XOR(hash(grain)) AS wanted FROM"
         " (SELECT first, last, UNNEST(range(first, last + 1)) AS grain FROM"
         " (SELECT DISTINCT first, last FROM counted_now) AS spans) AS each GROUP BY first, last",
-        "CREATE OR REPLACE TEMP TABLE even_now AS SELECT counted_now.* FROM counted_now"
+        "CREATE OR REPLACE TEMP TABLE even_now AS SELECT kind, key, first, last FROM counted_now"
         " JOIN wanted_now USING (first, last) WHERE seen = wanted",
     )
 
 
 def kept_texts(number: int) -> tuple[str, ...]:
     """What stays of a source, after `cells_texts`."""
-    names = ", ".join(_NAMED)
-    of_odd = ", ".join(f"odd_now.{name}" for name in _NAMED)
-    taken = ", ".join(f"-even_now.{name}" if name in _WELL else "0" for name in sql.SUMS)
+    sums = ", ".join(sql.SUMS)
+    of_key = ", ".join(f"any_value({name}) AS {name}" for name in _NAMED)
+    beside = ", ".join(f"odd_now.{name} - COALESCE(alone.{name}, 0) AS {name}" for name in _WELL)
+    taken = ", ".join(f"-several.{name}" if name in _WELL else "0" for name in sql.SUMS)
+    same = f"key, {sums}, rows"
+
+    def even(of_key: str) -> str:
+        """Even cells of keys that have so many of them."""
+        return (
+            f"(SELECT key, first, last, {', '.join(_WELL)} FROM even_now"  # noqa: S608
+            f" JOIN (SELECT kind, {', '.join(_WELL)} FROM kinds) AS of_kind USING (kind)"
+            f" QUALIFY COUNT(*) OVER (PARTITION BY key) {of_key})"
+        )
+
     return (
-        f"INSERT INTO cells SELECT {names}, n, due, measured, first, last,"  # noqa: S608
-        " kind IN (SELECT kind FROM even_now) FROM cells_now",
-        f"INSERT INTO loose SELECT {names}, grain, {', '.join(sql.SUMS)}, 1 FROM odd_now",  # noqa: S608
-        f"INSERT INTO loose SELECT {of_odd}, odd_now.grain, {taken}, -1 FROM odd_now JOIN even_now"  # noqa: S608
-        f" ON {_BETWEEN.format('even_now')}",
+        "INSERT INTO cells SELECT kind, first, last, kind IN (SELECT kind FROM even_now) FROM cells_now",
+        f"CREATE OR REPLACE TEMP TABLE runs_now AS SELECT {of_key}, MIN(grain) AS first, MAX(grain) AS last,"  # noqa: S608
+        f" {sums}, rows FROM (SELECT *, grain - ROW_NUMBER() OVER (PARTITION BY {same} ORDER BY grain) AS run"
+        f" FROM (SELECT odd_now.* REPLACE ({beside}), CASE WHEN alone.key IS NULL THEN 1 ELSE 0 END AS rows"
+        f" FROM odd_now LEFT JOIN {even('= 1')} AS alone ON {_BETWEEN.format('alone')}) AS beside) AS numbered"
+        f" GROUP BY {same}, run",
+        f"INSERT INTO runs SELECT {', '.join(_NAMED)}, first, last, {sums}, rows FROM runs_now WHERE first < last",  # noqa: S608
+        f"INSERT INTO loose SELECT {', '.join(_NAMED)}, first, {sums}, rows FROM runs_now WHERE first = last",  # noqa: S608
+        f"INSERT INTO loose SELECT {', '.join(f'odd_now.{name}' for name in _NAMED)}, grain, {taken}, -1"  # noqa: S608
+        f" FROM odd_now JOIN {even('> 1')} AS several ON {_BETWEEN.format('several')}",
         f"INSERT INTO ragged SELECT {number}, kind FROM cells_now ANTI JOIN even_now USING (kind)",  # noqa: S608
     )
 
@@ -132,8 +151,10 @@ def looked_at_text(width: int, excluded: Sequence[tuple[str, Sequence[Span]]], s
     """
     out = " OR ".join(f"(domain = ? AND ({out_text(spans, step_us)}))" for _, spans in excluded if spans)
     return (
-        f"SELECT DISTINCT domain, grain // {width} AS wide FROM (SELECT domain, grain FROM loose"  # noqa: S608
-        f" WHERE customer = ? UNION ALL SELECT domain, grain FROM merged WHERE {out or 'FALSE'}) AS picked"
+        f"SELECT DISTINCT domain, grain // {width} AS wide FROM (SELECT domain, grain FROM"  # noqa: S608
+        " (SELECT customer, domain, grain FROM loose UNION ALL"
+        " SELECT customer, domain, UNNEST(range(first, last + 1)) FROM runs) AS odd WHERE customer = ?"
+        f" UNION ALL SELECT domain, grain FROM merged WHERE {out or 'FALSE'}) AS picked"
     )
 
 
@@ -190,9 +211,14 @@ def where_text(asked: Question, domains: Sequence[str]) -> tuple[str, list[str]]
 
 
 def cells_text(by: Sequence[Sequence[str]], where: str) -> str:
-    """Even cells of each of these groupings: its number, its columns, domain, first, last, n, due, measured, rows."""
-    sums = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in _WELL)
-    return _grouped("cells", by, f"{where} AND even", ("domain", "first", "last"), f"{sums}, COUNT(*)")
+    """Even cells and runs of each of these groupings: its number, its columns, domain, first, last, SUMS, rows."""
+    names = ", ".join(_NAMED)
+    well = ", ".join(name if name in _WELL else f"0 AS {name}" for name in sql.SUMS)
+    source = (
+        f"(SELECT {names}, first, last, {well}, 1 AS rows FROM cells JOIN kinds USING (kind) WHERE even"  # noqa: S608
+        f" UNION ALL SELECT {names}, first, last, {', '.join(sql.SUMS)}, rows FROM runs) AS picked"
+    )
+    return _grouped(source, by, where, ("domain", "first", "last"))
 
 
 def single_text(by: Sequence[Sequence[str]], where: str, beside: str) -> str:
@@ -203,16 +229,16 @@ def single_text(by: Sequence[Sequence[str]], where: str, beside: str) -> str:
     columns = ("domain", "protocol", "customer", "grain", *sql.SUMS, "rows")
     told = ", ".join((*columns, *(PARTS if beside == "near" else ())))
     source = f"(SELECT {told} FROM loose UNION ALL SELECT {told} FROM {beside}) AS picked"  # noqa: S608
-    sums = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in (*sql.SUMS, "rows"))
-    return _grouped(source, by, where, ("domain", "grain"), sums)
+    return _grouped(source, by, where, ("domain", "grain"))
 
 
-def _grouped(source: str, by: Sequence[Sequence[str]], where: str, within: Sequence[str], sums: str) -> str:
+def _grouped(source: str, by: Sequence[Sequence[str]], where: str, within: Sequence[str]) -> str:
     """GROUPING(...) has a bit for each column, set where the grouping is not by it."""
     columns = sorted({name for names in by for name in names})
     sets = ", ".join(f"({', '.join((*names, *within))})" for names in by)
     which = f"GROUPING({', '.join(columns)})" if columns else "0"
     shown = "".join(f"{name}, " for name in columns)
+    sums = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in (*sql.SUMS, "rows"))
     return (
         f"SELECT {which}, {shown}{', '.join(within)}, {sums} FROM {source} WHERE {where}"  # noqa: S608
         f" GROUP BY GROUPING SETS ({sets})"
