@@ -25,7 +25,7 @@ from probe.seal.tables.verify import SOURCE
 from probe.services.verification import Verification
 from probe.sla.engines.duckdb_engine import loaded
 from probe.sla.engines.grain_engine import GrainEngine
-from probe.sla.engines.sums_files import kind_of, names
+from probe.sla.engines.sums_files import SumsFile, kind_of, names
 from probe.sla.inputs import Reading, StreamRead, UnverifiedError
 from probe.sla.ledger import TablesError, digest_of
 
@@ -90,7 +90,7 @@ def engine_of_files(
     with ExitStack() as opened:
         engine = opened.enter_context(closing(GrainEngine()))
         try:
-            engine.take_sums(files)
+            engine.take_sums([SumsFile(file) for file in files])
         except loaded().Error as error:
             why = str(error).partition("\n")[0]
             raise TablesError(f"{told}: not to be read as sums to its end, cut off perhaps: {why}") from None
@@ -177,10 +177,10 @@ def engine_of(
     return engine, reading
 
 
-def read_sums(proofs: Iterable[Verification], customer: str) -> tuple[Reading, list[Path]]:
+def read_sums(proofs: Iterable[Verification], customer: str) -> tuple[Reading, list[SumsFile]]:
     """What is known of each stream, and its files. Raises TablesError: spans overlap, or have no sums; OSError."""
     reading, seen = Reading(), set()
-    files: list[Path] = []
+    files: list[SumsFile] = []
     for one in proofs:
         found = _manifests(Path(one.path))
         reading.customers |= {stream.customer for stream in one.streams}
@@ -207,7 +207,7 @@ def _manifests(root: Path) -> dict[tuple[str, str], list[tuple[Manifest, Path]]]
     return made
 
 
-def _files(segments: Iterable[tuple[Manifest, Path]]) -> Iterable[Path]:
+def _files(segments: Iterable[tuple[Manifest, Path]]) -> Iterable[SumsFile]:
     last = 0
     for manifest, path in segments:
         if manifest.first_seq <= last:
@@ -216,15 +216,14 @@ def _files(segments: Iterable[tuple[Manifest, Path]]) -> Iterable[Path]:
                 " records that lie in both cannot be told apart; give the lines"
             )
         last = manifest.last_seq
-        name = next(
-            (entry.name for entry in manifest.files if entry.name.startswith(f"{manifest.stem}.grains.")),
-            None,
-        )
-        if name is None:
+        begins = f"{manifest.stem}.grains."
+        entry = next((entry for entry in manifest.files if entry.name.startswith(begins)), None)
+        if entry is None:
             raise TablesError(
                 f"{path}: it has no sums (grains): it was sealed by an earlier version; give the lines"
             )
-        yield path.with_name(name)
+        first = manifest.scheduled_first
+        yield SumsFile(path.with_name(entry.name), entry.rows, None if first is None else to_us(first))
 
 
 def _read(stream: StreamReport, segments: list[Manifest]) -> StreamRead:

@@ -166,11 +166,16 @@ def figures(grains: Mapping[int, Grain], rule: GrainRule, judged: Judged) -> Fig
     Takes as long as there are stretches of grains alike, and grains that something is to be said of: those without
     any trouble are good in every view.
     """
-    table = Table.of(grains, rule, judged)
+    return figures_in(Table.of(grains, rule, judged), judged)
+
+
+def figures_in(table: Table, judged: Judged) -> Figures:
+    """The same of a table that was made of the grains."""
+    rule, absent = table.rule, table.absent()
     inside = Sums.of(table.grains.within(table.first, table.end))
-    views = {view: _figure(table, view) for view in View}
+    views = {view: _figure(table, view, absent) for view in View}
     why = list(_not_judged(rule, judged, table.service, inside.due, inside.measured))
-    excluded, unknown = _without_state(table, inside.grains)
+    excluded, unknown = _without_state(table, absent)
     made = Figures(
         total=table.end - table.first,
         excluded=excluded,
@@ -266,27 +271,21 @@ class Table:
 
     def absent(self) -> list[tuple[int, int]]:
         """Grains of the period, both ends included, that no row is of and no declared span excludes."""
-        taken = [Span(one.first, one.last + 1) for one in self.grains.stretches]
+        taken = [(one.first, one.last + 1) for one in self.grains.stretches]
         found, at = [], self.first
-        for span in union([*taken, *(Span(*span) for span in self.excluded)]):
-            if span.from_us > at:
-                found.append((at, min(span.from_us, self.end) - 1))
-            at = max(at, span.to_us)
+        for begin, end in sorted([*taken, *self.excluded]):
+            if begin > at:
+                found.append((at, min(begin, self.end) - 1))
+            at = max(at, end)
             if at >= self.end:
                 break
         if at < self.end:
             found.append((at, self.end - 1))
         return [(low, high) for low, high in found if low <= high]
 
-    def hidden(self) -> int:
-        """Grains of the period that there are rows of, and that a declared span excludes."""
-        spans = (Span(*one).cut(Span(self.first, self.end)) for one in self.excluded)
-        return sum(len(self.grains.within(span.from_us, span.to_us)) for span in spans if span is not None)
 
-
-def _without_state(table: Table, inside: int) -> tuple[int, int]:
+def _without_state(table: Table, absent: Sequence[tuple[int, int]]) -> tuple[int, int]:
     """(excluded, unknown) grains of the period, as the literal rule has them."""
-    total = table.end - table.first
     whole = [Span(*span).cut(Span(table.first, table.end)) for span in table.excluded]
     excluded = sum(span.length_us for span in whole if span is not None)
     states = [
@@ -294,14 +293,14 @@ def _without_state(table: Table, inside: int) -> tuple[int, int]:
         for number in table.troubled
         if table.first <= number < table.end and not table.is_excluded(number)
     ]
-    absent = total - excluded - (inside - table.hidden())
-    return excluded + states.count(GrainState.EXCLUDED), absent + states.count(GrainState.UNKNOWN)
+    missing = sum(high - low + 1 for low, high in absent)
+    return excluded + states.count(GrainState.EXCLUDED), missing + states.count(GrainState.UNKNOWN)
 
 
-def _figure(table: Table, view: View) -> Figure:
+def _figure(table: Table, view: View, absent: Sequence[tuple[int, int]] = ()) -> Figure:
     bad = [(n, n) for n in table.bad(view)]
     if view is View.WORST:
-        bad = sorted(bad + table.absent())
+        bad = sorted([*bad, *absent])
     runs = [run for run in joined(bad) if run.last >= table.first and run.first < table.end]
     if view is View.SHOWN:
         runs = [part for run in runs for part in _that_shows(run, table)]

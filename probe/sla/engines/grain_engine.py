@@ -6,7 +6,7 @@ those sums count. Rows, incidents and times are not in them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,9 @@ from probe.sla.engines import sums_sql
 from probe.sla.engines.duckdb_engine import DuckDbEngine, listed, quoted
 from probe.sla.engines.engine import Grains, Group, Parts, Question
 from probe.sla.engines.steps import PartSeries, Pieces, Well, series_of, short_spans
-from probe.sla.engines.sums_files import kind_of, of_csv, of_ndjson, of_parquet
+from probe.sla.engines.sums_files import SumsFile, kind_of, neighbours, of_csv, of_ndjson, of_parquet
 
 STEP_US = RULE.length_us
-ROWS_AT_ONCE = 12_000_000  # of files that are next to each other in time
 DOMAINS_AT_ONCE = 10
 _Bounds = tuple[int, int]
 _Grouped = dict[tuple[str, ...], dict[Group, Pieces]]
@@ -58,7 +57,7 @@ class GrainEngine(DuckDbEngine):
     def __init__(self, threads: int | None = None) -> None:
         super().__init__(threads)
         self.version += ", sums that hosts sealed"
-        self._files: list[Sequence[str]] = []
+        self._files: list[list[str]] = []
         self._is_read = False
         self._ragged: list[int] = []
         self._customer: str | None = None
@@ -71,15 +70,29 @@ class GrainEngine(DuckDbEngine):
         self._parts: dict[Question, _Known] = {}
         self._held: dict[tuple[Any, ...], dict[str, _Grouped]] = {}
 
-    def take_sums(self, files: Sequence[Path]) -> None:
+    def take_sums(self, files: Sequence[SumsFile]) -> None:
         """Files of the table `grains`, CSV or NDJSON (both also by zstd or gzip) or Parquet; once."""
-        parquet = [str(file) for file in files if kind_of(file) == "parquet"]
+        parquet = [file for file in files if kind_of(file.path) == "parquet"]
         for kind, reads in (("csv", of_csv), ("ndjson", of_ndjson)):
-            if some := [str(file) for file in files if kind_of(file) == kind]:
+            if some := [str(file.path) for file in files if kind_of(file.path) == kind]:
                 made = self._place / f"sums.{kind}.parquet"
                 self._db.execute(f"COPY ({reads(some)}) TO {quoted(str(made))} (FORMAT parquet)")
-                parquet.append(str(made))
-        self._files = list(self._neighbours(parquet))
+                parquet.append(SumsFile(made))
+        told = [file for file in parquet if file.rows is not None]
+        told += self._asked(file.path for file in parquet if file.rows is None)
+        self._files = list(neighbours(told))
+
+    def _asked(self, files: Iterable[Path]) -> Iterator[SumsFile]:
+        """What Parquet files say of themselves."""
+        names = [str(file) for file in files]
+        if not names:
+            return
+        text = (
+            "SELECT file_name, SUM(num_values), MIN(CAST(stats_min_value AS BIGINT)) FROM"  # noqa: S608
+            f" parquet_metadata([{listed(names)}]) WHERE path_in_schema = 'grain' GROUP BY file_name"
+        )
+        for name, rows, first in self._db.execute(text).fetchall():
+            yield SumsFile(Path(name), rows, (first or 0) * STEP_US)
 
     def streams(self) -> list[tuple[str, str, int, int]]:
         """Agent and customer of all sums, and the numbers of the first and the last record in them."""
@@ -103,24 +116,6 @@ class GrainEngine(DuckDbEngine):
         )
         row = self._db.execute(text).fetchone()
         return None if row is None else (row[0], row[1])
-
-    def _neighbours(self, files: Sequence[str]) -> Iterator[Sequence[str]]:
-        """Files in order of time, so many at once that their rows are a few million."""
-        told = self._db.execute(
-            "SELECT file_name, MIN(CAST(stats_min_value AS BIGINT)) AS first, SUM(num_values) FROM"  # noqa: S608
-            f" parquet_metadata([{listed(files)}]) WHERE path_in_schema = 'grain'"
-            " GROUP BY file_name ORDER BY first, file_name"
-        ).fetchall()
-        some: list[str] = []
-        rows = 0
-        for name, _, count in told:
-            if some and rows + count > ROWS_AT_ONCE:
-                yield some
-                some, rows = [], 0
-            some.append(name)
-            rows += count
-        if some:
-            yield some
 
     def _source(self, number: int) -> str:
         """A view of the rows of some files."""

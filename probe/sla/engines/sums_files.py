@@ -5,7 +5,8 @@ Files of the table `grains` -> a text that selects their rows, of the columns th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from probe.core.tables.columns import GRAINS
@@ -19,6 +20,16 @@ COLUMNS = (
 TEXTS = COLUMNS[:10]
 KINDS = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson", ".parquet": "parquet"}
 PACKED = (".zst", ".gz")
+ROWS_AT_ONCE = 12_000_000  # of files that are next to each other in time
+
+
+@dataclass(frozen=True, slots=True)
+class SumsFile:
+    """A file of sums, and what its manifest says of it: how many rows, and when the first was due. None: nothing."""
+
+    path: Path
+    rows: int | None = None
+    first_us: int | None = None
 
 
 def kind_of(file: Path) -> str | None:
@@ -32,6 +43,21 @@ def names() -> str:
     """The endings of files of sums, in words."""
     lines = [name for name, kind in KINDS.items() if kind != "parquet"]
     return f"{', '.join(lines)}, each plain or {' or '.join(PACKED)}, or .parquet"
+
+
+def neighbours(files: Iterable[SumsFile]) -> Iterator[list[str]]:
+    """Names of files in order of time, so many at once that their rows are a few million."""
+    some: list[str] = []
+    rows = 0
+    for file in sorted(files, key=lambda file: (file.first_us or 0, str(file.path))):
+        more = file.rows or 0
+        if some and rows + more > ROWS_AT_ONCE:
+            yield some
+            some, rows = [], 0
+        some.append(str(file.path))
+        rows += more
+    if some:
+        yield some
 
 
 def of_parquet(files: Sequence[str]) -> str:

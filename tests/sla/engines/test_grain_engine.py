@@ -19,9 +19,10 @@ import pytest
 from probe.core.sla.grains import CountingRule, Grain, Part, part_of
 from probe.core.sla.periods import US, Span
 from probe.core.tables.columns import GRAINS
-from probe.sla.engines import grain_engine
+from probe.sla.engines import sums_files
 from probe.sla.engines.engine import DIMENSIONS, Question
 from probe.sla.engines.grain_engine import STEP_US, Expected, GrainEngine
+from probe.sla.engines.sums_files import SumsFile
 from tests.support.sizes import scaled
 
 pytestmark = pytest.mark.scaled
@@ -103,7 +104,7 @@ def engine_over(rows: Sequence[Row], place: Path, draw: Random) -> GrainEngine:
                 f"COPY (SELECT * FROM read_json('{lines}', columns = {{{told}}})) TO '{file}' (FORMAT parquet)"
             )
     engine = GrainEngine(threads=draw.choice((1, 2)))
-    engine.take_sums(list(files))
+    engine.take_sums([SumsFile(file) for file in files])
     return engine
 
 
@@ -147,7 +148,7 @@ def test_figures_are_those_of_rows_added_up_one_by_one(
 ) -> None:
     draw = Random(f"{form} {seed}")
     middle = draw.choice(MIDDLES)
-    monkeypatch.setattr(grain_engine, "ROWS_AT_ONCE", draw.choice((1, 2_000, 10**6)))
+    monkeypatch.setattr(sums_files, "ROWS_AT_ONCE", draw.choice((1, 2_000, 10**6)))
     rows = list(rows_of(draw, form, middle))
     width, least = draw.choice((1, 1, 3)), draw.choice((1, 1, 5))
     rule = CountingRule(length_us=width * STEP_US)

@@ -20,7 +20,7 @@ from probe.core.sla.figures import (
     Judged,
     Table,
     View,
-    figures,
+    figures_in,
     figures_of_part,
 )
 from probe.core.sla.grains import CountingRule, FactClass, Grain, Part, Series, Sums, class_of
@@ -90,7 +90,8 @@ def subject_by_grains(
         complete_up_to_us=known.complete_up_to_us,
     )
     whole = Series.of(counted_.whole)
-    found, table = figures(whole, rule, judged), Table.of(whole, rule, judged)
+    table = Table.of(whole, rule, judged)
+    found = figures_in(table, judged)
     bounds = _bounds(judged, rule)
     inside = whole.within(*bounds)
     lost = known.lost_in(period.span)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from array import array
+from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from fractions import Fraction
@@ -43,20 +44,34 @@ def interval(grains: Series, length_us: int, time_zone: str) -> Interval | None:
 
 
 def by_days(grains: Series, length_us: int, time_zone: str) -> list[tuple[int, int]]:
-    """(errors, requests) of each day of the zone."""
-    zone = ZoneInfo(time_zone)
+    """(errors, requests) of each day of the zone that has grains; a grain is of the day that it begins in."""
+    if not grains.stretches:
+        return []
+    begins = _begins(grains.stretches[0].first, grains.stretches[-1].last, length_us, time_zone)
     made: dict[int, tuple[int, int]] = {}
     for one in grains.stretches:
-        first = one.first
+        first, day = one.first, bisect_right(begins, one.first) - 1
         while first <= one.last:
-            day = datetime.fromtimestamp(first * length_us // US, zone).date()
-            next_us = int(datetime.combine(day + A_DAY, time.min, zone).timestamp()) * US
-            last = min(one.last, -(-next_us // length_us) - 1)
-            errors, n = made.get(day.toordinal(), (0, 0))
-            count = last - first + 1
-            made[day.toordinal()] = errors + count * one.each.errors, n + count * one.each.n
-            first = last + 1
+            end = min(one.last + 1, begins[day + 1])
+            errors, n = made.get(day, (0, 0))
+            count = end - first
+            if count:
+                made[day] = errors + count * one.each.errors, n + count * one.each.n
+            first, day = end, day + 1
     return [made[day] for day in sorted(made)]
+
+
+@lru_cache(maxsize=64)
+def _begins(first: int, last: int, length_us: int, time_zone: str) -> list[int]:
+    """The first grain of each day, from `first` until that behind `last`; of most subjects the same."""
+    zone = ZoneInfo(time_zone)
+    day = datetime.fromtimestamp(first * length_us // US, zone).date()
+    begins = [first]
+    while begins[-1] <= last:
+        day += A_DAY
+        next_us = int(datetime.combine(day, time.min, zone).timestamp()) * US
+        begins.append(-(-next_us // length_us))
+    return begins
 
 
 def _rates(days: list[tuple[int, int]]) -> list[int]:
