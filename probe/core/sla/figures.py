@@ -6,6 +6,7 @@ Pure, in whole numbers: the same grains give the same figures, whoever added the
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -163,8 +164,7 @@ def _shows(errors: int, n: int, rule: GrainRule) -> bool:
 def figures(grains: Mapping[int, Grain], rule: GrainRule, judged: Judged) -> Figures:
     """All figures of one subject in one period. Grains beside the period tell how long runs at its ends are.
 
-    Takes as long as there are stretches of grains alike, and grains that something is to be said of: those without
-    any trouble are good in every view.
+    Takes as long as there are stretches of grains alike; those without any trouble are good in every view.
     """
     return figures_in(Table.of(grains, rule, judged), judged)
 
@@ -173,8 +173,8 @@ def figures_in(table: Table, judged: Judged) -> Figures:
     """The same of a table that was made of the grains."""
     rule, absent = table.rule, table.absent()
     inside = Sums.of(table.grains.within(table.first, table.end))
-    views = {view: _figure(table, view, absent) for view in View}
-    why = list(_not_judged(rule, judged, table.service, inside.due, inside.measured))
+    views = {view: _figure(table, view, absent if view is View.WORST else ()) for view in View}
+    why = _not_judged(rule, judged, table.service, inside.due, inside.measured)
     excluded, unknown = _without_state(table, absent)
     made = Figures(
         total=table.end - table.first,
@@ -204,13 +204,13 @@ def figures_of_part(part: Part, frame: Table) -> tuple[Sums, Figure, Figure]:
     `frame`: a table of the same rule and period, of any grains.
     """
     table = frame.of_part(part)
-    inside = Sums.added((1, each) for n, each in part.troubled.items() if table.first <= n < table.end)
+    inside = Sums.of(table.troubled.within(table.first, table.end))
     return inside, _figure(table, View.LITERAL), _figure(table, View.SHOWN)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The grains of a subject, those in [first, end) to be counted; `troubled`: whatever is not simply good, in order.
+    """The grains of a subject, those in [first, end) to be counted; `troubled`: whatever is not simply good.
 
     `excluded`: grains, half open, that declared spans hold whole; apart from each other, and in order.
     """
@@ -220,54 +220,58 @@ class Table:
     service: Span
     first: int
     end: int
-    troubled: dict[int, Grain]
+    troubled: Series
     excluded: tuple[tuple[int, int], ...]
 
     @classmethod
     def of(cls, grains: Mapping[int, Grain], rule: GrainRule, judged: Judged) -> Table:
         """What is to be looked at."""
-        service = judged.period if judged.service is None else judged.period.cut(judged.service)
-        if service is None:
-            service = Span(judged.period.from_us, judged.period.from_us)
+        period = judged.period
+        service = period.cut(judged.service or period) or Span(period.from_us, period.from_us)
         first, end = -(-service.from_us // rule.length_us), service.to_us // rule.length_us
         fewest = max(rule.min_requests, 1)
         series = Series.of(grains)
-        troubled = {
-            number: one.each
-            for one in series.stretches
+        troubled = Series(
+            one
+            for one in (series.within(first, end) if rule.clip else series).stretches
             if one.each.errors or one.each.unknown or one.each.excluded or one.each.n < fewest
-            for number in range(one.first, one.last + 1)
-            if first <= number < end or not rule.clip
-        }
+        )
         whole = [Span(-(-s.from_us // rule.length_us), s.to_us // rule.length_us) for s in judged.excluded]
         spans = tuple((span.from_us, span.to_us) for span in union(whole))
         return cls(series, rule, service, first, max(first, end), troubled, spans)
 
     def of_part(self, part: Part) -> Table:
         """The same period and rule, of the troubled grains of a part alone."""
-        some = sorted(part.troubled.items())
-        troubled = {n: each for n, each in some if self.first <= n < self.end or not self.rule.clip}
+        some = Series.of(part.troubled)
+        troubled = some.within(self.first, self.end) if self.rule.clip else some
         return replace(self, grains=_NO_GRAINS, troubled=troubled)
 
-    def is_excluded(self, number: int) -> bool:
-        """Whether a declared span holds all of a grain."""
-        at = bisect_right(self.excluded, (number, self.end + number)) - 1
-        return at >= 0 and self.excluded[at][0] <= number < self.excluded[at][1]
-
-    def state(self, number: int, view: View, *, alone: bool = False) -> GrainState:
-        """Of a troubled grain."""
-        excluded = self.is_excluded(number)
-        return state_of(self.troubled.get(number), view, self.rule, excluded=excluded, alone=alone)
-
-    def bad(self, view: View) -> Iterator[int]:
-        """Those troubled grains that are bad in a view. Few of them differ: each kind of grain is decided once."""
+    def bad(self, view: View) -> Iterator[tuple[int, int]]:
+        """Those troubled grains, both ends included, that are bad in a view. Each kind of grain is decided once."""
         known: dict[Grain, bool] = {}
-        for number, grain in self.troubled.items():
-            is_bad = known.get(grain)
+        for one in self.troubled.stretches:
+            is_bad = known.get(one.each)
             if is_bad is None:
-                is_bad = known[grain] = state_of(grain, view, self.rule) is GrainState.BAD
-            if is_bad and not (self.excluded and self.is_excluded(number)):
-                yield number
+                is_bad = known[one.each] = state_of(one.each, view, self.rule) is GrainState.BAD
+            if is_bad:
+                yield from self.not_excluded(one.first, one.last)
+
+    def inside(self) -> Iterator[tuple[int, int, Grain]]:
+        """Troubled grains of the period, both ends included, that no declared span excludes, and what each is."""
+        for one in self.troubled.within(self.first, self.end).stretches:
+            for low, high in self.not_excluded(one.first, one.last):
+                yield low, high, one.each
+
+    def not_excluded(self, low: int, high: int) -> Iterator[tuple[int, int]]:
+        """What declared spans leave of some grains; both ends included."""
+        for begin, end in self.excluded[max(0, bisect_right(self.excluded, (low,)) - 1) :]:
+            if begin > high:
+                break
+            if begin > low:
+                yield low, begin - 1
+            low = max(low, end)
+        if low <= high:
+            yield low, high
 
     def absent(self) -> list[tuple[int, int]]:
         """Grains of the period, both ends included, that no row is of and no declared span excludes."""
@@ -286,24 +290,20 @@ class Table:
 
 def _without_state(table: Table, absent: Sequence[tuple[int, int]]) -> tuple[int, int]:
     """(excluded, unknown) grains of the period, as the literal rule has them."""
-    whole = [Span(*span).cut(Span(table.first, table.end)) for span in table.excluded]
-    excluded = sum(span.length_us for span in whole if span is not None)
-    states = [
-        table.state(number, View.LITERAL)
-        for number in table.troubled
-        if table.first <= number < table.end and not table.is_excluded(number)
-    ]
+    left = sum(high - low + 1 for low, high in table.not_excluded(table.first, table.end - 1))
+    excluded = table.end - table.first - left
+    counts = Counter[GrainState]()
+    for low, high, each in table.inside():
+        counts[state_of(each, View.LITERAL, table.rule)] += high - low + 1
     missing = sum(high - low + 1 for low, high in absent)
-    return excluded + states.count(GrainState.EXCLUDED), missing + states.count(GrainState.UNKNOWN)
+    return excluded + counts[GrainState.EXCLUDED], missing + counts[GrainState.UNKNOWN]
 
 
 def _figure(table: Table, view: View, absent: Sequence[tuple[int, int]] = ()) -> Figure:
-    bad = [(n, n) for n in table.bad(view)]
-    if view is View.WORST:
-        bad = sorted([*bad, *absent])
-    runs = [run for run in joined(bad) if run.last >= table.first and run.first < table.end]
+    bad = joined(sorted([*table.bad(view), *absent]))
+    runs = [run for run in bad if run.last >= table.first and run.first < table.end]
     if view is View.SHOWN:
-        runs = [part for run in runs for part in _that_shows(run, table)]
+        runs = [run for run in runs if _is_shown(run, table)]
     long = tuple(run for run in runs if run.grains >= table.rule.run_grains)
     first, end = table.first, table.end
     return Figure(
@@ -313,12 +313,13 @@ def _figure(table: Table, view: View, absent: Sequence[tuple[int, int]] = ()) ->
     )
 
 
-def _that_shows(run: Run, table: Table) -> list[Run]:
-    """The run, or what is left of it where one error among fewer than three requests stands alone."""
-    numbers = range(run.first, run.last + 1)
-    if sum(table.troubled[number].errors for number in numbers) >= SHOWN_ERRORS:
-        return [run]
-    return joined((n, n) for n in numbers if table.state(n, View.SHOWN, alone=True) is GrainState.BAD)
+def _is_shown(run: Run, table: Table) -> bool:
+    """Not where its only error, of fewer than three requests, stands alone. Each bad grain of it has an error."""
+    some = table.troubled.within(run.first, run.last + 1)
+    if Sums.of(some).errors >= SHOWN_ERRORS:
+        return True
+    states = (state_of(one.each, View.SHOWN, table.rule, alone=True) for one in some.stretches)
+    return all(state is GrainState.BAD for state in states)
 
 
 def _is_final(rule: GrainRule, judged: Judged) -> bool:

@@ -106,7 +106,7 @@ class Part(Value, frozen=True, kw_only=True):
     A grain is `troubled` where it has errors, unknown or excluded requests, or fewer requests than a rule asks for.
     """
 
-    troubled: dict[int, Grain]
+    troubled: Mapping[int, Grain]
     rest: Grain = NOTHING
 
 
@@ -247,6 +247,8 @@ class Series(Mapping[int, Grain]):
 
     def within(self, first: int, end: int) -> Series:
         """Those of [first, end)."""
+        if end <= first:
+            return Series()
         if not self.stretches or (first <= self.stretches[0].first and self.stretches[-1].last < end):
             return self
         found = list(
@@ -289,13 +291,9 @@ class Sums:
     @classmethod
     def of(cls, series: Series) -> Sums:
         """Stretch by stretch."""
-        return cls.added((one.grains, one.each) for one in series.stretches)
-
-    @classmethod
-    def added(cls, some: Iterable[tuple[int, Grain]]) -> Sums:
-        """So many of each."""
         grains = n = errors = unknown = due = measured = clock_unsure = 0
-        for count, each in some:  # written out: there are many of them
+        for one in series.stretches:  # written out: there are many of them
+            count, each = one.grains, one.each
             grains += count
             n += count * each.n
             errors += count * each.errors

@@ -174,7 +174,7 @@ class PartSeries:
     """
 
     def __init__(self, series: Series, least: int, all_here: bool, near: Callable[[int], bool]) -> None:
-        self._bad: dict[int, Grain] = {}
+        bad: list[Stretch] = []
         self._well: list[Stretch] = []
         # Of those that are well: requests, slots due and measured before each, and at last of all.
         self._upto: list[Well] = [(0, 0, 0)]
@@ -182,17 +182,16 @@ class PartSeries:
             each = one.each
             few = each.n < least
             if each.errors or each.unknown or each.excluded or (few and all_here):
-                for number in range(one.first, one.last + 1):
-                    self._bad[number] = each
+                bad.append(one)
             elif few and any(map(near, range(one.first, one.last + 1))):
                 for number in range(one.first, one.last + 1):
                     if near(number):
-                        self._bad[number] = each
+                        bad.append(Stretch(number, number, each))
                     else:
                         self._take(Stretch(number, number, each))
             else:
                 self._take(one)
-        self._numbers = list(self._bad)
+        self._bad = Series(bad)
         self._begins = [one.first for one in self._well]
 
     def _take(self, one: Stretch) -> None:
@@ -206,8 +205,7 @@ class PartSeries:
 
         None: it has nothing there.
         """
-        low, high = bisect_left(self._numbers, first), bisect_left(self._numbers, end)
-        bad = {number: self._bad[number] for number in self._numbers[low:high]}
+        bad = self._bad.within(first, end)
         begun, done = self._until(bounds[0]), self._until(max(bounds))
         sums = [until - before for before, until in zip(begun, done, strict=True)]
         for more in beside:

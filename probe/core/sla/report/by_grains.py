@@ -22,6 +22,7 @@ from probe.core.sla.figures import (
     View,
     figures_in,
     figures_of_part,
+    state_of,
 )
 from probe.core.sla.grains import CountingRule, FactClass, Grain, Part, Series, Sums, class_of
 from probe.core.sla.periods import Span
@@ -296,9 +297,7 @@ def _strip(table: Table) -> Iterator[tuple[str, int]]:
         cut = Span(low, high).cut(Span(table.first, table.end))
         if cut is not None:
             pieces.append((cut.from_us, cut.to_us - 1, "excluded"))
-    for number in table.troubled:
-        if table.first <= number < table.end and not table.is_excluded(number):
-            pieces.append((number, number, _letter(table, number)))
+    pieces += ((low, high, _letter(each, table.rule)) for low, high, each in table.inside())
     at = table.first
     run: tuple[str, int] | None = None
     for low, high, state in [*sorted(pieces), (table.end, table.end, "")]:
@@ -314,8 +313,8 @@ def _strip(table: Table) -> Iterator[tuple[str, int]]:
         at = high + 1
 
 
-def _letter(table: Table, number: int) -> str:
-    state = table.state(number, View.LITERAL)
+def _letter(grain: Grain, rule: GrainRule) -> str:
+    state = state_of(grain, View.LITERAL, rule)
     if state is not GrainState.BAD:
         return _LETTERS[state]
-    return "shown" if table.state(number, View.SHOWN) is GrainState.BAD else "bad"
+    return "shown" if state_of(grain, View.SHOWN, rule) is GrainState.BAD else "bad"
