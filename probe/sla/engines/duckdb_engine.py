@@ -68,6 +68,9 @@ class DuckDbEngine(SqlEngine):
         )
         self._waiting: dict[str, bytearray] = {name: bytearray() for name in self.tables}
         self._encoder = msgspec.json.Encoder()
+        self._views: dict[str, tuple[str, str, Sequence[str]]] = {}
+        self._due: dict[str, Span] = {}
+        self._looked_at: Span | None = None
         self._db.execute(QUIET)
         for name, columns in self.tables.items():
             told = ", ".join(f"{column} {_TYPES[kind]}" for column, kind in columns.items())
@@ -88,6 +91,7 @@ class DuckDbEngine(SqlEngine):
         found: set[str] = set()
         counts = " + ".join(f"(SELECT COUNT(*) FROM {name})" for name in self.tables)  # noqa: S608
         alone = not self._db.execute(f"SELECT {counts}").fetchone()[0]
+        self._due = self._due_times([*facts, *looks])
         for name, files in (("facts", facts), ("looks", looks)):
             if files:
                 beside = beside_sql.BESIDE[name] if self._have(files, beside_sql.BESIDE[name]) else ()
@@ -111,10 +115,40 @@ class DuckDbEngine(SqlEngine):
             )
             told = "".join(f", {column}" for column in beside)
         self._db.execute(f"ALTER TABLE {name} RENAME TO {name}_taken")
-        self._db.execute(
-            f"CREATE VIEW {name} AS SELECT {names}{computed} FROM {name}_taken"  # noqa: S608
-            f" UNION ALL SELECT {names}{told} FROM {parquet(files)}"
+        self._views[name] = (
+            f"SELECT {names}{computed} FROM {name}_taken",  # noqa: S608
+            f"SELECT {names}{told}",
+            files,
         )
+        self._view(name, files)
+
+    def _view(self, name: str, files: Sequence[str]) -> None:
+        taken, told, _ = self._views[name]
+        beside = f" UNION ALL {told} FROM {parquet(files)}" if files else ""
+        self._db.execute(f"CREATE OR REPLACE VIEW {name} AS {taken}{beside}")
+
+    def look_at(self, span: Span | None) -> None:
+        """Only files with rows in the span are opened: some twenty questions would each ask all files of their rows."""
+        if span == self._looked_at:
+            return
+        self._looked_at = span
+        for name, (_, _, files) in self._views.items():
+            self._view(name, [file for file in files if span is None or self._touches(file, span)])
+
+    def _touches(self, file: str, span: Span) -> bool:
+        due = self._due.get(file)
+        return due is None or (due.from_us < span.to_us and span.from_us < due.to_us)
+
+    def _due_times(self, files: Sequence[str]) -> dict[str, Span]:
+        """Where the rows of a file lie, of those that say so."""
+        if not files:
+            return {}
+        text = (
+            "SELECT file_name, MIN(TRY_CAST(stats_min_value AS BIGINT)), MAX(TRY_CAST(stats_max_value AS BIGINT))"  # noqa: S608
+            f" FROM parquet_metadata([{listed(files)}]) WHERE path_in_schema = 'scheduled_us' GROUP BY file_name"
+            " HAVING BOOL_AND(COALESCE(stats_min_value IS NOT NULL AND stats_max_value IS NOT NULL, FALSE))"
+        )
+        return {name: Span(first, last + 1) for name, first, last in self._db.execute(text).fetchall()}
 
     def _have(self, files: Sequence[str], columns: Sequence[str]) -> bool:
         """Whether each file has them: those that an earlier version wrote have not."""

@@ -1,6 +1,7 @@
 """Sums that hosts sealed: DuckDB, which reads what is alike as one, gives what plain Python adds up row by row.
 
-Rows are ragged on purpose: grains missing, given twice in two files, requests that change, and none of it.
+Rows are ragged on purpose: grains missing, given twice in two files, requests that change, and none of it; what is not
+well is so for one grain, or for hours.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from tests.support.sizes import scaled
 
 pytestmark = pytest.mark.scaled
 CUSTOMER, DOMAINS, PROTOCOLS = "shop", ("a.example", "b.example"), ("h1", "h2")
-FORMS = ("even", "gaps", "changing", "two files", "all of it")
+FORMS = ("even", "gaps", "changing", "changed once", "two files", "outages", "all of it")
 Row = dict[str, Any]
 
 
@@ -55,8 +56,12 @@ def rows_of(draw: Random, form: str, middle: int) -> Iterator[Row]:
                         "ip_version": 4, "address": address,
                     }  # fmt: skip
                     how = draw.choice(FORMS) if form == "all of it" else form
+                    outage: Row | None = None
                     for number in grains_of(draw, how, begin, end):
-                        yield {**key, "grain": number, **sums(draw, how, slots=address is None)}
+                        told = sums(draw, how, slots=address is None, late=number > middle)
+                        if how == "outages" and draw.random() < 0.1:  # begins or ends
+                            outage = told | odd(draw, told["n"]) if outage is None else None
+                        yield {**key, "grain": number, **(outage or told)}
 
 
 def grains_of(draw: Random, form: str, begin: int, end: int) -> Iterator[int]:
@@ -68,21 +73,23 @@ def grains_of(draw: Random, form: str, begin: int, end: int) -> Iterator[int]:
             yield number
 
 
-def sums(draw: Random, form: str, *, slots: bool) -> Row:
+def sums(draw: Random, form: str, *, slots: bool, late: bool) -> Row:
     """Well, apart from a few; each says something of a request (a slot without any weighs one)."""
     made: Row = dict.fromkeys(GRAINS.columns) | dict.fromkeys(
         ("due", "measured", "errors_cdn", "unknown", "excluded", "clock_unsure"), 0
     )
     made = {name: value for name, value in made.items() if name not in GRAINS.key}
-    made["n"] = draw.choice((1, 2, 3)) if form == "changing" else 2
+    made["n"] = draw.choice((1, 2, 3)) if form == "changing" else 3 if form == "changed once" and late else 2
     if slots:
         made |= {"due": 2, "measured": 2}
-    if draw.random() < 0.03:
-        kind = draw.choice(("errors_cdn", "unknown", "excluded", "clock_unsure"))
-        made[kind] = 1
-        made["n"] -= kind != "errors_cdn"
-        made["unknown"] = max(made["unknown"], made["clock_unsure"])
-    return made
+    return made | odd(draw, made["n"]) if draw.random() < 0.03 else made
+
+
+def odd(draw: Random, n: int) -> Row:
+    """In what one of `n` requests is not well."""
+    kind = draw.choice(("errors_cdn", "unknown", "excluded", "clock_unsure"))
+    made = dict.fromkeys(("errors_cdn", "unknown", "excluded", "clock_unsure"), 0) | {kind: 1}
+    return made | {"n": n - (kind != "errors_cdn"), "unknown": max(made["unknown"], made["clock_unsure"])}
 
 
 def engine_over(rows: Sequence[Row], place: Path, draw: Random) -> GrainEngine:
@@ -210,4 +217,21 @@ def test_a_grain_twice_and_another_missing_are_not_taken_for_each_grain_once(tmp
     engine = engine_over(well, tmp_path, draw)
     asked = Question(customer=CUSTOMER, domain=DOMAINS[0], protocols=PROTOCOLS, span=Span(0, 1 << 60))
     assert engine.grains(asked, CountingRule())[()] == added(well, asked, 1, ())[()]
+    engine.close()
+
+
+def test_hours_of_one_outage_are_kept_as_one(tmp_path: Path) -> None:
+    """And single grains that are not well apart; where a key's requests changed, what it said there is taken out."""
+    well = sums(Random(3), "even", slots=False, late=False)
+    rows = [row for row in rows_of(Random(1), "even", MIDDLES[0]) if row["agent"] == "a1"]
+    key = {name: rows[0][name] for name in GRAINS.key}
+    bad, n, begin = {"n": 2, "errors_cdn": 2}, {"n": 3}, key["grain"]
+    told = [well | (bad if 20 <= at < 50 or at == 60 else n if at >= 70 else {}) for at in range(100)]
+    told[80] |= bad
+    rows = [{**key, "grain": begin + at, **row} for at, row in enumerate(told)]
+    engine = engine_over(rows, tmp_path, Random(1))
+    asked = Question(customer=CUSTOMER, domain=DOMAINS[0], protocols=PROTOCOLS, span=Span(0, 1 << 60))
+    assert engine.grains(asked, CountingRule())[()] == added(rows, asked, 1, ())[()]
+    kept = list(engine.rows("SELECT first - ?, last - ?, errors, rows FROM runs", [begin, begin]))
+    assert kept == [(20, 49, 2, 1)], "of a key whose requests changed the well rows are taken out one by one"
     engine.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -102,6 +103,34 @@ def test_tables_answer_as_their_rows_do(tmp_path: Path, alike: dict[str, str]) -
     assert read.same == alike
     assert read.within == Span(given_first(given), given_last(given) + 1)
     assert answers_alike(plain, read, QUESTIONS) > 30
+    read.close()
+
+
+def test_files_of_other_days_are_not_opened(tmp_path: Path) -> None:
+    """A report of twelve months asks some twenty questions about each: of 365 files a day's or a month's are read."""
+    given = rows(Random(34), 600, **ALIKE)
+    plain, read = PlainEngine(), DuckDbEngine(threads=1)
+    plain.take(*given)
+    plain.settle()
+    read.settle()
+    facts, looks = written(tmp_path, given)
+    read.take_tables(facts, looks)
+    noon = FROM_US + DAY_US // 2
+    question = asked(span=Span(noon, noon + HOUR_US), protocols=("h1",), domain=DOMAINS[0], excluded=())
+    day = f"{datetime.fromtimestamp(noon / 1_000_000, UTC):%Y-%m-%d}"
+    for file in {*facts, *looks} - {
+        str(tmp_path / f"{table}-{day}-0.parquet") for table in ("facts", "looks")
+    }:
+        Path(file).rename(f"{file}.away")
+    rule = RULES[0]
+    bounds = question.span.from_us // rule.length_us, question.span.to_us // rule.length_us
+    assert read.parts(question, rule, DIMENSIONS, 2, bounds) == plain.parts(
+        question, rule, DIMENSIONS, 2, bounds
+    )
+    assert list(read.looks(question)) == list(plain.looks(question)) != []
+    for file in tmp_path.glob("*.away"):
+        file.rename(file.with_suffix(""))
+    assert answers_alike(plain, read, QUESTIONS[:1]) > 30, "and what spans all days is asked of all"
     read.close()
 
 
