@@ -1,7 +1,8 @@
 """How much samples can show: exact tails of the binomial distribution, without floating point.
 
 A tail is held between two whole-number bounds of `BITS` bits, each rounded outwards; where the bounds do not decide a
-question, it is asked again with twice as many bits. So every answer is exact, and cheap for millions of samples.
+question, it is asked again with twice as many bits, and at last without rounding: bounds never decide what is equal. So
+every answer is exact, and cheap for millions of samples.
 """
 
 from __future__ import annotations
@@ -99,7 +100,18 @@ def tail_at_most(errors: int, n: int, rate: Fraction, significance: Fraction) ->
             return True
         if 1 - high > significance:
             return False
+        if bits > n * rate.denominator.bit_length():  # whole numbers of that size are exact
+            return 1 - _exactly_below(errors, n, rate) <= significance
         bits *= 2
+
+
+def _exactly_below(errors: int, n: int, rate: Fraction) -> Fraction:
+    good, bad = rate.denominator - rate.numerator, rate.numerator
+    term, total = good**n, 0
+    for k in range(errors):
+        total += term
+        term = term * (n - k) * bad // ((k + 1) * good)
+    return Fraction(total, rate.denominator**n)
 
 
 @lru_cache(maxsize=65_536)

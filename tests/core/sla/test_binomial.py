@@ -30,8 +30,18 @@ def test_the_bounds_hold_the_exact_value_and_are_narrow(n: int, errors: int, rat
 @given(n=st.integers(1, 40), errors=st.integers(0, 42), rate=rates)
 def test_a_tail_is_compared_exactly_also_with_itself(n: int, errors: int, rate: Fraction) -> None:
     tail = 1 - exactly(errors, n, rate)
-    for significance in (Fraction(1, 1000), Fraction(1, 3)):
-        assert tail_at_most(errors, n, rate, significance) == (tail <= significance)
+    for significance in (Fraction(1, 1000), Fraction(1, 3), tail, tail - Fraction(1, 10**200)):
+        if 0 < significance < 1:
+            assert tail_at_most(errors, n, rate, significance) == (tail <= significance)
+
+
+@pytest.mark.parametrize(
+    ("n", "rate", "significance", "least"), [(3, "1/10", "1/1000", 3), (101, "1/2", "1/2", 51)]
+)
+def test_what_is_just_as_rare_as_is_asked_shows(n: int, rate: str, significance: str, least: int) -> None:
+    """Three requests in a grain of a contract that admits a tenth of errors: no bound ever tells these apart."""
+    assert least_errors(n, Fraction(rate), Fraction(significance)) == least
+    assert 1 - exactly(least, n, Fraction(rate)) == Fraction(significance)
 
 
 @pytest.mark.parametrize(
