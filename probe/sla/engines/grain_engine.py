@@ -135,7 +135,8 @@ class GrainEngine(DuckDbEngine):
                 self._db.execute(text)
             if self._db.execute("SELECT 1 FROM fresh_now LIMIT 1").fetchone():
                 self._db.execute(sums_sql.kinds_text(source))
-            for text in (*sums_sql.cells_texts(source), *sums_sql.kept_texts(number)):
+            ((odd,),) = self._db.execute("SELECT COUNT(*) FROM odd_now").fetchall()
+            for text in (*sums_sql.cells_texts(source), *sums_sql.kept_texts(number, odd)):
                 self._db.execute(text)
             if self._db.execute("SELECT 1 FROM ragged WHERE source = ? LIMIT 1", [number]).fetchone():
                 self._ragged.append(number)

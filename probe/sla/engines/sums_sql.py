@@ -27,6 +27,7 @@ IDENTITY = (
 _NAMED = ("customer", "domain", "protocol", *PARTS)
 _TOLD = {"n": "n", "errors": "errors_cdn", **{name: name for name in sql.SUMS[2:]}}
 _WELL = ("n", "due", "measured")
+MOST_SORTED = 1_000_000  # of one source; sorting ten times as many takes longer than all else
 _NAMES = ", ".join(f"{name} VARCHAR" for name in _NAMED)
 _COUNTS = ", ".join(f"{name} BIGINT" for name in (*sql.SUMS, "rows"))
 TABLES = {
@@ -50,6 +51,7 @@ _IDENTITY = ", ".join(IDENTITY)
 _KEY = f"hash({_IDENTITY}) AS key"
 # Two kinds of one hash (64 bits) have their grains twice, and so are ragged: of these each column is compared.
 _KIND = f"hash({_IDENTITY}, {', '.join(_WELL)}, {_ODD}) AS kind"
+_KEPT = f"{', '.join(_NAMED)}, {{0}}, {', '.join(sql.SUMS)}, rows"
 _BETWEEN = "odd_now.key = {0}.key AND odd_now.grain BETWEEN {0}.first AND {0}.last"
 
 
@@ -96,34 +98,48 @@ def cells_texts(source: str) -> tuple[str, ...]:
     )
 
 
-def kept_texts(number: int) -> tuple[str, ...]:
-    """What stays of a source, after `cells_texts`."""
-    sums = ", ".join(sql.SUMS)
-    of_key = ", ".join(f"any_value({name}) AS {name}" for name in _NAMED)
-    beside = ", ".join(f"odd_now.{name} - COALESCE(alone.{name}, 0) AS {name}" for name in _WELL)
+def kept_texts(number: int, odd: int) -> tuple[str, ...]:
+    """What stays of a source, after `cells_texts`. `odd`: its rows that are not well; very many are not sorted."""
+    one_by_one = f"INSERT INTO loose SELECT {_KEPT.format('grain')} FROM {_beside()}"  # noqa: S608
     taken = ", ".join(f"-several.{name}" if name in _WELL else "0" for name in sql.SUMS)
-    same = f"key, {sums}, rows"
-
-    def even(of_key: str) -> str:
-        """Even cells of keys that have so many of them."""
-        return (
-            f"(SELECT key, first, last, {', '.join(_WELL)} FROM even_now"  # noqa: S608
-            f" JOIN (SELECT kind, {', '.join(_WELL)} FROM kinds) AS of_kind USING (kind)"
-            f" QUALIFY COUNT(*) OVER (PARTITION BY key) {of_key})"
-        )
-
     return (
         "INSERT INTO cells SELECT kind, first, last, kind IN (SELECT kind FROM even_now) FROM cells_now",
-        f"CREATE OR REPLACE TEMP TABLE runs_now AS SELECT {of_key}, MIN(grain) AS first, MAX(grain) AS last,"  # noqa: S608
-        f" {sums}, rows FROM (SELECT *, grain - ROW_NUMBER() OVER (PARTITION BY {same} ORDER BY grain) AS run"
-        f" FROM (SELECT odd_now.* REPLACE ({beside}), CASE WHEN alone.key IS NULL THEN 1 ELSE 0 END AS rows"
-        f" FROM odd_now LEFT JOIN {even('= 1')} AS alone ON {_BETWEEN.format('alone')}) AS beside) AS numbered"
-        f" GROUP BY {same}, run",
-        f"INSERT INTO runs SELECT {', '.join(_NAMED)}, first, last, {sums}, rows FROM runs_now WHERE first < last",  # noqa: S608
-        f"INSERT INTO loose SELECT {', '.join(_NAMED)}, first, {sums}, rows FROM runs_now WHERE first = last",  # noqa: S608
+        *(_runs_texts() if odd <= MOST_SORTED else (one_by_one,)),
         f"INSERT INTO loose SELECT {', '.join(f'odd_now.{name}' for name in _NAMED)}, grain, {taken}, -1"  # noqa: S608
-        f" FROM odd_now JOIN {even('> 1')} AS several ON {_BETWEEN.format('several')}",
+        f" FROM odd_now JOIN {_even('> 1')} AS several ON {_BETWEEN.format('several')}",
         f"INSERT INTO ragged SELECT {number}, kind FROM cells_now ANTI JOIN even_now USING (kind)",  # noqa: S608
+    )
+
+
+def _runs_texts() -> tuple[str, ...]:
+    """What odd rows say beside even cells: where it is the same in grain after grain, as one."""
+    same = f"key, {', '.join(sql.SUMS)}, rows"
+    of_key = ", ".join(f"any_value({name}) AS {name}" for name in _NAMED)
+    return (
+        f"CREATE OR REPLACE TEMP TABLE runs_now AS SELECT {of_key}, {', '.join(sql.SUMS)}, rows,"  # noqa: S608
+        " MIN(grain) AS first, MAX(grain) AS last FROM"
+        f" (SELECT *, grain - ROW_NUMBER() OVER (PARTITION BY {same} ORDER BY grain) AS run FROM {_beside()})"
+        f" AS numbered GROUP BY {same}, run",
+        f"INSERT INTO runs SELECT {_KEPT.format('first, last')} FROM runs_now WHERE first < last",  # noqa: S608
+        f"INSERT INTO loose SELECT {_KEPT.format('first')} FROM runs_now WHERE first = last",  # noqa: S608
+    )
+
+
+def _beside() -> str:
+    """Odd rows without what an even cell says of their grain, where their key has but one."""
+    beside = ", ".join(f"odd_now.{name} - COALESCE(alone.{name}, 0) AS {name}" for name in _WELL)
+    return (
+        f"(SELECT odd_now.* REPLACE ({beside}), CASE WHEN alone.key IS NULL THEN 1 ELSE 0 END AS rows"  # noqa: S608
+        f" FROM odd_now LEFT JOIN {_even('= 1')} AS alone ON {_BETWEEN.format('alone')}) AS beside"
+    )
+
+
+def _even(of_key: str) -> str:
+    """Even cells of keys that have so many of them."""
+    well = ", ".join(_WELL)
+    return (
+        f"(SELECT key, first, last, {well} FROM even_now JOIN (SELECT kind, {well} FROM kinds) AS of_kind USING (kind)"  # noqa: S608
+        f" QUALIFY COUNT(*) OVER (PARTITION BY key) {of_key})"
     )
 
 

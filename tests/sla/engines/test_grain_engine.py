@@ -20,7 +20,7 @@ import pytest
 from probe.core.sla.grains import CountingRule, Grain, Part, part_of
 from probe.core.sla.periods import US, Span
 from probe.core.tables.columns import GRAINS
-from probe.sla.engines import sums_files
+from probe.sla.engines import sums_files, sums_sql
 from probe.sla.engines.engine import DIMENSIONS, Question
 from probe.sla.engines.grain_engine import STEP_US, Expected, GrainEngine
 from probe.sla.engines.sums_files import SumsFile
@@ -156,6 +156,7 @@ def test_figures_are_those_of_rows_added_up_one_by_one(
     draw = Random(f"{form} {seed}")
     middle = draw.choice(MIDDLES)
     monkeypatch.setattr(sums_files, "ROWS_AT_ONCE", draw.choice((1, 2_000, 10**6)))
+    monkeypatch.setattr(sums_sql, "MOST_SORTED", draw.choice((0, 10**6)))
     rows = list(rows_of(draw, form, middle))
     width, least = draw.choice((1, 1, 3)), draw.choice((1, 1, 5))
     rule = CountingRule(length_us=width * STEP_US)
