@@ -264,7 +264,8 @@ class Table:
 
     def not_excluded(self, low: int, high: int) -> Iterator[tuple[int, int]]:
         """What declared spans leave of some grains; both ends included."""
-        for begin, end in self.excluded[max(0, bisect_right(self.excluded, (low,)) - 1) :]:
+        for at in range(max(0, bisect_right(self.excluded, (low,)) - 1), len(self.excluded)):
+            begin, end = self.excluded[at]
             if begin > high:
                 break
             if begin > low:
@@ -277,14 +278,12 @@ class Table:
         """Grains of the period, both ends included, that no row is of and no declared span excludes."""
         taken = [(one.first, one.last + 1) for one in self.grains.stretches]
         found, at = [], self.first
-        for begin, end in sorted([*taken, *self.excluded]):
+        for begin, end in [*sorted([*taken, *self.excluded]), (self.end, self.end)]:
             if begin > at:
                 found.append((at, min(begin, self.end) - 1))
             at = max(at, end)
             if at >= self.end:
                 break
-        if at < self.end:
-            found.append((at, self.end - 1))
         return [(low, high) for low, high in found if low <= high]
 
 
