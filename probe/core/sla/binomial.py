@@ -91,18 +91,34 @@ def tail_at_most(errors: int, n: int, rate: Fraction, significance: Fraction) ->
         return significance >= 1
     if errors > n or rate == 0:
         return True
-    if rate >= 1:
+    if rate >= 1 or significance <= 0:
         return significance >= 1
+    return _against(errors, n, rate, 1 - significance) >= 0
+
+
+def shown_at_most(errors: int, n: int, rate: Fraction, doubt: Fraction) -> bool:
+    """Whether so few errors show that the rate is no greater than this one: P(X <= errors) <= doubt at it."""
+    if errors >= n or rate <= 0:
+        return rate >= 1
+    return rate >= 1 or _against(errors + 1, n, rate, doubt) <= 0
+
+
+def _against(errors: int, n: int, rate: Fraction, chance: Fraction) -> int:
+    """P(X < errors) is less than this chance (-1), equal (0), or more (1); 0 < errors <= n, 0 < rate < 1."""
+    if 2 * rate == 1 and 2 * errors == n + 1:  # both halves alike, however many samples: no bound would tell
+        return _sign(Fraction(1, 2) - chance)
     bits = BITS
     while True:
         low, high = below(errors, n, rate, bits)
-        if 1 - low <= significance:
-            return True
-        if 1 - high > significance:
-            return False
+        if low > chance or high < chance:
+            return 1 if low > chance else -1
         if bits > n * rate.denominator.bit_length():  # whole numbers of that size are exact
-            return 1 - _exactly_below(errors, n, rate) <= significance
+            return _sign(_exactly_below(errors, n, rate) - chance)
         bits *= 2
+
+
+def _sign(number: Fraction) -> int:
+    return (number > 0) - (number < 0)
 
 
 def _exactly_below(errors: int, n: int, rate: Fraction) -> Fraction:

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.core.sla.binomial import below, least_errors, rate_at_most, samples_to_resolve, tail_at_most
+from probe.core.sla.binomial import (
+    below,
+    least_errors,
+    rate_at_most,
+    samples_to_resolve,
+    shown_at_most,
+    tail_at_most,
+)
 
 RATE, SIGNIFICANCE = Fraction(1, 2000), Fraction(1, 1000)
 rates = st.fractions(min_value=Fraction(1, 10_000), max_value=Fraction(9_999, 10_000), max_denominator=10_000)
@@ -42,6 +49,32 @@ def test_what_is_just_as_rare_as_is_asked_shows(n: int, rate: str, significance:
     """Three requests in a grain of a contract that admits a tenth of errors: no bound ever tells these apart."""
     assert least_errors(n, Fraction(rate), Fraction(significance)) == least
     assert 1 - exactly(least, n, Fraction(rate)) == Fraction(significance)
+
+
+@pytest.mark.timeout(30)
+def test_half_of_very_many_is_decided_without_their_sum() -> None:
+    n = 1_000_001
+    assert tail_at_most((n + 1) // 2, n, Fraction(1, 2), Fraction(1, 2))
+    assert not tail_at_most((n + 1) // 2, n, Fraction(1, 2), Fraction(1, 2) - Fraction(1, 10**12))
+
+
+@pytest.mark.timeout(30)
+def test_nothing_is_so_rare_that_it_never_comes() -> None:
+    """Of a significance of 0 only what cannot be is rare enough; of 1 a single error is."""
+    assert least_errors(100_000, RATE, Fraction(0)) == 100_001
+    assert least_errors(100_000, RATE, Fraction(1)) == 1
+
+
+@given(n=st.integers(1, 40), errors=st.integers(0, 42), rate=rates)
+def test_few_errors_are_compared_exactly_also_with_their_own_chance(
+    n: int, errors: int, rate: Fraction
+) -> None:
+    chance = exactly(errors + 1, n, rate)
+    for doubt in (Fraction(1, 20), chance, chance - Fraction(1, 10**200)):
+        if errors < n and 0 < doubt < 1:
+            assert shown_at_most(errors, n, rate, doubt) == (chance <= doubt)
+    assert shown_at_most(n, n, Fraction(1), Fraction(1, 20))
+    assert not shown_at_most(n, n, rate, Fraction(1, 20))
 
 
 @pytest.mark.parametrize(

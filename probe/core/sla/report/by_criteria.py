@@ -13,7 +13,7 @@ from fractions import Fraction
 from probe.core.model.value import replace
 from probe.core.records.rows import State
 from probe.core.records.verdict import Fault, Outcome
-from probe.core.sla.binomial import rate_at_most, tail_at_most
+from probe.core.sla.binomial import shown_at_most, tail_at_most
 from probe.core.sla.contract.load import Agreed
 from probe.core.sla.contract.terms import Criterion
 from probe.core.sla.facts.histogram import Quantity
@@ -148,7 +148,7 @@ def _counted(beyond: int, n: int, admitted: Fraction, terms: Criterion) -> tuple
         return (Word.KEPT_SHOWN, ()) if not beyond else (Word.NOT_DECIDED, ("bounds",))
     if tail_at_most(beyond, n, admitted, SIGNIFICANCE):
         return Word.BREACH_SHOWN, ()
-    if rate_at_most(beyond, n, DOUBT) <= admitted:
+    if shown_at_most(beyond, n, admitted, DOUBT):
         return Word.KEPT_SHOWN, ()
     return Word.NOT_DECIDED, ("few_samples",)
 

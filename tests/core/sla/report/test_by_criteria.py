@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from importlib import resources
 from typing import Any
 
@@ -14,7 +15,7 @@ from probe.core.sla.contract.load import Agreed, agreed, read_agreement
 from probe.core.sla.facts.row import FactRow
 from probe.core.sla.figures import Word
 from probe.core.sla.periods import instant_us
-from probe.core.sla.report.by_criteria import Samples, subject_by_criteria
+from probe.core.sla.report.by_criteria import Samples, _counted, subject_by_criteria
 from probe.core.sla.report.subject import Known, period_of
 from probe.core.sla.report.values import CriterionShown, Period, Subject
 from tests.core.sla.report.test_by_spans import BEGIN, DOMAIN, TEXT, look
@@ -145,3 +146,12 @@ def test_a_refresh_that_nobody_declared_is_named_and_leaves_the_word_open() -> N
     """All of them must be kept: one that has nothing to go by is not left out."""
     refresh = one(said([fact(64)], more=""), "refresh")
     assert (refresh.word, refresh.why) == (Word.NOT_DECIDED, ("no_purge",))
+
+
+@pytest.mark.timeout(30)
+def test_a_quantile_of_very_many_samples_is_decided_at_once() -> None:
+    """As many lie beyond it as are admitted, and fewer by five standard deviations."""
+    terms = acceptance(CRITERIA).profile.criteria[0]
+    assert _counted(50_000, 1_000_000, Fraction(1, 20), terms)[0] is Word.NOT_DECIDED
+    assert _counted(48_900, 1_000_000, Fraction(1, 20), terms)[0] is Word.KEPT_SHOWN
+    assert _counted(51_100, 1_000_000, Fraction(1, 20), terms)[0] is Word.BREACH_SHOWN
