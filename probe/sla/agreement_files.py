@@ -44,7 +44,12 @@ def load_agreement(file: Path, profile: Path | None = None) -> AgreementFile:
         (_SHIPPED / profile_file).read_text(encoding="utf-8") if profile is None else _text(profile)
     )
     made = agreed(profile_text, profile_file, agreement, str(file), document)
-    if problems := inconsistencies(made, str(file), document):
+    problems = inconsistencies(made, str(file), document)
+    for one in made.profile.criteria:
+        if one.profile not in (None, *shipped_profiles()):
+            words = f"{one.name} names the profile {one.profile}: there are {', '.join(shipped_profiles())}"
+            problems.append(problem_at(("overrides", "criteria"), words, str(file), document))
+    if problems:
         raise ConfigError(problems)
     return AgreementFile(
         agreed=made,

@@ -11,6 +11,9 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 US = 1_000_000
+YEARS = range(
+    1970, 2200
+)  # further off, something is mistyped, or means for ever: calendars end, and loops do not
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -65,6 +68,7 @@ def _us(moment: datetime) -> int:
 def month(text: str, time_zone: str) -> Span:
     """`2026-11` in a zone of the IANA database. Raises ValueError."""
     year, number = (int(part) for part in text.split("-"))
+    _in_our_time(year)
     zone = ZoneInfo(time_zone)
     following = (year + 1, 1) if number == 12 else (year, number + 1)
     return Span(_us(datetime(year, number, 1, tzinfo=zone)), _us(datetime(*following, 1, tzinfo=zone)))
@@ -72,8 +76,14 @@ def month(text: str, time_zone: str) -> Span:
 
 def year(text: str, time_zone: str) -> Span:
     """`2026` in a zone of the IANA database. Raises ValueError."""
+    _in_our_time(int(text))
     zone = ZoneInfo(time_zone)
     return Span(_us(datetime(int(text), 1, 1, tzinfo=zone)), _us(datetime(int(text) + 1, 1, 1, tzinfo=zone)))
+
+
+def _in_our_time(year: int) -> None:
+    if year not in YEARS:
+        raise ValueError(f"the year {year} is not from {YEARS.start} to {YEARS.stop - 1}")
 
 
 def local_minute(time_us: int, time_zone: str) -> int:

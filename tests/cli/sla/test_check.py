@@ -154,6 +154,37 @@ IMPOSSIBLE = {
         "exclusions: {by_declaration: [{reason: maintenance, requires: {time_zone: Mars/Phobos}}]}",
         "no zone of the IANA database",
     ),
+    "period": (
+        "a-cloud-cdn-sla",
+        "period: {unit: span, from: 2026-12-01T00:00:00Z, to: 2026-11-01T00:00:00Z}",
+        "ends after it begins",
+    ),
+    "period.to": (
+        "a-cloud-cdn-sla",
+        "period: {unit: span, from: 2026-12-01T00:00:00Z, to: 9999-12-31T23:59:59Z}",
+        "not from 1970 to 2199",
+    ),
+    "objective": ("c-network-agreement", "objective: {of: 0s, fixed: false}", "of 0 it is no share"),
+    "surge.compare.quantile": (
+        "b-cdn-annex",
+        "surge: {compare: {quantile: 200%}}",
+        "more than 100 %: nothing is",
+    ),
+    "criteria.0.quantile": (
+        "d-acceptance",
+        "criteria: [{name: response-time, at_most: 800ms, quantile: 200%}]",
+        "more than 100 %: nothing is",
+    ),
+    "criteria.1.at_least": (
+        "d-acceptance",
+        "criteria: [{name: throughput, at_least: 1MB/s}]",
+        "without a unit",
+    ),
+    "criteria.1": (
+        "d-acceptance",
+        'criteria: [{name: throughput, at_least: "5", at_most: 5}]',
+        "not by both",
+    ),
 }
 
 
@@ -168,3 +199,33 @@ def test_what_cannot_be_is_told_before_a_report_is_asked_for(key: str, tmp_path:
     assert f": overrides {key}: " in done.err, done.err
     assert why in done.err
     assert "1 problem in" in done.err
+
+
+DATED = {
+    "an exclusion for ever": ("to: 2026-11-25T02:00:00+08:00", "to: 9999-12-31T23:59:59Z"),
+    "one from the first year on": ("- from: 2026-11-25T00:00:00+08:00", "- from: 0001-01-01T00:00:00+14:00"),
+    "an announcement": ("announced_at: 2026-11-20T10:00:00+08:00", "announced_at: 0001-01-01T00:00:00+14:00"),
+    "a service": ("2026-01-01T00:00:00+08:00}", "2026-01-01T00:00:00+08:00, to: 2200-01-01T00:00:00Z}"),
+    "a working day": ("domains: [www", 'working_days: ["9999-12-31"]\ndomains: [www'),
+}
+
+
+@pytest.mark.parametrize("name", DATED)
+def test_what_is_dated_for_ever_is_told_and_ends_in_no_loop(name: str, tmp_path: Path) -> None:
+    """Each day of eight thousand years was looked at, and the last one's end is in no calendar."""
+    before, after = DATED[name]
+    file = tmp_path / "a.yaml"
+    file.write_text(EXAMPLES[0].read_text(encoding="utf-8").replace(before, after, 1), encoding="utf-8")
+    done = cdn_probe("sla", "check", file)
+    assert done.code == 2
+    assert "is not from 1970 to 2199: nothing is computed of such times" in done.err
+
+
+def test_an_acceptance_by_a_profile_that_there_is_not_is_told_with_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "d.yaml"
+    text = (ROOT / "config/agreements/d-acceptance.yaml").read_text(encoding="utf-8")
+    named = text.replace("criteria:\n", "criteria:\n    - {name: availability, profile: no-such}\n")
+    file.write_text(named, encoding="utf-8")
+    done = cdn_probe("sla", "check", file)
+    assert done.code == 2
+    assert f"{file}:12:3: availability names the profile no-such" in done.err

@@ -20,6 +20,7 @@ from probe.core.sla.contract.terms import (
 )
 from probe.core.sla.contract.values import Instant, Name, Part, Required, Share, Words, Zone
 from probe.core.sla.grains import SHORTEST_US, Error
+from probe.core.sla.periods import instant_us
 
 
 class Period(Strict):
@@ -35,6 +36,10 @@ class Period(Strict):
     def _whole(self) -> Period:
         if (self.unit == "span") != (self.from_ is not None and self.to is not None):
             raise ValueError("a span has from and to, and a calendar period neither")
+        if self.from_ in (None, "required") or self.to in (None, "required"):
+            return self
+        if instant_us(self.to) <= instant_us(self.from_):
+            raise ValueError("a span ends after it begins")
         return self
 
 
@@ -52,6 +57,8 @@ class Objective(Strict):
     def _one(self) -> Objective:
         if (self.at_least is None) == (self.allowance is None):
             raise ValueError("an objective is at_least a share, or an allowance of time")
+        if self.of == 0:
+            raise ValueError("an allowance is of some time: of 0 it is no share")
         return self
 
 

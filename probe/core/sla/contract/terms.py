@@ -9,7 +9,9 @@ from pydantic import AfterValidator, Field, model_validator
 from probe.core.config.types import Strict
 from probe.core.model.units import DurationUs
 from probe.core.records.verdict import Fault, Outcome
-from probe.core.sla.contract.values import Hour, Name, Required, Share, Zone, parse_share
+from probe.core.sla.contract.values import Hour, Name, Part, Required, Share, Zone, parse_share, whole_number
+
+UNBOUNDED = "content_mismatch"  # where nothing is said, none is admitted
 
 
 class ByFault(Strict):
@@ -131,7 +133,7 @@ class Compare(Strict):
     """A quantile against the same hours before."""
 
     figure: str
-    quantile: Share
+    quantile: Part
     with_: Literal["same_hours_of_28_days"] = Field(alias="with")
     at_most: Share
 
@@ -154,9 +156,9 @@ class Criterion(Strict):
 
     name: Name
     figure: str | None = None
-    quantile: Share | None = None
+    quantile: Part | None = None
     at_most: DurationUs | int | Required | None = None
-    at_least: str | None = None
+    at_least: Annotated[str, AfterValidator(whole_number)] | None = None
     by: tuple[Literal["region", "carrier"], ...] = ()
     min_samples: int | None = None
     profile: Name | None = None
@@ -164,3 +166,11 @@ class Criterion(Strict):
     after: Literal["purge"] | None = None
     checks: tuple[str, ...] = ()
     failures: int | None = None
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Criterion:
+        if self.at_most is not None and self.at_least is not None:
+            raise ValueError("a figure is bounded by at_most or by at_least, not by both")
+        if self.figure not in (None, UNBOUNDED) and self.at_most is None and self.at_least is None:
+            raise ValueError(f"{self.figure} has no bound: write at_most or at_least")
+        return self

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from probe.core.config.types import Strict
-from probe.core.sla.periods import instant_us
+from probe.core.sla.periods import YEARS, instant_us
 
 _PERCENT = re.compile(r"([0-9]{1,4})(?:\.([0-9]{1,9}))?%")
 _RATIO = re.compile(r"([0-9]{1,12})/([1-9][0-9]{0,11})")
@@ -57,7 +57,7 @@ def parse_instant(text: object) -> str:
         except ValueError:
             pass
         else:
-            return text
+            return _of_our_time(text, int(text[:4]))
     raise ValueError("not an instant: write date, time and offset, such as 2026-10-01T00:00:00+08:00")
 
 
@@ -65,10 +65,20 @@ def parse_day(text: object) -> str:
     """Kept as it was written, once it is a day. Raises ValueError with words for a person."""
     if isinstance(text, str):
         try:
-            return date.fromisoformat(text).isoformat()
+            day = date.fromisoformat(text)
         except ValueError:
             pass
+        else:
+            return _of_our_time(day.isoformat(), day.year)
     raise ValueError('not a day: write it in quotes, such as "2026-01-05"')
+
+
+def _of_our_time(text: str, year: int) -> str:
+    if year not in YEARS:
+        raise ValueError(
+            f"{text} is not from {YEARS.start} to {YEARS.stop - 1}: nothing is computed of such times"
+        )
+    return text
 
 
 def share_text(share: Fraction) -> str:
@@ -81,6 +91,13 @@ def at_most_all(share: Fraction) -> Fraction:
     if share > 1:
         raise ValueError("more than 100 %: nothing is")
     return share
+
+
+def whole_number(text: str) -> str:
+    """Kept as it was written, or `required`. Raises ValueError with words for a person."""
+    if text != "required" and not re.fullmatch(r"[0-9]{1,15}", text):
+        raise ValueError('not a whole number: write it in quotes, without a unit, such as "1000000"')
+    return text
 
 
 def real_zone(name: str) -> str:
