@@ -6,7 +6,7 @@ all nodes from one vantage point, one node, one domain.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -93,12 +93,18 @@ class Track:
         self._gap_us = at_most_gap_us
         self._well_us: int | None = None
         self._last_us: int | None = None
-        self._open: Episode | None = None
+        self._open: Episode | None = None  # as it began; what was seen of it is in `_looks`
+        self._looks: list[Look] = []
 
     @property
     def current(self) -> Episode | None:
         """The episode that goes on, as far as it is known."""
-        return self._open
+        if self._open is None:
+            return None
+        confirmed_us = next((look.at_us for look in self._looks if look.confirmed), None)
+        return replace(
+            self._open, last_us=self._looks[-1].at_us, confirmed_us=confirmed_us, looks=tuple(self._looks)
+        )
 
     def feed(self, look: Look) -> Episode | None:
         """One look more, later than those before; the episode that it ends. Raises ValueError for an earlier one."""
@@ -120,22 +126,23 @@ class Track:
         return ended
 
     def _see(self, look: Look) -> None:
-        at_us = look.at_us
-        before = self._open or Episode(
-            first_us=at_us,
-            last_us=at_us,
-            well_before_us=self._well_us,
-            well_after_us=None,
-            confirmed_us=None,
-            ending=Ending.OPEN,
-            looks=(),
-        )
-        confirmed_us = at_us if before.confirmed_us is None and look.confirmed else before.confirmed_us
-        self._open = replace(before, last_us=at_us, confirmed_us=confirmed_us, looks=(*before.looks, look))
+        """An outage may have very many looks: they are made one tuple when somebody asks."""
+        if self._open is None:
+            self._open = Episode(
+                first_us=look.at_us,
+                last_us=look.at_us,
+                well_before_us=self._well_us,
+                well_after_us=None,
+                confirmed_us=None,
+                ending=Ending.OPEN,
+                looks=(),
+            )
+        self._looks.append(look)
 
     def _end(self, ending: Ending, well_us: int | None = None) -> Episode | None:
         """Unknown looks between do not say that it was well: the bound before stays that of the last good one."""
-        current, self._open = self._open, None
+        current, self._open = self.current, None
+        self._looks = []
         return None if current is None else replace(current, ending=ending, well_after_us=well_us)
 
 
@@ -152,8 +159,21 @@ def at_once(tracks: Sequence[Sequence[Episode]]) -> list[Episode]:
         return []
     common = list(tracks[0])
     for track in tracks[1:]:
-        common = [both for one in common for other in track if (both := _both(one, other)) is not None]
+        common = list(_of_both(common, track))
     return common
+
+
+def _of_both(ones: Sequence[Episode], others: Sequence[Episode]) -> Iterator[Episode]:
+    """Of two tracks, each in order: those of the other that ended before this one began are passed by once."""
+    at = 0
+    for one in ones:
+        while at < len(others) and others[at].last_us < one.first_us:
+            at += 1
+        for place in range(at, len(others)):
+            both = _both(one, others[place])
+            if both is None:
+                break
+            yield both
 
 
 def _both(one: Episode, other: Episode) -> Episode | None:

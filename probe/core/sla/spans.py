@@ -6,6 +6,7 @@ is from the last look that saw it well to the next one, and whatever nobody look
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -100,19 +101,32 @@ def possible_spans(looks: Sequence[Look], gap_us: int | None, within: Span) -> S
     return union(span for span in made if span.length_us)
 
 
-def common(one: Iterable[Span], other: Sequence[Span]) -> Spans:
-    """What both have in common."""
-    return union(both for a in one for b in other if (both := a.cut(b)) is not None)
+def common(one: Iterable[Span], other: Iterable[Span]) -> Spans:
+    """What both have in common, as few spans as hold it: side by side, so that thousands of both take no time."""
+    ones, others = union(one), union(other)
+    made: list[Span] = []
+    here = there = 0
+    while here < len(ones) and there < len(others):
+        both = ones[here].cut(others[there])
+        if both is not None:
+            made.append(both)
+        if ones[here].to_us <= others[there].to_us:
+            here += 1
+        else:
+            there += 1
+    return tuple(made)
 
 
 def without(spans: Iterable[Span], excluded: Sequence[Span]) -> Spans:
     """The spans less what is excluded. `excluded`: in order, without overlap."""
     made: list[Span] = []
+    ends = [out.to_us for out in excluded]
     for span in spans:
         at = span.from_us
-        for out in excluded:
-            if out.to_us <= at or out.from_us >= span.to_us:
-                continue
+        for number in range(bisect_right(ends, at), len(excluded)):
+            out = excluded[number]
+            if out.from_us >= span.to_us:
+                break
             made.append(Span(at, max(at, out.from_us)))
             at = max(at, out.to_us)
         made.append(Span(at, max(at, span.to_us)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from probe.core.sla.credits import CreditRule, credit
 from probe.core.sla.episodes import Look, Sight, episodes
 from probe.core.sla.figures import Word
 from probe.core.sla.incidents import Seen, incidents
-from probe.core.sla.periods import Span
+from probe.core.sla.periods import Span, union
 from probe.core.sla.spans import SpanRule, TimeDown, common, of_any, possible_spans, time_down, without
 
 MINUTE = 60 * 1_000_000
@@ -21,6 +22,9 @@ PERIOD = Span(0, 120 * MINUTE)
 EVERY = SpanRule(gap_us=2 * MINUTE)
 LONG = SpanRule(over_us=10 * MINUTE, strict=True, gap_us=2 * MINUTE)
 ALLOWED = Fraction(44 * MINUTE)
+spans = st.lists(
+    st.tuples(st.integers(-50, 100), st.integers(0, 40)).map(lambda s: Span(s[0], s[0] + s[1])), max_size=6
+)
 MARKS = {".": Sight.WELL, "x": Sight.TROUBLE, "?": Sight.UNKNOWN}
 
 
@@ -165,3 +169,27 @@ def test_trouble_that_was_over_between_is_two_incidents() -> None:
 def test_what_goes_on_has_no_end() -> None:
     (one,) = incidents([*seen("..xx", "bj"), *seen("..x.", "sh")])
     assert one.well_after_us is None
+
+
+@pytest.mark.timeout(60)
+def test_a_month_of_trouble_takes_as_long_as_it_has_looks() -> None:
+    """Two vantage points that see it come and go all the time; and one that sees nothing else."""
+    month = Span(0, 43_200 * MINUTE)
+    coming = [
+        Look(at_us=i * MINUTE, sight=(Sight.WELL, Sight.UNKNOWN, Sight.TROUBLE)[i % 3]) for i in range(43_200)
+    ]
+    found = time_down({"a": coming, "b": coming, "c": coming}, EVERY, month)
+    assert (found.shown_us, found.possible_us) == (0, 43_200 * MINUTE)
+    lasting = [Look(at_us=i * MINUTE, sight=Sight.TROUBLE, key=f"acme/{i}") for i in range(200_000)]
+    assert [len(one.looks) for one in episodes(lasting)] == [200_000]
+
+
+@given(spans, spans)
+def test_what_both_have_in_common_is_in_both(one: list[Span], other: list[Span]) -> None:
+    instants = range(-60, 160)
+    shared = common(one, other)
+    for at in instants:
+        held = any(s.holds(at) for s in one) and any(s.holds(at) for s in other)
+        assert any(s.holds(at) for s in shared) == held
+        left = any(s.holds(at) for s in without(one, union(other)))
+        assert left == (any(s.holds(at) for s in one) and not any(s.holds(at) for s in other))
