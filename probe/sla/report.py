@@ -306,6 +306,7 @@ def _by_grains(
         parts=parts,
         apart=others,
         rows_in=lambda spans: engine.failing(asked, rule, spans, MOST_ROWS),
+        most_rows=MOST_ROWS,
     )
     return subject_by_grains(agreed, domain, period, counted, known, excluded)
 

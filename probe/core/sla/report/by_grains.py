@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import isqrt
@@ -14,6 +15,7 @@ from probe.core.sla.contract.profile import Credit
 from probe.core.sla.contract.rules import counting_rule, grain_rule, lost_rule
 from probe.core.sla.credits import exact_money, money, rounded
 from probe.core.sla.exclusions import Exclusions
+from probe.core.sla.facts.row import FactRow
 from probe.core.sla.facts.traffic import by_traffic
 from probe.core.sla.figures import (
     Figures,
@@ -53,6 +55,7 @@ from probe.core.sla.runs import GrainState, Run, counted
 
 DOUBT = Fraction(1, 20)
 SHOWN_RUNS = (View.LITERAL, View.SHOWN)
+RUNS_AT_ONCE = 200
 Parts = Mapping[str, Mapping[str, Part]]
 
 
@@ -60,13 +63,14 @@ Parts = Mapping[str, Mapping[str, Part]]
 class Counted:
     """Grains of one subject, some of them beside the period: the whole, by dimension and name, and of other protocols.
 
-    `rows_in`: gives the facts in these spans that are errors, or say nothing.
+    `rows_in`: gives the facts in these spans that are errors, or say nothing; at most `most_rows` of them.
     """
 
     whole: Mapping[int, Grain]
     parts: Parts = field(default_factory=dict)
     apart: Mapping[str, Part] = field(default_factory=dict)
     rows_in: RowsIn = lambda spans: ()
+    most_rows: int = 10_000
 
 
 def margin_us(agreed: Agreed) -> int:
@@ -163,11 +167,11 @@ def _runs(
     period: Named,
     bounds: tuple[int, int],
 ) -> Iterator[RunShown]:
+    of = _rows_of({run for view in SHOWN_RUNS for run in found.views[view].runs}, counted_, rule)
     for view in SHOWN_RUNS:
         for run in found.views[view].runs:
-            facts = counted_.rows_in((_span(run, rule),))
             rows, more, evidence = keys_of(
-                fact for fact in facts if class_of(fact.fact, counting) is FactClass.ERROR
+                fact for fact in of[run] if class_of(fact.fact, counting) is FactClass.ERROR
             )
             yield RunShown(
                 view=view,
@@ -179,6 +183,23 @@ def _runs(
                 more_rows=more,
                 evidence=evidence,
             )
+
+
+def _rows_of(runs: Iterable[Run], counted_: Counted, rule: GrainRule) -> dict[Run, list[FactRow]]:
+    """Of each run its rows, of many asked together: each question goes over all rows of the period."""
+    made: dict[Run, list[FactRow]] = {run: [] for run in sorted(runs, key=lambda run: run.first)}
+    ordered = list(made)
+    for at in range(0, len(ordered), RUNS_AT_ONCE):
+        some = ordered[at : at + RUNS_AT_ONCE]
+        rows = counted_.rows_in([_span(run, rule) for run in some])
+        if len(rows) >= counted_.most_rows and len(some) > 1:
+            for run in some:
+                made[run] = list(counted_.rows_in([_span(run, rule)]))
+            continue
+        begins = [_span(run, rule).from_us for run in some]
+        for row in rows:
+            made[some[bisect_right(begins, row.scheduled_us) - 1]].append(row)
+    return made
 
 
 def _span(run: Run, rule: GrainRule) -> Span:

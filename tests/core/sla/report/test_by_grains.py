@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 import pytest
 
 from probe.core.sla.binomial import shown_at_most
-from probe.core.sla.report.by_grains import DOUBT, _rate_bound
+from probe.core.sla.facts.row import FactRow
+from probe.core.sla.figures import GrainRule
+from probe.core.sla.periods import Span
+from probe.core.sla.report.by_grains import DOUBT, Counted, _rate_bound, _rows_of
+from probe.core.sla.runs import Run
+from tests.core.sla.report.test_by_criteria import fact
 
 
 @pytest.mark.parametrize(
@@ -27,3 +33,26 @@ def test_the_bound_of_very_many_errors_is_one_and_is_near(errors: int, n: int) -
 def test_the_bound_of_a_million_errors_takes_no_time() -> None:
     bound = _rate_bound(1_000_000, 10**9)
     assert Fraction(1_001_644, 10**9) < bound < Fraction(1_001_710, 10**9)
+
+
+@pytest.mark.parametrize("most", [3, 10_000])
+def test_rows_of_very_many_runs_are_asked_for_together(most: int) -> None:
+    """Once each run was a question over all rows: a week of minutes that fail in turn took minutes, a year days."""
+    rule = GrainRule(length_us=60_000_000)
+    rows = [fact(n, scheduled_us=n * 60_000_000) for n in range(3_000) if n % 3 < 2] + [
+        fact(3_000 + n, scheduled_us=60_000_000 + n) for n in range(5)
+    ]
+    rows.sort(key=lambda row: row.scheduled_us)
+    asked: list[int] = []
+
+    def rows_in(spans: Sequence[Span]) -> list[FactRow]:
+        asked.append(len(spans))
+        return [row for row in rows if any(span.holds(row.scheduled_us) for span in spans)][:most]
+
+    runs = [Run(n, n + 1) for n in range(0, 3_000, 3)]
+    found = _rows_of(runs, Counted(whole={}, rows_in=rows_in, most_rows=most), rule)
+    assert most == 3 or len(asked) <= 10
+    assert found == {
+        run: rows_in([Span(run.first * 60_000_000, (run.last + 1) * 60_000_000)]) for run in runs
+    }
+    assert sum(len(of) for of in found.values()) == (2_001 if most == 3 else len(rows))
