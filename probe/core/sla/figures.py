@@ -300,7 +300,7 @@ def _without_state(table: Table, absent: Sequence[tuple[int, int]]) -> tuple[int
 
 def _figure(table: Table, view: View, absent: Sequence[tuple[int, int]] = ()) -> Figure:
     bad = joined(sorted([*table.bad(view), *absent]))
-    runs = [run for run in bad if run.last >= table.first and run.first < table.end]
+    runs = [run for run in bad if counted(run, table.first, table.end)]
     if view is View.SHOWN:
         runs = [run for run in runs if _is_shown(run, table)]
     long = tuple(run for run in runs if run.grains >= table.rule.run_grains)

@@ -178,3 +178,13 @@ def test_instants_are_exact_and_need_an_offset() -> None:
 
 def test_what_overlaps_or_touches_is_one_span() -> None:
     assert union([Span(5, 9), Span(1, 3), Span(3, 4), Span(7, 12), Span(8, 8)]) == (Span(1, 4), Span(5, 12))
+
+
+def test_a_run_of_which_nothing_lies_in_the_period_is_none_of_it() -> None:
+    """The service ended before the period: it has no grain, and trouble around its begin is not its own."""
+    grains = {number: Grain(n=60, errors=60) for number in range(-5, 5)}
+    length = GrainRule().length_us
+    judged = Judged(period=Span(0, 10 * length), service=Span(-20 * length, -10 * length))
+    found = figures(grains, GrainRule(), judged)
+    assert found.total == 0
+    assert [found.views[view].runs for view in View] == [(), (), (), ()]
