@@ -98,6 +98,14 @@ def test_what_a_command_prints_fits(
     fits(re.sub("sha256:[0-9a-f]{64}", "sha256:...", done.out.replace(str(AGENT), "agent.yaml")))
 
 
+@pytest.mark.parametrize("name", ["sla check", "sla report"])
+def test_a_report_fits_a_narrower_terminal_too(name: str, kept: dict[str, Path]) -> None:
+    words = [kept.get(str(word), word) if at else word for at, word in enumerate(COMMANDS[name])]
+    text = cdn_probe(*words, columns=60).out.replace(str(AGREEMENTS), "a")
+    assert text
+    assert not [line for line in text.splitlines() if columns(line) > 60]
+
+
 def _commands(group: object, before: str = "") -> list[str]:
     found = []
     for name, one in getattr(group, "commands", {}).items():

@@ -25,13 +25,13 @@ class _Terminal(io.StringIO):
         return True
 
 
-def cdn_probe(*arguments: str | Path, terminal: bool = False) -> Ended:
-    """Run a command where COLUMNS is 80, its output into a pipe or at a terminal."""
+def cdn_probe(*arguments: str | Path, terminal: bool = False, columns: int = 80) -> Ended:
+    """Run a command where COLUMNS is so many, its output into a pipe or at a terminal."""
     out, err = _Terminal() if terminal else io.StringIO(), io.StringIO()
     code: object = 0
     with (
         patch.object(sys, "argv", ["cdn-probe", *map(str, arguments)]),
-        patch.dict("os.environ", {"COLUMNS": "80"}),
+        patch.dict("os.environ", {"COLUMNS": str(columns)}),
         redirect_stdout(out),
         redirect_stderr(err),
     ):

@@ -14,9 +14,9 @@ from probe.sla.agreement_files import AgreementFile
 COLUMNS = 80
 
 
-def agreement_text(made: AgreementFile) -> str:
-    """The whole of it."""
-    return drawn((Text(line) for line in _lines(made)), COLUMNS)
+def agreement_text(made: AgreementFile, columns: int = COLUMNS) -> str:
+    """The whole of it. `columns`: fewer where it is read at a narrow terminal."""
+    return drawn((Text(line) for line in _lines(made)), min(columns, COLUMNS))
 
 
 def _lines(made: AgreementFile) -> Iterator[str]:

@@ -20,6 +20,7 @@ BLANK = 1
 def check(agreements: tuple[Path, ...], profile: Path | None) -> int:
     """Check agreements; errors are file:line:column. Exit code 1 while something is still to be agreed."""
     with loading():
+        from probe.cli.render.layout import for_standard_output
         from probe.cli.sla.agreement_text import agreement_text
         from probe.core.syntax.problem import ConfigError, Problem
         from probe.sla.agreement_files import load_agreement
@@ -32,7 +33,7 @@ def check(agreements: tuple[Path, ...], profile: Path | None) -> int:
             problems += error.problems
             continue
         blank = blank or bool(made.agreed.blank)
-        click.echo(agreement_text(made), nl=False)
+        click.echo(agreement_text(made, for_standard_output()[0]), nl=False)
     if problems:
         raise ConfigError(problems)
     return BLANK if blank else 0

@@ -23,6 +23,7 @@ def plan(agreement: Path, config_file: Path, nodes: int, profile: Path | None) -
     """Say which error rate today's sampling can show, and what more of it would."""
     with loading():
         from probe.checks import CHECKS
+        from probe.cli.render.layout import for_standard_output
         from probe.cli.sla.plan_text import plan_text
         from probe.core.config.plan import make_plan
         from probe.core.sla.contract.rules import NotComputableError, grain_rule
@@ -38,4 +39,4 @@ def plan(agreement: Path, config_file: Path, nodes: int, profile: Path | None) -
     if not found:
         domains = ", ".join(agreed.agreement.domains)
         raise click.ClickException(f"{config_file} has no tasks of {domains} for {agreed.agreement.customer}")
-    click.echo(plan_text(found, rule), nl=False)
+    click.echo(plan_text(found, rule, for_standard_output()[0]), nl=False)

@@ -14,9 +14,9 @@ COLUMNS = 80
 Part = Text | Table
 
 
-def plan_text(found: Sequence[Planned], rule: GrainRule) -> str:
-    """The whole of it."""
-    return drawn(_parts(found, rule), COLUMNS)
+def plan_text(found: Sequence[Planned], rule: GrainRule, columns: int = COLUMNS) -> str:
+    """The whole of it. `columns`: fewer where it is read at a narrow terminal."""
+    return drawn(_parts(found, rule), min(columns, COLUMNS))
 
 
 def _parts(found: Sequence[Planned], rule: GrainRule) -> Iterator[Part]:
@@ -28,8 +28,10 @@ def _parts(found: Sequence[Planned], rule: GrainRule) -> Iterator[Part]:
         count = wanted(rate, rule.over)
         table.add_row(f"{percent(rate, 2)} %", "it is not over" if count is None else f"{count:,}")
     yield table
-    yield Text("With 90 % chance, one-sided 5 %. More vantage points, more nodes in a slot and shorter")
-    yield Text("intervals all bring requests; beside that they see other lines, nodes, shorter outages.")
+    yield Text(
+        "With 90 % chance, one-sided 5 %. More vantage points, more nodes in a slot and shorter intervals all bring"
+        " requests; beside that they see other lines, nodes, shorter outages."
+    )
 
 
 def _domain(one: Planned, rule: GrainRule) -> Iterator[Part]:

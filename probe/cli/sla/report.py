@@ -94,8 +94,11 @@ def report(
     if dispute is not None and into is not None:
         click.echo(write_dispute(found, inputs, dispute, into), err=True)
     if kind == "text":
-        styles = frozenset() if output is not None else for_standard_output()[1]
-        text = report_text(found, language, styles)
+        if output is not None:
+            text = report_text(found, language)
+        else:
+            columns, styles = for_standard_output()
+            text = report_text(found, language, styles, columns)
     else:
         text = written(found, kind, language)
     if output is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probe.cli.render.layout import Table, Text, drawn
-from probe.core.sla.report.shown import duration, speed
+from probe.core.sla.report.shown import duration, duration_up, quantiles
 from probe.core.sla.report.values import Input, Report, Slice, Subject
 from probe.core.sla.report.words import (
     DEADLINES,
@@ -30,9 +30,11 @@ MOST_LINES = 8
 Part = Text | Table
 
 
-def report_text(report: Report, language: str, styles: frozenset[str] = frozenset()) -> str:
-    """The whole. `language`: en or zh."""
-    return drawn(_parts(report, Said(language)), COLUMNS, styles=styles)
+def report_text(
+    report: Report, language: str, styles: frozenset[str] = frozenset(), columns: int = COLUMNS
+) -> str:
+    """The whole. `language`: en or zh. `columns`: fewer where it is read at a narrow terminal."""
+    return drawn(_parts(report, Said(language)), min(columns, COLUMNS), styles=styles)
 
 
 def _parts(report: Report, say: Said) -> Iterator[Part]:
@@ -119,14 +121,14 @@ def _down(subject: Subject, say: Said) -> Iterator[Part]:
     for down in subject.down:
         yield Text(
             f"  {say.code(KINDS, down.kind)}: {say('at least')} {duration(down.shown_us)},"
-            f" {say('at most')} {duration(down.possible_us)}"
+            f" {say('at most')} {duration_up(down.possible_us)}"
         )
         for begin, end in down.spans[:MOST_LINES]:
             yield Text(f"    {begin} {say('to')} {end}")
     if subject.together_us is not None and len(subject.down) > 1:
         least, most = subject.together_us
         yield Text(
-            f"  {say('together')}: {say('at least')} {duration(least)}, {say('at most')} {duration(most)}"
+            f"  {say('together')}: {say('at least')} {duration(least)}, {say('at most')} {duration_up(most)}"
         )
     for begin, end in subject.unreported[:MOST_LINES]:
         yield Text(f"  {say('not reported in time, and not counted')}: {begin} {say('to')} {end}")
@@ -163,7 +165,7 @@ def _beside(subject: Subject, say: Said) -> Iterator[Part]:
     for incident in subject.incidents[:MOST_LINES]:
         faults = ", ".join(f"{fault} {count}" for fault, count in incident.faults)
         reasons = ", ".join(reason for reason, _ in incident.reasons[:3])
-        most = "?" if incident.at_most_us is None else duration(incident.at_most_us)
+        most = "?" if incident.at_most_us is None else duration_up(incident.at_most_us)
         yield Text(
             f"  {say('incident')} {incident.first_failing}: {duration(incident.at_least_us)} {say('to')} {most};"
             f" {faults}; {reasons}; {', '.join(incident.rows[:2])}; {incident.name}"
@@ -177,7 +179,9 @@ def _beside(subject: Subject, say: Said) -> Iterator[Part]:
         )
     for one_of in subject.criteria:
         why = "; ".join(say.code(WHY, code) for code in one_of.why)
-        line = Text(f"  {one_of.name} {one_of.part}: {one_of.value} / {one_of.bound} ({one_of.samples}): ")
+        what = " ".join(filter(None, (one_of.name, one_of.part)))
+        told = " / ".join(filter(None, (one_of.value, one_of.bound)))
+        line = Text(f"  {what}: {told} ({one_of.samples}): ")
         yield line.append(say.code(VERDICTS, one_of.word), STYLES[one_of.word]).append(
             f", {why}" if why else ""
         )
@@ -226,15 +230,13 @@ def _slices(slices: tuple[Slice, ...], say: Said) -> Iterator[Part]:
 def _times(subject: Subject, say: Said) -> Iterator[Part]:
     for one in subject.times:
         told = ", ".join(
-            f"p{name} <= {duration(bounds[1])}"
+            f"p{name} <= {duration_up(bounds[1])}"
             for name, bounds in (("50", one.p50_us), ("95", one.p95_us), ("99", one.p99_us))
         )
         yield Text(f"  {say('first byte')}: {one.part} ({one.samples}): {told}", "dim")
     for of in subject.quantiles:
-        shown = speed if of.quantity == "throughput" else duration
         told = ", ".join(
-            f"p{name} {shown(low)} – {shown(high)}"
-            for name, (low, high) in (("5", of.p05), ("50", of.p50), ("95", of.p95))
+            f"p{name} {bounds}" for name, bounds in zip(("5", "50", "95"), quantiles(of), strict=True)
         )
         yield Text(f"  {say(of.quantity)}: {of.part} ({of.samples}): {told}", "dim")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from htpy import Element, Node, a, caption, div, span, table, tbody, td, th, thead, tr
 
 from probe.core.records.verdict import Fault, Outcome
-from probe.core.sla.report.shown import duration
+from probe.core.sla.report.shown import duration, duration_up
 from probe.page.look.words import Tongue
 from probe.page.model.states import MARKS, State, failed_by
 from probe.page.model.values import Trouble
@@ -124,4 +124,4 @@ def lasted(one: Trouble, say: Tongue) -> str:
     least = f"{say('lasted at least')} {duration(one.last_us - one.first_us)}"
     if one.well_before_us is None or one.well_after_us is None:
         return least
-    return f"{least} {say('and at most')} {duration(one.well_after_us - one.well_before_us)}"
+    return f"{least} {say('and at most')} {duration_up(one.well_after_us - one.well_before_us)}"

@@ -18,7 +18,7 @@ from htpy import (
     tr,
 )
 
-from probe.core.sla.report.shown import duration, speed
+from probe.core.sla.report.shown import duration, duration_up, quantiles
 from probe.core.sla.report.values import Subject
 from probe.core.sla.report.words import (
     DEADLINES,
@@ -137,7 +137,7 @@ def _down(subject: Subject, say: Said) -> Node:
         tr[
             td[say.code(KINDS, part.kind)],
             td(".n")[duration(part.shown_us)],
-            td(".n")[duration(part.possible_us)],
+            td(".n")[duration_up(part.possible_us)],
             td(".small")[[div[between(begin, end, say)] for begin, end in part.spans]],
         ]
         for part in subject.down
@@ -149,7 +149,9 @@ def _down(subject: Subject, say: Said) -> Node:
     ]
     if subject.together_us is not None and len(subject.down) > 1:
         least, most = subject.together_us
-        rows.append(tr(".main")[td[say("together")], td(".n")[duration(least)], td(".n")[duration(most)], td])
+        rows.append(
+            tr(".main")[td[say("together")], td(".n")[duration(least)], td(".n")[duration_up(most)], td]
+        )
     table = made_table(("", *right(say("at least"), say("at most")), ""), rows)
     return [bounds(bars, allowed, words), table, unreported]
 
@@ -180,7 +182,7 @@ def _incidents(subject: Subject, say: Said) -> Node:
                 time_of(one.first_failing),
                 div(".dim.small")[
                     f"{duration(one.at_least_us)} {say('to')}"
-                    f" {'?' if one.at_most_us is None else duration(one.at_most_us)}"
+                    f" {'?' if one.at_most_us is None else duration_up(one.at_most_us)}"
                 ],
                 div(".dim.small")[f"{say('confirmed')} ", time_of(one.first_confirmed)]
                 if one.first_confirmed
@@ -284,7 +286,7 @@ def _times(subject: Subject, say: Said) -> Node:
         tr[
             td[one.part],
             td(".n")[one.samples],
-            (td(".n")[f"<= {duration(bounds[1])}"] for bounds in (one.p50_us, one.p95_us, one.p99_us)),
+            (td(".n")[f"<= {duration_up(bounds[1])}"] for bounds in (one.p50_us, one.p95_us, one.p99_us)),
         ]
         for one in subject.times
     ]
@@ -293,13 +295,9 @@ def _times(subject: Subject, say: Said) -> Node:
 
 def _quantiles(subject: Subject, say: Said) -> Node:
     made: list[Node] = []
-    for quantity, shown in (("throughput", speed), ("propagation", duration)):
+    for quantity in ("throughput", "propagation"):
         rows = [
-            tr[
-                td[one.part],
-                td(".n")[one.samples],
-                (td(".n")[f"{shown(low)} – {shown(high)}"] for low, high in (one.p05, one.p50, one.p95)),
-            ]
+            tr[td[one.part], td(".n")[one.samples], [td(".n")[each] for each in quantiles(one)]]
             for one in subject.quantiles
             if one.quantity == quantity
         ]

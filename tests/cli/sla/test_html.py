@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from probe.core.model.value import replace
-from probe.core.sla.report.values import Report
+from probe.core.sla.report.values import QuantilesShown, Report
 from probe.core.sla.report.words import PHRASES, VERDICTS, WHY
 from probe.sla.agreement_files import load_agreement
 from probe.sla.engines.engine import PlainEngine
@@ -121,3 +121,14 @@ def test_time_down_of_two_kinds_is_the_same_time_once(report: Report) -> None:
     page = as_html(replace(report, subjects=(twice,)), "en")
     assert '<td class="n">1h</td><td class="n"></td><td><span class="word' in page
     assert '<tr class="main"><td>together</td><td class="n">1h</td><td class="n">2h</td>' in page
+
+
+def test_each_quantile_is_in_the_unit_of_what_it_is_of(report: Report) -> None:
+    """Throughput was written as if it were a time: what draws a row ran when the next quantity had begun."""
+    bounds = (780_000_000, 789_999_999)
+    made = tuple(
+        QuantilesShown(quantity=quantity, part="p", samples=1, p05=bounds, p50=bounds, p95=bounds)
+        for quantity in ("throughput", "propagation")
+    )
+    page = as_html(replace(report, subjects=(replace(report.subjects[0], quantiles=made),)), "en")
+    assert page.count("780.0 MB/s – 790.0 MB/s") == page.count("13m – 13m 10s") == 3

@@ -22,6 +22,9 @@ def test_it_says_what_the_plan_shows_and_what_would_show_more(tmp_path: Path) ->
     assert "5,990 requests without an error in a grain" in done.out
     assert "4,636" in done.out
     assert all(len(line) <= 80 for line in done.out.splitlines())
+    assert "more nodes in a slot and\nshorter intervals all bring" in done.out, "one paragraph, wrapped once"
+    narrow = cdn_probe("sla", "plan", file, "-c", ROOT / "config/agent.yaml", columns=60)
+    assert all(len(line) <= 60 for line in narrow.out.splitlines())
     foreign = cdn_probe(
         "sla", "plan", ROOT / "config/agreements/a-cloud-cdn-sla.yaml", "-c", ROOT / "config/agent.yaml"
     )

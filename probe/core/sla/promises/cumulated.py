@@ -15,7 +15,7 @@ from probe.core.sla.facts.row import SlotLook
 from probe.core.sla.figures import Word
 from probe.core.sla.periods import Span
 from probe.core.sla.report.by_spans import down_in
-from probe.core.sla.report.shown import duration
+from probe.core.sla.report.shown import duration, duration_up
 from probe.core.sla.report.subject import Known, Named
 from probe.core.sla.report.values import CriterionShown
 
@@ -46,7 +46,7 @@ def cumulated_shown(
         CriterionShown(
             name="cumulated_fault_time",
             part="",
-            value=f"{duration(down.shown_us)} - {duration(down.possible_us)}",
+            value=f"{duration(down.shown_us)} - {duration_up(down.possible_us)}",
             bound=f"<= {duration(most)} / {duration(span.length_us)}",
             samples=len(rows),
             word=word,

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
+from probe.core.sla.report.values import QuantilesShown
+
 US = 1_000_000
 
 
@@ -43,6 +45,19 @@ def percent_up(value: Fraction, places: int = 4) -> str:
     return f"{units}.{rest:0{places}d}" if places else str(units)
 
 
+def quantiles(of: QuantilesShown) -> tuple[str, str, str]:
+    """The bounds of all three, in the unit of what they are of: `10.0 MB/s – 11.0 MB/s`."""
+    low, high = (speed, speed_up) if of.quantity == "throughput" else (duration, duration_up)
+    first, second, third = (f"{low(least)} – {high(most)}" for least, most in (of.p05, of.p50, of.p95))
+    return first, second, third
+
+
+def speed_up(bytes_per_s: int) -> str:
+    """A bound from above: rounded up to what is written."""
+    step = next((size // 10 for size in (10**9, 10**6, 10**3) if bytes_per_s >= size), 1)
+    return speed(-(-bytes_per_s // step) * step)
+
+
 def speed(bytes_per_s: int) -> str:
     """`1.2 MB/s`, `850 kB/s`: cut off, not rounded."""
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
@@ -62,3 +77,9 @@ def duration(time_us: int) -> str:
         if count:
             parts.append(f"{count}{name}")
     return " ".join(parts[:3]) or "0s"
+
+
+def duration_up(time_us: int) -> str:
+    """A bound from above: rounded up to what is written, so that nothing below a millisecond looks like no time."""
+    step = 1000 if time_us < US else US if time_us < 86_400 * US else 60 * US
+    return duration(-(-time_us // step) * step)
