@@ -1,7 +1,8 @@
 """Rule: commands are thin: they parse what was typed, call one function, print, and choose the exit code.
 
 Exit codes: 0 all is well; 1 something is not; 2 the command could not run (and why is on stderr); 3 of `once`: nothing
-is wrong and something could not be verified; 130 interrupted.
+is wrong and something could not be verified; 130 interrupted; 141 the pipe was
+closed by its reader.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from probe.cli.sla.sla import sla
 
 CANNOT_RUN = 2
 INTERRUPTED = 130  # 128 and SIGINT's number, as a shell says it
+PIPE_CLOSED = 141  # 128 and SIGPIPE's: 1 would say that something was found
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -87,9 +89,14 @@ def _forget_what_never_began() -> None:
 
 
 def _exit_code() -> int:
+    written_to = sys.stdout
     try:
         # Outside standalone mode click returns the exit code that a command chose.
         return int(cli(standalone_mode=False) or 0)
+    except SystemExit:
+        if sys.stdout is not written_to:  # click takes its place, and ends with 1, where the pipe was closed
+            return PIPE_CLOSED
+        raise
     except click.Abort:
         _forget_what_never_began()
         return INTERRUPTED
@@ -107,7 +114,7 @@ def _failed(error: Exception) -> int:
         return CANNOT_RUN
     if isinstance(error, BrokenPipeError):  # `results list | head`: the reader closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return PIPE_CLOSED
     lines = _in_words(error)
     if lines is None:
         raise error
@@ -125,4 +132,6 @@ def _in_words(error: Exception) -> Iterable[str] | None:
         count = len(error.problems)
         last = f"{count} problem{'s' * (count != 1)} in the configuration; nothing was started"
         return (*map(str, error.problems), f"cdn-probe: {last}")
+    if isinstance(error, OSError) and error.filename is not None and error.strerror is not None:
+        return (f"cdn-probe: {error.filename}: {error.strerror}",)
     return (f"cdn-probe: {error}",) if isinstance(error, (SecretError, OSError)) else None

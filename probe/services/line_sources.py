@@ -35,6 +35,10 @@ class NoResults(OSError):  # noqa: N818 - it is what there is
     """The path holds no lines, or they cannot be read; the message says what was looked for."""
 
 
+class SegmentUnreadable(NoResults):
+    """The lines of one sealed segment are not there, or cannot be read; says which."""
+
+
 @dataclass(frozen=True, slots=True)
 class StreamEnd:
     """A stream and the `seq` of its last line."""
@@ -203,7 +207,7 @@ def _that_are(lines: Iterable[Line], wanted: Wanted) -> Iterator[tuple[str, Line
 
 def _sealed(path: Path) -> Iterator[Line]:
     if not path.is_file():
-        raise NoResults(
+        raise SegmentUnreadable(
             f"{path} is not there: of this segment only tables are here, or its lines were moved away"
         )
     try:
@@ -211,7 +215,7 @@ def _sealed(path: Path) -> Iterator[Line]:
             mark = _NUMBER.decode(data)
             yield Line(mark.last_seq or mark.seq, data.decode("utf-8"))
     except (LinesError, msgspec.DecodeError, UnicodeError) as error:
-        raise NoResults(f"{path}: {error}") from None
+        raise SegmentUnreadable(f"{path}: {error}") from None
 
 
 def _gone(first: int, last: int) -> Line:

@@ -99,7 +99,9 @@ def _named(stream: StreamReport) -> str:
 def _placed(found: Verification, problem: Problem) -> str:
     if problem.file is None:
         return f"{found.path}: {problem.words}"
-    place = f"{found.path}/{problem.file}" if Path(found.path).is_dir() else problem.file
+    below = Path(found.path) / problem.file
+    elsewhere = not below.exists() and Path(problem.file).exists()  # that of `--heads`, as it was given
+    place = str(below) if Path(found.path).is_dir() and not elsewhere else problem.file
     return f"{place}:{problem.line}: {problem.words}" if problem.line else f"{place}: {problem.words}"
 
 

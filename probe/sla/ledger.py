@@ -106,7 +106,10 @@ def doubts_of(directory: Path, ledger: Ledger, ring: KeyRing) -> str | None:
     key = known.get(ledger.key)
     if key is None:
         told = ", ".join(sorted(known)) or f"there is no {PUBLIC} beside it"
-        return f"{place}: is signed with the key {ledger.key}, and not with one that is known here ({told})"
+        return (
+            f"{place}: is signed with the key {ledger.key}, and not with one that is known here ({told}): give"
+            f" --key the {PUBLIC} that you kept when these tables were made"
+        )
     if not key.verifies(ledger.signature, ledger.text()):
         return f"{place}: was changed after it was signed"
     return None

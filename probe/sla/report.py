@@ -181,6 +181,10 @@ def _expected(agreed: Agreed, periods: Sequence[Named]) -> Expected:
 def _periods(agreed: Agreed, asked: Asked, engine: Engine) -> Sequence[Named]:
     """Those asked for, or all that rows of any domain lie in: of one that nobody measured, that is to be told."""
     terms = agreed.profile.period
+    if terms.unit == "span" and (others := [name for name in asked.periods if name != "span"]):
+        raise NotComputed(
+            f"'{others[0]}' is no period of this agreement: it has one, from {terms.from_} to {terms.to}"
+        )
     if asked.periods and terms.unit != "span":
         try:
             return [period_of(terms, name) for name in dict.fromkeys(asked.periods)]

@@ -17,6 +17,7 @@ from probe.pull.layout import CopyError
 from probe.seal.keys import KeyFileError, Keys
 from probe.seal.segment_files import LinesError
 from probe.services.dispute import DisputeError, make
+from probe.services.line_sources import SegmentUnreadable
 from probe.services.verification import NothingToVerify
 from probe.sla.agreement_files import load_agreement
 from probe.sla.engines.duckdb_engine import DuckDbMissing
@@ -24,7 +25,7 @@ from probe.sla.engines.spark_engine import SparkFailed
 from probe.sla.html.page import as_html
 from probe.sla.ingest import Taken, ingest
 from probe.sla.inputs import Tick, UnverifiedError, verified
-from probe.sla.ledger import TablesError, key_file
+from probe.sla.ledger import TablesError, is_tables, key_file
 from probe.sla.lines import ForkedError
 from probe.sla.proved import inputs_of
 from probe.sla.report import Asked, NotComputed, engine_named, make_report
@@ -51,6 +52,11 @@ def made_report(
         raise click.ClickException(
             f"the input is not proved, and nothing is computed from it:\n{told}\n"
             'Take it all the same with --unverified "why"; the report prints these words'
+        ) from None
+    except SegmentUnreadable as error:
+        raise click.ClickException(
+            f"{error}; what cannot be read cannot be counted, whoever answers for it: take the files of this segment"
+            " out of the input, and its records are listed as lost"
         ) from None
     except NothingToVerify as error:
         raise click.ClickException(f"{error}; {SUMS_WANTED}") from None
@@ -106,6 +112,12 @@ def _disputed(
     """Of one agent, from the first of the inputs that has all of it."""
     problem = "none of the inputs is a directory"
     for directory in directories:
+        if is_tables(directory):
+            problem = (
+                f"{directory}: tables have no records and no evidence: report on the results, or the copy, that they"
+                " were made of, with the same --dispute"
+            )
+            continue
         try:
             made = make(directory, into, customer, agent=agent, seqs=seqs)
         except (DisputeError, StoreError) as error:

@@ -85,6 +85,8 @@ def report(
         from probe.sla.report import Asked
     if (dispute is None) != (into is None):
         raise click.UsageError("a dispute file needs both: --dispute NAME of an incident, and --into FILE")
+    if unverified is not None and not unverified.strip():
+        raise click.UsageError("--unverified wants words: the report prints them for whoever reads it")
     asked = Asked(
         inputs=inputs, keys=keys, heads=heads, periods=periods, unverified=unverified, stamp_ca=stamp_ca
     )

@@ -158,12 +158,17 @@ def _misspelt(loc: tuple[int | str, ...], unknown_keys: Iterable[tuple[int | str
     return any(get_close_matches(str(loc[-1]), [key], cutoff=0.85) or lookalike(key) for key in beside)
 
 
+def unknown_key(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
+    """What is said of a key that is none where it stands: what was meant, what is valid there, where else it is one."""
+    parent, _ = field_at(model, loc[:-1])
+    words = unknown("key", str(loc[-1]), keys_of(parent) if parent else [])
+    return words + _elsewhere(model, str(loc[-1]))
+
+
 def _words(error: Mapping[str, Any], model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
     kind = error["type"]
     if kind == "extra_forbidden":
-        parent, _ = field_at(model, loc[:-1])
-        words = unknown("key", str(loc[-1]), keys_of(parent) if parent else [])
-        return words + _elsewhere(model, str(loc[-1]))
+        return unknown_key(model, loc)
     if kind == "missing":
         _, description = field_at(model, loc)
         return f"'{loc[-1]}' is missing here" + (f": {description}" if description else "")

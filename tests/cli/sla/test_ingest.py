@@ -205,6 +205,7 @@ def test_a_list_that_nobody_or_another_signed_is_refused(results: Path, tmp_path
     other = cdn_probe("sla", "report", file, tables, "--key", results / "agent.pub")
     assert other.code == 2
     assert "not with one that is known here" in other.err
+    assert "give --key the ingested.pub that you kept" in other.err
     more_by_another = cdn_probe("sla", "ingest", results, "--into", tables, "--signing-key", tmp_path / "k")
     assert more_by_another.code == 2
     assert "sign with its key (--signing-key)" in more_by_another.err

@@ -158,3 +158,17 @@ def test_what_is_given_twice_counts_once(tmp_path: Path, profile: str) -> None:
     once, _, _ = typed(tmp_path, profile, results)
     twice, _, _ = typed(tmp_path, profile, results, results)
     assert twice == once
+
+
+def test_a_dispute_file_of_tables_is_refused_with_what_to_take_in_their_place(tmp_path: Path) -> None:
+    """They were taken for a results directory whose agent had never run."""
+    results, tables, into = stored(tmp_path / "r", outage), tmp_path / "tables", tmp_path / "dispute.zip"
+    assert cdn_probe("sla", "ingest", results, "--into", tables).code == 0
+    subject, _, _ = typed(tmp_path, A, tables)
+    asked = ("sla", "report", tmp_path / "agreement.yaml")
+    wanted = ("--dispute", subject["incidents"][0]["name"], "--into", into)
+    done = cdn_probe(*asked, tables, *wanted)
+    assert (done.code, into.exists()) == (2, False)
+    assert f"{tables}: tables have no records and no evidence: report on the results" in done.err
+    assert cdn_probe(*asked, results, *wanted).code in (1, 3)
+    assert into.exists()

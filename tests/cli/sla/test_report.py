@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -207,3 +209,73 @@ def test_a_spark_session_that_is_not_there_is_told_in_words(copy: Path) -> None:
         said = told("--connect", f"sc://{place}/;token=secret")
     assert f"Spark at {place} cannot be reached" in said
     assert "secret" not in said
+
+
+def test_a_key_that_is_none_is_told_under_overrides_as_elsewhere(copy: Path, tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(
+        A.read_text(encoding="utf-8") + "\noverrides: {grain: {lenght: 5s}, rnu: {}}\n", encoding="utf-8"
+    )
+    done = cdn_probe("sla", "report", file, copy)
+    assert done.code == 2
+    assert (
+        "overrides grain.lenght: unknown key 'lenght': did you mean 'length'? Valid here: aligned_to, "
+        in done.err
+    )
+    assert "overrides rnu: unknown key 'rnu': did you mean 'run'? Valid here: " in done.err
+    assert "Extra inputs" not in done.err
+
+
+def test_a_period_of_an_agreement_over_a_span_is_not_passed_over(copy: Path) -> None:
+    """It was: whoever asked for November got the span, whatever it was."""
+    acceptance = A.with_name("d-acceptance.yaml")
+    done = cdn_probe("sla", "report", acceptance, copy, "--period", "2026-11")
+    assert done.code == 2
+    assert "'2026-11' is no period of this agreement: it has one, from 2026-01-01T00:00:00+08:00" in done.err
+    assert cdn_probe("sla", "report", acceptance, copy, "--period", "span").code != 2
+
+
+def test_words_that_are_none_excuse_nothing(copy: Path) -> None:
+    done = cdn_probe("sla", "report", A, copy, "--unverified", " ")
+    assert done.code == 2
+    assert "--unverified wants words" in done.err
+
+
+def test_a_file_of_heads_that_is_none_is_told_by_the_name_it_was_given(copy: Path) -> None:
+    done = cdn_probe("sla", "report", A, copy, "--heads", A)
+    assert done.code == 2
+    assert f"\n{A}: not a signed head" in done.err or f"\n{A}:1: " in done.err, done.err
+
+
+def test_a_file_that_is_not_there_is_told_without_numbers(copy: Path, tmp_path: Path) -> None:
+    away = tmp_path / "away" / "report.txt"
+    done = cdn_probe("sla", "report", A, copy, "--output", away)
+    assert (done.code, done.err) == (2, f"cdn-probe: {away}: No such file or directory\n")
+    done = cdn_probe("sla", "report", away, copy)
+    assert (done.code, done.err) == (2, f"cdn-probe: {away}: No such file or directory\n")
+
+
+def test_a_segment_that_cannot_be_read_is_told_with_what_to_do(tmp_path: Path) -> None:
+    segments = unpacked("segments", tmp_path)
+    first = min(segments.glob("**/shop/**/*-0*.ndjson.zst"))
+    whole = first.read_bytes()
+    for content in (whole[: len(whole) // 2], None):
+        first.unlink() if content is None else first.write_bytes(content)
+        done = cdn_probe("sla", "report", A, segments, "--unverified", "a disk that fails")
+        assert done.code == 2
+        assert str(first) in done.err
+        assert "take the files of this segment out of the input" in done.err
+    for file in first.parent.glob(first.name.removesuffix(".ndjson.zst") + ".*"):
+        file.unlink()
+    assert cdn_probe("sla", "report", A, segments, "--unverified", "a disk that fails").code == 3
+
+
+def test_a_reader_that_closed_the_pipe_is_no_breach(copy: Path) -> None:
+    """1 would say that one is shown."""
+    command = [sys.executable, "-m", "probe", "sla", "report", str(A), str(copy), "--format", "json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 141

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from probe.core.sla.contract.agreement import Agreement
 from probe.core.sla.contract.profile import Profile
-from probe.core.syntax.messages import problems_of
+from probe.core.syntax.messages import problems_of, unknown_key
 from probe.core.syntax.problem import ConfigError, Problem
 from probe.core.syntax.yaml import Document, Loc, read_document
 
@@ -92,6 +92,9 @@ def _wrong(error: ValidationError) -> dict[Loc, str]:
     other: dict[Loc, str] = {}
     for e in error.errors(include_url=False):
         loc = tuple(part for part in e["loc"] if isinstance(part, int) or part.isidentifier())
+        if e["type"] == "extra_forbidden":
+            told[loc] = unknown_key(Profile, loc)
+            continue
         (other if e["type"] == "literal_error" else told)[loc] = e["msg"].removeprefix("Value error, ")
     tried = tuple(told)
     return told | {
