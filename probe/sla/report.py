@@ -41,7 +41,7 @@ from probe.sla.engines.spark_engine import SparkEngine
 from probe.sla.inputs import Reading, Tick, read_facts, verified
 from probe.sla.ledger import is_tables
 from probe.sla.proved import inputs_shown
-from probe.sla.sealed_grains import NOT_IN_SUMS, alone, engine_of, engine_of_files, unsigned
+from probe.sla.sealed_grains import NOT_IN_SUMS, alone, engine_of, engine_of_files, in_words, unsigned
 from probe.sla.tables import take_tables
 from probe.sla.traffic import Told, read_traffic
 
@@ -127,7 +127,8 @@ def make_report(
             raise NotComputed(f"no rows of customer {customer} in these inputs; there are those of {known}")
         with shows("computing") as tick:
             facts = replace(_known(reading), traffic=_traffic(agreement))
-            subjects = tuple(_subjects(agreed, asked, engine, facts, tick))
+            with in_words(asked.inputs) if isinstance(engine, GrainEngine) else nullcontext():
+                subjects = tuple(_subjects(agreed, asked, engine, facts, tick))
     if not subjects:
         raise NotComputed(f"no rows of {', '.join(agreed.agreement.domains)} in these inputs")
     return Report(

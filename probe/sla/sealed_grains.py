@@ -6,8 +6,8 @@ stream. What is proved of them is told by `results verify` and by the report ali
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -72,6 +72,16 @@ def _is_sums(path: Path) -> bool:
     return isinstance(line, dict) and ({"errors_cdn", "grain"} <= line.keys() or "summed" in line)
 
 
+@contextmanager
+def in_words(inputs: Iterable[Path | str]) -> Iterator[None]:
+    """What the engine says of files that it cannot read as a TablesError: taken with words, they may be anything."""
+    try:
+        yield
+    except loaded().Error as error:
+        why, told = str(error).partition("\n")[0], ", ".join(map(str, inputs))
+        raise TablesError(f"{told}: not to be read as sums to its end, cut off perhaps: {why}") from None
+
+
 def engine_of_files(
     agreed: Agreed, files: Sequence[Path], inputs: Sequence[Path], *, excused: bool
 ) -> tuple[GrainEngine, Reading, tuple[Input, ...]]:
@@ -89,17 +99,15 @@ def engine_of_files(
         raise TablesError(f"{told}: sums alone: {why}")
     with ExitStack() as opened:
         engine = opened.enter_context(closing(GrainEngine()))
-        try:
+        with in_words(files):
             engine.take_sums([SumsFile(file) for file in files])
-        except loaded().Error as error:
-            why = str(error).partition("\n")[0]
-            raise TablesError(f"{told}: not to be read as sums to its end, cut off perhaps: {why}") from None
-        streams = engine.streams()
+            streams = engine.streams()
         if not streams:
             raise TablesError(
                 f"{told}: no sums in it: the answer, or the export, had no rows; ask for a time of which there are some"
             )
-        twice = engine.given_twice()
+        with in_words(files):
+            twice = engine.given_twice()
         if twice is not None:
             raise TablesError(
                 f"{told}: sums of agent {twice[0]} for grain {twice[1]} are in it twice: give each page once"
@@ -172,8 +180,11 @@ def engine_of(
     if why is not None:
         raise TablesError(f"{told}: only tables of segments are here, without the lines: {why}")
     reading, files = read_sums(sums, agreed.agreement.customer)
-    engine = GrainEngine()
-    engine.take_sums(files)
+    with ExitStack() as opened:
+        engine = opened.enter_context(closing(GrainEngine()))
+        with in_words(one.path for one in sums):
+            engine.take_sums(files)
+        opened.pop_all()  # from here on it is the caller's to close
     return engine, reading
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import duckdb
 import pytest
 
 from probe.core.model.times import utc_text_us
@@ -168,8 +169,31 @@ def test_an_altered_or_missing_file_of_sums_is_refused_with_its_place(tmp_path: 
     forged = cdn_probe("sla", "report", file, sums)
     assert (forged.code, forged.out) == (2, "")
     assert f"{named.name} is not the file that was sealed" in forged.err
+    excused = cdn_probe("sla", "report", file, sums, "--unverified", "a disk that fails")
+    assert (excused.code, excused.out) == (2, "")
+    assert f"{sums}: not to be read as sums to its end" in excused.err
     named.unlink()
     assert named.name in cdn_probe("sla", "report", file, sums).err
+    excused = cdn_probe("sla", "report", file, sums, "--unverified", "a disk that fails")
+    assert (excused.code, excused.out) == (2, "")
+    assert f"{sums}: not to be read as sums to its end" in excused.err
+    assert named.name in excused.err
+
+
+def test_a_byte_that_flipped_in_a_file_of_parquet_is_told_in_words(tmp_path: Path) -> None:
+    """Wherever it is: the file is read again and again, and the first reading need not meet it."""
+    whole, file = tmp_path / "g.parquet", tmp_path / "agreement.yaml"
+    lines = tmp_path / "g.ndjson"
+    lines.write_text(lines_exported(tmp_path), encoding="utf-8")
+    duckdb.sql(f"COPY (FROM '{lines}') TO '{whole}' (FORMAT parquet)")
+    file.write_text(AGREEMENT, encoding="utf-8")
+    content = whole.read_bytes()
+    codes = set()
+    for place in range(4, len(content) - 8, len(content) // 25):
+        whole.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
+        done = cdn_probe("sla", "report", file, whole, "--unverified", "why")  # whatever it is, no traceback
+        codes.add(done.code)
+    assert 2 in codes
 
 
 @pytest.mark.parametrize("kind", ["csv", "ndjson"])
