@@ -20,7 +20,7 @@ from probe.core.sla.contract.rules import counting_rule, declared
 from probe.core.sla.facts.grain_rows import RULE
 from probe.core.sla.facts.stream import Lost
 from probe.core.sla.report.values import Input, Words
-from probe.seal.segment_files import Read
+from probe.seal.segment_files import LinesError, Read
 from probe.seal.tables.verify import SOURCE
 from probe.services.verification import Verification
 from probe.sla.engines.duckdb_engine import loaded
@@ -49,8 +49,17 @@ WANTED = (
 
 
 def unsigned(paths: Iterable[Path]) -> list[Path]:
-    """Files of the table `grains`, as `GET /v1/grains` answers or `results export` writes them. Raises OSError."""
-    return [path for path in paths if path.is_file() and _is_sums(path)]
+    """Files of the table `grains`, as `GET /v1/grains` answers or `results export` writes them.
+
+    Raises OSError; LinesError with the place: not what its name says.
+    """
+    found = []
+    for path in paths:
+        try:
+            found += [path] if path.is_file() and _is_sums(path) else []
+        except LinesError as error:
+            raise LinesError(f"{path}: {error}") from None
+    return found
 
 
 def _is_sums(path: Path) -> bool:

@@ -180,6 +180,15 @@ def test_an_altered_or_missing_file_of_sums_is_refused_with_its_place(tmp_path: 
     assert named.name in excused.err
 
 
+def test_a_file_that_is_not_packed_as_its_name_says_is_told_with_its_name(tmp_path: Path) -> None:
+    file, agreement = tmp_path / "g.ndjson.zst", tmp_path / "agreement.yaml"
+    file.write_bytes(b"not packed at all")
+    agreement.write_text(AGREEMENT, encoding="utf-8")
+    done = cdn_probe("sla", "report", agreement, file, "--unverified", "why")
+    assert done.code == 2
+    assert f"Error: {file}: cannot be decompressed" in done.err
+
+
 def test_a_byte_that_flipped_in_a_file_of_parquet_is_told_in_words(tmp_path: Path) -> None:
     """Wherever it is: the file is read again and again, and the first reading need not meet it."""
     whole, file = tmp_path / "g.parquet", tmp_path / "agreement.yaml"
