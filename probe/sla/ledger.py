@@ -120,6 +120,9 @@ def is_tables(path: Path) -> bool:
     return path.is_dir() and (path / LEDGER).is_file()
 
 
+AGAIN = "nobody's words put that right: ingest the results again, into another directory"
+
+
 def checked_files(directory: Path, ledger: Ledger, customer: str) -> dict[str, list[str]]:
     """The files of one customer, by table, each as it was written. Raises TablesError: one is missing, or altered."""
     found: dict[str, list[str]] = {table: [] for table in TABLES}
@@ -129,9 +132,9 @@ def checked_files(directory: Path, ledger: Ledger, customer: str) -> dict[str, l
             continue
         file = directory / name
         if not file.is_file():
-            raise TablesError(f"{file}: is missing, and {LEDGER} names it")
+            raise TablesError(f"{file}: is missing, and {LEDGER} names it; {AGAIN}")
         if digest_of(file) != digest:
-            raise TablesError(f"{file}: is not the file that was written")
+            raise TablesError(f"{file}: is not the file that was written; {AGAIN}")
         found[table].append(str(file))
     return found
 

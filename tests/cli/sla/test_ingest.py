@@ -122,8 +122,11 @@ def test_an_altered_or_missing_table_is_refused_with_its_name(results: Path, tmp
     forged = cdn_probe("sla", "report", file, tables)
     assert forged.code == 2
     assert f"{named}: is not the file that was written" in forged.err
+    assert "ingest the results again, into another directory" in forged.err
     named.unlink()
-    assert "is missing" in cdn_probe("sla", "report", file, tables).err
+    gone = cdn_probe("sla", "report", file, tables)
+    assert "is missing" in gone.err
+    assert "ingest the results again, into another directory" in gone.err
 
 
 def test_another_history_and_an_undeclared_gap_are_refused(results: Path, tmp_path: Path) -> None:
