@@ -46,11 +46,15 @@ def read_traffic(terms: Traffic, agreement_file: Path, length_us: int) -> tuple[
 
 
 def _rows(file: Path) -> Iterator[dict[str, Any]]:
+    """Raises TrafficError: it cannot be read to its end; OSError."""
     if file.suffix == ".parquet":
         yield from _of_parquet(file)
         return
     with open(file, encoding="utf-8-sig", newline="") as opened:
-        yield from csv.DictReader(opened)
+        try:
+            yield from csv.DictReader(opened)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise TrafficError(f"{file}: cannot be read as CSV in UTF-8 to its end: {error}") from None
 
 
 def _of_parquet(file: Path) -> Iterator[dict[str, Any]]:
@@ -61,11 +65,15 @@ def _of_parquet(file: Path) -> Iterator[dict[str, Any]]:
     if not file.is_file():
         raise FileNotFoundError(2, "No such file", str(file))
     with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as database:
-        answer = database.execute("SELECT * FROM read_parquet(?)", [str(file)])
-        names = [column[0] for column in answer.description]
-        while rows := answer.fetchmany(10_000):
-            for row in rows:
-                yield dict(zip(names, row, strict=True))
+        try:
+            answer = database.execute("SELECT * FROM read_parquet(?)", [str(file)])
+            names = [column[0] for column in answer.description]
+            while rows := answer.fetchmany(10_000):
+                for row in rows:
+                    yield dict(zip(names, row, strict=True))
+        except duckdb.Error as error:
+            words = str(error).partition("\n")[0]
+            raise TrafficError(f"{file}: cannot be read as Parquet to its end: {words}") from None
 
 
 def _time_us(value: object) -> int:

@@ -55,3 +55,24 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, old: str, new: str,
     with pytest.raises(TrafficError) as error:
         read_traffic(terms("t.csv"), tmp_path / "a.yaml", LENGTH_US)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("t.csv", TEXT.encode() + b"\xff\xfe,x\n", "t.csv: cannot be read as CSV in UTF-8 to its end: "),
+        (
+            "t.csv",
+            TEXT.encode() + b'"' + b"x" * 200_000 + b'"\n',
+            "t.csv: cannot be read as CSV in UTF-8 to its end: ",
+        ),
+        ("t.parquet", TEXT.encode(), "t.parquet: cannot be read as Parquet to its end: "),
+    ],
+)
+def test_what_is_no_such_file_is_told_with_its_name(
+    tmp_path: Path, name: str, data: bytes, words: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(TrafficError) as error:
+        read_traffic(terms(name), tmp_path / "a.yaml", LENGTH_US)
+    assert words in str(error.value)

@@ -29,6 +29,12 @@ def _found(agreed: Agreed) -> Iterator[tuple[Loc, str]]:
     agreement, profile = agreed.agreement, agreed.profile
     reasons = [one.reason for one in profile.exclusions.by_declaration]
     known = set(agreement.domains)
+    for number, domain in enumerate(agreement.domains):
+        if domain in agreement.domains[:number]:
+            yield (
+                ("domains", number),
+                f"{domain} is named twice: it would be reported on, and owed for, twice",
+            )
     for number, one in enumerate(agreement.exclusions):
         if one.reason not in reasons:
             words = f"the contract names no reason {one.reason}. It names: {', '.join(reasons) or 'none'}"

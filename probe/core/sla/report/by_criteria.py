@@ -6,11 +6,12 @@ where the samples show no more (95 %), a breach where so many are as rare as one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from probe.core.model.value import replace
+from probe.core.records.observation import Relation
 from probe.core.records.rows import State
 from probe.core.records.verdict import Fault, Outcome
 from probe.core.sla.binomial import shown_at_most, tail_at_most
@@ -108,17 +109,29 @@ def _of_quantile(terms: Criterion, facts: Iterable[FactRow]) -> Iterator[Criteri
     groups: dict[str, list[tuple[int, FactRow]]] = {}
     for fact in facts:
         value = fact.value_of(QUANTITIES[terms.figure or ""])
-        if value is not None:
+        if value is None:
+            if terms.nodes == "all" and fact.address is not None:
+                groups.setdefault(
+                    fact.address, []
+                )  # a node of which nothing is known is not one that kept it
+        else:
             names = terms.by or (("address",) if terms.nodes == "all" else ())
             part = ", ".join(str(getattr(fact, name)) for name in names)
             groups.setdefault(part, []).append((value, fact))
     for part in sorted(groups):
+        if not groups[part]:
+            yield _without_samples(terms, part)
+            continue
         yield _of_group(terms, part, sorted(groups[part], key=lambda pair: (pair[0], pair[1].scheduled_us)))
     if not groups:
-        yield CriterionShown(
-            name=terms.name, part="", value="", bound=_bound_text(terms), samples=0, word=Word.NOT_DECIDED,
-            why=("few_samples",),
-        )  # fmt: skip
+        yield _without_samples(terms, "")
+
+
+def _without_samples(terms: Criterion, part: str) -> CriterionShown:
+    return CriterionShown(
+        name=terms.name, part=part, value="", bound=_bound_text(terms), samples=0, word=Word.NOT_DECIDED,
+        why=("few_samples",),
+    )  # fmt: skip
 
 
 def _of_group(terms: Criterion, part: str, values: list[tuple[int, FactRow]]) -> CriterionShown:
@@ -223,7 +236,7 @@ def _of_rows(
 def _of_purges(
     terms: Criterion, agreed: Agreed, domain: str, facts: Sequence[FactRow]
 ) -> Iterator[CriterionShown]:
-    """What was still old when the time for it had passed."""
+    """What was still old when the time for it had passed; kept where each place saw the new version in time."""
     purges = [purge for purge in agreed.agreement.purges if purge.domain == domain]
     if not purges:
         yield CriterionShown(
@@ -231,19 +244,61 @@ def _of_purges(
             why=("no_purge",),
         )  # fmt: skip
     for purge in purges:
-        due_us = instant_us(purge.at) + _bound(terms)
-        after = [
-            f for f in facts if f.path in purge.paths and f.scheduled_us >= due_us and f.relation is not None
+        at_us = instant_us(purge.at)
+        again = [instant_us(one.at) for one in purges if {*one.paths} & {*purge.paths}]
+        until_us = min((one for one in again if one > at_us), default=None)
+        inside = [
+            f for f in facts if at_us <= f.scheduled_us and (until_us is None or f.scheduled_us < until_us)
         ]
-        old = [fact for fact in after if fact.relation == "older"]
-        word = Word.BREACH_SHOWN if old else Word.KEPT_SHOWN if after else Word.NOT_DECIDED
+        seen = [_after_purge(rows, at_us, _bound(terms)) for rows in _tracks(purge.paths, inside)]
+        places = [one for one in seen if one is not None]
+        old = [fact for one in places for fact in one.old]
+        in_time = bool(places) and all(one.in_time for one in places)
+        word = Word.BREACH_SHOWN if old else Word.KEPT_SHOWN if in_time else Word.NOT_DECIDED
         yield CriterionShown(
             name=terms.name,
             part=f"{purge.at} {', '.join(purge.paths)}",
             value=str(len(old)),
             bound=_bound_text(terms),
-            samples=len(after),
+            samples=len(places),
             word=word,
-            why=() if after else ("few_samples",),
+            why=("few_samples",) if word is Word.NOT_DECIDED else (),
             rows=tuple(dict.fromkeys(fact.key for fact in old))[:MOST_ROWS],
         )
+
+
+def _tracks(paths: Collection[str], facts: Iterable[FactRow]) -> Iterable[list[FactRow]]:
+    """Of each object at each node, from each vantage point: the rows that say which version it had, in order."""
+    made: dict[tuple[str | None, ...], list[FactRow]] = {}
+    for fact in sorted(facts, key=lambda fact: fact.scheduled_us):
+        if fact.path in paths and fact.relation in (Relation.EQUAL, Relation.OLDER):
+            made.setdefault((fact.path, fact.protocol, fact.vantage_point, fact.address), []).append(fact)
+    return made.values()
+
+
+@dataclass(frozen=True, slots=True)
+class _AfterPurge:
+    """`old`: rows too late with an earlier version. `in_time`: a row had the new one when the time ended, or before."""
+
+    old: tuple[FactRow, ...]
+    in_time: bool
+
+
+def _after_purge(rows: Sequence[FactRow], at_us: int, bound_us: int) -> _AfterPurge | None:
+    """What the rows of a track say of a purge; None: the first of them comes so late that it says nothing.
+
+    An origin changes again, and then an older version is none of this purge's: rows count for as long again as was
+    agreed, and further as long as the track was never seen with the new version.
+    """
+    due_us, late_us = at_us + bound_us, at_us + 2 * bound_us
+    if rows[0].scheduled_us >= late_us:
+        return None
+    since = next((row.scheduled_us for row in rows if row.relation == Relation.EQUAL), None)
+    old = tuple(
+        row
+        for row in rows
+        if row.relation == Relation.OLDER
+        and row.scheduled_us >= due_us
+        and (row.scheduled_us < late_us or since is None or row.scheduled_us < since)
+    )
+    return _AfterPurge(old, since is not None and since <= due_us)

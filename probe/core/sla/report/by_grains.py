@@ -129,7 +129,8 @@ def subject_by_grains(
 
 def _bounds(judged: Judged, rule: GrainRule) -> tuple[int, int]:
     service = judged.service or judged.period
-    return -(-service.from_us // rule.length_us), service.to_us // rule.length_us
+    first = -(-service.from_us // rule.length_us)
+    return first, max(first, service.to_us // rule.length_us)
 
 
 def _grains_shown(found: Figures, inside: Series, rule: GrainRule) -> GrainsShown:

@@ -219,6 +219,7 @@ def test_an_override_is_refused_at_its_own_place() -> None:
             20,
             "not a domain of this",
         ),
+        ("domains: twice", 4, "is named twice"),
     ],
 )
 def test_what_contradicts_the_contract_or_itself_is_told_with_its_place(
@@ -227,6 +228,10 @@ def test_what_contradicts_the_contract_or_itself_is_told_with_its_place(
     text = ACME.format(profile="cloud-cdn-sla", more=more)
     if not more:
         text = text.replace("reason: maintenance", "reason: sunspots")
+    if more == "domains: twice":
+        text = ACME.format(profile="cloud-cdn-sla", more="").replace(
+            "domains: [", "domains: [www.acme.example, ", 1
+        )
     agreement, document = read_agreement(text, "acme.yaml")
     made = agreed(text_of("cloud-cdn-sla"), "a.yaml", agreement, "acme.yaml", document)
     found = inconsistencies(made, "acme.yaml", document)

@@ -9,9 +9,9 @@ import pytest
 
 from probe.core.sla.binomial import shown_at_most
 from probe.core.sla.facts.row import FactRow
-from probe.core.sla.figures import GrainRule
+from probe.core.sla.figures import GrainRule, Judged
 from probe.core.sla.periods import Span
-from probe.core.sla.report.by_grains import DOUBT, Counted, _rate_bound, _rows_of
+from probe.core.sla.report.by_grains import DOUBT, Counted, _bounds, _rate_bound, _rows_of
 from probe.core.sla.runs import Run
 from tests.core.sla.report.test_by_criteria import fact
 
@@ -29,10 +29,17 @@ def test_the_bound_of_very_many_errors_is_one_and_is_near(errors: int, n: int) -
     assert errors == n or nearer <= Fraction(errors, n) or not shown_at_most(errors, n, nearer, DOUBT)
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(60)
 def test_the_bound_of_a_million_errors_takes_no_time() -> None:
     bound = _rate_bound(1_000_000, 10**9)
     assert Fraction(1_001_644, 10**9) < bound < Fraction(1_001_710, 10**9)
+
+
+def test_a_service_within_one_grain_has_no_grains() -> None:
+    """They were -1 of a traffic file."""
+    service = Span(100_000_000, 200_000_000)
+    first, end = _bounds(Judged(period=Span(0, 600_000_000), service=service), GrainRule())
+    assert (first, end) == (1, 1)
 
 
 @pytest.mark.parametrize("most", [3, 10_000])
