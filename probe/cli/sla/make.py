@@ -51,7 +51,7 @@ def made_report(
         told = "\n".join(error.lines)
         raise click.ClickException(
             f"the input is not proved, and nothing is computed from it:\n{told}\n"
-            'Take it all the same with --unverified "why"; the report prints these words'
+            'Take what can be read all the same with --unverified "why"; the report prints these words'
         ) from None
     except SegmentUnreadable as error:
         raise click.ClickException(
