@@ -73,9 +73,15 @@ def subject_by_criteria(agreed: Agreed, domain: str, period: Named, of: Samples,
         judged=service_in(agreed, period.span) is not None,
         final=final,
         complete_up_to=known.shown_until(period.time_zone),
-        criteria=tuple(made),
+        criteria=tuple(_last(one, final=final, lost=lost) for one in made),
         lost=lost,
     )
+
+
+def _last(one: CriterionShown, *, final: bool, lost: Sequence[str]) -> CriterionShown:
+    """Of a span that is not over, or of which rows are gone, no line says *kept* either."""
+    word, why = last_word(one.word, one.why, final=final, lost=lost, rows=True)
+    return replace(one, word=word, why=why)
 
 
 def _shown(terms: Criterion, agreed: Agreed, domain: str, of: Samples) -> Iterator[CriterionShown]:

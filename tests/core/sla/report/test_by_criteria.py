@@ -49,14 +49,18 @@ def of(word: Word) -> Subject:
 
 
 def said(
-    facts: list[FactRow], looks: list[Any] | None = None, nested: Word = Word.KEPT_SHOWN, more: str = CRITERIA
+    facts: list[FactRow],
+    looks: list[Any] | None = None,
+    nested: Word = Word.KEPT_SHOWN,
+    more: str = CRITERIA,
+    known: Known = KNOWN,
 ) -> Subject:
     agreement = acceptance(more)
     period = period_of(agreement.profile.period, "span")
     samples = Samples(
         facts=facts, looks=[look(1)] if looks is None else looks, nested=lambda profile: of(nested)
     )
-    return subject_by_criteria(agreement, DOMAIN, period, samples, KNOWN)
+    return subject_by_criteria(agreement, DOMAIN, period, samples, known)
 
 
 def acceptance(more: str = CRITERIA) -> Agreed:
@@ -176,6 +180,19 @@ def test_checks_without_a_failure_are_not_shown_to_be_made() -> None:
     broken = look(5, outcome=Outcome.FAILED, fault=Fault.CDN, reason="redirect.not_followed")
     assert one(said([], [broken]), "settings").word is Word.BREACH_SHOWN
     assert one(said([], [replace(broken, fault=Fault.CUSTOMER)]), "settings").word is Word.NOT_DECIDED
+
+
+def test_no_line_is_kept_while_the_span_goes_on() -> None:
+    """A breach is one already."""
+    early = Known(complete_up_to_us=instant_us("2026-11-11T12:00:00+08:00"))
+    facts = [
+        fact(i, region="CN-BJ" if i % 2 else "CN-SH", ttfb_us=900_000 if i % 2 else 1) for i in range(200)
+    ]
+    made = {c.part: (c.word, c.why) for c in said(facts, known=early).criteria if c.name == "response-time"}
+    assert made == {
+        "CN-BJ, China Telecom": (Word.BREACH_SHOWN, ()),
+        "CN-SH, China Telecom": (Word.NOT_DECIDED, ("not_final",)),
+    }
 
 
 def test_one_breach_is_a_breach_of_all() -> None:
