@@ -26,7 +26,7 @@ from probe.core.sla.promises.cumulated import cumulated_shown, span_of
 from probe.core.sla.promises.opening import opening_shown, rows_wanted
 from probe.core.sla.promises.surge import surges_shown
 from probe.core.sla.report.by_criteria import Samples, subject_by_criteria
-from probe.core.sla.report.by_grains import Counted, bounds_of, margin_us, subject_by_grains
+from probe.core.sla.report.by_grains import MOST_ASKED, Counted, bounds_of, margin_us, subject_by_grains
 from probe.core.sla.report.by_spans import subject_by_spans
 from probe.core.sla.report.deadlines_shown import deadlines_shown
 from probe.core.sla.report.evaluate import code_of, contract_shown, not_computed
@@ -46,7 +46,6 @@ from probe.sla.tables import take_tables
 from probe.sla.traffic import Told, read_traffic
 
 PLACES = ("region", "carrier")
-MOST_ROWS = 10_000
 DAY_US = 86_400_000_000
 Shows = Callable[[str], AbstractContextManager[Tick]]
 
@@ -310,8 +309,7 @@ def _by_grains(
         whole=added,
         parts=parts,
         apart=others,
-        rows_in=lambda spans: engine.failing(asked, rule, spans, MOST_ROWS),
-        most_rows=MOST_ROWS,
+        rows_in=lambda spans: engine.failing(asked, rule, spans, MOST_ASKED),
     )
     return subject_by_grains(agreed, domain, period, counted, known, excluded)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -56,6 +56,7 @@ from probe.core.sla.runs import GrainState, Run, counted
 DOUBT = Fraction(1, 20)
 SHOWN_RUNS = (View.LITERAL, View.SHOWN)
 RUNS_AT_ONCE = 200
+MOST_ASKED = 10_000  # rows of runs that are counted; far fewer are named
 Parts = Mapping[str, Mapping[str, Part]]
 
 
@@ -63,14 +64,14 @@ Parts = Mapping[str, Mapping[str, Part]]
 class Counted:
     """Grains of one subject, some of them beside the period: the whole, by dimension and name, and of other protocols.
 
-    `rows_in`: gives the facts in these spans that are errors, or say nothing; at most `most_rows` of them.
+    `rows_in`: gives the facts in these spans that are errors, or say nothing, in order; at most `most_rows` of them.
     """
 
     whole: Mapping[int, Grain]
     parts: Parts = field(default_factory=dict)
     apart: Mapping[str, Part] = field(default_factory=dict)
     rows_in: RowsIn = lambda spans: ()
-    most_rows: int = 10_000
+    most_rows: int = MOST_ASKED
 
 
 def margin_us(agreed: Agreed) -> int:
@@ -98,7 +99,7 @@ def subject_by_grains(
     whole = Series.of(counted_.whole)
     table = Table.of(whole, rule, judged)
     found = figures_in(table, judged)
-    bounds = _bounds(judged, rule)
+    bounds = table.first, table.end
     inside = whole.within(*bounds)
     lost = known.lost_in(period.span)
     word, why = last_word(found.word, found.why, final=found.final, lost=lost, rows=bool(inside))
@@ -188,18 +189,16 @@ def _runs(
 
 def _rows_of(runs: Iterable[Run], counted_: Counted, rule: GrainRule) -> dict[Run, list[FactRow]]:
     """Of each run its rows, of many asked together: each question goes over all rows of the period."""
-    made: dict[Run, list[FactRow]] = {run: [] for run in sorted(runs, key=lambda run: run.first)}
-    ordered = list(made)
+    made: dict[Run, list[FactRow]] = {}
+    ordered = sorted(runs, key=lambda run: run.first)
     for at in range(0, len(ordered), RUNS_AT_ONCE):
-        some = ordered[at : at + RUNS_AT_ONCE]
-        rows = counted_.rows_in([_span(run, rule) for run in some])
-        if len(rows) >= counted_.most_rows and len(some) > 1:
-            for run in some:
-                made[run] = list(counted_.rows_in([_span(run, rule)]))
-            continue
-        begins = [_span(run, rule).from_us for run in some]
-        for row in rows:
-            made[some[bisect_right(begins, row.scheduled_us) - 1]].append(row)
+        spans = {run: _span(run, rule) for run in ordered[at : at + RUNS_AT_ONCE]}
+        rows = list(counted_.rows_in(list(spans.values())))
+        whole = len(rows) < counted_.most_rows or len(spans) == 1
+        times = [row.scheduled_us for row in rows]
+        for run, span in spans.items():  # runs of two views lie over each other
+            here = rows[bisect_left(times, span.from_us) : bisect_left(times, span.to_us)]
+            made[run] = here if whole else list(counted_.rows_in([span]))
     return made
 
 

@@ -63,3 +63,20 @@ def test_rows_of_very_many_runs_are_asked_for_together(most: int) -> None:
         run: rows_in([Span(run.first * 60_000_000, (run.last + 1) * 60_000_000)]) for run in runs
     }
     assert sum(len(of) for of in found.values()) == (601 if most == 3 else len(rows))
+
+
+@pytest.mark.parametrize("most", [3, 10_000])
+def test_each_of_two_runs_over_each_other_has_all_of_its_rows(most: int) -> None:
+    """What is shown may be a part of what the text calls bad, and begin in its midst."""
+    rule = GrainRule(length_us=60_000_000)
+    rows = [fact(n, scheduled_us=n * 60_000_000) for n in range(12)]
+
+    def rows_in(spans: Sequence[Span]) -> list[FactRow]:
+        return [row for row in rows if any(span.holds(row.scheduled_us) for span in spans)][:most]
+
+    runs = [Run(0, 9), Run(2, 5), Run(2, 3), Run(8, 11)]
+    found = _rows_of(runs, Counted(whole={}, rows_in=rows_in, most_rows=most), rule)
+    for run in runs:
+        assert [row.scheduled_us // 60_000_000 for row in found[run]] == list(range(run.first, run.last + 1))[
+            :most
+        ]
