@@ -1,8 +1,8 @@
 """Rule: commands are thin: they parse what was typed, call one function, print, and choose the exit code.
 
 Exit codes: 0 all is well; 1 something is not; 2 the command could not run (and why is on stderr); 3 of `once`: nothing
-is wrong and something could not be verified; 130 interrupted; 141 the pipe was
-closed by its reader.
+is wrong and something could not be verified; 130 interrupted; 141 the reader of
+a pipe closed it.
 """
 
 from __future__ import annotations

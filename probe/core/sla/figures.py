@@ -299,12 +299,12 @@ def _without_state(table: Table, absent: Sequence[tuple[int, int]]) -> tuple[int
 
 
 def _figure(table: Table, view: View, absent: Sequence[tuple[int, int]] = ()) -> Figure:
+    first, end = table.first, table.end
     bad = joined(sorted([*table.bad(view), *absent]))
-    runs = [run for run in bad if counted(run, table.first, table.end)]
+    runs = [run for run in bad if counted(run, first, end)]
     if view is View.SHOWN:
         runs = [run for run in runs if _is_shown(run, table)]
     long = tuple(run for run in runs if run.grains >= table.rule.run_grains)
-    first, end = table.first, table.end
     return Figure(
         bad=sum(counted(run, first, end) for run in runs),
         unavailable=sum(counted(run, first, end) for run in long),

@@ -11,9 +11,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 US = 1_000_000
-YEARS = range(
-    1970, 2200
-)  # further off, something is mistyped, or means for ever: calendars end, and loops do not
+YEARS = range(1970, 2200)  # further off it is mistyped, or means for ever: calendars end, and loops do not
 
 
 @dataclass(frozen=True, slots=True, order=True)

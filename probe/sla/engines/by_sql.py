@@ -69,7 +69,7 @@ class SqlEngine(ABC):
     def close(self) -> None:
         """Leave nothing behind."""
 
-    def look_at(self, span: Span | None) -> None:  # noqa: B027 - whoever has nothing to leave out does nothing
+    def narrow(self, span: Span | None) -> None:  # noqa: B027 - whoever has nothing to leave out does nothing
         """What is asked next lies in this span; None: anywhere. Other rows need not be in the tables then."""
 
     def extent(self, customer: str, domain: str) -> Span | None:
@@ -192,7 +192,7 @@ class SqlEngine(ABC):
         self, customer: str, domain: str, span: Span | None = None, protocols: Sequence[str] = ()
     ) -> tuple[str, list[str]]:
         """A condition and what is given for its marks; what is known of all rows is not asked of each."""
-        self.look_at(span)
+        self.narrow(span)
         of = {"customer": customer, "domain": domain}
         names = [name for name, value in of.items() if self.same.get(name) != value]
         kinds = () if self.same.get("protocol") in protocols else protocols

@@ -70,7 +70,7 @@ class DuckDbEngine(SqlEngine):
         self._encoder = msgspec.json.Encoder()
         self._views: dict[str, tuple[str, str, Sequence[str]]] = {}
         self._due: dict[str, Span] = {}
-        self._looked_at: Span | None = None
+        self._narrowed_to: Span | None = None
         self._db.execute(QUIET)
         for name, columns in self.tables.items():
             told = ", ".join(f"{column} {_TYPES[kind]}" for column, kind in columns.items())
@@ -127,11 +127,11 @@ class DuckDbEngine(SqlEngine):
         beside = f" UNION ALL {told} FROM {parquet(files)}" if files else ""
         self._db.execute(f"CREATE OR REPLACE VIEW {name} AS {taken}{beside}")
 
-    def look_at(self, span: Span | None) -> None:
+    def narrow(self, span: Span | None) -> None:
         """Only files with rows in the span are opened: some twenty questions would each ask all files of their rows."""
-        if span == self._looked_at:
+        if span == self._narrowed_to:
             return
-        self._looked_at = span
+        self._narrowed_to = span
         for name, (_, _, files) in self._views.items():
             self._view(name, [file for file in files if span is None or self._touches(file, span)])
 

@@ -31,10 +31,8 @@ def _found(agreed: Agreed) -> Iterator[tuple[Loc, str]]:
     known = set(agreement.domains)
     for number, domain in enumerate(agreement.domains):
         if domain in agreement.domains[:number]:
-            yield (
-                ("domains", number),
-                f"{domain} is named twice: it would be reported on, and owed for, twice",
-            )
+            words = f"{domain} is named twice: it would be reported on, and owed for, twice"
+            yield ("domains", number), words
     for number, one in enumerate(agreement.exclusions):
         if one.reason not in reasons:
             words = f"the contract names no reason {one.reason}. It names: {', '.join(reasons) or 'none'}"

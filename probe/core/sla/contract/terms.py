@@ -11,7 +11,7 @@ from probe.core.model.units import DurationUs
 from probe.core.records.verdict import Fault, Outcome
 from probe.core.sla.contract.values import Hour, Name, Part, Required, Share, Zone, parse_share, whole_number
 
-UNBOUNDED = "content_mismatch"  # where nothing is said, none is admitted
+MISMATCH = "content_mismatch"  # where nothing is said, none is admitted
 
 
 class ByFault(Strict):
@@ -171,6 +171,6 @@ class Criterion(Strict):
     def _bounded(self) -> Criterion:
         if self.at_most is not None and self.at_least is not None:
             raise ValueError("a figure is bounded by at_most or by at_least, not by both")
-        if self.figure not in (None, UNBOUNDED) and self.at_most is None and self.at_least is None:
+        if self.figure not in (None, MISMATCH) and self.at_most is None and self.at_least is None:
             raise ValueError(f"{self.figure} has no bound: write at_most or at_least")
         return self

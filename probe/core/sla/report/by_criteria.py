@@ -16,7 +16,7 @@ from probe.core.records.rows import State
 from probe.core.records.verdict import Fault, Outcome
 from probe.core.sla.binomial import shown_at_most, tail_at_most
 from probe.core.sla.contract.load import Agreed
-from probe.core.sla.contract.terms import Criterion
+from probe.core.sla.contract.terms import MISMATCH, Criterion
 from probe.core.sla.facts.histogram import Quantity
 from probe.core.sla.facts.row import FactRow, SlotLook
 from probe.core.sla.figures import Word
@@ -27,12 +27,7 @@ from probe.core.sla.report.values import CriterionShown, Subject
 
 DOUBT = Fraction(1, 20)
 SIGNIFICANCE = Fraction(1, 1000)
-TTFB, THROUGHPUT, MISMATCH, PROPAGATED = (
-    "ttfb_us",
-    "throughput_bytes_per_s",
-    "content_mismatch",
-    "propagated_after_s_at_most",
-)
+TTFB, THROUGHPUT, PROPAGATED = "ttfb_us", "throughput_bytes_per_s", "propagated_after_s_at_most"
 QUANTITIES = {
     TTFB: Quantity.FIRST_BYTE,
     THROUGHPUT: Quantity.THROUGHPUT,
@@ -116,19 +111,15 @@ def _of_quantile(terms: Criterion, facts: Iterable[FactRow]) -> Iterator[Criteri
     for fact in facts:
         value = fact.value_of(QUANTITIES[terms.figure or ""])
         if value is None:
-            if terms.nodes == "all" and fact.address is not None:
-                groups.setdefault(
-                    fact.address, []
-                )  # a node of which nothing is known is not one that kept it
+            if terms.nodes == "all" and fact.address is not None:  # it is not one that kept it
+                groups.setdefault(fact.address, [])
         else:
             names = terms.by or (("address",) if terms.nodes == "all" else ())
             part = ", ".join(str(getattr(fact, name)) for name in names)
             groups.setdefault(part, []).append((value, fact))
     for part in sorted(groups):
-        if not groups[part]:
-            yield _without_samples(terms, part)
-            continue
-        yield _of_group(terms, part, sorted(groups[part], key=lambda pair: (pair[0], pair[1].scheduled_us)))
+        values = sorted(groups[part], key=lambda pair: (pair[0], pair[1].scheduled_us))
+        yield _of_group(terms, part, values) if values else _without_samples(terms, part)
     if not groups:
         yield _without_samples(terms, "")
 
