@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,6 @@ class DuckDbEngine(SqlEngine):
         found: set[str] = set()
         counts = " + ".join(f"(SELECT COUNT(*) FROM {name})" for name in self.tables)  # noqa: S608
         alone = not self._db.execute(f"SELECT {counts}").fetchone()[0]
-        self._due = self._due_times([*facts, *looks])
         for name, files in (("facts", facts), ("looks", looks)):
             if files:
                 beside = beside_sql.BESIDE[name] if self._have(files, beside_sql.BESIDE[name]) else ()
@@ -100,8 +100,8 @@ class DuckDbEngine(SqlEngine):
                 self._beside(name, files, beside)
                 found.update(beside)
         self.beside = frozenset(found)
-        if alone and (files := [*facts, *looks]):
-            self._learn(files)
+        if files := [*facts, *looks]:
+            self._learn(files, alone=alone)
 
     def _beside(self, name: str, files: Sequence[str], beside: Sequence[str]) -> None:
         """What was taken and what files hold, as one. Of looks that were taken each may be near trouble."""
@@ -139,17 +139,6 @@ class DuckDbEngine(SqlEngine):
         due = self._due.get(file)
         return due is None or (due.from_us < span.to_us and span.from_us < due.to_us)
 
-    def _due_times(self, files: Sequence[str]) -> dict[str, Span]:
-        """Where the rows of a file lie, of those that say so."""
-        if not files:
-            return {}
-        text = (
-            "SELECT file_name, MIN(TRY_CAST(stats_min_value AS BIGINT)), MAX(TRY_CAST(stats_max_value AS BIGINT))"  # noqa: S608
-            f" FROM parquet_metadata([{listed(files)}]) WHERE path_in_schema = 'scheduled_us' GROUP BY file_name"
-            " HAVING BOOL_AND(COALESCE(stats_min_value IS NOT NULL AND stats_max_value IS NOT NULL, FALSE))"
-        )
-        return {name: Span(first, last + 1) for name, first, last in self._db.execute(text).fetchall()}
-
     def _have(self, files: Sequence[str], columns: Sequence[str]) -> bool:
         """Whether each file has them: those that an earlier version wrote have not."""
         wanted = ", ".join(quoted(column) for column in columns)
@@ -168,25 +157,31 @@ class DuckDbEngine(SqlEngine):
         ((tracks,),) = self._db.execute(beside_sql.interleaved_text(near)).fetchall()
         return bool(tracks)
 
-    def _learn(self, files: Sequence[str]) -> None:
-        """What all rows of these files have in common, by what they say of each column of a group of rows."""
-        text = (
-            "SELECT path_in_schema AS name, stats_min_value AS low, stats_max_value AS high,"  # noqa: S608
-            " COALESCE(min_is_exact AND max_is_exact AND stats_null_count = 0, FALSE) AS exact"
+    def _learn(self, files: Sequence[str], *, alone: bool) -> None:
+        """When the rows of each file are due, by what it says of itself; and what all have in common, if they are `alone`."""
+        said = (
+            "SELECT file_name, path_in_schema, MIN(stats_min_value), MAX(stats_max_value),"  # noqa: S608
+            " MIN(TRY_CAST(stats_min_value AS BIGINT)), MAX(TRY_CAST(stats_max_value AS BIGINT))"
             f" FROM parquet_metadata([{listed(files)}])"
-            " WHERE path_in_schema IN ('customer', 'domain', 'protocol', 'scheduled_us')"
+            " WHERE path_in_schema IN ('customer', 'domain', 'protocol', 'scheduled_us') GROUP BY ALL"
+            " HAVING BOOL_AND(COALESCE(min_is_exact AND max_is_exact AND stats_null_count = 0, FALSE))"
         )
-        known = (
-            "SELECT name, MIN(low), MAX(high), MIN(TRY_CAST(low AS BIGINT)), MAX(TRY_CAST(high AS BIGINT))"  # noqa: S608
-            f" FROM ({text}) AS said GROUP BY name HAVING BOOL_AND(exact AND low IS NOT NULL AND high IS NOT NULL)"
-        )
-        same: dict[str, str] = {}
-        for name, low, high, first, last in self._db.execute(known).fetchall():
+        values: dict[str, list[tuple[str, str]]] = {}
+        for file, name, low, high, first, last in self._db.execute(said).fetchall():
             if name == "scheduled_us":
-                self.within = Span(first, last + 1)
-            elif low == high:
-                same[name] = low
-        self.same = same
+                self._due[file] = Span(first, last + 1)
+            else:
+                values.setdefault(name, []).append((low, high))
+        if not alone:
+            return
+        self.same = {
+            name: known[0][0]
+            for name, known in values.items()
+            if len(known) == len(files) and len({*chain.from_iterable(known)}) == 1
+        }
+        if len(self._due) == len(files):
+            due = self._due.values()
+            self.within = Span(min(one.from_us for one in due), max(one.to_us for one in due))
 
     def days(self) -> list[str]:
         """The days (UTC) in which facts are due."""
