@@ -56,6 +56,15 @@ def written(into: Path, *parts: Rows) -> tuple[list[str], list[str]]:
     return files
 
 
+def engines_of(given: Rows) -> tuple[PlainEngine, DuckDbEngine]:
+    """One that has these rows, and one that is to read them from tables."""
+    plain, read = PlainEngine(), DuckDbEngine(threads=1)
+    plain.take(*given)
+    plain.settle()
+    read.settle()
+    return plain, read
+
+
 def by_agent(given: Rows) -> Iterator[Rows]:
     facts, looks = given
     for agent in sorted({one.agent for one in facts}):
@@ -94,10 +103,7 @@ QUESTIONS = [
 @pytest.mark.parametrize("alike", [{}, ALIKE], ids=["mixed", "of one domain and protocol"])
 def test_tables_answer_as_their_rows_do(tmp_path: Path, alike: dict[str, str]) -> None:
     given = rows(Random(31), 1_000, **alike)
-    plain, read = PlainEngine(), DuckDbEngine(threads=1)
-    plain.take(*given)
-    plain.settle()
-    read.settle()
+    plain, read = engines_of(given)
     read.take_tables(*written(tmp_path, given))
     assert read.beside == {*beside_sql.BESIDE["facts"], *beside_sql.BESIDE["looks"]}
     assert read.same == alike
@@ -109,10 +115,7 @@ def test_tables_answer_as_their_rows_do(tmp_path: Path, alike: dict[str, str]) -
 def test_files_of_other_days_are_not_opened(tmp_path: Path) -> None:
     """A report of twelve months asks some twenty questions about each: of 365 files a day's or a month's are read."""
     given = rows(Random(34), 600, **ALIKE)
-    plain, read = PlainEngine(), DuckDbEngine(threads=1)
-    plain.take(*given)
-    plain.settle()
-    read.settle()
+    plain, read = engines_of(given)
     facts, looks = written(tmp_path, given)
     read.take_tables(facts, looks)
     noon = FROM_US + DAY_US // 2
@@ -145,10 +148,7 @@ def given_last(given: Rows) -> int:
 def test_two_agents_in_one_track_are_told_from_all_of_their_looks(tmp_path: Path) -> None:
     """Each file knows its own neighbours alone: what stands between them is in the other one."""
     given = rows(Random(32), 900, **ALIKE)
-    plain, read = PlainEngine(), DuckDbEngine(threads=1)
-    plain.take(*given)
-    plain.settle()
-    read.settle()
+    plain, read = engines_of(given)
     read.take_tables(*written(tmp_path, *by_agent(given)))
     assert beside_sql.NEAR not in read.beside
     assert sql.PLAIN in read.beside
