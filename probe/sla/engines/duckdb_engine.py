@@ -158,7 +158,7 @@ class DuckDbEngine(SqlEngine):
         return bool(tracks)
 
     def _learn(self, files: Sequence[str], *, alone: bool) -> None:
-        """When the rows of each file are due, by what it says of itself; and what all have in common, if they are `alone`."""
+        """When the rows of each file are due, as it says; and what all have in common, where they are `alone`."""
         said = (
             "SELECT file_name, path_in_schema, MIN(stats_min_value), MAX(stats_max_value),"  # noqa: S608
             " MIN(TRY_CAST(stats_min_value AS BIGINT)), MAX(TRY_CAST(stats_max_value AS BIGINT))"
